@@ -1,0 +1,129 @@
+/**
+ * The contract. A plugin is one manifest: it declares all that it touches, and reading it runs nothing.
+ * Its id prefixes its tables (`shop_order`), routes (`/api/x/shop`), sockets (`/x/shop`), permissions
+ * (`shop.order.read`), jobs (`shop.sync`), settings and log lines. Whatever a clause adds is removed when the
+ * plugin is switched off, while the hub runs.
+ */
+import type { EntityManager, EntitySchema } from '@mikro-orm/core'
+import type { FastifyInstance } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import type { Accepted, ChannelAdapter, ChannelInbox, InboundEvent, LocalText } from './channel.ts'
+import type { Desk } from './desk.ts'
+import type { HubEvent, HubEventName, HubHookName, HubHooks } from './events.ts'
+
+/** One step of a plugin's (or the core's) schema history; one intent each, since MySQL cannot roll DDL back. */
+export interface Migration {
+  /** Sortable and never changed once released: `0001-orders`. */
+  name: string
+  mysql: readonly string[]
+  sqlite: readonly string[]
+}
+
+export type PermissionScope = 'own' | 'department' | 'tree' | 'all'
+
+export interface PermissionDeclaration {
+  /** With the plugin's id in front it is the permission's name: `order.read` → `shop.order.read`. */
+  name: string
+  label: LocalText
+  /** Built-in roles that have it from the start; owner always has everything. */
+  grantTo?: readonly ('admin' | 'supervisor' | 'agent')[]
+}
+
+export interface Logger {
+  debug(data: object, message?: string): void
+  info(data: object, message?: string): void
+  warn(data: object, message?: string): void
+  error(data: object, message?: string): void
+}
+
+/** What a running plugin holds in its hand. */
+export interface PluginContext<S = Record<string, unknown>> {
+  readonly id: string
+  /** The settings as they are now: read again each time, an admin may have changed them. */
+  readonly settings: S
+  readonly log: Logger
+  /** Address customers and platforms reach the hub at, no slash at the end. */
+  readonly publicUrl: string
+  /** A fresh unit of work; never share one between requests. */
+  em(): EntityManager
+  /** Writes events down and processes them; resolves when they are safe. The only door for customers' words. */
+  accept(inboxId: string, events: InboundEvent[]): Promise<Accepted[]>
+  /** The inbox of this plugin's channel, or undefined when it is missing or disabled. */
+  inbox(inboxId: string): Promise<ChannelInbox | undefined>
+  /** The enabled inboxes of this plugin's channel. */
+  inboxes(): Promise<ChannelInbox[]>
+  /** Hurries data to the sockets in a room of this plugin's namespace, on every node. May be lost: clients fetch. */
+  push(room: string, event: string, data: unknown): void
+  /** Asks for a job of this plugin to run. `key` makes a repeat join the one that waits. */
+  enqueue(job: string, data: unknown, options?: { key?: string; delayMs?: number }): Promise<void>
+  /** HMAC-SHA256 with a key only this plugin on this hub has; base64url. */
+  sign(text: string): string
+  /** The customer's side of the hub, for channels with a client of their own. */
+  readonly desk: Desk
+}
+
+export interface JobDeclaration<S> {
+  run(data: unknown, ctx: PluginContext<S>): Promise<void>
+  /** Tries before it is given up and shown in the admin; default 5. */
+  attempts?: number
+  /** Runs by itself every so many milliseconds, on one process at a time. */
+  every?: number
+}
+
+export interface SocketPrincipal {
+  rooms: string[]
+  data: Record<string, unknown>
+}
+
+/** Sockets of a plugin's own clients, in the namespace `/x/<id>`. */
+export interface SocketDeclaration<S> {
+  /** Who is it? Throw to refuse. */
+  authenticate(
+    handshake: { auth: Record<string, unknown>; origin: string | undefined; ip: string },
+    ctx: PluginContext<S>,
+  ): Promise<SocketPrincipal>
+  /** Messages from the client; the returned value is the acknowledgement. */
+  on?: Record<string, (data: unknown, principal: SocketPrincipal, ctx: PluginContext<S>) => unknown>
+  connected?(principal: SocketPrincipal, ctx: PluginContext<S>): void | Promise<void>
+  disconnected?(principal: SocketPrincipal, ctx: PluginContext<S>): void | Promise<void>
+}
+
+/** What a schema's settings look like; a plugin without settings has an empty record. */
+export type SettingsOf<T extends TSchema> = unknown extends Static<T> ? Record<string, unknown> : Static<T>
+
+export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> {
+  id: string
+  version: string
+  label: LocalText
+  description?: LocalText
+  /** Semver ranges: of the hub, and of plugins that must be loaded, migrated and started before. */
+  requires?: { hub?: string; plugins?: Record<string, string> }
+  settings?: T
+  permissions?: readonly PermissionDeclaration[]
+  entities?: readonly EntitySchema[]
+  migrations?: readonly Migration[]
+  routes?: (app: FastifyInstance, ctx: PluginContext<S>) => void | Promise<void>
+  /** Files served at stable addresses of the site (`/widget.js`), from the plugin's folder. */
+  assets?: readonly { path: string; file: string; type: string; embeddable?: boolean; maxAgeSeconds?: number }[]
+  sockets?: SocketDeclaration<S>
+  channel?: ChannelAdapter | ((ctx: PluginContext<S>) => ChannelAdapter)
+  hooks?: {
+    [K in HubHookName]?: (
+      input: HubHooks[K],
+      ctx: PluginContext<S>,
+    ) => HubHooks[K] | undefined | void | Promise<HubHooks[K] | undefined | void>
+  }
+  on?: { [K in HubEventName]?: (event: HubEvent<K>, ctx: PluginContext<S>) => void | Promise<void> } & {
+    '*'?: (event: HubEvent, ctx: PluginContext<S>) => void | Promise<void>
+  }
+  jobs?: Record<string, JobDeclaration<S>>
+  /** Prebuilt ES modules, relative to the plugin's folder, whose default export is `defineUi(…)`. */
+  ui?: { admin?: string; workbench?: string }
+  /** For what must run as long as the plugin does. Returns its own undo. */
+  start?: (ctx: PluginContext<S>) => void | (() => void | Promise<void>) | Promise<void | (() => void | Promise<void>)>
+}
+
+/** Checks nothing and runs nothing: it gives the manifest its types. */
+export function definePlugin<T extends TSchema>(manifest: PluginManifest<T>): PluginManifest<T> {
+  return manifest
+}

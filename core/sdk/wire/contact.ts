@@ -1,0 +1,63 @@
+import { type Static, Type } from 'typebox'
+import { Id, Instant, NullableInstant } from './common.ts'
+
+export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
+export type Tag = Static<typeof Tag>
+export const TagInput = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 30 }),
+  system: Type.Optional(Type.Boolean()),
+})
+
+export const Contact = Type.Object({
+  id: Id,
+  number: Type.Integer(),
+  nickname: Type.String(),
+  remark: Type.String(),
+  name: Type.String(),
+  phone: Type.String(),
+  email: Type.String(),
+  /** Personal fields whose value is masked for the reader. */
+  masked: Type.Array(Type.String()),
+  attributes: Type.Record(Type.String(), Type.Unknown()),
+  tags: Type.Array(Tag),
+  identities: Type.Array(
+    Type.Object({
+      id: Id,
+      inboxId: Id,
+      externalId: Type.String(),
+      verified: Type.Boolean(),
+      blockedAt: NullableInstant,
+      attributes: Type.Record(Type.String(), Type.Unknown()),
+    }),
+  ),
+  createdAt: Instant,
+})
+export type Contact = Static<typeof Contact>
+
+export const ContactPatch = Type.Partial(
+  Type.Object({
+    nickname: Type.String({ maxLength: 60 }),
+    remark: Type.String({ maxLength: 500 }),
+    name: Type.String({ maxLength: 60 }),
+    phone: Type.String({ maxLength: 40 }),
+    email: Type.String({ maxLength: 190 }),
+  }),
+)
+export type ContactPatch = Static<typeof ContactPatch>
+
+export const Visit = Type.Object({
+  id: Id,
+  inboxId: Id,
+  contactId: Type.Union([Id, Type.Null()]),
+  identityId: Type.Union([Id, Type.Null()]),
+  title: Type.String(),
+  ip: Type.String(),
+  device: Type.String(),
+  referrer: Type.String(),
+  pages: Type.Array(Type.Object({ url: Type.String(), title: Type.String(), at: Instant })),
+  startedAt: Instant,
+  seenAt: Instant,
+  spokeAt: NullableInstant,
+  online: Type.Boolean(),
+})
+export type Visit = Static<typeof Visit>

@@ -1,0 +1,74 @@
+/** The core's permissions and what the built-in roles hold of them. Plugins add theirs with their manifests. */
+import type { LocalText } from '../../sdk/channel.ts'
+import type { Grant, Scope } from '../../sdk/wire/role.ts'
+
+export interface PermissionDefinition {
+  /** `noun.verb`; the last word is the verb. */
+  name: string
+  label: LocalText
+  scopes: readonly Scope[]
+  fields: readonly string[]
+  /** Built-in roles that hold it, and how far. `owner` holds everything, always. */
+  grants: { admin?: Scope | true; supervisor?: Scope | true; agent?: Scope | true }
+}
+
+const scopes = ['own', 'department', 'tree', 'all'] as const
+export const personalFields = ['name', 'phone', 'email'] as const
+
+const reach = (name: string, zh: string, en: string, grants: PermissionDefinition['grants']): PermissionDefinition => ({
+  name,
+  label: { zh, en },
+  scopes,
+  fields: [],
+  grants,
+})
+const plain = (name: string, zh: string, en: string, grants: PermissionDefinition['grants']): PermissionDefinition => ({
+  name,
+  label: { zh, en },
+  scopes: [],
+  fields: [],
+  grants,
+})
+
+export const corePermissions: readonly PermissionDefinition[] = [
+  reach('conversation.read', '查看会话', 'See conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
+  reach('conversation.reply', '回复会话', 'Reply in conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
+  reach('conversation.transfer', '转接会话', 'Transfer conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
+  reach('conversation.close', '结束会话', 'End conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
+  plain('conversation.take', '查看并接入排队会话', 'See and take queued conversations', { admin: true, supervisor: true, agent: true }),
+  plain('contact.update', '修改客户资料', 'Edit contacts', { admin: true, supervisor: true, agent: true }),
+  {
+    name: 'contact.personal',
+    label: { zh: '查看客户个人信息', en: 'See personal data' },
+    scopes: [],
+    fields: personalFields,
+    grants: { admin: true, supervisor: true, agent: true },
+  },
+  plain('contact.tag', '给客户打标签', 'Tag contacts', { admin: true, supervisor: true, agent: true }),
+  plain('contact.block', '拉黑客户', 'Block contacts', { admin: true, supervisor: true, agent: true }),
+  plain('visitor.read', '查看访客', 'See visitors', { admin: true, supervisor: true, agent: true }),
+  plain('tag.manage', '管理标签', 'Manage tags', { admin: true }),
+  plain('agent.manage', '管理客服账号', 'Manage agents', { admin: true }),
+  plain('department.manage', '管理部门和技能组', 'Manage departments and skill groups', { admin: true }),
+  plain('role.manage', '管理角色与权限', 'Manage roles and permissions', { admin: true }),
+  plain('inbox.manage', '管理渠道接入', 'Manage inboxes', { admin: true }),
+  plain('plugin.manage', '管理插件', 'Manage plugins', { admin: true }),
+  plain('system.read', '查看系统状态', 'See the system page', { admin: true }),
+]
+
+export type BuiltinRole = 'owner' | 'admin' | 'supervisor' | 'agent'
+
+/** The grants a built-in role starts with. */
+export function builtinGrants(role: Exclude<BuiltinRole, 'owner'>, permissions: readonly PermissionDefinition[]): Grant[] {
+  return permissions.flatMap((permission) => {
+    const grant = permission.grants[role]
+    if (!grant) return []
+    return [
+      {
+        permission: permission.name,
+        ...(grant === true ? {} : { scope: grant }),
+        ...(permission.fields.length > 0 ? { fields: [...permission.fields] } : {}),
+      },
+    ]
+  })
+}

@@ -1,0 +1,230 @@
+/** The whole server, in order. */
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino, type Logger as Pino } from 'pino'
+import { Server as SocketServer } from 'socket.io'
+import type { InboundEvent } from '../sdk/channel.ts'
+import type { PluginContext } from '../sdk/plugin.ts'
+import { AccessCache } from './access/access-cache.ts'
+import type { Env } from './config/env.ts'
+import { coreHistory } from './db/history.ts'
+import { migrate } from './db/migrate.ts'
+import { dialectOf, type Em, openOrm } from './db/orm.ts'
+import { newId } from './db/types.ts'
+import { agentRoutes } from './domain/agent/agent.routes.ts'
+import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
+import { contactRoutes } from './domain/contact/contact.routes.ts'
+import { conversationRoutes } from './domain/conversation/conversation.routes.ts'
+import { createDesk } from './domain/customer/desk.ts'
+import { departmentRoutes } from './domain/department/department.routes.ts'
+import { fileRoutes } from './domain/file/file.routes.ts'
+import { openInbox, unlock } from './domain/inbox/channels.ts'
+import { Inbox } from './domain/inbox/inbox.entity.ts'
+import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
+import { roleRoutes } from './domain/role/role.routes.ts'
+import { seedRoles } from './domain/role/seed-roles.ts'
+import { sessionRoutes } from './domain/session/session.routes.ts'
+import { pluginRoutes } from './domain/setting/plugin.routes.ts'
+import { pluginStateStore } from './domain/setting/plugin-state.ts'
+import { tagRoutes } from './domain/tag/tag.routes.ts'
+import { visitRoutes } from './domain/visit/visit.routes.ts'
+import { appRoutes } from './http/apps.ts'
+import { channelRoutes } from './http/channel.routes.ts'
+import { healthRoutes } from './http/health.ts'
+import { createMetrics } from './http/metrics.ts'
+import { type App, createServer } from './http/server.ts'
+import type { Hub } from './hub.ts'
+import { discoverPlugins, type FoundPlugin } from './kernel/discover.ts'
+import { Kernel } from './kernel/kernel.ts'
+import { loadOrder } from './kernel/load.ts'
+import { registerPluginRoutes } from './kernel/routes.ts'
+import { Vault } from './kernel/settings.ts'
+import { Intake } from './pipeline/accept.ts'
+import { bullQueue } from './queue/bull.ts'
+import { startWorkers } from './queue/due.ts'
+import { inProcessQueue } from './queue/in-process.ts'
+import { enqueueJob, schedulePeriodic } from './queue/jobs.ts'
+import { localBus, redisBus } from './realtime/bus.ts'
+import { startGateway } from './realtime/gateway.ts'
+import { installSockets, startPluginPushes } from './realtime/plugin-sockets.ts'
+import { diskStore } from './storage/file-store.ts'
+
+export interface RunningHub {
+  hub: Hub
+  app: App
+  /** Where it listens. */
+  url: string
+  /** Does now, in this process, what is due. */
+  sweep(): Promise<void>
+  /** Finishes what is on its way, then ends. */
+  stop(): Promise<void>
+}
+
+export interface StartOptions {
+  log?: Pino | undefined
+  /** Instead of looking for plugins: tests bring their own. */
+  plugins?: readonly FoundPlugin[]
+}
+
+export async function startHub(env: Env, options: StartOptions = {}): Promise<RunningHub> {
+  const log = options.log ?? createLog(env)
+  mkdirSync(env.dataDir, { recursive: true })
+  const secret = env.secret || keptSecret(env.dataDir)
+
+  // 1. Which plugins there are, and in which order they load.
+  const { loaded, refused } = loadOrder(options.plugins ?? (await discoverPlugins(env)))
+  for (const { id, error } of refused) log.error({ plugin: id, code: error.code }, error.message)
+
+  // 2. The database, with the core's tables and theirs.
+  const dialect = dialectOf(env)
+  const orm = await openOrm(
+    env,
+    loaded.flatMap(({ manifest }) => manifest.entities ?? []),
+  )
+  const histories = [coreHistory, ...loaded.map(({ manifest }) => ({ owner: manifest.id, migrations: manifest.migrations ?? [] }))]
+  await migrate(orm, dialect, histories, log)
+
+  // 3. What everything holds in its hand.
+  const em = () => orm.em.fork() as Em
+  const prefix = `huike:${createHash('sha256').update(new URL(env.databaseUrl || 'file:').pathname + secret).digest('hex').slice(0, 12)}`
+  let url = ''
+  const hub: Hub = {
+    env,
+    log,
+    secret,
+    vault: new Vault(secret),
+    orm,
+    dialect,
+    bus: env.redisUrl ? redisBus(env.redisUrl, prefix, log) : localBus(log),
+    queue: env.redisUrl ? bullQueue(env.redisUrl, prefix, log) : inProcessQueue(log),
+    access: new AccessCache(em),
+    files: diskStore(join(env.dataDir, 'files')),
+    metrics: createMetrics(),
+    nodeId: newId(),
+    em,
+    publicUrl: () => env.publicUrl || url,
+    kernel: undefined as unknown as Kernel,
+    intake: undefined as unknown as Intake,
+  }
+  hub.intake = new Intake(hub)
+  const desk = createDesk(hub)
+  hub.kernel = new Kernel(loaded, refused, {
+    log,
+    vault: hub.vault,
+    secret,
+    store: pluginStateStore(hub),
+    context: (base) =>
+      Object.defineProperties(
+        {
+          get publicUrl() {
+            return hub.publicUrl()
+          },
+          em,
+          desk,
+          accept: (inboxId: string, events: InboundEvent[]) => hub.intake.accept(inboxId, events),
+          inbox: async (inboxId: string) => {
+            const inbox = await openInbox(hub, inboxId)
+            return inbox?.enabled && inbox.channel === base.id ? inbox.forAdapter : undefined
+          },
+          inboxes: async () => {
+            const rows = await em().find(Inbox, { channel: base.id, enabled: true }, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
+            return rows.map((row) => unlock(hub, row).forAdapter)
+          },
+          push: (room: string, event: string, data: unknown) => hub.bus.publish('plugin.push', { plugin: base.id, room, event, data }),
+          enqueue: (job: string, data: unknown, opts?: { key?: string; delayMs?: number }) => enqueueJob(hub, base.id, job, data, opts),
+        },
+        Object.getOwnPropertyDescriptors(base),
+      ) as unknown as PluginContext,
+  })
+
+  // 4. Who may do what.
+  await seedRoles(hub)
+
+  // 5. The HTTP server: the core's routes, the plugins', the apps.
+  const app = await createServer(hub, log)
+  healthRoutes(app, hub)
+  sessionRoutes(app, hub)
+  agentRoutes(app, hub)
+  departmentRoutes(app, hub)
+  roleRoutes(app, hub)
+  conversationRoutes(app, hub)
+  contactRoutes(app, hub)
+  visitRoutes(app, hub)
+  tagRoutes(app, hub)
+  inboxRoutes(app, hub)
+  fileRoutes(app, hub)
+  pluginRoutes(app, hub)
+  app.get('/api/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+  await app.register(channelRoutes, { hub })
+  await registerPluginRoutes(app, hub.kernel)
+  await appRoutes(app, hub)
+
+  // 6. Sockets, the plugins' clauses that come and go, and the first owner.
+  const io = new SocketServer(app.server, { path: '/socket', serveClient: false, maxHttpBufferSize: 64_000, pingInterval: 20_000, pingTimeout: 20_000 })
+  hub.kernel.clause('sockets', (plugin, ctx) => installSockets(hub, io, plugin, ctx))
+  if (env.roles.worker) hub.kernel.clause('jobs', ({ manifest }) => schedulePeriodic(hub, manifest.id))
+  await hub.kernel.start()
+  if (env.ownerEmail && !(await ownerExists(em())))
+    await createOwner(hub, { email: env.ownerEmail, password: env.ownerPassword, name: env.ownerEmail.split('@')[0] ?? 'Owner' })
+  const undo = [
+    startPluginPushes(hub, io),
+    hub.bus.subscribe('plugin.switched', () => refresh(hub)),
+    hub.bus.subscribe('plugin.configured', () => refresh(hub)),
+    hub.bus.subscribe('inbox.changed', () => hub.intake.forgetInboxes()),
+    every(5_000, () => refresh(hub)),
+  ]
+  const gateway = startGateway(hub, io)
+
+  // 7. Background work, and open for business.
+  const workers = env.roles.worker ? startWorkers(hub) : undefined
+  await app.listen({ host: env.host, port: env.port })
+  const address = app.server.address()
+  url = `http://${env.host === '0.0.0.0' || env.host === '::' ? 'localhost' : env.host}:${typeof address === 'object' ? address?.port : env.port}`
+  log.info({ url, profile: dialect === 'sqlite' ? 'embedded' : 'served', roles: env.roles }, 'the hub is open')
+
+  let stopping: Promise<void> | undefined
+  const stop = async () => {
+    for (const take of undo) take()
+    gateway.close()
+    io.disconnectSockets(true)
+    // Takes no new requests, answers those it has.
+    await new Promise<void>((resolve) => void io.close(() => resolve()))
+    await app.close()
+    await hub.intake.idle()
+    await workers?.stop()
+    await hub.kernel.stop()
+    await hub.queue.close()
+    await hub.bus.close()
+    await orm.close()
+  }
+  return {
+    hub,
+    app,
+    url,
+    sweep: async () => workers?.sweep(),
+    stop: () => (stopping ??= stop()),
+  }
+}
+
+const refresh = (hub: Hub): void => void hub.kernel.refresh().catch((error) => hub.log.warn({ err: error }, 'plugin states could not be read'))
+
+function every(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms)
+  return () => clearInterval(timer)
+}
+
+function createLog(env: Env): Pino {
+  return pino({
+    level: env.logLevel,
+    redact: { paths: ['req.headers.cookie', 'req.headers.authorization', '*.password', '*.token'], remove: true },
+    ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } } } : {}),
+  })
+}
+
+/** Made once and kept with the data, readable by the owner only. */
+function keptSecret(dataDir: string): string {
+  const file = join(dataDir, 'secret.key')
+  if (!existsSync(file)) writeFileSync(file, randomBytes(48).toString('base64url'), { mode: 0o600, flag: 'wx' })
+  return readFileSync(file, 'utf8').trim()
+}

@@ -1,0 +1,152 @@
+/** The environment: one documented field per variable. Every fault is printed at once, then exit 1. */
+import { resolve } from 'node:path'
+
+export interface Env {
+  /** Where data lives: the SQLite file, uploaded files, the hub's own key. */
+  dataDir: string
+  host: string
+  port: number
+  /** The address customers and platforms reach; without it the listening address is used. */
+  publicUrl: string
+  /** `mysql://…` for the served profile; empty = SQLite in the data folder. */
+  databaseUrl: string
+  /** `redis://…` for several processes; empty = everything in this process. */
+  redisUrl: string
+  /** 32 bytes or more; empty = made once and kept in the data folder. */
+  secret: string
+  ownerEmail: string
+  ownerPassword: string
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** Folders or package names of plugins besides those of the `plugins` folder. */
+  extraPlugins: string[]
+  /** Folder of the bundled plugins. */
+  pluginsDir: string
+  /** Is a reverse proxy in front, whose X-Forwarded-For is to be believed? A list of addresses or `true`. */
+  trustProxy: boolean | string
+  roles: { web: boolean; worker: boolean }
+}
+
+interface Field {
+  name: string
+  default: string
+  /** One line for the operator; `core/docs/env.md` is held to it by a test. */
+  doc: string
+  check?: (value: string) => string | undefined
+}
+
+const oneOf = (...values: string[]) => (value: string) =>
+  values.includes(value) ? undefined : `must be one of ${values.join(', ')}`
+const url = (...protocols: string[]) => (value: string) => {
+  if (value === '') return undefined
+  const parsed = URL.parse(value)
+  if (!parsed) return 'is not a URL'
+  return protocols.includes(parsed.protocol) ? undefined : `must start with ${protocols.map((p) => `${p}//`).join(' or ')}`
+}
+
+export const envFields: readonly Field[] = [
+  { name: 'HUB_DATA', default: './data', doc: 'Folder of the SQLite file, uploaded files and the key.' },
+  { name: 'HOST', default: '127.0.0.1', doc: 'Address to listen on; 0.0.0.0 for all.' },
+  {
+    name: 'PORT',
+    default: '3000',
+    doc: 'Port to listen on; 0 picks a free one.',
+    check: (v) => (/^\d{1,5}$/.test(v) && Number(v) < 65_536 ? undefined : 'must be a port, 0 to 65535'),
+  },
+  {
+    name: 'HUB_PUBLIC_URL',
+    default: '',
+    doc: 'Address customers and platforms reach the hub at, such as https://chat.example.com.',
+    check: url('http:', 'https:'),
+  },
+  {
+    name: 'DATABASE_URL',
+    default: '',
+    doc: 'mysql://user:password@host:3306/name for MySQL 8 or MariaDB 10.11 and later; empty means SQLite.',
+    check: url('mysql:', 'mariadb:'),
+  },
+  {
+    name: 'REDIS_URL',
+    default: '',
+    doc: 'redis://host:6379/0; needed for more than one process.',
+    check: url('redis:', 'rediss:'),
+  },
+  {
+    name: 'HUB_SECRET',
+    default: '',
+    doc: 'At least 32 characters that sign and encrypt; empty means one is made and kept in HUB_DATA. All processes need the same.',
+    check: (v) => (v === '' || v.length >= 32 ? undefined : 'must have at least 32 characters'),
+  },
+  { name: 'HUB_OWNER_EMAIL', default: '', doc: 'With HUB_OWNER_PASSWORD: creates the owner at the first start.' },
+  { name: 'HUB_OWNER_PASSWORD', default: '', doc: "The owner's first password." },
+  {
+    name: 'LOG_LEVEL',
+    default: 'info',
+    doc: 'debug, info, warn, error or silent.',
+    check: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+  },
+  { name: 'HUB_PLUGINS', default: '', doc: 'Comma-separated folders or npm packages of further plugins.' },
+  { name: 'HUB_PLUGINS_DIR', default: '', doc: 'Folder of the bundled plugins; empty means the one beside the core.' },
+  {
+    name: 'HUB_TRUST_PROXY',
+    default: '',
+    doc: 'true, or the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8; empty trusts none.',
+  },
+  {
+    name: 'HUB_ROLE',
+    default: 'all',
+    doc: 'web serves people, worker does the background work, all does both. Same as --role.',
+    check: oneOf('all', 'web', 'worker'),
+  },
+]
+
+export class EnvError extends Error {
+  readonly faults: string[]
+  constructor(faults: string[]) {
+    super(`The environment has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `  - ${f}`).join('\n')}`)
+    this.faults = faults
+  }
+}
+
+/** Reads the environment and `--role`; throws {@link EnvError} naming every fault. */
+export function readEnv(source: Record<string, string | undefined>, argv: readonly string[] = []): Env {
+  const faults: string[] = []
+  const values: Record<string, string> = {}
+  for (const field of envFields) {
+    const value = source[field.name]?.trim() || field.default
+    const fault = field.check?.(value)
+    if (fault) faults.push(`${field.name} ${fault}`)
+    values[field.name] = value
+  }
+  const at = argv.indexOf('--role')
+  if (at >= 0) {
+    const role = argv[at + 1] ?? ''
+    if (['web', 'worker', 'all'].includes(role)) values.HUB_ROLE = role
+    else faults.push('--role must be followed by web, worker or all')
+  }
+  const get = (name: string) => values[name] ?? ''
+  if ((get('HUB_OWNER_EMAIL') === '') !== (get('HUB_OWNER_PASSWORD') === ''))
+    faults.push('HUB_OWNER_EMAIL and HUB_OWNER_PASSWORD go together')
+  if (get('HUB_ROLE') !== 'all' && (get('DATABASE_URL') === '' || get('REDIS_URL') === ''))
+    faults.push('HUB_ROLE other than all needs DATABASE_URL and REDIS_URL: several processes share them')
+  if (faults.length > 0) throw new EnvError(faults)
+  const proxy = get('HUB_TRUST_PROXY')
+  return {
+    dataDir: resolve(get('HUB_DATA')),
+    host: get('HOST'),
+    port: Number(get('PORT')),
+    publicUrl: get('HUB_PUBLIC_URL').replace(/\/+$/, ''),
+    databaseUrl: get('DATABASE_URL').replace(/^mariadb:/, 'mysql:'),
+    redisUrl: get('REDIS_URL'),
+    secret: get('HUB_SECRET'),
+    ownerEmail: get('HUB_OWNER_EMAIL'),
+    ownerPassword: get('HUB_OWNER_PASSWORD'),
+    logLevel: get('LOG_LEVEL') as Env['logLevel'],
+    extraPlugins: get('HUB_PLUGINS')
+      .split(',')
+      .map((p) => p.trim())
+      .filter(Boolean),
+    pluginsDir: resolve(get('HUB_PLUGINS_DIR') || resolve(import.meta.dirname, '../../../plugins')),
+    trustProxy: proxy === 'true' ? true : proxy || false,
+    roles: { web: get('HUB_ROLE') !== 'worker', worker: get('HUB_ROLE') !== 'web' },
+  }
+}

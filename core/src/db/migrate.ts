@@ -1,0 +1,82 @@
+/**
+ * Brings the schema up to date: the core's history and the plugins', in the order the plugins are loaded.
+ * One process at a time; each migration is recorded once it has run, so a crash between two of them is harmless.
+ */
+import type { Migration } from '../../sdk/plugin.ts'
+import type { Logger } from '../../sdk/plugin.ts'
+import { type Dialect, type Em, type Orm } from './orm.ts'
+
+export interface History {
+  /** `core` or a plugin's id. */
+  owner: string
+  migrations: readonly Migration[]
+}
+
+export interface MigrationStatus {
+  owner: string
+  name: string
+  appliedAt: Date | null
+}
+
+const table: Record<Dialect, string> = {
+  mysql:
+    'create table if not exists `hub_migration` (`owner` varchar(40) not null, `name` varchar(100) not null, `applied_at` datetime(3) not null, primary key (`owner`, `name`)) default character set utf8mb4 collate utf8mb4_bin engine = InnoDB',
+  sqlite:
+    'create table if not exists `hub_migration` (`owner` text not null, `name` text not null, `applied_at` datetime not null, primary key (`owner`, `name`))',
+}
+
+async function applied(em: Em, dialect: Dialect): Promise<Map<string, Date>> {
+  await em.execute(table[dialect])
+  const rows = (await em.execute('select owner, name, applied_at from hub_migration')) as {
+    owner: string
+    name: string
+    applied_at: string | number
+  }[]
+  return new Map(rows.map((row) => [`${row.owner}/${row.name}`, new Date(typeof row.applied_at === 'number' ? row.applied_at : `${row.applied_at}Z`)]))
+}
+
+/** Every migration there is, with the time it was applied. */
+export async function migrationStatus(orm: Orm, dialect: Dialect, histories: readonly History[]): Promise<MigrationStatus[]> {
+  const done = await applied(orm.em.fork() as Em, dialect)
+  return histories.flatMap((history) =>
+    history.migrations.map((migration) => ({
+      owner: history.owner,
+      name: migration.name,
+      appliedAt: done.get(`${history.owner}/${migration.name}`) ?? null,
+    })),
+  )
+}
+
+/** Applies what is missing; returns the names of what ran. */
+export async function migrate(orm: Orm, dialect: Dialect, histories: readonly History[], log: Logger): Promise<string[]> {
+  if (dialect === 'sqlite') return apply(orm.em.fork() as Em, dialect, histories, log)
+  // A named lock belongs to its connection: everything runs inside one transaction to stay on it
+  // (MySQL commits at every DDL statement anyway; the record after each migration is what counts).
+  return (orm.em.fork() as Em).transactional(async (em) => {
+    const [row] = (await em.execute("select get_lock(concat(database(), '.hub_migration'), 120) as got")) as { got: number }[]
+    if (row?.got !== 1) throw new Error('another process has been migrating this database for two minutes')
+    try {
+      return await apply(em as Em, dialect, histories, log)
+    } finally {
+      await em.execute("select release_lock(concat(database(), '.hub_migration'))")
+    }
+  })
+}
+
+async function apply(em: Em, dialect: Dialect, histories: readonly History[], log: Logger): Promise<string[]> {
+  const done = await applied(em, dialect)
+  const ran: string[] = []
+  for (const { owner, migrations } of histories) {
+    for (const migration of migrations) {
+      if (done.has(`${owner}/${migration.name}`)) continue
+      const run = async (on: Em) => {
+        for (const statement of migration[dialect]) await on.execute(statement)
+        await on.execute('insert into hub_migration (owner, name, applied_at) values (?, ?, ?)', [owner, migration.name, new Date()])
+      }
+      await (dialect === 'sqlite' ? em.transactional((inner) => run(inner as Em)) : run(em))
+      ran.push(`${owner}/${migration.name}`)
+      log.info({ owner, migration: migration.name }, 'migrated')
+    }
+  }
+  return ran
+}

@@ -1,0 +1,41 @@
+/** The only way agents become JSON. */
+import type { Agent as WireAgent, Colleague } from '../../../sdk/wire/agent.ts'
+import type { Em } from '../../db/orm.ts'
+import { presenceTtlMs } from '../conversation/assign-conversation.ts'
+import { SkillGroupMember } from '../department/department.entity.ts'
+import { Agent, AgentRole, type Presence } from './agent.entity.ts'
+
+/** What an agent chose, if they are connected; else offline. */
+export function effectivePresence(agent: Pick<Agent, 'presence' | 'seenAt'>, now = Date.now()): Presence {
+  return agent.seenAt && now - agent.seenAt.getTime() < presenceTtlMs ? agent.presence : 'offline'
+}
+
+export const presentColleague = (agent: Agent): Colleague => ({
+  id: agent.id,
+  name: agent.name,
+  departmentId: agent.departmentId ?? null,
+  presence: effectivePresence(agent),
+  openCount: agent.openCount,
+})
+
+export async function presentAgents(em: Em, agents: readonly Agent[]): Promise<WireAgent[]> {
+  const ids = agents.map((agent) => agent.id)
+  const roles = await em.find(AgentRole, { agentId: { $in: ids } }, { disableIdentityMap: true })
+  const groups = await em.find(SkillGroupMember, { agentId: { $in: ids } }, { disableIdentityMap: true })
+  return agents.map((agent) => ({
+    id: agent.id,
+    email: agent.email,
+    name: agent.name,
+    displayName: agent.displayName,
+    departmentId: agent.departmentId ?? null,
+    presence: effectivePresence(agent),
+    capacity: agent.capacity,
+    openCount: agent.openCount,
+    active: agent.active,
+    pending: agent.passwordHash === null,
+    totp: agent.totpSecret !== null,
+    roleIds: roles.filter((role) => role.agentId === agent.id).map((role) => role.roleId),
+    skillGroupIds: groups.filter((group) => group.agentId === agent.id).map((group) => group.skillGroupId),
+    createdAt: agent.createdAt.toISOString(),
+  }))
+}

@@ -1,0 +1,175 @@
+/** Agents: colleagues for everybody, accounts and invitations for who manages them, presence for oneself. */
+import { UniqueConstraintViolationException } from '@mikro-orm/core'
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
+import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
+import type { Em } from '../../db/orm.ts'
+import { newId } from '../../db/types.ts'
+import { actorOf } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { SkillGroupMember } from '../department/department.entity.ts'
+import { Role } from '../role/role.entity.ts'
+import { checkPassword, hashPassword } from '../session/password.ts'
+import { Session } from '../session/session.entity.ts'
+import { startSession } from '../session/session.routes.ts'
+import { hashToken, newToken } from '../session/tokens.ts'
+import { Agent, AgentRole, Invitation } from './agent.entity.ts'
+import { presentAgents, presentColleague } from './agent.present.ts'
+import { newAgent } from './create-owner.ts'
+import { handOver, setPresence } from './set-presence.ts'
+
+const invitationMs = 7 * 86_400_000
+/** An installation has hundreds of agents, not thousands; the list is bounded all the same. */
+const most = 1_000
+
+export function agentRoutes(app: App, hub: Hub): void {
+  const manage = { access: { permission: 'agent.manage' } }
+
+  app.get('/api/colleagues', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(Colleague) }) } } }, async () => {
+    const rows = await hub.em().find(Agent, { active: true }, { orderBy: { name: 'asc' }, limit: most, disableIdentityMap: true })
+    return { items: rows.map(presentColleague) }
+  })
+
+  app.put(
+    '/api/me/presence',
+    { config: { access: 'agent' }, schema: { body: Type.Object({ presence: Presence, handOverTo: Type.Optional(Id) }), response: { 200: Ok } } },
+    async (request) => {
+      const { agent } = actorOf(request)
+      const { presence, handOverTo } = request.body
+      // Going away first, so that nothing new arrives while the old ones are handed over.
+      await setPresence(hub, agent.id, presence)
+      if (handOverTo) await handOver(hub, agent.id, handOverTo)
+      return { ok: true as const }
+    },
+  )
+
+  app.get('/api/agents', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireAgent) }) } } }, async () => {
+    const em = hub.em()
+    const rows = await em.find(Agent, {}, { orderBy: [{ active: 'desc' }, { name: 'asc' }], limit: most, disableIdentityMap: true })
+    return { items: await presentAgents(em, rows) }
+  })
+
+  const Invited = Type.Object({ agent: WireAgent, invitation: Type.String() })
+  app.post('/api/agents', { config: manage, schema: { body: AgentInput, response: { 201: Invited } } }, async (request, reply) => {
+    const { roleIds, skillGroupIds = [], ...fields } = request.body
+    const em = hub.em()
+    await refuseForeignOwner(em, actorOf(request).owner, roleIds)
+    const agent = newAgent({ ...fields, email: fields.email.trim().toLowerCase() })
+    let token = ''
+    try {
+      await em.transactional(async (tx) => {
+        await tx.insert(Agent, agent)
+        await setLinks(tx as Em, agent.id, roleIds, skillGroupIds)
+        token = await invite(tx as Em, agent.id)
+      })
+    } catch (error) {
+      if (error instanceof UniqueConstraintViolationException) throw new HubError('HUB_CONFLICT', 'There is an agent with this address', { path: '/email' })
+      throw error
+    }
+    const [wire] = await presentAgents(em, [agent])
+    return reply.status(201).send({ agent: wire as WireAgent, invitation: linkOf(hub, token) })
+  })
+
+  app.post('/api/agents/:id/invitation', { config: manage, schema: { params: IdParams, response: { 200: Type.Object({ invitation: Type.String() }) } } }, async (request) => {
+    const em = hub.em()
+    const agent = await em.findOne(Agent, { id: request.params.id }, { disableIdentityMap: true })
+    if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+    if (agent.passwordHash !== null) throw new HubError('HUB_CONFLICT', 'This agent has joined already')
+    await em.nativeDelete(Invitation, { agentId: agent.id })
+    return { invitation: linkOf(hub, await invite(em, agent.id)) }
+  })
+
+  app.patch('/api/agents/:id', { config: manage, schema: { params: IdParams, body: AgentPatch, response: { 200: WireAgent } } }, async (request) => {
+    const { roleIds, skillGroupIds, ...fields } = request.body
+    const { id } = request.params
+    const actor = actorOf(request)
+    const em = hub.em()
+    if (roleIds) await refuseForeignOwner(em, actor.owner, roleIds)
+    await em.transactional(async (tx) => {
+      const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
+      if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+      const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { disableIdentityMap: true })
+      const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
+      const isOwner = owners.some((link) => link.agentId === id)
+      if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
+      const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
+      if (losesOwner && owners.length === 1) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
+      await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
+      if (roleIds || skillGroupIds) await setLinks(tx as Em, id, roleIds, skillGroupIds)
+      if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
+    })
+    hub.access.clear()
+    hub.bus.publish('access.changed', {})
+    const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
+    return wire as WireAgent
+  })
+
+  // Invitations are opened without a session: the token in the link is the right.
+  const Token = Type.Object({ token: Type.String({ minLength: 43, maxLength: 43 }) })
+  app.get(
+    '/api/invitations/:token',
+    {
+      config: { access: 'public', rateLimit: { max: 30, timeWindow: 60_000 } },
+      schema: { params: Token, response: { 200: Type.Object({ email: Type.String(), name: Type.String() }) } },
+    },
+    async (request) => {
+      const { agent } = await openInvitation(hub.em(), request.params.token)
+      return { email: agent.email, name: agent.name }
+    },
+  )
+  app.post(
+    '/api/invitations/:token',
+    {
+      config: { access: 'public', rateLimit: { max: 10, timeWindow: 60_000 } },
+      schema: { params: Token, body: Type.Object({ password: Type.String({ maxLength: 200 }) }), response: { 200: Ok } },
+    },
+    async (request, reply) => {
+      const em = hub.em()
+      const { invitation, agent } = await openInvitation(em, request.params.token)
+      checkPassword(request.body.password, agent.email)
+      const passwordHash = await hashPassword(request.body.password)
+      const used = await em.nativeUpdate(Invitation, { id: invitation.id, usedAt: null }, { usedAt: new Date() })
+      if (used === 0) throw new HubError('HUB_NOT_FOUND', 'This invitation is no longer valid')
+      await em.nativeUpdate(Agent, { id: agent.id }, { passwordHash })
+      await startSession(hub, request, reply, agent)
+      return { ok: true as const }
+    },
+  )
+}
+
+async function openInvitation(em: Em, token: string): Promise<{ invitation: Invitation; agent: Agent }> {
+  const invitation = await em.findOne(Invitation, { tokenHash: hashToken(token), usedAt: null, expiresAt: { $gt: new Date() } }, { disableIdentityMap: true })
+  const agent = invitation && (await em.findOne(Agent, { id: invitation.agentId, active: true }, { disableIdentityMap: true }))
+  if (!invitation || !agent) throw new HubError('HUB_NOT_FOUND', 'This invitation is no longer valid')
+  return { invitation, agent }
+}
+
+async function invite(em: Em, agentId: string): Promise<string> {
+  const token = newToken()
+  const now = new Date()
+  await em.insert(Invitation, { id: newId(), agentId, tokenHash: hashToken(token), createdAt: now, expiresAt: new Date(now.getTime() + invitationMs), usedAt: null })
+  return token
+}
+
+const linkOf = (hub: Hub, token: string): string => `${hub.publicUrl()}/admin/join/${token}`
+
+async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], skillGroupIds?: readonly string[]): Promise<void> {
+  if (roleIds) {
+    if ((await em.count(Role, { id: { $in: [...roleIds] } })) < new Set(roleIds).size) throw new HubError('HUB_NOT_FOUND', 'There is no such role', { path: '/roleIds' })
+    await em.nativeDelete(AgentRole, { agentId })
+    await em.insertMany(AgentRole, [...new Set(roleIds)].map((roleId) => ({ agentId, roleId })))
+  }
+  if (skillGroupIds) {
+    await em.nativeDelete(SkillGroupMember, { agentId })
+    if (skillGroupIds.length > 0) await em.insertMany(SkillGroupMember, [...new Set(skillGroupIds)].map((skillGroupId) => ({ agentId, skillGroupId })))
+  }
+}
+
+/** Only an owner makes owners: else who manages agents would manage the hub. */
+async function refuseForeignOwner(em: Em, isOwner: boolean, roleIds: readonly string[]): Promise<void> {
+  if (isOwner) return
+  const owner = await em.findOne(Role, { builtin: 'owner' }, { disableIdentityMap: true })
+  if (owner && roleIds.includes(owner.id)) throw new HubError('HUB_FORBIDDEN', 'Only an owner may make an owner', { path: '/roleIds' })
+}

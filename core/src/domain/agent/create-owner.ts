@@ -1,0 +1,54 @@
+/** The first agent of a hub, and the roles everybody starts from. */
+import { HubError } from '../../../sdk/errors.ts'
+import type { Em } from '../../db/orm.ts'
+import { newId } from '../../db/types.ts'
+import type { Hub } from '../../hub.ts'
+import { createStarterInboxes } from '../inbox/create-inbox.ts'
+import { checkPassword, hashPassword } from '../session/password.ts'
+import { Role } from '../role/role.entity.ts'
+import { Agent, AgentRole } from './agent.entity.ts'
+import { takeLease } from '../../db/lease.ts'
+
+export async function ownerExists(em: Em): Promise<boolean> {
+  const owner = await em.findOne(Role, { builtin: 'owner' }, { disableIdentityMap: true })
+  return owner !== null && (await em.count(AgentRole, { roleId: owner.id })) > 0
+}
+
+/** Throws HUB_SETUP_DONE when there is an owner already, HUB_PASSWORD_WEAK. */
+export async function createOwner(hub: Hub, input: { name: string; email: string; password: string; locale?: 'zh' | 'en' }): Promise<Agent> {
+  const email = input.email.trim().toLowerCase()
+  checkPassword(input.password, email)
+  const passwordHash = await hashPassword(input.password)
+  const em = hub.em()
+  // Two browsers may fill the set-up page at once: one wins.
+  if (!(await takeLease(em, 'setup', newId(), 10_000))) throw new HubError('HUB_SETUP_DONE', 'This hub is being set up elsewhere')
+  if (await ownerExists(em)) throw new HubError('HUB_SETUP_DONE', 'This hub has its owner already')
+  const role = await em.findOneOrFail(Role, { builtin: 'owner' })
+  const agent = newAgent({ email, name: input.name, passwordHash, locale: input.locale ?? 'zh' })
+  await em.transactional(async (tx) => {
+    await tx.insert(Agent, agent)
+    await tx.insert(AgentRole, { agentId: agent.id, roleId: role.id })
+  })
+  await createStarterInboxes(hub, input.locale ?? 'zh')
+  return agent
+}
+
+export function newAgent(fields: Partial<Agent> & Pick<Agent, 'email' | 'name'>): Agent {
+  return {
+    id: newId(),
+    displayName: '',
+    passwordHash: null,
+    totpSecret: null,
+    departmentId: null,
+    presence: 'offline',
+    seenAt: null,
+    capacity: 10,
+    openCount: 0,
+    lastAssignedAt: null,
+    active: true,
+    locale: 'zh',
+    accessVersion: 0,
+    createdAt: new Date(),
+    ...fields,
+  } as Agent
+}

@@ -1,0 +1,253 @@
+/**
+ * Everything that changes a conversation goes through one of these: it numbers messages, counts revisions, keeps
+ * what was before, and collects what is to be told once the transaction has committed.
+ */
+import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
+import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
+import type { Em } from '../../db/orm.ts'
+import { newId } from '../../db/types.ts'
+import type { Hub } from '../../hub.ts'
+import { announce } from '../../realtime/announce.ts'
+import { HubError } from '../../../sdk/errors.ts'
+import { LockMode } from '@mikro-orm/core'
+import { retryOnConflict } from '../../db/retry.ts'
+import { Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
+import { Assignment, Conversation } from './conversation.entity.ts'
+import { conversationFacts, messageFacts } from './facts.ts'
+
+/** Who could see it before: needed to tell those who no longer can. */
+export type Visibility = Pick<Conversation, 'assigneeId' | 'departmentId' | 'status'>
+
+export interface NewMessage {
+  direction: Direction
+  parts: MessagePart[]
+  authorId?: string | null
+  status?: MessageStatus
+  /** Unique in the inbox; a system line makes its own. */
+  dedupeKey?: string
+  replyToId?: string | null
+  sentAt?: Date
+  /** Goes to a platform that may refuse it: an outbound row is written with it. */
+  outbound?: boolean
+}
+
+interface PendingEvent {
+  name: HubEventName
+  data: () => HubEvents[HubEventName]
+}
+
+export class ConversationChange {
+  readonly conversation: Conversation
+  readonly before: Visibility | null
+  readonly at: Date
+  readonly added: Message[] = []
+  readonly changed: Message[] = []
+  readonly outbound: Message[] = []
+  readonly assignments: Assignment[] = []
+  readonly events: PendingEvent[] = []
+
+  /** @param before null for a conversation that is being opened */
+  constructor(conversation: Conversation, before: Visibility | null, at = new Date()) {
+    this.conversation = conversation
+    this.before = before
+    this.at = at
+    conversation.rev += 1
+    conversation.changedAt = at
+  }
+
+  append(input: NewMessage): Message {
+    const { conversation, at } = this
+    conversation.lastSeq += 1
+    const text = textOf(input.parts)
+    const message = {
+      id: newId(),
+      conversationId: conversation.id,
+      inboxId: conversation.inboxId,
+      seq: conversation.lastSeq,
+      rev: conversation.rev,
+      direction: input.direction,
+      authorId: input.authorId ?? null,
+      parts: input.parts,
+      text,
+      status: input.status ?? (input.direction === 'in' ? 'received' : 'sent'),
+      dedupeKey: input.dedupeKey ?? `sys:${newId()}`,
+      externalId: null,
+      replyToId: input.replyToId ?? null,
+      failure: null,
+      recalledAt: null,
+      sentAt: input.sentAt ?? at,
+      createdAt: at,
+    } as Message
+    this.added.push(message)
+    if (input.outbound) this.outbound.push(message)
+    if (input.direction === 'in' || input.direction === 'out') {
+      conversation.preview = previewOf(input.parts, text)
+      conversation.previewDirection = input.direction
+      conversation.lastMessageAt = at
+    }
+    if (input.direction === 'in') {
+      conversation.lastCustomerAt = at
+      conversation.unread += 1
+      this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
+    }
+    if (input.direction === 'out') {
+      // Who answers has read what was there.
+      if (input.authorId !== null && input.authorId !== undefined) this.readUpTo(conversation.lastSeq)
+      this.event('message.sent', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
+    }
+    return message
+  }
+
+  /** A line of the system's own. */
+  line(name: string, params: Record<string, unknown> = {}): Message {
+    return this.append({ direction: 'system', parts: [{ type: 'event', name, params }] })
+  }
+
+  /** A message of this conversation that changed. */
+  touch(message: Message): void {
+    message.rev = this.conversation.rev
+    this.changed.push(message)
+  }
+
+  readUpTo(seq: number): void {
+    if (seq < this.conversation.agentReadSeq) return
+    this.conversation.agentReadSeq = seq
+    if (seq >= this.conversation.lastSeq) this.conversation.unread = 0
+  }
+
+  event<N extends HubEventName>(name: N, data: () => HubEvents[N]): void {
+    this.events.push({ name, data })
+  }
+}
+
+/** The words of the list's second line; empty for a picture, whose kind the UI words. */
+function previewOf(parts: readonly MessagePart[], text: string): string {
+  if (text !== '') return [...text.replace(/\s+/g, ' ')].slice(0, 100).join('')
+  return `[${parts[0]?.type ?? 'unsupported'}]`
+}
+
+/** Writes what the changes hold, in the caller's transaction, few statements for many changes. Returns what to do after the commit. */
+export async function writeChanges(hub: Hub, em: Em, changes: readonly ConversationChange[]): Promise<() => void> {
+  const opened = changes.filter((change) => change.before === null).map(({ conversation }) => conversation)
+  if (opened.length > 0) await em.insertMany(Conversation, opened)
+  const added = changes.flatMap((change) => change.added)
+  if (added.length > 0) await em.insertMany(Message, added)
+  for (const change of changes) {
+    if (change.before !== null) await em.nativeUpdate(Conversation, { id: change.conversation.id }, mutable(change.conversation))
+    for (const { id, rev, parts, text, status, externalId, failure, recalledAt } of change.changed)
+      await em.nativeUpdate(Message, { id }, { rev, parts, text, status, externalId, failure, recalledAt })
+  }
+  const outbound = changes.flatMap((change) =>
+    change.outbound.map((message) => ({
+      messageId: message.id,
+      conversationId: message.conversationId,
+      seq: message.seq,
+      state: 'queued' as const,
+      attempts: 0,
+      dueAt: change.at,
+      createdAt: change.at,
+    })),
+  )
+  if (outbound.length > 0) await em.insertMany(Outbound, outbound)
+  const assignments = changes.flatMap((change) => change.assignments)
+  if (assignments.length > 0) await em.insertMany(Assignment, assignments)
+  const listeners = await writeEvents(
+    hub,
+    em,
+    changes.flatMap((change) => change.events.map(({ name, data }) => ({ name, data: data() }))),
+  )
+  return () => {
+    announce(hub, changes)
+    for (const conversationId of new Set(outbound.map((row) => row.conversationId))) hub.queue.hurry('outbound', conversationId)
+    for (const listener of listeners) hub.queue.hurry('delivery', listener)
+  }
+}
+
+/** Owes events to their listeners, in the caller's transaction; returns the listeners to hurry after the commit. */
+export async function writeEvents(
+  hub: Hub,
+  em: Em,
+  events: readonly { name: HubEventName; data: HubEvents[HubEventName] }[],
+): Promise<Set<string>> {
+  const now = new Date()
+  const rows = events.flatMap(({ name, data }) => {
+    const eventId = newId()
+    return hub.kernel.listeners(name).map((listener) => ({
+      id: newId(),
+      eventId,
+      listener,
+      name,
+      data,
+      attempts: 0,
+      error: '',
+      dueAt: now,
+      createdAt: now,
+    }))
+  })
+  if (rows.length > 0) await em.insertMany(Delivery, rows)
+  return new Set(rows.map((row) => row.listener))
+}
+
+const mutable = (c: Conversation) => ({
+  openIdentityId: c.openIdentityId,
+  contactId: c.contactId,
+  status: c.status,
+  assigneeId: c.assigneeId,
+  departmentId: c.departmentId,
+  skillGroupId: c.skillGroupId,
+  lastSeq: c.lastSeq,
+  rev: c.rev,
+  agentReadSeq: c.agentReadSeq,
+  customerDeliveredSeq: c.customerDeliveredSeq,
+  customerReadSeq: c.customerReadSeq,
+  unread: c.unread,
+  preview: c.preview,
+  previewDirection: c.previewDirection,
+  lastMessageAt: c.lastMessageAt,
+  lastCustomerAt: c.lastCustomerAt,
+  rating: c.rating,
+  ratingComment: c.ratingComment,
+  closeReason: c.closeReason,
+  closedById: c.closedById,
+  closedAt: c.closedAt,
+  changedAt: c.changedAt,
+})
+
+/** Rows locked until the commit, by id so that two transactions never wait for each other in a circle. */
+export async function lockConversations(em: Em, ids: readonly string[]): Promise<Map<string, Conversation>> {
+  if (ids.length === 0) return new Map()
+  const rows = await em.find(
+    Conversation,
+    { id: { $in: [...ids] } },
+    { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true },
+  )
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+export const visibilityOf = ({ assigneeId, departmentId, status }: Conversation): Visibility => ({ assigneeId, departmentId, status })
+
+/**
+ * Changes one conversation: locks it, lets `work` change it, writes, commits, then tells everybody.
+ * `work` may return early with `false` when there is nothing to do: then nothing is written or told.
+ * Throws HUB_NOT_FOUND; what `work` throws rolls back.
+ */
+export async function changeConversation<T>(
+  hub: Hub,
+  id: string,
+  work: (change: ConversationChange, em: Em) => Promise<T | false>,
+): Promise<{ result: T | false; conversation: Conversation }> {
+  return retryOnConflict(async () => {
+    let after: (() => void) | undefined
+    const outcome = await hub.em().transactional(async (tx) => {
+      const em = tx as Em
+      const conversation = (await lockConversations(em, [id])).get(id)
+      if (!conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
+      const change = new ConversationChange(conversation, visibilityOf(conversation))
+      const result = await work(change, em)
+      if (result !== false) after = await writeChanges(hub, em, [change])
+      return { result, conversation }
+    })
+    after?.()
+    return outcome
+  })
+}

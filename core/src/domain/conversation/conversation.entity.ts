@@ -1,0 +1,98 @@
+import { defineEntity, p } from '@mikro-orm/core'
+import { idColumn, instant, json } from '../../db/types.ts'
+
+export type ConversationStatus = 'queued' | 'open' | 'closed'
+
+const ConversationSchema = defineEntity({
+  name: 'Conversation',
+  tableName: 'conversation',
+  properties: {
+    id: idColumn().primary(),
+    inboxId: idColumn(),
+    channel: p.string().length(40),
+    contactId: idColumn(),
+    identityId: idColumn(),
+    /** The identity while it is open, null once closed: unique, so the database holds "one open conversation per identity". */
+    openIdentityId: idColumn().nullable(),
+    status: p.string().length(10).$type<ConversationStatus>(),
+    assigneeId: idColumn().nullable(),
+    departmentId: idColumn().nullable(),
+    skillGroupId: idColumn().nullable(),
+    /** Number of the last message. */
+    lastSeq: p.integer().default(0),
+    /** Counts every change of the conversation or a message of it: who holds an older number fetches the gap. */
+    rev: p.integer().default(0),
+    /** Number of the last message the assignee has seen, the customer has got, the customer has seen. */
+    agentReadSeq: p.integer().default(0),
+    customerDeliveredSeq: p.integer().default(0),
+    customerReadSeq: p.integer().default(0),
+    /** Customer messages the assignee has not seen. */
+    unread: p.integer().default(0),
+    preview: p.string().length(200).default(''),
+    previewDirection: p.string().length(10).default(''),
+    lastMessageAt: instant(),
+    lastCustomerAt: instant().nullable(),
+    /** 1 good … 3 bad, by the customer. */
+    rating: p.integer().nullable(),
+    ratingComment: p.string().length(500).nullable(),
+    closeReason: p.string().length(20).nullable(),
+    closedById: idColumn().nullable(),
+    closedAt: instant().nullable(),
+    createdAt: instant(),
+    /** Time of the last change of any kind; what a client that was away asks by. */
+    changedAt: instant(),
+  },
+  uniques: [{ properties: ['openIdentityId'], name: 'conversation_open_unique' }],
+  indexes: [
+    { properties: ['assigneeId', 'status', 'lastMessageAt', 'id'], name: 'conversation_assignee' },
+    { properties: ['departmentId', 'status', 'lastMessageAt', 'id'], name: 'conversation_department' },
+    { properties: ['status', 'lastMessageAt', 'id'], name: 'conversation_status' },
+    { properties: ['contactId', 'createdAt'], name: 'conversation_contact' },
+    { properties: ['identityId', 'createdAt'], name: 'conversation_identity' },
+    { properties: ['changedAt', 'id'], name: 'conversation_changed' },
+  ],
+})
+export class Conversation extends ConversationSchema.class {}
+ConversationSchema.setClass(Conversation)
+
+const StarSchema = defineEntity({
+  name: 'Star',
+  tableName: 'conversation_star',
+  properties: { agentId: idColumn().primary(), conversationId: idColumn().primary(), createdAt: instant() },
+  indexes: [{ properties: ['conversationId'], name: 'conversation_star_conversation' }],
+})
+export class Star extends StarSchema.class {}
+StarSchema.setClass(Star)
+
+const DraftSchema = defineEntity({
+  name: 'Draft',
+  tableName: 'draft',
+  properties: {
+    agentId: idColumn().primary(),
+    conversationId: idColumn().primary(),
+    content: json<{ text: string }>(),
+    updatedAt: instant(),
+  },
+})
+export class Draft extends DraftSchema.class {}
+DraftSchema.setClass(Draft)
+
+const AssignmentSchema = defineEntity({
+  name: 'Assignment',
+  tableName: 'assignment',
+  properties: {
+    id: idColumn().primary(),
+    conversationId: idColumn(),
+    fromAgentId: idColumn().nullable(),
+    toAgentId: idColumn().nullable(),
+    byAgentId: idColumn().nullable(),
+    /** routed, forced, taken, transferred, away, closed, unassigned */
+    reason: p.string().length(20),
+    createdAt: instant(),
+  },
+  indexes: [{ properties: ['conversationId', 'createdAt'], name: 'assignment_conversation' }],
+})
+export class Assignment extends AssignmentSchema.class {}
+AssignmentSchema.setClass(Assignment)
+
+export const conversationEntities = [ConversationSchema, StarSchema, DraftSchema, AssignmentSchema]

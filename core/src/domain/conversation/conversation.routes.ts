@@ -1,0 +1,303 @@
+/** Conversations: lists, the gap after an absence, messages, and what an agent does with them. */
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { ComposablePart } from '../../../sdk/message-parts.ts'
+import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
+import { Conversation as WireConversation, ConversationGroup, GroupCounts, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import { subject, type MongoAbility } from '@casl/ability'
+import { whereAllowed } from '../../access/scope.ts'
+import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
+import type { Em } from '../../db/orm.ts'
+import { actorOf, type Actor } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { resendMessage, sendMessage } from '../../pipeline/outbound.ts'
+import { notifyCustomer } from '../../realtime/notify-customer.ts'
+import { Agent } from '../agent/agent.entity.ts'
+import { effectivePresence } from '../agent/agent.present.ts'
+import { Contact } from '../contact/contact.entity.ts'
+import { Message } from '../message/message.entity.ts'
+import { assignTo } from './assign-conversation.ts'
+import { changeConversation } from './change.ts'
+import { closeConversation } from './close-conversation.ts'
+import { Conversation, Draft, Star } from './conversation.entity.ts'
+import { presentConversation, presentMessage } from './conversation.present.ts'
+import { recallMessage } from './recall-message.ts'
+
+/** A change seen this long ago may have committed after a later one: ask again from before it. */
+const overlapMs = 10_000
+
+const ListQuery = Type.Object({
+  ...PageQuery.properties,
+  group: Type.Optional(ConversationGroup),
+  sort: Type.Optional(Type.Union([Type.Literal('message'), Type.Literal('customer')])),
+})
+const MessagesQuery = Type.Object({
+  before: Type.Optional(Type.Integer({ minimum: 1 })),
+  afterRev: Type.Optional(Type.Integer({ minimum: 0 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+})
+
+/** May this actor do it with this conversation? */
+export const may = (ability: MongoAbility, action: string, conversation: Conversation): boolean =>
+  ability.can(action, subject('conversation', { ...conversation }) as unknown as 'conversation')
+
+/** The conversation, if it may be seen. What one may not see is not there: 404, so that ids cannot be probed. */
+export async function findReadable(em: Em, actor: Actor, id: string): Promise<Conversation> {
+  const conversation = await em.findOne(Conversation, { id }, { disableIdentityMap: true })
+  if (!conversation || !may(actor.ability, 'read', conversation)) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
+  return conversation
+}
+
+export function conversationRoutes(app: App, hub: Hub): void {
+  const config = { access: 'agent' as const }
+
+  app.get('/api/conversations', { config, schema: { querystring: ListQuery, response: { 200: Page(WireConversation) } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const { group = 'mine', sort = 'message', cursor, limit = 50 } = request.query
+    const where = await groupWhere(em, actor, group)
+    if (!where) return { items: [], cursor: null }
+    const field = sort === 'customer' ? 'lastCustomerAt' : 'lastMessageAt'
+    const rows = await em.find(
+      Conversation,
+      { $and: [where, beforeRow(field, cursor)] },
+      { orderBy: [{ [field]: 'desc' }, { id: 'desc' }], limit: limit + 1, disableIdentityMap: true },
+    )
+    const page = rows.slice(0, limit)
+    const last = page.at(-1)
+    return {
+      items: await present(em, actor, page),
+      cursor: rows.length > limit && last ? encodeCursor([(last[field] ?? last.lastMessageAt).getTime(), last.id]) : null,
+    }
+  })
+
+  app.get('/api/conversations/counts', { config, schema: { response: { 200: GroupCounts } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const count = async (group: ConversationGroup) => {
+      const where = await groupWhere(em, actor, group)
+      return where ? em.count(Conversation, where) : 0
+    }
+    return { mine: await count('mine'), queue: await count('queue'), open: await count('open'), starred: await count('starred') }
+  })
+
+  // What an absent client missed: everything it may see that changed since, oldest change first.
+  const ChangesQuery = Type.Object({ since: Instant, cursor: Type.Optional(Type.String({ maxLength: 200 })) })
+  const Changes = Type.Object({ items: Type.Array(WireConversation), cursor: Type.Union([Type.String(), Type.Null()]), serverTime: Instant })
+  app.get('/api/conversations/changes', { config, schema: { querystring: ChangesQuery, response: { 200: Changes } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const serverTime = new Date().toISOString()
+    const where = whereAllowed(actor.ability, 'read', 'conversation')
+    if (!where) return { items: [], cursor: null, serverTime }
+    const since = new Date(new Date(request.query.since).getTime() - overlapMs)
+    const [at = 0, id = ''] = request.query.cursor ? decodeCursor(request.query.cursor, 2) : [since.getTime(), '']
+    const rows = await em.find(
+      Conversation,
+      { $and: [where, { $or: [{ changedAt: { $gt: new Date(at) } }, { changedAt: new Date(at), id: { $gt: String(id) } }] }] },
+      { orderBy: [{ changedAt: 'asc' }, { id: 'asc' }], limit: 101, disableIdentityMap: true },
+    )
+    const page = rows.slice(0, 100)
+    const last = page.at(-1)
+    return { items: await present(em, actor, page), cursor: rows.length > 100 && last ? encodeCursor([last.changedAt.getTime(), last.id]) : null, serverTime }
+  })
+
+  app.get('/api/conversations/:id', { config, schema: { params: IdParams, response: { 200: WireConversation } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const conversation = await findReadable(em, actor, request.params.id)
+    return (await present(em, actor, [conversation]))[0] as WireConversation
+  })
+
+  const Messages = Type.Object({ items: Type.Array(WireMessage), rev: Type.Integer(), more: Type.Boolean() })
+  app.get(
+    '/api/conversations/:id/messages',
+    { config, schema: { params: IdParams, querystring: MessagesQuery, response: { 200: Messages } } },
+    async (request) => {
+      const em = hub.em()
+      const conversation = await findReadable(em, actorOf(request), request.params.id)
+      const { before, afterRev, limit = 50 } = request.query
+      const conversationId = conversation.id
+      // `rev` is read before the messages: what changes in between is fetched again, never missed.
+      if (afterRev !== undefined) {
+        const rows = await em.find(Message, { conversationId, rev: { $gt: afterRev } }, { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: limit + 1, disableIdentityMap: true })
+        const page = rows.slice(0, limit)
+        // A revision can carry several messages: the next page starts again at the last one seen.
+        const more = rows.length > limit
+        return { items: page.map(presentMessage), rev: more ? Math.max(afterRev, (page.at(-1)?.rev ?? 1) - 1) : conversation.rev, more }
+      }
+      const rows = await em.find(
+        Message,
+        { conversationId, ...(before ? { seq: { $lt: before } } : {}) },
+        { orderBy: { seq: 'desc' }, limit: limit + 1, disableIdentityMap: true },
+      )
+      return { items: rows.slice(0, limit).reverse().map(presentMessage), rev: conversation.rev, more: rows.length > limit }
+    },
+  )
+
+  const Send = Type.Object({
+    clientId: Type.String({ minLength: 8, maxLength: 64, pattern: '^[\\w-]+$' }),
+    parts: Type.Array(ComposablePart, { minItems: 1, maxItems: 10 }),
+    note: Type.Optional(Type.Boolean()),
+    replyToId: Type.Optional(NullableId),
+  })
+  app.post('/api/conversations/:id/messages', { config, schema: { params: IdParams, body: Send, response: { 201: WireMessage } } }, async (request, reply) => {
+    const actor = actorOf(request)
+    await findReadable(hub.em(), actor, request.params.id)
+    const parts = request.body.parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
+    if (parts.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
+    const { message, duplicate } = await sendMessage(hub, {
+      conversationId: request.params.id,
+      ...request.body,
+      parts,
+      agentId: actor.agent.id,
+      allowed: (conversation) => may(actor.ability, 'reply', conversation),
+    })
+    if (!duplicate) hub.metrics.messages.inc({ direction: message.direction, channel: 'all' })
+    return reply.status(201).send(presentMessage(message))
+  })
+
+  app.post('/api/messages/:id/resend', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
+    const { ability } = actorOf(request)
+    return presentMessage(await resendMessage(hub, request.params.id, (conversation) => may(ability, 'reply', conversation)))
+  })
+
+  app.post('/api/messages/:id/recall', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
+    const actor = actorOf(request)
+    return presentMessage(await recallMessage(hub, request.params.id, actor.agent.id, (conversation) => may(actor.ability, 'reply', conversation)))
+  })
+
+  app.post(
+    '/api/conversations/:id/read',
+    { config, schema: { params: IdParams, body: Type.Object({ seq: Type.Integer({ minimum: 0 }) }), response: { 200: Ok } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const found = await findReadable(hub.em(), actor, request.params.id)
+      // Only the one who answers can have read it; a supervisor looking in leaves it unread.
+      if (found.assigneeId === actor.agent.id && found.agentReadSeq < request.body.seq) {
+        await changeConversation(hub, found.id, async (change) => {
+          const seq = Math.min(request.body.seq, change.conversation.lastSeq)
+          if (seq <= change.conversation.agentReadSeq) return false
+          change.readUpTo(seq)
+          if (seq < change.conversation.lastSeq) change.conversation.unread = Math.min(change.conversation.unread, change.conversation.lastSeq - seq)
+          return true
+        })
+        notifyCustomer(hub, found, { kind: 'read', seq: request.body.seq })
+      }
+      return { ok: true as const }
+    },
+  )
+
+  app.post('/api/conversations/:id/take', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    const actor = actorOf(request)
+    await findReadable(hub.em(), actor, request.params.id)
+    await changeConversation(hub, request.params.id, async (change, em) => {
+      if (change.conversation.assigneeId === actor.agent.id) return false
+      if (change.conversation.status !== 'queued') throw new HubError('HUB_CONFLICT', 'A colleague has taken it already')
+      if (!may(actor.ability, 'take', change.conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not take this conversation')
+      await assignTo(em, change, actor.agent.id, 'taken', actor.agent.id)
+      return true
+    })
+    return { ok: true as const }
+  })
+
+  app.post(
+    '/api/conversations/:id/transfer',
+    { config, schema: { params: IdParams, body: Type.Object({ agentId: Id }), response: { 200: Ok } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const { agentId } = request.body
+      const em = hub.em()
+      await findReadable(em, actor, request.params.id)
+      const to = await em.findOne(Agent, { id: agentId, active: true }, { disableIdentityMap: true })
+      if (!to || (to.id !== actor.agent.id && !['online', 'busy'].includes(effectivePresence(to))))
+        throw new HubError('HUB_AGENT_UNAVAILABLE', 'This colleague is not there now')
+      await changeConversation(hub, request.params.id, async (change, tx) => {
+        if (!may(actor.ability, 'transfer', change.conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not transfer this conversation')
+        if (change.conversation.status === 'closed') throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
+        if (change.conversation.assigneeId === agentId) return false
+        await assignTo(tx, change, agentId, 'transferred', actor.agent.id)
+        return true
+      })
+      return { ok: true as const }
+    },
+  )
+
+  app.post('/api/conversations/:id/close', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    const actor = actorOf(request)
+    await findReadable(hub.em(), actor, request.params.id)
+    await closeConversation(hub, request.params.id, 'agent', actor.agent.id, (conversation) => may(actor.ability, 'close', conversation))
+    return { ok: true as const }
+  })
+
+  app.get('/api/stars', { config, schema: { response: { 200: Type.Object({ ids: Type.Array(Id) }) } } }, async (request) => {
+    const rows = await hub.em().find(Star, { agentId: actorOf(request).agent.id }, { orderBy: { createdAt: 'desc' }, limit: 500, disableIdentityMap: true })
+    return { ids: rows.map((row) => row.conversationId) }
+  })
+
+  app.put('/api/conversations/:id/star', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const { id } = await findReadable(em, actor, request.params.id)
+    await em.upsert(Star, { agentId: actor.agent.id, conversationId: id, createdAt: new Date() }, { onConflictAction: 'ignore' })
+    return { ok: true as const }
+  })
+
+  app.delete('/api/conversations/:id/star', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    await hub.em().nativeDelete(Star, { agentId: actorOf(request).agent.id, conversationId: request.params.id })
+    return { ok: true as const }
+  })
+
+  const DraftBody = Type.Object({ text: Type.String({ maxLength: 20_000 }) })
+  app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: DraftBody } } }, async (request) => {
+    const draft = await hub.em().findOne(Draft, { agentId: actorOf(request).agent.id, conversationId: request.params.id }, { disableIdentityMap: true })
+    return { text: draft?.content.text ?? '' }
+  })
+
+  app.put('/api/conversations/:id/draft', { config, schema: { params: IdParams, body: DraftBody, response: { 200: Ok } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const { id } = await findReadable(em, actor, request.params.id)
+    if (request.body.text === '') await em.nativeDelete(Draft, { agentId: actor.agent.id, conversationId: id })
+    else await em.upsert(Draft, { agentId: actor.agent.id, conversationId: id, content: { text: request.body.text }, updatedAt: new Date() })
+    return { ok: true as const }
+  })
+}
+
+/** A group as conditions, within what the actor may see; null when that is nothing. */
+async function groupWhere(em: Em, actor: Actor, group: ConversationGroup): Promise<Record<string, unknown> | null> {
+  const allowed = whereAllowed(actor.ability, 'read', 'conversation')
+  if (!allowed) return null
+  const conditions = async (): Promise<Record<string, unknown>> => {
+    switch (group) {
+      case 'mine':
+        return { assigneeId: actor.agent.id, status: 'open' }
+      case 'queue':
+        return { status: 'queued' }
+      case 'open':
+        return { status: 'open' }
+      case 'closed':
+        return { status: 'closed' }
+      case 'starred': {
+        const stars = await em.find(Star, { agentId: actor.agent.id }, { orderBy: { createdAt: 'desc' }, limit: 500, disableIdentityMap: true })
+        return { id: { $in: stars.map((star) => star.conversationId) } }
+      }
+    }
+  }
+  return { $and: [allowed, await conditions()] }
+}
+
+/** Conversations with their contacts, two queries for any number. */
+export async function present(em: Em, actor: Pick<Actor, 'ability'>, conversations: readonly Conversation[]): Promise<WireConversation[]> {
+  const contacts = await em.find(
+    Contact,
+    { id: { $in: [...new Set(conversations.map((c) => c.contactId))] } },
+    { fields: ['id', 'number', 'nickname', 'name'], disableIdentityMap: true },
+  )
+  const byId = new Map(contacts.map((contact) => [contact.id, contact as unknown as Contact]))
+  return conversations.flatMap((conversation) => {
+    const contact = byId.get(conversation.contactId)
+    return contact ? [presentConversation(actor.ability, conversation, contact)] : []
+  })
+}

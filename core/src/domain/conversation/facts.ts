@@ -1,0 +1,28 @@
+/** Rows as plugins hear of them. */
+import type { ConversationFacts, MessageFacts } from '../../../sdk/events.ts'
+import type { Message } from '../message/message.entity.ts'
+import type { Conversation } from './conversation.entity.ts'
+
+export const conversationFacts = (c: Conversation): ConversationFacts => ({
+  id: c.id,
+  inboxId: c.inboxId,
+  channel: c.channel,
+  contactId: c.contactId,
+  identityId: c.identityId,
+  status: c.status,
+  assigneeId: c.assigneeId ?? null,
+  departmentId: c.departmentId ?? null,
+})
+
+export const messageFacts = (m: Message, c: Conversation): MessageFacts => ({
+  id: m.id,
+  conversationId: m.conversationId,
+  inboxId: m.inboxId,
+  contactId: c.contactId,
+  seq: m.seq,
+  direction: m.direction,
+  authorId: m.authorId ?? null,
+  parts: m.parts,
+  text: m.text,
+  at: m.createdAt.toISOString(),
+})

@@ -1,0 +1,252 @@
+/** The customer's side of the hub: their thread, their files, their visit. Implements `sdk/desk.ts`. */
+import { createHash } from 'node:crypto'
+import { HubError } from '../../../sdk/errors.ts'
+import type { CustomerMessage, CustomerRef, CustomerThread, Desk, VisitBeat } from '../../../sdk/desk.ts'
+import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
+import type { Em } from '../../db/orm.ts'
+import type { Hub } from '../../hub.ts'
+import { Agent } from '../agent/agent.entity.ts'
+import { BlockedAddress, Identity } from '../contact/contact.entity.ts'
+import { presenceTtlMs } from '../conversation/assign-conversation.ts'
+import { changeConversation } from '../conversation/change.ts'
+import { closeConversation } from '../conversation/close-conversation.ts'
+import { Conversation } from '../conversation/conversation.entity.ts'
+import { StoredFile } from '../file/file.entity.ts'
+import { fileHeaders } from '../file/send-file.ts'
+import { partOf, storeFile } from '../file/store-file.ts'
+import { Message } from '../message/message.entity.ts'
+import { Visit } from '../visit/visit.entity.ts'
+
+/** Who brought a file, before there is an identity row: one word for an inbox and an external id. */
+export const customerKey = ({ inboxId, externalId }: CustomerRef): string =>
+  `c:${createHash('sha256').update(`${inboxId}\n${externalId}`).digest('hex').slice(0, 36)}`
+
+/** Most pages kept of one visit. */
+const maxPages = 100
+
+export function createDesk(hub: Hub): Desk {
+  const identityOf = (em: Em, { inboxId, externalId }: CustomerRef) => em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
+
+  return {
+    async thread(customer, { cursor, before, limit = 30 }) {
+      const em = hub.em()
+      const identity = await identityOf(em, customer)
+      const current = identity && (await newestConversation(em, identity.id))
+      if (!identity || !current) return { messages: [], cursor: '', more: false, conversation: null }
+      if (cursor) return changedSince(em, identity, current, cursor, limit)
+      const conversations = await em.find(
+        Conversation,
+        { identityId: identity.id },
+        { orderBy: { createdAt: 'desc' }, limit: 50, fields: ['id'], disableIdentityMap: true },
+      )
+      const [beforeId] = before ? decodeCursor(before, 1) : []
+      // Ids sort by time over all conversations of a person.
+      const rows = await em.find(
+        Message,
+        { conversationId: { $in: conversations.map((c) => c.id) }, direction: { $ne: 'note' }, ...(beforeId ? { id: { $lt: String(beforeId) } } : {}) },
+        { orderBy: { id: 'desc' }, limit: limit + 1, disableIdentityMap: true },
+      )
+      return {
+        messages: await present(em, rows.slice(0, limit).reverse()),
+        cursor: encodeCursor([current.id, current.rev]),
+        more: rows.length > limit,
+        conversation: await presentCurrent(em, current),
+      }
+    },
+
+    async typing(customer, text) {
+      const em = hub.em()
+      const identity = await identityOf(em, customer)
+      const open = identity && (await em.findOne(Conversation, { openIdentityId: identity.id }, { disableIdentityMap: true }))
+      if (!open) return
+      hub.bus.publish('ephemeral', {
+        conversationId: open.id,
+        visibility: { assigneeId: open.assigneeId, departmentId: open.departmentId, status: open.status },
+        kind: 'typing',
+        agentId: null,
+        active: text !== null,
+        text: (text ?? '').slice(0, 2_000),
+      })
+    },
+
+    beat: (inboxId, beat) => beatVisit(hub, inboxId, beat),
+
+    spoke: ({ inboxId, externalId }, visitId) => markSpoken(hub, inboxId, externalId, visitId),
+
+    async attended(inboxId) {
+      const inbox = await hub.intake.inbox(inboxId)
+      if (!inbox?.enabled) return false
+      const alive = new Date(Date.now() - presenceTtlMs)
+      return (await hub.em().count(Agent, { active: true, presence: { $in: ['online', 'busy'] }, seenAt: { $gte: alive } })) > 0
+    },
+
+    async refused(inboxId, externalId, ip) {
+      const em = hub.em()
+      if ((await em.count(BlockedAddress, { inboxId, address: ip })) > 0) return true
+      return externalId !== undefined && (await em.count(Identity, { inboxId, externalId, blockedAt: { $ne: null } })) > 0
+    },
+
+    async storeFile(customer, upload) {
+      const file = await storeFile(hub, { ...upload, uploadedBy: customerKey(customer) })
+      return partOf(file, upload.durationMs)
+    },
+
+    async openFile(customer, fileId, thumbnail) {
+      const em = hub.em()
+      const file = await em.findOne(StoredFile, { id: fileId }, { disableIdentityMap: true })
+      if (!file) return undefined
+      if (file.uploadedBy !== customerKey(customer)) {
+        const identity = await identityOf(em, customer)
+        const conversation = file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { fields: ['identityId'], disableIdentityMap: true }))
+        if (!identity || !conversation || conversation.identityId !== identity.id) return undefined
+        // A picture in a colleagues' note is not the customer's.
+        const carried = await em.find(Message, { conversationId: file.conversationId ?? '', direction: { $in: ['in', 'out'] }, recalledAt: null }, { fields: ['parts'], disableIdentityMap: true })
+        if (!carried.some((message) => message.parts.some((part) => 'fileId' in part && part.fileId === fileId))) return undefined
+      }
+      const small = thumbnail && file.hasThumbnail
+      const stream = await hub.files.read(small ? `${file.hash}.thumb` : file.hash)
+      return stream && { stream, headers: fileHeaders(file, small) }
+    },
+
+    async rate(customer, conversationId, rating, comment) {
+      const em = hub.em()
+      const identity = await identityOf(em, customer)
+      const found = identity && (await em.findOne(Conversation, { id: conversationId, identityId: identity.id }, { fields: ['id'], disableIdentityMap: true }))
+      if (!found) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
+      await changeConversation(hub, conversationId, async (change) => {
+        change.conversation.rating = rating
+        change.conversation.ratingComment = comment.slice(0, 500)
+        change.line('conversation.rated', { rating, comment: comment.slice(0, 500) })
+        return true
+      })
+    },
+
+    async close(customer) {
+      const em = hub.em()
+      const identity = await identityOf(em, customer)
+      const open = identity && (await em.findOne(Conversation, { openIdentityId: identity.id }, { fields: ['id'], disableIdentityMap: true }))
+      if (open) await closeConversation(hub, open.id, 'customer', null)
+    },
+  }
+}
+
+const newestConversation = (em: Em, identityId: string) =>
+  em.findOne(Conversation, { identityId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true })
+
+/** What changed in the cursor's conversation, then all of those after it. A closed one changes only by a rating. */
+async function changedSince(em: Em, identity: Identity, current: Conversation, cursor: string, limit: number): Promise<CustomerThread> {
+  const [conversationId, rev] = decodeCursor(cursor, 2)
+  const known = await em.findOne(Conversation, { id: String(conversationId), identityId: identity.id }, { disableIdentityMap: true })
+  if (!known) throw new HubError('HUB_REQUEST_INVALID', 'The cursor is not valid')
+  const messages = await em.find(
+    Message,
+    { conversationId: known.id, rev: { $gt: Number(rev) } },
+    { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: limit + 1, disableIdentityMap: true },
+  )
+  const page = messages.slice(0, limit)
+  const more = messages.length > limit
+  // A revision can carry several messages: go on before the last one seen.
+  const next: [string, number] = more
+    ? [known.id, Math.max(Number(rev), (page.at(-1)?.rev ?? 1) - 1)]
+    : known.id === current.id
+      ? [current.id, known.rev]
+      : [current.id, 0]
+  return {
+    messages: await present(em, page.filter((message) => message.direction !== 'note')),
+    cursor: encodeCursor(next),
+    more: more || known.id !== current.id,
+    conversation: await presentCurrent(em, current),
+  }
+}
+
+async function namesOf(em: Em, ids: readonly (string | null | undefined)[]): Promise<Map<string, string>> {
+  const wanted = [...new Set(ids.filter((id): id is string => typeof id === 'string'))]
+  if (wanted.length === 0) return new Map()
+  const agents = await em.find(Agent, { id: { $in: wanted } }, { fields: ['id', 'name', 'displayName'], disableIdentityMap: true })
+  return new Map(agents.map((agent) => [agent.id, agent.displayName || agent.name]))
+}
+
+async function presentCurrent(em: Em, conversation: Conversation): Promise<CustomerThread['conversation']> {
+  const names = await namesOf(em, [conversation.assigneeId])
+  return {
+    id: conversation.id,
+    status: conversation.status,
+    agentName: names.get(conversation.assigneeId ?? '') ?? '',
+    agentReadSeq: conversation.agentReadSeq,
+    rating: conversation.rating ?? null,
+  }
+}
+
+/** Lines of the system that concern the customer; who was given what is the house's business. */
+const shownLines = new Set(['conversation.closed', 'conversation.rated'])
+
+async function present(em: Em, messages: readonly Message[]): Promise<CustomerMessage[]> {
+  const shown = messages.filter(
+    (message) =>
+      message.direction === 'in' ||
+      message.direction === 'out' ||
+      message.parts.some((part) => part.type === 'event' && shownLines.has(part.name)),
+  )
+  const names = await namesOf(em, shown.map((message) => (message.direction === 'out' ? message.authorId : null)))
+  return shown.map((message) => ({
+    id: message.id,
+    conversationId: message.conversationId,
+    seq: message.seq,
+    rev: message.rev,
+    from: message.direction === 'in' ? ('me' as const) : message.direction === 'out' ? ('agent' as const) : ('system' as const),
+    name: names.get(message.authorId ?? '') ?? '',
+    parts: message.recalledAt ? [] : message.parts.map((part) => (part.type === 'event' ? { type: 'event' as const, name: part.name } : part)),
+    recalled: message.recalledAt !== null && message.recalledAt !== undefined,
+    clientId: message.direction === 'in' ? message.dedupeKey.slice(3) : null,
+    at: message.createdAt.toISOString(),
+  }))
+}
+
+async function beatVisit(hub: Hub, inboxId: string, beat: VisitBeat): Promise<void> {
+  const em = hub.em()
+  const now = new Date()
+  const identity = beat.externalId ? await em.findOne(Identity, { inboxId, externalId: beat.externalId }, { disableIdentityMap: true }) : null
+  const visit = await em.findOne(Visit, { id: beat.visitId }, { disableIdentityMap: true })
+  const page = { url: beat.url.slice(0, 1_000), title: beat.title.slice(0, 200), at: now.toISOString() }
+  const known = identity ? { identityId: identity.id, contactId: identity.contactId } : {}
+  if (!visit) {
+    await em.upsert(
+      Visit,
+      {
+        id: beat.visitId,
+        inboxId,
+        identityId: identity?.id ?? null,
+        contactId: identity?.contactId ?? null,
+        ip: beat.ip,
+        userAgent: beat.userAgent.slice(0, 255),
+        referrer: beat.referrer.slice(0, 500),
+        pages: [page],
+        pageCount: 1,
+        startedAt: now,
+        seenAt: now,
+        spokeAt: null,
+      },
+      { onConflictAction: 'ignore' },
+    )
+    hub.bus.publish('visitors.changed', {})
+    return
+  }
+  if (visit.inboxId !== inboxId) return
+  const moved = visit.pages.at(-1)?.url !== page.url
+  await em.nativeUpdate(
+    Visit,
+    { id: visit.id },
+    { seenAt: now, ...known, ...(moved ? { pages: [...visit.pages, page].slice(-maxPages), pageCount: visit.pageCount + 1 } : {}) },
+  )
+  if (moved) hub.bus.publish('visitors.changed', {})
+}
+
+/** The visitor spoke: their visit leaves the silent list. */
+async function markSpoken(hub: Hub, inboxId: string, externalId: string, visitId: string): Promise<void> {
+  const em = hub.em()
+  const identity = await em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
+  if (!identity) return
+  await em.nativeUpdate(Visit, { id: visitId, inboxId }, { identityId: identity.id, contactId: identity.contactId, spokeAt: new Date() })
+  hub.bus.publish('visitors.changed', {})
+}
+

@@ -1,0 +1,112 @@
+/** Departments (a tree) and skill groups (which cut across it). */
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { DepartmentInput, SkillGroupInput, Department as WireDepartment, SkillGroup as WireSkillGroup } from '../../../sdk/wire/agent.ts'
+import { IdParams, Ok } from '../../../sdk/wire/common.ts'
+import { subtree } from '../../access/access-cache.ts'
+import type { Em } from '../../db/orm.ts'
+import { newId } from '../../db/types.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { Agent } from '../agent/agent.entity.ts'
+import { Inbox } from '../inbox/inbox.entity.ts'
+import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
+
+const most = 500
+
+export function departmentRoutes(app: App, hub: Hub): void {
+  const manage = { access: { permission: 'department.manage' } }
+  const changed = () => {
+    hub.access.clear()
+    hub.bus.publish('access.changed', {})
+  }
+  const present = (row: Department) => ({ id: row.id, parentId: row.parentId ?? null, name: row.name })
+
+  app.get('/api/departments', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(WireDepartment) }) } } }, async () => {
+    const rows = await hub.em().find(Department, {}, { orderBy: { name: 'asc' }, limit: most, disableIdentityMap: true })
+    return { items: rows.map(present) }
+  })
+
+  app.post('/api/departments', { config: manage, schema: { body: DepartmentInput, response: { 201: WireDepartment } } }, async (request, reply) => {
+    const em = hub.em()
+    const { name, parentId = null } = request.body
+    if (parentId && !(await em.findOne(Department, { id: parentId }))) throw new HubError('HUB_NOT_FOUND', 'There is no such department', { path: '/parentId' })
+    const row = { id: newId(), name: name.trim(), parentId, createdAt: new Date() } as Department
+    await em.insert(Department, row)
+    changed()
+    return reply.status(201).send(present(row))
+  })
+
+  app.patch(
+    '/api/departments/:id',
+    { config: manage, schema: { params: IdParams, body: Type.Partial(DepartmentInput), response: { 200: WireDepartment } } },
+    async (request) => {
+      const em = hub.em()
+      const { id } = request.params
+      const all = await em.find(Department, {}, { disableIdentityMap: true })
+      const row = all.find((department) => department.id === id)
+      if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+      const { parentId } = request.body
+      if (parentId && (subtree(id, all).includes(parentId) || !all.some((department) => department.id === parentId)))
+        throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', { faults: [{ path: 'body/parentId', message: 'below itself' }] })
+      await em.nativeUpdate(Department, { id }, request.body)
+      changed()
+      return present({ ...row, ...request.body } as Department)
+    },
+  )
+
+  app.delete('/api/departments/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    const em = hub.em()
+    const { id } = request.params
+    const used =
+      (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
+    if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
+    if ((await em.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+    changed()
+    return { ok: true as const }
+  })
+
+  app.get('/api/skill-groups', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(WireSkillGroup) }) } } }, async () => {
+    const em = hub.em()
+    const rows = await em.find(SkillGroup, {}, { orderBy: { name: 'asc' }, limit: most, disableIdentityMap: true })
+    const members = await em.find(SkillGroupMember, { skillGroupId: { $in: rows.map((row) => row.id) } }, { disableIdentityMap: true })
+    return { items: rows.map(({ id, name }) => ({ id, name, agentIds: members.filter((m) => m.skillGroupId === id).map((m) => m.agentId) })) }
+  })
+
+  app.post('/api/skill-groups', { config: manage, schema: { body: SkillGroupInput, response: { 201: WireSkillGroup } } }, async (request, reply) => {
+    const em = hub.em()
+    const id = newId()
+    const { name, agentIds = [] } = request.body
+    await em.transactional(async (tx) => {
+      await tx.insert(SkillGroup, { id, name: name.trim(), createdAt: new Date() })
+      await setMembers(tx as Em, id, agentIds)
+    })
+    return reply.status(201).send({ id, name, agentIds })
+  })
+
+  app.patch('/api/skill-groups/:id', { config: manage, schema: { params: IdParams, body: Type.Partial(SkillGroupInput), response: { 200: Ok } } }, async (request) => {
+    const { name, agentIds } = request.body
+    const { id } = request.params
+    await hub.em().transactional(async (tx) => {
+      if (!(await tx.findOne(SkillGroup, { id }))) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
+      if (name) await tx.nativeUpdate(SkillGroup, { id }, { name: name.trim() })
+      if (agentIds) await setMembers(tx as Em, id, agentIds)
+    })
+    return { ok: true as const }
+  })
+
+  app.delete('/api/skill-groups/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    const { id } = request.params
+    await hub.em().transactional(async (tx) => {
+      if ((await tx.count(Inbox, { skillGroupId: id })) > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'An inbox gives its conversations to this group')
+      await tx.nativeDelete(SkillGroupMember, { skillGroupId: id })
+      if ((await tx.nativeDelete(SkillGroup, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
+    })
+    return { ok: true as const }
+  })
+}
+
+async function setMembers(em: Em, skillGroupId: string, agentIds: readonly string[]): Promise<void> {
+  await em.nativeDelete(SkillGroupMember, { skillGroupId })
+  if (agentIds.length > 0) await em.insertMany(SkillGroupMember, [...new Set(agentIds)].map((agentId) => ({ skillGroupId, agentId })))
+}

@@ -1,0 +1,15 @@
+/** A file becomes part of a conversation when a message carries it: from then on who may read the one may read the other. */
+import { HubError } from '../../../sdk/errors.ts'
+import type { MessagePart } from '../../../sdk/message-parts.ts'
+import type { Em } from '../../db/orm.ts'
+import { StoredFile } from './file.entity.ts'
+
+export const fileIdsOf = (parts: readonly MessagePart[]): string[] => parts.flatMap((part) => ('fileId' in part ? [part.fileId] : []))
+
+/** Throws HUB_NOT_FOUND when a file is not there or was brought by somebody else. */
+export async function claimFiles(em: Em, parts: readonly MessagePart[], conversationId: string, uploadedBy: string): Promise<void> {
+  const ids = fileIdsOf(parts)
+  if (ids.length === 0) return
+  const claimed = await em.nativeUpdate(StoredFile, { id: { $in: ids }, uploadedBy }, { conversationId })
+  if (claimed < new Set(ids).size) throw new HubError('HUB_NOT_FOUND', 'A file of this message is not there')
+}

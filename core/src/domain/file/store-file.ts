@@ -1,0 +1,93 @@
+/** Takes a file in: its type is sniffed from its bytes, pictures get a thumbnail and lose their metadata's rotation. */
+import { createHash } from 'node:crypto'
+import { fileTypeFromBuffer } from 'file-type'
+import sharp from 'sharp'
+import { HubError } from '../../../sdk/errors.ts'
+import type { MessagePart } from '../../../sdk/message-parts.ts'
+import { newId } from '../../db/types.ts'
+import type { Hub } from '../../hub.ts'
+import { StoredFile } from './file.entity.ts'
+
+export const maxFileBytes = 20 * 1024 * 1024
+/** Shown in the page; everything else is a download. SVG and HTML can carry scripts and are never shown. */
+export const inlineTypes = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'audio/mpeg', 'audio/ogg', 'audio/webm', 'audio/mp4', 'audio/wav', 'video/mp4', 'video/webm', 'application/pdf'])
+const pictures = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
+const thumbnailPx = 480
+/** Pixels; beyond it a small file could unfold into all of the memory. */
+const maxPixels = 50_000_000
+
+export interface Upload {
+  name: string
+  bytes: Buffer
+  /** An agent's id, or a customer's key (`customerKey`). */
+  uploadedBy: string
+  /** The client says it is a voice note: WebM is video to a sniffer either way. */
+  voice?: boolean
+}
+
+/** Throws HUB_REQUEST_TOO_LARGE, HUB_FILE_TYPE. */
+export async function storeFile(hub: Hub, upload: Upload): Promise<StoredFile> {
+  const { bytes } = upload
+  if (bytes.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The file is empty')
+  if (bytes.length > maxFileBytes) throw new HubError('HUB_REQUEST_TOO_LARGE', `Files may have ${maxFileBytes} bytes at most`, { max: maxFileBytes })
+  const sniffed = await fileTypeFromBuffer(bytes)
+  let mime: string = sniffed?.mime ?? 'application/octet-stream'
+  if (upload.voice && mime === 'video/webm') mime = 'audio/webm'
+  if (upload.voice && mime === 'video/mp4') mime = 'audio/mp4'
+  const hash = createHash('sha256').update(bytes).digest('hex')
+  const picture = pictures.has(mime) ? await readPicture(bytes) : undefined
+  await hub.files.put(hash, bytes)
+  if (picture) await hub.files.put(`${hash}.thumb`, picture.thumbnail)
+  const file = {
+    id: newId(),
+    hash,
+    name: safeName(upload.name),
+    mime,
+    size: bytes.length,
+    width: picture?.width ?? null,
+    height: picture?.height ?? null,
+    hasThumbnail: picture !== undefined,
+    uploadedBy: upload.uploadedBy,
+    conversationId: null,
+    createdAt: new Date(),
+  } as StoredFile
+  await hub.em().insert(StoredFile, file)
+  return file
+}
+
+async function readPicture(bytes: Buffer): Promise<{ width: number; height: number; thumbnail: Buffer }> {
+  try {
+    const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels })
+      .rotate()
+      .resize(thumbnailPx, thumbnailPx, { fit: 'inside', withoutEnlargement: true })
+      .webp({ quality: 80 })
+      .toBuffer({ resolveWithObject: true })
+    const meta = await sharp(bytes, { limitInputPixels: maxPixels }).metadata()
+    const turned = (meta.orientation ?? 1) >= 5
+    return {
+      width: (turned ? meta.height : meta.width) ?? info.width,
+      height: (turned ? meta.width : meta.height) ?? info.height,
+      thumbnail: data,
+    }
+  } catch {
+    throw new HubError('HUB_FILE_TYPE', 'This picture cannot be read')
+  }
+}
+
+/** A name without folders, control characters or tricks of writing direction. */
+export function safeName(name: string): string {
+  const cleaned = (name.split(/[/\\]/).at(-1) ?? '')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+    .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .trim()
+  return [...cleaned].slice(0, 120).join('') || 'file'
+}
+
+/** The part that carries a file. */
+export function partOf(file: StoredFile, durationMs?: number): MessagePart {
+  const fields = { fileId: file.id, name: file.name, mime: file.mime, size: file.size }
+  if (file.hasThumbnail) return { type: 'image', ...fields, width: file.width ?? undefined, height: file.height ?? undefined }
+  if (file.mime.startsWith('audio/')) return { type: 'audio', ...fields, ...(durationMs ? { durationMs } : {}) }
+  if (file.mime.startsWith('video/')) return { type: 'video', ...fields }
+  return { type: 'file', ...fields }
+}

@@ -1,0 +1,79 @@
+/** Inboxes: configured accounts on channels. Their settings are the adapter's schema. */
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { Id, IdParams } from '../../../sdk/wire/common.ts'
+import { InboxInput, InboxPatch, Inbox as WireInbox } from '../../../sdk/wire/inbox.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
+import { adapterFor, adapterOf } from './channels.ts'
+import { createInbox } from './create-inbox.ts'
+import { Inbox } from './inbox.entity.ts'
+
+export function inboxRoutes(app: App, hub: Hub): void {
+  const manage = { access: { permission: 'inbox.manage' } }
+  const schemaOf = (channel: string) => {
+    const plugin = hub.kernel.all().find(({ manifest }) => manifest.id === channel)
+    return plugin && adapterFor(plugin.manifest, plugin.ctx)?.inboxSettings
+  }
+  const present = (row: Inbox): WireInbox => ({
+    id: row.id,
+    channel: row.channel,
+    name: row.name,
+    settings: redactSettings(schemaOf(row.channel), row.settings),
+    departmentId: row.departmentId ?? null,
+    skillGroupId: row.skillGroupId ?? null,
+    enabled: row.enabled,
+  })
+  const changed = (id: string) => {
+    hub.intake.forgetInboxes()
+    hub.bus.publish('inbox.changed', { id })
+  }
+
+  // Names and channels only: every agent's list shows where a conversation comes from.
+  const Brief = Type.Object({ id: Id, name: Type.String(), channel: Type.String(), enabled: Type.Boolean() })
+  app.get('/api/inboxes/brief', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(Brief) }) } } }, async () => {
+    const rows = await hub.em().find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
+    return { items: rows.map(({ id, name, channel, enabled }) => ({ id, name, channel, enabled })) }
+  })
+
+  app.get('/api/inboxes', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireInbox) }) } } }, async () => {
+    const rows = await hub.em().find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
+    return { items: rows.map(present) }
+  })
+
+  const ChannelInfo = Type.Object({
+    id: Type.String(),
+    label: Type.Object({ zh: Type.String(), en: Type.String() }),
+    inboxSettings: Type.Unknown(),
+    defaults: Type.Record(Type.String(), Type.Unknown()),
+  })
+  app.get('/api/channels', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(ChannelInfo) }) } } }, async () => ({
+    items: hub.kernel.running().flatMap(({ manifest }) => {
+      const adapter = adapterOf(hub, manifest.id)
+      return adapter
+        ? [{ id: manifest.id, label: adapter.label, inboxSettings: adapter.inboxSettings as unknown, defaults: redactSettings(adapter.inboxSettings, {}) }]
+        : []
+    }),
+  }))
+
+  app.post('/api/inboxes', { config: manage, schema: { body: InboxInput, response: { 201: WireInbox } } }, async (request, reply) => {
+    return reply.status(201).send(present(await createInbox(hub, request.body)))
+  })
+
+  app.patch('/api/inboxes/:id', { config: manage, schema: { params: IdParams, body: InboxPatch, response: { 200: WireInbox } } }, async (request) => {
+    const em = hub.em()
+    const row = await em.findOne(Inbox, { id: request.params.id }, { disableIdentityMap: true })
+    if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
+    const { settings, ...fields } = request.body
+    const patch: Partial<Inbox> = { ...fields }
+    if (settings) {
+      const schema = schemaOf(row.channel)
+      const merged = mergeSecrets(schema, settings, openSettings(schema, row.settings, hub.vault))
+      patch.settings = sealSettings(schema, parseSettings(schema, merged), hub.vault)
+    }
+    await em.nativeUpdate(Inbox, { id: row.id }, patch)
+    changed(row.id)
+    return present({ ...row, ...patch } as Inbox)
+  })
+}

@@ -1,0 +1,144 @@
+import { defineEntity, p } from '@mikro-orm/core'
+import type { InboundEvent } from '../../../sdk/channel.ts'
+import type { MessagePart } from '../../../sdk/message-parts.ts'
+import { idColumn, instant, json } from '../../db/types.ts'
+
+export type Direction = 'in' | 'out' | 'note' | 'system'
+export type MessageStatus = 'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain'
+
+const MessageSchema = defineEntity({
+  name: 'Message',
+  tableName: 'message',
+  properties: {
+    id: idColumn().primary(),
+    conversationId: idColumn(),
+    inboxId: idColumn(),
+    /** 1, 2, 3 … within the conversation, without a gap. */
+    seq: p.integer(),
+    /** The conversation's `rev` when this message last changed. */
+    rev: p.integer(),
+    direction: p.string().length(10).$type<Direction>(),
+    /** The agent who really wrote it; null for customers and the system. */
+    authorId: idColumn().nullable(),
+    parts: json<MessagePart[]>(),
+    text: p.text(),
+    status: p.string().length(10).$type<MessageStatus>(),
+    /** `in:<platform id>` or `out:<client id>`: unique in the inbox, so a repeat is the same message. */
+    dedupeKey: p.string().length(200),
+    /** The platform's name of a message we sent. */
+    externalId: p.string().length(190).nullable(),
+    replyToId: idColumn().nullable(),
+    /** Why it failed, as the platform said it. */
+    failure: p.string().length(200).nullable(),
+    recalledAt: instant().nullable(),
+    /** When the customer wrote it, by the platform's clock. */
+    sentAt: instant(),
+    createdAt: instant(),
+  },
+  uniques: [
+    { properties: ['conversationId', 'seq'], name: 'message_seq_unique' },
+    { properties: ['inboxId', 'dedupeKey'], name: 'message_dedupe_unique' },
+  ],
+  indexes: [
+    { properties: ['conversationId', 'rev'], name: 'message_rev' },
+    { properties: ['inboxId', 'externalId'], name: 'message_external' },
+  ],
+})
+export class Message extends MessageSchema.class {}
+MessageSchema.setClass(Message)
+
+/** Events that were written down but could not be processed yet. Normally empty. */
+const InboundEventSchema = defineEntity({
+  name: 'ParkedEvent',
+  tableName: 'inbound_event',
+  properties: {
+    id: idColumn().primary(),
+    inboxId: idColumn(),
+    externalId: p.string().length(190),
+    /** The sender: later events of the same sender wait behind this one. */
+    senderId: p.string().length(190),
+    event: json<InboundEvent>(),
+    attempts: p.integer().default(0),
+    error: p.string().length(500).default(''),
+    /** null = given up; an operator decides. */
+    dueAt: instant().nullable(),
+    createdAt: instant(),
+  },
+  uniques: [{ properties: ['inboxId', 'externalId'], name: 'inbound_event_external_unique' }],
+  indexes: [
+    { properties: ['dueAt'], name: 'inbound_event_due' },
+    { properties: ['inboxId', 'senderId'], name: 'inbound_event_sender' },
+  ],
+})
+export class ParkedEvent extends InboundEventSchema.class {}
+InboundEventSchema.setClass(ParkedEvent)
+
+/** Messages on their way to a platform; the row goes when the fate is known. */
+const OutboundSchema = defineEntity({
+  name: 'Outbound',
+  tableName: 'outbound',
+  properties: {
+    messageId: idColumn().primary(),
+    conversationId: idColumn(),
+    seq: p.integer(),
+    state: p.string().length(10).$type<'queued' | 'sending'>(),
+    attempts: p.integer().default(0),
+    /** When it may be tried; while sending: when the try counts as lost. */
+    dueAt: instant(),
+    createdAt: instant(),
+  },
+  indexes: [
+    { properties: ['dueAt'], name: 'outbound_due' },
+    { properties: ['conversationId', 'seq'], name: 'outbound_conversation' },
+  ],
+})
+export class Outbound extends OutboundSchema.class {}
+OutboundSchema.setClass(Outbound)
+
+/** What happened and whom it is still owed to: one row for each listener. */
+const DeliverySchema = defineEntity({
+  name: 'Delivery',
+  tableName: 'event_delivery',
+  properties: {
+    id: idColumn().primary(),
+    eventId: idColumn(),
+    /** Plugin id. */
+    listener: p.string().length(40),
+    name: p.string().length(60),
+    data: json<unknown>(),
+    attempts: p.integer().default(0),
+    error: p.string().length(500).default(''),
+    dueAt: instant().nullable(),
+    createdAt: instant(),
+  },
+  indexes: [
+    { properties: ['dueAt', 'listener'], name: 'event_delivery_due' },
+    { properties: ['listener', 'createdAt'], name: 'event_delivery_listener' },
+  ],
+})
+export class Delivery extends DeliverySchema.class {}
+DeliverySchema.setClass(Delivery)
+
+/** Jobs of plugins: asked for or periodic. */
+const JobSchema = defineEntity({
+  name: 'Job',
+  tableName: 'job',
+  properties: {
+    id: idColumn().primary(),
+    plugin: p.string().length(40),
+    name: p.string().length(60),
+    /** A waiting job with the same key is the same job. */
+    dedupeKey: p.string().length(150),
+    data: json<unknown>(),
+    attempts: p.integer().default(0),
+    error: p.string().length(500).default(''),
+    dueAt: instant().nullable(),
+    createdAt: instant(),
+  },
+  uniques: [{ properties: ['plugin', 'dedupeKey'], name: 'job_dedupe_unique' }],
+  indexes: [{ properties: ['dueAt'], name: 'job_due' }],
+})
+export class Job extends JobSchema.class {}
+JobSchema.setClass(Job)
+
+export const messageEntities = [MessageSchema, InboundEventSchema, OutboundSchema, DeliverySchema, JobSchema]

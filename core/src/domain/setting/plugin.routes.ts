@@ -1,0 +1,81 @@
+/** Plugins for the admin: state, settings, switch, errors; and the UI modules of the running ones. */
+import { createReadStream, existsSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { Ok } from '../../../sdk/wire/common.ts'
+import { PluginInfo } from '../../../sdk/wire/inbox.ts'
+import type { Em } from '../../db/orm.ts'
+import { actorOf } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { writeEvents } from '../conversation/change.ts'
+
+const PluginParams = Type.Object({ id: Type.String({ pattern: '^[a-z][a-z0-9]{1,30}$' }) })
+
+export function pluginRoutes(app: App, hub: Hub): void {
+  const manage = { access: { permission: 'plugin.manage' } }
+
+  app.get('/api/plugins', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(PluginInfo) }) } } }, async () => ({
+    items: hub.kernel.status().map(({ id, manifest, enabled, state, error }) => ({
+      id,
+      version: manifest?.version ?? '',
+      label: manifest?.label ?? { zh: id, en: id },
+      description: manifest?.description ?? null,
+      enabled,
+      state,
+      error: error ? { code: error.code, message: error.message } : null,
+      settingsSchema: (manifest?.settings as unknown) ?? null,
+      settings: manifest ? hub.kernel.settingsFor(id) : {},
+      channel: manifest?.channel !== undefined,
+      adminUi: manifest?.ui?.admin ? `/api/plugins/${id}/ui/admin.js` : null,
+    })),
+  }))
+
+  app.post(
+    '/api/plugins/:id/switch',
+    { config: manage, schema: { params: PluginParams, body: Type.Object({ enabled: Type.Boolean() }), response: { 200: Ok } } },
+    async (request) => {
+      const { id } = request.params
+      const { enabled } = request.body
+      await hub.kernel.switch(id, enabled)
+      await tell(hub, 'plugin.switched', { pluginId: id, enabled, byAgentId: actorOf(request).agent.id })
+      hub.bus.publish('plugin.switched', { id, enabled })
+      return { ok: true as const }
+    },
+  )
+
+  app.put(
+    '/api/plugins/:id/settings',
+    { config: manage, schema: { params: PluginParams, body: Type.Record(Type.String(), Type.Unknown()), response: { 200: Ok } } },
+    async (request) => {
+      const { id } = request.params
+      await hub.kernel.configure(id, request.body)
+      await tell(hub, 'settings.changed', { scope: `plugin:${id}`, byAgentId: actorOf(request).agent.id })
+      hub.bus.publish('plugin.configured', { id })
+      return { ok: true as const }
+    },
+  )
+
+  // A UI module runs in the browser of whoever may sign in; it is no secret, its data is.
+  const UiParams = Type.Object({ id: PluginParams.properties.id, '*': Type.String({ pattern: '^[\\w./-]{1,100}$' }) })
+  app.get('/api/plugins/:id/ui/*', { config: { access: 'agent' }, schema: { params: UiParams } }, async (request, reply) => {
+    const plugin = hub.kernel.get(request.params.id)
+    const name = request.params['*']
+    const entry = name === 'admin.js' ? plugin?.manifest.ui?.admin : name === 'workbench.js' ? plugin?.manifest.ui?.workbench : undefined
+    const file = plugin && resolve(plugin.dir, entry ?? join('ui', name))
+    if (!plugin || !file?.startsWith(plugin.dir + sep) || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+    return reply
+      .type(file.endsWith('.css') ? 'text/css' : 'text/javascript')
+      .header('cache-control', 'no-cache')
+      .send(createReadStream(file))
+  })
+}
+
+async function tell<N extends 'plugin.switched' | 'settings.changed'>(hub: Hub, name: N, data: Parameters<typeof writeEvents>[2][number]['data']): Promise<void> {
+  let listeners = new Set<string>()
+  await hub.em().transactional(async (em) => {
+    listeners = await writeEvents(hub, em as Em, [{ name, data }])
+  })
+  for (const listener of listeners) hub.queue.hurry('delivery', listener)
+}

@@ -1,0 +1,48 @@
+/** The only way visits become JSON. */
+import type { Visit as WireVisit } from '../../../sdk/wire/contact.ts'
+import type { HubAbility } from '../../access/ability.ts'
+import { type ContactNames, contactTitle } from '../conversation/conversation.present.ts'
+import type { Visit } from './visit.entity.ts'
+
+/** Without a sign of life for this long, the visitor has left. */
+export const visitTtlMs = 90_000
+
+export function presentVisit(ability: HubAbility, visit: Visit, contact: ContactNames | undefined): WireVisit {
+  return {
+    id: visit.id,
+    inboxId: visit.inboxId,
+    contactId: visit.contactId ?? null,
+    identityId: visit.identityId ?? null,
+    title: contact ? contactTitle(ability, contact) : '',
+    ip: visit.ip,
+    device: deviceOf(visit.userAgent),
+    referrer: visit.referrer,
+    pages: visit.pages,
+    startedAt: visit.startedAt.toISOString(),
+    seenAt: visit.seenAt.toISOString(),
+    spokeAt: visit.spokeAt?.toISOString() ?? null,
+    online: Date.now() - visit.seenAt.getTime() < visitTtlMs,
+  }
+}
+
+/** "Chrome · Windows", enough for a glance. */
+export function deviceOf(userAgent: string): string {
+  const browser =
+    [
+      [/MicroMessenger/i, 'WeChat'],
+      [/Edg\//, 'Edge'],
+      [/OPR\//, 'Opera'],
+      [/Firefox\//, 'Firefox'],
+      [/Chrome\//, 'Chrome'],
+      [/Safari\//, 'Safari'],
+    ].find(([pattern]) => (pattern as RegExp).test(userAgent))?.[1] ?? ''
+  const system =
+    [
+      [/iPhone|iPad/, 'iOS'],
+      [/Android/, 'Android'],
+      [/Windows/, 'Windows'],
+      [/Mac OS X/, 'macOS'],
+      [/Linux/, 'Linux'],
+    ].find(([pattern]) => (pattern as RegExp).test(userAgent))?.[1] ?? ''
+  return [browser, system].filter(Boolean).join(' · ')
+}

@@ -1,0 +1,47 @@
+/** Webhooks of platforms: the raw bytes go to the adapter, which verifies and parses; the answer goes out once the events are safe. */
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { HubError } from '../../sdk/errors.ts'
+import { Id } from '../../sdk/wire/common.ts'
+import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import type { Hub } from '../hub.ts'
+
+const Params = Type.Object({ channel: Type.String({ maxLength: 40 }), inboxId: Id })
+
+export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub }): Promise<void> {
+  // Signatures are over bytes: nothing here may parse them.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/api/channels/:channel/:inboxId',
+    config: { access: 'public', rateLimit: { max: 6_000, timeWindow: 60_000 } },
+    schema: { params: Params, hide: true },
+    handler: async (request, reply) => {
+      const { channel, inboxId } = request.params as { channel: string; inboxId: string }
+      const inbox = await openInbox(hub, inboxId)
+      const adapter = inbox?.channel === channel ? adapterOf(hub, channel) : undefined
+      if (!inbox?.enabled || !adapter?.receive) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+      const { events, reply: answer } = await adapter.receive(
+        {
+          method: request.method,
+          url: request.url,
+          query: request.query as Record<string, string>,
+          headers: request.headers as Record<string, string | undefined>,
+          body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+          ip: request.ip,
+        },
+        inbox.forAdapter,
+      )
+      // A blocked sender is refused quietly: the platform did its part.
+      await hub.intake.accept(inboxId, events).catch((error) => {
+        if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
+      })
+      return reply
+        .status(answer.status ?? 200)
+        .type(answer.type ?? 'text/plain; charset=utf-8')
+        .send(answer.body ?? '')
+    },
+  })
+}

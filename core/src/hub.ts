@@ -1,0 +1,34 @@
+/** What every part of the server holds: one object, made once in `app.ts`, passed as an argument. */
+import type { Logger } from '../sdk/plugin.ts'
+import type { AccessCache } from './access/access-cache.ts'
+import type { Env } from './config/env.ts'
+import type { Dialect, Em, Orm } from './db/orm.ts'
+import type { Vault } from './kernel/settings.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import type { Intake } from './pipeline/accept.ts'
+import type { Queue } from './queue/queue.ts'
+import type { Bus } from './realtime/bus.ts'
+import type { FileStore } from './storage/file-store.ts'
+import type { Metrics } from './http/metrics.ts'
+
+export interface Hub {
+  env: Env
+  log: Logger
+  secret: string
+  vault: Vault
+  orm: Orm
+  dialect: Dialect
+  bus: Bus
+  queue: Queue
+  kernel: Kernel
+  access: AccessCache
+  intake: Intake
+  files: FileStore
+  metrics: Metrics
+  /** This process, for leases. */
+  nodeId: string
+  /** A fresh unit of work. */
+  em(): Em
+  /** Where customers reach the hub; known once it listens. */
+  publicUrl(): string
+}

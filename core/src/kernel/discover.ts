@@ -1,0 +1,51 @@
+/** Finds plugins: the bundled folder's, and those the operator names (a folder or a package). Reads manifests, runs nothing of them. */
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { PluginManifest } from '../../sdk/plugin.ts'
+import type { Env } from '../config/env.ts'
+
+export interface FoundPlugin {
+  /** The folder it stands in; its UI modules and assets are served from there. */
+  dir: string
+  /** The manifest, or why it could not be read. */
+  manifest?: PluginManifest
+  error?: Error
+  /** The folder's name until the manifest tells. */
+  nameHint: string
+}
+
+export async function discoverPlugins(env: Pick<Env, 'pluginsDir' | 'extraPlugins'>): Promise<FoundPlugin[]> {
+  const dirs = existsSync(env.pluginsDir)
+    ? readdirSync(env.pluginsDir, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join(env.pluginsDir, entry.name))
+        .filter((dir) => manifestFile(dir) !== undefined)
+        .sort()
+    : []
+  const extra = env.extraPlugins.map((name) => (name.startsWith('.') || isAbsolute(name) ? resolve(name) : packageDir(name)))
+  return Promise.all([...dirs, ...extra].map(readManifest))
+}
+
+function manifestFile(dir: string): string | undefined {
+  return ['plugin.ts', 'plugin.js', 'plugin.mjs'].map((name) => join(dir, name)).find((file) => existsSync(file))
+}
+
+function packageDir(name: string): string {
+  const require = createRequire(join(process.cwd(), 'package.json'))
+  return dirname(require.resolve(`${name}/package.json`))
+}
+
+async function readManifest(dir: string): Promise<FoundPlugin> {
+  const nameHint = dir.split('/').at(-1) ?? dir
+  try {
+    const file = manifestFile(dir)
+    if (!file) throw new Error(`${dir} has no plugin.ts or plugin.js`)
+    const module = (await import(pathToFileURL(file).href)) as { default?: PluginManifest }
+    if (!module.default?.id) throw new Error(`${file} has no default export made by definePlugin`)
+    return { dir, manifest: module.default, nameHint: module.default.id }
+  } catch (error) {
+    return { dir, error: error as Error, nameHint }
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * Runs plugins. The kernel knows clauses, not nouns: the core tells it how each clause of a manifest is put in
+ * place (`clause`), each installer returns its removal, and switching a plugin off is running the removals in
+ * reverse. A plugin that throws is shown as broken, with its error; the hub and the other plugins go on.
+ */
+import { createHmac, hkdfSync } from 'node:crypto'
+import type { TSchema } from 'typebox'
+import { HubError } from '../../sdk/errors.ts'
+import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
+import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
+import type { LoadedPlugin, RefusedPlugin } from './load.ts'
+import { openSettings, parseSettings, redactSettings, sealSettings, mergeSecrets, type Vault } from './settings.ts'
+
+export type Undo = () => void | Promise<void>
+export type Installer = (plugin: LoadedPlugin, ctx: PluginContext) => Undo | void | Promise<Undo | void>
+
+/** What is stored of a plugin: is it on, and with which settings. */
+export interface StoredState {
+  enabled: boolean
+  settings: Record<string, unknown>
+}
+export interface StateStore {
+  load(): Promise<Map<string, StoredState>>
+  save(id: string, state: StoredState): Promise<void>
+}
+
+export interface PluginStatus {
+  id: string
+  dir: string
+  manifest: PluginManifest | undefined
+  enabled: boolean
+  state: 'running' | 'off' | 'broken'
+  error: HubError | undefined
+}
+
+interface Entry extends LoadedPlugin {
+  ctx: PluginContext
+  stored: StoredState
+  settings: Record<string, unknown>
+  state: 'running' | 'off' | 'broken'
+  error: HubError | undefined
+  undo: Undo[]
+}
+
+export interface KernelOptions {
+  log: Logger
+  vault: Vault
+  secret: string
+  store: StateStore
+  /** Fills a context with what the core offers. */
+  context(base: Pick<PluginContext, 'id' | 'settings' | 'log' | 'sign'>): PluginContext
+}
+
+/** How long a hook may take before what it holds up goes on without an answer. */
+const hookTimeoutMs = 2_000
+
+export class Kernel {
+  readonly #options: KernelOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #refused: RefusedPlugin[]
+  readonly #installers: { clause: keyof PluginManifest; install: Installer }[] = []
+  readonly #spoiled = new Map<string, unknown>()
+  /** Switching is one at a time: on, off and on again must end as on. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(loaded: readonly LoadedPlugin[], refused: readonly RefusedPlugin[], options: KernelOptions) {
+    this.#options = options
+    this.#refused = [...refused]
+    for (const plugin of loaded) this.#entries.set(plugin.manifest.id, this.#entry(plugin))
+  }
+
+  #entry(plugin: LoadedPlugin): Entry {
+    const { id } = plugin.manifest
+    const log = prefixed(this.#options.log, id)
+    const key = Buffer.from(hkdfSync('sha256', this.#options.secret, 'huike', `plugin:${id}`, 32))
+    const kernel = this
+    const entry: Entry = {
+      ...plugin,
+      stored: { enabled: true, settings: {} },
+      settings: {},
+      state: 'off',
+      error: undefined,
+      undo: [],
+      ctx: undefined as unknown as PluginContext,
+    }
+    entry.ctx = this.#options.context({
+      id,
+      get settings() {
+        return kernel.#entries.get(id)?.settings ?? {}
+      },
+      log,
+      sign: (text: string) => createHmac('sha256', key).update(text).digest('base64url'),
+    })
+    return entry
+  }
+
+  /** Tells how a clause is put in place. Clauses are installed in the order they are told, removed in reverse. */
+  clause(clause: keyof PluginManifest, install: Installer): void {
+    this.#installers.push({ clause, install })
+  }
+
+  /** Starts every plugin that is switched on. Never throws for a plugin's sake. */
+  async start(): Promise<void> {
+    const stored = await this.#options.store.load()
+    for (const [id, entry] of this.#entries) {
+      this.#take(entry, stored.get(id) ?? { enabled: true, settings: {} })
+      if (entry.stored.enabled) await this.#switchOn(entry)
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#turn
+    for (const entry of [...this.#entries.values()].reverse()) await this.#switchOff(entry)
+  }
+
+  #take(entry: Entry, stored: StoredState): void {
+    entry.stored = stored
+    entry.settings = openSettings(entry.manifest.settings, stored.settings, this.#options.vault)
+  }
+
+  async #switchOn(entry: Entry): Promise<void> {
+    if (entry.state === 'running') return
+    entry.error = undefined
+    try {
+      if (this.#spoiled.has(entry.manifest.id)) throw this.#spoiled.get(entry.manifest.id)
+      for (const needed of Object.keys(entry.manifest.requires?.plugins ?? {}))
+        if (this.#entries.get(needed)?.state !== 'running')
+          throw new HubError('HUB_PLUGIN_MISSING', `${entry.manifest.id} needs ${needed}, which is not running`)
+      for (const { clause, install } of this.#installers) {
+        if (entry.manifest[clause] === undefined) continue
+        const undo = await install(entry, entry.ctx)
+        if (undo) entry.undo.push(undo)
+      }
+      const stop = await entry.manifest.start?.(entry.ctx)
+      if (stop) entry.undo.push(stop)
+      entry.state = 'running'
+      this.#options.log.info({ plugin: entry.manifest.id, version: entry.manifest.version }, 'plugin running')
+    } catch (error) {
+      await this.#unwind(entry)
+      this.breakPlugin(entry.manifest.id, error)
+    }
+  }
+
+  async #switchOff(entry: Entry): Promise<void> {
+    await this.#unwind(entry)
+    entry.state = 'off'
+    entry.error = undefined
+  }
+
+  async #unwind(entry: Entry): Promise<void> {
+    for (const undo of entry.undo.splice(0).reverse()) {
+      try {
+        await undo()
+      } catch (error) {
+        this.#options.log.error({ plugin: entry.manifest.id, err: error }, 'a plugin failed to take something back')
+      }
+    }
+  }
+
+  /** A clause that was put in place before the start failed: the plugin will not be started. */
+  spoil(id: string, error: unknown): void {
+    this.#spoiled.set(id, error)
+  }
+
+  /** Shows a plugin as broken. */
+  breakPlugin(id: string, error: unknown): void {
+    const entry = this.#entries.get(id)
+    if (!entry) return
+    entry.state = 'broken'
+    entry.error = error instanceof HubError ? error : new HubError('HUB_PLUGIN_BROKEN', (error as Error)?.message ?? String(error))
+    this.#options.log.error({ plugin: id, err: error }, 'plugin broken')
+  }
+
+  /** Reads what is stored and follows it: another process may have switched or configured something. */
+  async refresh(): Promise<void> {
+    await this.#inTurn(async () => {
+      const stored = await this.#options.store.load()
+      for (const [id, entry] of this.#entries) {
+        const next = stored.get(id)
+        if (!next) continue
+        const was = entry.stored.enabled
+        this.#take(entry, next)
+        if (was && !next.enabled) await this.#switchOff(entry)
+        if (!was && next.enabled) await this.#switchOn(entry)
+      }
+    })
+  }
+
+  /** Switches a plugin on or off and remembers it. Who needs it goes off with it. */
+  async switch(id: string, enabled: boolean): Promise<void> {
+    const entry = this.#require(id)
+    await this.#inTurn(async () => {
+      await this.#options.store.save(id, { ...entry.stored, enabled })
+      entry.stored = { ...entry.stored, enabled }
+      if (enabled) {
+        await this.#switchOn(entry)
+        return
+      }
+      for (const other of [...this.#entries.values()].reverse())
+        if (other.state === 'running' && other.manifest.requires?.plugins?.[id]) {
+          await this.#switchOff(other)
+          this.breakPlugin(other.manifest.id, new HubError('HUB_PLUGIN_MISSING', `${other.manifest.id} needs ${id}, which is switched off`))
+        }
+      await this.#switchOff(entry)
+    })
+  }
+
+  /** Checks and keeps settings. Throws HUB_SETTINGS_INVALID with the faults by field. */
+  async configure(id: string, input: Record<string, unknown>): Promise<void> {
+    const entry = this.#require(id)
+    const schema = entry.manifest.settings as TSchema | undefined
+    const values = parseSettings(schema, mergeSecrets(schema, input, entry.settings))
+    await this.#inTurn(async () => {
+      const stored = { ...entry.stored, settings: sealSettings(schema, values, this.#options.vault) }
+      await this.#options.store.save(id, stored)
+      this.#take(entry, stored)
+    })
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work, work)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  #require(id: string): Entry {
+    const entry = this.#entries.get(id)
+    if (!entry) throw new HubError('HUB_NOT_FOUND', `There is no plugin ${id}`)
+    return entry
+  }
+
+  isRunning(id: string): boolean {
+    return this.#entries.get(id)?.state === 'running'
+  }
+
+  /** Loaded plugins, running or not, in load order. */
+  all(): readonly (LoadedPlugin & { ctx: PluginContext })[] {
+    return [...this.#entries.values()]
+  }
+
+  running(): readonly (LoadedPlugin & { ctx: PluginContext })[] {
+    return [...this.#entries.values()].filter((entry) => entry.state === 'running')
+  }
+
+  get(id: string): (LoadedPlugin & { ctx: PluginContext }) | undefined {
+    const entry = this.#entries.get(id)
+    return entry?.state === 'running' ? entry : undefined
+  }
+
+  status(): PluginStatus[] {
+    const loaded = [...this.#entries.values()].map((entry) => ({
+      id: entry.manifest.id,
+      dir: entry.dir,
+      manifest: entry.manifest,
+      enabled: entry.stored.enabled,
+      state: entry.state,
+      error: entry.error,
+    }))
+    const refused = this.#refused.map(({ id, dir, error }) => ({ id, dir, manifest: undefined, enabled: true, state: 'broken' as const, error }))
+    return [...loaded, ...refused]
+  }
+
+  /** Settings for the admin: no secret is read back. */
+  settingsFor(id: string): Record<string, unknown> {
+    const entry = this.#require(id)
+    return redactSettings(entry.manifest.settings, entry.stored.settings)
+  }
+
+  /**
+   * Runs a hook through the running plugins, in load order; each may change what the next one gets. A HubError
+   * is a refusal and goes on to the caller; any other error, or a hook that takes too long, fails the attempt.
+   */
+  async hook<N extends HubHookName>(name: N, input: HubHooks[N]): Promise<HubHooks[N]> {
+    let value = input
+    for (const entry of this.#entries.values()) {
+      const hook = entry.state === 'running' ? entry.manifest.hooks?.[name] : undefined
+      if (!hook) continue
+      value = (await withTimeout(Promise.resolve(hook(value, entry.ctx)), hookTimeoutMs, `${entry.manifest.id} ${name}`)) ?? value
+    }
+    return value
+  }
+
+  hasHook(name: HubHookName): boolean {
+    return this.running().some((entry) => entry.manifest.hooks?.[name] !== undefined)
+  }
+
+  /** Plugins that are to hear of an event. */
+  listeners(name: HubEventName): string[] {
+    return this.running()
+      .filter(({ manifest }) => manifest.on?.[name] !== undefined || manifest.on?.['*'] !== undefined)
+      .map(({ manifest }) => manifest.id)
+  }
+
+  /** Tells one plugin of one event. Throws what the listener throws. Returns false when it is not running. */
+  async tell(id: string, event: HubEvent): Promise<boolean> {
+    const entry = this.#entries.get(id)
+    if (entry?.state !== 'running') return false
+    const on = entry.manifest.on as Record<string, ((event: HubEvent, ctx: PluginContext) => unknown) | undefined> | undefined
+    await on?.[event.name]?.(event, entry.ctx)
+    await on?.['*']?.(event, entry.ctx)
+    return true
+  }
+}
+
+function prefixed(log: Logger, plugin: string): Logger {
+  const at =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (data: object, message?: string): void =>
+      log[level]({ plugin, ...data }, message)
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms)
+      }),
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,33 @@
+/** Reads the environment, starts the hub, and ends it gently when asked to. */
+import { startHub } from './app.ts'
+import { EnvError, readEnv } from './config/env.ts'
+
+try {
+  const env = readEnv(process.env, process.argv.slice(2))
+  const running = await startHub(env)
+  const { url, hub } = running
+  if (process.argv.includes('--demo')) await (await import('./demo/fill.ts')).fillDemo(hub)
+  if (env.roles.web) {
+    const lines = [
+      ['Workbench', '客服工作台', `${url}/workbench`],
+      ['Admin', '管理后台', `${url}/admin`],
+      ['Demo shop', '演示商店', `${url}/demo`],
+      ['API', '接口文档', `${url}/api/docs`],
+    ]
+    console.log(`\nHuike 汇客 is open.\n${lines.map(([en, zh, at]) => `  ${`${en} ${zh}`.padEnd(18)} ${at}`).join('\n')}\n`)
+  }
+  const end = (signal: string) => {
+    hub.log.info({ signal }, 'closing')
+    // What cannot finish in time is found again as a due row.
+    setTimeout(() => process.exit(1), 20_000).unref()
+    void running.stop().then(() => process.exit(0))
+  }
+  process.once('SIGTERM', () => end('SIGTERM'))
+  process.once('SIGINT', () => end('SIGINT'))
+} catch (error) {
+  if (error instanceof EnvError) {
+    console.error(error.message)
+    process.exit(1)
+  }
+  throw error
+}

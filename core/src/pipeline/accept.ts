@@ -1,0 +1,166 @@
+/**
+ * The door. What arrives is safe before we say yes: it is processed and committed with its message, or, when that
+ * cannot be done now (a hook fails, an earlier event of the same sender waits), parked as a row that is still due.
+ * A repeat changes nothing. Concurrent events share a transaction.
+ */
+import { UniqueConstraintViolationException } from '@mikro-orm/core'
+import type { Accepted, InboundEvent } from '../../sdk/channel.ts'
+import { HubError } from '../../sdk/errors.ts'
+import { type Batcher, createBatcher } from '../db/batch.ts'
+import { NumberSource } from '../db/counter.ts'
+import { newId } from '../db/types.ts'
+import { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { ParkedEvent } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+import { type InboundItem, type InboundOutcome, processInbound } from './inbound.ts'
+
+/** How long to wait before the nth try of a parked event. */
+const backoffMs = (attempt: number) => Math.min(1_000 * 4 ** attempt, 3_600_000)
+const maxAttempts = 12
+const inboxTtlMs = 1_000
+
+export class Intake {
+  readonly #hub: Hub
+  readonly #batch: Batcher<InboundItem, InboundOutcome>
+  readonly #inboxes = new Map<string, { at: number; inbox: Promise<Inbox | null> }>()
+  readonly numbers: NumberSource
+
+  constructor(hub: Hub) {
+    this.#hub = hub
+    this.numbers = new NumberSource(() => hub.em(), 'contact', 100_001)
+    this.#batch = createBatcher((items) => processInbound(hub, items), 64)
+  }
+
+  /** Resolves when every event is safe. Throws HUB_CHANNEL_DISABLED, HUB_IDENTITY_BLOCKED, or what a hook refuses with. */
+  async accept(inboxId: string, events: readonly InboundEvent[]): Promise<Accepted[]> {
+    const inbox = await this.inbox(inboxId)
+    if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel))
+      throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
+    const results: Accepted[] = []
+    // One sender's events keep their order; senders do not wait for each other (their calls are separate).
+    for (const event of events) results.push(await this.#one(inbox, event))
+    return results
+  }
+
+  async inbox(id: string): Promise<Inbox | null> {
+    const known = this.#inboxes.get(id)
+    if (known && Date.now() - known.at < inboxTtlMs) return known.inbox
+    const inbox = this.#hub.em().findOne(Inbox, { id }, { disableIdentityMap: true })
+    this.#inboxes.set(id, { at: Date.now(), inbox })
+    inbox.catch(() => this.#inboxes.delete(id))
+    return inbox
+  }
+
+  forgetInboxes(): void {
+    this.#inboxes.clear()
+  }
+
+  async #one(inbox: Inbox, event: InboundEvent): Promise<Accepted> {
+    try {
+      return settled(event, await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: false }), async () => {
+        await this.#park(inbox, event, 'waits for an earlier event of the same sender')
+      })
+    } catch (error) {
+      if (error instanceof HubError) throw error
+      // Not processed, but it must not be lost: if even this fails, the caller hears an error and tries again.
+      this.#hub.log.error({ err: error, inbox: inbox.id }, 'an inbound event is parked')
+      await this.#park(inbox, event, (error as Error).message)
+      return { externalId: event.externalId, duplicate: false }
+    }
+  }
+
+  async #hooked(inbox: Inbox, event: InboundEvent): Promise<InboundEvent> {
+    if (event.kind !== 'message' || !this.#hub.kernel.hasHook('inbound.accept')) return event
+    const { parts } = await this.#hub.kernel.hook('inbound.accept', {
+      inboxId: inbox.id,
+      channel: inbox.channel,
+      from: event.from,
+      parts: event.parts,
+    })
+    return { ...event, parts }
+  }
+
+  async #park(inbox: Inbox, event: InboundEvent, error: string): Promise<void> {
+    const now = new Date()
+    try {
+      await this.#hub.em().insert(ParkedEvent, {
+        id: newId(),
+        inboxId: inbox.id,
+        externalId: event.externalId,
+        senderId: event.from.externalId,
+        event,
+        attempts: 1,
+        error: error.slice(0, 500),
+        dueAt: new Date(now.getTime() + backoffMs(0)),
+        createdAt: now,
+      })
+    } catch (failure) {
+      if (!(failure instanceof UniqueConstraintViolationException)) throw failure
+    }
+  }
+
+  /** Tries a parked event again; earlier ones of the same sender go first. */
+  async retry(parkedId: string): Promise<void> {
+    const em = this.#hub.em()
+    const asked = await em.findOne(ParkedEvent, { id: parkedId }, { disableIdentityMap: true })
+    if (!asked) return
+    const [row] = await em.find(
+      ParkedEvent,
+      { inboxId: asked.inboxId, senderId: asked.senderId, dueAt: { $ne: null } },
+      { orderBy: { id: 'asc' }, limit: 1, disableIdentityMap: true },
+    )
+    if (!row) return
+    const event = revive(row.event)
+    try {
+      const inbox = await this.inbox(row.inboxId)
+      if (!inbox) throw new Error('the inbox is gone')
+      await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true })
+      await em.nativeDelete(ParkedEvent, { id: row.id })
+      const [next] = await em.find(
+        ParkedEvent,
+        { inboxId: row.inboxId, senderId: row.senderId, dueAt: { $ne: null } },
+        { orderBy: { id: 'asc' }, limit: 1, fields: ['id'], disableIdentityMap: true },
+      )
+      if (next) this.#hub.queue.hurry('inbound', next.id)
+    } catch (error) {
+      if (error instanceof HubError) {
+        await em.nativeDelete(ParkedEvent, { id: row.id })
+        this.#hub.log.warn({ err: error, parked: row.id }, 'a parked event was refused')
+        return
+      }
+      const attempts = row.attempts + 1
+      await em.nativeUpdate(
+        ParkedEvent,
+        { id: row.id },
+        {
+          attempts,
+          error: (error as Error).message.slice(0, 500),
+          dueAt: attempts >= maxAttempts ? null : new Date(Date.now() + backoffMs(attempts)),
+        },
+      )
+    }
+  }
+
+  /** Resolves when nothing is on its way. */
+  idle(): Promise<void> {
+    return this.#batch.idle()
+  }
+}
+
+async function settled(event: InboundEvent, outcome: InboundOutcome, park: () => Promise<void>): Promise<Accepted> {
+  switch (outcome.kind) {
+    case 'blocked':
+      throw new HubError('HUB_IDENTITY_BLOCKED', 'This sender is blocked')
+    case 'behind':
+      await park()
+      return { externalId: event.externalId, duplicate: false }
+    case 'done':
+      return { externalId: event.externalId, duplicate: outcome.duplicate, ...outcome.at }
+  }
+}
+
+/** Dates come back from JSON as strings. */
+function revive(event: InboundEvent): InboundEvent {
+  return event.kind === 'message' && event.sentAt ? { ...event, sentAt: new Date(event.sentAt) } : event
+}
+

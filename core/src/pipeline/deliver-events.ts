@@ -1,0 +1,43 @@
+/** Tells listeners what they are owed, each by itself, each with its own retry; the row goes when it has been told. */
+import type { HubEvent } from '../../sdk/events.ts'
+import { Delivery } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+
+const maxAttempts = 10
+const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
+const page = 100
+
+/** Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. */
+export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
+  for (;;) {
+    const em = hub.em()
+    const rows = await em.find(
+      Delivery,
+      { listener, dueAt: { $lte: new Date() } },
+      { orderBy: { dueAt: 'asc', id: 'asc' }, limit: page, disableIdentityMap: true },
+    )
+    if (rows.length === 0) return
+    const told: string[] = []
+    for (const row of rows) {
+      try {
+        // A listener that was switched off falls silent: what it was still owed is dropped.
+        await hub.kernel.tell(listener, { id: row.eventId, name: row.name, at: row.createdAt.toISOString(), data: row.data } as HubEvent)
+        told.push(row.id)
+      } catch (error) {
+        const attempts = row.attempts + 1
+        hub.log.warn({ err: error, listener, event: row.name, attempts }, 'a listener failed')
+        await em.nativeUpdate(
+          Delivery,
+          { id: row.id },
+          {
+            attempts,
+            error: (error as Error).message.slice(0, 500),
+            dueAt: attempts >= maxAttempts ? null : new Date(Date.now() + backoffMs(attempts)),
+          },
+        )
+      }
+    }
+    if (told.length > 0) await em.nativeDelete(Delivery, { id: { $in: told } })
+    if (rows.length < page) return
+  }
+}

@@ -1,0 +1,51 @@
+/** Hints between processes, over Bull. The only file that knows it. */
+import Bull from 'bull'
+import type { Logger } from '../../sdk/plugin.ts'
+import { KeyedRunner } from './in-process.ts'
+import { type Queue, type Topic, topics, type Worker } from './queue.ts'
+
+export function bullQueue(url: string, prefix: string, log: Logger): Queue {
+  const queues = new Map<Topic, Bull.Queue<{ key: string }>>()
+  const runners: KeyedRunner[] = []
+  let failing = false
+  for (const topic of topics) {
+    const queue = new Bull<{ key: string }>(topic, url, {
+      prefix: `${prefix}:queue`,
+      redis: { maxRetriesPerRequest: null, enableReadyCheck: false, retryStrategy: (tries: number) => Math.min(tries * 100, 2_000) },
+      // Nothing of Bull's own book-keeping is relied on: a hint lost is found again as a due row.
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+    })
+    queue.on('error', (error) => {
+      if (!failing) log.warn({ topic, err: error.message }, 'queue is not reachable; due rows are found by sweeping')
+      failing = true
+    })
+    queues.set(topic, queue)
+  }
+  const client = () => queues.get('outbound')?.client
+  return {
+    hurry(topic, key) {
+      // While Redis is away a hint would wait in memory for ever: drop it, the sweep finds the row.
+      if (client()?.status !== 'ready') return
+      failing = false
+      queues
+        .get(topic)
+        ?.add({ key })
+        .catch(() => undefined)
+    },
+    work(topic, worker: Worker) {
+      const runner = new KeyedRunner(worker, log)
+      runners.push(runner)
+      queues
+        .get(topic)
+        ?.process(16, async (job) => runner.run(job.data.key))
+        .catch((error: Error) => log.warn({ topic, err: error.message }, 'queue stopped'))
+    },
+    healthy: () => client()?.status === 'ready',
+    async close() {
+      // `close` waits for Redis; a hub must be able to stop without it.
+      const closing = Promise.all([...queues.values()].map((queue) => queue.close(true).catch(() => undefined)))
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
+      await Promise.all(runners.map((runner) => runner.idle()))
+    },
+  }
+}

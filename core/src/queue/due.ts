@@ -1,0 +1,82 @@
+/**
+ * Finds work that is due and does it in this process: what a queue's hint lost, what a crash left, what waits for
+ * its time. Hints make things fast; this makes them certain.
+ */
+import { takeLease } from '../db/lease.ts'
+import { routeQueue } from '../domain/conversation/assign-conversation.ts'
+import { Delivery, Job, Outbound, ParkedEvent } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+import { deliverEvents } from '../pipeline/deliver-events.ts'
+import { deliverConversation } from '../pipeline/outbound.ts'
+import { runJob } from './jobs.ts'
+import { KeyedRunner } from './in-process.ts'
+import type { Topic } from './queue.ts'
+
+const sweepEveryMs = 1_000
+const routeEveryMs = 3_000
+const page = 200
+
+export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promise<void> } {
+  const work: Record<Topic, (key: string) => Promise<void>> = {
+    outbound: (conversationId) => deliverConversation(hub, conversationId),
+    delivery: (listener) => deliverEvents(hub, listener),
+    inbound: (parkedId) => hub.intake.retry(parkedId),
+    job: (jobId) => runJob(hub, jobId),
+  }
+  for (const topic of Object.keys(work) as Topic[]) hub.queue.work(topic, work[topic])
+  const runners = Object.fromEntries(Object.entries(work).map(([topic, run]) => [topic, new KeyedRunner(run, hub.log)])) as Record<Topic, KeyedRunner>
+
+  async function sweep(): Promise<void> {
+    const em = hub.em()
+    const due = { dueAt: { $lte: new Date() } }
+    const options = { limit: page, orderBy: { dueAt: 'asc' as const }, disableIdentityMap: true }
+    const [outbound, deliveries, parked, jobs] = [
+      await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
+      await em.find(Delivery, due, { ...options, fields: ['listener'] }),
+      await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
+      await em.find(Job, due, { ...options, fields: ['id'] }),
+    ]
+    for (const row of outbound) runners.outbound.run(row.conversationId)
+    for (const row of deliveries) runners.delivery.run(row.listener)
+    for (const row of parked) runners.inbound.run(row.id)
+    for (const row of jobs) runners.job.run(row.id)
+  }
+
+  let stopped = false
+  const loop = (everyMs: number, name: string, run: () => Promise<unknown>): Promise<void> => {
+    const wake = new Set<() => void>()
+    wakers.push(() => {
+      for (const go of wake) go()
+    })
+    return (async () => {
+      while (!stopped) {
+        await run().catch((error) => hub.log.error({ err: error, loop: name }, 'sweep failed'))
+        if (stopped) return
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, everyMs)
+          wake.add(() => {
+            clearTimeout(timer)
+            resolve()
+          })
+        })
+        wake.clear()
+      }
+    })()
+  }
+  const wakers: (() => void)[] = []
+  const loops = [
+    loop(sweepEveryMs, 'due', sweep),
+    loop(routeEveryMs, 'route', async () => {
+      if (await takeLease(hub.em(), 'route', hub.nodeId, routeEveryMs * 2)) await routeQueue(hub)
+    }),
+  ]
+  return {
+    sweep,
+    async stop() {
+      stopped = true
+      for (const wake of wakers) wake()
+      await Promise.all(loops)
+      await Promise.all(Object.values(runners).map((runner) => runner.idle()))
+    },
+  }
+}

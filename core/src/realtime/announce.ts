@@ -1,0 +1,39 @@
+/** After a commit: tells every process what changed in which conversation. Who may hear it is decided where the sockets are. */
+import type { Conversation as WireConversation, Message as WireMessage } from '../../sdk/wire/conversation.ts'
+import { conversationJson, presentMessage } from '../domain/conversation/conversation.present.ts'
+import type { ConversationChange, Visibility } from '../domain/conversation/change.ts'
+import type { Hub } from '../hub.ts'
+import { notifyCustomer } from './notify-customer.ts'
+
+export interface ConversationChanged {
+  before: Visibility | null
+  conversation: Omit<WireConversation, 'contact'>
+  contactId: string
+  messages: WireMessage[]
+}
+
+export function announce(hub: Hub, changes: readonly ConversationChange[]): void {
+  for (const change of changes) {
+    const changed: ConversationChanged = {
+      before: change.before,
+      conversation: conversationJson(change.conversation),
+      contactId: change.conversation.contactId,
+      messages: [...change.added, ...change.changed].map(presentMessage),
+    }
+    hub.bus.publish('conversation.changed', changed)
+    // What stays among colleagues (notes, assignments, reading) is no news for the customer.
+    if ([...change.added, ...change.changed].some((message) => message.direction !== 'note'))
+      notifyCustomer(hub, change.conversation, { kind: 'changed', rev: change.conversation.rev })
+  }
+}
+
+/** Facts that last no longer than they are on a screen: typing, looking. */
+export interface Ephemeral {
+  conversationId: string
+  kind: 'typing' | 'viewing'
+  /** Agent's id, or null for the customer. */
+  agentId: string | null
+  active: boolean
+  /** What the visitor has typed so far. */
+  text?: string
+}

@@ -1,0 +1,18 @@
+/** Hurries news to a customer whose own client reads the conversation from the hub (a `pull` channel). May be lost: the client fetches. */
+import type { CustomerNote } from '../../sdk/channel.ts'
+import type { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { Identity } from '../domain/contact/contact.entity.ts'
+import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import type { Hub } from '../hub.ts'
+
+type Target = Pick<Conversation, 'inboxId' | 'channel' | 'identityId' | 'id'>
+
+export function notifyCustomer(hub: Hub, target: Target, note: CustomerNote): void {
+  const adapter = adapterOf(hub, target.channel)
+  if (!adapter?.notify) return
+  void (async () => {
+    const inbox = await openInbox(hub, target.inboxId)
+    const identity = await hub.em().findOne(Identity, { id: target.identityId }, { fields: ['externalId'], disableIdentityMap: true })
+    if (inbox && identity) await adapter.notify?.({ to: identity.externalId, conversationId: target.id, note }, inbox.forAdapter)
+  })().catch((error) => hub.log.warn({ err: error, channel: target.channel }, 'a customer could not be notified'))
+}

@@ -1,0 +1,5 @@
+/** The core's history, oldest first. */
+import type { Migration } from '../core/sdk/plugin.ts'
+import { spine } from './0001-spine.ts'
+
+export const coreMigrations: readonly Migration[] = [spine]

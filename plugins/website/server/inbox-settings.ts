@@ -1,0 +1,36 @@
+/** What an admin sets for one site; drawn as a form from this schema. */
+import { type Static, Type } from 'typebox'
+
+export const inboxSettings = Type.Object({
+  color: Type.String({ title: '主题色|Accent colour', format: 'color', pattern: '^#[0-9a-fA-F]{6}$', default: '#1664d9' }),
+  position: Type.Union([Type.Literal('right'), Type.Literal('left')], { title: '按钮位置|Button position', default: 'right' }),
+  locale: Type.Union([Type.Literal('auto'), Type.Literal('zh'), Type.Literal('en')], { title: '界面语言|Language', default: 'auto' }),
+  title: Type.String({ title: '窗口标题|Title', maxLength: 40, default: '在线客服' }),
+  greeting: Type.String({
+    title: '欢迎语|Greeting',
+    maxLength: 300,
+    default: '您好，请问有什么可以帮您？',
+    'x-multiline': true,
+  }),
+  offlineText: Type.String({
+    title: '无人在线时的提示|When nobody is online',
+    maxLength: 300,
+    default: '客服暂时不在线，请留言并留下联系方式，我们会尽快回复您。',
+    'x-multiline': true,
+  }),
+  allowedOrigins: Type.Array(Type.String({ maxLength: 200, pattern: '^https?://[^/]+$' }), {
+    title: '允许的网站（留空不限）|Allowed sites (empty: any)',
+    description: '例如 https://shop.example.com|For example https://shop.example.com',
+    maxItems: 50,
+    default: [],
+  }),
+  trackVisits: Type.Boolean({ title: '记录访客浏览轨迹|Record the page trail', default: true }),
+  identitySecret: Type.String({
+    title: '访客身份签名密钥|Key that signs visitor identities',
+    description: '网站后端用它签发 HS256 JWT，证明访客是谁。至少 32 个字符。|The site signs HS256 JWTs with it to tell who is logged in. At least 32 characters.',
+    format: 'secret',
+    maxLength: 200,
+    default: '',
+  }),
+})
+export type InboxSettings = Static<typeof inboxSettings>

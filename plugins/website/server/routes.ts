@@ -1,0 +1,232 @@
+/** What the loader and the widget ask for. Visitors are nobody to the hub but what their token says. */
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CustomerThread } from '@huike/core/sdk/desk.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import { ComposablePart } from '@huike/core/sdk/message-parts.ts'
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { Id, Ok } from '@huike/core/sdk/wire/common.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { InboxSettings } from './inbox-settings.ts'
+import { anonymous, issueToken, readToken, signedIdentity, type Visitor } from './visitor.ts'
+
+const config = { access: 'public' as const }
+const limited = (max: number) => ({ access: 'public' as const, rateLimit: { max, timeWindow: 60_000 } })
+const dist = join(import.meta.dirname, '../widget/dist')
+
+const InboxParams = Type.Object({ inboxId: Id })
+const VisitId = Type.String({ pattern: '^[0-9a-z]{26}$' })
+
+const Beat = Type.Object({
+  visitId: VisitId,
+  url: Type.String({ maxLength: 4_000 }),
+  title: Type.String({ maxLength: 500 }),
+  referrer: Type.String({ maxLength: 4_000 }),
+  token: Type.Optional(Type.String({ maxLength: 2_000 })),
+})
+
+export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
+  async function site(inboxId: string): Promise<{ id: string; name: string; settings: InboxSettings }> {
+    const inbox = await ctx.inbox(inboxId)
+    if (!inbox) throw new HubError('HUB_CHANNEL_DISABLED', 'This site takes no messages now')
+    return inbox as unknown as { id: string; name: string; settings: InboxSettings }
+  }
+
+  /** The visitor of the token in the request. */
+  async function visitorOf(request: FastifyRequest): Promise<Visitor> {
+    const visitor = readToken(ctx, request.headers.authorization?.replace(/^Bearer /, ''))
+    if (await ctx.desk.refused(visitor.inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
+    return visitor
+  }
+  const refOf = ({ inboxId, sender }: Visitor) => ({ inboxId, externalId: sender.externalId })
+
+  /** May a page of this origin carry the widget? */
+  const allowed = (settings: InboxSettings, origin: string | undefined): boolean =>
+    settings.allowedOrigins.length === 0 || (origin !== undefined && settings.allowedOrigins.includes(origin)) || origin === new URL(ctx.publicUrl).origin
+
+  // The loader stands on somebody else's page: what it asks for must say that the page may read it.
+  const openTo = (request: FastifyRequest, reply: { header(name: string, value: string): unknown }) => {
+    reply.header('access-control-allow-origin', request.headers.origin ?? '*')
+    reply.header('vary', 'origin')
+    reply.header('cross-origin-resource-policy', 'cross-origin')
+  }
+
+  app.get('/inboxes/:inboxId', { config, schema: { params: InboxParams } }, async (request, reply) => {
+    const { inboxId } = request.params as Static<typeof InboxParams>
+    openTo(request, reply)
+    const { settings } = await site(inboxId)
+    if (!allowed(settings, request.headers.origin)) throw new HubError('HUB_REQUEST_ORIGIN', 'This site may not use this inbox')
+    const { color, position, locale, title, greeting, offlineText, trackVisits } = settings
+    return { color, position, locale, title, greeting, offlineText, trackVisits, attended: await ctx.desk.attended(inboxId) }
+  })
+
+  // text/plain: a browser sends it to another site without asking first, and when the page is being left.
+  app.post('/inboxes/:inboxId/beat', { config: limited(600), schema: { params: InboxParams } }, async (request, reply) => {
+    const { inboxId } = request.params as Static<typeof InboxParams>
+    openTo(request, reply)
+    const beat = parseBeat(request.body)
+    const { settings } = await site(inboxId)
+    if (!settings.trackVisits || !allowed(settings, request.headers.origin) || isBot(request.headers['user-agent'])) return { ok: true }
+    const known = beat.token ? readToken(ctx, beat.token) : undefined
+    await ctx.desk.beat(inboxId, {
+      ...beat,
+      externalId: known?.inboxId === inboxId ? known.sender.externalId : undefined,
+      ip: request.ip,
+      userAgent: request.headers['user-agent'] ?? '',
+    })
+    return { ok: true }
+  })
+
+  // The window itself, in a frame of its own: the host page's styles and scripts cannot reach it, nor it them.
+  app.get('/frame/:inboxId', { config, schema: { params: InboxParams, hide: true } }, async (request, reply) => {
+    const { settings } = await site((request.params as Static<typeof InboxParams>).inboxId)
+    const ancestors = settings.allowedOrigins.length > 0 ? `'self' ${settings.allowedOrigins.join(' ')}` : '*'
+    return reply
+      .type('text/html; charset=utf-8')
+      .removeHeader('x-frame-options')
+      .header('cache-control', 'no-cache')
+      .header(
+        'content-security-policy',
+        `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors ${ancestors}; base-uri 'none'; form-action 'none'`,
+      )
+      .send(page)
+  })
+  for (const [name, type] of [
+    ['frame.js', 'text/javascript; charset=utf-8'],
+    ['frame.css', 'text/css; charset=utf-8'],
+  ] as const)
+    app.get(`/${name}`, { config, schema: { hide: true } }, async (_request, reply) => {
+      const file = join(dist, name)
+      if (!existsSync(file)) throw new HubError('HUB_NOT_FOUND', 'The widget has not been built')
+      return reply.type(type).header('cache-control', 'public, max-age=300').send(readFileSync(file))
+    })
+
+  const SessionBody = Type.Object({ token: Type.Optional(Type.String({ maxLength: 2_000 })), identity: Type.Optional(Type.String({ maxLength: 4_000 })) })
+  app.post('/inboxes/:inboxId/session', { config: limited(60), schema: { params: InboxParams, body: SessionBody } }, async (request) => {
+    const { inboxId } = request.params as Static<typeof InboxParams>
+    const { token, identity } = request.body as Static<typeof SessionBody>
+    const { settings } = await site(inboxId)
+    const sender = identity ? await signedIdentity(settings, identity) : knownSender(inboxId, token)
+    if (await ctx.desk.refused(inboxId, sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
+    return { token: issueToken(ctx, inboxId, sender), attended: await ctx.desk.attended(inboxId) }
+  })
+
+  function knownSender(inboxId: string, token: string | undefined) {
+    if (!token) return anonymous()
+    try {
+      const visitor = readToken(ctx, token)
+      // A logged-in user's token must be proven anew: whoever logged out is somebody else now.
+      return visitor.inboxId === inboxId && !visitor.sender.verified ? visitor.sender : anonymous()
+    } catch {
+      return anonymous()
+    }
+  }
+
+  const ThreadQuery = Type.Object({ cursor: Type.Optional(Type.String({ maxLength: 200 })), before: Type.Optional(Type.String({ maxLength: 200 })) })
+  app.get('/thread', { config: limited(600), schema: { querystring: ThreadQuery, response: { 200: CustomerThread } } }, async (request) => {
+    const { cursor, before } = request.query as Static<typeof ThreadQuery>
+    return ctx.desk.thread(refOf(await visitorOf(request)), {
+      ...(cursor ? { cursor } : {}),
+      ...(before ? { before: Buffer.from(JSON.stringify([before])).toString('base64url') } : {}),
+    })
+  })
+
+  const SendBody = Type.Object({
+    clientId: Type.String({ pattern: '^[\\w-]{8,64}$' }),
+    parts: Type.Array(ComposablePart, { minItems: 1, maxItems: 10 }),
+    visitId: Type.Optional(VisitId),
+  })
+  app.post('/messages', { config: { access: 'public', rateLimit: { max: 120, timeWindow: 60_000, keyGenerator: byToken } }, schema: { body: SendBody } }, async (request, reply) => {
+    const { clientId, parts, visitId } = request.body as Static<typeof SendBody>
+    const visitor = await visitorOf(request)
+    const words = parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
+    if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
+    const [accepted] = await ctx.accept(visitor.inboxId, [
+      // The client's id is made unique by its owner: nobody can take the place of another's message.
+      { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`.slice(0, 190), from: visitor.sender, parts: words },
+    ])
+    if (visitId) await ctx.desk.spoke(refOf(visitor), visitId)
+    return reply.status(201).send({ clientId, duplicate: accepted?.duplicate ?? false, messageId: accepted?.messageId ?? null, seq: accepted?.seq ?? null })
+  })
+
+  const ReadBody = Type.Object({ conversationId: Id, seq: Type.Integer({ minimum: 0 }), status: Type.Union([Type.Literal('delivered'), Type.Literal('read')]) })
+  app.post('/receipts', { config: limited(600), schema: { body: ReadBody, response: { 200: Ok } } }, async (request) => {
+    const { conversationId, seq, status } = request.body as Static<typeof ReadBody>
+    const visitor = await visitorOf(request)
+    await ctx.accept(visitor.inboxId, [{ kind: 'receipt', externalId: randomUUID(), from: visitor.sender, status, upToSeq: seq, conversationId }])
+    return { ok: true }
+  })
+
+  const RatingBody = Type.Object({
+    conversationId: Id,
+    rating: Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3)]),
+    comment: Type.Optional(Type.String({ maxLength: 500 })),
+  })
+  app.post('/rating', { config: limited(30), schema: { body: RatingBody, response: { 200: Ok } } }, async (request) => {
+    const { conversationId, rating, comment = '' } = request.body as Static<typeof RatingBody>
+    await ctx.desk.rate(refOf(await visitorOf(request)), conversationId, rating, comment)
+    return { ok: true }
+  })
+
+  app.post('/close', { config: limited(30), schema: { response: { 200: Ok } } }, async (request) => {
+    await ctx.desk.close(refOf(await visitorOf(request)))
+    return { ok: true }
+  })
+
+  app.post('/files', { config: limited(30), bodyLimit: 21 * 1024 * 1024 }, async (request, reply) => {
+    const visitor = await visitorOf(request)
+    const upload = await request.file()
+    if (!upload) throw new HubError('HUB_REQUEST_INVALID', 'There is no file in the request')
+    const part = await ctx.desk.storeFile(refOf(visitor), {
+      name: upload.filename,
+      bytes: await upload.toBuffer(),
+      voice: upload.fieldname === 'voice',
+    })
+    return reply.status(201).send(part)
+  })
+
+  // Pictures are asked for by <img>, which carries no header: the token comes in the address, of this one file only.
+  const FileParams = Type.Object({ id: Id })
+  const FileQuery = Type.Object({ token: Type.String({ maxLength: 2_000 }), thumbnail: Type.Optional(Type.Boolean()) })
+  app.get('/files/:id', { config, schema: { params: FileParams, querystring: FileQuery } }, async (request, reply) => {
+    const { token, thumbnail = false } = request.query as Static<typeof FileQuery>
+    const visitor = readToken(ctx, token)
+    const file = await ctx.desk.openFile(refOf(visitor), (request.params as Static<typeof FileParams>).id, thumbnail)
+    if (!file) throw new HubError('HUB_NOT_FOUND', 'There is no such file')
+    return reply.headers(file.headers).send(file.stream)
+  })
+
+  // The demo shop carries the first site there is.
+  app.get('/demo-inbox', { config }, async () => ({ inboxId: (await ctx.inboxes())[0]?.id ?? null }))
+}
+
+const byToken = (request: FastifyRequest): string => request.headers.authorization?.slice(-43) ?? request.ip
+
+function parseBeat(body: unknown): Static<typeof Beat> {
+  const refuse = () => new HubError('HUB_REQUEST_INVALID', 'The request is not valid')
+  let beat: unknown
+  try {
+    beat = typeof body === 'string' ? JSON.parse(body) : body
+  } catch {
+    throw refuse()
+  }
+  if (!Value.Check(Beat, beat)) throw refuse()
+  return beat
+}
+
+/** Crawlers run scripts too; they are no visitors. */
+const isBot = (userAgent = ''): boolean => userAgent === '' || /bot|crawl|spider|slurp|headlesschrome-lighthouse|preview/i.test(userAgent)
+
+const page = `<!doctype html>
+<html lang="zh">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<title>Chat</title>
+<link rel="stylesheet" href="../frame.css">
+</head>
+<body><main id="chat"></main><script src="../frame.js"></script></body>
+</html>`

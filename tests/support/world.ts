@@ -1,0 +1,126 @@
+/** A running hub for a test, its people, and the small verbs tests are written in. */
+import { after, before, describe } from 'node:test'
+import { pino } from 'pino'
+import type { PluginManifest } from '../../core/sdk/plugin.ts'
+import { type RunningHub, startHub } from '../../core/src/app.ts'
+import { readEnv } from '../../core/src/config/env.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
+import { createInbox } from '../../core/src/domain/inbox/create-inbox.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { Session } from '../../core/src/domain/session/session.entity.ts'
+import { hashToken, newToken } from '../../core/src/domain/session/tokens.ts'
+import type { FoundPlugin } from '../../core/src/kernel/discover.ts'
+import { makePlace, type Place, type ProfileName, profiles } from './profiles.ts'
+
+export interface Person {
+  id: string
+  agent: Agent
+  cookie: string
+  /** A request as this person; throws nothing, returns status and body. */
+  call(method: string, url: string, body?: unknown): Promise<{ status: number; body: any }>
+}
+
+export class World {
+  readonly place: Place
+  readonly running: RunningHub
+  constructor(place: Place, running: RunningHub) {
+    this.place = place
+    this.running = running
+  }
+  get hub() {
+    return this.running.hub
+  }
+  get url() {
+    return this.running.url
+  }
+
+  /** An agent with a built-in role, signed in and online. */
+  async person(name: string, role: 'owner' | 'admin' | 'supervisor' | 'agent' = 'agent', fields: Partial<Agent> = {}): Promise<Person> {
+    const em = this.hub.em()
+    const agent = newAgent({ email: `${newId()}@test.cn`, name, presence: 'online', seenAt: new Date(Date.now() + 3_600_000), ...fields })
+    const { id: roleId } = await em.findOneOrFail(Role, { builtin: role })
+    await em.insert(Agent, agent)
+    await em.insert(AgentRole, { agentId: agent.id, roleId })
+    return this.signIn(agent)
+  }
+
+  async signIn(agent: Agent): Promise<Person> {
+    const token = newToken()
+    const now = new Date()
+    await this.hub.em().insert(Session, {
+      id: newId(),
+      agentId: agent.id,
+      tokenHash: hashToken(token),
+      ip: '127.0.0.1',
+      userAgent: 'test',
+      createdAt: now,
+      seenAt: now,
+      expiresAt: new Date(now.getTime() + 3_600_000),
+    })
+    const cookie = `huike_session=${token}`
+    return { id: agent.id, agent, cookie, call: (method, url, body) => call(this.url, method, url, body, { cookie }) }
+  }
+
+  inbox(channel: string, settings: Record<string, unknown> = {}, fields: { departmentId?: string } = {}): Promise<Inbox> {
+    return createInbox(this.hub, { channel, name: `测试 ${channel}`, settings, ...fields })
+  }
+
+  /** A customer's text. */
+  say(inbox: Inbox, who: string, text: string, externalId = newId()) {
+    return this.hub.intake.accept(inbox.id, [{ kind: 'message', externalId, from: { externalId: who }, parts: [{ type: 'text', text }] }])
+  }
+}
+
+export async function call(base: string, method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; body: any; headers: Headers }> {
+  const response = await fetch(new URL(url, base), {
+    method,
+    headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const json = response.headers.get('content-type')?.includes('json')
+  return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers }
+}
+
+export const found = (manifest: PluginManifest<any, any>, dir = import.meta.dirname): FoundPlugin => ({ dir, manifest: manifest as PluginManifest, nameHint: manifest.id })
+
+export const silent = pino({ level: process.env.TEST_LOG ?? 'silent' })
+
+export function envFor(place: Place, more: Record<string, string> = {}) {
+  return readEnv({ HUB_DATA: place.dataDir, DATABASE_URL: place.databaseUrl, REDIS_URL: place.redisUrl, PORT: '0', LOG_LEVEL: 'silent', HUB_SECRET: 'a-secret-of-the-tests-that-is-long-enough', ...more })
+}
+
+export async function startWorld(place: Place, plugins: FoundPlugin[], more: Record<string, string> = {}): Promise<World> {
+  return new World(place, await startHub(envFor(place, more), { log: silent as never, plugins }))
+}
+
+/** Runs the same tests on every profile there is, each with a hub of its own. */
+export async function onEveryProfile(name: string, plugins: FoundPlugin[], tests: (world: () => World, profile: ProfileName) => void): Promise<void> {
+  for (const profile of await profiles()) {
+    describe(`${name} [${profile}]`, () => {
+      let world: World
+      before(async () => {
+        world = await startWorld(await makePlace(profile), plugins)
+      })
+      after(async () => {
+        await world.running.stop()
+        await world.place.remove()
+      })
+      tests(() => world, profile)
+    })
+  }
+}
+
+/** Waits for something that happens by itself; fails after ten seconds. */
+export async function eventually<T>(probe: () => Promise<T | undefined | false> | T | undefined | false, what = 'it'): Promise<T> {
+  const end = Date.now() + 10_000
+  for (;;) {
+    const value = await probe()
+    if (value) return value
+    if (Date.now() > end) throw new Error(`${what} did not happen within ten seconds`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
