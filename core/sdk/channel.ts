@@ -141,6 +141,8 @@ export interface ChannelAdapter {
   icon?: string
   /** Name of an inbox that a new hub has from the start, with the settings' defaults. */
   starter?: LocalText
+  /** Shown in the inbox's settings: the code to put on a page (`{hub}`, `{inbox}` are filled in), and an address to preview it in a frame. */
+  install?: { snippet?: string; preview?: string }
   /** Settings of one inbox: validated on save, drawn as a form, `format: 'secret'` encrypted and never read back. */
   inboxSettings: TSchema
   capabilities: ChannelCapabilities

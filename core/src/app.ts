@@ -19,7 +19,7 @@ import { conversationRoutes } from './domain/conversation/conversation.routes.ts
 import { createDesk } from './domain/customer/desk.ts'
 import { departmentRoutes } from './domain/department/department.routes.ts'
 import { fileRoutes } from './domain/file/file.routes.ts'
-import { openInbox, unlock } from './domain/inbox/channels.ts'
+import { adapterFor, openInbox, unlock } from './domain/inbox/channels.ts'
 import { Inbox } from './domain/inbox/inbox.entity.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
@@ -83,7 +83,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     loaded.flatMap(({ manifest }) => manifest.entities ?? []),
   )
   const histories = [coreHistory, ...loaded.map(({ manifest }) => ({ owner: manifest.id, migrations: manifest.migrations ?? [] }))]
-  await migrate(orm, dialect, histories, log)
+  const unmigrated = new Map<string, unknown>()
+  await migrate(orm, dialect, histories, log, (owner, error) => unmigrated.set(owner, error))
 
   // 3. What everything holds in its hand.
   const em = () => orm.em.fork() as Em
@@ -137,6 +138,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
         Object.getOwnPropertyDescriptors(base),
       ) as unknown as PluginContext,
   })
+  for (const [id, error] of unmigrated) hub.kernel.spoil(id, error)
 
   // 4. Who may do what.
   await seedRoles(hub)
@@ -157,11 +159,13 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   pluginRoutes(app, hub)
   app.get('/api/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
   await app.register(channelRoutes, { hub })
-  await registerPluginRoutes(app, hub.kernel)
   await appRoutes(app, hub)
+  // Last: an address that is taken breaks the plugin, not the hub.
+  await registerPluginRoutes(app, hub.kernel)
 
   // 6. Sockets, the plugins' clauses that come and go, and the first owner.
   const io = new SocketServer(app.server, { path: '/socket', serveClient: false, maxHttpBufferSize: 64_000, pingInterval: 20_000, pingTimeout: 20_000 })
+  hub.kernel.clause('channel', ({ manifest }, ctx) => void adapterFor(manifest, ctx))
   hub.kernel.clause('sockets', (plugin, ctx) => installSockets(hub, io, plugin, ctx))
   if (env.roles.worker) hub.kernel.clause('jobs', ({ manifest }) => schedulePeriodic(hub, manifest.id))
   await hub.kernel.start()

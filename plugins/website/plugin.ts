@@ -17,6 +17,10 @@ export default definePlugin({
     label: { zh: '网站', en: 'Website' },
     icon: 'globe',
     starter: { zh: '我的网站', en: 'My website' },
+    install: {
+      snippet: '<script async src="{hub}/widget.js" data-inbox="{inbox}"></script>',
+      preview: '/api/x/website/frame/{inbox}',
+    },
     inboxSettings,
     capabilities: {
       send: ['text', 'image', 'file', 'audio', 'video', 'link'],

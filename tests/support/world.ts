@@ -68,6 +68,16 @@ export class World {
     return createInbox(this.hub, { channel, name: `测试 ${channel}`, settings, ...fields })
   }
 
+  /** Switches a plugin off for as long as `work` takes; it is on again whatever happens. */
+  async whileOff<T>(pluginId: string, work: () => Promise<T>): Promise<T> {
+    await this.hub.kernel.switch(pluginId, false)
+    try {
+      return await work()
+    } finally {
+      await this.hub.kernel.switch(pluginId, true)
+    }
+  }
+
   /** A customer's text. */
   say(inbox: Inbox, who: string, text: string, externalId = newId()) {
     return this.hub.intake.accept(inbox.id, [{ kind: 'message', externalId, from: { externalId: who }, parts: [{ type: 'text', text }] }])

@@ -47,23 +47,26 @@ export async function migrationStatus(orm: Orm, dialect: Dialect, histories: rea
   )
 }
 
-/** Applies what is missing; returns the names of what ran. */
-export async function migrate(orm: Orm, dialect: Dialect, histories: readonly History[], log: Logger): Promise<string[]> {
-  if (dialect === 'sqlite') return apply(orm.em.fork() as Em, dialect, histories, log)
+/** Hears of a plugin whose migration failed; its later ones are left out, the other plugins' go on. */
+export type MigrationFault = (owner: string, error: unknown) => void
+
+/** Applies what is missing; returns the names of what ran. Throws when one fails, or tells `fault` when it is a plugin's. */
+export async function migrate(orm: Orm, dialect: Dialect, histories: readonly History[], log: Logger, fault?: MigrationFault): Promise<string[]> {
+  if (dialect === 'sqlite') return apply(orm.em.fork() as Em, dialect, histories, log, fault)
   // A named lock belongs to its connection: everything runs inside one transaction to stay on it
   // (MySQL commits at every DDL statement anyway; the record after each migration is what counts).
   return (orm.em.fork() as Em).transactional(async (em) => {
     const [row] = (await em.execute("select get_lock(concat(database(), '.hub_migration'), 120) as got")) as { got: number }[]
     if (row?.got !== 1) throw new Error('another process has been migrating this database for two minutes')
     try {
-      return await apply(em as Em, dialect, histories, log)
+      return await apply(em as Em, dialect, histories, log, fault)
     } finally {
       await em.execute("select release_lock(concat(database(), '.hub_migration'))")
     }
   })
 }
 
-async function apply(em: Em, dialect: Dialect, histories: readonly History[], log: Logger): Promise<string[]> {
+async function apply(em: Em, dialect: Dialect, histories: readonly History[], log: Logger, fault: MigrationFault | undefined): Promise<string[]> {
   const done = await applied(em, dialect)
   const ran: string[] = []
   for (const { owner, migrations } of histories) {
@@ -73,7 +76,13 @@ async function apply(em: Em, dialect: Dialect, histories: readonly History[], lo
         for (const statement of migration[dialect]) await on.execute(statement)
         await on.execute('insert into hub_migration (owner, name, applied_at) values (?, ?, ?)', [owner, migration.name, new Date()])
       }
-      await (dialect === 'sqlite' ? em.transactional((inner) => run(inner as Em)) : run(em))
+      try {
+        await (dialect === 'sqlite' ? em.transactional((inner) => run(inner as Em)) : run(em))
+      } catch (error) {
+        if (owner === 'core' || !fault) throw error
+        fault(owner, error)
+        break
+      }
       ran.push(`${owner}/${migration.name}`)
       log.info({ owner, migration: migration.name }, 'migrated')
     }

@@ -4,7 +4,8 @@ import { monotonicFactory } from 'ulid'
 
 class JsonText extends Type<unknown, string | null> {
   override convertToDatabaseValue(value: unknown): string | null {
-    return value === null || value === undefined ? null : JSON.stringify(value)
+    // JSON's null is a value: no JSON column is nullable, what is nothing is written as `null`.
+    return value === undefined ? null : JSON.stringify(value)
   }
   override convertToJSValue(value: unknown): unknown {
     return typeof value === 'string' ? JSON.parse(value) : value

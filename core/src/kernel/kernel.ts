@@ -115,7 +115,12 @@ export class Kernel {
 
   #take(entry: Entry, stored: StoredState): void {
     entry.stored = stored
-    entry.settings = openSettings(entry.manifest.settings, stored.settings, this.#options.vault)
+    try {
+      entry.settings = openSettings(entry.manifest.settings, stored.settings, this.#options.vault)
+    } catch (error) {
+      // Sealed with another secret than the hub has now: `#switchOn` says so.
+      this.#options.log.warn({ plugin: entry.manifest.id, err: error }, 'settings cannot be opened')
+    }
   }
 
   async #switchOn(entry: Entry): Promise<void> {
@@ -126,6 +131,7 @@ export class Kernel {
       for (const needed of Object.keys(entry.manifest.requires?.plugins ?? {}))
         if (this.#entries.get(needed)?.state !== 'running')
           throw new HubError('HUB_PLUGIN_MISSING', `${entry.manifest.id} needs ${needed}, which is not running`)
+      entry.settings = openSettings(entry.manifest.settings, entry.stored.settings, this.#options.vault)
       for (const { clause, install } of this.#installers) {
         if (entry.manifest[clause] === undefined) continue
         const undo = await install(entry, entry.ctx)
@@ -145,6 +151,27 @@ export class Kernel {
     await this.#unwind(entry)
     entry.state = 'off'
     entry.error = undefined
+  }
+
+  /** Switches on, and after it who waits for it, however far away. */
+  async #bringUp(entry: Entry): Promise<void> {
+    await this.#switchOn(entry)
+    if (entry.state === 'running') for (const other of this.#needing(entry)) if (other.stored.enabled) await this.#bringUp(other)
+  }
+
+  /** Switches off, and before it who needs it, however far away. */
+  async #takeDown(entry: Entry): Promise<void> {
+    const { id } = entry.manifest
+    for (const other of this.#needing(entry).reverse()) {
+      if (other.state !== 'running') continue
+      await this.#takeDown(other)
+      this.breakPlugin(other.manifest.id, new HubError('HUB_PLUGIN_MISSING', `${other.manifest.id} needs ${id}, which is switched off`))
+    }
+    await this.#switchOff(entry)
+  }
+
+  #needing({ manifest }: Entry): Entry[] {
+    return [...this.#entries.values()].filter((other) => other.manifest.requires?.plugins?.[manifest.id] !== undefined)
   }
 
   async #unwind(entry: Entry): Promise<void> {
@@ -180,28 +207,19 @@ export class Kernel {
         if (!next) continue
         const was = entry.stored.enabled
         this.#take(entry, next)
-        if (was && !next.enabled) await this.#switchOff(entry)
-        if (!was && next.enabled) await this.#switchOn(entry)
+        if (was && !next.enabled) await this.#takeDown(entry)
+        if (!was && next.enabled) await this.#bringUp(entry)
       }
     })
   }
 
-  /** Switches a plugin on or off and remembers it. Who needs it goes off with it. */
+  /** Switches a plugin on or off and remembers it. Who needs it goes off, and comes back, with it. */
   async switch(id: string, enabled: boolean): Promise<void> {
     const entry = this.#require(id)
     await this.#inTurn(async () => {
       await this.#options.store.save(id, { ...entry.stored, enabled })
       entry.stored = { ...entry.stored, enabled }
-      if (enabled) {
-        await this.#switchOn(entry)
-        return
-      }
-      for (const other of [...this.#entries.values()].reverse())
-        if (other.state === 'running' && other.manifest.requires?.plugins?.[id]) {
-          await this.#switchOff(other)
-          this.breakPlugin(other.manifest.id, new HubError('HUB_PLUGIN_MISSING', `${other.manifest.id} needs ${id}, which is switched off`))
-        }
-      await this.#switchOff(entry)
+      await (enabled ? this.#bringUp(entry) : this.#takeDown(entry))
     })
   }
 

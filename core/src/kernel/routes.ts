@@ -10,19 +10,21 @@ export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel)
     const onlyWhenRunning = async () => {
       if (!kernel.isRunning(manifest.id)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
     }
-    if (manifest.routes)
-      await app.register(
+    if (manifest.routes) {
+      app.register(
         async (scope) => {
           scope.addHook('onRequest', onlyWhenRunning)
-          try {
-            await manifest.routes?.(scope, ctx)
-          } catch (error) {
-            kernel.spoil(manifest.id, error)
-          }
+          await manifest.routes?.(scope, ctx)
         },
         { prefix: `/api/x/${manifest.id}` },
       )
-    for (const asset of manifest.assets ?? [])
+      // Here ends, too, what the plugin registered inside without waiting for it.
+      app.after((error) => {
+        if (error) kernel.spoil(manifest.id, error)
+      })
+      await app.after()
+    }
+    const serve = (asset: NonNullable<typeof manifest.assets>[number]) =>
       app.get(asset.path, { onRequest: onlyWhenRunning, schema: { hide: true } }, (_request, reply) => {
         const file = join(dir, asset.file)
         if (!existsSync(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
@@ -30,5 +32,10 @@ export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel)
         if (asset.embeddable) reply.header('cross-origin-resource-policy', 'cross-origin')
         return reply.type(asset.type).header('cache-control', `public, max-age=${asset.maxAgeSeconds ?? 300}`).send(createReadStream(file))
       })
+    try {
+      for (const asset of manifest.assets ?? []) serve(asset)
+    } catch (error) {
+      kernel.spoil(manifest.id, error)
+    }
   }
 }

@@ -13,7 +13,12 @@ const propertiesOf = (schema: TSchema | undefined): Record<string, TSchema & { f
 export function parseSettings(schema: TSchema | undefined, input: Values): Values {
   if (!schema) return {}
   const value = Value.Clean(schema, Value.Default(schema, Value.Clone(input))) as Values
-  const faults = [...Value.Errors(schema, value)].map((fault) => ({ path: fault.instancePath, message: fault.message }))
+  const faults = Value.Errors(schema, value).flatMap((fault) =>
+    // A missing field is a fault of its object there; a form needs the field.
+    fault.keyword === 'required'
+      ? fault.params.requiredProperties.map((name) => ({ path: `${fault.instancePath}/${name}`, message: 'must be given' }))
+      : [{ path: fault.instancePath, message: fault.message }],
+  )
   if (faults.length > 0) throw new HubError('HUB_SETTINGS_INVALID', 'Some settings are not valid', { faults })
   return value
 }

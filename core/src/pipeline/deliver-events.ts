@@ -6,19 +6,30 @@ import type { Hub } from '../hub.ts'
 const maxAttempts = 10
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
 const page = 100
+/** A page is one process's for so long; what a process that died had taken is due again after it. */
+const leaseMs = 60_000
+/** Listeners that take long give the rest of the page back by then. */
+const turnMs = 10_000
 
 /** Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. */
 export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
   for (;;) {
     const em = hub.em()
+    const now = new Date()
     const rows = await em.find(
       Delivery,
-      { listener, dueAt: { $lte: new Date() } },
+      { listener, dueAt: { $lte: now } },
       { orderBy: { dueAt: 'asc', id: 'asc' }, limit: page, disableIdentityMap: true },
     )
     if (rows.length === 0) return
+    // A hint and a sweep, or two processes, may see the same rows: an update that only one can win decides.
+    const ids = rows.map((row) => row.id)
+    const until = new Date(now.getTime() + leaseMs)
+    const claimed = await em.nativeUpdate(Delivery, { id: { $in: ids }, dueAt: { $lte: now } }, { dueAt: until })
+    const won = claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, dueAt: until }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
-    for (const row of rows) {
+    for (const row of rows.filter(({ id }) => won.includes(id))) {
+      if (Date.now() - now.getTime() > turnMs) break
       try {
         // A listener that was switched off falls silent: what it was still owed is dropped.
         await hub.kernel.tell(listener, { id: row.eventId, name: row.name, at: row.createdAt.toISOString(), data: row.data } as HubEvent)
@@ -38,6 +49,10 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
       }
     }
     if (told.length > 0) await em.nativeDelete(Delivery, { id: { $in: told } })
+    if (Date.now() - now.getTime() > turnMs) {
+      await em.nativeUpdate(Delivery, { id: { $in: won }, dueAt: until }, { dueAt: now })
+      continue
+    }
     if (rows.length < page) return
   }
 }

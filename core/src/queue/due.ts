@@ -34,7 +34,8 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
       await em.find(Delivery, due, { ...options, fields: ['listener'] }),
       await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
-      await em.find(Job, due, { ...options, fields: ['id'] }),
+      // Jobs of plugins that are switched off wait where they are.
+      await em.find(Job, { ...due, plugin: { $in: hub.kernel.running().map(({ manifest }) => manifest.id) } }, { ...options, fields: ['id'] }),
     ]
     for (const row of outbound) runners.outbound.run(row.conversationId)
     for (const row of deliveries) runners.delivery.run(row.listener)

@@ -49,8 +49,10 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
   if (!row?.dueAt || row.dueAt > now) return
   const plugin = hub.kernel.get(row.plugin)
   const job = plugin?.manifest.jobs?.[row.name]
-  if (!plugin || !job) {
-    // Switched off: it pauses. Looked at again in a minute.
+  // Switched off: it pauses, and the sweep finds it when the plugin is back.
+  if (!plugin) return
+  if (!job) {
+    // The plugin has no such job any more. Looked at again in a minute: another process may run a newer version.
     await em.nativeUpdate(Job, { id, dueAt: row.dueAt }, { dueAt: new Date(now.getTime() + 60_000) })
     return
   }
@@ -67,6 +69,7 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
     const message = (error as Error).message.slice(0, 500)
     if (attempts < (job.attempts ?? 5)) await again(backoffMs(attempts), attempts, message)
     else if (job.every) await again(job.every, 0, message)
-    else await em.nativeUpdate(Job, { id }, { dueAt: null, attempts, error: message })
+    // Given up, it must not take the place of a new one with the same key.
+    else await em.nativeUpdate(Job, { id }, { dueAt: null, attempts, error: message, dedupeKey: id })
   }
 }

@@ -10,11 +10,12 @@ import type { Access } from '../access/access-cache.ts'
 import { stayAlive } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
 import type { Visibility } from '../domain/conversation/change.ts'
-import { type ContactNames, presentBrief } from '../domain/conversation/conversation.present.ts'
+import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { identify } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
+import { startCatchUp, ToldRevisions } from './catch-up.ts'
 import { notifyCustomer } from './notify-customer.ts'
 
 const aliveEveryMs = 15_000
@@ -113,11 +114,13 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
 
   const listen = (topic: string, handler: (data: never) => void) => undo.push(hub.bus.subscribe(topic, handler as (data: unknown) => void))
 
-  listen('conversation.changed', (changed: ConversationChanged) => {
-    if (seats.size === 0) return
+  const told = new ToldRevisions()
+  /** `before` unknown: whoever may not see it is told that it is gone; an id alone tells nothing. */
+  function tell(changed: Omit<ConversationChanged, 'before'> & { before: Visibility | null | 'unknown' }): void {
     inTurn(async () => {
       const contact = await namesOf(changed.contactId)
       if (!contact) return
+      told.told(changed.conversation.id, changed.conversation.rev)
       for (const seat of seats.values()) {
         if (canRead(seat.access, changed.conversation)) {
           const push: ConversationPush = {
@@ -125,12 +128,25 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
             messages: changed.messages,
           }
           for (const socket of seat.sockets) socket.emit('conversation', push)
-        } else if (changed.before && canRead(seat.access, changed.before)) {
+        } else if (changed.before === 'unknown' || (changed.before && canRead(seat.access, changed.before))) {
           for (const socket of seat.sockets) socket.emit('conversation.gone', { id: changed.conversation.id })
         }
       }
     })
+  }
+
+  listen('conversation.changed', (changed: ConversationChanged) => {
+    if (seats.size > 0) tell(changed)
+    else told.told(changed.conversation.id, changed.conversation.rev)
   })
+  undo.push(
+    startCatchUp(hub, {
+      needed: () => io.engine.clientsCount > 0,
+      agents: told,
+      tell: (conversation, messages) =>
+        tell({ before: 'unknown', conversation: conversationJson(conversation), contactId: conversation.contactId, messages: messages.map(presentMessage) }),
+    }),
+  )
 
   listen('ephemeral', ({ visibility, ...event }: Ephemeral & { visibility: Visibility }) => {
     for (const seat of seats.values())

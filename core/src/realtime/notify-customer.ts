@@ -1,4 +1,4 @@
-/** Hurries news to a customer whose own client reads the conversation from the hub (a `pull` channel). May be lost: the client fetches. */
+/** Hurries news to a customer whose own client reads the conversation from the hub (a `pull` channel). May be lost: `catch-up.ts` finds out. */
 import type { CustomerNote } from '../../sdk/channel.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
@@ -14,5 +14,7 @@ export function notifyCustomer(hub: Hub, target: Target, note: CustomerNote): vo
     const inbox = await openInbox(hub, target.inboxId)
     const identity = await hub.em().findOne(Identity, { id: target.identityId }, { fields: ['externalId'], disableIdentityMap: true })
     if (inbox && identity) await adapter.notify?.({ to: identity.externalId, conversationId: target.id, note }, inbox.forAdapter)
+    // Travels behind the note: who has heard this has heard that (see catch-up.ts).
+    if (note.kind === 'changed') hub.bus.publish('customer.notified', { conversationId: target.id, rev: note.rev })
   })().catch((error) => hub.log.warn({ err: error, channel: target.channel }, 'a customer could not be notified'))
 }

@@ -138,15 +138,18 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     clientId: Type.String({ pattern: '^[\\w-]{8,64}$' }),
     parts: Type.Array(ComposablePart, { minItems: 1, maxItems: 10 }),
     visitId: Type.Optional(VisitId),
+    /** What a visitor leaves when nobody is there; not verified. */
+    contact: Type.Optional(Type.Object({ name: Type.String({ maxLength: 60 }), address: Type.String({ maxLength: 190 }) })),
   })
   app.post('/messages', { config: { access: 'public', rateLimit: { max: 120, timeWindow: 60_000, keyGenerator: byToken } }, schema: { body: SendBody } }, async (request, reply) => {
-    const { clientId, parts, visitId } = request.body as Static<typeof SendBody>
+    const { clientId, parts, visitId, contact } = request.body as Static<typeof SendBody>
     const visitor = await visitorOf(request)
+    const from = contact && !visitor.sender.verified ? { ...visitor.sender, ...leftBy(contact) } : visitor.sender
     const words = parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
     if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
     const [accepted] = await ctx.accept(visitor.inboxId, [
       // The client's id is made unique by its owner: nobody can take the place of another's message.
-      { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`.slice(0, 190), from: visitor.sender, parts: words },
+      { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`.slice(0, 190), from, parts: words },
     ])
     if (visitId) await ctx.desk.spoke(refOf(visitor), visitId)
     return reply.status(201).send({ clientId, duplicate: accepted?.duplicate ?? false, messageId: accepted?.messageId ?? null, seq: accepted?.seq ?? null })
@@ -202,6 +205,9 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   // The demo shop carries the first site there is.
   app.get('/demo-inbox', { config }, async () => ({ inboxId: (await ctx.inboxes())[0]?.id ?? null }))
 }
+
+/** An address with an @ is a mail address, anything else is taken for a phone number. */
+const leftBy = ({ name, address }: { name: string; address: string }) => ({ name, ...(address.includes('@') ? { email: address } : { phone: address }) })
 
 const byToken = (request: FastifyRequest): string => request.headers.authorization?.slice(-43) ?? request.ip
 

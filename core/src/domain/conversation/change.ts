@@ -31,6 +31,12 @@ export interface NewMessage {
   outbound?: boolean
 }
 
+/**
+ * Fewest messages of a page of changes: more than one revision can hold (a full inbound batch is one), else whoever
+ * pages by revision would stand still before a big one.
+ */
+export const changesPage = 100
+
 interface PendingEvent {
   name: HubEventName
   data: () => HubEvents[HubEventName]

@@ -18,7 +18,7 @@ import { effectivePresence } from '../agent/agent.present.ts'
 import { Contact } from '../contact/contact.entity.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
-import { changeConversation } from './change.ts'
+import { changeConversation, changesPage } from './change.ts'
 import { closeConversation } from './close-conversation.ts'
 import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
@@ -121,10 +121,11 @@ export function conversationRoutes(app: App, hub: Hub): void {
       const conversationId = conversation.id
       // `rev` is read before the messages: what changes in between is fetched again, never missed.
       if (afterRev !== undefined) {
-        const rows = await em.find(Message, { conversationId, rev: { $gt: afterRev } }, { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: limit + 1, disableIdentityMap: true })
-        const page = rows.slice(0, limit)
+        const size = Math.max(limit, changesPage)
+        const rows = await em.find(Message, { conversationId, rev: { $gt: afterRev } }, { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: size + 1, disableIdentityMap: true })
+        const page = rows.slice(0, size)
         // A revision can carry several messages: the next page starts again at the last one seen.
-        const more = rows.length > limit
+        const more = rows.length > size
         return { items: page.map(presentMessage), rev: more ? Math.max(afterRev, (page.at(-1)?.rev ?? 1) - 1) : conversation.rev, more }
       }
       const rows = await em.find(

@@ -8,7 +8,7 @@ import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { BlockedAddress, Identity } from '../contact/contact.entity.ts'
 import { presenceTtlMs } from '../conversation/assign-conversation.ts'
-import { changeConversation } from '../conversation/change.ts'
+import { changeConversation, changesPage } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { StoredFile } from '../file/file.entity.ts'
@@ -33,7 +33,7 @@ export function createDesk(hub: Hub): Desk {
       const identity = await identityOf(em, customer)
       const current = identity && (await newestConversation(em, identity.id))
       if (!identity || !current) return { messages: [], cursor: '', more: false, conversation: null }
-      if (cursor) return changedSince(em, identity, current, cursor, limit)
+      if (cursor) return changedSince(em, identity, current, cursor, Math.max(limit, changesPage))
       const conversations = await em.find(
         Conversation,
         { identityId: identity.id },
@@ -133,6 +133,10 @@ export function createDesk(hub: Hub): Desk {
 const newestConversation = (em: Em, identityId: string) =>
   em.findOne(Conversation, { identityId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true })
 
+/** Somebody long away may have missed more than one. */
+const followingConversation = (em: Em, { identityId, createdAt }: Conversation) =>
+  em.findOne(Conversation, { identityId, createdAt: { $gt: createdAt } }, { orderBy: { createdAt: 'asc' }, fields: ['id'], disableIdentityMap: true })
+
 /** What changed in the cursor's conversation, then all of those after it. A closed one changes only by a rating. */
 async function changedSince(em: Em, identity: Identity, current: Conversation, cursor: string, limit: number): Promise<CustomerThread> {
   const [conversationId, rev] = decodeCursor(cursor, 2)
@@ -150,7 +154,7 @@ async function changedSince(em: Em, identity: Identity, current: Conversation, c
     ? [known.id, Math.max(Number(rev), (page.at(-1)?.rev ?? 1) - 1)]
     : known.id === current.id
       ? [current.id, known.rev]
-      : [current.id, 0]
+      : [(await followingConversation(em, known))?.id ?? current.id, 0]
   return {
     messages: await present(em, page.filter((message) => message.direction !== 'note')),
     cursor: encodeCursor(next),

@@ -5,6 +5,7 @@ import type { Hub } from '../../hub.ts'
 import { openSettings } from '../../kernel/settings.ts'
 import { Inbox } from './inbox.entity.ts'
 
+/** By the context it was made with: two hubs in one process (tests) are two adapters. */
 const adapters = new WeakMap<object, ChannelAdapter>()
 
 /** The adapter of a running channel plugin, or undefined. */
@@ -14,12 +15,12 @@ export function adapterOf(hub: Hub, channel: string): ChannelAdapter | undefined
 }
 
 /** The adapter of a loaded channel plugin, running or not. */
-export function adapterFor(manifest: { channel?: unknown }, ctx: unknown): ChannelAdapter | undefined {
+export function adapterFor(manifest: { channel?: unknown }, ctx: object): ChannelAdapter | undefined {
   const { channel } = manifest
   if (channel === undefined) return undefined
   if (typeof channel !== 'function') return channel as ChannelAdapter
-  const made = adapters.get(channel) ?? (channel as (ctx: unknown) => ChannelAdapter)(ctx)
-  adapters.set(channel, made)
+  const made = adapters.get(ctx) ?? (channel as (ctx: object) => ChannelAdapter)(ctx)
+  adapters.set(ctx, made)
   return made
 }
 

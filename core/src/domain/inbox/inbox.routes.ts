@@ -46,13 +46,14 @@ export function inboxRoutes(app: App, hub: Hub): void {
     id: Type.String(),
     label: Type.Object({ zh: Type.String(), en: Type.String() }),
     inboxSettings: Type.Unknown(),
-    defaults: Type.Record(Type.String(), Type.Unknown()),
+    snippet: Type.Union([Type.String(), Type.Null()]),
+    preview: Type.Union([Type.String(), Type.Null()]),
   })
   app.get('/api/channels', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(ChannelInfo) }) } } }, async () => ({
     items: hub.kernel.running().flatMap(({ manifest }) => {
       const adapter = adapterOf(hub, manifest.id)
       return adapter
-        ? [{ id: manifest.id, label: adapter.label, inboxSettings: adapter.inboxSettings as unknown, defaults: redactSettings(adapter.inboxSettings, {}) }]
+        ? [{ id: manifest.id, label: adapter.label, inboxSettings: adapter.inboxSettings as unknown, snippet: adapter.install?.snippet ?? null, preview: adapter.install?.preview ?? null }]
         : []
     }),
   }))

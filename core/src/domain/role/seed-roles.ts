@@ -1,7 +1,7 @@
 /** The built-in roles: made at the first start; a permission that is new since then (an upgrade, a plugin) is granted once, to whom it is meant for. */
 import type { Grant } from '../../../sdk/wire/role.ts'
 import { type BuiltinRole, builtinGrants, corePermissions, type PermissionDefinition } from '../../access/permissions.ts'
-import { takeLease } from '../../db/lease.ts'
+import { dropLease, takeLease } from '../../db/lease.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { Setting } from '../setting/setting.entity.ts'
@@ -13,6 +13,16 @@ const key = 'permissions.known'
 export async function seedRoles(hub: Hub): Promise<void> {
   const em = hub.em()
   while (!(await takeLease(em, 'seed', hub.nodeId, 10_000))) await new Promise((resolve) => setTimeout(resolve, 200))
+  try {
+    await seed(hub)
+  } finally {
+    // Else the next process to start, and this one after a crash, would wait for it to run out.
+    await dropLease(em, 'seed', hub.nodeId)
+  }
+}
+
+async function seed(hub: Hub): Promise<void> {
+  const em = hub.em()
   const plugins: PermissionDefinition[] = hub.kernel.all().flatMap(({ manifest }) =>
     (manifest.permissions ?? []).map(({ name, label, grantTo = [] }) => ({
       name: `${manifest.id}.${name}`,

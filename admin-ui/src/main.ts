@@ -1,0 +1,14 @@
+import '../../core/ui-kit/tokens.css'
+import '../../core/ui-kit/controls.css'
+import './admin.css'
+import { createPinia } from 'pinia'
+import { createApp } from 'vue'
+import { followAppearance } from '../../core/ui-kit/appearance.ts'
+import { makeI18n } from '../../core/ui-kit/i18n.ts'
+import App from './App.vue'
+import { en } from './locales/en.ts'
+import { zh } from './locales/zh.ts'
+import { router } from './router.ts'
+
+followAppearance()
+createApp(App).use(createPinia()).use(makeI18n({ zh, en })).use(router).mount('#app')

@@ -1,0 +1,3 @@
+import { uiConfig } from '../core/ui-kit/vite.ts'
+
+export default uiConfig('admin', import.meta.dirname)

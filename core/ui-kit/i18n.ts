@@ -1,0 +1,40 @@
+/** Words: Chinese first. An app brings its own, the kit brings the common ones and a sentence for every error code. */
+import { createI18n } from 'vue-i18n'
+import { ApiError } from './api.ts'
+import { en } from './locales/en.ts'
+import { zh } from './locales/zh.ts'
+
+export type Locale = 'zh' | 'en'
+
+const stored = 'huike.locale'
+
+export function currentLocale(): Locale {
+  const kept = localStorage.getItem(stored)
+  if (kept === 'zh' || kept === 'en') return kept
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
+}
+
+export function makeI18n(messages: { zh: object; en: object }) {
+  const locale = currentLocale()
+  document.documentElement.lang = locale === 'zh' ? 'zh-CN' : 'en'
+  return createI18n({
+    legacy: false,
+    locale,
+    fallbackLocale: 'zh',
+    messages: { zh: { ...zh, ...messages.zh }, en: { ...en, ...messages.en } },
+  })
+}
+
+export function keepLocale(locale: Locale): void {
+  localStorage.setItem(stored, locale)
+  document.documentElement.lang = locale === 'zh' ? 'zh-CN' : 'en'
+}
+
+/** The sentence for an error; an unknown code gets the general one. */
+export function errorText(t: (key: string, values?: Record<string, unknown>) => string, te: (key: string) => boolean, error: unknown): string {
+  const code = error instanceof ApiError ? error.code : 'HUB_INTERNAL'
+  const details = (error instanceof ApiError ? error.details : {}) as Record<string, unknown> | undefined
+  const reason = typeof details?.reason === 'string' ? `errors.${code}_${details.reason}` : ''
+  if (reason && te(reason)) return t(reason, details ?? {})
+  return t(te(`errors.${code}`) ? `errors.${code}` : 'errors.HUB_INTERNAL', details ?? {})
+}

@@ -1,0 +1,60 @@
+/**
+ * The live line of an app: live, catching up, offline. Pushes may be lost; whoever listens to `onResync` fetches
+ * what changed since, and is called after every connect.
+ */
+import { io, type Socket } from 'socket.io-client'
+import { ref, shallowRef } from 'vue'
+
+export type LineState = 'live' | 'catching-up' | 'offline'
+
+const state = ref<LineState>('offline')
+const socket = shallowRef<Socket>()
+const resyncs = new Set<() => Promise<void>>()
+const handlers = new Map<string, Set<(data: never) => void>>()
+
+async function resync(): Promise<void> {
+  state.value = 'catching-up'
+  try {
+    await Promise.all([...resyncs].map((work) => work()))
+    if (socket.value?.connected) state.value = 'live'
+  } catch {
+    // The line is up but the hub did not answer: once more, a little later.
+    if (socket.value?.connected) setTimeout(() => socket.value?.connected && void resync(), 2_000)
+  }
+}
+
+export function useRealtime() {
+  return {
+    state,
+    connect(): void {
+      if (socket.value) return
+      const made = io({ path: '/socket', transports: ['websocket', 'polling'], reconnectionDelayMax: 5_000 })
+      socket.value = made
+      made.on('connect', () => void resync())
+      made.on('disconnect', () => {
+        state.value = 'offline'
+      })
+      made.onAny((event: string, data: unknown) => {
+        for (const handler of handlers.get(event) ?? []) handler(data as never)
+      })
+    },
+    disconnect(): void {
+      socket.value?.disconnect()
+      socket.value = undefined
+      state.value = 'offline'
+    },
+    /** Returns its own undo. */
+    on<T>(event: string, handler: (data: T) => void): () => void {
+      const set = handlers.get(event) ?? new Set()
+      handlers.set(event, set.add(handler as (data: never) => void))
+      return () => void set.delete(handler as (data: never) => void)
+    },
+    onResync(work: () => Promise<void>): () => void {
+      resyncs.add(work)
+      return () => void resyncs.delete(work)
+    },
+    emit(event: string, data: unknown): void {
+      if (socket.value?.connected) socket.value.emit(event, data)
+    },
+  }
+}

@@ -1,0 +1,71 @@
+/** A plugin that breaks, wherever it breaks, is shown as broken; the hub and the other plugins are unharmed. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { definePlugin } from '../../core/sdk/plugin.ts'
+import { discoverPlugins } from '../../core/src/kernel/discover.ts'
+import { call, found, onEveryProfile } from '../support/world.ts'
+
+const plugin = (id: string, more: Partial<Parameters<typeof definePlugin>[0]>) =>
+  definePlugin({ id, version: '1.0.0', label: { zh: id, en: id }, routes: (app) => void app.get('/', { config: { access: 'public' } }, async () => id), ...more })
+
+const boom = () => {
+  throw new Error('boom')
+}
+const unmade = async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'huike-unmade-'))
+  writeFileSync(join(dir, 'plugin.mjs'), "throw new Error('boom while loading')")
+  const [read] = await discoverPlugins({ pluginsDir: '', extraPlugins: [dir] })
+  rmSync(dir, { recursive: true })
+  return { ...read, dir, nameHint: 'unmade' }
+}
+const plugins = [
+  await unmade(),
+  found(plugin('startthrows', { start: boom })),
+  found(plugin('routesthrow', { routes: boom })),
+  found(plugin('routesreject', { routes: async () => boom() })),
+  // Registered but not awaited: the error comes when nobody of the plugin's is on the stack any more.
+  found(plugin('routesnested', { routes: (app) => void app.register(async () => boom()) })),
+  found(plugin('routesopen', { routes: (app) => void app.get('/', async () => 'nobody said who may come in') })),
+  found(plugin('assetstaken', { assets: [{ path: '/readyz', file: 'plugin.ts', type: 'text/plain' }] })),
+  found(plugin('assetsclash', { assets: [{ path: '/workbench', file: 'plugin.ts', type: 'text/plain' }] })),
+  found(plugin('channelthrows', { channel: boom })),
+  found(plugin('migrationfails', { migrations: [{ name: '0001-typo', mysql: ['crate table `migrationfails_a`'], sqlite: ['crate table `migrationfails_a`'] }] })),
+  found(plugin('needy', { requires: { plugins: { startthrows: '*' } } })),
+  found(plugin('healthy', {})),
+]
+
+await onEveryProfile('broken', plugins, (world) => {
+  const state = (id: string) => world().hub.kernel.status().find((entry) => entry.id === id)
+  const answer = async (id: string) => (await call(world().url, 'GET', `/api/x/${id}`)).status
+
+  test('the hub is ready and the healthy plugin answers', async () => {
+    assert.equal((await call(world().url, 'GET', '/readyz')).status, 200)
+    assert.equal(state('healthy')?.state, 'running')
+    assert.equal(await answer('healthy'), 200)
+  })
+
+  for (const id of ['startthrows', 'routesthrow', 'routesreject', 'routesnested', 'routesopen', 'assetstaken', 'assetsclash', 'channelthrows', 'migrationfails'])
+    test(`${id}: broken, with its error, answering nothing`, async () => {
+      assert.deepEqual([state(id)?.state, state(id)?.error?.code], ['broken', 'HUB_PLUGIN_BROKEN'])
+      assert.notEqual(state(id)?.error?.message, '')
+      assert.equal(await answer(id), 404)
+    })
+
+  test('one that cannot even be read is shown by its folder’s name', () => {
+    assert.deepEqual([state('unmade')?.state, state('unmade')?.error?.code, state('unmade')?.error?.message], ['broken', 'HUB_PLUGIN_INVALID', 'boom while loading'])
+  })
+
+  test('who needs a broken one is told which', () => {
+    assert.equal(state('needy')?.error?.code, 'HUB_PLUGIN_MISSING')
+    assert.match(state('needy')?.error?.message ?? '', /startthrows/)
+  })
+
+  test('the admin sees all of them', async () => {
+    const { status, body } = await (await world().person('小窦', 'owner')).call('GET', '/api/plugins')
+    assert.equal(status, 200)
+    assert.equal(body.items.filter((entry: { state: string }) => entry.state === 'broken').length, plugins.length - 1)
+  })
+})

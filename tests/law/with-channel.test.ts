@@ -1,0 +1,72 @@
+/** `channel`: an adapter. Off, it neither takes nor hands over, and what waits to leave leaves when it is back. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Type } from 'typebox'
+import type { ChannelAdapter } from '../../core/sdk/channel.ts'
+import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { adapterOf } from '../../core/src/domain/inbox/channels.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { call, eventually, found, onEveryProfile } from '../support/world.ts'
+
+const { manifest: pigeon, platform } = mockChannel('pigeon')
+
+/** The other way to write the clause: made with the plugin's context in its hand. */
+const owlAdapter = (ctx: PluginContext): ChannelAdapter & { ctx: PluginContext } => ({
+  ctx,
+  label: { zh: '猫头鹰', en: 'Owl' },
+  inboxSettings: Type.Object({}),
+  capabilities: { send: ['text'], delivery: 'pull' },
+})
+const owl = definePlugin({ id: 'owl', version: '1.0.0', label: { zh: '猫头鹰', en: 'Owl' }, channel: owlAdapter })
+
+await onEveryProfile('channel', [found(pigeon), found(owl)], (world) => {
+  const webhook = (inboxId: string, id = newId(), channel = 'pigeon') =>
+    call(world().url, 'POST', `/api/channels/${channel}/${inboxId}`, { id, from: 'zhang', text: '你好' }, { 'x-mock-secret': 'mock-secret' })
+
+  test('a webhook goes to the adapter of its inbox, and of no other channel', async () => {
+    const inbox = await world().inbox('pigeon')
+    assert.deepEqual([(await webhook(inbox.id)).status, (await webhook(inbox.id, newId(), 'owl')).status, (await webhook(newId())).status], [200, 404, 404])
+    assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id, direction: 'in' }), 1)
+  })
+
+  test('off: the webhook is 404 and accept refuses, nothing is stored; on: both work', async () => {
+    const inbox = await world().inbox('pigeon')
+    await world().whileOff('pigeon', async () => {
+      assert.equal((await webhook(inbox.id, 'w1')).status, 404)
+      await assert.rejects(world().say(inbox, 'li', '有人吗'), { code: 'HUB_CHANNEL_DISABLED' })
+      await assert.rejects(world().inbox('pigeon'), { code: 'HUB_NOT_FOUND' })
+    })
+    assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id }), 0)
+    assert.equal((await webhook(inbox.id, 'w1')).status, 200)
+    assert.equal((await world().say(inbox, 'li', '有人吗'))[0]?.duplicate, false)
+  })
+
+  test('off: an agent is told at once that nothing can be sent', async () => {
+    const inbox = await world().inbox('pigeon')
+    const agent = await world().person('小柏', 'admin')
+    const [accepted] = await world().say(inbox, 'wang', '在吗')
+    const send = () => agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '在' }] })
+    const refused = await world().whileOff('pigeon', send)
+    assert.deepEqual([refused.status, refused.body.code], [403, 'HUB_CHANNEL_DISABLED'])
+    const { body } = await send()
+    await eventually(() => platform.sent.some((message) => message.id === body.id), 'the sending')
+    assert.equal(await eventually(async () => (await world().hub.em().count(Outbound, { messageId: body.id })) === 0, 'its fate'), true)
+  })
+
+  test('the list of channels an admin may open follows the switch', async () => {
+    const owner = await world().person('小水', 'owner')
+    const channels = async () => (await owner.call('GET', '/api/channels')).body.items?.map((c: { id?: string; channel?: string }) => c.id ?? c.channel).sort()
+    assert.deepEqual(await channels(), ['owl', 'pigeon'])
+    await world().whileOff('owl', async () => assert.deepEqual(await channels(), ['pigeon']))
+    assert.deepEqual(await channels(), ['owl', 'pigeon'])
+  })
+
+  test('an adapter made with a context holds the one of this hub', () => {
+    const { hub } = world()
+    const adapter = adapterOf(hub, 'owl') as ReturnType<typeof owlAdapter> | undefined
+    assert.equal(adapter?.ctx, hub.kernel.get('owl')?.ctx)
+    assert.equal(adapterOf(hub, 'owl'), adapter)
+  })
+})

@@ -1,0 +1,61 @@
+/** New messages are noticed: in the title, by a sound, by the browser while the page is not looked at. */
+import { useLocalStorage } from '@vueuse/core'
+import { onUnmounted, watchEffect } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { useRouter } from 'vue-router'
+import { useConversations } from '../../stores/conversations.store.ts'
+
+export const soundOn = useLocalStorage('huike.sound', true)
+export const desktopOn = useLocalStorage('huike.desktop', false)
+
+let context: AudioContext | undefined
+/** Two soft tones, made here: no file to load. */
+function chime(): void {
+  context ??= new AudioContext()
+  const start = context.currentTime
+  for (const [i, frequency] of [660, 880].entries()) {
+    const tone = context.createOscillator()
+    const volume = context.createGain()
+    tone.frequency.value = frequency
+    volume.gain.setValueAtTime(0.0001, start + i * 0.12)
+    volume.gain.exponentialRampToValueAtTime(0.08, start + i * 0.12 + 0.02)
+    volume.gain.exponentialRampToValueAtTime(0.0001, start + i * 0.12 + 0.18)
+    tone.connect(volume).connect(context.destination)
+    tone.start(start + i * 0.12)
+    tone.stop(start + i * 0.12 + 0.2)
+  }
+}
+
+export function useNotices(): void {
+  const { t } = useI18n()
+  const router = useRouter()
+  const conversations = useConversations()
+  const title = document.title
+  watchEffect(() => {
+    document.title = conversations.unread > 0 ? `(${conversations.unread}) ${title}` : title
+  })
+  const stop = conversations.onArrival(({ conversation, messages }, before) => {
+    if (conversation.assigneeId !== conversations.myId || conversation.status !== 'open') return
+    const assigned = before?.assigneeId !== conversations.myId
+    const last = messages.findLast((m) => m.direction === 'in')
+    if (!assigned && !last) return
+    if (soundOn.value && (document.hidden || router.currentRoute.value.params.id !== conversation.id)) chime()
+    if (desktopOn.value && document.hidden && Notification.permission === 'granted') {
+      const name = conversation.contact.title
+      const notice = new Notification(t(assigned ? 'notice.assigned' : 'notice.newMessage', { name }), { body: conversation.preview, tag: conversation.id })
+      notice.onclick = () => {
+        focus()
+        void router.push(`/conversations/mine/${conversation.id}`)
+        notice.close()
+      }
+    }
+  })
+  onUnmounted(() => {
+    stop()
+    document.title = title
+  })
+}
+
+export async function toggleDesktop(): Promise<void> {
+  desktopOn.value = !desktopOn.value && (await Notification.requestPermission()) === 'granted'
+}

@@ -1,0 +1,15 @@
+import { createRouter, createWebHistory } from 'vue-router'
+
+export const router = createRouter({
+  history: createWebHistory('/workbench/'),
+  routes: [
+    { path: '/', redirect: '/conversations/mine' },
+    {
+      path: '/conversations/:group(mine|queue|open|starred|closed)/:id?',
+      name: 'conversations',
+      component: () => import('./features/shell/ConversationsPage.vue'),
+    },
+    { path: '/visitors', name: 'visitors', component: () => import('./features/visitors/VisitorsPage.vue') },
+    { path: '/:rest(.*)', redirect: '/conversations/mine' },
+  ],
+})
