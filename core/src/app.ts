@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino, type Logger as Pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
 import type { InboundEvent } from '../sdk/channel.ts'
+import { HubError } from '../sdk/errors.ts'
 import type { PluginContext } from '../sdk/plugin.ts'
 import { AccessCache } from './access/access-cache.ts'
 import type { Env } from './config/env.ts'
@@ -170,7 +171,10 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   if (env.roles.worker) hub.kernel.clause('jobs', ({ manifest }) => schedulePeriodic(hub, manifest.id))
   await hub.kernel.start()
   if (env.ownerEmail && !(await ownerExists(em())))
-    await createOwner(hub, { email: env.ownerEmail, password: env.ownerPassword, name: env.ownerEmail.split('@')[0] ?? 'Owner' })
+    await createOwner(hub, { email: env.ownerEmail, password: env.ownerPassword, name: env.ownerEmail.split('@')[0] ?? 'Owner' }).catch((error) => {
+      // Another process that starts at the same time makes it.
+      if (!(error instanceof HubError && error.code === 'HUB_SETUP_DONE')) throw error
+    })
   const undo = [
     startPluginPushes(hub, io),
     hub.bus.subscribe('plugin.switched', () => refresh(hub)),

@@ -97,9 +97,32 @@ export class Line {
       if (answer && answer.status < 500 && answer.status !== 429) return answer
       if (this.giveUp.aborted) throw new Error(`${method} ${path}: the hub never answered (last: ${answer?.status ?? 'nothing'})`)
       this.tally.retries++
-      await sleep(between(this.dice, 50, 400), this.giveUp)
+      await sleep(between(this.dice, 100, 800), this.giveUp)
     }
   }
+}
+
+/**
+ * Says one thing as an impatient client does: sometimes twice at once, sometimes again after the answer, always with the
+ * same client id. Returns the first answer; `late` gets what is still on its way.
+ */
+async function sayOnce(line: Line, what: string, ask: () => Promise<Answer>, late: Promise<void>[], idOf: (answer: Answer) => unknown): Promise<Answer> {
+  const { dice, tally } = line
+  const luck = dice()
+  const asked = luck < 0.1 ? [ask(), ask()] : [ask()]
+  const answer = await Promise.race(asked)
+  if (luck < 0.2) {
+    tally.repeats++
+    if (luck >= 0.1) asked.push(ask())
+    const check = async () => {
+      for (const other of await Promise.all(asked))
+        // A conversation can move out of an agent's sight between the two; what was taken stays taken.
+        if (other.status === 201 && answer.status === 201 && idOf(other) && idOf(answer) && idOf(other) !== idOf(answer))
+          tally.wrongs.push(`${what}: repeated, it was answered with ${JSON.stringify(other.body)} after ${JSON.stringify(answer.body)}`)
+    }
+    late.push(check().catch((error: Error) => void tally.wrongs.push(`${what}: ${error.message}`)))
+  }
+  return answer
 }
 
 /** A socket that comes back by itself, to the next process each time. */
@@ -246,6 +269,7 @@ export class Visitor {
   /** The name the hub keeps of this visitor. */
   externalId = ''
   readonly #line: Line
+  readonly #late: Promise<void>[] = []
   #token = ''
 
   constructor(name: string, line: Line) {
@@ -268,29 +292,23 @@ export class Visitor {
   /** Talks until told to stop; what was begun is brought to its end. */
   async talk(stop: AbortSignal): Promise<void> {
     const { dice } = this.#line
-    while (!stop.aborted) {
+    for (;;) {
       await sleep(between(dice, 500, 4_000), stop)
-      if (stop.aborted) return
+      if (stop.aborted) break
       await this.#say()
     }
+    await Promise.all(this.#late)
   }
 
   async #say(): Promise<void> {
-    const { dice, tally } = this.#line
     const number = this.said.length + 1
     const saying: Saying = { text: `${this.name} says ${number}`, fate: 'pending' }
     this.said.push(saying)
     const body = { clientId: `${this.name}-${number}-chaos`, parts: [{ type: 'text', text: saying.text }] }
-    const headers = { authorization: `Bearer ${this.#token}` }
-    const answer = await this.#line.insist('POST', '/api/x/website/messages', body, headers)
+    const ask = () => this.#line.insist('POST', '/api/x/website/messages', body, { authorization: `Bearer ${this.#token}` })
+    const answer = await sayOnce(this.#line, saying.text, ask, this.#late, ({ body }) => body.messageId)
     saying.fate = answer.status === 201 ? 'acknowledged' : 'refused'
-    if (answer.status !== 201) tally.wrongs.push(`${saying.text}: refused with ${answer.status} ${JSON.stringify(answer.body)}`)
-    if (dice() < 0.15) {
-      tally.repeats++
-      const again = await this.#line.insist('POST', '/api/x/website/messages', body, headers)
-      if (again.status !== 201 || (answer.body.messageId && again.body.messageId && answer.body.messageId !== again.body.messageId))
-        tally.wrongs.push(`${saying.text}: the repeat was answered with ${again.status} ${JSON.stringify(again.body)} after ${JSON.stringify(answer.body)}`)
-    }
+    if (answer.status !== 201) this.#line.tally.wrongs.push(`${saying.text}: refused with ${answer.status} ${JSON.stringify(answer.body)}`)
   }
 }
 
@@ -313,6 +331,7 @@ export class AgentClient {
   id = ''
   socket: LiveSocket | undefined
   readonly #line: Line
+  readonly #late: Promise<void>[] = []
   readonly #turns = new Map<string, Promise<void>>()
   #cookie = ''
   /** The hub's time of the last full catching-up. */
@@ -413,9 +432,9 @@ export class AgentClient {
   /** Answers, takes notes, reads, takes, transfers and ends until told to stop; what was begun is brought to its end. */
   async work(stop: AbortSignal, colleagues: readonly AgentClient[]): Promise<void> {
     const { dice } = this.#line
-    while (!stop.aborted) {
+    for (;;) {
       await sleep(between(dice, 200, 900), stop)
-      if (stop.aborted) return
+      if (stop.aborted) break
       const heads = [...this.held.values()].flatMap(({ conversation }) => conversation ?? [])
       const mine = heads.filter(({ assigneeId, status }) => assigneeId === this.id && status === 'open')
       const waiting = heads.filter(({ status }) => status === 'queued')
@@ -429,23 +448,18 @@ export class AgentClient {
       else if (luck < 0.12) await this.call('POST', `/api/conversations/${target.id}/read`, { seq: target.lastSeq })
       else await this.#say(target.id, luck < 0.2)
     }
+    await Promise.all(this.#late)
   }
 
   async #say(conversationId: string, note: boolean): Promise<void> {
-    const { dice, tally } = this.#line
     const number = this.said.length + 1
     const saying: Saying = { text: `${this.name} ${note ? 'notes' : 'answers'} ${number}`, conversationId, fate: 'pending' }
     this.said.push(saying)
-    const path = `/api/conversations/${conversationId}/messages`
     const body = { clientId: `${this.name}-${number}-chaos`, parts: [{ type: 'text', text: saying.text }], note }
-    const answer = await this.call('POST', path, body)
+    const ask = () => this.call('POST', `/api/conversations/${conversationId}/messages`, body)
+    const answer = await sayOnce(this.#line, saying.text, ask, this.#late, ({ body }) => body.id)
     // Moved to a colleague or ended meanwhile: refused, and the agent knows it.
     saying.fate = answer.status === 201 ? 'acknowledged' : 'refused'
-    if (![201, 403, 404, 409].includes(answer.status)) tally.wrongs.push(`${saying.text}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    if (answer.status === 201 && dice() < 0.15) {
-      tally.repeats++
-      const again = await this.call('POST', path, body)
-      if (again.status === 201 && again.body.id !== answer.body.id) tally.wrongs.push(`${saying.text}: the repeat made another message`)
-    }
+    if (![201, 403, 404, 409].includes(answer.status)) this.#line.tally.wrongs.push(`${saying.text}: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
 }

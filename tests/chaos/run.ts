@@ -84,7 +84,8 @@ async function gather(cluster: Cluster, tally: Tally, dice: Dice, giveUp: AbortS
 async function harm(cluster: Cluster, dice: Dice, stop: AbortSignal): Promise<void> {
   let left: string[] = []
   for (;;) {
-    await sleep(between(dice, 1_000, 4_000), stop)
+    // One process has to come back before it can be killed again; of several, others go on.
+    await sleep(cluster.profile === 'embedded' ? between(dice, 2_500, 6_000) : between(dice, 1_000, 4_000), stop)
     if (stop.aborted) return
     if (left.length === 0) left = [...cluster.kinds]
     const kind = pick(dice, left) ?? ''
@@ -188,7 +189,7 @@ function table(results: readonly Result[]): string {
     ['visitors / agents', () => `${options.visitors} / ${options.agents}`],
     ...kinds.map((kind): [string, (result: Result) => number | string] => [`fault: ${kind}`, ({ cluster }) => (cluster.kinds.includes(kind) ? (cluster.faults.get(kind) ?? 0) : '-')]),
     ['fault: socket cut', ({ tally }) => tally.cuts],
-    ['fault: acknowledged request repeated', ({ tally }) => tally.repeats],
+    ['fault: request repeated', ({ tally }) => tally.repeats],
     ['requests tried again', ({ tally }) => tally.retries],
     ['messages in, acknowledged', ({ messages }) => messages.in],
     ['messages out, acknowledged', ({ messages }) => messages.out],

@@ -31,11 +31,11 @@ const answers = (url: string): Promise<boolean> =>
     socket.once('error', () => resolve(false))
   })
 
-/** What can be tested here. With TEST_REQUIRE=served a missing database or Redis is a failure, not a skip. */
+/** What can be tested here. With TEST_REQUIRE_SERVED a missing database or Redis is a failure, not a skip. */
 export async function profiles(): Promise<ProfileName[]> {
   if (process.env.TEST_PROFILE === 'embedded') return ['embedded']
   const served = (await answers(mysqlUrl)) && (await answers(redisUrl))
-  if (!served && process.env.TEST_REQUIRE === 'served') throw new Error(`MariaDB (${mysqlUrl}) and Redis (${redisUrl}) must answer`)
+  if (!served && process.env.TEST_REQUIRE_SERVED) throw new Error(`MariaDB (${mysqlUrl}) and Redis (${redisUrl}) must answer`)
   if (!served) console.warn('! NOT RUN: the served profile (MariaDB and Redis do not answer)')
   return served ? ['embedded', 'served'] : ['embedded']
 }

@@ -1,0 +1,16 @@
+/** npm run dev: the hub restarts and the apps rebuild when their files change. */
+import { spawn } from 'node:child_process'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+const node = process.execPath
+const vite = join(root, 'node_modules/vite/bin/vite.js')
+const children = [
+  ...['workbench', 'admin'].map((app) => spawn(node, [vite, 'build', `${app}-ui`, '-c', `${app}-ui/vite.config.ts`, '--watch', '--logLevel', 'warn'], { cwd: root, stdio: 'inherit' })),
+  spawn(node, ['--watch-path=core/src', '--watch-path=core/sdk', '--watch-path=plugins', 'core/src/main.ts', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' }),
+]
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    for (const child of children) child.kill(signal)
+    process.exit(0)
+  })

@@ -1,0 +1,85 @@
+/**
+ * Brings a checkout to the point where the hub can run: packages installed, browser bundles built. Plain JavaScript
+ * that any Node from 20 on can run; the hub itself runs on the Node that npm installed beside it.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+/** The pinned Node. */
+export const node = join(root, 'node_modules/.bin/node')
+const stamps = join(root, 'node_modules/.huike')
+
+const hash = (text) => createHash('sha256').update(text).digest('hex')
+const stampOf = (name) => join(stamps, name)
+const stamped = (name) => (existsSync(stampOf(name)) ? readFileSync(stampOf(name), 'utf8') : '')
+function stamp(name, value) {
+  mkdirSync(stamps, { recursive: true })
+  writeFileSync(stampOf(name), value)
+}
+
+export function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  if (error) throw error
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+/** Installs what the lock file names, when it is not installed yet. */
+export function install() {
+  const lock = hash(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  if (stamped('lock') === lock && existsSync(node)) return
+  console.log('Installing packages…')
+  run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'])
+  if (!existsSync(node)) {
+    console.error('npm did not install the pinned Node. Is its install script allowed? Try: npm rebuild node')
+    process.exit(1)
+  }
+  stamp('lock', lock)
+}
+
+function* sources(path) {
+  if (statSync(path).isFile()) {
+    yield path
+    return
+  }
+  for (const name of readdirSync(path).sort()) if (name !== 'dist' && name !== 'node_modules') yield* sources(join(path, name))
+}
+const contents = (paths) => hash(paths.flatMap((path) => [...sources(join(root, path))].map((file) => file + hash(readFileSync(file)))).join('\n'))
+
+const vite = (config, env = {}) => run(node, ['node_modules/vite/bin/vite.js', 'build', ...(config.includes('widget') ? [] : [dirname(config)]), '-c', config, '--logLevel', 'warn'], { env: { ...process.env, ...env } })
+const kit = ['core/ui-kit', 'core/sdk', 'package-lock.json']
+const bundles = [
+  { name: 'workbench', from: ['workbench-ui', ...kit], to: 'workbench-ui/dist/index.html', build: () => vite('workbench-ui/vite.config.ts') },
+  { name: 'admin', from: ['admin-ui', ...kit], to: 'admin-ui/dist/index.html', build: () => vite('admin-ui/vite.config.ts') },
+]
+
+/** Plugins build what they serve to browsers themselves: `"build"` in the `package.json` of their folder. */
+function pluginBundles() {
+  const plugins = join(root, 'plugins')
+  if (!existsSync(plugins)) return []
+  return readdirSync(plugins, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(plugins, entry.name, 'package.json')))
+    .map((entry) => ({ id: entry.name, manifest: JSON.parse(readFileSync(join(plugins, entry.name, 'package.json'), 'utf8')) }))
+    .filter(({ manifest }) => manifest.scripts?.build)
+    .map(({ id }) => ({
+      name: `plugin-${id}`,
+      from: [`plugins/${id}`, 'core/sdk', 'package-lock.json'],
+      to: `plugins/${id}/package.json`,
+      build: () => run('npm', ['run', '--silent', 'build', '--workspace', `plugins/${id}`], { env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` } }),
+    }))
+}
+
+/** Builds the browser bundles whose sources changed. */
+export function build() {
+  for (const bundle of [...bundles, ...pluginBundles()]) {
+    const now = contents(bundle.from)
+    const built = stamped(bundle.name) === now && existsSync(join(root, bundle.to))
+    if (built) continue
+    console.log(`Building ${bundle.name}…`)
+    bundle.build()
+    stamp(bundle.name, now)
+  }
+}

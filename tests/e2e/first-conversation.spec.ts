@@ -1,0 +1,87 @@
+/** The main job, from an empty hub: set up, a visitor writes on a page, an agent answers in the workbench. */
+import { AdminPage, ShopPage, WorkbenchPage } from '../pages/pages.ts'
+import { expect, owner, test } from '../support/e2e.ts'
+
+test('a visitor writes, an agent answers, both see all of it', async ({ hubUrl, browser }) => {
+  const agentContext = await browser.newContext({ locale: 'zh-CN' })
+  const agentPage = await agentContext.newPage()
+  await new AdminPage(agentPage).setUp(hubUrl, owner)
+  const workbench = new WorkbenchPage(agentPage)
+  await workbench.open(hubUrl)
+
+  const visitorContext = await browser.newContext({ locale: 'zh-CN' })
+  const shop = new ShopPage(await visitorContext.newPage())
+  await shop.open(hubUrl)
+  expect(await visitorContext.cookies()).toEqual([])
+  await shop.openChat()
+  await shop.say('你好，老班章还有货吗？')
+  await expect(shop.message('你好，老班章还有货吗？')).toBeVisible()
+
+  await workbench.pick('老班章')
+  await expect(workbench.message('你好，老班章还有货吗？')).toBeVisible()
+  await workbench.reply('您好！头采还有十二饼，今天下单今天发。')
+  await expect(shop.message('头采还有十二饼')).toBeVisible()
+  await expect(workbench.message('头采还有十二饼')).toHaveAttribute('data-state', 'read')
+
+  await test.step('what the visitor types is seen before it is sent', async () => {
+    await shop.chat.getByTestId('visitor-input').pressSequentially('可以便宜', { delay: 20 })
+    await expect(agentPage.getByText('可以便宜')).toBeVisible()
+    await shop.say('可以便宜点吗？')
+    await expect(workbench.message('可以便宜点吗？')).toBeVisible()
+  })
+
+  await test.step('a note stays among colleagues, a recalled message is gone on both sides', async () => {
+    await agentPage.getByRole('tab', { name: '备注' }).click()
+    await workbench.reply('老客户，可给九五折')
+    await expect(workbench.message('老客户')).toBeVisible()
+    await agentPage.getByRole('tab', { name: '回复' }).click()
+    await workbench.reply('发错了')
+    await expect(shop.message('发错了')).toBeVisible()
+    await workbench.message('发错了').hover()
+    await workbench.message('发错了').getByRole('button', { name: '撤回' }).click()
+    await expect(shop.chat.getByText('对方撤回了一条消息')).toBeVisible()
+    await expect(shop.chat.getByText('老客户')).toHaveCount(0)
+  })
+
+  await test.step('the visitor comes back to the same thread', async () => {
+    await shop.page.reload()
+    await shop.openChat()
+    await expect(shop.message('头采还有十二饼')).toBeVisible()
+  })
+
+  await test.step('the end, the rating, and a new conversation', async () => {
+    await agentPage.getByRole('button', { name: '结束会话' }).click()
+    await agentPage.getByRole('dialog').getByRole('button', { name: '结束会话' }).click()
+    await shop.chat.getByRole('button', { name: '满意' }).first().click()
+    await expect(shop.chat.getByText('感谢您的评价')).toBeVisible()
+    await expect(agentPage.getByText('客户评价：满意')).toBeVisible()
+    await shop.say('再问一下运费')
+    await expect(workbench.list.getByRole('link').filter({ hasText: '再问一下运费' })).toBeVisible()
+  })
+})
+
+test('what is written while the line is down goes out once when it is back', async ({ hubUrl, browser }) => {
+  const agentContext = await browser.newContext({ locale: 'zh-CN' })
+  const agentPage = await agentContext.newPage()
+  await new AdminPage(agentPage).setUp(hubUrl, owner)
+  const workbench = new WorkbenchPage(agentPage)
+  await workbench.open(hubUrl)
+  const visitorContext = await browser.newContext({ locale: 'zh-CN' })
+  const shop = new ShopPage(await visitorContext.newPage())
+  await shop.open(hubUrl)
+  await shop.openChat()
+  await shop.say('在吗')
+  await workbench.pick('在吗')
+
+  await visitorContext.setOffline(true)
+  await agentContext.setOffline(true)
+  await shop.say('我断网了')
+  await workbench.reply('我也断网了')
+  await expect(agentPage.getByTestId('pending')).toBeVisible()
+  await visitorContext.setOffline(false)
+  await agentContext.setOffline(false)
+
+  await expect(workbench.message('我断网了')).toHaveCount(1)
+  await expect(shop.message('我也断网了')).toHaveCount(1)
+  await expect(agentPage.getByTestId('pending')).toHaveCount(0)
+})
