@@ -23,7 +23,11 @@ if (!services) {
 
 function step(name: string, args: string[]): void {
   console.log(`\n━━ ${name}`)
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } })
+  const { status } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
+  })
   if (status !== 0) failed.push(name)
 }
 const files = async (pattern: string) => (await Array.fromAsync(glob(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }))).sort()

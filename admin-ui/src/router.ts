@@ -12,10 +12,10 @@ export const router = createRouter({
     { path: '/departments', component: () => import('./features/departments/DepartmentsPage.vue') },
     { path: '/roles', component: () => import('./features/roles/RolesPage.vue') },
     { path: '/tags', component: () => import('./features/tags/TagsPage.vue') },
-    { path: '/plugins', component: () => import('./features/plugins/PluginsPage.vue') },
+    { path: '/plugins', component: () => import('./features/plugin-list/PluginsPage.vue') },
     { path: '/system', component: () => import('./features/system/SystemPage.vue') },
     { path: '/account', component: () => import('./features/account/AccountPage.vue') },
-    { path: '/x/:plugin/:path(.*)', component: () => import('./features/plugins/PluginPage.vue') },
+    { path: '/x/:plugin/:path(.*)', component: () => import('./features/plugin-list/PluginPage.vue') },
     { path: '/:rest(.*)', redirect: '/inboxes' },
   ],
 })

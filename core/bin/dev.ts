@@ -6,8 +6,13 @@ const root = resolve(import.meta.dirname, '../..')
 const node = process.execPath
 const vite = join(root, 'node_modules/vite/bin/vite.js')
 const children = [
-  ...['workbench', 'admin'].map((app) => spawn(node, [vite, 'build', `${app}-ui`, '-c', `${app}-ui/vite.config.ts`, '--watch', '--logLevel', 'warn'], { cwd: root, stdio: 'inherit' })),
-  spawn(node, ['--watch-path=core/src', '--watch-path=core/sdk', '--watch-path=plugins', 'core/src/main.ts', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' }),
+  ...['workbench', 'admin'].map((app) =>
+    spawn(node, [vite, 'build', `${app}-ui`, '-c', `${app}-ui/vite.config.ts`, '--watch', '--logLevel', 'warn'], { cwd: root, stdio: 'inherit' }),
+  ),
+  spawn(node, ['--watch-path=core/src', '--watch-path=core/sdk', '--watch-path=plugins', 'core/src/main.ts', ...process.argv.slice(2)], {
+    cwd: root,
+    stdio: 'inherit',
+  }),
 ]
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {

@@ -6,11 +6,11 @@
 import { pino } from 'pino'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { schemaDrift } from '../src/db/drift.ts'
+import { coreHistory } from '../src/db/history.ts'
 import { migrate, migrationStatus } from '../src/db/migrate.ts'
 import { dialectOf, openOrm } from '../src/db/orm.ts'
 import { discoverPlugins } from '../src/kernel/discover.ts'
 import { loadOrder } from '../src/kernel/load.ts'
-import { coreHistory } from '../src/db/history.ts'
 
 const log = pino({ level: 'info' })
 try {

@@ -49,7 +49,10 @@ function* sources(path) {
 }
 const contents = (paths) => hash(paths.flatMap((path) => [...sources(join(root, path))].map((file) => file + hash(readFileSync(file)))).join('\n'))
 
-const vite = (config, env = {}) => run(node, ['node_modules/vite/bin/vite.js', 'build', ...(config.includes('widget') ? [] : [dirname(config)]), '-c', config, '--logLevel', 'warn'], { env: { ...process.env, ...env } })
+const vite = (config, env = {}) =>
+  run(node, ['node_modules/vite/bin/vite.js', 'build', ...(config.includes('widget') ? [] : [dirname(config)]), '-c', config, '--logLevel', 'warn'], {
+    env: { ...process.env, ...env },
+  })
 const kit = ['core/ui-kit', 'core/sdk', 'package-lock.json']
 const bundles = [
   { name: 'workbench', from: ['workbench-ui', ...kit], to: 'workbench-ui/dist/index.html', build: () => vite('workbench-ui/vite.config.ts') },
@@ -68,7 +71,10 @@ function pluginBundles() {
       name: `plugin-${id}`,
       from: [`plugins/${id}`, 'core/sdk', 'package-lock.json'],
       to: `plugins/${id}/package.json`,
-      build: () => run('npm', ['run', '--silent', 'build', '--workspace', `plugins/${id}`], { env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` } }),
+      build: () =>
+        run('npm', ['run', '--silent', 'build', '--workspace', `plugins/${id}`], {
+          env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` },
+        }),
     }))
 }
 

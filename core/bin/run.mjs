@@ -3,4 +3,7 @@ import { build, install, node, run } from './prepare.mjs'
 
 install()
 if (!process.argv.includes('--no-build')) build()
-run(node, process.argv.slice(2).filter((arg) => arg !== '--no-build'))
+run(
+  node,
+  process.argv.slice(2).filter((arg) => arg !== '--no-build'),
+)

@@ -122,10 +122,7 @@ export class SendError extends Error {
 /** News for a customer whose own client reads from the hub. Ephemeral: a client that missed it fetches. */
 export type CustomerNote =
   /** Something in the thread changed: fetch from your cursor. */
-  | { kind: 'changed'; rev: number }
-  | { kind: 'typing'; active: boolean }
-  | { kind: 'read'; seq: number }
-  | { kind: 'closed'; reason: string }
+  { kind: 'changed'; rev: number } | { kind: 'typing'; active: boolean } | { kind: 'read'; seq: number } | { kind: 'closed'; reason: string }
 
 export interface Notification {
   /** The customer's external id. */
@@ -149,10 +146,7 @@ export interface ChannelAdapter {
   /** A webhook call: verify, parse, nothing else. Throws HUB_CHANNEL_UNVERIFIED. */
   receive?(request: RawRequest, inbox: ChannelInbox): ReceiveResult | Promise<ReceiveResult>
   /** A long-lived intake (IMAP, a socket). Held by one process per inbox; acknowledge only after `emit` resolves. Returns its undo. */
-  listen?(
-    inbox: ChannelInbox,
-    emit: (events: InboundEvent[]) => Promise<Accepted[]>,
-  ): (() => void | Promise<void>) | Promise<() => void | Promise<void>>
+  listen?(inbox: ChannelInbox, emit: (events: InboundEvent[]) => Promise<Accepted[]>): (() => void | Promise<void>) | Promise<() => void | Promise<void>>
   /** Hands a message to the platform; returns the platform's id of it, if there is one. Throws {@link SendError}. */
   send?(message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId?: string } | undefined>
   /** `pull` channels: hurries news to the customer's client. Best effort. */

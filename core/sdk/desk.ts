@@ -1,44 +1,7 @@
 /** What the core does for channels that bring a client of their own (a widget, an app): the customer's side of the hub. */
 import type { Readable } from 'node:stream'
-import { type Static, Type } from 'typebox'
-import { MessagePart } from './message-parts.ts'
-
-/** A message as its customer may see it: no notes, no authors but a display name. */
-export const CustomerMessage = Type.Object({
-  id: Type.String(),
-  conversationId: Type.String(),
-  seq: Type.Integer(),
-  rev: Type.Integer(),
-  from: Type.Union([Type.Literal('me'), Type.Literal('agent'), Type.Literal('system')]),
-  /** The name shown for an agent; empty for others. */
-  name: Type.String(),
-  parts: Type.Array(MessagePart),
-  recalled: Type.Boolean(),
-  /** The id the customer's client gave it, to join what it showed already. */
-  clientId: Type.Union([Type.String(), Type.Null()]),
-  at: Type.String(),
-})
-export type CustomerMessage = Static<typeof CustomerMessage>
-
-export const CustomerThread = Type.Object({
-  messages: Type.Array(CustomerMessage),
-  /** Where to go on from; ask with it again to hear what changed since. */
-  cursor: Type.String(),
-  /** More was changed than fits: ask again at once. */
-  more: Type.Boolean(),
-  /** The conversation now, or null before the first word. */
-  conversation: Type.Union([
-    Type.Null(),
-    Type.Object({
-      id: Type.String(),
-      status: Type.String(),
-      agentName: Type.String(),
-      agentReadSeq: Type.Integer(),
-      rating: Type.Union([Type.Integer(), Type.Null()]),
-    }),
-  ]),
-})
-export type CustomerThread = Static<typeof CustomerThread>
+import type { MessagePart } from './message-parts.ts'
+import type { CustomerThread } from './wire/customer.ts'
 
 export interface VisitBeat {
   /** Made by the visitor's browser for one stay. */

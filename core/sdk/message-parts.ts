@@ -53,17 +53,7 @@ export const EventPart = Type.Object({
 /** What a platform sent and nobody knows: kept whole, shown as such, never dropped. */
 export const UnsupportedPart = Type.Object({ type: Type.Literal('unsupported'), raw: Type.Unknown() })
 
-export const MessagePart = Type.Union([
-  TextPart,
-  ImagePart,
-  FilePart,
-  AudioPart,
-  VideoPart,
-  LinkPart,
-  LocationPart,
-  EventPart,
-  UnsupportedPart,
-])
+export const MessagePart = Type.Union([TextPart, ImagePart, FilePart, AudioPart, VideoPart, LinkPart, LocationPart, EventPart, UnsupportedPart])
 export type MessagePart = Static<typeof MessagePart>
 export type PartType = MessagePart['type']
 

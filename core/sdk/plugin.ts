@@ -78,10 +78,7 @@ export interface SocketPrincipal {
 /** Sockets of a plugin's own clients, in the namespace `/x/<id>`. */
 export interface SocketDeclaration<S> {
   /** Who is it? Throw to refuse. */
-  authenticate(
-    handshake: { auth: Record<string, unknown>; origin: string | undefined; ip: string },
-    ctx: PluginContext<S>,
-  ): Promise<SocketPrincipal>
+  authenticate(handshake: { auth: Record<string, unknown>; origin: string | undefined; ip: string }, ctx: PluginContext<S>): Promise<SocketPrincipal>
   /** Messages from the client; the returned value is the acknowledgement. */
   on?: Record<string, (data: unknown, principal: SocketPrincipal, ctx: PluginContext<S>) => unknown>
   connected?(principal: SocketPrincipal, ctx: PluginContext<S>): void | Promise<void>
@@ -108,10 +105,7 @@ export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> 
   sockets?: SocketDeclaration<S>
   channel?: ChannelAdapter | ((ctx: PluginContext<S>) => ChannelAdapter)
   hooks?: {
-    [K in HubHookName]?: (
-      input: HubHooks[K],
-      ctx: PluginContext<S>,
-    ) => HubHooks[K] | undefined | void | Promise<HubHooks[K] | undefined | void>
+    [K in HubHookName]?: (input: HubHooks[K], ctx: PluginContext<S>) => HubHooks[K] | undefined | void | Promise<HubHooks[K] | undefined | void>
   }
   on?: { [K in HubEventName]?: (event: HubEvent<K>, ctx: PluginContext<S>) => void | Promise<void> } & {
     '*'?: (event: HubEvent, ctx: PluginContext<S>) => void | Promise<void>

@@ -1,7 +1,6 @@
 /** For plugin authors: a channel that is no platform, and the suite every channel must pass. */
 import { Type } from 'typebox'
-import type { ChannelCapabilities, OutboundMessage } from './channel.ts'
-import { SendError } from './channel.ts'
+import type { ChannelCapabilities, OutboundMessage, SendError } from './channel.ts'
 import { HubError } from './errors.ts'
 import { definePlugin } from './plugin.ts'
 

@@ -2,13 +2,7 @@
 import type { Component } from 'vue'
 
 /** Places that can be filled. */
-export type SlotName =
-  | 'conversation.panel'
-  | 'conversation.header'
-  | 'conversation.list-item'
-  | 'composer.toolbar'
-  | 'inbox.settings'
-  | 'admin.overview'
+export type SlotName = 'conversation.panel' | 'conversation.header' | 'conversation.list-item' | 'composer.toolbar' | 'inbox.settings' | 'admin.overview'
 
 export interface UiSlot {
   slot: SlotName

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pino, type Logger as Pino } from 'pino'
+import { type Logger as Pino, pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
 import type { InboundEvent } from '../sdk/channel.ts'
 import { HubError } from '../sdk/errors.ts'
@@ -89,7 +89,10 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
 
   // 3. What everything holds in its hand.
   const em = () => orm.em.fork() as Em
-  const prefix = `huike:${createHash('sha256').update(new URL(env.databaseUrl || 'file:').pathname + secret).digest('hex').slice(0, 12)}`
+  const prefix = `huike:${createHash('sha256')
+    .update(new URL(env.databaseUrl || 'file:').pathname + secret)
+    .digest('hex')
+    .slice(0, 12)}`
   let url = ''
   const hub: Hub = {
     env,

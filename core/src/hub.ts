@@ -3,13 +3,13 @@ import type { Logger } from '../sdk/plugin.ts'
 import type { AccessCache } from './access/access-cache.ts'
 import type { Env } from './config/env.ts'
 import type { Dialect, Em, Orm } from './db/orm.ts'
-import type { Vault } from './kernel/settings.ts'
+import type { Metrics } from './http/metrics.ts'
 import type { Kernel } from './kernel/kernel.ts'
+import type { Vault } from './kernel/settings.ts'
 import type { Intake } from './pipeline/accept.ts'
 import type { Queue } from './queue/queue.ts'
 import type { Bus } from './realtime/bus.ts'
 import type { FileStore } from './storage/file-store.ts'
-import type { Metrics } from './http/metrics.ts'
 
 export interface Hub {
   env: Env

@@ -1,13 +1,13 @@
 /** Who is signed in, what they may do, what the hub offers. */
-import { createMongoAbility, type MongoAbility, type RawRuleOf } from '@casl/ability'
+import type { MongoAbility, RawRuleOf } from '@casl/ability'
 import { defineStore } from 'pinia'
 import { ref, shallowRef } from 'vue'
 import type { Me } from '../sdk/wire/agent.ts'
+import { ability } from './ability.ts'
 import { ApiError, api, get } from './api.ts'
 
 export const useSession = defineStore('session', () => {
   const me = shallowRef<Me>()
-  const ability: MongoAbility = createMongoAbility()
   const state = ref<'unknown' | 'in' | 'out'>('unknown')
   /** Server minus browser, in milliseconds: clocks differ. */
   const clockSkew = ref(0)

@@ -33,5 +33,7 @@ export function slotsOf(name: UiSlot['slot'], can: (permission: string) => boole
 }
 
 export function pluginPages(can: (permission: string) => boolean): (UiPage & { plugin: string })[] {
-  return [...modules].flatMap(([plugin, module]) => (module.pages ?? []).filter((page) => !page.permission || can(page.permission)).map((page) => ({ ...page, plugin })))
+  return [...modules].flatMap(([plugin, module]) =>
+    (module.pages ?? []).filter((page) => !page.permission || can(page.permission)).map((page) => ({ ...page, plugin })),
+  )
 }

@@ -5,8 +5,8 @@
  */
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { io, type Socket } from 'socket.io-client'
-import type { CustomerMessage, CustomerThread } from '../../core/sdk/desk.ts'
 import type { Conversation, ConversationPush, Message } from '../../core/sdk/wire/conversation.ts'
+import type { CustomerMessage, CustomerThread } from '../../core/sdk/wire/customer.ts'
 import { between, type Dice, pick, sleep } from './tools.ts'
 
 const answerWithinMs = 5_000
@@ -115,8 +115,8 @@ async function sayOnce(line: Line, what: string, ask: () => Promise<Answer>, lat
     tally.repeats++
     if (luck >= 0.1) asked.push(ask())
     const check = async () => {
+      // A conversation can move out of an agent's sight between the two; what was taken stays taken.
       for (const other of await Promise.all(asked))
-        // A conversation can move out of an agent's sight between the two; what was taken stays taken.
         if (other.status === 201 && answer.status === 201 && idOf(other) && idOf(answer) && idOf(other) !== idOf(answer))
           tally.wrongs.push(`${what}: repeated, it was answered with ${JSON.stringify(other.body)} after ${JSON.stringify(answer.body)}`)
     }
@@ -407,7 +407,10 @@ export class AgentClient {
     let syncedAt = ''
     let cursor: string | null = null
     do {
-      const { status, body } = await this.call('GET', `/api/conversations/changes?since=${this.#syncedAt}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)
+      const { status, body } = await this.call(
+        'GET',
+        `/api/conversations/changes?since=${this.#syncedAt}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+      )
       if (status !== 200) return void this.#line.tally.wrongs.push(`${this.name}: changes answered ${status} ${JSON.stringify(body)}`)
       syncedAt ||= body.serverTime
       for (const conversation of body.items as Conversation[]) this.#inTurn(conversation.id, () => this.#pushed({ conversation }))
@@ -438,7 +441,11 @@ export class AgentClient {
       const heads = [...this.held.values()].flatMap(({ conversation }) => conversation ?? [])
       const mine = heads.filter(({ assigneeId, status }) => assigneeId === this.id && status === 'open')
       const waiting = heads.filter(({ status }) => status === 'queued')
-      const target = pick(dice, mine.filter(({ unread }) => unread > 0)) ?? pick(dice, mine)
+      const target =
+        pick(
+          dice,
+          mine.filter(({ unread }) => unread > 0),
+        ) ?? pick(dice, mine)
       const luck = dice()
       const queued = pick(dice, waiting)
       if (queued && luck < 0.3) await this.call('POST', `/api/conversations/${queued.id}/take`, {})

@@ -3,7 +3,7 @@
  * at the same address. Nothing that somebody else started is touched.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -140,7 +140,12 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
   const cluster = { failedStarts: 0 }
   const all: Kept[] = []
   const keep = (plan: ProcessPlan): Kept => {
-    const kept = new Kept(plan, folder, (text) => crashes.push(text), () => cluster.failedStarts++)
+    const kept = new Kept(
+      plan,
+      folder,
+      (text) => crashes.push(text),
+      () => cluster.failedStarts++,
+    )
     all.push(kept)
     return kept
   }
@@ -175,7 +180,10 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
   const done = (kind: string) => faults.set(kind, (faults.get(kind) ?? 0) + 1)
   /** Kills, waits a little, starts again in the background. */
   const strike = async (kind: string, victims: readonly Kept[], signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> => {
-    const victim = pick(dice, victims.filter((kept) => kept.up))
+    const victim = pick(
+      dice,
+      victims.filter((kept) => kept.up),
+    )
     if (!victim) return
     done(kind)
     await victim.end(signal)
@@ -204,7 +212,11 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
     bases = webs.map(({ base }) => base)
     hubs = [...webs.map((web) => web.kept), worker.kept]
     harms = {
-      'web killed -9': () => strike('web killed -9', webs.map((web) => web.kept)),
+      'web killed -9': () =>
+        strike(
+          'web killed -9',
+          webs.map((web) => web.kept),
+        ),
       'worker killed -9': () => strike('worker killed -9', [worker.kept]),
       // It keeps nothing on disk: after a kill it is empty.
       'Redis killed -9, emptied': () => strike('Redis killed -9, emptied', [kept.redis]),
@@ -257,7 +269,10 @@ async function planMariadb(folder: string): Promise<{ plan: ProcessPlan; url: st
   const install = need('mariadb-install-db')
   const dir = join(folder, 'mariadb')
   const user = process.getuid?.() === 0 ? ['--user=root'] : []
-  execFileSync(install, ['--no-defaults', `--datadir=${dir}`, '--skip-test-db', '--auth-root-authentication-method=normal', ...user], { stdio: 'ignore', timeout: 60_000 })
+  execFileSync(install, ['--no-defaults', `--datadir=${dir}`, '--skip-test-db', '--auth-root-authentication-method=normal', ...user], {
+    stdio: 'ignore',
+    timeout: 60_000,
+  })
   const init = join(folder, 'init.sql')
   writeFileSync(
     init,

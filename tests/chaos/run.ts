@@ -30,7 +30,12 @@ const number = (name: 'seconds' | 'visitors' | 'agents' | 'seed', low: number, h
   console.error(`--${name} must be a whole number from ${low} to ${high}`)
   process.exit(2)
 }
-const options = { seconds: number('seconds', 1, 3_600), visitors: number('visitors', 1, 500), agents: number('agents', 1, 100), seed: number('seed', 0, 2 ** 32 - 1) }
+const options = {
+  seconds: number('seconds', 1, 3_600),
+  visitors: number('visitors', 1, 500),
+  agents: number('agents', 1, 100),
+  seed: number('seed', 0, 2 ** 32 - 1),
+}
 const profiles = { embedded: ['embedded'], served: ['served'], both: ['embedded', 'served'] }[values.profile] as Profile[] | undefined
 if (!profiles) {
   console.error('--profile must be embedded, served or both')
@@ -67,7 +72,10 @@ async function gather(cluster: Cluster, tally: Tally, dice: Dice, giveUp: AbortS
     const seesAll = i % 5 === 0
     const agent = new AgentClient(`agent-${i}`, seesAll, line(i))
     const email = `agent-${i}@chaos.test`
-    const { invitation } = await expect(201, boss.call('POST', '/api/agents', { email, name: `Agent ${i}`, capacity: 100, roleIds: [roleId(seesAll ? 'admin' : 'agent')] }))
+    const { invitation } = await expect(
+      201,
+      boss.call('POST', '/api/agents', { email, name: `Agent ${i}`, capacity: 100, roleIds: [roleId(seesAll ? 'admin' : 'agent')] }),
+    )
     await expect(200, agent.call('POST', `/api/invitations/${invitation.split('/').at(-1)}`, { password }))
     await agent.signIn(email, password)
     agent.sitDown()
@@ -187,7 +195,10 @@ function table(results: readonly Result[]): string {
     ['', ({ profile }) => profile],
     ['seconds', () => options.seconds],
     ['visitors / agents', () => `${options.visitors} / ${options.agents}`],
-    ...kinds.map((kind): [string, (result: Result) => number | string] => [`fault: ${kind}`, ({ cluster }) => (cluster.kinds.includes(kind) ? (cluster.faults.get(kind) ?? 0) : '-')]),
+    ...kinds.map((kind): [string, (result: Result) => number | string] => [
+      `fault: ${kind}`,
+      ({ cluster }) => (cluster.kinds.includes(kind) ? (cluster.faults.get(kind) ?? 0) : '-'),
+    ]),
     ['fault: socket cut', ({ tally }) => tally.cuts],
     ['fault: request repeated', ({ tally }) => tally.repeats],
     ['requests tried again', ({ tally }) => tally.retries],

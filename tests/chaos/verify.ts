@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createConnection } from 'mysql2/promise'
-import type { CustomerMessage } from '../../core/sdk/desk.ts'
 import type { Message } from '../../core/sdk/wire/conversation.ts'
+import type { CustomerMessage } from '../../core/sdk/wire/customer.ts'
 import type { AgentClient, Saying, Visitor, VisitorScreen } from './clients.ts'
 import type { Cluster } from './cluster.ts'
 
@@ -107,10 +107,20 @@ export function checkMessages(truth: Truth, visitors: readonly Visitor[], agents
   }
   const ownerOf = new Map(truth.conversations.map(({ id, external_id }) => [id, external_id]))
   for (const visitor of visitors)
-    checkSayings(visitor.said, ['in'], (row) => ownerOf.get(row.conversation_id) === visitor.externalId, () => '')
+    checkSayings(
+      visitor.said,
+      ['in'],
+      (row) => ownerOf.get(row.conversation_id) === visitor.externalId,
+      () => '',
+    )
   for (const agent of agents) {
     const where = new Map(agent.said.map(({ text, conversationId }) => [text, conversationId]))
-    checkSayings(agent.said, ['out', 'note'], (row) => where.get(row.text) === row.conversation_id, (row) => row.conversation_id)
+    checkSayings(
+      agent.said,
+      ['out', 'note'],
+      (row) => where.get(row.text) === row.conversation_id,
+      (row) => row.conversation_id,
+    )
   }
 
   const messagesOf = Map.groupBy(truth.messages, ({ conversation_id }) => conversation_id)
@@ -164,7 +174,8 @@ export function checkVisitor(truth: Truth, externalId: string, screen: VisitorSc
     .filter((row) => row.direction === 'in' || row.direction === 'out' || (row.direction === 'system' && shownLines.has(JSON.parse(row.parts)[0]?.name)))
     .toSorted((a, b) => (order.get(a.conversation_id) ?? 0) - (order.get(b.conversation_id) ?? 0) || a.seq - b.seq)
   const from = { in: 'me', out: 'agent', system: 'system' } as Record<string, string>
-  const words = (parts: readonly { type: string }[]) => JSON.stringify(parts.map((part) => ('text' in part ? part.text : 'name' in part ? part.name : part.type)))
+  const words = (parts: readonly { type: string }[]) =>
+    JSON.stringify(parts.map((part) => ('text' in part ? part.text : 'name' in part ? part.name : part.type)))
   const difference = differs(
     [...screen.messages.values()]
       .toSorted((a: CustomerMessage, b: CustomerMessage) => (order.get(a.conversationId) ?? -1) - (order.get(b.conversationId) ?? -1) || a.seq - b.seq)

@@ -16,14 +16,18 @@ const code = (source: string): string => source.replace(/\/\*[\s\S]*?\*\//g, '')
 
 /** Where `name` stands in code as an identifier, a part of one, or a string. */
 function mentions(source: string, name: string): string[] {
-  const pattern = plain.has(name) ? new RegExp(`plugins?/${name}|(?:plugin|channel|manifest\\.id|get|isRunning)\\W{1,8}['"\`]${name}['"\`]`, 'i') : new RegExp(name, 'i')
+  const pattern = plain.has(name)
+    ? new RegExp(`plugins?/${name}|(?:plugin|channel|manifest\\.id|get|isRunning)\\W{1,8}['"\`]${name}['"\`]`, 'i')
+    : new RegExp(name, 'i')
   return code(source)
     .split('\n')
     .filter((line) => pattern.test(line))
 }
 
-const sources = globSync(['core/src/**/*.{ts,vue}', 'core/sdk/**/*.{ts,vue}', 'core/bin/**/*', 'migrations/**/*.ts'], { cwd: root, exclude: (path) => path.includes('.test.') })
-  .map((path) => ({ path, source: /\.\w+$/.test(path) ? readFileSync(join(root, path), 'utf8') : '' }))
+const sources = globSync(['core/src/**/*.{ts,vue}', 'core/sdk/**/*.{ts,vue}', 'core/bin/**/*', 'migrations/**/*.ts'], {
+  cwd: root,
+  exclude: (path) => path.includes('.test.'),
+}).map((path) => ({ path, source: /\.\w+$/.test(path) ? readFileSync(join(root, path), 'utf8') : '' }))
 
 test('there is something to look at', () => {
   assert.ok(sources.length > 50, `${sources.length} files`)
@@ -31,11 +35,16 @@ test('there is something to look at', () => {
 
 for (const name of names)
   test(`${name} is not named in the core`, () => {
-    assert.deepEqual(sources.flatMap(({ path, source }) => mentions(source, name).map((line) => `${path}: ${line.trim()}`)), [])
+    assert.deepEqual(
+      sources.flatMap(({ path, source }) => mentions(source, name).map((line) => `${path}: ${line.trim()}`)),
+      [],
+    )
   })
 
 test('nothing in the core imports from plugins/', () => {
-  const imports = sources.flatMap(({ path, source }) => [...code(source).matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]*plugins\/[^'"]*)['"]/g)].map((match) => `${path}: ${match[1]}`))
+  const imports = sources.flatMap(({ path, source }) =>
+    [...code(source).matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]*plugins\/[^'"]*)['"]/g)].map((match) => `${path}: ${match[1]}`),
+  )
   assert.deepEqual(imports, [])
 })
 

@@ -9,7 +9,13 @@ import { discoverPlugins } from '../../core/src/kernel/discover.ts'
 import { call, found, onEveryProfile } from '../support/world.ts'
 
 const plugin = (id: string, more: Partial<Parameters<typeof definePlugin>[0]>) =>
-  definePlugin({ id, version: '1.0.0', label: { zh: id, en: id }, routes: (app) => void app.get('/', { config: { access: 'public' } }, async () => id), ...more })
+  definePlugin({
+    id,
+    version: '1.0.0',
+    label: { zh: id, en: id },
+    routes: (app) => void app.get('/', { config: { access: 'public' } }, async () => id),
+    ...more,
+  })
 
 const boom = () => {
   throw new Error('boom')
@@ -32,13 +38,18 @@ const plugins = [
   found(plugin('assetstaken', { assets: [{ path: '/readyz', file: 'plugin.ts', type: 'text/plain' }] })),
   found(plugin('assetsclash', { assets: [{ path: '/workbench', file: 'plugin.ts', type: 'text/plain' }] })),
   found(plugin('channelthrows', { channel: boom })),
-  found(plugin('migrationfails', { migrations: [{ name: '0001-typo', mysql: ['crate table `migrationfails_a`'], sqlite: ['crate table `migrationfails_a`'] }] })),
+  found(
+    plugin('migrationfails', { migrations: [{ name: '0001-typo', mysql: ['crate table `migrationfails_a`'], sqlite: ['crate table `migrationfails_a`'] }] }),
+  ),
   found(plugin('needy', { requires: { plugins: { startthrows: '*' } } })),
   found(plugin('healthy', {})),
 ]
 
 await onEveryProfile('broken', plugins, (world) => {
-  const state = (id: string) => world().hub.kernel.status().find((entry) => entry.id === id)
+  const state = (id: string) =>
+    world()
+      .hub.kernel.status()
+      .find((entry) => entry.id === id)
   const answer = async (id: string) => (await call(world().url, 'GET', `/api/x/${id}`)).status
 
   test('the hub is ready and the healthy plugin answers', async () => {
@@ -47,7 +58,17 @@ await onEveryProfile('broken', plugins, (world) => {
     assert.equal(await answer('healthy'), 200)
   })
 
-  for (const id of ['startthrows', 'routesthrow', 'routesreject', 'routesnested', 'routesopen', 'assetstaken', 'assetsclash', 'channelthrows', 'migrationfails'])
+  for (const id of [
+    'startthrows',
+    'routesthrow',
+    'routesreject',
+    'routesnested',
+    'routesopen',
+    'assetstaken',
+    'assetsclash',
+    'channelthrows',
+    'migrationfails',
+  ])
     test(`${id}: broken, with its error, answering nothing`, async () => {
       assert.deepEqual([state(id)?.state, state(id)?.error?.code], ['broken', 'HUB_PLUGIN_BROKEN'])
       assert.notEqual(state(id)?.error?.message, '')
@@ -55,7 +76,10 @@ await onEveryProfile('broken', plugins, (world) => {
     })
 
   test('one that cannot even be read is shown by its folder’s name', () => {
-    assert.deepEqual([state('unmade')?.state, state('unmade')?.error?.code, state('unmade')?.error?.message], ['broken', 'HUB_PLUGIN_INVALID', 'boom while loading'])
+    assert.deepEqual(
+      [state('unmade')?.state, state('unmade')?.error?.code, state('unmade')?.error?.message],
+      ['broken', 'HUB_PLUGIN_INVALID', 'boom while loading'],
+    )
   })
 
   test('who needs a broken one is told which', () => {

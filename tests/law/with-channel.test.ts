@@ -47,7 +47,8 @@ await onEveryProfile('channel', [found(pigeon), found(owl)], (world) => {
     const inbox = await world().inbox('pigeon')
     const agent = await world().person('小柏', 'admin')
     const [accepted] = await world().say(inbox, 'wang', '在吗')
-    const send = () => agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '在' }] })
+    const send = () =>
+      agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '在' }] })
     const refused = await world().whileOff('pigeon', send)
     assert.deepEqual([refused.status, refused.body.code], [403, 'HUB_CHANNEL_DISABLED'])
     const { body } = await send()

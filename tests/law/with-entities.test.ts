@@ -1,7 +1,7 @@
 /** `entities`, `migrations`: tables of the plugin's own, made on both databases, agreeing with what the code thinks they are. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type EntitySchema, UniqueConstraintViolationException, defineEntity, p } from '@mikro-orm/core'
+import { defineEntity, type EntitySchema, p, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import { schemaDrift } from '../../core/src/db/drift.ts'
 import { coreHistory } from '../../core/src/db/history.ts'
@@ -57,7 +57,12 @@ await onEveryProfile('entities', [found(shelf)], (world) => {
     const note = { id: newId(), contactId: newId(), text: '喜欢红色，别打电话', pinned: true, createdAt: new Date('2026-05-01T02:03:04.567Z') }
     await world().hub.em().insert(Note, note)
     assert.deepEqual({ ...(await world().hub.em().findOneOrFail(Note, { id: note.id })) }, note)
-    await assert.rejects(world().hub.em().insert(Note, { ...note, id: newId() }), UniqueConstraintViolationException)
+    await assert.rejects(
+      world()
+        .hub.em()
+        .insert(Note, { ...note, id: newId() }),
+      UniqueConstraintViolationException,
+    )
   })
 
   test('entities and migrations say the same', async () => {
@@ -67,7 +72,13 @@ await onEveryProfile('entities', [found(shelf)], (world) => {
   test('each migration is recorded under its plugin and never runs again', async () => {
     const { orm, dialect } = world().hub
     const own = (await migrationStatus(orm, dialect, histories)).filter(({ owner }) => owner === 'shelf')
-    assert.deepEqual(own.map(({ name, appliedAt }) => [name, appliedAt instanceof Date]), [['0001-note', true], ['0002-pinned', true]])
+    assert.deepEqual(
+      own.map(({ name, appliedAt }) => [name, appliedAt instanceof Date]),
+      [
+        ['0001-note', true],
+        ['0002-pinned', true],
+      ],
+    )
     assert.deepEqual(await migrate(orm, dialect, histories, silent), [])
   })
 

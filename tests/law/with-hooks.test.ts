@@ -38,60 +38,74 @@ const second = definePlugin({
 })
 const { manifest: mock } = mockChannel()
 
-await onEveryProfile('hooks', [second, filter, mock].map((manifest) => found(manifest)), (world) => {
-  const stored = async (inboxId: string) => (await world().hub.em().find(Message, { inboxId, direction: { $ne: 'system' } }, { orderBy: { seq: 'asc' } })).map((m) => m.text)
+await onEveryProfile(
+  'hooks',
+  [second, filter, mock].map((manifest) => found(manifest)),
+  (world) => {
+    const stored = async (inboxId: string) =>
+      (
+        await world()
+          .hub.em()
+          .find(Message, { inboxId, direction: { $ne: 'system' } }, { orderBy: { seq: 'asc' } })
+      ).map((m) => m.text)
 
-  test('it may change the parts; the next plugin, in load order, gets what it made of them', async () => {
-    const inbox = await world().inbox('mock')
-    await world().say(inbox, 'zhang', '我的卡号是 62220212345')
-    assert.deepEqual(await stored(inbox.id), ['我的卡号是 ******（已遮挡）'])
-  })
+    test('it may change the parts; the next plugin, in load order, gets what it made of them', async () => {
+      const inbox = await world().inbox('mock')
+      await world().say(inbox, 'zhang', '我的卡号是 62220212345')
+      assert.deepEqual(await stored(inbox.id), ['我的卡号是 ******（已遮挡）'])
+    })
 
-  test('it may refuse with a HubError: the caller hears its code and nothing is stored', async () => {
-    const inbox = await world().inbox('mock')
-    await assert.rejects(world().say(inbox, 'li', '广告：低价手机'), { code: 'HUB_MESSAGE_REFUSED' })
-    assert.deepEqual(await stored(inbox.id), [])
-    assert.equal(await world().hub.em().count(ParkedEvent, { inboxId: inbox.id }), 0)
-  })
+    test('it may refuse with a HubError: the caller hears its code and nothing is stored', async () => {
+      const inbox = await world().inbox('mock')
+      await assert.rejects(world().say(inbox, 'li', '广告：低价手机'), { code: 'HUB_MESSAGE_REFUSED' })
+      assert.deepEqual(await stored(inbox.id), [])
+      assert.equal(await world().hub.em().count(ParkedEvent, { inboxId: inbox.id }), 0)
+    })
 
-  test('one that throws parks the event; it is processed later, and those behind it keep their order', async () => {
-    const inbox = await world().inbox('mock')
-    const said = `一 ${newId()}`
-    broken.add(said)
-    const [first] = await world().say(inbox, 'wang', said, 'e1')
-    assert.deepEqual(first, { externalId: 'e1', duplicate: false })
-    const [behind] = await world().say(inbox, 'wang', '二', 'e2')
-    assert.equal(behind?.messageId, undefined)
-    await world().say(inbox, 'zhao', '不相干的人不等')
-    assert.deepEqual(await stored(inbox.id), ['不相干的人不等'])
-    assert.equal(await world().hub.em().count(ParkedEvent, { inboxId: inbox.id }), 2)
-    // A platform that repeats itself meanwhile changes nothing.
-    await world().say(inbox, 'wang', said, 'e1')
+    test('one that throws parks the event; it is processed later, and those behind it keep their order', async () => {
+      const inbox = await world().inbox('mock')
+      const said = `一 ${newId()}`
+      broken.add(said)
+      const [first] = await world().say(inbox, 'wang', said, 'e1')
+      assert.deepEqual(first, { externalId: 'e1', duplicate: false })
+      const [behind] = await world().say(inbox, 'wang', '二', 'e2')
+      assert.equal(behind?.messageId, undefined)
+      await world().say(inbox, 'zhao', '不相干的人不等')
+      assert.deepEqual(await stored(inbox.id), ['不相干的人不等'])
+      assert.equal(await world().hub.em().count(ParkedEvent, { inboxId: inbox.id }), 2)
+      // A platform that repeats itself meanwhile changes nothing.
+      await world().say(inbox, 'wang', said, 'e1')
 
-    broken.delete(said)
-    await eventually(async () => {
-      await world().running.sweep()
-      return (await world().hub.em().count(ParkedEvent, { inboxId: inbox.id })) === 0
-    }, 'the parked events')
-    const wang = await world().hub.em().find(Message, { inboxId: inbox.id, dedupeKey: { $in: ['in:e1', 'in:e2'] } }, { orderBy: { seq: 'asc' } })
-    assert.deepEqual(wang.map((m) => m.text), [said, '二'])
-  })
+      broken.delete(said)
+      await eventually(async () => {
+        await world().running.sweep()
+        return (await world().hub.em().count(ParkedEvent, { inboxId: inbox.id })) === 0
+      }, 'the parked events')
+      const wang = await world()
+        .hub.em()
+        .find(Message, { inboxId: inbox.id, dedupeKey: { $in: ['in:e1', 'in:e2'] } }, { orderBy: { seq: 'asc' } })
+      assert.deepEqual(
+        wang.map((m) => m.text),
+        [said, '二'],
+      )
+    })
 
-  test('an agent’s message: changed before it is stored, or refused with nothing stored', async () => {
-    const inbox = await world().inbox('mock')
-    const agent = await world().person('小姜', 'admin')
-    const [accepted] = await world().say(inbox, 'sun', '能退吗')
-    const send = (words: string) => agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: text(words) })
-    assert.equal((await send('可以')).status, 201)
-    const refused = await send('我保证明天到')
-    assert.deepEqual([refused.status, refused.body.code], [422, 'HUB_MESSAGE_REFUSED'])
-    assert.deepEqual(await stored(inbox.id), ['能退吗', '可以（客服）'])
-  })
+    test('an agent’s message: changed before it is stored, or refused with nothing stored', async () => {
+      const inbox = await world().inbox('mock')
+      const agent = await world().person('小姜', 'admin')
+      const [accepted] = await world().say(inbox, 'sun', '能退吗')
+      const send = (words: string) => agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: text(words) })
+      assert.equal((await send('可以')).status, 201)
+      const refused = await send('我保证明天到')
+      assert.deepEqual([refused.status, refused.body.code], [422, 'HUB_MESSAGE_REFUSED'])
+      assert.deepEqual(await stored(inbox.id), ['能退吗', '可以（客服）'])
+    })
 
-  test('off: it holds nothing up', async () => {
-    const inbox = await world().inbox('mock')
-    await world().whileOff('filter', () => world().say(inbox, 'qian', '广告也行'))
-    assert.deepEqual(await stored(inbox.id), ['广告也行'])
-    await assert.rejects(world().say(inbox, 'qian', '广告'), { code: 'HUB_MESSAGE_REFUSED' })
-  })
-})
+    test('off: it holds nothing up', async () => {
+      const inbox = await world().inbox('mock')
+      await world().whileOff('filter', () => world().say(inbox, 'qian', '广告也行'))
+      assert.deepEqual(await stored(inbox.id), ['广告也行'])
+      await assert.rejects(world().say(inbox, 'qian', '广告'), { code: 'HUB_MESSAGE_REFUSED' })
+    })
+  },
+)

@@ -34,8 +34,16 @@ const clock = definePlugin({
 })
 
 await onEveryProfile('jobs', [found(works('works')), found(works('pausing')), found(clock)], (world) => {
-  const ctx = (id = 'works') => world().hub.kernel.all().find(({ manifest }) => manifest.id === id)?.ctx ?? assert.fail(id)
-  const rowOf = async (key: string) => (await world().hub.em().find(Job, { data: { $ne: null } })).find((row) => row.data === key)
+  const ctx = (id = 'works') =>
+    world()
+      .hub.kernel.all()
+      .find(({ manifest }) => manifest.id === id)?.ctx ?? assert.fail(id)
+  const rowOf = async (key: string) =>
+    (
+      await world()
+        .hub.em()
+        .find(Job, { data: { $ne: null } })
+    ).find((row) => row.data === key)
   const timesOf = (key: string) => ran.filter((data) => data === key).length
   /** Its time comes now: waiting for it would be a sleep. */
   const due = async (key: string) => {
@@ -55,7 +63,14 @@ await onEveryProfile('jobs', [found(works('works')), found(works('pausing')), fo
     const key = newId()
     const data = newId()
     await Promise.all([1, 2, 3].map(() => ctx().enqueue('report', data, { key, delayMs: 60_000 })))
-    assert.equal((await world().hub.em().find(Job, { dedupeKey: `report:${key}` })).length, 1)
+    assert.equal(
+      (
+        await world()
+          .hub.em()
+          .find(Job, { dedupeKey: `report:${key}` })
+      ).length,
+      1,
+    )
     await due(data)
     await eventually(async () => !(await rowOf(data)), 'the job')
     assert.equal(timesOf(data), 1)

@@ -28,85 +28,94 @@ const slow = listener('slow', {
 })
 const { manifest: mock } = mockChannel()
 
-await onEveryProfile('listeners', [steady, shaky, everything, slow, mock].map((manifest) => found(manifest)), (world) => {
-  const inboxOf = (event: HubEvent) => ('conversation' in event.data ? event.data.conversation.inboxId : undefined)
-  const told = (by: string, inboxId: string, name?: string) =>
-    heard.filter((entry) => entry.by === by && inboxOf(entry.event) === inboxId && (name === undefined || entry.event.name === name)).map(({ event }) => event)
-  const texts = (by: string, inboxId: string) => told(by, inboxId).map((event) => (event.name === 'message.received' ? event.data.message.text : event.name))
-  const owed = (name: string) => world().hub.em().find(Delivery, { listener: name })
+await onEveryProfile(
+  'listeners',
+  [steady, shaky, everything, slow, mock].map((manifest) => found(manifest)),
+  (world) => {
+    const inboxOf = (event: HubEvent) => ('conversation' in event.data ? event.data.conversation.inboxId : undefined)
+    const told = (by: string, inboxId: string, name?: string) =>
+      heard
+        .filter((entry) => entry.by === by && inboxOf(entry.event) === inboxId && (name === undefined || entry.event.name === name))
+        .map(({ event }) => event)
+    const texts = (by: string, inboxId: string) => told(by, inboxId).map((event) => (event.name === 'message.received' ? event.data.message.text : event.name))
+    const owed = (name: string) => world().hub.em().find(Delivery, { listener: name })
 
-  test('a listener hears of what is stored', async () => {
-    const inbox = await world().inbox('mock')
-    const [accepted] = await world().say(inbox, 'zhang', '你好')
-    await eventually(() => told('steady', inbox.id).length === 1, 'the telling')
-    const [event] = told('steady', inbox.id)
-    assert.ok(event?.name === 'message.received')
-    assert.equal(event.data.message.id, accepted?.messageId)
-    assert.equal(await world().hub.em().count(Message, { id: event.data.message.id }), 1)
-  })
-
-  test('one that fails is told again, with the same event id; the message and the others never notice', async () => {
-    const inbox = await world().inbox('mock')
-    failing = '请坏掉'
-    const [accepted] = await world().say(inbox, 'li', '请坏掉')
-    await world().say(inbox, 'li', '后面的')
-    assert.ok(accepted?.messageId)
-    await eventually(() => texts('steady', inbox.id).length === 2 && texts('shaky', inbox.id).includes('后面的'), 'the others')
-    const waiting = await eventually(async () => (await owed('shaky')).find((row) => row.attempts === 1), 'the failure to be written down')
-    assert.equal(waiting.error, 'no luck')
-
-    failing = undefined
-    await world().hub.em().nativeUpdate(Delivery, { id: waiting.id }, { dueAt: new Date() })
-    await eventually(async () => {
-      await world().running.sweep()
-      return (await owed('shaky')).length === 0
-    }, 'the second try')
-    const tries = told('shaky', inbox.id).filter((event) => event.name === 'message.received' && event.data.message.text === '请坏掉')
-    assert.deepEqual(tries.map((event) => event.id), [waiting.eventId, waiting.eventId])
-    assert.deepEqual(texts('steady', inbox.id), ['请坏掉', '后面的'])
-  })
-
-  test('`*` hears all there is, in order', async () => {
-    const inbox = await world().inbox('mock')
-    const agent = await world().person('小谢', 'admin')
-    const [accepted] = await world().say(inbox, 'wang', '在吗')
-    await eventually(() => told('everything', inbox.id, 'message.received').length === 1, 'the message')
-    await agent.call('POST', `/api/conversations/${accepted?.conversationId}/close`)
-    await eventually(() => told('everything', inbox.id, 'conversation.closed').length === 1, 'the end')
-    const names = told('everything', inbox.id).map((event) => event.name)
-    assert.equal(names[0], 'conversation.opened')
-    assert.ok(names.indexOf('message.received') < names.indexOf('conversation.closed'))
-  })
-
-  test('one that takes long is not told again meanwhile', async () => {
-    const inbox = await world().inbox('mock')
-    const { promise, resolve } = Promise.withResolvers<void>()
-    gate = promise
-    try {
-      await world().say(inbox, 'zhao', '慢慢来')
-      await eventually(() => told('slow', inbox.id).length === 1, 'the telling')
-      await world().running.sweep()
-      // Something told after the sweep shows that the sweep’s work has begun.
-      await world().say(inbox, 'zhao', '再来一句')
-      await eventually(() => texts('steady', inbox.id).length === 2, 'the next one')
-      await world().running.sweep()
-    } finally {
-      gate = undefined
-      resolve()
-    }
-    await eventually(async () => (await owed('slow')).length === 0, 'the slow one')
-    assert.deepEqual(texts('slow', inbox.id), ['慢慢来', '再来一句'])
-  })
-
-  test('off: silent, and nothing is kept for it; on: it hears what happens from then', async () => {
-    const inbox = await world().inbox('mock')
-    await world().whileOff('steady', async () => {
-      await world().say(inbox, 'sun', '没人听')
-      await eventually(() => texts('everything', inbox.id).includes('没人听'), 'the others')
-      assert.deepEqual(await owed('steady'), [])
+    test('a listener hears of what is stored', async () => {
+      const inbox = await world().inbox('mock')
+      const [accepted] = await world().say(inbox, 'zhang', '你好')
+      await eventually(() => told('steady', inbox.id).length === 1, 'the telling')
+      const [event] = told('steady', inbox.id)
+      assert.ok(event?.name === 'message.received')
+      assert.equal(event.data.message.id, accepted?.messageId)
+      assert.equal(await world().hub.em().count(Message, { id: event.data.message.id }), 1)
     })
-    await world().say(inbox, 'sun', '又有人听')
-    await eventually(() => texts('steady', inbox.id).length > 0, 'the telling')
-    assert.deepEqual(texts('steady', inbox.id), ['又有人听'])
-  })
-})
+
+    test('one that fails is told again, with the same event id; the message and the others never notice', async () => {
+      const inbox = await world().inbox('mock')
+      failing = '请坏掉'
+      const [accepted] = await world().say(inbox, 'li', '请坏掉')
+      await world().say(inbox, 'li', '后面的')
+      assert.ok(accepted?.messageId)
+      await eventually(() => texts('steady', inbox.id).length === 2 && texts('shaky', inbox.id).includes('后面的'), 'the others')
+      const waiting = await eventually(async () => (await owed('shaky')).find((row) => row.attempts === 1), 'the failure to be written down')
+      assert.equal(waiting.error, 'no luck')
+
+      failing = undefined
+      await world().hub.em().nativeUpdate(Delivery, { id: waiting.id }, { dueAt: new Date() })
+      await eventually(async () => {
+        await world().running.sweep()
+        return (await owed('shaky')).length === 0
+      }, 'the second try')
+      const tries = told('shaky', inbox.id).filter((event) => event.name === 'message.received' && event.data.message.text === '请坏掉')
+      assert.deepEqual(
+        tries.map((event) => event.id),
+        [waiting.eventId, waiting.eventId],
+      )
+      assert.deepEqual(texts('steady', inbox.id), ['请坏掉', '后面的'])
+    })
+
+    test('`*` hears all there is, in order', async () => {
+      const inbox = await world().inbox('mock')
+      const agent = await world().person('小谢', 'admin')
+      const [accepted] = await world().say(inbox, 'wang', '在吗')
+      await eventually(() => told('everything', inbox.id, 'message.received').length === 1, 'the message')
+      await agent.call('POST', `/api/conversations/${accepted?.conversationId}/close`)
+      await eventually(() => told('everything', inbox.id, 'conversation.closed').length === 1, 'the end')
+      const names = told('everything', inbox.id).map((event) => event.name)
+      assert.equal(names[0], 'conversation.opened')
+      assert.ok(names.indexOf('message.received') < names.indexOf('conversation.closed'))
+    })
+
+    test('one that takes long is not told again meanwhile', async () => {
+      const inbox = await world().inbox('mock')
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = promise
+      try {
+        await world().say(inbox, 'zhao', '慢慢来')
+        await eventually(() => told('slow', inbox.id).length === 1, 'the telling')
+        await world().running.sweep()
+        // Something told after the sweep shows that the sweep’s work has begun.
+        await world().say(inbox, 'zhao', '再来一句')
+        await eventually(() => texts('steady', inbox.id).length === 2, 'the next one')
+        await world().running.sweep()
+      } finally {
+        gate = undefined
+        resolve()
+      }
+      await eventually(async () => (await owed('slow')).length === 0, 'the slow one')
+      assert.deepEqual(texts('slow', inbox.id), ['慢慢来', '再来一句'])
+    })
+
+    test('off: silent, and nothing is kept for it; on: it hears what happens from then', async () => {
+      const inbox = await world().inbox('mock')
+      await world().whileOff('steady', async () => {
+        await world().say(inbox, 'sun', '没人听')
+        await eventually(() => texts('everything', inbox.id).includes('没人听'), 'the others')
+        assert.deepEqual(await owed('steady'), [])
+      })
+      await world().say(inbox, 'sun', '又有人听')
+      await eventually(() => texts('steady', inbox.id).length > 0, 'the telling')
+      assert.deepEqual(texts('steady', inbox.id), ['又有人听'])
+    })
+  },
+)

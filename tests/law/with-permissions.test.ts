@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { definePlugin } from '../../core/sdk/plugin.ts'
+import { newId } from '../../core/src/db/types.ts'
 import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
-import { newId } from '../../core/src/db/types.ts'
 import { found, onEveryProfile } from '../support/world.ts'
 
 const shop = definePlugin({
@@ -30,7 +30,10 @@ await onEveryProfile('permissions', [found(shop)], (world) => {
   }
 
   test('the permission is there by its full name, and gone from the list while the plugin is off', async () => {
-    assert.deepEqual((await listed()).map((p: { name: string }) => p.name), ['shop.order.read', 'shop.order.refund'])
+    assert.deepEqual(
+      (await listed()).map((p: { name: string }) => p.name),
+      ['shop.order.read', 'shop.order.refund'],
+    )
     assert.equal((await listed())[0].label.zh, '查看订单')
     await world().whileOff('shop', async () => assert.deepEqual(await listed(), []))
     assert.equal((await listed()).length, 2)

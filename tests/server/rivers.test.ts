@@ -13,13 +13,19 @@ const { manifest, platform } = mockChannel()
 
 await onEveryProfile('rivers', [found(manifest)], (world) => {
   const texts = async (conversationId: string) =>
-    (await world().hub.em().find(Message, { conversationId, direction: { $in: ['in', 'out'] } }, { orderBy: { seq: 'asc' } })).map((m) => m.text)
+    (
+      await world()
+        .hub.em()
+        .find(Message, { conversationId, direction: { $in: ['in', 'out'] } }, { orderBy: { seq: 'asc' } })
+    ).map((m) => m.text)
 
   test('a first message makes a contact with a number, an identity, an open conversation', async () => {
     const inbox = await world().inbox('mock')
     const [accepted] = await world().say(inbox, 'zhang', '你好，这件还有货吗？')
     assert.equal(accepted?.duplicate, false)
-    const conversation = await world().hub.em().findOneOrFail(Conversation, { id: accepted?.conversationId ?? '' })
+    const conversation = await world()
+      .hub.em()
+      .findOneOrFail(Conversation, { id: accepted?.conversationId ?? '' })
     assert.equal(conversation.openIdentityId, conversation.identityId)
     assert.equal(conversation.preview, '你好，这件还有货吗？')
     const contact = await world().hub.em().findOneOrFail(Contact, { id: conversation.contactId })
@@ -47,16 +53,27 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     assert.equal(await em.count(Identity, { inboxId: inbox.id }), 20)
     for (const conversation of conversations) {
       const messages = await em.find(Message, { conversationId: conversation.id }, { orderBy: { seq: 'asc' } })
-      assert.deepEqual(messages.map((m) => m.seq), Array.from({ length: conversation.lastSeq }, (_, i) => i + 1))
+      assert.deepEqual(
+        messages.map((m) => m.seq),
+        Array.from({ length: conversation.lastSeq }, (_, i) => i + 1),
+      )
       assert.equal(messages.filter((m) => m.direction === 'in').length, 10)
     }
   })
 
   test('messages of one sender keep their order', async () => {
     const inbox = await world().inbox('mock')
-    const events = Array.from({ length: 30 }, (_, i) => ({ kind: 'message' as const, externalId: `o${i}`, from: { externalId: 'wang' }, parts: [{ type: 'text' as const, text: String(i) }] }))
+    const events = Array.from({ length: 30 }, (_, i) => ({
+      kind: 'message' as const,
+      externalId: `o${i}`,
+      from: { externalId: 'wang' },
+      parts: [{ type: 'text' as const, text: String(i) }],
+    }))
     const accepted = await world().hub.intake.accept(inbox.id, events)
-    assert.deepEqual(await texts(accepted[0]?.conversationId ?? ''), events.map((_, i) => String(i)))
+    assert.deepEqual(
+      await texts(accepted[0]?.conversationId ?? ''),
+      events.map((_, i) => String(i)),
+    )
   })
 
   test('a webhook: a wrong secret is 401 and stores nothing, a right one answers after it is safe', async () => {
@@ -96,7 +113,8 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
   test('messages leave in order even when the first one has to be tried again', async () => {
     platform.sent.length = 0
     let failures = 2
-    platform.fail = (m) => (m.parts[0]?.type === 'text' && m.parts[0].text === '一' && failures-- > 0 ? new SendError('busy', { retry: true, retryAfterMs: 1 }) : undefined)
+    platform.fail = (m) =>
+      m.parts[0]?.type === 'text' && m.parts[0].text === '一' && failures-- > 0 ? new SendError('busy', { retry: true, retryAfterMs: 1 }) : undefined
     const inbox = await world().inbox('mock')
     const agent = await world().person('小吴', 'admin')
     const [accepted] = await world().say(inbox, 'sun', '你好')
@@ -107,7 +125,10 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
       return platform.sent.length === 3
     }, 'three sends')
     platform.fail = undefined
-    assert.deepEqual(platform.sent.map((m) => (m.parts[0]?.type === 'text' ? m.parts[0].text : '')), ['一', '二', '三'])
+    assert.deepEqual(
+      platform.sent.map((m) => (m.parts[0]?.type === 'text' ? m.parts[0].text : '')),
+      ['一', '二', '三'],
+    )
   })
 
   test('a send of unknown fate is uncertain, not repeated, and a person may send it again', async () => {
@@ -116,7 +137,10 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     const inbox = await world().inbox('mock')
     const agent = await world().person('小郑', 'admin')
     const [accepted] = await world().say(inbox, 'zhou', '你好')
-    const { body } = await agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '在的' }] })
+    const { body } = await agent.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, {
+      clientId: newId(),
+      parts: [{ type: 'text', text: '在的' }],
+    })
     const status = async (wanted: string) => (await world().hub.em().findOneOrFail(Message, { id: body.id })).status === wanted
     await eventually(() => status('uncertain'), 'uncertainty')
     platform.fail = undefined
@@ -131,7 +155,10 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     const agent = await world().person('小王', 'admin')
     const [first] = await world().say(inbox, 'wu', '第一次')
     assert.equal((await agent.call('POST', `/api/conversations/${first?.conversationId}/close`)).status, 200)
-    const refused = await agent.call('POST', `/api/conversations/${first?.conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '还在吗' }] })
+    const refused = await agent.call('POST', `/api/conversations/${first?.conversationId}/messages`, {
+      clientId: newId(),
+      parts: [{ type: 'text', text: '还在吗' }],
+    })
     assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_CONVERSATION_CLOSED'])
     const [second] = await world().say(inbox, 'wu', '第二次')
     assert.notEqual(second?.conversationId, first?.conversationId)

@@ -8,6 +8,7 @@ import { envFor, silent } from './world.ts'
 export const owner = { name: '周敏', email: 'zhou.min@shanye.cn', password: 'mountain-tea-2026' }
 
 export const test = base.extend<{ hubUrl: string }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures a fixture needs from its first parameter
   hubUrl: async ({}, use, info) => {
     const all = await profiles()
     const profile = info.project.name === 'served' && all.includes('served') ? 'served' : 'embedded'

@@ -1,7 +1,7 @@
 /** The profiles a test runs on: SQLite in one process, and MariaDB/MySQL with Redis where they answer. */
 import { randomBytes } from 'node:crypto'
-import { createConnection } from 'node:net'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createConnection as connectMysql } from 'mysql2/promise'

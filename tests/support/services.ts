@@ -51,14 +51,26 @@ export async function startServices(): Promise<Services | undefined> {
   const user = userInfo().username
   execFileSync(installDb, [`--datadir=${dir}/db`, '--auth-root-authentication-method=normal', `--user=${user}`], { stdio: 'ignore' })
   const children: ChildProcess[] = [
-    spawn(mariadbd, ['--no-defaults', `--datadir=${dir}/db`, `--port=${databasePort}`, '--bind-address=127.0.0.1', `--socket=${dir}/db.sock`, `--user=${user}`], { stdio: 'ignore' }),
+    spawn(
+      mariadbd,
+      ['--no-defaults', `--datadir=${dir}/db`, `--port=${databasePort}`, '--bind-address=127.0.0.1', `--socket=${dir}/db.sock`, `--user=${user}`],
+      { stdio: 'ignore' },
+    ),
     spawn(redis, ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--dir', dir], { stdio: 'ignore' }),
   ]
   for (const port of [databasePort, redisPort]) for (let i = 0; i < 300 && !(await answers(port)); i++) await new Promise((resolve) => setTimeout(resolve, 100))
   return {
     env: { TEST_DATABASE_URL: `mysql://root@127.0.0.1:${databasePort}`, TEST_REDIS_URL: `redis://127.0.0.1:${redisPort}`, TEST_REQUIRE_SERVED: '1' },
     async stop() {
-      await Promise.all(children.map((child) => new Promise((resolve) => { child.once('exit', resolve); child.kill('SIGKILL') })))
+      await Promise.all(
+        children.map(
+          (child) =>
+            new Promise((resolve) => {
+              child.once('exit', resolve)
+              child.kill('SIGKILL')
+            }),
+        ),
+      )
       rmSync(dir, { recursive: true, force: true })
     },
   }
@@ -66,5 +78,8 @@ export async function startServices(): Promise<Services | undefined> {
 
 async function rootWithoutPassword(): Promise<boolean> {
   const { createConnection: connect } = await import('mysql2/promise')
-  return connect('mysql://root@127.0.0.1:3306').then((connection) => connection.end().then(() => true), () => false)
+  return connect('mysql://root@127.0.0.1:3306').then(
+    (connection) => connection.end().then(() => true),
+    () => false,
+  )
 }

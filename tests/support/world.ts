@@ -84,7 +84,13 @@ export class World {
   }
 }
 
-export async function call(base: string, method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; body: any; headers: Headers }> {
+export async function call(
+  base: string,
+  method: string,
+  url: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: any; headers: Headers }> {
   const response = await fetch(new URL(url, base), {
     method,
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
@@ -95,12 +101,24 @@ export async function call(base: string, method: string, url: string, body?: unk
   return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers }
 }
 
-export const found = (manifest: PluginManifest<any, any>, dir = import.meta.dirname): FoundPlugin => ({ dir, manifest: manifest as PluginManifest, nameHint: manifest.id })
+export const found = (manifest: PluginManifest<any, any>, dir = import.meta.dirname): FoundPlugin => ({
+  dir,
+  manifest: manifest as PluginManifest,
+  nameHint: manifest.id,
+})
 
 export const silent = pino({ level: process.env.TEST_LOG ?? 'silent' })
 
 export function envFor(place: Place, more: Record<string, string> = {}) {
-  return readEnv({ HUB_DATA: place.dataDir, DATABASE_URL: place.databaseUrl, REDIS_URL: place.redisUrl, PORT: '0', LOG_LEVEL: 'silent', HUB_SECRET: 'a-secret-of-the-tests-that-is-long-enough', ...more })
+  return readEnv({
+    HUB_DATA: place.dataDir,
+    DATABASE_URL: place.databaseUrl,
+    REDIS_URL: place.redisUrl,
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    HUB_SECRET: 'a-secret-of-the-tests-that-is-long-enough',
+    ...more,
+  })
 }
 
 export async function startWorld(place: Place, plugins: FoundPlugin[], more: Record<string, string> = {}): Promise<World> {

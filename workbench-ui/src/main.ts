@@ -1,7 +1,9 @@
 import '../../core/ui-kit/tokens.css'
 import '../../core/ui-kit/controls.css'
+import { abilitiesPlugin } from '@casl/vue'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
+import { ability } from '../../core/ui-kit/ability.ts'
 import { followAppearance } from '../../core/ui-kit/appearance.ts'
 import { makeI18n } from '../../core/ui-kit/i18n.ts'
 import App from './App.vue'
@@ -10,4 +12,4 @@ import { zh } from './locales/zh.ts'
 import { router } from './router.ts'
 
 followAppearance()
-createApp(App).use(createPinia()).use(makeI18n({ zh, en })).use(router).mount('#app')
+createApp(App).use(createPinia()).use(abilitiesPlugin, ability).use(makeI18n({ zh, en })).use(router).mount('#app')

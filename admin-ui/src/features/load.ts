@@ -1,5 +1,5 @@
 /** A list of an admin page: loading, failed, loaded. */
-import { ref, type Ref, shallowRef } from 'vue'
+import { type Ref, ref, shallowRef } from 'vue'
 import { get } from '../../../core/ui-kit/api.ts'
 
 export function useList<T>(path: string): { items: Ref<T[]>; state: Ref<'loading' | 'failed' | 'loaded'>; load(): Promise<void> } {

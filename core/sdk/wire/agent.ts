@@ -1,12 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Id, Instant, NullableId } from './common.ts'
 
-export const Presence = Type.Union([
-  Type.Literal('online'),
-  Type.Literal('busy'),
-  Type.Literal('away'),
-  Type.Literal('offline'),
-])
+export const Presence = Type.Union([Type.Literal('online'), Type.Literal('busy'), Type.Literal('away'), Type.Literal('offline')])
 export type Presence = Static<typeof Presence>
 
 /** A colleague, as everyone in the workbench may see them. */
@@ -47,18 +42,14 @@ export const AgentInput = Type.Object({
   skillGroupIds: Type.Optional(Type.Array(Id, { maxItems: 50 })),
 })
 export type AgentInput = Static<typeof AgentInput>
-export const AgentPatch = Type.Partial(
-  Type.Object({ ...AgentInput.properties, active: Type.Boolean() }),
-)
+export const AgentPatch = Type.Partial(Type.Object({ ...AgentInput.properties, active: Type.Boolean() }))
 export type AgentPatch = Static<typeof AgentPatch>
 
 /** Packed CASL rules and who they are for: what the UI builds its ability from. */
 export const Me = Type.Object({
   agent: Agent,
   rules: Type.Array(Type.Unknown()),
-  plugins: Type.Array(
-    Type.Object({ id: Type.String(), workbench: Type.Union([Type.String(), Type.Null()]), admin: Type.Union([Type.String(), Type.Null()]) }),
-  ),
+  plugins: Type.Array(Type.Object({ id: Type.String(), workbench: Type.Union([Type.String(), Type.Null()]), admin: Type.Union([Type.String(), Type.Null()]) })),
   channels: Type.Array(
     Type.Object({
       id: Type.String(),

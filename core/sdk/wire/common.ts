@@ -9,8 +9,7 @@ export const IdParams = Type.Object({ id: Id })
 export const Ok = Type.Object({ ok: Type.Literal(true) })
 
 /** A page of a list; `cursor` leads to the next one and is null at the end. */
-export const Page = <T extends TSchema>(item: T) =>
-  Type.Object({ items: Type.Array(item), cursor: Type.Union([Type.String(), Type.Null()]) })
+export const Page = <T extends TSchema>(item: T) => Type.Object({ items: Type.Array(item), cursor: Type.Union([Type.String(), Type.Null()]) })
 
 export const PageQuery = Type.Object({
   cursor: Type.Optional(Type.String({ maxLength: 200 })),

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { Id, Instant, NullableId, NullableInstant } from './common.ts'
 import { MessagePart } from '../message-parts.ts'
+import { Id, Instant, NullableId, NullableInstant } from './common.ts'
 
 /** The customer as the list and the thread show them; personal fields are masked for those who may not see them. */
 export const ContactBrief = Type.Object({

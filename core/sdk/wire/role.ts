@@ -1,12 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Id } from './common.ts'
 
-export const Scope = Type.Union([
-  Type.Literal('own'),
-  Type.Literal('department'),
-  Type.Literal('tree'),
-  Type.Literal('all'),
-])
+export const Scope = Type.Union([Type.Literal('own'), Type.Literal('department'), Type.Literal('tree'), Type.Literal('all')])
 export type Scope = Static<typeof Scope>
 
 /** One permission a role holds, how far it reaches, and which personal fields it opens. */

@@ -66,7 +66,6 @@ export function subtree(rootId: string | null, departments: readonly Pick<Depart
   if (rootId === null) return []
   const result = [rootId]
   for (let i = 0; i < result.length; i++)
-    for (const department of departments)
-      if (department.parentId === result[i] && !result.includes(department.id)) result.push(department.id)
+    for (const department of departments) if (department.parentId === result[i] && !result.includes(department.id)) result.push(department.id)
   return result
 }

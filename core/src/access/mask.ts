@@ -1,6 +1,6 @@
 /** Personal data, for those who may not see it: decided here, on the server, for every way out. */
 import type { HubAbility } from './ability.ts'
-import { personalFields } from './permissions.ts'
+import type { personalFields } from './permissions.ts'
 
 export type PersonalField = (typeof personalFields)[number]
 
@@ -34,9 +34,4 @@ export function maySee(ability: HubAbility, field: PersonalField): boolean {
 /** The value as this reader may see it. An empty one stays empty. */
 export function maskField(ability: HubAbility, field: PersonalField, value: string): string {
   return value === '' || maySee(ability, field) ? value : masks[field](value)
-}
-
-/** A short word for what this reader may see: readers with the same word get the same bytes. */
-export function maskSignature(ability: HubAbility): string {
-  return personalFields.map((field) => (maySee(ability, field) ? '1' : '0')).join('')
 }

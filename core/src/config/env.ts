@@ -34,14 +34,18 @@ interface Field {
   check?: (value: string) => string | undefined
 }
 
-const oneOf = (...values: string[]) => (value: string) =>
-  values.includes(value) ? undefined : `must be one of ${values.join(', ')}`
-const url = (...protocols: string[]) => (value: string) => {
-  if (value === '') return undefined
-  const parsed = URL.parse(value)
-  if (!parsed) return 'is not a URL'
-  return protocols.includes(parsed.protocol) ? undefined : `must start with ${protocols.map((p) => `${p}//`).join(' or ')}`
-}
+const oneOf =
+  (...values: string[]) =>
+  (value: string) =>
+    values.includes(value) ? undefined : `must be one of ${values.join(', ')}`
+const url =
+  (...protocols: string[]) =>
+  (value: string) => {
+    if (value === '') return undefined
+    const parsed = URL.parse(value)
+    if (!parsed) return 'is not a URL'
+    return protocols.includes(parsed.protocol) ? undefined : `must start with ${protocols.map((p) => `${p}//`).join(' or ')}`
+  }
 
 export const envFields: readonly Field[] = [
   { name: 'HUB_DATA', default: './data', doc: 'Folder of the SQLite file, uploaded files and the key.' },
@@ -124,8 +128,7 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
     else faults.push('--role must be followed by web, worker or all')
   }
   const get = (name: string) => values[name] ?? ''
-  if ((get('HUB_OWNER_EMAIL') === '') !== (get('HUB_OWNER_PASSWORD') === ''))
-    faults.push('HUB_OWNER_EMAIL and HUB_OWNER_PASSWORD go together')
+  if ((get('HUB_OWNER_EMAIL') === '') !== (get('HUB_OWNER_PASSWORD') === '')) faults.push('HUB_OWNER_EMAIL and HUB_OWNER_PASSWORD go together')
   if (get('HUB_ROLE') !== 'all' && (get('DATABASE_URL') === '' || get('REDIS_URL') === ''))
     faults.push('HUB_ROLE other than all needs DATABASE_URL and REDIS_URL: several processes share them')
   if (faults.length > 0) throw new EnvError(faults)

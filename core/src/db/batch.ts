@@ -34,9 +34,7 @@ export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, max: numb
       } catch (error) {
         // One bad item must not take the others with it: each gets a try of its own.
         if (batch.length === 1) batch[0]?.reject(error)
-        else
-          for (const { item, resolve, reject } of batch)
-            await run([item]).then(([result]) => resolve(result as R), reject)
+        else for (const { item, resolve, reject } of batch) await run([item]).then(([result]) => resolve(result as R), reject)
       }
     }
     running = undefined

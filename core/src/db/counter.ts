@@ -1,8 +1,8 @@
 /** Numbers that never repeat, handed out in blocks so that processes do not wait for each other. */
 import { raw } from '@mikro-orm/core'
+import { Counter } from '../domain/setting/setting.entity.ts'
 import type { Em } from './orm.ts'
 import { retryOnConflict } from './retry.ts'
-import { Counter } from '../domain/setting/setting.entity.ts'
 
 const block = 50
 

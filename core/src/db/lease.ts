@@ -1,7 +1,8 @@
 /** The right to be the only one, for a while. Taking it again prolongs it. */
-import type { Em } from './orm.ts'
+
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Lease } from '../domain/setting/setting.entity.ts'
+import type { Em } from './orm.ts'
 
 export async function takeLease(em: Em, name: string, holder: string, ms: number): Promise<boolean> {
   const now = new Date()

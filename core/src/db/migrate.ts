@@ -2,9 +2,8 @@
  * Brings the schema up to date: the core's history and the plugins', in the order the plugins are loaded.
  * One process at a time; each migration is recorded once it has run, so a crash between two of them is harmless.
  */
-import type { Migration } from '../../sdk/plugin.ts'
-import type { Logger } from '../../sdk/plugin.ts'
-import { type Dialect, type Em, type Orm } from './orm.ts'
+import type { Logger, Migration } from '../../sdk/plugin.ts'
+import type { Dialect, Em, Orm } from './orm.ts'
 
 export interface History {
   /** `core` or a plugin's id. */

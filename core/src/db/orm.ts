@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type EntitySchema, MikroORM } from '@mikro-orm/core'
 import { MySqlDriver, type EntityManager as SqlEntityManager } from '@mikro-orm/mysql'
 import { SqliteDriver } from '@mikro-orm/sqlite'
+import type { Env } from '../config/env.ts'
 import { agentEntities } from '../domain/agent/agent.entity.ts'
 import { contactEntities } from '../domain/contact/contact.entity.ts'
 import { conversationEntities } from '../domain/conversation/conversation.entity.ts'
@@ -16,7 +17,6 @@ import { sessionEntities } from '../domain/session/session.entity.ts'
 import { settingEntities } from '../domain/setting/setting.entity.ts'
 import { tagEntities } from '../domain/tag/tag.entity.ts'
 import { visitEntities } from '../domain/visit/visit.entity.ts'
-import type { Env } from '../config/env.ts'
 
 /** The unit of work, with the SQL drivers' `execute`. */
 export type Em = SqlEntityManager

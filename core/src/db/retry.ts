@@ -6,8 +6,7 @@ export async function retryOnConflict<T>(work: (attempt: number) => Promise<T>, 
     try {
       return await work(attempt)
     } catch (error) {
-      const conflict =
-        error instanceof DeadlockException || error instanceof LockWaitTimeoutException || error instanceof UniqueConstraintViolationException
+      const conflict = error instanceof DeadlockException || error instanceof LockWaitTimeoutException || error instanceof UniqueConstraintViolationException
       if (!conflict || attempt >= attempts) throw error
       await new Promise((resolve) => setTimeout(resolve, 2 ** attempt + Math.random() * 10))
     }

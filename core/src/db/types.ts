@@ -1,5 +1,5 @@
 /** Column types that compare equal on SQLite, MySQL and MariaDB (a native JSON column does not: MariaDB's is a longtext with a check). */
-import { type EntityProperty, type Platform, Type, p } from '@mikro-orm/core'
+import { type EntityProperty, type Platform, p, Type } from '@mikro-orm/core'
 import { monotonicFactory } from 'ulid'
 
 class JsonText extends Type<unknown, string | null> {

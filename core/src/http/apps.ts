@@ -10,9 +10,7 @@ const root = resolve(import.meta.dirname, '../../..')
 
 export async function appRoutes(app: App, hub: Hub): Promise<void> {
   const apps = ['workbench', 'admin'] as const
-  app.get('/', { schema: { hide: true } }, async (_request, reply) =>
-    reply.redirect((await ownerExists(hub.em())) ? '/workbench' : '/admin/setup'),
-  )
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect((await ownerExists(hub.em())) ? '/workbench' : '/admin/setup'))
   for (const name of apps) {
     const dist = join(root, `${name}-ui/dist`)
     const index = join(dist, 'index.html')

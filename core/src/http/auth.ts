@@ -6,8 +6,8 @@ import type { MongoAbility } from '@casl/ability'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import { HubError } from '../../sdk/errors.ts'
-import type { Access } from '../access/access-cache.ts'
 import { buildAbility, splitPermission } from '../access/ability.ts'
+import type { Access } from '../access/access-cache.ts'
 import { ApiToken, Session } from '../domain/session/session.entity.ts'
 import { hashToken } from '../domain/session/tokens.ts'
 import type { Hub } from '../hub.ts'
@@ -43,7 +43,8 @@ export const authPlugin = fastifyPlugin(async (app: FastifyInstance, { hub }: { 
 
   app.addHook('onRoute', (route) => {
     const documentation = route.url.startsWith('/api/docs')
-    if (route.url.startsWith('/api') && !documentation && !route.config?.access) throw new Error(`${route.method} ${route.url} does not say who may use it (config.access)`)
+    if (route.url.startsWith('/api') && !documentation && !route.config?.access)
+      throw new Error(`${route.method} ${route.url} does not say who may use it (config.access)`)
   })
 
   app.addHook('onRequest', async (request) => {
@@ -87,7 +88,9 @@ async function byApiToken(hub: Hub, token: string): Promise<Actor | undefined> {
   if (!access) return undefined
   if (!row.usedAt || Date.now() - row.usedAt.getTime() > seenEveryMs) await em.nativeUpdate(ApiToken, { id: row.id }, { usedAt: new Date() })
   // A token can do what it was made for, of what its owner may do today.
-  const owned = access.owner ? row.permissions.map((permission) => ({ permission })) : access.grants.filter((grant) => row.permissions.includes(grant.permission))
+  const owned = access.owner
+    ? row.permissions.map((permission) => ({ permission }))
+    : access.grants.filter((grant) => row.permissions.includes(grant.permission))
   const facts = { id: access.agent.id, departmentId: access.agent.departmentId ?? null, treeIds: access.treeIds, owner: false }
   return { ...access, owner: false, grants: owned, ability: buildAbility(facts, owned), sessionId: null }
 }

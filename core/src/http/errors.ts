@@ -11,7 +11,8 @@ export function toHubError(error: unknown): HubError {
     })
   if (known.statusCode === 413) return new HubError('HUB_REQUEST_TOO_LARGE', 'The request is too large')
   if (known.statusCode === 429) return new HubError('HUB_RATE_LIMITED', 'Too many requests')
-  if (known.statusCode && known.statusCode >= 400 && known.statusCode < 500) return new HubError('HUB_REQUEST_INVALID', known.message ?? 'The request is not valid')
+  if (known.statusCode && known.statusCode >= 400 && known.statusCode < 500)
+    return new HubError('HUB_REQUEST_INVALID', known.message ?? 'The request is not valid')
   if (isUnavailable(error)) return new HubError('HUB_UNAVAILABLE', 'The hub cannot reach its database now')
   return new HubError('HUB_INTERNAL', 'Something went wrong')
 }

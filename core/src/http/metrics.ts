@@ -1,5 +1,5 @@
 /** Numbers for Prometheus. Labels are few and fixed: never an id, never a customer. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 export interface Metrics {
   registry: Registry

@@ -9,7 +9,7 @@ import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
 import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
 import type { LoadedPlugin, RefusedPlugin } from './load.ts'
-import { openSettings, parseSettings, redactSettings, sealSettings, mergeSecrets, type Vault } from './settings.ts'
+import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings, type Vault } from './settings.ts'
 
 export type Undo = () => void | Promise<void>
 export type Installer = (plugin: LoadedPlugin, ctx: PluginContext) => Undo | void | Promise<Undo | void>

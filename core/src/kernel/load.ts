@@ -44,8 +44,7 @@ export function loadOrder(found: readonly FoundPlugin[]): { loaded: LoadedPlugin
       refused.push({ id, dir: plugin.dir, error })
       return false
     }
-    if (state.get(id) === 'visiting')
-      return refuse(new HubError('HUB_PLUGIN_CYCLE', `These plugins need each other: ${[...path, id].join(' → ')}`))
+    if (state.get(id) === 'visiting') return refuse(new HubError('HUB_PLUGIN_CYCLE', `These plugins need each other: ${[...path, id].join(' → ')}`))
     state.set(id, 'visiting')
     for (const [needed, range] of Object.entries(plugin.manifest.requires?.plugins ?? {})) {
       const other = candidates.get(needed)
@@ -69,8 +68,7 @@ function faultOf(manifest: PluginManifest): HubError | undefined {
     return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: lower-case letters and digits, not ${[...reserved].join(', ')}`)
   if (!semver.valid(manifest.version)) return new HubError('HUB_PLUGIN_INVALID', `"${manifest.version}" is not a version`)
   const range = manifest.requires?.hub
-  if (range && !semver.satisfies(hubVersion, range))
-    return new HubError('HUB_PLUGIN_VERSION', `${manifest.id} needs Huike ${range}, this is ${hubVersion}`)
+  if (range && !semver.satisfies(hubVersion, range)) return new HubError('HUB_PLUGIN_VERSION', `${manifest.id} needs Huike ${range}, this is ${hubVersion}`)
   for (const entity of manifest.entities ?? []) {
     const table = entity.meta.tableName ?? entity.meta.collection ?? ''
     if (!table.startsWith(`${manifest.id}_`))

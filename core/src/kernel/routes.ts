@@ -30,7 +30,10 @@ export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel)
         if (!existsSync(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
         // A script for other people's pages may be loaded by them.
         if (asset.embeddable) reply.header('cross-origin-resource-policy', 'cross-origin')
-        return reply.type(asset.type).header('cache-control', `public, max-age=${asset.maxAgeSeconds ?? 300}`).send(createReadStream(file))
+        return reply
+          .type(asset.type)
+          .header('cache-control', `public, max-age=${asset.maxAgeSeconds ?? 300}`)
+          .send(createReadStream(file))
       })
     try {
       for (const asset of manifest.assets ?? []) serve(asset)

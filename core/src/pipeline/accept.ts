@@ -34,8 +34,7 @@ export class Intake {
   /** Resolves when every event is safe. Throws HUB_CHANNEL_DISABLED, HUB_IDENTITY_BLOCKED, or what a hook refuses with. */
   async accept(inboxId: string, events: readonly InboundEvent[]): Promise<Accepted[]> {
     const inbox = await this.inbox(inboxId)
-    if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel))
-      throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
+    if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel)) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
     const results: Accepted[] = []
     // One sender's events keep their order; senders do not wait for each other (their calls are separate).
     for (const event of events) results.push(await this.#one(inbox, event))
@@ -163,4 +162,3 @@ async function settled(event: InboundEvent, outcome: InboundOutcome, park: () =>
 function revive(event: InboundEvent): InboundEvent {
   return event.kind === 'message' && event.sentAt ? { ...event, sentAt: new Date(event.sentAt) } : event
 }
-

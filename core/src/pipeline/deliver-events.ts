@@ -16,17 +16,16 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
   for (;;) {
     const em = hub.em()
     const now = new Date()
-    const rows = await em.find(
-      Delivery,
-      { listener, dueAt: { $lte: now } },
-      { orderBy: { dueAt: 'asc', id: 'asc' }, limit: page, disableIdentityMap: true },
-    )
+    const rows = await em.find(Delivery, { listener, dueAt: { $lte: now } }, { orderBy: { dueAt: 'asc', id: 'asc' }, limit: page, disableIdentityMap: true })
     if (rows.length === 0) return
     // A hint and a sweep, or two processes, may see the same rows: an update that only one can win decides.
     const ids = rows.map((row) => row.id)
     const until = new Date(now.getTime() + leaseMs)
     const claimed = await em.nativeUpdate(Delivery, { id: { $in: ids }, dueAt: { $lte: now } }, { dueAt: until })
-    const won = claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, dueAt: until }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
+    const won =
+      claimed === rows.length
+        ? ids
+        : (await em.find(Delivery, { id: { $in: ids }, dueAt: until }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
     for (const row of rows.filter(({ id }) => won.includes(id))) {
       if (Date.now() - now.getTime() > turnMs) break

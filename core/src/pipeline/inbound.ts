@@ -6,15 +6,15 @@ import type { InboundEvent } from '../../sdk/channel.ts'
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
 import { newId } from '../db/types.ts'
+import { Contact, Identity } from '../domain/contact/contact.entity.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { conversationFacts } from '../domain/conversation/facts.ts'
-import { Contact, Identity } from '../domain/contact/contact.entity.ts'
-import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import { customerKey } from '../domain/customer/desk.ts'
 import { claimFiles } from '../domain/file/claim-files.ts'
+import type { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 
 export interface InboundItem {
@@ -155,10 +155,13 @@ async function openChanges(
   if (wanted.length === 0) return new Map()
   // Read first, lock by primary key after: locking a missing row locks the gap and dead-locks with its neighbour.
   const open = await em.find(Conversation, { openIdentityId: { $in: wanted } }, { fields: ['id'], disableIdentityMap: true })
-  const locked = await lockConversations(em, open.map((row) => row.id))
+  const locked = await lockConversations(
+    em,
+    open.map((row) => row.id),
+  )
   const changes = new Map<string, ConversationChange>()
+  // Closed while we waited for the lock: then a new one is opened.
   for (const conversation of locked.values())
-    // Closed while we waited for the lock: then a new one is opened.
     if (conversation.openIdentityId) changes.set(conversation.openIdentityId, new ConversationChange(conversation, visibilityOf(conversation)))
   return changes
 }
@@ -207,11 +210,7 @@ async function apply(
     }
     case 'recall': {
       const change = changes.get(identity.id)
-      const message = await em.findOne(
-        Message,
-        { inboxId: inbox.id, dedupeKey: `in:${event.messageExternalId}` },
-        { disableIdentityMap: true },
-      )
+      const message = await em.findOne(Message, { inboxId: inbox.id, dedupeKey: `in:${event.messageExternalId}` }, { disableIdentityMap: true })
       if (change && message && message.conversationId === change.conversation.id && !message.recalledAt) {
         message.recalledAt = change.at
         change.touch(message)

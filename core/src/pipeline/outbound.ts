@@ -8,11 +8,11 @@ import { SendError } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
 import type { ComposablePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
-import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
 import { changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { claimFiles } from '../domain/file/claim-files.ts'
+import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
@@ -62,18 +62,18 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
 
 async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<ComposablePart[]> {
   if (request.note) return request.parts
-  const conversation = await em.findOne(
-    Conversation,
-    { id: request.conversationId },
-    { fields: ['channel', 'inboxId'], disableIdentityMap: true },
-  )
+  const conversation = await em.findOne(Conversation, { id: request.conversationId }, { fields: ['channel', 'inboxId'], disableIdentityMap: true })
   if (!conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
   const capabilities = adapterOf(hub, conversation.channel)?.capabilities
   if (!capabilities) throw new HubError('HUB_CHANNEL_DISABLED', 'The channel of this conversation is switched off')
   for (const part of request.parts) {
-    if (!capabilities.send.includes(part.type)) throw new HubError('HUB_MESSAGE_REFUSED', `This channel cannot carry ${part.type}`, { reason: 'part', part: part.type })
+    if (!capabilities.send.includes(part.type))
+      throw new HubError('HUB_MESSAGE_REFUSED', `This channel cannot carry ${part.type}`, { reason: 'part', part: part.type })
     if (part.type === 'text' && capabilities.maxTextLength && [...part.text].length > capabilities.maxTextLength)
-      throw new HubError('HUB_MESSAGE_REFUSED', `The text is longer than ${capabilities.maxTextLength} characters`, { reason: 'length', max: capabilities.maxTextLength })
+      throw new HubError('HUB_MESSAGE_REFUSED', `The text is longer than ${capabilities.maxTextLength} characters`, {
+        reason: 'length',
+        max: capabilities.maxTextLength,
+      })
   }
   const hooked = await hub.kernel.hook('outbound.send', {
     inboxId: conversation.inboxId,
@@ -135,9 +135,7 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   const em = hub.em()
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
   const again = (failure: string, afterMs = backoffMs(row.attempts)): Fate =>
-    row.attempts >= maxAttempts
-      ? { status: 'failed', failure }
-      : { status: 'queued', failure, dueAt: new Date(Date.now() + afterMs) }
+    row.attempts >= maxAttempts ? { status: 'failed', failure } : { status: 'queued', failure, dueAt: new Date(Date.now() + afterMs) }
   const inbox = await openInbox(hub, message.inboxId)
   const adapter = inbox && adapterOf(hub, inbox.channel)
   if (!inbox?.enabled || !adapter?.send) return again('channel-off')

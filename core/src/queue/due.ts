@@ -8,8 +8,8 @@ import { Delivery, Job, Outbound, ParkedEvent } from '../domain/message/message.
 import type { Hub } from '../hub.ts'
 import { deliverEvents } from '../pipeline/deliver-events.ts'
 import { deliverConversation } from '../pipeline/outbound.ts'
-import { runJob } from './jobs.ts'
 import { KeyedRunner } from './in-process.ts'
+import { runJob } from './jobs.ts'
 import type { Topic } from './queue.ts'
 
 const sweepEveryMs = 1_000

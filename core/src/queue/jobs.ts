@@ -8,13 +8,7 @@ const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
 /** A job that has not come back by then is taken over: its process is gone. */
 const leaseMs = 10 * 60_000
 
-export async function enqueueJob(
-  hub: Hub,
-  plugin: string,
-  name: string,
-  data: unknown,
-  options: { key?: string; delayMs?: number } = {},
-): Promise<void> {
+export async function enqueueJob(hub: Hub, plugin: string, name: string, data: unknown, options: { key?: string; delayMs?: number } = {}): Promise<void> {
   const id = newId()
   const now = new Date()
   try {
@@ -56,7 +50,11 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
     await em.nativeUpdate(Job, { id, dueAt: row.dueAt }, { dueAt: new Date(now.getTime() + 60_000) })
     return
   }
-  const claimed = await em.nativeUpdate(Job, { id, dueAt: row.dueAt, attempts: row.attempts }, { dueAt: new Date(now.getTime() + leaseMs), attempts: row.attempts + 1 })
+  const claimed = await em.nativeUpdate(
+    Job,
+    { id, dueAt: row.dueAt, attempts: row.attempts },
+    { dueAt: new Date(now.getTime() + leaseMs), attempts: row.attempts + 1 },
+  )
   if (claimed === 0) return
   const again = (ms: number, attempts: number, error = '') => em.nativeUpdate(Job, { id }, { dueAt: new Date(Date.now() + ms), attempts, error })
   try {

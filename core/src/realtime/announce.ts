@@ -1,7 +1,7 @@
 /** After a commit: tells every process what changed in which conversation. Who may hear it is decided where the sockets are. */
 import type { Conversation as WireConversation, Message as WireMessage } from '../../sdk/wire/conversation.ts'
-import { conversationJson, presentMessage } from '../domain/conversation/conversation.present.ts'
 import type { ConversationChange, Visibility } from '../domain/conversation/change.ts'
+import { conversationJson, presentMessage } from '../domain/conversation/conversation.present.ts'
 import type { Hub } from '../hub.ts'
 import { notifyCustomer } from './notify-customer.ts'
 

@@ -86,7 +86,11 @@ export function startCatchUp(hub: Hub, { needed, agents, tell }: CatchUp): () =>
 
   async function tellCustomer(em: Em, id: string, rev: number): Promise<void> {
     // Reading, assigning and notes are no news for the customer.
-    const news = await em.find(Message, { conversationId: id, rev: { $gt: customers.of(id) }, direction: { $ne: 'note' } }, { limit: 1, fields: ['id'], disableIdentityMap: true })
+    const news = await em.find(
+      Message,
+      { conversationId: id, rev: { $gt: customers.of(id) }, direction: { $ne: 'note' } },
+      { limit: 1, fields: ['id'], disableIdentityMap: true },
+    )
     const conversation = news.length > 0 && (await em.findOne(Conversation, { id }, { disableIdentityMap: true }))
     if (conversation) notifyCustomer(hub, conversation, { kind: 'changed', rev: conversation.rev })
     else customers.told(id, rev)

@@ -3,15 +3,15 @@
  * the conversation as it is now gets it, who could before and no longer may is told it is gone, others hear nothing.
  */
 import { subject } from '@casl/ability'
-import type { Namespace, Server, Socket } from 'socket.io'
 import { parseCookie } from 'cookie'
+import type { Namespace, Server, Socket } from 'socket.io'
 import type { ConversationPush } from '../../sdk/wire/conversation.ts'
 import type { Access } from '../access/access-cache.ts'
 import { stayAlive } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
 import type { Visibility } from '../domain/conversation/change.ts'
-import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
 import { identify } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'

@@ -1,7 +1,7 @@
 /** Hurries news to a customer whose own client reads the conversation from the hub (a `pull` channel). May be lost: `catch-up.ts` finds out. */
 import type { CustomerNote } from '../../sdk/channel.ts'
-import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
+import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
 

@@ -2,9 +2,9 @@
 import type { Server, Socket } from 'socket.io'
 import { HubError } from '../../sdk/errors.ts'
 import type { PluginContext, SocketDeclaration, SocketPrincipal } from '../../sdk/plugin.ts'
-import type { LoadedPlugin } from '../kernel/load.ts'
-import type { Undo } from '../kernel/kernel.ts'
 import type { Hub } from '../hub.ts'
+import type { Undo } from '../kernel/kernel.ts'
+import type { LoadedPlugin } from '../kernel/load.ts'
 
 interface Push {
   plugin: string

@@ -27,7 +27,8 @@ export const inboxSettings = Type.Object({
   trackVisits: Type.Boolean({ title: '记录访客浏览轨迹|Record the page trail', default: true }),
   identitySecret: Type.String({
     title: '访客身份签名密钥|Key that signs visitor identities',
-    description: '网站后端用它签发 HS256 JWT，证明访客是谁。至少 32 个字符。|The site signs HS256 JWTs with it to tell who is logged in. At least 32 characters.',
+    description:
+      '网站后端用它签发 HS256 JWT，证明访客是谁。至少 32 个字符。|The site signs HS256 JWTs with it to tell who is logged in. At least 32 characters.',
     format: 'secret',
     maxLength: 200,
     default: '',

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CustomerThread } from '@huike/core/sdk/desk.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { ComposablePart } from '@huike/core/sdk/message-parts.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { Id, Ok } from '@huike/core/sdk/wire/common.ts'
+import { CustomerThread } from '@huike/core/sdk/wire/customer.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
@@ -141,19 +141,23 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     /** What a visitor leaves when nobody is there; not verified. */
     contact: Type.Optional(Type.Object({ name: Type.String({ maxLength: 60 }), address: Type.String({ maxLength: 190 }) })),
   })
-  app.post('/messages', { config: { access: 'public', rateLimit: { max: 120, timeWindow: 60_000, keyGenerator: byToken } }, schema: { body: SendBody } }, async (request, reply) => {
-    const { clientId, parts, visitId, contact } = request.body as Static<typeof SendBody>
-    const visitor = await visitorOf(request)
-    const from = contact && !visitor.sender.verified ? { ...visitor.sender, ...leftBy(contact) } : visitor.sender
-    const words = parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
-    if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
-    const [accepted] = await ctx.accept(visitor.inboxId, [
-      // The client's id is made unique by its owner: nobody can take the place of another's message.
-      { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`.slice(0, 190), from, parts: words },
-    ])
-    if (visitId) await ctx.desk.spoke(refOf(visitor), visitId)
-    return reply.status(201).send({ clientId, duplicate: accepted?.duplicate ?? false, messageId: accepted?.messageId ?? null, seq: accepted?.seq ?? null })
-  })
+  app.post(
+    '/messages',
+    { config: { access: 'public', rateLimit: { max: 120, timeWindow: 60_000, keyGenerator: byToken } }, schema: { body: SendBody } },
+    async (request, reply) => {
+      const { clientId, parts, visitId, contact } = request.body as Static<typeof SendBody>
+      const visitor = await visitorOf(request)
+      const from = contact && !visitor.sender.verified ? { ...visitor.sender, ...leftBy(contact) } : visitor.sender
+      const words = parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
+      if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
+      const [accepted] = await ctx.accept(visitor.inboxId, [
+        // The client's id is made unique by its owner: nobody can take the place of another's message.
+        { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`.slice(0, 190), from, parts: words },
+      ])
+      if (visitId) await ctx.desk.spoke(refOf(visitor), visitId)
+      return reply.status(201).send({ clientId, duplicate: accepted?.duplicate ?? false, messageId: accepted?.messageId ?? null, seq: accepted?.seq ?? null })
+    },
+  )
 
   const ReadBody = Type.Object({ conversationId: Id, seq: Type.Integer({ minimum: 0 }), status: Type.Union([Type.Literal('delivered'), Type.Literal('read')]) })
   app.post('/receipts', { config: limited(600), schema: { body: ReadBody, response: { 200: Ok } } }, async (request) => {

@@ -12,6 +12,12 @@ export default defineConfig({
     outDir: join(import.meta.dirname, 'dist'),
     emptyOutDir: false,
     modulePreload: false,
-    lib: { entry: join(import.meta.dirname, `src/${entry}.ts`), formats: ['iife'], name: `huike_${entry}`, fileName: () => (entry === 'loader' ? 'widget.js' : 'frame.js'), cssFileName: 'frame' },
+    lib: {
+      entry: join(import.meta.dirname, `src/${entry}.ts`),
+      formats: ['iife'],
+      name: `huike_${entry}`,
+      fileName: () => (entry === 'loader' ? 'widget.js' : 'frame.js'),
+      cssFileName: 'frame',
+    },
   },
 })

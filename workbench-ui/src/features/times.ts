@@ -17,13 +17,17 @@ export function shortTime(iso: string, locale: string, now = new Date()): string
 }
 export const clockTime = (iso: string, locale: string): string => format(locale, { hour: '2-digit', minute: '2-digit', hour12: false }).format(new Date(iso))
 export const fullTime = (iso: string, locale: string): string =>
-  format(locale, { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(new Date(iso))
+  format(locale, { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(
+    new Date(iso),
+  )
 
 export function dayLabel(iso: string, locale: string, words: { today: string; yesterday: string }, now = new Date()): string {
   const date = new Date(iso)
   if (sameDay(date, now)) return words.today
   if (sameDay(date, new Date(now.getTime() - 86_400_000))) return words.yesterday
-  return format(locale, { year: date.getFullYear() === now.getFullYear() ? undefined : 'numeric', month: 'long', day: 'numeric', weekday: 'short' }).format(date)
+  return format(locale, { year: date.getFullYear() === now.getFullYear() ? undefined : 'numeric', month: 'long', day: 'numeric', weekday: 'short' }).format(
+    date,
+  )
 }
 
 /** The site a link leads to, for a glance. */

@@ -4,11 +4,11 @@
  */
 import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowReactive } from 'vue'
+import type { ComposablePart } from '../../../core/sdk/message-parts.ts'
+import type { Conversation, ConversationGroup, ConversationPush, GroupCounts, Message } from '../../../core/sdk/wire/conversation.ts'
 import { ApiError, api, get, query } from '../../../core/ui-kit/api.ts'
 import { useRealtime } from '../../../core/ui-kit/realtime.ts'
 import { useSession } from '../../../core/ui-kit/session.store.ts'
-import type { ComposablePart } from '../../../core/sdk/message-parts.ts'
-import type { Conversation, ConversationGroup, ConversationPush, GroupCounts, Message } from '../../../core/sdk/wire/conversation.ts'
 
 interface Thread {
   messages: Message[]
@@ -98,10 +98,12 @@ export const useConversations = defineStore('conversations', () => {
     if (!known || known.rev <= conversation.rev) byId.set(conversation.id, conversation)
   }
 
-  let countTimer: ReturnType<typeof setTimeout> | undefined
+  let countsAsked = false
   function refreshCounts(): void {
-    countTimer ??= setTimeout(async () => {
-      countTimer = undefined
+    if (countsAsked) return
+    countsAsked = true
+    setTimeout(async () => {
+      countsAsked = false
       counts.value = await get<GroupCounts>('/conversations/counts').catch(() => counts.value)
     }, 300)
   }
@@ -192,7 +194,8 @@ export const useConversations = defineStore('conversations', () => {
   /** After every connect: what changed while we were away. */
   async function resync(): Promise<void> {
     if (lastSync === '') {
-      lastSync = (await get<{ serverTime: string }>(`/conversations/changes${query({ since: new Date(Date.now() + session.clockSkew).toISOString() })}`)).serverTime
+      lastSync = (await get<{ serverTime: string }>(`/conversations/changes${query({ since: new Date(Date.now() + session.clockSkew).toISOString() })}`))
+        .serverTime
     } else {
       let cursor: string | null = null
       let serverTime = ''
@@ -311,5 +314,29 @@ export const useConversations = defineStore('conversations', () => {
 
   const unread = computed(() => [...byId.values()].reduce((sum, c) => sum + (c.assigneeId === myId.value && c.status === 'open' ? c.unread : 0), 0))
 
-  return { byId, threads, pending, stars, lists, counts, typing, myId, unread, sorted, loadList, open, loadOlder, send, transmit, discard, act, markRead, toggleStar, start, stop, forget, onArrival }
+  return {
+    byId,
+    threads,
+    pending,
+    stars,
+    lists,
+    counts,
+    typing,
+    myId,
+    unread,
+    sorted,
+    loadList,
+    open,
+    loadOlder,
+    send,
+    transmit,
+    discard,
+    act,
+    markRead,
+    toggleStar,
+    start,
+    stop,
+    forget,
+    onArrival,
+  }
 })

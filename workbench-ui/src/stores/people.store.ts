@@ -1,10 +1,10 @@
 /** Colleagues, inboxes and tags: the small lists that names are looked up in. */
 import { defineStore } from 'pinia'
 import { reactive, ref } from 'vue'
-import { get } from '../../../core/ui-kit/api.ts'
-import { useRealtime } from '../../../core/ui-kit/realtime.ts'
 import type { Colleague } from '../../../core/sdk/wire/agent.ts'
 import type { Tag } from '../../../core/sdk/wire/contact.ts'
+import { get } from '../../../core/ui-kit/api.ts'
+import { useRealtime } from '../../../core/ui-kit/realtime.ts'
 
 export interface InboxBrief {
   id: string
@@ -32,10 +32,12 @@ export const usePeople = defineStore('people', () => {
     tags.value = (await get<{ items: Tag[] }>('/tags')).items
   }
 
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let asked = false
   const soon = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined
+    if (asked) return
+    asked = true
+    setTimeout(() => {
+      asked = false
       void loadColleagues().catch(() => undefined)
     }, 500)
   }

@@ -1,9 +1,9 @@
 /** The only way agents become JSON. */
-import type { Agent as WireAgent, Colleague } from '../../../sdk/wire/agent.ts'
+import type { Colleague, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
 import type { Em } from '../../db/orm.ts'
 import { presenceTtlMs } from '../conversation/assign-conversation.ts'
 import { SkillGroupMember } from '../department/department.entity.ts'
-import { Agent, AgentRole, type Presence } from './agent.entity.ts'
+import { type Agent, AgentRole, type Presence } from './agent.entity.ts'
 
 /** What an agent chose, if they are connected; else offline. */
 export function effectivePresence(agent: Pick<Agent, 'presence' | 'seenAt'>, now = Date.now()): Presence {

@@ -72,14 +72,18 @@ export function agentRoutes(app: App, hub: Hub): void {
     return reply.status(201).send({ agent: wire as WireAgent, invitation: linkOf(hub, token) })
   })
 
-  app.post('/api/agents/:id/invitation', { config: manage, schema: { params: IdParams, response: { 200: Type.Object({ invitation: Type.String() }) } } }, async (request) => {
-    const em = hub.em()
-    const agent = await em.findOne(Agent, { id: request.params.id }, { disableIdentityMap: true })
-    if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
-    if (agent.passwordHash !== null) throw new HubError('HUB_CONFLICT', 'This agent has joined already')
-    await em.nativeDelete(Invitation, { agentId: agent.id })
-    return { invitation: linkOf(hub, await invite(em, agent.id)) }
-  })
+  app.post(
+    '/api/agents/:id/invitation',
+    { config: manage, schema: { params: IdParams, response: { 200: Type.Object({ invitation: Type.String() }) } } },
+    async (request) => {
+      const em = hub.em()
+      const agent = await em.findOne(Agent, { id: request.params.id }, { disableIdentityMap: true })
+      if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+      if (agent.passwordHash !== null) throw new HubError('HUB_CONFLICT', 'This agent has joined already')
+      await em.nativeDelete(Invitation, { agentId: agent.id })
+      return { invitation: linkOf(hub, await invite(em, agent.id)) }
+    },
+  )
 
   app.patch('/api/agents/:id', { config: manage, schema: { params: IdParams, body: AgentPatch, response: { 200: WireAgent } } }, async (request) => {
     const { roleIds, skillGroupIds, ...fields } = request.body
@@ -149,7 +153,14 @@ async function openInvitation(em: Em, token: string): Promise<{ invitation: Invi
 async function invite(em: Em, agentId: string): Promise<string> {
   const token = newToken()
   const now = new Date()
-  await em.insert(Invitation, { id: newId(), agentId, tokenHash: hashToken(token), createdAt: now, expiresAt: new Date(now.getTime() + invitationMs), usedAt: null })
+  await em.insert(Invitation, {
+    id: newId(),
+    agentId,
+    tokenHash: hashToken(token),
+    createdAt: now,
+    expiresAt: new Date(now.getTime() + invitationMs),
+    usedAt: null,
+  })
   return token
 }
 
@@ -157,13 +168,21 @@ const linkOf = (hub: Hub, token: string): string => `${hub.publicUrl()}/admin/jo
 
 async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], skillGroupIds?: readonly string[]): Promise<void> {
   if (roleIds) {
-    if ((await em.count(Role, { id: { $in: [...roleIds] } })) < new Set(roleIds).size) throw new HubError('HUB_NOT_FOUND', 'There is no such role', { path: '/roleIds' })
+    if ((await em.count(Role, { id: { $in: [...roleIds] } })) < new Set(roleIds).size)
+      throw new HubError('HUB_NOT_FOUND', 'There is no such role', { path: '/roleIds' })
     await em.nativeDelete(AgentRole, { agentId })
-    await em.insertMany(AgentRole, [...new Set(roleIds)].map((roleId) => ({ agentId, roleId })))
+    await em.insertMany(
+      AgentRole,
+      [...new Set(roleIds)].map((roleId) => ({ agentId, roleId })),
+    )
   }
   if (skillGroupIds) {
     await em.nativeDelete(SkillGroupMember, { agentId })
-    if (skillGroupIds.length > 0) await em.insertMany(SkillGroupMember, [...new Set(skillGroupIds)].map((skillGroupId) => ({ agentId, skillGroupId })))
+    if (skillGroupIds.length > 0)
+      await em.insertMany(
+        SkillGroupMember,
+        [...new Set(skillGroupIds)].map((skillGroupId) => ({ agentId, skillGroupId })),
+      )
   }
 }
 

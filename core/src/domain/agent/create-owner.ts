@@ -1,13 +1,13 @@
 /** The first agent of a hub, and the roles everybody starts from. */
 import { HubError } from '../../../sdk/errors.ts'
+import { takeLease } from '../../db/lease.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { createStarterInboxes } from '../inbox/create-inbox.ts'
-import { checkPassword, hashPassword } from '../session/password.ts'
 import { Role } from '../role/role.entity.ts'
+import { checkPassword, hashPassword } from '../session/password.ts'
 import { Agent, AgentRole } from './agent.entity.ts'
-import { takeLease } from '../../db/lease.ts'
 
 export async function ownerExists(em: Em): Promise<boolean> {
   const owner = await em.findOne(Role, { builtin: 'owner' }, { disableIdentityMap: true })

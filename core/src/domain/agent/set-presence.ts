@@ -22,8 +22,7 @@ export async function stayAlive(hub: Hub, agentIds: readonly string[]): Promise<
 export async function handOver(hub: Hub, agentId: string, toAgentId: string): Promise<number> {
   const em = hub.em()
   const to = await em.findOne(Agent, { id: toAgentId, active: true }, { disableIdentityMap: true })
-  if (!to || effectivePresence(to) !== 'online' || to.id === agentId)
-    throw new HubError('HUB_AGENT_UNAVAILABLE', 'This colleague is not online')
+  if (!to || effectivePresence(to) !== 'online' || to.id === agentId) throw new HubError('HUB_AGENT_UNAVAILABLE', 'This colleague is not online')
   const mine = await em.find(Conversation, { assigneeId: agentId, status: 'open' }, { fields: ['id'], disableIdentityMap: true })
   for (const { id } of mine)
     await changeConversation(hub, id, async (change, tx) => {

@@ -2,14 +2,14 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok, Page } from '../../../sdk/wire/common.ts'
-import { Contact as WireContact, ContactPatch, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
+import { ContactPatch, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import { Conversation as WireConversation } from '../../../sdk/wire/conversation.ts'
-import { whereAllowed } from '../../access/scope.ts'
 import { maySee, type PersonalField } from '../../access/mask.ts'
 import { personalFields } from '../../access/permissions.ts'
+import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
-import { actorOf, type Actor } from '../../http/auth.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
@@ -65,7 +65,10 @@ export function contactRoutes(app: App, hub: Hub): void {
   )
 
   const TagParams = Type.Object({ id: Id, tagId: Id })
-  for (const [method, added] of [['PUT', true], ['DELETE', false]] as const) {
+  for (const [method, added] of [
+    ['PUT', true],
+    ['DELETE', false],
+  ] as const) {
     app.route({
       method,
       url: '/api/contacts/:id/tags/:tagId',

@@ -1,14 +1,15 @@
 /** Who gets a conversation: least loaded first, never beyond the cap, a busy agent only when nobody else is there. */
+
+import { raw } from '@mikro-orm/core'
+import { subtree } from '../../access/access-cache.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
-import { subtree } from '../../access/access-cache.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { Department, SkillGroupMember } from '../department/department.entity.ts'
 import { type ConversationChange, changeConversation } from './change.ts'
-import { Assignment, Conversation } from './conversation.entity.ts'
+import { type Assignment, Conversation } from './conversation.entity.ts'
 import { conversationFacts } from './facts.ts'
-import { raw } from '@mikro-orm/core'
 
 /** An agent whose last sign of life is older counts as offline, whatever they chose. */
 export const presenceTtlMs = 45_000
@@ -28,8 +29,7 @@ export async function assignTo(
   const fromAgentId = conversation.assigneeId ?? null
   if (fromAgentId === toAgentId) return
   if (fromAgentId) await release(em, fromAgentId)
-  if (toAgentId && !options.counted)
-    await em.nativeUpdate(Agent, { id: toAgentId }, { openCount: raw('open_count + 1'), lastAssignedAt: at })
+  if (toAgentId && !options.counted) await em.nativeUpdate(Agent, { id: toAgentId }, { openCount: raw('open_count + 1'), lastAssignedAt: at })
   conversation.assigneeId = toAgentId
   conversation.status = toAgentId ? 'open' : 'queued'
   if (toAgentId) {
@@ -109,9 +109,7 @@ export async function routeQueue(hub: Hub): Promise<number> {
     .find(Conversation, { status: 'queued' }, { orderBy: { createdAt: 'asc' }, limit: 50, fields: ['id'], disableIdentityMap: true })
   let given = 0
   for (const { id } of waiting) {
-    const { result } = await changeConversation(hub, id, async (change, em) =>
-      change.conversation.status === 'queued' && (await route(em, change)),
-    )
+    const { result } = await changeConversation(hub, id, async (change, em) => change.conversation.status === 'queued' && (await route(em, change)))
     if (result) given++
   }
   return given

@@ -2,15 +2,16 @@
  * Everything that changes a conversation goes through one of these: it numbers messages, counts revisions, keeps
  * what was before, and collects what is to be told once the transaction has committed.
  */
+
+import { LockMode } from '@mikro-orm/core'
+import { HubError } from '../../../sdk/errors.ts'
 import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
 import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
 import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { announce } from '../../realtime/announce.ts'
-import { HubError } from '../../../sdk/errors.ts'
-import { LockMode } from '@mikro-orm/core'
-import { retryOnConflict } from '../../db/retry.ts'
 import { Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
 import { Assignment, Conversation } from './conversation.entity.ts'
 import { conversationFacts, messageFacts } from './facts.ts'
@@ -170,11 +171,7 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
 }
 
 /** Owes events to their listeners, in the caller's transaction; returns the listeners to hurry after the commit. */
-export async function writeEvents(
-  hub: Hub,
-  em: Em,
-  events: readonly { name: HubEventName; data: HubEvents[HubEventName] }[],
-): Promise<Set<string>> {
+export async function writeEvents(hub: Hub, em: Em, events: readonly { name: HubEventName; data: HubEvents[HubEventName] }[]): Promise<Set<string>> {
   const now = new Date()
   const rows = events.flatMap(({ name, data }) => {
     const eventId = newId()

@@ -1,14 +1,15 @@
 /** Conversations: lists, the gap after an absence, messages, and what an agent does with them. */
+
+import { type MongoAbility, subject } from '@casl/ability'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
-import { Conversation as WireConversation, ConversationGroup, GroupCounts, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
-import { subject, type MongoAbility } from '@casl/ability'
+import { ConversationGroup, GroupCounts, Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
-import { actorOf, type Actor } from '../../http/auth.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { resendMessage, sendMessage } from '../../pipeline/outbound.ts'
@@ -122,7 +123,11 @@ export function conversationRoutes(app: App, hub: Hub): void {
       // `rev` is read before the messages: what changes in between is fetched again, never missed.
       if (afterRev !== undefined) {
         const size = Math.max(limit, changesPage)
-        const rows = await em.find(Message, { conversationId, rev: { $gt: afterRev } }, { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: size + 1, disableIdentityMap: true })
+        const rows = await em.find(
+          Message,
+          { conversationId, rev: { $gt: afterRev } },
+          { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: size + 1, disableIdentityMap: true },
+        )
         const page = rows.slice(0, size)
         // A revision can carry several messages: the next page starts again at the last one seen.
         const more = rows.length > size

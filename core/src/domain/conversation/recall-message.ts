@@ -16,7 +16,8 @@ export async function recallMessage(hub: Hub, id: string, agentId: string, allow
     const message = await em.findOneOrFail(Message, { id }, { disableIdentityMap: true })
     recalled = message
     if (message.recalledAt) return false
-    if (message.direction !== 'out' && message.direction !== 'note') throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'Only what was sent can be taken back', { reason: 'direction' })
+    if (message.direction !== 'out' && message.direction !== 'note')
+      throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'Only what was sent can be taken back', { reason: 'direction' })
     if (message.authorId !== agentId) throw new HubError('HUB_FORBIDDEN', 'Only its author can take a message back')
     const window = message.direction === 'note' ? Number.POSITIVE_INFINITY : (adapterOf(hub, change.conversation.channel)?.capabilities.recallMs ?? 0)
     if (change.at.getTime() - message.createdAt.getTime() > window)

@@ -1,7 +1,8 @@
 /** The customer's side of the hub: their thread, their files, their visit. Implements `sdk/desk.ts`. */
 import { createHash } from 'node:crypto'
+import type { CustomerRef, Desk, VisitBeat } from '../../../sdk/desk.ts'
 import { HubError } from '../../../sdk/errors.ts'
-import type { CustomerMessage, CustomerRef, CustomerThread, Desk, VisitBeat } from '../../../sdk/desk.ts'
+import type { CustomerMessage, CustomerThread } from '../../../sdk/wire/customer.ts'
 import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
@@ -97,10 +98,15 @@ export function createDesk(hub: Hub): Desk {
       if (!file) return undefined
       if (file.uploadedBy !== customerKey(customer)) {
         const identity = await identityOf(em, customer)
-        const conversation = file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { fields: ['identityId'], disableIdentityMap: true }))
+        const conversation =
+          file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { fields: ['identityId'], disableIdentityMap: true }))
         if (!identity || !conversation || conversation.identityId !== identity.id) return undefined
         // A picture in a colleagues' note is not the customer's.
-        const carried = await em.find(Message, { conversationId: file.conversationId ?? '', direction: { $in: ['in', 'out'] }, recalledAt: null }, { fields: ['parts'], disableIdentityMap: true })
+        const carried = await em.find(
+          Message,
+          { conversationId: file.conversationId ?? '', direction: { $in: ['in', 'out'] }, recalledAt: null },
+          { fields: ['parts'], disableIdentityMap: true },
+        )
         if (!carried.some((message) => message.parts.some((part) => 'fileId' in part && part.fileId === fileId))) return undefined
       }
       const small = thumbnail && file.hasThumbnail
@@ -156,7 +162,10 @@ async function changedSince(em: Em, identity: Identity, current: Conversation, c
       ? [current.id, known.rev]
       : [(await followingConversation(em, known))?.id ?? current.id, 0]
   return {
-    messages: await present(em, page.filter((message) => message.direction !== 'note')),
+    messages: await present(
+      em,
+      page.filter((message) => message.direction !== 'note'),
+    ),
     cursor: encodeCursor(next),
     more: more || known.id !== current.id,
     conversation: await presentCurrent(em, current),
@@ -186,12 +195,12 @@ const shownLines = new Set(['conversation.closed', 'conversation.rated'])
 
 async function present(em: Em, messages: readonly Message[]): Promise<CustomerMessage[]> {
   const shown = messages.filter(
-    (message) =>
-      message.direction === 'in' ||
-      message.direction === 'out' ||
-      message.parts.some((part) => part.type === 'event' && shownLines.has(part.name)),
+    (message) => message.direction === 'in' || message.direction === 'out' || message.parts.some((part) => part.type === 'event' && shownLines.has(part.name)),
   )
-  const names = await namesOf(em, shown.map((message) => (message.direction === 'out' ? message.authorId : null)))
+  const names = await namesOf(
+    em,
+    shown.map((message) => (message.direction === 'out' ? message.authorId : null)),
+  )
   return shown.map((message) => ({
     id: message.id,
     conversationId: message.conversationId,
@@ -253,4 +262,3 @@ async function markSpoken(hub: Hub, inboxId: string, externalId: string, visitId
   await em.nativeUpdate(Visit, { id: visitId, inboxId }, { identityId: identity.id, contactId: identity.contactId, spokeAt: new Date() })
   hub.bus.publish('visitors.changed', {})
 }
-

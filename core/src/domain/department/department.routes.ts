@@ -58,8 +58,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
   app.delete('/api/departments/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const em = hub.em()
     const { id } = request.params
-    const used =
-      (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
+    const used = (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
     if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
     if ((await em.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
     changed()
@@ -84,16 +83,20 @@ export function departmentRoutes(app: App, hub: Hub): void {
     return reply.status(201).send({ id, name, agentIds })
   })
 
-  app.patch('/api/skill-groups/:id', { config: manage, schema: { params: IdParams, body: Type.Partial(SkillGroupInput), response: { 200: Ok } } }, async (request) => {
-    const { name, agentIds } = request.body
-    const { id } = request.params
-    await hub.em().transactional(async (tx) => {
-      if (!(await tx.findOne(SkillGroup, { id }))) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
-      if (name) await tx.nativeUpdate(SkillGroup, { id }, { name: name.trim() })
-      if (agentIds) await setMembers(tx as Em, id, agentIds)
-    })
-    return { ok: true as const }
-  })
+  app.patch(
+    '/api/skill-groups/:id',
+    { config: manage, schema: { params: IdParams, body: Type.Partial(SkillGroupInput), response: { 200: Ok } } },
+    async (request) => {
+      const { name, agentIds } = request.body
+      const { id } = request.params
+      await hub.em().transactional(async (tx) => {
+        if (!(await tx.findOne(SkillGroup, { id }))) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
+        if (name) await tx.nativeUpdate(SkillGroup, { id }, { name: name.trim() })
+        if (agentIds) await setMembers(tx as Em, id, agentIds)
+      })
+      return { ok: true as const }
+    },
+  )
 
   app.delete('/api/skill-groups/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const { id } = request.params
@@ -108,5 +111,9 @@ export function departmentRoutes(app: App, hub: Hub): void {
 
 async function setMembers(em: Em, skillGroupId: string, agentIds: readonly string[]): Promise<void> {
   await em.nativeDelete(SkillGroupMember, { skillGroupId })
-  if (agentIds.length > 0) await em.insertMany(SkillGroupMember, [...new Set(agentIds)].map((agentId) => ({ skillGroupId, agentId })))
+  if (agentIds.length > 0)
+    await em.insertMany(
+      SkillGroupMember,
+      [...new Set(agentIds)].map((agentId) => ({ skillGroupId, agentId })),
+    )
 }

@@ -1,9 +1,8 @@
 /** Files: brought by agents, served to whoever may read the conversation they belong to. */
-import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { MessagePart } from '../../../sdk/message-parts.ts'
 import { IdParams } from '../../../sdk/wire/common.ts'
-import { actorOf, type Actor } from '../../http/auth.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'

@@ -10,7 +10,20 @@ import { StoredFile } from './file.entity.ts'
 
 export const maxFileBytes = 20 * 1024 * 1024
 /** Shown in the page; everything else is a download. SVG and HTML can carry scripts and are never shown. */
-export const inlineTypes = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'audio/mpeg', 'audio/ogg', 'audio/webm', 'audio/mp4', 'audio/wav', 'video/mp4', 'video/webm', 'application/pdf'])
+export const inlineTypes = new Set([
+  'image/png',
+  'image/jpeg',
+  'image/gif',
+  'image/webp',
+  'audio/mpeg',
+  'audio/ogg',
+  'audio/webm',
+  'audio/mp4',
+  'audio/wav',
+  'video/mp4',
+  'video/webm',
+  'application/pdf',
+])
 const pictures = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
 const thumbnailPx = 480
 /** Pixels; beyond it a small file could unfold into all of the memory. */

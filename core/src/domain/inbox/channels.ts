@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 import type { ChannelAdapter, ChannelInbox } from '../../../sdk/channel.ts'
 import type { Hub } from '../../hub.ts'
 import { openSettings } from '../../kernel/settings.ts'
-import { Inbox } from './inbox.entity.ts'
+import type { Inbox } from './inbox.entity.ts'
 
 /** By the context it was made with: two hubs in one process (tests) are two adapters. */
 const adapters = new WeakMap<object, ChannelAdapter>()

@@ -33,7 +33,6 @@ export async function createInbox(hub: Hub, input: InboxInput): Promise<Inbox> {
 export async function createStarterInboxes(hub: Hub, locale: 'zh' | 'en'): Promise<void> {
   for (const { manifest } of hub.kernel.running()) {
     const starter = adapterOf(hub, manifest.id)?.starter
-    if (starter && (await hub.em().count(Inbox, { channel: manifest.id })) === 0)
-      await createInbox(hub, { channel: manifest.id, name: starter[locale] })
+    if (starter && (await hub.em().count(Inbox, { channel: manifest.id })) === 0) await createInbox(hub, { channel: manifest.id, name: starter[locale] })
   }
 }

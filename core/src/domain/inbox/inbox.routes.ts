@@ -53,7 +53,15 @@ export function inboxRoutes(app: App, hub: Hub): void {
     items: hub.kernel.running().flatMap(({ manifest }) => {
       const adapter = adapterOf(hub, manifest.id)
       return adapter
-        ? [{ id: manifest.id, label: adapter.label, inboxSettings: adapter.inboxSettings as unknown, snippet: adapter.install?.snippet ?? null, preview: adapter.install?.preview ?? null }]
+        ? [
+            {
+              id: manifest.id,
+              label: adapter.label,
+              inboxSettings: adapter.inboxSettings as unknown,
+              snippet: adapter.install?.snippet ?? null,
+              preview: adapter.install?.preview ?? null,
+            },
+          ]
         : []
     }),
   }))

@@ -2,12 +2,12 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
-import { Permission, type Role as WireRole, RoleInput, Role as RoleSchema } from '../../../sdk/wire/role.ts'
 import type { Grant } from '../../../sdk/wire/role.ts'
+import { Permission, RoleInput, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
 import { corePermissions } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
-import { actorOf, type Actor } from '../../http/auth.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { AgentRole } from '../agent/agent.entity.ts'
@@ -15,9 +15,11 @@ import { Role } from './role.entity.ts'
 
 export function allPermissions(hub: Hub): Permission[] {
   const core = corePermissions.map(({ name, label, scopes, fields }) => ({ name, plugin: null, label, scopes: [...scopes], fields: [...fields] }))
-  const plugins = hub.kernel.running().flatMap(({ manifest }) =>
-    (manifest.permissions ?? []).map(({ name, label }) => ({ name: `${manifest.id}.${name}`, plugin: manifest.id, label, scopes: [], fields: [] })),
-  )
+  const plugins = hub.kernel
+    .running()
+    .flatMap(({ manifest }) =>
+      (manifest.permissions ?? []).map(({ name, label }) => ({ name: `${manifest.id}.${name}`, plugin: manifest.id, label, scopes: [], fields: [] })),
+    )
   return [...core, ...plugins]
 }
 
@@ -32,11 +34,15 @@ export function roleRoutes(app: App, hub: Hub): void {
     items: allPermissions(hub),
   }))
 
-  app.get('/api/roles', { config: { access: { permission: 'agent.manage' } }, schema: { response: { 200: Type.Object({ items: Type.Array(RoleSchema) }) } } }, async () => {
-    const em = hub.em()
-    const rows = await em.find(Role, {}, { orderBy: { createdAt: 'asc' }, limit: 200, disableIdentityMap: true })
-    return { items: await Promise.all(rows.map((role) => present(em, role))) }
-  })
+  app.get(
+    '/api/roles',
+    { config: { access: { permission: 'agent.manage' } }, schema: { response: { 200: Type.Object({ items: Type.Array(RoleSchema) }) } } },
+    async () => {
+      const em = hub.em()
+      const rows = await em.find(Role, {}, { orderBy: { createdAt: 'asc' }, limit: 200, disableIdentityMap: true })
+      return { items: await Promise.all(rows.map((role) => present(em, role))) }
+    },
+  )
 
   app.post('/api/roles', { config: manage, schema: { body: RoleInput, response: { 201: RoleSchema } } }, async (request, reply) => {
     checkGrants(hub, actorOf(request), request.body.grants)
@@ -45,17 +51,21 @@ export function roleRoutes(app: App, hub: Hub): void {
     return reply.status(201).send(await present(hub.em(), role))
   })
 
-  app.patch('/api/roles/:id', { config: manage, schema: { params: IdParams, body: Type.Partial(RoleInput), response: { 200: RoleSchema } } }, async (request) => {
-    const em = hub.em()
-    const role = await em.findOne(Role, { id: request.params.id }, { disableIdentityMap: true })
-    if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
-    if (role.builtin === 'owner') throw new HubError('HUB_ROLE_BUILTIN', 'The owner may do everything; this cannot be changed')
-    if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants)
-    const patch = { ...request.body, ...(role.builtin ? { name: role.name } : {}) }
-    await em.nativeUpdate(Role, { id: role.id }, patch)
-    changed()
-    return present(em, { ...role, ...patch } as Role)
-  })
+  app.patch(
+    '/api/roles/:id',
+    { config: manage, schema: { params: IdParams, body: Type.Partial(RoleInput), response: { 200: RoleSchema } } },
+    async (request) => {
+      const em = hub.em()
+      const role = await em.findOne(Role, { id: request.params.id }, { disableIdentityMap: true })
+      if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
+      if (role.builtin === 'owner') throw new HubError('HUB_ROLE_BUILTIN', 'The owner may do everything; this cannot be changed')
+      if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants)
+      const patch = { ...request.body, ...(role.builtin ? { name: role.name } : {}) }
+      await em.nativeUpdate(Role, { id: role.id }, patch)
+      changed()
+      return present(em, { ...role, ...patch } as Role)
+    },
+  )
 
   app.delete('/api/roles/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const em = hub.em()
@@ -77,9 +87,11 @@ function checkGrants(hub: Hub, actor: Actor, grants: readonly Grant[]): void {
   const known = new Map(allPermissions(hub).map((permission) => [permission.name, permission]))
   grants.forEach((grant, i) => {
     const permission = known.get(grant.permission)
-    const fault =
-      !permission || (grant.scope && !permission.scopes.includes(grant.scope)) || grant.fields?.some((field) => !permission.fields.includes(field))
-    if (fault) throw new HubError('HUB_REQUEST_INVALID', `There is no permission ${grant.permission} of this shape`, { faults: [{ path: `body/grants/${i}`, message: 'unknown' }] })
+    const fault = !permission || (grant.scope && !permission.scopes.includes(grant.scope)) || grant.fields?.some((field) => !permission.fields.includes(field))
+    if (fault)
+      throw new HubError('HUB_REQUEST_INVALID', `There is no permission ${grant.permission} of this shape`, {
+        faults: [{ path: `body/grants/${i}`, message: 'unknown' }],
+      })
     if (!actor.owner && !actor.grants.some((own) => own.permission === grant.permission))
       throw new HubError('HUB_FORBIDDEN', 'You may not give what you do not have', { permission: grant.permission })
   })

@@ -1,8 +1,9 @@
 /** Slows down guessing, per account and per address, over all processes. */
+
+import { raw, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { HubError } from '../../../sdk/errors.ts'
 import type { Em } from '../../db/orm.ts'
 import { LoginThrottle } from './session.entity.ts'
-import { UniqueConstraintViolationException, raw } from '@mikro-orm/core'
 
 const windowMs = 15 * 60_000
 const allowed = { account: 10, address: 50 }

@@ -1,9 +1,12 @@
 /** Setting up, signing in and out, one's own account. */
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
-import { IdParams, Instant, Ok } from '../../../sdk/wire/common.ts'
 import { Me } from '../../../sdk/wire/agent.ts'
+import { IdParams, Instant, Ok } from '../../../sdk/wire/common.ts'
 import { hubVersion } from '../../config/version.ts'
+import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import { actorOf, sessionCookie, sessionDays, setSessionCookie } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -12,15 +15,13 @@ import { Agent } from '../agent/agent.entity.ts'
 import { presentAgents } from '../agent/agent.present.ts'
 import { createOwner, ownerExists } from '../agent/create-owner.ts'
 import { setPresence } from '../agent/set-presence.ts'
-import { adapterFor } from '../inbox/channels.ts'
 import { writeEvents } from '../conversation/change.ts'
+import { adapterFor } from '../inbox/channels.ts'
 import { failLogin, forgetFailures, refuseThrottled } from './login-throttle.ts'
 import { checkPassword, hashPassword, verifyPassword } from './password.ts'
 import { Session } from './session.entity.ts'
 import { hashToken, newToken } from './tokens.ts'
-import { verifyTotp } from './totp.ts'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Em } from '../../db/orm.ts'
+import { newTotpSecret, totpUri, verifyTotp } from './totp.ts'
 
 const Login = Type.Object({
   email: Type.String({ maxLength: 190 }),
@@ -140,6 +141,35 @@ export function sessionRoutes(app: App, hub: Hub): void {
     },
   )
 
+  // The secret is kept only once its first code has been shown to be right: nobody locks themselves out.
+  app.post(
+    '/api/me/totp',
+    { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ secret: Type.String(), uri: Type.String() }) } } },
+    async (request) => {
+      const secret = newTotpSecret()
+      return { secret, uri: totpUri(secret, actorOf(request).agent.email) }
+    },
+  )
+  const TotpBody = Type.Object({ secret: Type.String({ pattern: '^[A-Z2-7]{16,64}$' }), code: Type.String({ maxLength: 10 }) })
+  app.put('/api/me/totp', { config: { access: 'agent' }, schema: { body: TotpBody, response: { 200: Ok } } }, async (request) => {
+    const { secret, code } = request.body
+    if (!(await verifyTotp(secret, code))) throw new HubError('HUB_AUTH_FAILED', 'The code is wrong')
+    await hub.em().nativeUpdate(Agent, { id: actorOf(request).agent.id }, { totpSecret: hub.vault.seal(secret) })
+    hub.access.clear()
+    return { ok: true as const }
+  })
+  app.delete(
+    '/api/me/totp',
+    { config: { access: 'agent' }, schema: { body: Type.Object({ password: Type.String({ maxLength: 200 }) }), response: { 200: Ok } } },
+    async (request) => {
+      const { agent } = actorOf(request)
+      if (!(await verifyPassword(agent.passwordHash, request.body.password))) throw new HubError('HUB_AUTH_FAILED', 'The password is wrong')
+      await hub.em().nativeUpdate(Agent, { id: agent.id }, { totpSecret: null })
+      hub.access.clear()
+      return { ok: true as const }
+    },
+  )
+
   const SessionInfo = Type.Object({
     id: Type.String(),
     ip: Type.String(),
@@ -148,22 +178,26 @@ export function sessionRoutes(app: App, hub: Hub): void {
     seenAt: Instant,
     current: Type.Boolean(),
   })
-  app.get('/api/me/sessions', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(SessionInfo) }) } } }, async (request) => {
-    const actor = actorOf(request)
-    const rows = await hub
-      .em()
-      .find(Session, { agentId: actor.agent.id, expiresAt: { $gt: new Date() } }, { orderBy: { seenAt: 'desc' }, limit: 50, disableIdentityMap: true })
-    return {
-      items: rows.map((row) => ({
-        id: row.id,
-        ip: row.ip,
-        userAgent: row.userAgent,
-        createdAt: row.createdAt.toISOString(),
-        seenAt: row.seenAt.toISOString(),
-        current: row.id === actor.sessionId,
-      })),
-    }
-  })
+  app.get(
+    '/api/me/sessions',
+    { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(SessionInfo) }) } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const rows = await hub
+        .em()
+        .find(Session, { agentId: actor.agent.id, expiresAt: { $gt: new Date() } }, { orderBy: { seenAt: 'desc' }, limit: 50, disableIdentityMap: true })
+      return {
+        items: rows.map((row) => ({
+          id: row.id,
+          ip: row.ip,
+          userAgent: row.userAgent,
+          createdAt: row.createdAt.toISOString(),
+          seenAt: row.seenAt.toISOString(),
+          current: row.id === actor.sessionId,
+        })),
+      }
+    },
+  )
 
   app.delete('/api/me/sessions/:id', { config: { access: 'agent' }, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const ended = await hub.em().nativeDelete(Session, { id: request.params.id, agentId: actorOf(request).agent.id })

@@ -64,7 +64,8 @@ export function pluginRoutes(app: App, hub: Hub): void {
     const name = request.params['*']
     const entry = name === 'admin.js' ? plugin?.manifest.ui?.admin : name === 'workbench.js' ? plugin?.manifest.ui?.workbench : undefined
     const file = plugin && resolve(plugin.dir, entry ?? join('ui', name))
-    if (!plugin || !file?.startsWith(plugin.dir + sep) || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+    if (!plugin || !file?.startsWith(plugin.dir + sep) || !existsSync(file) || !/\.(?:m?js|css)$/.test(file))
+      throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
     return reply
       .type(file.endsWith('.css') ? 'text/css' : 'text/javascript')
       .header('cache-control', 'no-cache')
@@ -72,7 +73,11 @@ export function pluginRoutes(app: App, hub: Hub): void {
   })
 }
 
-async function tell<N extends 'plugin.switched' | 'settings.changed'>(hub: Hub, name: N, data: Parameters<typeof writeEvents>[2][number]['data']): Promise<void> {
+async function tell<N extends 'plugin.switched' | 'settings.changed'>(
+  hub: Hub,
+  name: N,
+  data: Parameters<typeof writeEvents>[2][number]['data'],
+): Promise<void> {
   let listeners = new Set<string>()
   await hub.em().transactional(async (em) => {
     listeners = await writeEvents(hub, em as Em, [{ name, data }])

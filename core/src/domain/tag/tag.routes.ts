@@ -19,18 +19,22 @@ export function tagRoutes(app: App, hub: Hub): void {
   })
 
   // A custom tag may be made by whoever may tag; a system tag only by who manages tags.
-  app.post('/api/tags', { config: { access: { permission: 'contact.tag' } }, schema: { body: TagInput, response: { 201: WireTag } } }, async (request, reply) => {
-    const { ability } = actorOf(request)
-    if (request.body.system && !ability.can('manage', 'tag')) throw new HubError('HUB_FORBIDDEN', 'You may not make system tags')
-    const tag = { id: newId(), name: request.body.name.trim(), system: request.body.system ?? false, createdAt: new Date() } as Tag
-    try {
-      await hub.em().insert(Tag, tag)
-    } catch (error) {
-      if (error instanceof UniqueConstraintViolationException) throw new HubError('HUB_CONFLICT', 'There is a tag of this name', { path: '/name' })
-      throw error
-    }
-    return reply.status(201).send(present(tag))
-  })
+  app.post(
+    '/api/tags',
+    { config: { access: { permission: 'contact.tag' } }, schema: { body: TagInput, response: { 201: WireTag } } },
+    async (request, reply) => {
+      const { ability } = actorOf(request)
+      if (request.body.system && !ability.can('manage', 'tag')) throw new HubError('HUB_FORBIDDEN', 'You may not make system tags')
+      const tag = { id: newId(), name: request.body.name.trim(), system: request.body.system ?? false, createdAt: new Date() } as Tag
+      try {
+        await hub.em().insert(Tag, tag)
+      } catch (error) {
+        if (error instanceof UniqueConstraintViolationException) throw new HubError('HUB_CONFLICT', 'There is a tag of this name', { path: '/name' })
+        throw error
+      }
+      return reply.status(201).send(present(tag))
+    },
+  )
 
   app.delete('/api/tags/:id', { config: { access: { permission: 'contact.tag' } }, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const em = hub.em()

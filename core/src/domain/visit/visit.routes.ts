@@ -49,4 +49,3 @@ export function visitRoutes(app: App, hub: Hub): void {
     },
   )
 }
-

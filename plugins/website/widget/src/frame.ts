@@ -1,7 +1,7 @@
 /** The window: plain DOM over a {@link Thread}. */
 import './frame.css'
-import type { CustomerMessage } from '../../../../core/sdk/desk.ts'
 import type { MessagePart } from '../../../../core/sdk/message-parts.ts'
+import type { CustomerMessage } from '../../../../core/sdk/wire/customer.ts'
 import type { ToFrame, ToLoader } from './bridge.ts'
 import { Thread, type Waiting } from './thread.ts'
 import { type Words, wordsFor } from './words.ts'
@@ -31,7 +31,18 @@ const icons = {
 } as const
 function icon(name: keyof typeof icons): SVGElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
-  for (const [key, value] of [['viewBox', '0 0 24 24'], ['width', '22'], ['height', '22'], ['fill', 'none'], ['stroke', 'currentColor'], ['stroke-width', '1.7'], ['stroke-linecap', 'round'], ['stroke-linejoin', 'round'], ['aria-hidden', 'true']] as const) svg.setAttribute(key, value)
+  for (const [key, value] of [
+    ['viewBox', '0 0 24 24'],
+    ['width', '22'],
+    ['height', '22'],
+    ['fill', 'none'],
+    ['stroke', 'currentColor'],
+    ['stroke-width', '1.7'],
+    ['stroke-linecap', 'round'],
+    ['stroke-linejoin', 'round'],
+    ['aria-hidden', 'true'],
+  ] as const)
+    svg.setAttribute(key, value)
   const path = document.createElementNS('http://www.w3.org/2000/svg', 'path')
   path.setAttribute('d', icons[name])
   svg.append(path)
@@ -66,7 +77,8 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
   const picker = h('input', { type: 'file', hidden: true, multiple: true })
   const emojiBox = h('div', { className: 'emojis', hidden: true })
   const footer = h('footer', {})
-  const tool = (name: keyof typeof icons, label: string, onclick: () => void) => h('button', { type: 'button', className: 'tool', 'aria-label': label, title: label, onclick }, icon(name))
+  const tool = (name: keyof typeof icons, label: string, onclick: () => void) =>
+    h('button', { type: 'button', className: 'tool', 'aria-label': label, title: label, onclick }, icon(name))
   const voiceButton = tool('voice', w.voice, () => void record())
 
   const thread = new Thread(inbox, {
@@ -81,7 +93,11 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
     typing(active) {
       typing = active
       clearTimeout(typingTimer)
-      if (active) typingTimer = setTimeout(() => { typing = false; render() }, 8_000)
+      if (active)
+        typingTimer = setTimeout(() => {
+          typing = false
+          render()
+        }, 8_000)
       render()
     },
     refused() {
@@ -94,9 +110,25 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
   function partNode(part: MessagePart): Child {
     switch (part.type) {
       case 'text':
-        return h('p', { className: 'text' }, ...part.text.split(/(https?:\/\/[^\s<>"'，。！？、）)]+)/g).map((piece, i) => (i % 2 ? h('a', { href: piece, target: '_blank', rel: 'noopener noreferrer' }, piece) : piece)))
+        return h(
+          'p',
+          { className: 'text' },
+          ...part.text
+            .split(/(https?:\/\/[^\s<>"'，。！？、）)]+)/g)
+            .map((piece, i) => (i % 2 ? h('a', { href: piece, target: '_blank', rel: 'noopener noreferrer' }, piece) : piece)),
+        )
       case 'image':
-        return h('a', { href: thread.fileUrl(part.fileId), target: '_blank', rel: 'noopener' }, h('img', { src: thread.fileUrl(part.fileId, true), alt: part.name || w.picture, width: part.width ?? 200, height: part.height ?? 150, loading: 'lazy' }))
+        return h(
+          'a',
+          { href: thread.fileUrl(part.fileId), target: '_blank', rel: 'noopener' },
+          h('img', {
+            src: thread.fileUrl(part.fileId, true),
+            alt: part.name || w.picture,
+            width: part.width ?? 200,
+            height: part.height ?? 150,
+            loading: 'lazy',
+          }),
+        )
       case 'audio':
         return h('audio', { controls: true, preload: 'none', src: thread.fileUrl(part.fileId), 'aria-label': w.audio })
       case 'video':
@@ -133,15 +165,33 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
   }
   function ratingNode(): Child {
     const c = thread.conversation
-    if (!c || c.status !== 'closed') return null
+    if (c?.status !== 'closed') return null
     if (c.rating || rated === c.id) return h('p', { className: 'line' }, w.thanks)
     const comment = h('textarea', { rows: 2, placeholder: w.comment, 'aria-label': w.comment, maxLength: 500 })
     const rate = (value: 1 | 2 | 3) => async () => {
       rated = c.id
-      await thread.rate(value, comment.value).catch(() => { rated = '' })
+      await thread.rate(value, comment.value).catch(() => {
+        rated = ''
+      })
       render()
     }
-    return h('div', { className: 'rating', role: 'group', 'aria-label': w.rate }, h('p', {}, w.rate), comment, h('div', { className: 'faces' }, ...([[1, '🙂', w.good], [2, '😐', w.medium], [3, '🙁', w.bad]] as const).map(([value, face, label]) => h('button', { type: 'button', onclick: rate(value) }, `${face} ${label}`))))
+    return h(
+      'div',
+      { className: 'rating', role: 'group', 'aria-label': w.rate },
+      h('p', {}, w.rate),
+      comment,
+      h(
+        'div',
+        { className: 'faces' },
+        ...(
+          [
+            [1, '🙂', w.good],
+            [2, '😐', w.medium],
+            [3, '🙁', w.bad],
+          ] as const
+        ).map(([value, face, label]) => h('button', { type: 'button', onclick: rate(value) }, `${face} ${label}`)),
+      ),
+    )
   }
 
   let drawn = ''
@@ -149,11 +199,24 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
     const spoken = thread.messages.length + thread.waiting.length > 0
     status.textContent = thread.conversation?.agentName || (thread.conversation?.status === 'queued' ? w.waiting : thread.attended ? w.online : w.away)
     status.dataset.on = String(thread.attended)
-    const key = JSON.stringify([thread.messages.map((m) => [m.id, m.rev]), thread.waiting, thread.conversation, typing, refused, rated, navigator.onLine, thread.more])
+    const key = JSON.stringify([
+      thread.messages.map((m) => [m.id, m.rev]),
+      thread.waiting,
+      thread.conversation,
+      typing,
+      refused,
+      rated,
+      navigator.onLine,
+      thread.more,
+    ])
     if (key !== drawn) {
       drawn = key
       const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
-      const greeting = h('div', { className: 'message' }, h('div', { className: 'bubble' }, h('p', { className: 'text' }, !thread.attended && !spoken ? site.offlineText : site.greeting)))
+      const greeting = h(
+        'div',
+        { className: 'message' },
+        h('div', { className: 'bubble' }, h('p', { className: 'text' }, !thread.attended && !spoken ? site.offlineText : site.greeting)),
+      )
       log.replaceChildren(
         ...([
           thread.more && h('button', { type: 'button', className: 'more', onclick: () => void thread.older() }, w.history),
@@ -227,7 +290,9 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
   function say(text: string): void {
     notice.textContent = text
     notice.hidden = false
-    setTimeout(() => { notice.hidden = !refused }, 4_000)
+    setTimeout(() => {
+      notice.hidden = !refused
+    }, 4_000)
   }
   function grow(): void {
     field.style.height = 'auto'
@@ -274,7 +339,20 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
     picker.value = ''
   }
   for (const e of emojis)
-    emojiBox.append(h('button', { type: 'button', onclick: () => { field.value += e; emojiBox.hidden = true; field.focus() } }, e))
+    emojiBox.append(
+      h(
+        'button',
+        {
+          type: 'button',
+          onclick: () => {
+            field.value += e
+            emojiBox.hidden = true
+            field.focus()
+          },
+        },
+        e,
+      ),
+    )
   document.ondragover = (event) => event.preventDefault()
   document.ondrop = (event) => {
     event.preventDefault()
@@ -284,17 +362,75 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
   const form = h(
     'div',
     { className: 'form', hidden: true },
-    h('input', { placeholder: w.name, 'aria-label': w.name, maxLength: 60, autocomplete: 'name', oninput: (event: Event) => { left.name = (event.target as HTMLInputElement).value } }),
-    h('input', { placeholder: w.address, 'aria-label': w.address, maxLength: 190, autocomplete: 'email', oninput: (event: Event) => { left.address = (event.target as HTMLInputElement).value } }),
+    h('input', {
+      placeholder: w.name,
+      'aria-label': w.name,
+      maxLength: 60,
+      autocomplete: 'name',
+      oninput: (event: Event) => {
+        left.name = (event.target as HTMLInputElement).value
+      },
+    }),
+    h('input', {
+      placeholder: w.address,
+      'aria-label': w.address,
+      maxLength: 190,
+      autocomplete: 'email',
+      oninput: (event: Event) => {
+        left.address = (event.target as HTMLInputElement).value
+      },
+    }),
   )
   const ask = h('dialog', { className: 'ask', 'aria-label': w.endAsk })
-  ask.append(h('p', {}, w.endAsk), h('button', { type: 'button', onclick: () => { ask.close(); void thread.close() } }, w.yes), h('button', { type: 'button', className: 'quiet', onclick: () => ask.close() }, w.no))
+  ask.append(
+    h('p', {}, w.endAsk),
+    h(
+      'button',
+      {
+        type: 'button',
+        onclick: () => {
+          ask.close()
+          void thread.close()
+        },
+      },
+      w.yes,
+    ),
+    h('button', { type: 'button', className: 'quiet', onclick: () => ask.close() }, w.no),
+  )
   const endButton = tool('end', w.end, () => (ask.showModal ? ask.showModal() : void thread.close()))
   endButton.hidden = true
-  footer.append(form, emojiBox, field, h('div', { className: 'bar' }, tool('emoji', w.emoji, () => { emojiBox.hidden = !emojiBox.hidden }), tool('attach', w.attach, () => picker.click()), voiceButton, h('span', { className: 'grow' }), h('button', { type: 'button', className: 'send', 'aria-label': w.send, onclick: send }, icon('send'))), picker)
+  footer.append(
+    form,
+    emojiBox,
+    field,
+    h(
+      'div',
+      { className: 'bar' },
+      tool('emoji', w.emoji, () => {
+        emojiBox.hidden = !emojiBox.hidden
+      }),
+      tool('attach', w.attach, () => picker.click()),
+      voiceButton,
+      h('span', { className: 'grow' }),
+      h('button', { type: 'button', className: 'send', 'aria-label': w.send, onclick: send }, icon('send')),
+    ),
+    picker,
+  )
   voiceButton.hidden = typeof MediaRecorder === 'undefined'
   const root = document.getElementById('chat') as HTMLElement
-  root.append(h('header', {}, h('div', { className: 'who' }, h('h1', {}, site.title), status), endButton, tool('hide', w.hide, () => tellLoader({ huike: 'hide' }))), log, notice, footer, ask)
+  root.append(
+    h(
+      'header',
+      {},
+      h('div', { className: 'who' }, h('h1', {}, site.title), status),
+      endButton,
+      tool('hide', w.hide, () => tellLoader({ huike: 'hide' })),
+    ),
+    log,
+    notice,
+    footer,
+    ask,
+  )
 
   addEventListener('message', (event: MessageEvent) => {
     if (event.source !== parent) return
@@ -325,7 +461,7 @@ async function begin(init: Extract<ToFrame, { huike: 'init' }>): Promise<void> {
   if (started) return
   started = true
   const response = await fetch(`/api/x/website/inboxes/${inbox}`).catch(() => undefined)
-  if (!response || !response.ok) {
+  if (!response?.ok) {
     started = false
     setTimeout(() => void begin(init), 3_000)
     return

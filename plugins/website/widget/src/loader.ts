@@ -55,7 +55,7 @@ function kept(): string {
 async function start(): Promise<void> {
   if (!inbox || !hub || document.getElementById('huike-widget')) return
   const response = await fetch(`${api}/inboxes/${inbox}`).catch(() => undefined)
-  if (!response || !response.ok) return
+  if (!response?.ok) return
   const config = (await response.json()) as SiteConfig
   let identity = script?.dataset.identity ?? ''
   const visitId = newVisitId()
@@ -70,7 +70,18 @@ async function start(): Promise<void> {
   button.type = 'button'
   button.setAttribute('aria-label', english ? 'Chat with us' : '联系客服')
   button.setAttribute('aria-expanded', 'false')
-  style(button, { all: 'unset', 'box-sizing': 'border-box', width: '56px', height: '56px', 'border-radius': '50%', background: config.color, cursor: 'pointer', display: 'grid', 'place-items': 'center', 'box-shadow': '0 4px 16px rgba(0,0,0,.22)' })
+  style(button, {
+    all: 'unset',
+    'box-sizing': 'border-box',
+    width: '56px',
+    height: '56px',
+    'border-radius': '50%',
+    background: config.color,
+    cursor: 'pointer',
+    display: 'grid',
+    'place-items': 'center',
+    'box-shadow': '0 4px 16px rgba(0,0,0,.22)',
+  })
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
   svg.setAttribute('viewBox', '0 0 24 24')
   svg.setAttribute('width', '26')
@@ -83,13 +94,27 @@ async function start(): Promise<void> {
   button.onfocus = () => style(button, { outline: '3px solid #fff', 'outline-offset': '-6px' })
   button.onblur = () => button.style.removeProperty('outline')
   const badge = document.createElement('span')
-  style(badge, { position: 'absolute', top: '-4px', right: '-4px', 'min-width': '20px', height: '20px', padding: '0 5px', 'box-sizing': 'border-box', 'border-radius': '10px', background: '#c5303a', color: '#fff', font: '12px/20px sans-serif', 'text-align': 'center', display: 'none' })
+  style(badge, {
+    position: 'absolute',
+    top: '-4px',
+    right: '-4px',
+    'min-width': '20px',
+    height: '20px',
+    padding: '0 5px',
+    'box-sizing': 'border-box',
+    'border-radius': '10px',
+    background: '#c5303a',
+    color: '#fff',
+    font: '12px/20px sans-serif',
+    'text-align': 'center',
+    display: 'none',
+  })
   root.appendChild(button)
   root.appendChild(badge)
   document.body.appendChild(root)
 
   const tell = (message: ToFrame) => {
-    if (frame && frame.contentWindow) frame.contentWindow.postMessage(message, hub)
+    if (frame?.contentWindow) frame.contentWindow.postMessage(message, hub)
   }
   function makeFrame(): void {
     if (frame) return
@@ -104,11 +129,25 @@ async function start(): Promise<void> {
     if (!frame) return
     const small = innerWidth <= 480
     style(frame, {
-      position: 'fixed', 'z-index': '2147483001', border: '0', 'color-scheme': 'normal', background: '#fff', margin: '0',
+      position: 'fixed',
+      'z-index': '2147483001',
+      border: '0',
+      'color-scheme': 'normal',
+      background: '#fff',
+      margin: '0',
       display: open ? 'block' : 'none',
       ...(small
         ? { inset: '0', width: '100%', height: '100%', 'max-height': 'none', 'border-radius': '0' }
-        : { inset: 'auto', bottom: '88px', [config.position]: '20px', width: '376px', height: '600px', 'max-height': 'calc(100vh - 108px)', 'border-radius': '12px', 'box-shadow': '0 12px 40px rgba(0,0,0,.24)' }),
+        : {
+            inset: 'auto',
+            bottom: '88px',
+            [config.position]: '20px',
+            width: '376px',
+            height: '600px',
+            'max-height': 'calc(100vh - 108px)',
+            'border-radius': '12px',
+            'box-shadow': '0 12px 40px rgba(0,0,0,.24)',
+          }),
     })
   }
   function show(on: boolean): void {

@@ -3,8 +3,8 @@
  * client id until the hub says yes; reading goes on from a cursor, so nothing is missed and nothing shown twice.
  */
 import { io, type Socket } from 'socket.io-client'
-import type { CustomerMessage, CustomerThread } from '../../../../core/sdk/desk.ts'
 import type { ComposablePart } from '../../../../core/sdk/message-parts.ts'
+import type { CustomerMessage, CustomerThread } from '../../../../core/sdk/wire/customer.ts'
 
 export interface Waiting {
   clientId: string
@@ -92,7 +92,7 @@ export class Thread {
     void this.#drain()
   }
   #poll(): void {
-    if (this.#spoken && (!this.#socket || !this.#socket.connected)) this.#wake()
+    if (this.#spoken && !this.#socket?.connected) this.#wake()
   }
 
   async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -180,7 +180,12 @@ export class Thread {
     try {
       for (let next = this.waiting.find((w) => !w.failed); next; next = this.waiting.find((w) => !w.failed)) {
         try {
-          await this.#ask('POST', '/messages', { clientId: next.clientId, parts: next.parts, visitId: this.#visitId, ...(next.contact ? { contact: next.contact } : {}) })
+          await this.#ask('POST', '/messages', {
+            clientId: next.clientId,
+            parts: next.parts,
+            visitId: this.#visitId,
+            ...(next.contact ? { contact: next.contact } : {}),
+          })
           tries = 0
           if (!this.#spoken) {
             this.#spoken = true
@@ -220,7 +225,7 @@ export class Thread {
   }
 
   typing(text: string | null): void {
-    if (this.#socket && this.#socket.connected) this.#socket.emit('typing', { text })
+    if (this.#socket?.connected) this.#socket.emit('typing', { text })
   }
 
   /** Everything so far has been seen. */

@@ -1,0 +1,40 @@
+/** What a customer's own client (the widget, an app) reads. */
+import { type Static, Type } from 'typebox'
+import { MessagePart } from '../message-parts.ts'
+
+/** A message as its customer may see it: no notes, no authors but a display name. */
+export const CustomerMessage = Type.Object({
+  id: Type.String(),
+  conversationId: Type.String(),
+  seq: Type.Integer(),
+  rev: Type.Integer(),
+  from: Type.Union([Type.Literal('me'), Type.Literal('agent'), Type.Literal('system')]),
+  /** The name shown for an agent; empty for others. */
+  name: Type.String(),
+  parts: Type.Array(MessagePart),
+  recalled: Type.Boolean(),
+  /** The id the customer's client gave it, to join what it showed already. */
+  clientId: Type.Union([Type.String(), Type.Null()]),
+  at: Type.String(),
+})
+export type CustomerMessage = Static<typeof CustomerMessage>
+
+export const CustomerThread = Type.Object({
+  messages: Type.Array(CustomerMessage),
+  /** Where to go on from; ask with it again to hear what changed since. */
+  cursor: Type.String(),
+  /** More was changed than fits: ask again at once. */
+  more: Type.Boolean(),
+  /** The conversation now, or null before the first word. */
+  conversation: Type.Union([
+    Type.Null(),
+    Type.Object({
+      id: Type.String(),
+      status: Type.String(),
+      agentName: Type.String(),
+      agentReadSeq: Type.Integer(),
+      rating: Type.Union([Type.Integer(), Type.Null()]),
+    }),
+  ]),
+})
+export type CustomerThread = Static<typeof CustomerThread>

@@ -1,0 +1,219 @@
+/**
+ * One ability, every way out: for generated departments, roles and conversations the list, the single read, the
+ * counts and the realtime line deliver exactly what a naive reading of the rules allows.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { io } from 'socket.io-client'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import type { Grant, Scope } from '../../core/sdk/wire/role.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { changeConversation } from '../../core/src/domain/conversation/change.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Department } from '../../core/src/domain/department/department.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+const scopes = ['own', 'department', 'tree', 'all'] as const
+
+interface Case {
+  /** Each department's parent: an earlier one, or none. */
+  parents: (number | null)[]
+  department: number | null
+  scope: Scope | null
+  take: boolean
+  conversations: { department: number | null; mine: boolean; status: 'queued' | 'open' | 'closed' }[]
+}
+
+const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 4 }).chain((count) => {
+  const department = fc.option(fc.integer({ min: 0, max: count - 1 }))
+  return fc.record({
+    parents: fc.tuple(...Array.from({ length: count }, (_, i) => (i === 0 ? fc.constant(null) : fc.option(fc.integer({ min: 0, max: i - 1 }))))),
+    department,
+    scope: fc.option(fc.constantFrom(...scopes)),
+    take: fc.boolean(),
+    conversations: fc.array(fc.record({ department, mine: fc.boolean(), status: fc.constantFrom('queued' as const, 'open' as const, 'closed' as const) }), {
+      minLength: 1,
+      maxLength: 6,
+    }),
+  })
+})
+
+/** The rules, read as a person would. */
+function naive(c: Case, conversation: Case['conversations'][number]): boolean {
+  const below = (root: number | null, at: number | null): boolean => at !== null && (at === root || below(root, c.parents[at] ?? null))
+  const inTree = c.department !== null && below(c.department, conversation.department)
+  if (c.take && conversation.status === 'queued' && (conversation.department === null || inTree)) return true
+  switch (c.scope) {
+    case null:
+      return false
+    case 'all':
+      return true
+    case 'own':
+      return conversation.mine
+    case 'department':
+      return conversation.mine || (c.department !== null && conversation.department === c.department)
+    case 'tree':
+      return conversation.mine || inTree
+  }
+}
+
+async function build(world: World, c: Case): Promise<{ person: Person; rows: { id: string; allowed: boolean }[] }> {
+  const em = world.hub.em()
+  const departments = c.parents.map(() => newId())
+  await em.insertMany(
+    Department,
+    c.parents.map((parent, i) => ({
+      id: departments[i] as string,
+      parentId: parent === null ? null : (departments[parent] as string),
+      name: `部门${i}`,
+      createdAt: new Date(),
+    })),
+  )
+  const departmentId = c.department === null ? null : (departments[c.department] as string)
+  const person = await world.person('测试员', 'agent', { departmentId, presence: 'busy' })
+  const grants: Grant[] = [...(c.scope ? [{ permission: 'conversation.read', scope: c.scope }] : []), ...(c.take ? [{ permission: 'conversation.take' }] : [])]
+  const role = { id: newId(), builtin: null, name: '生成的角色', grants, createdAt: new Date() }
+  await em.insert(Role, role)
+  await em.nativeDelete(AgentRole, { agentId: person.id })
+  await em.insert(AgentRole, { agentId: person.id, roleId: role.id })
+  world.hub.access.clear()
+  const inbox = await world.inbox('mock')
+  const rows: { id: string; allowed: boolean }[] = []
+  for (const [i, conversation] of c.conversations.entries()) {
+    const [accepted] = await world.say(inbox, `v${i}`, `你好 ${i}`)
+    const id = accepted?.conversationId ?? ''
+    await em.nativeUpdate(
+      Conversation,
+      { id },
+      {
+        departmentId: conversation.department === null ? null : (departments[conversation.department] as string),
+        assigneeId: conversation.mine ? person.id : null,
+        status: conversation.status,
+      },
+    )
+    rows.push({ id, allowed: naive(c, conversation) })
+  }
+  return { person, rows }
+}
+
+await onEveryProfile('access', [found(manifest)], (world, profile) => {
+  const runs = profile === 'embedded' ? 25 : 12
+
+  test('list, single read, counts and realtime agree with a naive reading of the rules', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async (c) => {
+        const { person, rows } = await build(world(), c)
+        const expected = new Set(rows.filter((row) => row.allowed).map((row) => row.id))
+        const listed = new Set<string>()
+        for (const group of ['queue', 'open', 'closed'])
+          for (const item of (await person.call('GET', `/api/conversations?group=${group}`)).body.items) listed.add(item.id)
+        const own = rows.map((row) => row.id)
+        assert.deepEqual(own.filter((id) => listed.has(id)).sort(), [...expected].sort(), 'lists')
+        for (const { id, allowed } of rows) assert.equal((await person.call('GET', `/api/conversations/${id}`)).status, allowed ? 200 : 404, 'single read')
+        for (const { id, allowed } of rows)
+          assert.equal((await person.call('GET', `/api/conversations/${id}/messages`)).status, allowed ? 200 : 404, 'messages')
+
+        const heard = new Set<string>()
+        const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: person.cookie }, reconnection: false })
+        await new Promise((resolve, reject) => {
+          socket.once('ready', resolve)
+          socket.once('connect_error', reject)
+        })
+        socket.on('conversation', (push: { conversation: { id: string } }) => heard.add(push.conversation.id))
+        const probe = await world().inbox('mock')
+        for (const { id } of rows)
+          await changeConversation(world().hub, id, async (change) => {
+            change.line('conversation.rated', { rating: 1 })
+            return true
+          })
+        // Something this person surely hears, after the others: then all that would have come has come.
+        const [last] = await world().say(probe, 'probe', '结束')
+        await changeConversation(world().hub, last?.conversationId ?? '', async (change) => {
+          change.conversation.assigneeId = c.scope ? person.id : null
+          change.conversation.departmentId = null
+          change.conversation.status = c.scope ? 'open' : 'queued'
+          return true
+        })
+        if (c.scope || c.take) await eventually(() => heard.has(last?.conversationId ?? ''), 'the probe')
+        else await person.call('GET', '/api/me')
+        socket.disconnect()
+        assert.deepEqual(own.filter((id) => heard.has(id)).sort(), [...expected].sort(), 'realtime')
+      }),
+      { numRuns: runs, endOnFailure: true },
+    )
+  })
+
+  test('a role that changes takes effect on an open socket', async () => {
+    const inbox = await world().inbox('mock')
+    const person = await world().person('小冯', 'agent', { presence: 'busy' })
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    const heard: string[] = []
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: person.cookie }, reconnection: false })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    socket.on('conversation', (push: { conversation: { id: string } }) => heard.push(push.conversation.id))
+    const [{ id: roleId }] = (await owner.call('GET', '/api/roles')).body.items.filter((role: { builtin: string }) => role.builtin === 'admin')
+    const changed = new Promise((resolve) => socket.once('access.changed', resolve))
+    assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [roleId] })).status, 200)
+    await changed
+    const [accepted] = await world().say(inbox, 'later', '现在看得到吗')
+    await eventually(() => heard.includes(accepted?.conversationId ?? ''), 'the push')
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve))
+    assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { active: false })).status, 200)
+    await gone
+    assert.equal((await person.call('GET', '/api/me')).status, 401)
+  })
+
+  test('who may not, cannot: every managing route refuses an agent', async () => {
+    const agent = await world().person('普通客服')
+    const id = newId()
+    const tries: [method: string, url: string, body?: unknown][] = [
+      ['GET', '/api/agents'],
+      ['POST', '/api/agents', { email: 'a@b.cn', name: 'x', roleIds: [id] }],
+      ['PATCH', `/api/agents/${id}`, {}],
+      ['GET', '/api/roles'],
+      ['POST', '/api/roles', { name: 'x', grants: [] }],
+      ['PATCH', `/api/roles/${id}`, {}],
+      ['DELETE', `/api/roles/${id}`],
+      ['GET', '/api/permissions'],
+      ['GET', '/api/inboxes'],
+      ['POST', '/api/inboxes', { channel: 'mock', name: 'x' }],
+      ['PATCH', `/api/inboxes/${id}`, {}],
+      ['GET', '/api/channels'],
+      ['GET', '/api/plugins'],
+      ['POST', '/api/plugins/mock/switch', { enabled: false }],
+      ['PUT', '/api/plugins/mock/settings', {}],
+      ['POST', '/api/departments', { name: 'x' }],
+      ['DELETE', `/api/departments/${id}`],
+      ['POST', '/api/skill-groups', { name: 'x' }],
+      ['GET', '/api/system'],
+    ]
+    for (const [method, url, body] of tries) {
+      const answer = await agent.call(method, url, body)
+      assert.deepEqual([answer.status, answer.body.code], [403, 'HUB_FORBIDDEN'], `${method} ${url}`)
+    }
+    assert.equal((await agent.call('POST', '/api/tags', { name: '系统', system: true })).status, 403)
+  })
+
+  test('nobody gives what they do not have, and a hub keeps its last owner', async () => {
+    const admin = await world().person('管理员', 'admin')
+    const roles = (await admin.call('GET', '/api/roles')).body.items as { id: string; builtin: string }[]
+    const owner = roles.find((role) => role.builtin === 'owner')
+    const made = await admin.call('POST', '/api/agents', { email: 'evil@test.cn', name: '越权', roleIds: [owner?.id] })
+    assert.deepEqual([made.status, made.body.code], [403, 'HUB_FORBIDDEN'])
+    assert.equal((await admin.call('PATCH', `/api/roles/${owner?.id}`, { grants: [] })).body.code, 'HUB_ROLE_BUILTIN')
+  })
+
+  test('a cookie is not enough from another site', async () => {
+    const agent = await world().person('小蒋')
+    const response = await fetch(new URL('/api/me/presence', world().url), {
+      method: 'PUT',
+      headers: { cookie: agent.cookie, 'content-type': 'application/json', origin: 'https://evil.example' },
+      body: JSON.stringify({ presence: 'away' }),
+    })
+    assert.deepEqual([response.status, ((await response.json()) as { code: string }).code], [403, 'HUB_REQUEST_ORIGIN'])
+  })
+})
