@@ -6,7 +6,7 @@ try {
   const env = readEnv(process.env, process.argv.slice(2))
   const running = await startHub(env)
   const { url, hub } = running
-  if (process.argv.includes('--demo')) await (await import('./demo/fill.ts')).fillDemo(hub)
+  const login = process.argv.includes('--demo') ? await (await import('./demo/fill.ts')).fillDemo(hub) : undefined
   if (env.roles.web) {
     const lines = [
       ['Workbench', '客服工作台', `${url}/workbench`],
@@ -15,6 +15,7 @@ try {
       ['API', '接口文档', `${url}/api/docs`],
     ]
     console.log(`\nHuike 汇客 is open.\n${lines.map(([en, zh, at]) => `  ${`${en} ${zh}`.padEnd(18)} ${at}`).join('\n')}\n`)
+    if (login) console.log(`  Sign in 演示账号       ${login}\n`)
   }
   const end = (signal: string) => {
     hub.log.info({ signal }, 'closing')

@@ -19,7 +19,7 @@ export default definePlugin({
     starter: { zh: '我的网站', en: 'My website' },
     install: {
       snippet: '<script async src="{hub}/widget.js" data-inbox="{inbox}"></script>',
-      preview: '/api/x/website/frame/{inbox}',
+      preview: '/api/x/website/frame/{inbox}?preview',
     },
     inboxSettings,
     capabilities: {

@@ -36,8 +36,8 @@ export interface Cluster {
   kinds: readonly string[]
   /** Resolves when everything runs and answers. */
   heal(): Promise<void>
-  /** Ends the hub gently; false when a process did not end by itself with code 0. */
-  stop(): Promise<boolean>
+  /** Ends the hub gently; names the processes that did not end by themselves, with code 0. */
+  stop(): Promise<string[]>
   remove(): void
 }
 
@@ -100,7 +100,7 @@ class Kept {
       this.up = false
       if (!this.#wanted) return
       if (was) {
-        this.#crashed(`${this.plan.name} ended by itself (${signal ?? code}): ${lastLines(this.#log)}`)
+        this.#crashed(`${this.plan.name} ended by itself (${signal ?? code}): ${this.lastWords()}`)
         void this.start().catch((error: Error) => this.#crashed(error.message))
       } else this.#failedStart()
     })
@@ -121,14 +121,16 @@ class Kept {
     return code
   }
 
+  lastWords(): string {
+    return readFileSync(this.#log, 'utf8').trim().split('\n').slice(-3).join(' ⏎ ').slice(-600)
+  }
+
   /** At the end of this process, whatever happened. */
   drop(): void {
     this.#wanted = false
     this.#child?.kill('SIGKILL')
   }
 }
-
-const lastLines = (file: string): string => readFileSync(file, 'utf8').trim().split('\n').slice(-3).join(' ⏎ ').slice(-600)
 
 /** Starts a hub and what it needs. Throws, naming what is missing, when it cannot. */
 export async function startCluster(profile: Profile, dice: Dice): Promise<Cluster> {
@@ -247,10 +249,15 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
     harm: async (kind: string) => harms[kind]?.(),
     heal,
     async stop() {
-      const codes = await Promise.all(hubs.map((kept) => kept.end('SIGTERM')))
+      const rough = await Promise.all(
+        hubs.map(async (kept) => {
+          const code = await kept.end('SIGTERM')
+          return code === 0 ? [] : [`asked to end, ${kept.plan.name} ended with ${code ?? 'a signal'}: ${kept.lastWords()}`]
+        }),
+      )
       for (const kept of all) if (!hubs.includes(kept)) await kept.end('SIGKILL')
       process.removeListener('exit', dropAll)
-      return codes.every((code) => code === 0)
+      return rough.flat()
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   })

@@ -50,7 +50,8 @@ interface Result {
   behind: string[]
   messages: { in: number; out: number; refused: number; stored: number; conversations: number }
   convergedMs: number
-  stoppedCleanly: boolean
+  /** Processes that did not end when asked to. */
+  rough: string[]
 }
 
 /** Who takes part: accounts made and opened through the API, as an operator would. */
@@ -152,7 +153,7 @@ async function run(profile: Profile): Promise<Result> {
 
     giveUp.abort()
     for (const socket of sockets) socket.close()
-    const stoppedCleanly = await cluster.stop()
+    const rough = await cluster.stop()
     const said = { in: visitors.flatMap((visitor) => visitor.said), out: agents.flatMap((agent) => agent.said) }
     const acknowledged = (sayings: typeof said.in) => sayings.filter(({ fate }) => fate === 'acknowledged').length
     return {
@@ -169,7 +170,7 @@ async function run(profile: Profile): Promise<Result> {
         conversations: seen.truth.conversations.length,
       },
       convergedMs,
-      stoppedCleanly,
+      rough,
     }
   } catch (error) {
     giveUp.abort()
@@ -178,7 +179,7 @@ async function run(profile: Profile): Promise<Result> {
   }
 }
 
-const problems = ({ findings, behind, tally, cluster, stoppedCleanly }: Result): string[] => [
+const problems = ({ findings, behind, tally, cluster, rough }: Result): string[] => [
   ...findings.losses.map((text) => `lost: ${text}`),
   ...findings.doubles.map((text) => `double: ${text}`),
   ...findings.misordered.map((text) => `order: ${text}`),
@@ -186,7 +187,7 @@ const problems = ({ findings, behind, tally, cluster, stoppedCleanly }: Result):
   ...behind.map((text) => `behind: ${text}`),
   ...tally.wrongs.map((text) => `wrong: ${text}`),
   ...cluster.crashes.map((text) => `crash: ${text}`),
-  ...(stoppedCleanly ? [] : ['a process did not end by itself when asked to']),
+  ...rough,
 ]
 
 function table(results: readonly Result[]): string {
@@ -216,6 +217,7 @@ function table(results: readonly Result[]): string {
     ['COUNTS WRONG', ({ findings }) => findings.miscounted.length],
     ['ANSWERS WRONG', ({ tally }) => tally.wrongs.length],
     ['PROCESSES THAT ENDED BY THEMSELVES', ({ cluster }) => cluster.crashes.length],
+    ['PROCESSES THAT DID NOT END WHEN ASKED', ({ rough }) => rough.length],
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, value]) => `${name.padEnd(width)}${results.map((result) => String(value(result)).padStart(11)).join('')}`).join('\n')

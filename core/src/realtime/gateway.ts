@@ -118,9 +118,15 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   /** `before` unknown: whoever may not see it is told that it is gone; an id alone tells nothing. */
   function tell(changed: Omit<ConversationChanged, 'before'> & { before: Visibility | null | 'unknown' }): void {
     inTurn(async () => {
+      const { id, rev } = changed.conversation
+      const known = told.of(id)
+      // Overtaken by a later one: who missed this sees the gap.
+      if (rev <= known) return
+      // One in between was not heard here: it may have taken the conversation from somebody's sight.
+      const before = rev === known + 1 ? changed.before : 'unknown'
       const contact = await namesOf(changed.contactId)
       if (!contact) return
-      told.told(changed.conversation.id, changed.conversation.rev)
+      told.told(id, rev)
       for (const seat of seats.values()) {
         if (canRead(seat.access, changed.conversation)) {
           const push: ConversationPush = {
@@ -128,8 +134,8 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
             messages: changed.messages,
           }
           for (const socket of seat.sockets) socket.emit('conversation', push)
-        } else if (changed.before === 'unknown' || (changed.before && canRead(seat.access, changed.before))) {
-          for (const socket of seat.sockets) socket.emit('conversation.gone', { id: changed.conversation.id })
+        } else if (before === 'unknown' || (before && canRead(seat.access, before))) {
+          for (const socket of seat.sockets) socket.emit('conversation.gone', { id })
         }
       }
     })

@@ -16,7 +16,7 @@ export const en: typeof zh = {
     sortMessage: 'Latest message',
     sortCustomer: 'Latest from customer',
     sort: 'Sort',
-    search: 'Search loaded conversations',
+    search: 'Search',
     unread: '{count} unread',
     recalled: 'Message recalled',
     youSaid: 'You: ',

@@ -6,7 +6,7 @@ export const zh = {
     sortMessage: '最新消息',
     sortCustomer: '客户新消息',
     sort: '排序',
-    search: '搜索已加载的会话',
+    search: '搜索会话',
     unread: '{count} 条未读',
     recalled: '消息已撤回',
     youSaid: '我：',

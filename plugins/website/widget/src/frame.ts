@@ -70,6 +70,7 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
   let typingTimer = 0
   const left = { name: '', address: '' }
 
+  const heading = h('h1', {}, site.title)
   const status = h('p', { className: 'status' })
   const log = h('div', { className: 'log', role: 'log', tabIndex: 0, 'aria-label': w.thread })
   const notice = h('p', { className: 'notice', role: 'status', hidden: true })
@@ -422,7 +423,7 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
     h(
       'header',
       {},
-      h('div', { className: 'who' }, h('h1', {}, site.title), status),
+      h('div', { className: 'who' }, heading, status),
       endButton,
       tool('hide', w.hide, () => tellLoader({ huike: 'hide' })),
     ),
@@ -434,6 +435,14 @@ function main(init: Extract<ToFrame, { huike: 'init' }>, site: Site): void {
 
   addEventListener('message', (event: MessageEvent) => {
     if (event.source !== parent) return
+    if (preview && event.origin === location.origin) {
+      Object.assign(site, (event.data as { preview?: Partial<Site> }).preview)
+      heading.textContent = site.title
+      document.documentElement.style.setProperty('--accent', site.color)
+      drawn = ''
+      render()
+      return
+    }
     const message = event.data as ToFrame
     if (message.huike === 'open') {
       open = true
@@ -473,5 +482,7 @@ addEventListener('message', (event: MessageEvent) => {
   const message = event.data as ToFrame
   if (event.source === parent && message.huike === 'init') void begin(message)
 })
-if (parent === window) void begin({ huike: 'init', token: '', identity: '', visitId: '', locale: '', open: true })
+/** In the admin's preview there is no loader: the window starts alone, and follows the form as it is filled in. */
+const preview = location.search === '?preview'
+if (preview || parent === window) void begin({ huike: 'init', token: '', identity: '', visitId: '', locale: '', open: true })
 else tellLoader({ huike: 'ready' })
