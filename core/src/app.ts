@@ -200,7 +200,10 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     gateway.close()
     io.disconnectSockets(true)
     // Takes no new requests, answers those it has.
+    // A connection that was busy falls idle later: Node does not close it then, and would wait for its keep-alive time.
+    const closeIdle = every(100, () => app.server.closeIdleConnections())
     await new Promise<void>((resolve) => void io.close(() => resolve()))
+    closeIdle()
     await app.close()
     await hub.intake.idle()
     await workers?.stop()

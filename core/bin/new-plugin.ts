@@ -1,0 +1,143 @@
+/**
+ * npm run new:plugin -- ID [--channel] [--dir FOLDER]
+ * Writes a plugin that already passes the law: a feature with an entity, a route and a listener, or a channel with
+ * both directions, and a test.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+const args = process.argv.slice(2)
+const at = args.indexOf('--dir')
+const dirArgument = at >= 0 ? args[at + 1] : undefined
+const id = args.find((arg, i) => !arg.startsWith('--') && i !== at + 1) ?? ''
+const channel = args.includes('--channel')
+
+if (!/^[a-z][a-z0-9]{1,30}$/.test(id)) {
+  console.error('npm run new:plugin -- ID [--channel] [--dir FOLDER]\nAn id has lower-case letters and digits: it prefixes tables, routes and permissions.')
+  process.exit(1)
+}
+const dir = resolve(dirArgument ?? join(root, 'plugins', id))
+if (existsSync(dir)) {
+  console.error(`${dir} exists already.`)
+  process.exit(1)
+}
+const sdk = dirArgument ? relative(dir, join(root, 'core/sdk')) : '@huike/core/sdk'
+
+const feature = `/** ${id}: counts the messages of every customer. Start from here. */
+import { defineEntity, p } from '@mikro-orm/core'
+import { definePlugin } from '${sdk}/plugin.ts'
+import { Type } from 'typebox'
+
+export const Count = defineEntity({
+  name: '${id}Count',
+  tableName: '${id}_count',
+  properties: { contactId: p.string().length(26).primary(), messages: p.integer() },
+})
+
+export default definePlugin({
+  id: '${id}',
+  version: '0.1.0',
+  label: { zh: '${id}', en: '${id}' },
+  requires: { hub: '>=0.1.0' },
+  settings: Type.Object({ enabled: Type.Boolean({ title: '计数|Count', default: true }) }),
+  permissions: [{ name: 'count.read', label: { zh: '查看消息计数', en: 'See message counts' }, grantTo: ['admin', 'supervisor'] }],
+  entities: [Count],
+  migrations: [
+    {
+      name: '0001-count',
+      mysql: ['create table \`${id}_count\` (\`contact_id\` varchar(26) not null, \`messages\` int not null, primary key (\`contact_id\`)) default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'],
+      sqlite: ['create table \`${id}_count\` (\`contact_id\` text not null primary key, \`messages\` integer not null)'],
+    },
+  ],
+  // Below /api/x/${id}; while the plugin is off it answers 404.
+  routes(app, ctx) {
+    app.get('/counts/:contactId', { config: { access: { permission: '${id}.count.read' } } }, async (request) => {
+      const { contactId } = request.params as { contactId: string }
+      return { messages: (await ctx.em().findOne(Count, { contactId }))?.messages ?? 0 }
+    })
+  },
+  // After the commit, with a retry of its own; the same event can come twice, its id tells.
+  on: {
+    async 'message.received'({ data }, ctx) {
+      if (!ctx.settings.enabled) return
+      const em = ctx.em()
+      const row = await em.findOne(Count, { contactId: data.message.contactId })
+      await em.upsert(Count, { contactId: data.message.contactId, messages: (row?.messages ?? 0) + 1 })
+    },
+  },
+})
+`
+
+const channelPlugin = `/** ${id}: a channel. The platform below speaks signed JSON; put yours in its place. */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { SendError } from '${sdk}/channel.ts'
+import { HubError } from '${sdk}/errors.ts'
+import { textOf } from '${sdk}/message-parts.ts'
+import { definePlugin } from '${sdk}/plugin.ts'
+import { type Static, Type } from 'typebox'
+
+const inboxSettings = Type.Object({
+  secret: Type.String({ title: '签名密钥|Signing key', format: 'secret', maxLength: 200, default: '' }),
+  sendUrl: Type.String({ title: '发送地址|Send address', maxLength: 500, default: '' }),
+})
+type Settings = Static<typeof inboxSettings>
+
+const sign = (secret: string, body: Buffer | string) => createHmac('sha256', secret).update(body).digest()
+
+export default definePlugin({
+  id: '${id}',
+  version: '0.1.0',
+  label: { zh: '${id}', en: '${id}' },
+  requires: { hub: '>=0.1.0' },
+  channel: {
+    label: { zh: '${id}', en: '${id}' },
+    inboxSettings,
+    capabilities: { send: ['text'], delivery: 'push', maxTextLength: 2_000 },
+
+    // POST /api/channels/${id}/<inbox>: verify over the raw bytes, parse, nothing else. The answer goes out once it is safe.
+    receive(request, inbox) {
+      const { secret } = inbox.settings as Settings
+      const given = Buffer.from(request.headers['x-signature'] ?? '', 'hex')
+      const expected = sign(secret, request.body)
+      if (secret === '' || given.length !== expected.length || !timingSafeEqual(given, expected)) throw new HubError('HUB_CHANNEL_UNVERIFIED', 'The signature is wrong')
+      const { id: externalId, from, text } = parse(request.body)
+      return { events: [{ kind: 'message', externalId, from: { externalId: from }, parts: [{ type: 'text', text }] }], reply: { body: 'success' } }
+    },
+
+    async send(message, inbox) {
+      const { secret, sendUrl } = inbox.settings as Settings
+      const body = JSON.stringify({ id: message.id, to: message.to, text: textOf(message.parts) })
+      const response = await fetch(sendUrl, { method: 'POST', body, headers: { 'x-signature': sign(secret, body).toString('hex') }, signal: AbortSignal.timeout(10_000) }).catch(() => {
+        // It may have arrived: only a person can know.
+        throw new SendError('no-answer', { retry: 'unknown' })
+      })
+      if (!response.ok) throw new SendError(\`http-\${response.status}\`, { retry: response.status === 429 || response.status >= 500 })
+      const { id: externalId } = (await response.json()) as { id?: string }
+      return externalId ? { externalId } : undefined
+    },
+  },
+})
+
+function parse(body: Buffer): { id: string; from: string; text: string } {
+  const { id, from, text } = JSON.parse(body.toString('utf8')) as Record<string, unknown>
+  if (typeof id !== 'string' || typeof from !== 'string' || typeof text !== 'string') throw new HubError('HUB_REQUEST_INVALID', 'id, from and text are needed')
+  return { id, from, text }
+}
+`
+const files: Record<string, string> = {
+  'plugin.ts': channel ? channelPlugin : feature,
+  'README.md': `# ${id}\n\nWritten by \`npm run new:plugin\`. The guide is \`plugins/README.md\`.\n`,
+}
+if (!dirArgument)
+  files['package.json'] =
+    `${JSON.stringify({ name: `@huike/plugin-${id}`, version: '0.1.0', private: true, license: 'Apache-2.0', type: 'module', dependencies: { '@huike/core': '0.1.0' } }, null, 2)}\n`
+for (const [name, text] of Object.entries(files)) {
+  mkdirSync(dirname(join(dir, name)), { recursive: true })
+  writeFileSync(join(dir, name), text)
+}
+console.log(
+  `Written: ${Object.keys(files)
+    .map((name) => join(dir, name))
+    .join(', ')}`,
+)

@@ -1,0 +1,85 @@
+/** Documentation that cannot drift: tables are held to the code, sentences to the codes, commands to the scripts. */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { en as adminEn } from '../../admin-ui/src/locales/en.ts'
+import { zh as adminZh } from '../../admin-ui/src/locales/zh.ts'
+import { errorKinds } from '../../core/sdk/errors.ts'
+import { corePermissions } from '../../core/src/access/permissions.ts'
+import { envFields } from '../../core/src/config/env.ts'
+import { en as kitEn } from '../../core/ui-kit/locales/en.ts'
+import { zh as kitZh } from '../../core/ui-kit/locales/zh.ts'
+import { en as workbenchEn } from '../../workbench-ui/src/locales/en.ts'
+import { zh as workbenchZh } from '../../workbench-ui/src/locales/zh.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+/** The cells of each line of a table. */
+const rows = (path: string) =>
+  read(path)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .slice(2, -2)
+        .split(' | ')
+        .map((cell) => cell.replace(/^`|`$/g, '')),
+    )
+
+test('errors.md tells every code, its status, reader and retry, and no other', () => {
+  const documented = rows('core/docs/errors.md').map(([code, status, reader, retry]) => [code, Number(status), reader, retry === 'yes'])
+  assert.deepEqual(
+    documented,
+    Object.entries(errorKinds).map(([code, kind]) => [code, kind.status, kind.reader, kind.retry]),
+  )
+})
+
+test('every error has a sentence in both languages', () => {
+  for (const code of Object.keys(errorKinds)) for (const words of [kitZh.errors, kitEn.errors] as Record<string, string>[]) assert.ok(words[code], code)
+})
+
+test('env.md tells every variable, its default and meaning, and no other', () => {
+  assert.deepEqual(
+    rows('core/docs/env.md'),
+    envFields.map(({ name, default: value, doc }) => [name, value === '' ? '—' : value, doc]),
+  )
+})
+
+test('permissions.md tells every permission and who has it', () => {
+  const shown = (grant: string | true | undefined) => (grant === undefined ? '—' : grant === true ? 'yes' : grant)
+  assert.deepEqual(
+    rows('core/docs/permissions.md').map(([name, , , , , ...grants]) => [name, ...grants]),
+    corePermissions.map(({ name, grants }) => [name, shown(grants.admin), shown(grants.supervisor), shown(grants.agent)]),
+  )
+})
+
+test('both languages say the same things, and the Chinese one has no English sentence', () => {
+  const flat = (words: object, path = ''): [string, string][] =>
+    Object.entries(words).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[path + key, value] as [string, string]] : flat(value as object, `${path}${key}.`),
+    )
+  for (const [zh, en] of [
+    [kitZh, kitEn],
+    [adminZh, adminEn],
+    [workbenchZh, workbenchEn],
+  ] as const) {
+    assert.deepEqual(
+      flat(zh).map(([key]) => key),
+      flat(en).map(([key]) => key),
+    )
+    for (const [key, text] of flat(zh)) assert.doesNotMatch(text.replace(/\{\w+\}/g, ''), /[A-Za-z]+ [a-z]+ [a-z]+/, key)
+  }
+})
+
+test('every npm command a document names exists, and every script has its file', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  for (const document of ['README.md', 'README.zh.md', 'CONTRIBUTING.md', 'plugins/README.md', 'migrations/README.md'].filter((path) =>
+    existsSync(join(root, path)),
+  ))
+    for (const [, name] of read(document).matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name as string], `${document}: npm run ${name}`)
+  for (const [name, command] of Object.entries(scripts)) {
+    const file = command.split(' ').find((word) => /\.(ts|mjs)$/.test(word) && word !== 'core/bin/run.mjs')
+    if (file) assert.ok(existsSync(join(root, file)), `${name}: ${file}`)
+  }
+})

@@ -1,0 +1,69 @@
+/** The generator's plugins run as written, from a folder of their own, beside the bundled ones. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join, resolve } from 'node:path'
+import { after, test } from 'node:test'
+import { newId } from '../../core/src/db/types.ts'
+import { discoverPlugins } from '../../core/src/kernel/discover.ts'
+import { makePlace, profiles } from '../support/profiles.ts'
+import { eventually, startWorld } from '../support/world.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+mkdirSync(join(root, '.build'), { recursive: true })
+const dir = mkdtempSync(join(root, '.build/plugins-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+for (const args of [['hello'], ['courier', '--channel']])
+  execFileSync(process.execPath, [join(root, 'core/bin/new-plugin.ts'), ...args, '--dir', join(dir, args[0] as string)])
+
+for (const profile of await profiles())
+  test(`a generated feature and a generated channel carry text both ways [${profile}]`, async () => {
+    const place = await makePlace(profile)
+    const plugins = await discoverPlugins({ pluginsDir: join(root, 'plugins'), extraPlugins: [join(dir, 'hello'), join(dir, 'courier')] })
+    const world = await startWorld(place, plugins)
+    const got: { body: string; signature: string }[] = []
+    const platform = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk) => {
+        body += chunk
+      })
+      request.on('end', () => {
+        got.push({ body, signature: String(request.headers['x-signature']) })
+        response.end(JSON.stringify({ id: 'platform-1' }))
+      })
+    })
+    await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve))
+    try {
+      assert.deepEqual(
+        world.hub.kernel
+          .status()
+          .map(({ id, state }) => `${id} ${state}`)
+          .sort(),
+        ['courier running', 'hello running', 'website running'],
+      )
+      const agent = await world.person('小沈', 'owner')
+      const secret = 'shared-with-the-platform'
+      const inbox = await world.inbox('courier', { secret, sendUrl: `http://127.0.0.1:${(platform.address() as { port: number }).port}/` })
+      const body = JSON.stringify({ id: 'm1', from: 'rider-7', text: '包裹到了吗' })
+      const sign = (text: string) => createHmac('sha256', secret).update(text).digest('hex')
+      const post = (signature: string) =>
+        fetch(new URL(`/api/channels/courier/${inbox.id}`, world.url), { method: 'POST', body, headers: { 'x-signature': signature } })
+      assert.equal((await post(sign('something else'))).status, 401)
+      assert.equal(await (await post(sign(body))).text(), 'success')
+
+      const [conversation] = (await agent.call('GET', '/api/conversations?group=open')).body.items
+      assert.equal(conversation.preview, '包裹到了吗')
+      await agent.call('POST', `/api/conversations/${conversation.id}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '在门卫室' }] })
+      await eventually(() => got.length === 1, 'the send')
+      assert.equal(JSON.parse(got[0]?.body ?? '').text, '在门卫室')
+      assert.equal(got[0]?.signature, sign(got[0]?.body ?? ''))
+      await eventually(async () => (await agent.call('GET', `/api/x/hello/counts/${conversation.contact.id}`)).body.messages === 1, 'the count')
+      assert.equal((await (await world.person('小韩')).call('GET', `/api/x/hello/counts/${conversation.contact.id}`)).status, 403)
+    } finally {
+      platform.close()
+      await world.running.stop()
+      await place.remove()
+    }
+  })
