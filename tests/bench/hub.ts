@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { io, type Socket } from 'socket.io-client'
 import type { Place } from '../support/profiles.ts'
 import { fromCore, type SqliteDatabase } from './from-core.ts'
-import { Client } from './load.ts'
+import type { Client } from './load.ts'
 import { Served } from './process.ts'
 
 const owner = { email: 'owner@bench.test', password: 'a long enough pass-phrase 7' }

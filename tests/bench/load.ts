@@ -20,7 +20,13 @@ export class Client {
   }
 
   /** @param from the loopback address it comes from: all of 127/8 is this machine */
-  post(path: string, body: string, headers: Record<string, string> = {}, from?: string, method = 'POST'): Promise<{ status: number; text: string; cookies: string[] }> {
+  post(
+    path: string,
+    body: string,
+    headers: Record<string, string> = {},
+    from?: string,
+    method = 'POST',
+  ): Promise<{ status: number; text: string; cookies: string[] }> {
     return new Promise((resolve, reject) => {
       const asked = request(
         {

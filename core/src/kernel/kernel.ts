@@ -53,6 +53,8 @@ export interface KernelOptions {
 
 /** How long a hook may take before what it holds up goes on without an answer. */
 const hookTimeoutMs = 2_000
+/** How long a plugin may take to start before it is shown as broken: it must not hold up the hub. */
+const startTimeoutMs = 10_000
 
 export class Kernel {
   readonly #options: KernelOptions
@@ -134,10 +136,10 @@ export class Kernel {
       entry.settings = openSettings(entry.manifest.settings, entry.stored.settings, this.#options.vault)
       for (const { clause, install } of this.#installers) {
         if (entry.manifest[clause] === undefined) continue
-        const undo = await install(entry, entry.ctx)
+        const undo = await withTimeout(Promise.resolve(install(entry, entry.ctx)), startTimeoutMs, `${entry.manifest.id} ${clause}`)
         if (undo) entry.undo.push(undo)
       }
-      const stop = await entry.manifest.start?.(entry.ctx)
+      const stop = await withTimeout(Promise.resolve(entry.manifest.start?.(entry.ctx)), startTimeoutMs, `${entry.manifest.id} start`)
       if (stop) entry.undo.push(stop)
       entry.state = 'running'
       this.#options.log.info({ plugin: entry.manifest.id, version: entry.manifest.version }, 'plugin running')

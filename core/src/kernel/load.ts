@@ -63,6 +63,10 @@ export function loadOrder(found: readonly FoundPlugin[]): { loaded: LoadedPlugin
   return { loaded, refused }
 }
 
+/** Tables a statement changes; `references` may point at the core's. */
+const writtenTables =
+  /\b(?:create\s+table|alter\s+table|drop\s+table|rename\s+table|truncate\s+table|index\s+\S+\s+on|insert\s+into|replace\s+into|delete\s+from|^\s*update)\s+(?:if\s+(?:not\s+)?exists\s+)?[`"]?(\w+)/gi
+
 function faultOf(manifest: PluginManifest): HubError | undefined {
   if (!/^[a-z][a-z0-9]{1,30}$/.test(manifest.id) || reserved.has(manifest.id))
     return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: lower-case letters and digits, not ${[...reserved].join(', ')}`)
@@ -76,9 +80,9 @@ function faultOf(manifest: PluginManifest): HubError | undefined {
   }
   for (const migration of manifest.migrations ?? []) {
     for (const statement of [...migration.mysql, ...migration.sqlite]) {
-      const target = /^\s*(?:create|alter|drop)\s+table\s+(?:if\s+(?:not\s+)?exists\s+)?[`"]?(\w+)/i.exec(statement)?.[1]
-      if (target && !target.startsWith(`${manifest.id}_`))
-        return new HubError('HUB_PLUGIN_TABLE', `The migration ${migration.name} of ${manifest.id} touches ${target}: only ${manifest.id}_… is its own`)
+      for (const [, target = ''] of statement.matchAll(writtenTables))
+        if (!target.startsWith(`${manifest.id}_`))
+          return new HubError('HUB_PLUGIN_TABLE', `The migration ${migration.name} of ${manifest.id} touches ${target}: only ${manifest.id}_… is its own`)
     }
   }
   return undefined

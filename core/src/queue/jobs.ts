@@ -53,7 +53,12 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
   const claimed = await em.nativeUpdate(
     Job,
     { id, dueAt: row.dueAt, attempts: row.attempts },
-    { dueAt: new Date(now.getTime() + leaseMs), attempts: row.attempts + 1 },
+    {
+      dueAt: new Date(now.getTime() + leaseMs),
+      attempts: row.attempts + 1,
+      // From here on it no longer waits: the same key asked for meanwhile is work of its own, done after.
+      ...(job.every ? {} : { dedupeKey: id }),
+    },
   )
   if (claimed === 0) return
   const again = (ms: number, attempts: number, error = '') => em.nativeUpdate(Job, { id }, { dueAt: new Date(Date.now() + ms), attempts, error })
@@ -67,7 +72,6 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
     const message = (error as Error).message.slice(0, 500)
     if (attempts < (job.attempts ?? 5)) await again(backoffMs(attempts), attempts, message)
     else if (job.every) await again(job.every, 0, message)
-    // Given up, it must not take the place of a new one with the same key.
-    else await em.nativeUpdate(Job, { id }, { dueAt: null, attempts, error: message, dedupeKey: id })
+    else await em.nativeUpdate(Job, { id }, { dueAt: null, attempts, error: message })
   }
 }

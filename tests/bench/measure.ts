@@ -1,0 +1,212 @@
+/** The measurements of one profile: the floor first, the hub right after it, row by row. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Socket } from 'socket.io-client'
+import { freePort } from '../chaos/tools.ts'
+import { makePlace, type ProfileName } from '../support/profiles.ts'
+import { connect, floorToken, forgetRedis, makeSite, makeVisitors, openRows, saying, signIn, speak, startHub } from './hub.ts'
+import { Client, closedLoop, type Latencies, paced, quantile, type Send } from './load.ts'
+import { Served, watch } from './process.ts'
+
+export interface Plan {
+  visitors: number
+  warmUpMs: number
+  rowMs: number
+  idleSends: number
+  pacedMs: number
+  perSecond: number
+  restarts: number
+  settleMs: number
+  /** More arguments of the hub's node. */
+  nodeArgs: string[]
+}
+
+export interface Side {
+  latencies: Latencies
+  perSecond: number
+  /** CPU seconds of the server's process for a thousand messages. */
+  cpuPer1000: number
+  /** Part of the machine that neither the server nor the load used. */
+  others: number
+}
+
+export interface RateRow {
+  kind: 'messages' | 'conversations'
+  concurrency: number
+  hub: Side
+  floor: Side
+}
+
+export interface DelayRow {
+  name: string
+  hub: Delay
+  floor: Delay
+}
+
+interface Delay {
+  p50: number
+  p99: number
+  sent: number
+  missed: number
+  perSecond: number
+}
+
+export interface Measured {
+  profile: ProfileName
+  rates: RateRow[]
+  delays: DelayRow[]
+  echo: { p50: number; p99: number }
+  start: { firstMs: number; againMs: number; floorMs: number; idleMb: number; usedMb: number; floorMb: number }
+  /** 201s of the hub, and the customers' messages in its database. */
+  accepted: number
+  stored: number
+  complaints: string[]
+}
+
+async function side(server: Served, run: () => Promise<Latencies>): Promise<Side> {
+  const end = watch(server)
+  const latencies = await run()
+  const { cpu, others } = end()
+  return { latencies, perSecond: latencies.count / latencies.seconds, cpuPer1000: (cpu / latencies.count) * 1_000, others }
+}
+
+/** From before the visitor's request to the agent's push that carries its text. */
+async function delayOf(socket: Socket, send: (say: ReturnType<typeof saying>) => Promise<void>, load: (one: Send) => Promise<Latencies>): Promise<Delay> {
+  const waiting = new Map<string, number>()
+  const took: number[] = []
+  const hear = ({ messages }: { messages: { parts: { text?: string }[] }[] }): void => {
+    for (const { parts } of messages)
+      for (const { text = '' } of parts) {
+        const began = waiting.get(text)
+        if (began === undefined) continue
+        took.push(performance.now() - began)
+        waiting.delete(text)
+      }
+  }
+  socket.on('conversation', hear)
+  const { count, seconds } = await load(async () => {
+    const say = saying()
+    waiting.set(say.text, performance.now())
+    await send(say)
+  })
+  for (let i = 0; i < 30 && waiting.size > 0; i++) await new Promise((resolve) => setTimeout(resolve, 100))
+  socket.off('conversation', hear)
+  return { p50: quantile(took, 0.5), p99: quantile(took, 0.99), sent: count, missed: waiting.size, perSecond: count / seconds }
+}
+
+async function echoes(socket: Socket, count: number): Promise<{ p50: number; p99: number }> {
+  const took: number[] = []
+  for (let i = 0; i < count; i++) {
+    const at = performance.now()
+    await socket.emitWithAck('echo', i)
+    took.push(performance.now() - at)
+  }
+  return { p50: quantile(took, 0.5), p99: quantile(took, 0.99) }
+}
+
+export async function measure(profile: ProfileName, plan: Plan, say: (line: string) => void): Promise<Measured> {
+  const place = await makePlace(profile)
+  const undo: (() => unknown)[] = [() => place.remove()]
+  try {
+    mkdirSync(place.dataDir, { recursive: true })
+    undo.push(() => forgetRedis(place))
+    const hubPort = await freePort()
+
+    // Starts: the first makes the tables and the owner, later ones find them.
+    let hub = await startHub(place, hubPort, plan.restarts === 0 ? plan.nodeArgs : [])
+    undo.push(() => hub.stop())
+    const firstMs = hub.startMs
+    const again: number[] = []
+    for (let i = 0; i < plan.restarts; i++) {
+      await hub.stop()
+      hub = await startHub(place, hubPort, i === plan.restarts - 1 ? plan.nodeArgs : [])
+      again.push(hub.startMs)
+    }
+    const rows = await openRows(place)
+    undo.push(() => rows.close())
+    if (profile === 'served')
+      await rows.run(
+        'create table floor (id bigint auto_increment primary key, client_id varchar(64) not null, body text not null, created_at datetime(3) not null)',
+      )
+    const floorPort = await freePort()
+    const floor = await Served.start(floorPort, ['tests/bench/floor.ts', String(floorPort), place.databaseUrl || join(place.dataDir, 'floor.sqlite')], {})
+    undo.push(() => floor.stop())
+    await new Promise((resolve) => setTimeout(resolve, plan.settleMs))
+    const [idleMb, floorMb] = [hub.rssMb(), floor.rssMb()]
+
+    const [hubClient, floorClient] = [new Client(hub.url), new Client(floor.url)]
+    undo.push(
+      () => hubClient.close(),
+      () => floorClient.close(),
+    )
+    let cookie = await signIn(hubClient)
+    const site = await makeSite(hubClient, cookie)
+    // One agent takes them all, or most rows would be about a queue that only grows.
+    await rows.run('update agent set capacity = 1000000')
+    const tokens = await makeVisitors(hubClient, site, plan.visitors)
+    let accepted = 0
+    const sayAs = async (token: string, words = saying()): Promise<void> => {
+      await speak(hubClient, token, words)
+      accepted++
+    }
+    // The floor looks at no token; it is as long as the hub's.
+    const anyToken = floorToken().padEnd(tokens[0]?.length ?? 120, 'x')
+    const toFloor = (words = saying()) => speak(floorClient, anyToken, words)
+    /** Whose turn it is, of those who have a conversation. */
+    let spoken: string[] = []
+    let turn = 0
+    const toHub = (words = saying()) => sayAs(spoken[turn++ % spoken.length] ?? '', words)
+
+    say(`${profile}: warming up`)
+    const warmers = Math.floor(plan.visitors / 4)
+    spoken = tokens.slice(0, warmers)
+    await closedLoop(16, 10_000, warmers, toHub)
+    await closedLoop(16, plan.warmUpMs, warmers * 20, toHub)
+    await closedLoop(16, plan.warmUpMs, 50_000, toFloor)
+
+    const rates: RateRow[] = []
+    const row = async (kind: RateRow['kind'], concurrency: number, hubSend: Send, max: number, ms = plan.rowMs): Promise<void> => {
+      say(`${profile}: ${kind} at ${concurrency}`)
+      const floorSide = await side(floor, () => closedLoop(concurrency, plan.rowMs * 0.6, 60_000, toFloor))
+      const hubSide = await side(hub, () => closedLoop(concurrency, ms, max, hubSend))
+      rates.push({ kind, concurrency, hub: hubSide, floor: floorSide })
+    }
+    // Signed in anew: an agent without a socket counts as there for 45 seconds.
+    cookie = await signIn(hubClient)
+    const fresh = tokens.slice(warmers)
+    let next = 0
+    await row('conversations', 16, () => sayAs(fresh[next++] ?? ''), fresh.length, 15_000)
+    spoken = tokens.slice(0, warmers + next)
+    // A visitor may send 120 a minute; the rows together stay below it.
+    const most = spoken.length * 35
+    for (const concurrency of [1, 16, 64]) await row('messages', concurrency, toHub, most)
+
+    const socket = await connect(hub.url, cookie)
+    undo.push(() => socket.close())
+    const floorSocket = await connect(floor.url)
+    undo.push(() => floorSocket.close())
+    const delays: DelayRow[] = []
+    const delay = async (name: string, load: (one: Send) => Promise<Latencies>): Promise<void> => {
+      say(`${profile}: delay, ${name}`)
+      delays.push({ name, floor: await delayOf(floorSocket, toFloor, load), hub: await delayOf(socket, toHub, load) })
+    }
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
+    await delay('idle', (one) => closedLoop(1, 10_000, plan.idleSends, () => one().finally(pause)))
+    await delay(`${plan.perSecond}/s`, (one) => paced(plan.perSecond, plan.pacedMs, one))
+    const echo = await echoes(floorSocket, 300)
+
+    const [count] = (await rows.run("select count(*) as n from message where direction = 'in'")) as { n: number }[]
+    return {
+      profile,
+      rates,
+      delays,
+      echo,
+      start: { firstMs, againMs: quantile(again, 0.5), floorMs: floor.startMs, idleMb, usedMb: hub.rssMb(), floorMb },
+      accepted,
+      stored: Number(count?.n),
+      complaints: hub.complaints(),
+    }
+  } finally {
+    for (const take of undo.reverse()) await Promise.resolve(take()).catch?.((error: Error) => console.error(`clean-up: ${error.message}`))
+  }
+}

@@ -1,0 +1,158 @@
+/** Tables, and a sentence for every row that is below its target. */
+import { execFileSync } from 'node:child_process'
+import { cpus, loadavg, totalmem } from 'node:os'
+import { root } from './from-core.ts'
+import type { Measured, RateRow, Side } from './measure.ts'
+import type { Sizes } from './sizes.ts'
+
+/**
+ * What we hold ourselves to. The peers were measured on such a machine (2 cores): go-fly 821 messages/s for 2.13
+ * CPU-seconds per 1 000, Live Helper Chat 536/s, 85 new chats/s, 21 ms to the agent with its push extension; go-fly 3 ms
+ * when idle. Ratios are to the floor of the same run, so that a slow or busy machine moves both.
+ */
+const targets = {
+  messages: { perSecond: 821, ofFloor: 0.2, cpuPer1000: 2.13 },
+  conversations: { perSecond: 85, ofFloor: 0.05 },
+  delayMs: { idleP50: 10, idleP99: 21, loadedP50: 21, loadedP99: 100 },
+  startMs: 3_000,
+  idleMb: 300,
+  bytes: { loader: 6 * 1_024, widget: 40 * 1_024, workbench: 300 * 1_024 },
+}
+
+const number = (value: number, digits = 0): string => (Number.isFinite(value) ? value.toFixed(digits) : '–')
+const ms = (value: number): string => number(value, value < 10 ? 2 : 0)
+const kb = (bytes: number): string => `${(bytes / 1_024).toFixed(1)} KB`
+const ratio = (hub: number, floor: number): string => `${(hub / floor).toFixed(hub / floor < 10 ? 2 : 0)}×`
+
+export interface Report {
+  tables: string
+  below: string[]
+}
+
+function table(head: string[], rows: string[][]): string {
+  const widths = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  const line = (cells: string[]) => `| ${cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`
+  return [line(head), `|${widths.map((width, i) => (i < 2 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`, ...rows.map(line)].join('\n')
+}
+
+export function report(all: readonly Measured[], sizes: Sizes | undefined): Report {
+  const below: string[] = []
+  const miss = (row: string, is: string, wanted: string, why = ''): void => void below.push(`${row}: ${is}, wanted ${wanted}.${why ? ` ${why}` : ''}`)
+
+  const busy = ({ others }: Side): string => `Others (the database among them) used ${number(others * 100)} % of the machine during it.`
+  const judge = (profile: string, { kind, concurrency, hub, floor }: RateRow): void => {
+    const name = `${profile}, ${kind} at ${concurrency}`
+    const target = targets[kind]
+    // One at a time is about the delay of one, not about how many fit.
+    if (concurrency > 1 && hub.perSecond < target.perSecond) miss(name, `${number(hub.perSecond)}/s`, `${target.perSecond}/s (the best peer)`, busy(hub))
+    if (hub.perSecond / floor.perSecond < target.ofFloor)
+      miss(name, `${ratio(hub.perSecond, floor.perSecond)} of the floor's rate`, `${target.ofFloor}×`, busy(hub))
+    if (kind === 'messages' && hub.cpuPer1000 > targets.messages.cpuPer1000)
+      miss(name, `${number(hub.cpuPer1000, 2)} CPU-seconds per 1 000`, `${targets.messages.cpuPer1000} or less`, busy(hub))
+    if (hub.latencies.failed > 0) miss(name, `${hub.latencies.failed} requests failed (${hub.latencies.firstFailure})`, 'none')
+  }
+  for (const { profile, rates, delays, start, accepted, stored, complaints } of all) {
+    for (const row of rates) judge(profile, row)
+    for (const { name, hub, floor } of delays) {
+      const [p50, p99] = name === 'idle' ? [targets.delayMs.idleP50, targets.delayMs.idleP99] : [targets.delayMs.loadedP50, targets.delayMs.loadedP99]
+      if (hub.p50 > p50) miss(`${profile}, delay ${name}`, `p50 ${ms(hub.p50)} ms`, `${p50} ms or less`, `The floor's was ${ms(floor.p50)} ms.`)
+      if (hub.p99 > p99) miss(`${profile}, delay ${name}`, `p99 ${ms(hub.p99)} ms`, `${p99} ms or less`, `The floor's was ${ms(floor.p99)} ms.`)
+      if (hub.missed > 0) miss(`${profile}, delay ${name}`, `${hub.missed} messages never reached the agent's socket`, 'none')
+    }
+    if (start.againMs > targets.startMs) miss(`${profile}, start`, `${number(start.againMs)} ms`, `${targets.startMs} ms or less`)
+    if (start.idleMb > targets.idleMb) miss(`${profile}, idle memory`, `${number(start.idleMb)} MB`, `${targets.idleMb} MB or less`)
+    if (stored !== accepted) miss(`${profile}, stored`, `${accepted} accepted but ${stored} in the database`, 'the same')
+    if (complaints.length > 0) miss(`${profile}, log`, `${complaints.length} warnings or errors (${complaints[0]?.slice(0, 200)})`, 'none')
+  }
+  if (sizes)
+    for (const name of ['loader', 'widget', 'workbench'] as const)
+      if (sizes[name] > targets.bytes[name]) miss(name, kb(sizes[name]), `${kb(targets.bytes[name])} or less`)
+
+  const rates = table(
+    ['Profile', 'Row', 'hub /s', 'floor /s', 'hub/floor', 'hub p50 ms', 'p99', 'floor p50', 'p99', 'hub CPU-s/1000', 'floor', 'hub/floor', 'others CPU'],
+    all.flatMap(({ profile, rates }) =>
+      rates.map(({ kind, concurrency, hub, floor }) => [
+        profile,
+        `${kind === 'messages' ? 'messages' : 'new conversations'} at ${concurrency}`,
+        number(hub.perSecond),
+        number(floor.perSecond),
+        ratio(hub.perSecond, floor.perSecond),
+        ms(hub.latencies.p50),
+        ms(hub.latencies.p99),
+        ms(floor.latencies.p50),
+        ms(floor.latencies.p99),
+        number(hub.cpuPer1000, 2),
+        number(floor.cpuPer1000, 2),
+        ratio(hub.cpuPer1000, floor.cpuPer1000),
+        `${number(hub.others * 100)} %`,
+      ]),
+    ),
+  )
+  const delays = table(
+    ['Profile', 'From POST to push', 'hub p50 ms', 'p99', 'floor p50', 'p99', 'hub/floor p50', 'sent', 'missed', 'sent /s', 'bare echo p50', 'p99'],
+    all.flatMap(({ profile, delays, echo }) =>
+      delays.map(({ name, hub, floor }) => [
+        profile,
+        name,
+        ms(hub.p50),
+        ms(hub.p99),
+        ms(floor.p50),
+        ms(floor.p99),
+        ratio(hub.p50, floor.p50),
+        String(hub.sent),
+        String(hub.missed),
+        number(hub.perSecond),
+        ms(echo.p50),
+        ms(echo.p99),
+      ]),
+    ),
+  )
+  const starts = table(
+    ['Profile', 'Server', 'first start ms', 'later start ms', 'idle RSS MB', 'RSS after the load MB', 'accepted', 'stored'],
+    all.flatMap(({ profile, start, accepted, stored }) => [
+      [profile, 'hub', number(start.firstMs), number(start.againMs), number(start.idleMb), number(start.usedMb), String(accepted), String(stored)],
+      [profile, 'floor', '', number(start.floorMs), number(start.floorMb), '', '', ''],
+    ]),
+  )
+  const bytes = sizes
+    ? table(
+        ['Page', 'What', 'gzip', 'target'],
+        [
+          ['shop', 'loader (widget.js), every page', kb(sizes.loader), kb(targets.bytes.loader)],
+          ['shop', 'loader and open window (widget/dist)', kb(sizes.widget), kb(targets.bytes.widget)],
+          ['workbench', 'first load: index.html, entry js and css, vue.js', kb(sizes.workbench), kb(targets.bytes.workbench)],
+        ],
+      )
+    : 'Not measured: the apps have not been built.'
+  return {
+    tables: [
+      `### Messages accepted\n\n${rates}`,
+      `### Delay to the agent's socket\n\n${delays}`,
+      `### Start and memory\n\n${starts}`,
+      `### What a browser fetches\n\n${bytes}`,
+    ].join('\n\n'),
+    below,
+  }
+}
+
+const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
+
+export function resultsPage({ tables, below }: Report, loadBefore: number, tookSeconds: number): string {
+  const dirty = git('status', '--porcelain', '--', 'core', 'plugins', 'migrations', 'package-lock.json') !== ''
+  return `# Results of \`npm run bench\`
+
+Written by \`npm run bench -- --save\`; do not edit. ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC, commit ${git('rev-parse', '--short', 'HEAD')}${dirty ? ' with uncommitted changes' : ''}.
+
+Machine: ${cpus().length} cores, ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GB, Linux, Node ${process.version}. Load average ${number(loadBefore, 2)} before the run, ${number(loadavg()[0] ?? 0, 2)} after it; it took ${number(tookSeconds)} s.
+
+**The numbers are noisy.** The load generator, the server, MariaDB and Redis share these cores, and other people's work ran at the same time: "others CPU" is the part of the machine that neither the hub nor the load generator used during the hub's row (MariaDB and Redis are in it). Trust the ratios to the floor, which was measured seconds before each row, more than the absolute numbers; and neither to better than a third.
+
+The hub is one process (\`core/src/main.ts\`, all bundled plugins on, nothing tuned). Messages are real \`POST /api/x/website/messages\` over kept connections, answered after the commit, by visitors who each have an open conversation with an agent; in the rates no agent's socket is connected, in the delays one is. The floor is \`floor.ts\`: node:http, one prepared INSERT per message (mysql2 \`execute\`, 16 connections; better-sqlite3, WAL, synchronous=FULL), socket.io; it checks nothing. CPU-seconds are of the server's process only, not the database's. Targets stand in \`report.ts\`.
+
+${tables}
+
+## Below their target
+
+${below.length > 0 ? below.map((line) => `- ${line}`).join('\n') : 'None.'}
+`
+}

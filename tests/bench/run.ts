@@ -1,0 +1,61 @@
+/**
+ * npm run bench: how many messages a second, how long until the agent sees one, what it costs, next to the least a
+ * server could do (`floor.ts`) in the same run.
+ *   --quick              forty seconds instead of four minutes
+ *   --save               writes RESULTS.md
+ *   --profile embedded|served
+ *   --costs              also where the hub's CPU time went (slower: do not compare its rates)
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startServices } from '../support/services.ts'
+import { costsOf } from './costs.ts'
+import { type Measured, measure, type Plan } from './measure.ts'
+import { report, resultsPage } from './report.ts'
+import { measureSizes } from './sizes.ts'
+
+const has = (flag: string): boolean => process.argv.includes(flag)
+const only = has('--profile') ? process.argv[process.argv.indexOf('--profile') + 1] : undefined
+const quick = has('--quick')
+const profDir = has('--costs') ? mkdtempSync(join(tmpdir(), 'huike-bench-costs-')) : undefined
+const plan: Plan = {
+  ...(quick
+    ? { visitors: 240, warmUpMs: 1_000, rowMs: 1_000, idleSends: 25, pacedMs: 1_500, restarts: 0, settleMs: 500 }
+    : { visitors: 1_000, warmUpMs: 3_000, rowMs: 6_000, idleSends: 150, pacedMs: 8_000, restarts: 3, settleMs: 3_000 }),
+  perSecond: 200,
+  nodeArgs: profDir ? ['--cpu-prof', `--cpu-prof-dir=${profDir}`, '--cpu-prof-interval=500'] : [],
+}
+
+const loadBefore = loadavg()[0] ?? 0
+const began = performance.now()
+const services = await startServices()
+if (services) Object.assign(process.env, services.env)
+// Reads where the database is when it is loaded.
+const { profiles } = await import('../support/profiles.ts')
+const late = setTimeout(
+  () => {
+    console.error('\n! The bench took too long and was stopped; a database named huike_test_… may be left.')
+    process.exit(1)
+  },
+  quick ? 90_000 : 300_000,
+)
+
+const all: Measured[] = []
+try {
+  for (const profile of await profiles()) {
+    if (only && only !== profile) continue
+    all.push(await measure(profile, plan, (line) => console.error(`  ${line}`)))
+    if (profDir) console.log(`\nWhere the hub's CPU time went, ${profile}\n\n${costsOf(profDir)}`)
+  }
+} finally {
+  clearTimeout(late)
+  await services?.stop()
+  if (profDir) rmSync(profDir, { recursive: true, force: true })
+}
+
+const tookSeconds = (performance.now() - began) / 1_000
+const result = report(all, measureSizes())
+console.log(`\n${result.tables}\n\n### Below their target\n\n${result.below.map((line) => `- ${line}`).join('\n') || 'None.'}\n\n${Math.round(tookSeconds)} s`)
+if (has('--save')) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), resultsPage(result, loadBefore, tookSeconds))
+process.exit(0)
