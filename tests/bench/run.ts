@@ -22,7 +22,7 @@ const profDir = has('--costs') ? mkdtempSync(join(tmpdir(), 'huike-bench-costs-'
 const plan: Plan = {
   ...(quick
     ? { visitors: 240, warmUpMs: 1_000, rowMs: 1_000, idleSends: 25, pacedMs: 1_500, restarts: 0, settleMs: 500 }
-    : { visitors: 1_000, warmUpMs: 3_000, rowMs: 6_000, idleSends: 150, pacedMs: 8_000, restarts: 3, settleMs: 3_000 }),
+    : { visitors: 800, warmUpMs: 3_000, rowMs: 6_000, idleSends: 120, pacedMs: 6_000, restarts: 2, settleMs: 3_000 }),
   perSecond: 200,
   nodeArgs: profDir ? ['--cpu-prof', `--cpu-prof-dir=${profDir}`, '--cpu-prof-interval=500'] : [],
 }

@@ -74,7 +74,7 @@ async function build(world: World, c: Case): Promise<{ person: Person; rows: { i
     })),
   )
   const departmentId = c.department === null ? null : (departments[c.department] as string)
-  const person = await world.person('测试员', 'agent', { departmentId, presence: 'busy' })
+  const person = await world.person('测试员', 'agent', { departmentId, presence: 'away' })
   const grants: Grant[] = [...(c.scope ? [{ permission: 'conversation.read', scope: c.scope }] : []), ...(c.take ? [{ permission: 'conversation.take' }] : [])]
   const role = { id: newId(), builtin: null, name: '生成的角色', grants, createdAt: new Date() }
   await em.insert(Role, role)
@@ -114,6 +114,7 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
         const own = rows.map((row) => row.id)
         assert.deepEqual(own.filter((id) => listed.has(id)).sort(), [...expected].sort(), 'lists')
         for (const { id, allowed } of rows) assert.equal((await person.call('GET', `/api/conversations/${id}`)).status, allowed ? 200 : 404, 'single read')
+        assert.deepEqual((await person.call('POST', '/api/conversations/visible', { ids: own })).body.ids.sort(), [...expected].sort(), 'visible')
         for (const { id, allowed } of rows)
           assert.equal((await person.call('GET', `/api/conversations/${id}/messages`)).status, allowed ? 200 : 404, 'messages')
 

@@ -117,6 +117,8 @@ export const useConversations = defineStore('conversations', () => {
       throw error
     })
     threads.set(id, { messages: page.items, rev: page.rev, more: page.more, loading: false })
+    // A push that came while it was loading was not applied to it.
+    if ((byId.get(id)?.rev ?? 0) > page.rev) await catchUp(id)
   }
 
   async function loadOlder(id: string): Promise<void> {
@@ -134,10 +136,14 @@ export const useConversations = defineStore('conversations', () => {
   }
 
   const catching = new Map<string, Promise<void>>()
-  /** Fetches what changed in a thread since its revision. */
+  const askedAgain = new Set<string>()
+  /** Fetches what changed in a thread since its revision; asked for while it runs, it looks once more. */
   function catchUp(id: string): Promise<void> {
     const running = catching.get(id)
-    if (running) return running
+    if (running) {
+      askedAgain.add(id)
+      return running
+    }
     const work = (async () => {
       for (;;) {
         const thread = threads.get(id)
@@ -145,7 +151,7 @@ export const useConversations = defineStore('conversations', () => {
         const page = await get<{ items: Message[]; rev: number; more: boolean }>(`/conversations/${id}/messages${query({ afterRev: thread.rev, limit: 200 })}`)
         merge(thread, page.items)
         thread.rev = Math.max(thread.rev, page.rev)
-        if (!page.more) return
+        if (!page.more && !askedAgain.delete(id)) return
       }
     })().finally(() => catching.delete(id))
     catching.set(id, work)
@@ -208,6 +214,7 @@ export const useConversations = defineStore('conversations', () => {
         serverTime ||= page.serverTime
       } while (cursor)
       lastSync = serverTime
+      await forgetLost()
       await Promise.all([...threads.keys()].map((id) => catchUp(id)))
     }
     stars.clear()
@@ -215,6 +222,16 @@ export const useConversations = defineStore('conversations', () => {
     refreshCounts()
     // What was written while the line was down goes out now, under the same client id.
     for (const waiting of pending.values()) for (const message of waiting) if (message.state === 'failed' && isOffline(message.error)) void transmit(message)
+  }
+
+  /** What went to somebody else's eyes meanwhile is named by nobody: ask which of ours we may still see. */
+  async function forgetLost(): Promise<void> {
+    const mine = [...byId.keys()]
+    for (let i = 0; i < mine.length; i += 500) {
+      const asked = mine.slice(i, i + 500)
+      const visible = new Set((await api<{ ids: string[] }>('POST', '/conversations/visible', { ids: asked })).ids)
+      for (const id of asked) if (!visible.has(id)) forget(id)
+    }
   }
 
   const isOffline = (error: unknown): boolean => error instanceof ApiError && (error.code === 'HUB_OFFLINE' || error.status === 503)

@@ -104,6 +104,15 @@ export function conversationRoutes(app: App, hub: Hub): void {
     return { items: await present(em, actor, page), cursor: rows.length > 100 && last ? encodeCursor([last.changedAt.getTime(), last.id]) : null, serverTime }
   })
 
+  // Which of these may still be seen: what was transferred away during an absence is in no list of changes.
+  const Ids = Type.Object({ ids: Type.Array(Id, { maxItems: 500 }) })
+  app.post('/api/conversations/visible', { config, schema: { body: Ids, response: { 200: Ids } } }, async (request) => {
+    const where = whereAllowed(actorOf(request).ability, 'read', 'conversation')
+    if (!where || request.body.ids.length === 0) return { ids: [] }
+    const rows = await hub.em().find(Conversation, { $and: [{ id: { $in: request.body.ids } }, where] }, { fields: ['id'], disableIdentityMap: true })
+    return { ids: rows.map((row) => row.id) }
+  })
+
   app.get('/api/conversations/:id', { config, schema: { params: IdParams, response: { 200: WireConversation } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
