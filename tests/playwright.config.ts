@@ -7,6 +7,8 @@ export default defineConfig({
   expect: { timeout: 10_000 },
   workers: 1,
   reporter: [['list']],
+  // The main job on both profiles; the rest of the pages do not care which database is below.
+  projects: [{ name: 'embedded' }, ...(process.env.TEST_DATABASE_URL ? [{ name: 'served', testMatch: 'first-conversation.spec.ts' }] : [])],
   use: {
     trace: 'retain-on-failure',
     locale: 'zh-CN',

@@ -36,8 +36,14 @@ function table(head: string[], rows: string[][]): string {
 }
 
 export function report(all: readonly Measured[], sizes: Sizes | undefined): Report {
-  const below: string[] = []
-  const miss = (row: string, is: string, wanted: string, why = ''): void => void below.push(`${row}: ${is}, wanted ${wanted}.${why ? ` ${why}` : ''}`)
+  /** By row: one sentence each, and why it may be so. */
+  const missed = new Map<string, { faults: string[]; why: string }>()
+  const miss = (row: string, is: string, wanted: string, why = ''): void => {
+    const known = missed.get(row) ?? { faults: [], why: '' }
+    known.faults.push(`${is} (wanted: ${wanted})`)
+    known.why = why || known.why
+    missed.set(row, known)
+  }
 
   const busy = ({ others }: Side): string => `Others (the database among them) used ${number(others * 100)} % of the machine during it.`
   const judge = (profile: string, { kind, concurrency, hub, floor }: RateRow): void => {
@@ -131,7 +137,7 @@ export function report(all: readonly Measured[], sizes: Sizes | undefined): Repo
       `### Start and memory\n\n${starts}`,
       `### What a browser fetches\n\n${bytes}`,
     ].join('\n\n'),
-    below,
+    below: [...missed].map(([row, { faults, why }]) => `${row}: ${faults.join('; ')}.${why && ` ${why}`}`),
   }
 }
 

@@ -1,6 +1,6 @@
 /** Finds plugins: the bundled folder's, and those the operator names (a folder or a package). Reads manifests, runs nothing of them. */
 import { existsSync, readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire, registerHooks } from 'node:module'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { PluginManifest } from '../../sdk/plugin.ts'
@@ -16,7 +16,26 @@ export interface FoundPlugin {
   nameHint: string
 }
 
+/** What a plugin shares with the hub wherever it stands: two copies of the ORM or the schemas would not know each other's objects. */
+const shared = /^(?:@huike\/core|@mikro-orm\/core|typebox|fastify)(?:\/|$)/
+const here = new URL('.', import.meta.url).href
+let sharing = false
+
+/** A plugin outside the hub's folder has no `node_modules` of the hub's above it: its shared imports are answered from here. */
+function shareWithPlugins(): void {
+  if (sharing) return
+  sharing = true
+  const root = pathToFileURL(resolve(import.meta.dirname, '../../..')).href
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      shared.test(specifier) && context.parentURL?.startsWith('file:') && !context.parentURL.startsWith(root)
+        ? next(specifier, { ...context, parentURL: here })
+        : next(specifier, context),
+  })
+}
+
 export async function discoverPlugins(env: Pick<Env, 'pluginsDir' | 'extraPlugins'>): Promise<FoundPlugin[]> {
+  shareWithPlugins()
   const dirs = existsSync(env.pluginsDir)
     ? readdirSync(env.pluginsDir, { withFileTypes: true })
         .filter((entry) => entry.isDirectory())

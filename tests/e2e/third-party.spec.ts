@@ -1,0 +1,44 @@
+/** A plugin from a folder outside the repository, switched off and on in the middle of a conversation. */
+import { cpSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { AdminPage, ShopPage, WorkbenchPage } from '../pages/pages.ts'
+import { expect, owner, test } from '../support/e2e.ts'
+
+const outside = join(mkdtempSync(join(tmpdir(), 'somebody-')), 'loyalty')
+cpSync(resolve(import.meta.dirname, '../third-party/loyalty'), outside, { recursive: true })
+test.use({ extraPlugins: [[outside], { scope: 'test' }] })
+
+test('its panel and page come and go, and the talk goes on', async ({ hubUrl, browser }) => {
+  const context = await browser.newContext({ locale: 'zh-CN' })
+  const page = await context.newPage()
+  await new AdminPage(page).setUp(hubUrl, owner)
+  const admin = await context.newPage()
+  await admin.goto(`${hubUrl}/admin/plugins`)
+  const workbench = new WorkbenchPage(page)
+  await workbench.open(hubUrl)
+  const shop = new ShopPage(await (await browser.newContext({ locale: 'zh-CN' })).newPage())
+  await shop.open(hubUrl)
+  await shop.openChat()
+  await shop.say('我有多少积分？')
+  await workbench.pick('我有多少积分')
+  await expect(page.getByTestId('loyalty')).toHaveText('会员积分：1')
+
+  const card = admin.getByRole('article').filter({ hasText: 'loyalty' })
+  await card.getByRole('button', { name: '停用' }).click()
+  await expect(card.getByText('已停用')).toBeVisible()
+  await expect(page.getByTestId('loyalty')).toHaveCount(0)
+  expect((await context.request.get(`${hubUrl}/api/x/loyalty/top`)).status()).toBe(404)
+  await expect(admin.getByRole('link', { name: '会员积分' })).toHaveCount(0)
+  await shop.say('还在吗？')
+  await expect(workbench.message('还在吗？')).toBeVisible()
+  await workbench.reply('在的')
+  await expect(shop.message('在的')).toBeVisible()
+
+  await card.getByRole('button', { name: '启用' }).click()
+  await expect(page.getByTestId('loyalty')).toBeVisible()
+  await shop.say('现在呢？')
+  await expect(workbench.message('现在呢？')).toBeVisible()
+  await admin.getByRole('link', { name: '会员积分' }).click()
+  await expect(admin.getByTestId('loyalty-count')).toHaveText('共 1 位客户有积分')
+})
