@@ -40,7 +40,10 @@ const IdentitySchema = defineEntity({
     createdAt: instant(),
   },
   uniques: [{ properties: ['inboxId', 'externalId'], name: 'identity_external_unique' }],
-  indexes: [{ properties: ['contactId'], name: 'identity_contact' }],
+  indexes: [
+    { properties: ['contactId'], name: 'identity_contact' },
+    { properties: ['inboxId', 'blockedAt'], name: 'identity_blocked' },
+  ],
 })
 export class Identity extends IdentitySchema.class {}
 IdentitySchema.setClass(Identity)

@@ -102,15 +102,28 @@ async function eligible(em: Em, conversation: Conversation): Promise<Record<stri
   return {}
 }
 
-/** Gives waiting conversations away, oldest first, until nobody has room. */
+/** Gives waiting conversations away, oldest first, until nobody has room for those that are left. */
 export async function routeQueue(hub: Hub): Promise<number> {
   const waiting = await hub
     .em()
-    .find(Conversation, { status: 'queued' }, { orderBy: { createdAt: 'asc' }, limit: 50, fields: ['id'], disableIdentityMap: true })
+    .find(
+      Conversation,
+      { status: 'queued' },
+      { orderBy: { createdAt: 'asc' }, limit: 50, fields: ['id', 'departmentId', 'skillGroupId'], disableIdentityMap: true },
+    )
   let given = 0
-  for (const { id } of waiting) {
-    const { result } = await changeConversation(hub, id, async (change, em) => change.conversation.status === 'queued' && (await route(em, change)))
+  /** Where nobody has room: the next one for the same people need not be tried. */
+  const full = new Set<string>()
+  for (const { id, departmentId, skillGroupId } of waiting) {
+    const people = `${departmentId}/${skillGroupId}`
+    if (full.has(people)) continue
+    const { result, conversation } = await changeConversation(
+      hub,
+      id,
+      async (change, em) => change.conversation.status === 'queued' && (await route(em, change)),
+    )
     if (result) given++
+    else if (conversation.status === 'queued') full.add(people)
   }
   return given
 }

@@ -7,7 +7,8 @@ import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
-import { BlockedAddress, Identity } from '../contact/contact.entity.ts'
+import { BlockList } from '../contact/blocked.ts'
+import { Identity } from '../contact/contact.entity.ts'
 import { presenceTtlMs } from '../conversation/assign-conversation.ts'
 import { changeConversation, changesPage } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
@@ -26,6 +27,7 @@ export const customerKey = ({ inboxId, externalId }: CustomerRef): string =>
 const maxPages = 100
 
 export function createDesk(hub: Hub): Desk {
+  const blockList = new BlockList(() => hub.em())
   const identityOf = (em: Em, { inboxId, externalId }: CustomerRef) => em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
 
   return {
@@ -81,11 +83,7 @@ export function createDesk(hub: Hub): Desk {
       return (await hub.em().count(Agent, { active: true, presence: { $in: ['online', 'busy'] }, seenAt: { $gte: alive } })) > 0
     },
 
-    async refused(inboxId, externalId, ip) {
-      const em = hub.em()
-      if ((await em.count(BlockedAddress, { inboxId, address: ip })) > 0) return true
-      return externalId !== undefined && (await em.count(Identity, { inboxId, externalId, blockedAt: { $ne: null } })) > 0
-    },
+    refused: (inboxId, externalId, ip) => blockList.refuses(inboxId, externalId, ip),
 
     async storeFile(customer, upload) {
       const file = await storeFile(hub, { ...upload, uploadedBy: customerKey(customer) })

@@ -1,0 +1,51 @@
+/** Who is refused at the door, asked for at every visitor's request: kept for a second per inbox, two queries whoever comes. */
+import type { Em } from '../../db/orm.ts'
+import { BlockedAddress, Identity } from './contact.entity.ts'
+
+const ttlMs = 1_000
+/** An inbox with more blocked than this is looked up one by one. */
+const most = 10_000
+
+interface Blocked {
+  addresses: Set<string>
+  externalIds: Set<string>
+  complete: boolean
+}
+
+export class BlockList {
+  readonly #em: () => Em
+  readonly #kept = new Map<string, { at: number; blocked: Promise<Blocked> }>()
+
+  constructor(em: () => Em) {
+    this.#em = em
+  }
+
+  async refuses(inboxId: string, externalId: string | undefined, address: string): Promise<boolean> {
+    const blocked = await this.#of(inboxId)
+    if (blocked.addresses.has(address) || (externalId !== undefined && blocked.externalIds.has(externalId))) return true
+    if (blocked.complete) return false
+    const em = this.#em()
+    if ((await em.count(BlockedAddress, { inboxId, address })) > 0) return true
+    return externalId !== undefined && (await em.count(Identity, { inboxId, externalId, blockedAt: { $ne: null } })) > 0
+  }
+
+  #of(inboxId: string): Promise<Blocked> {
+    const known = this.#kept.get(inboxId)
+    if (known && Date.now() - known.at < ttlMs) return known.blocked
+    const blocked = this.#load(inboxId)
+    this.#kept.set(inboxId, { at: Date.now(), blocked })
+    blocked.catch(() => this.#kept.delete(inboxId))
+    return blocked
+  }
+
+  async #load(inboxId: string): Promise<Blocked> {
+    const em = this.#em()
+    const addresses = await em.find(BlockedAddress, { inboxId }, { fields: ['address'], limit: most, disableIdentityMap: true })
+    const identities = await em.find(Identity, { inboxId, blockedAt: { $ne: null } }, { fields: ['externalId'], limit: most, disableIdentityMap: true })
+    return {
+      addresses: new Set(addresses.map((row) => row.address)),
+      externalIds: new Set(identities.map((row) => row.externalId)),
+      complete: addresses.length < most && identities.length < most,
+    }
+  }
+}
