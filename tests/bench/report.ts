@@ -11,12 +11,12 @@ import type { Sizes } from './sizes.ts'
  * when idle. Ratios are to the floor of the same run, so that a slow or busy machine moves both.
  */
 const targets = {
-  messages: { perSecond: 821, ofFloor: 0.2, cpuPer1000: 2.13 },
-  conversations: { perSecond: 85, ofFloor: 0.05 },
+  messages: { perSecond: 821, ofFloor: 0.5, cpuPer1000: 2.13 },
+  conversations: { perSecond: 85, ofFloor: 0.5 },
   delayMs: { idleP50: 10, idleP99: 21, loadedP50: 21, loadedP99: 100 },
   startMs: 3_000,
-  idleMb: 300,
-  bytes: { loader: 6 * 1_024, widget: 40 * 1_024, workbench: 300 * 1_024 },
+  idleMb: 200,
+  bytes: { loader: 6 * 1_024, widget: 45 * 1_024, workbench: 300 * 1_024 },
 }
 
 const number = (value: number, digits = 0): string => (Number.isFinite(value) ? value.toFixed(digits) : '–')
