@@ -2,7 +2,7 @@
 import { type EntityProperty, type Platform, p, Type } from '@mikro-orm/core'
 import { monotonicFactory } from 'ulid'
 
-class JsonText extends Type<unknown, string | null> {
+export class JsonText extends Type<unknown, string | null> {
   override convertToDatabaseValue(value: unknown): string | null {
     // JSON's null is a value: no JSON column is nullable, what is nothing is written as `null`.
     return value === undefined ? null : JSON.stringify(value)
