@@ -8,8 +8,8 @@ import { CompiledQuery } from 'kysely'
 import type { Dialect, Em, Orm } from './orm.ts'
 import { JsonText } from './types.ts'
 
-/** Most rows of one statement: longer lists are cut into pieces of these sizes, so that few different texts exist. */
-const sizes = [64, 16, 4, 1] as const
+/** Rows of one statement: a longer list is cut into these, what is left over has a statement of its own length; so few different texts exist. */
+const sizes = [64, 32, 16] as const
 
 interface Column {
   property: string
@@ -140,7 +140,6 @@ function columnOf(prop: EntityProperty, dialect: Dialect): Column {
   }
 }
 
-/** Cuts a list into pieces of a few sizes. */
 function* pieces<T>(list: readonly T[]): Generator<readonly T[]> {
   let at = 0
   for (const size of sizes)
@@ -148,6 +147,13 @@ function* pieces<T>(list: readonly T[]): Generator<readonly T[]> {
       yield list.slice(at, at + size)
       at += size
     }
+  if (at < list.length) yield list.slice(at)
+}
+
+/** A list lengthened with its last value to a power of two, where a repeat changes nothing. */
+function padded<T>(values: readonly T[]): readonly T[] {
+  const size = 2 ** Math.ceil(Math.log2(Math.max(values.length, 1)))
+  return [...values, ...Array<T>(size - values.length).fill(values.at(-1) as T)]
 }
 
 const inserts = new Map<string, string>()
@@ -177,12 +183,6 @@ export interface List {
   values: readonly unknown[]
 }
 export const list = (values: readonly unknown[]): List => ({ values })
-
-/** A list padded with its last value to the next of the sizes, so that few texts exist. */
-function padded(values: readonly unknown[]): readonly unknown[] {
-  const size = [1, 4, 16, 64].find((one) => one >= values.length) ?? values.length
-  return [...values, ...Array<unknown>(size - values.length).fill(values.at(-1))]
-}
 
 /** A piece of SQL with its values beside it; values are text, numbers or {@link list}s, columns are written as the database has them. */
 export function sql(texts: TemplateStringsArray, ...values: readonly (string | number | List | Sql)[]): Sql {
@@ -260,17 +260,12 @@ export async function updateRows<T extends { id: string }>(
   const table = tableOf(em, entity as EntityName<object>)
   const columns = table.columns.filter(({ property }) => (properties as readonly string[]).includes(property))
   const valuesOf = (row: T): unknown[] => columns.map((column) => column.write((row as Row)[column.property]))
-  if (dialectOf(em) === 'sqlite') {
+  if (dialectOf(em) === 'sqlite' || rows.length === 1) {
     const text = `update ${table.name} set ${columns.map(({ name }) => `\`${name}\` = ?`).join(', ')} where \`id\` = ?`
     for (const row of rows) await query(em, text, [...valuesOf(row), row.id])
     return
   }
-  for (const piece of pieces(rows)) {
-    if (piece.length === 1) {
-      const row = piece[0] as T
-      await query(em, `update ${table.name} set ${columns.map(({ name }) => `\`${name}\` = ?`).join(', ')} where \`id\` = ?`, [...valuesOf(row), row.id])
-      continue
-    }
+  for (const piece of [...pieces(rows)].map(padded)) {
     // The id takes the table's collation, else the join could not use the key.
     const first = `select cast(? as char(26)) collate utf8mb4_bin as k, ${columns.map((_, i) => `? as v${i}`).join(', ')}`
     const next = ` union all select ?, ${columns.map(() => '?').join(', ')}`

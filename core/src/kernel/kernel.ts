@@ -3,7 +3,7 @@
  * place (`clause`), each installer returns its removal, and switching a plugin off is running the removals in
  * reverse. A plugin that throws is shown as broken, with its error; the hub and the other plugins go on.
  */
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
 import type { TSchema } from 'typebox'
 import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
@@ -74,7 +74,7 @@ export class Kernel {
   #entry(plugin: LoadedPlugin): Entry {
     const { id } = plugin.manifest
     const log = prefixed(this.#options.log, id)
-    const key = Buffer.from(hkdfSync('sha256', this.#options.secret, 'huike', `plugin:${id}`, 32))
+    const key = createSecretKey(Buffer.from(hkdfSync('sha256', this.#options.secret, 'huike', `plugin:${id}`, 32)))
     const kernel = this
     const entry: Entry = {
       ...plugin,
