@@ -42,7 +42,6 @@ import { loadOrder } from './kernel/load.ts'
 import { registerPluginRoutes } from './kernel/routes.ts'
 import { Vault } from './kernel/settings.ts'
 import { Intake } from './pipeline/accept.ts'
-import { bullQueue } from './queue/bull.ts'
 import { startWorkers } from './queue/due.ts'
 import { inProcessQueue } from './queue/in-process.ts'
 import { enqueueJob, schedulePeriodic } from './queue/jobs.ts'
@@ -102,7 +101,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     orm,
     dialect,
     bus: env.redisUrl ? redisBus(env.redisUrl, prefix, log) : localBus(log),
-    queue: env.redisUrl ? bullQueue(env.redisUrl, prefix, log) : inProcessQueue(log),
+    // Loaded only where there is a Redis: the embedded hub is lighter by it.
+    queue: env.redisUrl ? (await import('./queue/bull.ts')).bullQueue(env.redisUrl, prefix, log) : inProcessQueue(log),
     access: new AccessCache(em),
     files: diskStore(join(env.dataDir, 'files')),
     metrics: createMetrics(),
