@@ -90,7 +90,8 @@ export class World {
     const now = new Date()
     await em.nativeUpdate(ParkedEvent, { dueAt: { $gt: now } }, { dueAt: now })
     await em.nativeUpdate(Outbound, { state: 'queued', dueAt: { $gt: now } }, { dueAt: now })
-    await em.nativeUpdate(RemoteFetch, { attempts: { $gt: 0 }, dueAt: { $gt: now } }, { dueAt: now })
+    // What is due later than that is being fetched just now: its lease, not its next try.
+    await em.nativeUpdate(RemoteFetch, { dueAt: { $gt: now, $lt: new Date(now.getTime() + 250_000) } }, { dueAt: now })
     await this.running.sweep()
   }
 
