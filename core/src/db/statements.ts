@@ -109,9 +109,11 @@ function columnOf(prop: EntityProperty, dialect: Dialect): Column {
     write: (value) => (value === null || value === undefined ? null : write(value)),
     read: (value) => (value === null ? null : read(value)),
   })
-  // JSON's null is a value: a JSON column is never empty.
-  if (prop.customType instanceof JsonText)
-    return { property: prop.name, name, write: (value) => JSON.stringify(value ?? null), read: (value) => JSON.parse(value as string) }
+  if (prop.customType instanceof JsonText) {
+    const [write, read] = [JSON.stringify, (value: unknown) => JSON.parse(value as string)]
+    // JSON's null is a value, unless the column may be empty.
+    return prop.nullable ? column(write, read) : { property: prop.name, name, write: (value) => write(value ?? null), read }
+  }
   switch (prop.runtimeType) {
     case 'string':
     case 'number':

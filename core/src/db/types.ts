@@ -22,6 +22,13 @@ export class JsonText extends Type<unknown, string | null> {
   }
 }
 
+/** The same, where nothing is the database's NULL: for columns that came later than their table. */
+class NullableJsonText extends JsonText {
+  override convertToDatabaseValue(value: unknown): string | null {
+    return value === undefined || value === null ? null : JSON.stringify(value)
+  }
+}
+
 /** Random bytes by the block: asking the system for each one costs more than the id. */
 const bytes = Buffer.alloc(4_096)
 let used = bytes.length
@@ -40,5 +47,6 @@ export const newId = (): string => ulid().toLowerCase()
 /** A primary key or a pointer to one. */
 export const idColumn = () => p.string().length(26)
 export const json = <T>() => p.type(JsonText).$type<T>()
+export const nullableJson = <T>() => p.type(NullableJsonText).$type<T>().nullable()
 /** UTC, milliseconds. */
 export const instant = () => p.datetime(3)

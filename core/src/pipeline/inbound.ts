@@ -13,17 +13,22 @@ import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { conversationFacts } from '../domain/conversation/facts.ts'
-import { customerKey } from '../domain/customer/desk.ts'
-import { claimFiles } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { Message } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { applyActivity } from './apply-activity.ts'
+import { applyEcho, echoKey } from './apply-echo.ts'
+import { applyFailure } from './apply-failure.ts'
+import { applyRecall } from './apply-recall.ts'
+import { applyReceipt } from './apply-receipt.ts'
+import { type Applying, attend, conversationFor } from './applying.ts'
 
 export interface InboundItem {
   inbox: Inbox
   event: InboundEvent
   /** It comes from the parked rows: earlier ones are done, so it need not look behind itself. */
   parked: boolean
+  /** It has waited long enough for a send's answer: it is taken as it is. */
+  overdue?: boolean
 }
 
 export type InboundOutcome =
@@ -31,6 +36,8 @@ export type InboundOutcome =
   | { kind: 'blocked' }
   /** An earlier event of the same sender is parked: this one must wait behind it. */
   | { kind: 'behind' }
+  /** It must be looked at again later, by itself: others do not wait for it. */
+  | { kind: 'later'; ms: number; why: string }
 
 export async function processInbound(hub: Hub, items: readonly InboundItem[]): Promise<InboundOutcome[]> {
   const { numbers } = hub.intake
@@ -46,16 +53,21 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         const known: KnownMessages = attempt > 1 ? await knownMessages(em, items) : new Map()
         const changes = await openChanges(em, items, senders, known)
         const results: InboundOutcome[] = []
+        const applying: Applying = { hub, em, changes, keep: (change) => void receipts.add(change), open, after: [] }
         for (const item of items) {
           const sender = senders.get(senderKey(item))
           if (!sender) throw new Error('a sender was not resolved')
-          if (sender.identity.blockedAt) results.push({ kind: 'blocked' })
+          if (sender.identity.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
           else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
-          else results.push(await apply(em, item, sender.identity, known, changes))
+          else results.push(await apply(applying, item, sender.identity, known))
         }
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
-        for (const change of touched) if (change.before === null) await route(em, change)
-        after = await writeChanges(hub, em, touched)
+        for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change)
+        const tell = await writeChanges(hub, em, touched)
+        after = () => {
+          tell()
+          for (const next of applying.after) next()
+        }
         return results
       })
     const outcomes = await once().catch(async (error) => {
@@ -69,7 +81,9 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
 }
 
 const senderKey = ({ inbox, event }: InboundItem): string => `${inbox.id}\n${event.from.externalId}`
-const dedupeKey = (event: InboundEvent): string => `in:${event.externalId}`
+const dedupeKey = (event: InboundEvent): string => (event.kind === 'echo' ? echoKey(event.externalId) : `in:${event.externalId}`)
+/** What a blocked sender does is refused; what became of our own words is not theirs to keep from us. */
+const fromCustomer = ({ kind }: InboundEvent): boolean => kind === 'message' || kind === 'activity'
 
 interface Sender {
   identity: Identity
@@ -127,6 +141,7 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       phone: from.phone?.slice(0, 40) ?? '',
       email: from.email?.slice(0, 190) ?? '',
       attributes: {},
+      mergedIntoId: null,
       createdAt: now,
       updatedAt: now,
     } as Contact
@@ -137,6 +152,7 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       contactId: contact.id,
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
+      grants: null,
       blockedAt: null,
       blockedById: null,
       createdAt: now,
@@ -198,53 +214,38 @@ const isWorthWriting = (change: ConversationChange): boolean => change.added.len
 /** Changes that only move a pointer. */
 const receipts = new WeakSet<ConversationChange>()
 
-async function apply(
-  em: Em,
-  { inbox, event }: InboundItem,
-  identity: Identity,
-  known: KnownMessages,
-  changes: Map<string, ConversationChange>,
-): Promise<InboundOutcome> {
+async function apply(applying: Applying, { inbox, event, overdue }: InboundItem, identity: Identity, known: KnownMessages): Promise<InboundOutcome> {
+  const key = `${inbox.id}\n${dedupeKey(event)}`
+  const before = event.kind === 'message' || event.kind === 'echo' ? known.get(key) : undefined
+  if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
   switch (event.kind) {
     case 'message': {
-      const key = `${inbox.id}\n${dedupeKey(event)}`
-      const before = known.get(key)
-      if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
-      const change = changes.get(identity.id) ?? open(inbox, identity)
-      changes.set(identity.id, change)
+      const change = await conversationFor(applying, inbox, identity, event)
       const message = change.append({
         direction: 'in',
         parts: event.parts,
         dedupeKey: dedupeKey(event),
         replyToId: event.replyTo ?? null,
+        meta: event.meta ?? null,
         sentAt: event.sentAt,
       })
-      await claimFiles(em, event.parts, change.conversation.id, customerKey({ inboxId: inbox.id, externalId: event.from.externalId }))
+      await attend(applying, inbox, identity, event, change, message)
       known.set(key, message)
       return { kind: 'done', duplicate: false, at: { messageId: message.id, conversationId: change.conversation.id, seq: message.seq } }
     }
-    case 'receipt': {
-      const change = changes.get(identity.id)
-      if (change && change.conversation.id === event.conversationId) {
-        const { conversation } = change
-        const seq = Math.min(event.upToSeq, conversation.lastSeq)
-        if (seq > conversation.customerDeliveredSeq || (event.status === 'read' && seq > conversation.customerReadSeq)) {
-          conversation.customerDeliveredSeq = Math.max(conversation.customerDeliveredSeq, seq)
-          if (event.status === 'read') conversation.customerReadSeq = Math.max(conversation.customerReadSeq, seq)
-          receipts.add(change)
-        }
-      }
-      return { kind: 'done', duplicate: false, at: undefined }
+    case 'echo': {
+      const outcome = await applyEcho(applying, inbox, identity, event, !overdue)
+      if (outcome.kind === 'done' && outcome.at) known.set(key, { ...outcome.at, id: outcome.at.messageId })
+      return outcome
     }
-    case 'recall': {
-      const change = changes.get(identity.id)
-      const message = await em.findOne(Message, { inboxId: inbox.id, dedupeKey: `in:${event.messageExternalId}` }, { disableIdentityMap: true })
-      if (change && message && message.conversationId === change.conversation.id && !message.recalledAt) {
-        message.recalledAt = change.at
-        change.touch(message)
-      }
-      return { kind: 'done', duplicate: false, at: undefined }
-    }
+    case 'activity':
+      return applyActivity(applying, inbox, identity, event)
+    case 'failure':
+      return applyFailure(applying, inbox, identity, event, !overdue)
+    case 'receipt':
+      return applyReceipt(applying, inbox, identity, event, !overdue)
+    case 'recall':
+      return applyRecall(applying, inbox, identity, event, !overdue)
   }
 }
 
@@ -272,6 +273,7 @@ function open(inbox: Inbox, identity: Identity): ConversationChange {
     previewDirection: '',
     lastMessageAt: now,
     lastCustomerAt: now,
+    grants: identity.grants ?? null,
     rating: null,
     ratingComment: null,
     closeReason: null,

@@ -2,6 +2,7 @@
  * Everything that changes a conversation goes through one of these: it numbers messages, counts revisions, keeps
  * what was before, and collects what is to be told once the transaction has committed.
  */
+import type { LetterMeta } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
 import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
@@ -29,6 +30,9 @@ export interface NewMessage {
   sentAt?: Date
   /** Goes to a platform that may refuse it: an outbound row is written with it. */
   outbound?: boolean
+  externalId?: string | null
+  meta?: LetterMeta | null
+  grantName?: string | null
 }
 
 /**
@@ -82,9 +86,13 @@ export class ConversationChange {
       text,
       status: input.status ?? (input.direction === 'in' ? 'received' : 'sent'),
       dedupeKey: input.dedupeKey ?? `sys:${newId()}`,
-      externalId: null,
+      externalId: input.externalId ?? null,
       replyToId: input.replyToId ?? null,
       failure: null,
+      failureText: null,
+      meta: input.meta ?? null,
+      done: 0,
+      grantName: input.grantName ?? null,
       recalledAt: null,
       sentAt: input.sentAt ?? at,
       createdAt: at,
@@ -97,8 +105,11 @@ export class ConversationChange {
       conversation.lastMessageAt = at
     }
     if (input.direction === 'in') {
-      conversation.lastCustomerAt = at
-      conversation.unread += 1
+      // A machine's letter wakes nobody.
+      if (!input.meta?.automatic) {
+        conversation.lastCustomerAt = at
+        conversation.unread += 1
+      }
       this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     if (input.direction === 'out') {
@@ -154,7 +165,7 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
     em,
     Message,
     changes.flatMap((change) => change.changed),
-    ['rev', 'parts', 'text', 'status', 'externalId', 'failure', 'recalledAt'],
+    ['rev', 'direction', 'parts', 'text', 'status', 'externalId', 'failure', 'failureText', 'grantName', 'recalledAt'],
   )
   const outbound = changes.flatMap((change) =>
     change.outbound.map((message) => ({
