@@ -8,5 +8,6 @@ import { remoteFiles } from './0005-remote-files.ts'
 import { activities } from './0006-activities.ts'
 import { inboxHealth } from './0007-inbox-health.ts'
 import { onePerson } from './0008-one-person.ts'
+import { claimedEvents } from './0009-claimed-events.ts'
 
-export const coreMigrations: readonly Migration[] = [spine, letters, sendProgress, replyWindow, remoteFiles, activities, inboxHealth, onePerson]
+export const coreMigrations: readonly Migration[] = [spine, letters, sendProgress, replyWindow, remoteFiles, activities, inboxHealth, onePerson, claimedEvents]

@@ -208,6 +208,7 @@ export async function writeEvents(hub: Hub, em: Em, events: readonly { name: Hub
       name,
       data,
       attempts: 0,
+      holder: null,
       error: '',
       dueAt: now,
       createdAt: now,

@@ -149,6 +149,8 @@ const DeliverySchema = defineEntity({
     data: json<unknown>(),
     attempts: p.integer().default(0),
     error: p.string().length(500).default(''),
+    /** The turn that has taken it, while it is not due. */
+    holder: idColumn().nullable(),
     dueAt: instant().nullable(),
     createdAt: instant(),
   },
