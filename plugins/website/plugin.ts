@@ -37,6 +37,9 @@ export default definePlugin({
   sockets: visitorSockets,
   assets: [
     { path: '/widget.js', file: 'widget/dist/widget.js', type: 'text/javascript; charset=utf-8', embeddable: true },
+    { path: '/widget/line.js', file: 'widget/dist/line.js', type: 'text/javascript; charset=utf-8', maxAgeSeconds: 604_800 },
+    { path: '/widget/frame.js', file: 'widget/dist/frame.js', type: 'text/javascript; charset=utf-8', maxAgeSeconds: 604_800 },
+    { path: '/widget/frame.css', file: 'widget/dist/frame.css', type: 'text/css; charset=utf-8', maxAgeSeconds: 604_800 },
     { path: '/demo', file: 'demo/index.html', type: 'text/html; charset=utf-8', maxAgeSeconds: 0 },
     { path: '/demo/shop.css', file: 'demo/shop.css', type: 'text/css; charset=utf-8', maxAgeSeconds: 0 },
     { path: '/demo/shop.js', file: 'demo/shop.js', type: 'text/javascript; charset=utf-8', maxAgeSeconds: 0 },
