@@ -15,9 +15,9 @@ export function checkFrameOrigin(ctx: PluginContext, { origin, host }: { origin?
   throw new HubError('HUB_REQUEST_ORIGIN', 'This site may not use this inbox')
 }
 
-/** Crawlers, link previews and libraries. They run scripts too, some of them; they are no visitors. */
+/** Crawlers, link previews and libraries. They run scripts too, some of them; they are no visitors. (A Cubot is a phone.) */
 const machines =
-  /bot\b|bot[/;)]|crawl|spider|slurp|lighthouse|pagespeed|preview|externalhit|embedly|quora link|whatsapp\/|headlesschrome-|phantomjs|^(curl|wget|python|java|go-http|node|axios|okhttp|libwww|ruby|php|apache-httpclient)/i
+  /(?<!cu)bot\b|crawl|spider|slurp|lighthouse|pagespeed|preview|externalhit|embedly|quora link|whatsapp\/|headlesschrome-|phantomjs|^(curl|wget|python|java|go-http|node|axios|okhttp|libwww|ruby|php|apache-httpclient)/i
 
 /** No row is written for a machine, nor for a page that a browser fetches before anybody asked for it. */
 export function isNobody({ headers }: Pick<FastifyRequest, 'headers'>): boolean {

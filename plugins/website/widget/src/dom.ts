@@ -20,7 +20,8 @@ const icons = {
   emoji: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18ZM9 10h.01M15 10h.01M8.500 14.500c1.800 2 5.200 2 7 0',
   voice: 'M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3Zm-6-4a6 6 0 0 0 12 0M12 17v4',
   hide: 'm6 9 6 6 6-6',
-  end: 'M6 6l12 12M18 6 6 18',
+  end: 'M10 4H5v16h5M9 12h11m-4-4 4 4-4 4',
+  close: 'M6 6l12 12M18 6 6 18',
 } as const
 export type IconName = keyof typeof icons
 

@@ -47,7 +47,7 @@ function main(init: Init, site: Site): void {
   const tool = (name: IconName, label: string, onclick: () => void) =>
     h('button', { type: 'button', className: 'tool', 'aria-label': label, title: label, onclick }, icon(name))
   const voiceButton = tool('voice', w.voice, () => void record())
-  const voiceCancel = tool('end', w.cancelVoice, () => recording?.cancel())
+  const voiceCancel = tool('close', w.cancelVoice, () => recording?.cancel())
   const emojiButton = tool('emoji', w.emoji, () => {
     emojiBox.hidden = !emojiBox.hidden
     emojiButton.setAttribute('aria-expanded', String(!emojiBox.hidden))
@@ -203,12 +203,15 @@ function main(init: Init, site: Site): void {
         : said || (!navigator.onLine ? w.offline : thread.slow ? w.slow : !keeps && spoken ? w.unkept : '')
     notice.hidden = text === ''
     if (notice.textContent !== text) notice.textContent = text
+    // What comes up below takes room from above.
+    if (following) toEnd()
   }
 
   let sentForm = false
   function send(): void {
     const text = field.value.trim()
-    if (!text) return field.focus()
+    field.focus()
+    if (!text) return
     const contact = leaving ? { ...left } : undefined
     sentForm = sentForm || leaving
     following = true
@@ -216,7 +219,6 @@ function main(init: Init, site: Site): void {
     field.value = ''
     thread.typing(null)
     grow()
-    field.focus()
   }
   function sendFiles(files: readonly File[]): void {
     following = true
@@ -340,6 +342,7 @@ function main(init: Init, site: Site): void {
   )
   const endButton = tool('end', w.end, () => {
     ask.hidden = false
+    drawNotice()
     ;(ask.lastChild as HTMLElement).focus()
   })
   endButton.hidden = true

@@ -245,7 +245,10 @@ function start(): void {
       keep('.rung', id)
       tell({ huike: 'ring' })
     }
-    if (!navigator.locks) return once()
+    if (!navigator.locks) {
+      once()
+      return
+    }
     navigator.locks
       .request(keyOf('.rung'), { ifAvailable: true }, (lock) => {
         if (!lock) return undefined
@@ -351,9 +354,9 @@ function whenLoaded(): void {
     if (!begun) start()
     begun = true
   }
-  if (document.readyState === 'complete') return once()
   addEventListener('load', once)
-  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => setTimeout(once, 3_000))
+  if (document.readyState === 'complete') once()
+  else if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => setTimeout(once, 3_000))
   else setTimeout(once, 3_000)
 }
 // A page drawn ahead of time is no visit until somebody looks at it.

@@ -14,6 +14,12 @@ const words = (text: string) =>
     ...text.split(ofWeb).map((piece, i) => (i % 2 ? h('a', { href: piece, target: '_blank', rel: 'noopener noreferrer' }, piece) : piece)),
   )
 
+/** A picture stands by itself, without a frame around it. */
+function bubble(parts: readonly Node[]): Node {
+  const bare = parts.every((part) => part.nodeName === 'IMG' || part.firstChild?.nodeName === 'IMG')
+  return h('div', { className: bare ? 'bubble bare' : 'bubble' }, ...parts)
+}
+
 /** The hour, and the day when it is not this one. */
 function clock(at: string): string {
   const time = new Date(at)
@@ -33,7 +39,7 @@ export class MessageView {
   }
 
   #part(part: MessagePart): Node {
-    const { fileUrl } = { fileUrl: this.#thread.fileUrl.bind(this.#thread) }
+    const fileUrl = (id: string, thumbnail = false) => this.#thread.fileUrl(id, thumbnail)
     switch (part.type) {
       case 'text':
         return words(part.text)
@@ -78,11 +84,7 @@ export class MessageView {
       'div',
       { className: mine ? 'message mine' : 'message', 'data-testid': 'visitor-message' },
       h('span', { className: 'meta' }, about),
-      h(
-        'div',
-        { className: 'bubble' },
-        ...(m.recalled ? [h('p', { className: 'gone' }, mine ? w.recalledMine : w.recalled)] : m.parts.map((part) => this.#part(part))),
-      ),
+      m.recalled ? bubble([h('p', { className: 'gone' }, mine ? w.recalledMine : w.recalled)]) : bubble(m.parts.map((part) => this.#part(part))),
     )
   }
 
@@ -100,7 +102,7 @@ export class MessageView {
             h('button', { type: 'button', onclick: () => this.#thread.drop(clientId) }, w.discard),
           )
         : h('span', { className: 'meta' }, taken ? w.sent : online ? w.sending : w.waitingLine),
-      h('div', { className: 'bubble' }, ...(file ? [this.#file(file)] : parts.map((part) => this.#part(part)))),
+      bubble(file ? [this.#file(file)] : parts.map((part) => this.#part(part))),
     )
   }
 

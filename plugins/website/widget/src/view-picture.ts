@@ -9,7 +9,7 @@ export function viewPicture(url: string, alt: string, w: Words): void {
     document.body.removeChild(viewer)
     if (before) before.focus()
   }
-  const closeButton = h('button', { type: 'button', className: 'tool', 'aria-label': w.close, title: w.close, onclick: close }, icon('end'))
+  const closeButton = h('button', { type: 'button', className: 'tool', 'aria-label': w.close, title: w.close, onclick: close }, icon('close'))
   const openLink = h('a', { href: url, target: '_blank', rel: 'noopener' }, w.original)
   const viewer = h(
     'div',
