@@ -1,6 +1,6 @@
 /** The website channel: a widget on any page, its visitors, their conversations. Lives by the same contract as every other plugin. */
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
-import { inboxSettings } from './server/inbox-settings.ts'
+import { inboxSettings, maxFileBytes } from './server/inbox-settings.ts'
 import { websiteRoutes } from './server/routes.ts'
 import { visitorSockets } from './server/sockets.ts'
 
@@ -26,7 +26,7 @@ export default definePlugin({
       send: ['text', 'image', 'file', 'audio', 'video', 'link'],
       delivery: 'pull',
       maxTextLength: 10_000,
-      maxFileSize: 20 * 1024 * 1024,
+      maxFileSize: maxFileBytes,
       recallMs: 2 * 60_000,
       receipts: ['delivered', 'read'],
       idempotentSend: true,

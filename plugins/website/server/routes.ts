@@ -10,7 +10,7 @@ import { CustomerThread } from '@huike/core/sdk/wire/customer.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { checkFrameOrigin, checkPace, isNobody } from './guard.ts'
-import type { InboxSettings } from './inbox-settings.ts'
+import { type InboxSettings, maxFileBytes } from './inbox-settings.ts'
 import { anonymous, issueToken, readToken, signedIdentity, type Visitor } from './visitor.ts'
 
 const config = { access: 'public' as const }
@@ -185,15 +185,14 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return { ok: true }
   })
 
-  app.post('/files', { config: limited(30), bodyLimit: 21 * 1024 * 1024 }, async (request, reply) => {
+  app.post('/files', { config: limited(30), bodyLimit: maxFileBytes + 1024 * 1024 }, async (request, reply) => {
     const visitor = await visitorOf(request)
-    const upload = await request.file()
+    const upload = await request.file({ limits: { fileSize: maxFileBytes } })
     if (!upload) throw new HubError('HUB_REQUEST_INVALID', 'There is no file in the request')
-    const part = await ctx.desk.storeFile(refOf(visitor), {
-      name: upload.filename,
-      bytes: await upload.toBuffer(),
-      voice: upload.fieldname === 'voice',
-    })
+    const bytes = await upload.toBuffer()
+    // What is cut off in the last chunk is not noticed by toBuffer.
+    if (upload.file.truncated) throw new HubError('HUB_REQUEST_TOO_LARGE', `Files may have ${maxFileBytes} bytes at most`, { max: maxFileBytes })
+    const part = await ctx.desk.storeFile(refOf(visitor), { name: upload.filename, bytes, voice: upload.fieldname === 'voice' })
     return reply.status(201).send(part)
   })
 
