@@ -5,6 +5,7 @@ import { owner } from '../support/e2e.ts'
 
 export interface Desk {
   context: BrowserContext
+  admin: AdminPage
   workbench: WorkbenchPage
 }
 
@@ -12,10 +13,11 @@ export interface Desk {
 export async function openDesk(browser: Browser, hubUrl: string): Promise<Desk> {
   const context = await browser.newContext({ locale: 'zh-CN' })
   const page = await context.newPage()
-  await new AdminPage(page).setUp(hubUrl, owner)
+  const admin = new AdminPage(page)
+  await admin.setUp(hubUrl, owner)
   const workbench = new WorkbenchPage(page)
   await workbench.open(hubUrl)
-  return { context, workbench }
+  return { context, admin, workbench }
 }
 
 /** A visitor of their own browser on the demo shop, with the chat open. */

@@ -36,5 +36,6 @@ const leastMs = { message: 1_500, form: 3_000 }
 export function checkPace({ sender, since }: Visitor, form: boolean): void {
   if (sender.verified) return
   const missing = (form ? leastMs.form : leastMs.message) - (Date.now() - since)
-  if (missing > 0) throw new HubError('HUB_RATE_LIMITED', 'That was faster than anybody types', { retryAfterSeconds: Math.ceil(missing / 1_000) })
+  if (missing > 0)
+    throw new HubError('HUB_RATE_LIMITED', 'That was faster than anybody types', { retryAfterSeconds: Math.ceil(missing / 1_000), waitMs: missing })
 }

@@ -360,6 +360,8 @@ function main(init: Init, site: Site): void {
     h('button', { type: 'button', className: 'send', 'aria-label': w.send, title: w.send, onclick: send }, icon('send')),
   )
   footer.append(form, emojiBox, field, leave, bar, picker, camera)
+  /** Stands for the button on the page, in the admin's preview. */
+  const launcher = h('div', { className: 'launcher', 'aria-hidden': 'true' })
   const root = document.getElementById('chat') as HTMLElement
   root.append(
     h(
@@ -374,9 +376,14 @@ function main(init: Init, site: Site): void {
     notice,
     footer,
   )
+  if (preview) {
+    document.documentElement.setAttribute('data-preview', '')
+    document.body.append(launcher)
+  }
   function colour(): void {
     document.documentElement.style.setProperty('--accent', site.color)
     document.documentElement.style.setProperty('--on-accent', inkOn(site.color))
+    launcher.setAttribute('data-side', site.position)
   }
 
   const look = () => {
@@ -389,7 +396,13 @@ function main(init: Init, site: Site): void {
     if (event.source !== parent || parent === window) return
     if (preview) {
       if (event.origin !== location.origin) return
-      Object.assign(site, (event.data as { preview?: Partial<Site> }).preview)
+      const wanted = { ...site, ...(event.data as { preview?: Partial<Site> }).preview }
+      if (wanted.locale !== site.locale) {
+        location.hash = wanted.locale
+        location.reload()
+        return
+      }
+      Object.assign(site, wanted)
       colour()
       render()
       return

@@ -17,6 +17,8 @@ const site = JSON.parse(script.dataset.site ?? '{}') as Site
 const inbox = location.pathname.split('/').pop() ?? ''
 /** In the admin's preview there is no loader: the window starts alone, and follows the form as it is filled in. */
 const alone = location.search === '?preview' || parent === window
+// The admin tries another language: the preview is loaded anew and keeps it there.
+if (alone && location.hash) site.locale = location.hash.slice(1)
 const line: Line = { inbox, site, init: { token: '', identity: '', visitId: '', written: [], seen: '', keeps: false, open: alone } }
 ;(window as unknown as { huike: Line }).huike = line
 

@@ -167,7 +167,10 @@ export class Thread {
     if (body !== undefined && !form) headers['content-type'] = 'application/json'
     const response = await fetch(api + path, { method, headers, body: body === undefined ? undefined : form ? (body as FormData) : JSON.stringify(body) })
     const answer = await response.json().catch(() => ({}))
-    if (!response.ok) throw Object.assign(new Error('refused'), { code: (answer as { code?: string }).code ?? 'HUB_INTERNAL', status: response.status })
+    if (!response.ok) {
+      const { code = 'HUB_INTERNAL', details = {} } = answer as { code?: string; details?: { waitMs?: number } }
+      throw Object.assign(new Error('refused'), { code, waitMs: details.waitMs, status: response.status })
+    }
     return answer as T
   }
 
@@ -316,7 +319,10 @@ export class Thread {
               this.slow = slow
               this.#events.changed()
             }
-            await pause(retryMs[Math.min(tries++, retryMs.length - 1)] ?? 0)
+            // It says itself when it will, or it is asked less and less often.
+            const { waitMs = retryMs[Math.min(tries, retryMs.length - 1)] ?? 0 } = error as { waitMs?: number }
+            tries++
+            await pause(waitMs)
           } else {
             one.failure = codeOf(error)
             this.#wrote()
