@@ -95,8 +95,11 @@ export interface SocketPrincipal {
 
 /** Sockets of a plugin's own clients, in the namespace `/x/<id>`. */
 export interface SocketDeclaration<S> {
-  /** Who is it? Throw to refuse. */
-  authenticate(handshake: { auth: Record<string, unknown>; origin: string | undefined; ip: string }, ctx: PluginContext<S>): Promise<SocketPrincipal>
+  /** Who is it? Throw to refuse. `origin` is the page that asks, `host` the hub's name as that page knows it. */
+  authenticate(
+    handshake: { auth: Record<string, unknown>; origin: string | undefined; host: string | undefined; ip: string },
+    ctx: PluginContext<S>,
+  ): Promise<SocketPrincipal>
   /** Messages from the client; the returned value is the acknowledgement. */
   on?: Record<string, (data: unknown, principal: SocketPrincipal, ctx: PluginContext<S>) => unknown>
   connected?(principal: SocketPrincipal, ctx: PluginContext<S>): void | Promise<void>

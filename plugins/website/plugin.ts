@@ -1,6 +1,6 @@
 /** The website channel: a widget on any page, its visitors, their conversations. Lives by the same contract as every other plugin. */
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
-import { inboxSettings } from './server/inbox-settings.ts'
+import { inboxSettings, maxFileBytes } from './server/inbox-settings.ts'
 import { websiteRoutes } from './server/routes.ts'
 import { visitorSockets } from './server/sockets.ts'
 
@@ -26,7 +26,7 @@ export default definePlugin({
       send: ['text', 'image', 'file', 'audio', 'video', 'link'],
       delivery: 'pull',
       maxTextLength: 10_000,
-      maxFileSize: 20 * 1024 * 1024,
+      maxFileSize: maxFileBytes,
       recallMs: 2 * 60_000,
       receipts: ['delivered', 'read'],
       idempotentSend: true,
@@ -37,6 +37,9 @@ export default definePlugin({
   sockets: visitorSockets,
   assets: [
     { path: '/widget.js', file: 'widget/dist/widget.js', type: 'text/javascript; charset=utf-8', embeddable: true },
+    { path: '/widget/line.js', file: 'widget/dist/line.js', type: 'text/javascript; charset=utf-8', maxAgeSeconds: 604_800 },
+    { path: '/widget/frame.js', file: 'widget/dist/frame.js', type: 'text/javascript; charset=utf-8', maxAgeSeconds: 604_800 },
+    { path: '/widget/frame.css', file: 'widget/dist/frame.css', type: 'text/css; charset=utf-8', maxAgeSeconds: 604_800 },
     { path: '/demo', file: 'demo/index.html', type: 'text/html; charset=utf-8', maxAgeSeconds: 0 },
     { path: '/demo/shop.css', file: 'demo/shop.css', type: 'text/css; charset=utf-8', maxAgeSeconds: 0 },
     { path: '/demo/shop.js', file: 'demo/shop.js', type: 'text/javascript; charset=utf-8', maxAgeSeconds: 0 },

@@ -1,19 +1,11 @@
 /** The main job, from an empty hub: set up, a visitor writes on a page, an agent answers in the workbench. */
-import { AdminPage, ShopPage, WorkbenchPage } from '../pages/pages.ts'
-import { expect, owner, test } from '../support/e2e.ts'
+import { openDesk, openShop } from '../flows/open-desk.ts'
+import { expect, test } from '../support/e2e.ts'
 
 test('a visitor writes, an agent answers, both see all of it', async ({ hubUrl, browser }) => {
-  const agentContext = await browser.newContext({ locale: 'zh-CN' })
-  const agentPage = await agentContext.newPage()
-  await new AdminPage(agentPage).setUp(hubUrl, owner)
-  const workbench = new WorkbenchPage(agentPage)
-  await workbench.open(hubUrl)
-
-  const visitorContext = await browser.newContext({ locale: 'zh-CN' })
-  const shop = new ShopPage(await visitorContext.newPage())
-  await shop.open(hubUrl)
-  expect(await visitorContext.cookies()).toEqual([])
-  await shop.openChat()
+  const { workbench } = await openDesk(browser, hubUrl)
+  const agentPage = workbench.page
+  const { shop } = await openShop(browser, hubUrl)
   await shop.say('你好，老班章还有货吗？')
   await expect(shop.message('你好，老班章还有货吗？')).toBeVisible()
 
@@ -61,15 +53,9 @@ test('a visitor writes, an agent answers, both see all of it', async ({ hubUrl, 
 })
 
 test('what is written while the line is down goes out once when it is back', async ({ hubUrl, browser }) => {
-  const agentContext = await browser.newContext({ locale: 'zh-CN' })
-  const agentPage = await agentContext.newPage()
-  await new AdminPage(agentPage).setUp(hubUrl, owner)
-  const workbench = new WorkbenchPage(agentPage)
-  await workbench.open(hubUrl)
-  const visitorContext = await browser.newContext({ locale: 'zh-CN' })
-  const shop = new ShopPage(await visitorContext.newPage())
-  await shop.open(hubUrl)
-  await shop.openChat()
+  const { context: agentContext, workbench } = await openDesk(browser, hubUrl)
+  const agentPage = workbench.page
+  const { context: visitorContext, shop } = await openShop(browser, hubUrl)
   await shop.say('在吗')
   await workbench.pick('在吗')
 

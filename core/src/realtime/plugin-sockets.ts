@@ -29,7 +29,8 @@ export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin,
     try {
       if (!on) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
       const { auth, headers, address } = socket.handshake
-      const principal = await sockets.authenticate({ auth, origin: headers.origin, ip: clientAddress(hub, socket) ?? address }, ctx as PluginContext<unknown>)
+      const handshake = { auth, origin: headers.origin, host: headers.host, ip: clientAddress(hub, socket) ?? address }
+      const principal = await sockets.authenticate(handshake, ctx as PluginContext<unknown>)
       // Switched off while it was asked who it is.
       if (!on) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
       socket.data.principal = principal

@@ -1,6 +1,9 @@
 /** What an admin sets for one site; drawn as a form from this schema. */
 import { type Static, Type } from 'typebox'
 
+/** Largest file either side may send; the widget says so before it tries. */
+export const maxFileBytes = 20 * 1024 * 1024
+
 export const inboxSettings = Type.Object({
   color: Type.String({ title: '主题色|Accent colour', format: 'color', pattern: '^#[0-9a-fA-F]{6}$', default: '#1664d9' }),
   position: Type.Union([Type.Literal('right'), Type.Literal('left')], { title: '按钮位置|Button position', default: 'right' }),

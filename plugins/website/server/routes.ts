@@ -1,6 +1,6 @@
 /** What the loader and the widget ask for. Visitors are nobody to the hub but what their token says. */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { ComposablePart } from '@huike/core/sdk/message-parts.ts'
@@ -9,8 +9,8 @@ import { Id, Ok } from '@huike/core/sdk/wire/common.ts'
 import { CustomerThread } from '@huike/core/sdk/wire/customer.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { Value } from 'typebox/value'
-import type { InboxSettings } from './inbox-settings.ts'
+import { checkFrameOrigin, checkPace, isNobody } from './guard.ts'
+import { type InboxSettings, maxFileBytes } from './inbox-settings.ts'
 import { anonymous, issueToken, readToken, signedIdentity, type Visitor } from './visitor.ts'
 
 const config = { access: 'public' as const }
@@ -28,12 +28,20 @@ const Beat = Type.Object({
   token: Type.Optional(Type.String({ maxLength: 2_000 })),
 })
 
+/** What one visitor, and what all visitors of one address, may send in a minute. */
+const messagesPerMinute = { visitor: 120, address: 1_200 }
+
 export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   async function site(inboxId: string): Promise<{ id: string; name: string; settings: InboxSettings }> {
     const inbox = await ctx.inbox(inboxId)
     if (!inbox) throw new HubError('HUB_CHANNEL_DISABLED', 'This site takes no messages now')
     return inbox as unknown as { id: string; name: string; settings: InboxSettings }
   }
+
+  // All that follows but the frame itself is asked for by the frame.
+  app.addHook('onRequest', async (request) => {
+    if (!request.routeOptions.url?.endsWith('/frame/:inboxId')) checkFrameOrigin(ctx, request.headers)
+  })
 
   /** The visitor of the token in the request. */
   async function visitorOf(request: FastifyRequest): Promise<Visitor> {
@@ -43,33 +51,38 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   }
   const refOf = ({ inboxId, sender }: Visitor) => ({ inboxId, externalId: sender.externalId })
 
-  /** May a page of this origin carry the widget? */
-  const allowed = (settings: InboxSettings, origin: string | undefined): boolean =>
-    settings.allowedOrigins.length === 0 || (origin !== undefined && settings.allowedOrigins.includes(origin)) || origin === new URL(ctx.publicUrl).origin
-
-  // The loader stands on somebody else's page: what it asks for must say that the page may read it.
-  const openTo = (request: FastifyRequest, reply: { header(name: string, value: string): unknown }) => {
-    reply.header('access-control-allow-origin', request.headers.origin ?? '*')
-    reply.header('vary', 'origin')
-    reply.header('cross-origin-resource-policy', 'cross-origin')
-  }
-
-  app.get('/inboxes/:inboxId', { config, schema: { params: InboxParams } }, async (request, reply) => {
-    const { inboxId } = request.params as Static<typeof InboxParams>
-    openTo(request, reply)
-    const { settings } = await site(inboxId)
-    if (!allowed(settings, request.headers.origin)) throw new HubError('HUB_REQUEST_ORIGIN', 'This site may not use this inbox')
-    const { color, position, locale, title, greeting, offlineText, trackVisits } = settings
-    return { color, position, locale, title, greeting, offlineText, trackVisits, attended: await ctx.desk.attended(inboxId) }
+  // The window itself, in a frame of its own: the host page's styles and scripts cannot reach it, nor it them. It brings
+  // the site's looks along, so that a page which lets nothing but a script and a frame in still has its button.
+  app.get('/frame/:inboxId', { config, schema: { params: InboxParams, hide: true } }, async (request, reply) => {
+    const { settings } = await site((request.params as Static<typeof InboxParams>).inboxId)
+    const ancestors = settings.allowedOrigins.length > 0 ? `'self' ${settings.allowedOrigins.join(' ')}` : '*'
+    return (
+      reply
+        .type('text/html; charset=utf-8')
+        .removeHeader('x-frame-options')
+        .header('cache-control', 'no-cache')
+        // Pages that isolate themselves (COEP) take only frames that do so too.
+        .header('cross-origin-embedder-policy', 'require-corp')
+        .header('cross-origin-resource-policy', 'cross-origin')
+        .header(
+          'content-security-policy',
+          `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors ${ancestors}; base-uri 'none'; form-action 'none'`,
+        )
+        .send(page(settings))
+    )
   })
 
-  // text/plain: a browser sends it to another site without asking first, and when the page is being left.
-  app.post('/inboxes/:inboxId/beat', { config: limited(600), schema: { params: InboxParams } }, async (request, reply) => {
+  app.get('/inboxes/:inboxId/attended', { config: limited(600), schema: { params: InboxParams } }, async (request) => {
     const { inboxId } = request.params as Static<typeof InboxParams>
-    openTo(request, reply)
-    const beat = parseBeat(request.body)
+    await site(inboxId)
+    return { attended: await ctx.desk.attended(inboxId) }
+  })
+
+  app.post('/inboxes/:inboxId/beat', { config: limited(600), schema: { params: InboxParams, body: Beat, response: { 200: Ok } } }, async (request) => {
+    const { inboxId } = request.params as Static<typeof InboxParams>
+    const beat = request.body as Static<typeof Beat>
     const { settings } = await site(inboxId)
-    if (!settings.trackVisits || !allowed(settings, request.headers.origin) || isBot(request.headers['user-agent'])) return { ok: true }
+    if (!settings.trackVisits || isNobody(request)) return { ok: true }
     const known = beat.token ? readToken(ctx, beat.token) : undefined
     await ctx.desk.beat(inboxId, {
       ...beat,
@@ -80,48 +93,25 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return { ok: true }
   })
 
-  // The window itself, in a frame of its own: the host page's styles and scripts cannot reach it, nor it them.
-  app.get('/frame/:inboxId', { config, schema: { params: InboxParams, hide: true } }, async (request, reply) => {
-    const { settings } = await site((request.params as Static<typeof InboxParams>).inboxId)
-    const ancestors = settings.allowedOrigins.length > 0 ? `'self' ${settings.allowedOrigins.join(' ')}` : '*'
-    return reply
-      .type('text/html; charset=utf-8')
-      .removeHeader('x-frame-options')
-      .header('cache-control', 'no-cache')
-      .header(
-        'content-security-policy',
-        `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors ${ancestors}; base-uri 'none'; form-action 'none'`,
-      )
-      .send(page)
-  })
-  for (const [name, type] of [
-    ['frame.js', 'text/javascript; charset=utf-8'],
-    ['frame.css', 'text/css; charset=utf-8'],
-  ] as const)
-    app.get(`/${name}`, { config, schema: { hide: true } }, async (_request, reply) => {
-      const file = join(dist, name)
-      if (!existsSync(file)) throw new HubError('HUB_NOT_FOUND', 'The widget has not been built')
-      return reply.type(type).header('cache-control', 'public, max-age=300').send(readFileSync(file))
-    })
-
   const SessionBody = Type.Object({ token: Type.Optional(Type.String({ maxLength: 2_000 })), identity: Type.Optional(Type.String({ maxLength: 4_000 })) })
   app.post('/inboxes/:inboxId/session', { config: limited(60), schema: { params: InboxParams, body: SessionBody } }, async (request) => {
     const { inboxId } = request.params as Static<typeof InboxParams>
     const { token, identity } = request.body as Static<typeof SessionBody>
     const { settings } = await site(inboxId)
-    const sender = identity ? await signedIdentity(settings, identity) : knownSender(inboxId, token)
-    if (await ctx.desk.refused(inboxId, sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
-    return { token: issueToken(ctx, inboxId, sender), attended: await ctx.desk.attended(inboxId) }
+    const visitor = identity ? { sender: await signedIdentity(settings, identity), since: Date.now() } : known(inboxId, token)
+    if (await ctx.desk.refused(inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
+    return { token: issueToken(ctx, inboxId, visitor.sender, visitor.since), attended: await ctx.desk.attended(inboxId) }
   })
 
-  function knownSender(inboxId: string, token: string | undefined) {
-    if (!token) return anonymous()
+  function known(inboxId: string, token: string | undefined): Pick<Visitor, 'sender' | 'since'> {
+    const stranger = { sender: anonymous(), since: Date.now() }
+    if (!token) return stranger
     try {
       const visitor = readToken(ctx, token)
       // A logged-in user's token must be proven anew: whoever logged out is somebody else now.
-      return visitor.inboxId === inboxId && !visitor.sender.verified ? visitor.sender : anonymous()
+      return visitor.inboxId === inboxId && !visitor.sender.verified ? visitor : stranger
     } catch {
-      return anonymous()
+      return stranger
     }
   }
 
@@ -139,14 +129,26 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     parts: Type.Array(ComposablePart, { minItems: 1, maxItems: 10 }),
     visitId: Type.Optional(VisitId),
     /** What a visitor leaves when nobody is there; not verified. */
-    contact: Type.Optional(Type.Object({ name: Type.String({ maxLength: 60 }), address: Type.String({ maxLength: 190 }) })),
+    contact: Type.Optional(
+      Type.Object({
+        name: Type.String({ maxLength: 60 }),
+        address: Type.String({ maxLength: 190 }),
+        /** A field that no person sees: only a script fills it in. */
+        subject: Type.Optional(Type.String({ maxLength: 190 })),
+      }),
+    ),
   })
+  const ofAddress = app.createRateLimit({ max: messagesPerMinute.address, timeWindow: 60_000 })
   app.post(
     '/messages',
-    { config: { access: 'public', rateLimit: { max: 120, timeWindow: 60_000, keyGenerator: byToken } }, schema: { body: SendBody } },
+    { config: { access: 'public', rateLimit: { max: messagesPerMinute.visitor, timeWindow: 60_000, keyGenerator: byToken } }, schema: { body: SendBody } },
     async (request, reply) => {
       const { clientId, parts, visitId, contact } = request.body as Static<typeof SendBody>
+      const crowd = await ofAddress(request)
+      if (!crowd.isAllowed && crowd.isExceeded) throw new HubError('HUB_RATE_LIMITED', 'Too many messages', { retryAfterSeconds: crowd.ttlInSeconds })
       const visitor = await visitorOf(request)
+      checkPace(visitor, contact !== undefined)
+      if (contact?.subject) throw new HubError('HUB_MESSAGE_REFUSED', 'This does not look like a person', { reason: 'form' })
       const from = contact && !visitor.sender.verified ? { ...visitor.sender, ...leftBy(contact) } : visitor.sender
       const words = parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
       if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
@@ -183,15 +185,14 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return { ok: true }
   })
 
-  app.post('/files', { config: limited(30), bodyLimit: 21 * 1024 * 1024 }, async (request, reply) => {
+  app.post('/files', { config: limited(30), bodyLimit: maxFileBytes + 1024 * 1024 }, async (request, reply) => {
     const visitor = await visitorOf(request)
-    const upload = await request.file()
+    const upload = await request.file({ limits: { fileSize: maxFileBytes } })
     if (!upload) throw new HubError('HUB_REQUEST_INVALID', 'There is no file in the request')
-    const part = await ctx.desk.storeFile(refOf(visitor), {
-      name: upload.filename,
-      bytes: await upload.toBuffer(),
-      voice: upload.fieldname === 'voice',
-    })
+    const bytes = await upload.toBuffer()
+    // What is cut off in the last chunk is not noticed by toBuffer.
+    if (upload.file.truncated) throw new HubError('HUB_REQUEST_TOO_LARGE', `Files may have ${maxFileBytes} bytes at most`, { max: maxFileBytes })
+    const part = await ctx.desk.storeFile(refOf(visitor), { name: upload.filename, bytes, voice: upload.fieldname === 'voice' })
     return reply.status(201).send(part)
   })
 
@@ -215,28 +216,22 @@ const leftBy = ({ name, address }: { name: string; address: string }) => ({ name
 
 const byToken = (request: FastifyRequest): string => request.headers.authorization?.slice(-43) ?? request.ip
 
-function parseBeat(body: unknown): Static<typeof Beat> {
-  const refuse = () => new HubError('HUB_REQUEST_INVALID', 'The request is not valid')
-  let beat: unknown
-  try {
-    beat = typeof body === 'string' ? JSON.parse(body) : body
-  } catch {
-    throw refuse()
-  }
-  if (!Value.Check(Beat, beat)) throw refuse()
-  return beat
+/** Bundles change with the hub: an address that changes with them lets browsers keep them. */
+const bundle = (name: string): string => {
+  const file = statSync(join(dist, name), { throwIfNoEntry: false })
+  if (!file) throw new HubError('HUB_NOT_FOUND', 'The widget has not been built')
+  return `/widget/${name}?v=${Math.floor(file.mtimeMs).toString(36)}`
 }
 
-/** Crawlers run scripts too; they are no visitors. */
-const isBot = (userAgent = ''): boolean => userAgent === '' || /bot|crawl|spider|slurp|headlesschrome-lighthouse|preview/i.test(userAgent)
-
-const page = `<!doctype html>
+const page = ({ color, position, locale, title, greeting, offlineText, trackVisits }: InboxSettings): string => `<!doctype html>
 <html lang="zh">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="robots" content="noindex">
 <title>Chat</title>
-<link rel="stylesheet" href="../frame.css">
 </head>
-<body><main id="chat"></main><script src="../frame.js"></script></body>
+<body><main id="chat"></main><script src="${bundle('line.js')}" data-site="${escaped(JSON.stringify({ color, position, locale, title, greeting, offlineText, trackVisits }))}" data-script="${bundle('frame.js')}" data-style="${bundle('frame.css')}"></script></body>
 </html>`
+
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)

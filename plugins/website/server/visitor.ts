@@ -9,14 +9,16 @@ import type { InboxSettings } from './inbox-settings.ts'
 export interface Visitor {
   inboxId: string
   sender: ChannelSender
+  /** When the token was first given out: a stranger who speaks at once is a script. */
+  since: number
 }
 
 /** Unguessable, and marked so that a site's own user id can never be one. */
 const newVisitorId = (): string => `v_${randomBytes(16).toString('base64url')}`
 
 /** `<inbox>.<visitor>.<signature>`; the visitor's name is base64url so that any id fits. */
-export function issueToken(ctx: PluginContext, inboxId: string, sender: ChannelSender): string {
-  const body = `${inboxId}.${Buffer.from(JSON.stringify(sender)).toString('base64url')}`
+export function issueToken(ctx: PluginContext, inboxId: string, sender: ChannelSender, since = Date.now()): string {
+  const body = `${inboxId}.${Buffer.from(JSON.stringify({ ...sender, since })).toString('base64url')}`
   return `${body}.${ctx.sign(body)}`
 }
 
@@ -28,7 +30,8 @@ export function readToken(ctx: PluginContext, token: unknown): Visitor {
   const expected = Buffer.from(ctx.sign(`${inboxId}.${payload}`))
   const given = Buffer.from(signature)
   if (expected.length !== given.length || !timingSafeEqual(expected, given)) throw refuse()
-  return { inboxId, sender: JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as ChannelSender }
+  const { since, ...sender } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as ChannelSender & { since: number }
+  return { inboxId, sender, since }
 }
 
 export const anonymous = (): ChannelSender => ({ externalId: newVisitorId() })

@@ -1,14 +1,17 @@
-/** The widget's two bundles: the loader that stands on other people's pages, and the window in its frame. */
+/** The widget's three bundles: the loader on other people's pages, the line in the closed frame, the window in the open one. */
 import { join } from 'node:path'
 import { defineConfig } from 'vite'
 
-const entry = process.env.WIDGET_ENTRY === 'loader' ? 'loader' : 'frame'
+const bundles = { loader: 'widget.js', line: 'line.js', frame: 'frame.js' }
+const entry = process.env.WIDGET_ENTRY as keyof typeof bundles
+if (!bundles[entry]) throw new Error(`WIDGET_ENTRY must be one of ${Object.keys(bundles).join(', ')}`)
 
 export default defineConfig({
   root: import.meta.dirname,
   logLevel: 'warn',
   build: {
     target: 'es2018',
+    cssTarget: ['chrome64', 'safari12'],
     outDir: join(import.meta.dirname, 'dist'),
     emptyOutDir: false,
     modulePreload: false,
@@ -16,7 +19,7 @@ export default defineConfig({
       entry: join(import.meta.dirname, `src/${entry}.ts`),
       formats: ['iife'],
       name: `huike_${entry}`,
-      fileName: () => (entry === 'loader' ? 'widget.js' : 'frame.js'),
+      fileName: () => bundles[entry],
       cssFileName: 'frame',
     },
   },

@@ -5,26 +5,47 @@
 import { io, type Socket } from 'socket.io-client'
 import type { ComposablePart } from '../../../../core/sdk/message-parts.ts'
 import type { CustomerMessage, CustomerThread } from '../../../../core/sdk/wire/customer.ts'
+import type { Init, Written } from './bridge.ts'
 
-export interface Waiting {
-  clientId: string
-  parts: ComposablePart[]
-  at: string
-  failed: boolean
-  contact?: { name: string; address: string }
+export interface Waiting extends Written {
+  /** Still to be handed in; kept in memory only. */
+  file?: { blob: Blob; name: string; voice: boolean; durationMs?: number } | undefined
+  /** The hub has it; it stays until the thread shows it. */
+  taken?: boolean
 }
 
 export interface ThreadEvents {
   changed(): void
   arrived(message: CustomerMessage): void
   typing(active: boolean): void
+  /** Nobody here is to be talked to: blocked, or the site is closed. */
   refused(code: string): void
   /** Keep this token, the visitor has spoken. */
   spoke(token: string): void
+  /** Keep these until the hub has them. */
+  wrote(written: Written[]): void
+  seen(id: string): void
 }
 
 const api = '/api/x/website'
 const retryMs = [500, 1_000, 2_000, 5_000, 10_000]
+const codeOf = (error: unknown) => (error as { code?: string }).code ?? ''
+/** Nothing was decided: the line is down, the hub is not there, or it asks to wait. */
+const isPassing = (error: unknown): boolean => {
+  const { status = 0 } = error as { status?: number }
+  return status === 0 || status >= 500 || status === 429
+}
+const pause = (ms: number) =>
+  new Promise<void>((done) => {
+    const timer = setTimeout(end, ms)
+    function end(): void {
+      clearTimeout(timer)
+      removeEventListener('online', end)
+      done()
+    }
+    // Nobody waits for a line that is there.
+    addEventListener('online', end)
+  })
 
 export class Thread {
   messages: CustomerMessage[] = []
@@ -33,16 +54,21 @@ export class Thread {
   more = false
   attended = true
   token = ''
+  /** The hub asks to go slower. */
+  slow = false
+  /** The id of the last answer this browser has seen. */
+  seen = ''
   readonly #inbox: string
   readonly #events: ThreadEvents
   #visitId = ''
+  #identity = ''
   #cursor = ''
   #socket: Socket | undefined
   #fetching: Promise<void> | undefined
   #again = false
   #sending = false
-  #read = 0
-  #delivered = 0
+  /** How far the hub has been told, of which conversation. */
+  #told = { id: '', read: 0, delivered: 0 }
   #spoken = false
 
   constructor(inbox: string, events: ThreadEvents) {
@@ -52,22 +78,60 @@ export class Thread {
     setInterval(() => this.#poll(), 20_000)
   }
 
-  async start(token: string, identity: string, visitId: string): Promise<void> {
+  /** Becomes somebody, however long that takes. */
+  async start({ token, identity, visitId, written, seen }: Init): Promise<void> {
     this.#visitId = visitId
-    this.#spoken = token !== '' || identity !== ''
-    const session = await this.#ask<{ token: string; attended: boolean }>('POST', `/inboxes/${this.#inbox}/session`, {
-      ...(token ? { token } : {}),
-      ...(identity ? { identity } : {}),
-    })
-    this.token = session.token
-    this.attended = session.attended
+    this.#identity = identity
+    this.seen = seen
+    this.waiting = written
+    this.#spoken = token !== '' || identity !== '' || written.length > 0
+    this.#events.changed()
+    await this.#enter(token)
+  }
+
+  async #enter(token: string): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const body = { ...(token ? { token } : {}), ...(this.#identity ? { identity: this.#identity } : {}) }
+        const session = await this.#ask<{ token: string; attended: boolean }>('POST', `/inboxes/${this.#inbox}/session`, body)
+        this.token = session.token
+        this.attended = session.attended
+        break
+      } catch (error) {
+        // Who cannot prove to be somebody is a stranger, and may talk all the same.
+        if (codeOf(error) === 'HUB_CHANNEL_UNVERIFIED') this.#identity = ''
+        else if (!isPassing(error)) return this.#events.refused(codeOf(error))
+        else await pause(retryMs[Math.min(tries, retryMs.length - 1)] ?? 0)
+      }
+    }
     // A known visitor has a history; a stranger has none and needs no line before the first word.
     if (this.#spoken) {
+      if (this.token !== token) this.#events.spoke(this.token)
       await this.fetch()
       this.#connect()
-      if (identity) this.#events.spoke(this.token)
     }
     this.#events.changed()
+    void this.#drain()
+  }
+
+  /** Another tab of this browser was first to speak: this one is the same visitor. */
+  become(token: string): void {
+    if (token === this.token) return
+    this.#spoken = true
+    this.#socket?.disconnect()
+    this.#socket = undefined
+    this.messages = []
+    this.#cursor = ''
+    this.conversation = null
+    this.token = ''
+    void this.#enter(token)
+  }
+
+  /** What another tab has written goes out from here too, if it comes to that: under its id it is one message. */
+  adopt(written: readonly Written[]): void {
+    for (const one of written) if (!this.waiting.some((w) => w.clientId === one.clientId) && !this.#has(one.clientId)) this.waiting.push(one)
+    this.#events.changed()
+    void this.#drain()
   }
 
   #connect(): void {
@@ -79,20 +143,21 @@ export class Thread {
       if (note.kind === 'typing') this.#events.typing(note.active === true)
       else void this.fetch()
     })
-    socket.on('connect_error', (error) => {
-      if (error.message.startsWith('HUB_')) {
+    socket.on('connect_error', ({ message }) => {
+      if (message === 'HUB_IDENTITY_BLOCKED') {
         socket.disconnect()
-        this.#events.refused(error.message)
+        this.#events.refused(message)
       }
     })
   }
 
   #wake(): void {
+    if (!this.token || !this.#spoken) return
     void this.fetch()
     void this.#drain()
   }
   #poll(): void {
-    if (this.#spoken && !this.#socket?.connected) this.#wake()
+    if (!this.#socket?.connected) this.#wake()
   }
 
   async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -102,7 +167,10 @@ export class Thread {
     if (body !== undefined && !form) headers['content-type'] = 'application/json'
     const response = await fetch(api + path, { method, headers, body: body === undefined ? undefined : form ? (body as FormData) : JSON.stringify(body) })
     const answer = await response.json().catch(() => ({}))
-    if (!response.ok) throw Object.assign(new Error((answer as { code?: string }).code ?? 'HUB_INTERNAL'), { status: response.status })
+    if (!response.ok) {
+      const { code = 'HUB_INTERNAL', details = {} } = answer as { code?: string; details?: { waitMs?: number } }
+      throw Object.assign(new Error('refused'), { code, waitMs: details.waitMs, status: response.status })
+    }
     return answer as T
   }
 
@@ -116,13 +184,18 @@ export class Thread {
       try {
         do {
           this.#again = false
+          const { token } = this
           const page = await this.#ask<CustomerThread>('GET', `/thread${this.#cursor ? `?cursor=${encodeURIComponent(this.#cursor)}` : ''}`)
+          // Meanwhile somebody else.
+          if (token !== this.token) return
           const first = this.#cursor === ''
-          this.#merge(page.messages, !first)
           this.conversation = page.conversation
+          this.#merge(page.messages, !first)
           this.#cursor = page.cursor
           if (first) this.more = page.more
           else if (page.more) this.#again = true
+          // Where nothing was kept, what is there already is not news.
+          if (first && this.seen === '') this.seen = this.#lastAnswer()?.id ?? ''
           this.#events.changed()
         } while (this.#again)
         this.#acknowledge('delivered')
@@ -144,7 +217,19 @@ export class Thread {
     this.#events.changed()
   }
 
+  async askAttended(): Promise<void> {
+    const { attended } = await this.#ask<{ attended: boolean }>('GET', `/inboxes/${this.#inbox}/attended`)
+    if (attended === this.attended) return
+    this.attended = attended
+    this.#events.changed()
+  }
+
+  #has(clientId: string): boolean {
+    return this.messages.some((m) => m.clientId !== null && m.clientId.split('.')[0] === clientId)
+  }
+
   #merge(messages: readonly CustomerMessage[], live: boolean): void {
+    const waited = this.waiting.length
     for (const message of messages) {
       const own = message.clientId ? message.clientId.split('.')[0] : ''
       if (own) this.waiting = this.waiting.filter((w) => w.clientId !== own)
@@ -157,55 +242,92 @@ export class Thread {
     }
     this.messages.sort((a, b) => (a.id < b.id ? -1 : 1))
     if (messages.some((m) => m.from === 'agent')) this.#events.typing(false)
+    if (this.waiting.length < waited) this.#wrote()
   }
 
-  send(parts: ComposablePart[], contact?: Waiting['contact']): void {
+  send(parts: ComposablePart[], more: Pick<Waiting, 'file' | 'contact'> = {}): void {
     const clientId = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`.slice(0, 40)
-    this.waiting.push({ clientId, parts, at: new Date().toISOString(), failed: false, ...(contact ? { contact } : {}) })
+    this.waiting.push({ clientId, parts, at: new Date().toISOString(), ...more })
+    // Before it is sent: when the answer gets lost, the next page asks as the same visitor.
+    if (!this.#spoken && this.token) this.#events.spoke(this.token)
+    this.#spoken = true
+    this.#wrote()
     this.#events.changed()
     void this.#drain()
   }
 
-  retry(): void {
-    for (const message of this.waiting) message.failed = false
+  /** A file that has not been handed in cannot outlive the page. */
+  #wrote(): void {
+    this.#events.wrote(this.waiting.filter((w) => !w.file && !w.taken))
+  }
+
+  retry(clientId: string): void {
+    for (const message of this.waiting)
+      if (message.clientId === clientId) {
+        message.failure = undefined
+        if (message.contact) message.contact.subject = ''
+      }
+    this.#wrote()
     this.#events.changed()
     void this.#drain()
+  }
+
+  drop(clientId: string): void {
+    this.waiting = this.waiting.filter((w) => w.clientId !== clientId)
+    this.#wrote()
+    this.#events.changed()
   }
 
   /** Sends what waits, in order, until the hub has taken it. */
   async #drain(): Promise<void> {
-    if (this.#sending) return
+    if (this.#sending || !this.token) return
     this.#sending = true
     let tries = 0
+    const next = () => this.waiting.find((w) => !w.failure && !w.taken)
     try {
-      for (let next = this.waiting.find((w) => !w.failed); next; next = this.waiting.find((w) => !w.failed)) {
+      for (let one = next(); one; one = next()) {
         try {
+          if (one.file) {
+            one.parts = [await this.#handIn(one.file)]
+            one.file = undefined
+            this.#wrote()
+          }
           await this.#ask('POST', '/messages', {
-            clientId: next.clientId,
-            parts: next.parts,
-            visitId: this.#visitId,
-            ...(next.contact ? { contact: next.contact } : {}),
+            clientId: one.clientId,
+            parts: one.parts,
+            ...(this.#visitId ? { visitId: this.#visitId } : {}),
+            ...(one.contact ? { contact: one.contact } : {}),
           })
           tries = 0
-          if (!this.#spoken) {
-            this.#spoken = true
-            this.#events.spoke(this.token)
-          }
+          this.slow = false
           this.#connect()
-          await this.fetch()
-          // The fetch may have failed; the message is safe all the same.
-          const sent = next.clientId
-          if (this.waiting.some((w) => w.clientId === sent)) this.#again = true
-          this.waiting = this.waiting.filter((w) => w.clientId !== sent)
+          one.taken = true
+          this.#wrote()
           this.#events.changed()
+          await this.fetch()
         } catch (error) {
-          const { status, message } = error as { status?: number; message: string }
-          if (status && status < 500 && status !== 429) {
-            next.failed = true
-            this.#events.changed()
-            if (message === 'HUB_IDENTITY_BLOCKED') return this.#events.refused(message)
+          if (codeOf(error) === 'HUB_AUTH_REQUIRED') {
+            // The hub does not know its own word any more: a stranger again, who sends from there.
+            this.token = ''
+            void this.#enter('')
+            return
+          }
+          if (isPassing(error)) {
+            // Once is the pace of a fast hand; again is a limit, and the visitor should know.
+            const slow = codeOf(error) === 'HUB_RATE_LIMITED' && tries > 2
+            if (slow !== this.slow) {
+              this.slow = slow
+              this.#events.changed()
+            }
+            // It says itself when it will, or it is asked less and less often.
+            const { waitMs = retryMs[Math.min(tries, retryMs.length - 1)] ?? 0 } = error as { waitMs?: number }
+            tries++
+            await pause(waitMs)
           } else {
-            await new Promise((resolve) => setTimeout(resolve, retryMs[Math.min(tries++, retryMs.length - 1)]))
+            one.failure = codeOf(error)
+            this.#wrote()
+            this.#events.changed()
+            if (one.failure === 'HUB_IDENTITY_BLOCKED') return this.#events.refused(one.failure)
           }
         }
       }
@@ -214,10 +336,11 @@ export class Thread {
     }
   }
 
-  async upload(file: Blob, name: string, voice: boolean): Promise<ComposablePart> {
+  async #handIn({ blob, name, voice, durationMs }: NonNullable<Waiting['file']>): Promise<ComposablePart> {
     const form = new FormData()
-    form.append(voice ? 'voice' : 'file', file, name)
-    return this.#ask<ComposablePart>('POST', '/files', form)
+    form.append(voice ? 'voice' : 'file', blob, name)
+    const part = await this.#ask<ComposablePart>('POST', '/files', form)
+    return part.type === 'audio' && durationMs !== undefined ? { ...part, durationMs } : part
   }
 
   fileUrl(id: string, thumbnail = false): string {
@@ -228,8 +351,22 @@ export class Thread {
     if (this.#socket?.connected) this.#socket.emit('typing', { text })
   }
 
+  #lastAnswer(): CustomerMessage | undefined {
+    return this.messages.filter((m) => m.from === 'agent').pop()
+  }
+
+  /** Answers nobody has seen in this browser. */
+  unread(): number {
+    return this.messages.filter((m) => m.from === 'agent' && m.id > this.seen).length
+  }
+
   /** Everything so far has been seen. */
-  seen(): void {
+  see(): void {
+    const id = this.#lastAnswer()?.id ?? ''
+    if (id > this.seen) {
+      this.seen = id
+      this.#events.seen(id)
+    }
     this.#acknowledge('read')
   }
 
@@ -237,9 +374,10 @@ export class Thread {
     if (!this.conversation) return
     const { id } = this.conversation
     const seq = this.messages.reduce((last, m) => (m.conversationId === id && m.from === 'agent' ? Math.max(last, m.seq) : last), 0)
-    if (seq <= (status === 'read' ? this.#read : this.#delivered)) return
-    if (status === 'read') this.#read = seq
-    this.#delivered = Math.max(this.#delivered, seq)
+    if (this.#told.id !== id) this.#told = { id, read: 0, delivered: 0 }
+    if (seq <= this.#told[status]) return
+    this.#told[status] = seq
+    this.#told.delivered = Math.max(this.#told.delivered, seq)
     void this.#ask('POST', '/receipts', { conversationId: id, seq, status }).catch(() => undefined)
   }
 

@@ -8,15 +8,24 @@ const zh = {
   send: '发送',
   emoji: '表情',
   attach: '发送图片或文件',
+  camera: '拍照',
   voice: '语音',
+  cancelVoice: '取消录音',
+  recording: '正在录音，再次点击话筒发送',
+  noVoice: '无法使用麦克风，请检查浏览器权限',
   stopVoice: '结束录音并发送',
   hide: '收起',
-  more: '更早的消息',
   sending: '发送中…',
   sent: '已发送',
   read: '已读',
-  failed: '未发送，点击重试',
+  failed: '未发送',
+  retry: '重试',
+  discard: '删除',
   waitingLine: '网络已断开，恢复后会自动发送',
+  offline: '网络已断开，正在重新连接…',
+  slow: '消息有点多，稍等片刻会自动继续发送',
+  unkept: '浏览器不允许本站保存数据，离开页面后将看不到这段对话',
+  unverified: '这条消息没有通过检查，请稍后再试一次',
   typing: '对方正在输入…',
   recalled: '对方撤回了一条消息',
   recalledMine: '您撤回了一条消息',
@@ -26,20 +35,24 @@ const zh = {
   medium: '一般',
   bad: '不满意',
   comment: '说说您的想法（选填）',
-  submit: '提交',
   thanks: '感谢您的评价',
+  notRated: '评价没有提交成功，请再试一次',
   end: '结束会话',
   endAsk: '确定结束本次会话吗？',
   yes: '结束',
   no: '继续咨询',
   name: '您的称呼',
   address: '手机号或邮箱',
-  leave: '留言',
+  leave: '提交留言',
+  left: '留言已收到，我们会尽快联系您',
+  message: '请写下您的问题',
   blocked: '暂时无法使用在线客服',
+  closedSite: '在线客服已暂停服务',
   tooLarge: '文件不能超过 20 MB',
   badFile: '这个文件无法发送',
-  file: '文件',
   picture: '图片',
+  original: '查看原图',
+  close: '关闭',
   audio: '语音消息',
   unsupported: '暂不支持的消息',
   thread: '聊天记录',
@@ -54,15 +67,24 @@ const en: typeof zh = {
   send: 'Send',
   emoji: 'Emoji',
   attach: 'Send a picture or a file',
-  voice: 'Voice',
+  camera: 'Take a photo',
+  voice: 'Voice message',
+  cancelVoice: 'Discard the recording',
+  recording: 'Recording. Tap the microphone again to send',
+  noVoice: 'The microphone cannot be used. Please check the permission',
   stopVoice: 'Stop and send',
   hide: 'Hide',
-  more: 'Earlier messages',
   sending: 'Sending…',
   sent: 'Sent',
   read: 'Read',
-  failed: 'Not sent. Tap to try again',
+  failed: 'Not sent',
+  retry: 'Try again',
+  discard: 'Delete',
   waitingLine: 'You are offline. It will be sent when you are back',
+  offline: 'You are offline. Reconnecting…',
+  slow: 'That is a lot at once. The rest follows in a moment',
+  unkept: 'Your browser keeps nothing for this site: this chat ends when you leave the page',
+  unverified: 'This message did not pass a check. Please try once more',
   typing: 'Typing…',
   recalled: 'A message was recalled',
   recalledMine: 'You recalled a message',
@@ -72,20 +94,24 @@ const en: typeof zh = {
   medium: 'So-so',
   bad: 'Bad',
   comment: 'Tell us more (optional)',
-  submit: 'Submit',
-  thanks: 'Thank you',
+  thanks: 'Thank you for rating us',
+  notRated: 'Your rating was not taken. Please try again',
   end: 'End chat',
   endAsk: 'End this conversation?',
   yes: 'End it',
   no: 'Go on',
   name: 'Your name',
   address: 'Phone or email',
-  leave: 'Leave a message',
+  leave: 'Leave message',
+  left: 'We have your message and will be in touch soon',
+  message: 'How can we help?',
   blocked: 'Chat is not available',
+  closedSite: 'Chat is closed for now',
   tooLarge: 'Files may have 20 MB at most',
   badFile: 'This file cannot be sent',
-  file: 'File',
   picture: 'Picture',
+  original: 'Open original',
+  close: 'Close',
   audio: 'Voice message',
   unsupported: 'Unsupported message',
   thread: 'Messages',
@@ -93,3 +119,21 @@ const en: typeof zh = {
 }
 export type Words = typeof zh
 export const wordsFor = (locale: string): Words => ((locale === 'auto' ? navigator.language : locale).startsWith('zh') ? zh : en)
+
+/** What a refusal of the hub means to the one who wrote. */
+export function sentenceOf(w: Words, code: string): string {
+  switch (code) {
+    case 'HUB_REQUEST_TOO_LARGE':
+      return w.tooLarge
+    case 'HUB_FILE_TYPE':
+      return w.badFile
+    case 'HUB_MESSAGE_REFUSED':
+      return w.unverified
+    case 'HUB_CHANNEL_DISABLED':
+      return w.closedSite
+    case 'HUB_IDENTITY_BLOCKED':
+      return w.blocked
+    default:
+      return w.failed
+  }
+}

@@ -1,0 +1,281 @@
+/** The visitor's way in: who may knock, how often, and as whom. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { mock, test } from 'node:test'
+import { SignJWT } from 'jose'
+import { io } from 'socket.io-client'
+import { Identity } from '../../../core/src/domain/contact/contact.entity.ts'
+import type { Inbox } from '../../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../../core/src/domain/message/message.entity.ts'
+import { Visit } from '../../../core/src/domain/visit/visit.entity.ts'
+import { call, found, onEveryProfile } from '../../../tests/support/world.ts'
+import website from '../plugin.ts'
+
+const api = '/api/x/website'
+const browser = { 'user-agent': 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36' }
+let made = 0
+const uniqueId = () => `test-${++made}-abcdefgh`
+
+await onEveryProfile('the website channel', [found(website, join(import.meta.dirname, '..'))], (world) => {
+  const ask = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    call(world().url, method, `${api}${path}`, body, { ...browser, ...headers })
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+  const text = (words: string) => ({ clientId: uniqueId(), parts: [{ type: 'text', text: words }] })
+
+  /** A visitor's token. */
+  async function enter({ id }: Inbox, body: object = {}): Promise<string> {
+    const { status, body: session } = await ask('POST', `/inboxes/${id}/session`, body)
+    assert.equal(status, 200)
+    return session.token
+  }
+  /** Time goes on for the one who came, and for nobody else. */
+  async function afterAWhile<T>(work: () => Promise<T>): Promise<T> {
+    const now = Date.now()
+    mock.timers.enable({ apis: ['Date'], now: now + 5_000 })
+    try {
+      return await work()
+    } finally {
+      mock.timers.reset()
+    }
+  }
+  const say = (token: string, body: object) => ask('POST', '/messages', body, bearer(token))
+  const saidIn = ({ id }: Inbox) => world().hub.em().count(Message, { inboxId: id })
+  const visitsIn = ({ id }: Inbox) => world().hub.em().count(Visit, { inboxId: id })
+  const aVisit = () => `${Date.now().toString(36).padStart(9, '0')}${String(++made).padStart(17, '0')}`
+  const beat = ({ id }: Inbox, headers: Record<string, string> = {}) =>
+    ask('POST', `/inboxes/${id}/beat`, { visitId: aVisit(), url: 'https://shop.cn/tea', title: 'Tea', referrer: '' }, headers)
+
+  test('the frame may be carried by the allowed sites only, and says so itself', async () => {
+    const open = await ask('GET', `/frame/${(await world().inbox('website')).id}`)
+    assert.equal(open.status, 200)
+    assert.match(open.headers.get('content-security-policy') ?? '', /frame-ancestors \*;/)
+    assert.equal(open.headers.get('x-frame-options'), null)
+    const closed = await ask('GET', `/frame/${(await world().inbox('website', { allowedOrigins: ['https://shop.cn', 'https://www.shop.cn'] })).id}`)
+    assert.match(closed.headers.get('content-security-policy') ?? '', /frame-ancestors 'self' https:\/\/shop\.cn https:\/\/www\.shop\.cn;/)
+    assert.equal((await ask('GET', '/frame/01jnothing0000000000000000')).body.code, 'HUB_CHANNEL_DISABLED')
+  })
+
+  test('what an admin wrote cannot leave its attribute in the frame', async () => {
+    const inbox = await world().inbox('website', { title: `"><script>alert('x')</script>` })
+    const { body } = await ask('GET', `/frame/${inbox.id}`)
+    assert.doesNotMatch(body, /<script>alert/)
+    assert.match(body, /&#34;&#62;&#60;script/)
+  })
+
+  test('a page of another site cannot ask in its own name, nor open the live line', async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    const from = (origin: string) => ({ origin, ...bearer(token) })
+    for (const [method, path, body] of [
+      ['POST', `/inboxes/${inbox.id}/session`, {}],
+      ['POST', `/inboxes/${inbox.id}/beat`, {}],
+      ['GET', `/inboxes/${inbox.id}/attended`, undefined],
+      ['GET', '/thread', undefined],
+      ['POST', '/messages', text('hi')],
+      ['POST', '/receipts', {}],
+      ['POST', '/rating', {}],
+      ['POST', '/close', undefined],
+      ['POST', '/files', {}],
+    ] as const) {
+      const refused = await ask(method, path, body, from('https://evil.cn'))
+      assert.deepEqual([path, refused.status, refused.body.code], [path, 403, 'HUB_REQUEST_ORIGIN'])
+      assert.equal(refused.headers.get('access-control-allow-origin'), null)
+    }
+    assert.equal((await ask('GET', '/thread', undefined, from(world().url))).status, 200)
+    const enterLine = (origin: string) =>
+      new Promise<string>((resolve) => {
+        const socket = io(`${world().url}/x/website`, {
+          path: '/socket',
+          transports: ['websocket'],
+          forceNew: true,
+          reconnection: false,
+          auth: { token },
+          extraHeaders: { origin },
+        })
+        const done = (how: string) => {
+          socket.close()
+          resolve(how)
+        }
+        socket.once('connect', () => done('in'))
+        socket.once('connect_error', ({ message }) => done(message))
+      })
+    assert.equal(await enterLine('https://evil.cn'), 'HUB_REQUEST_ORIGIN')
+    assert.equal(await enterLine('null'), 'HUB_REQUEST_ORIGIN')
+    assert.equal(await enterLine(world().url), 'in')
+  })
+
+  test('nothing is written for crawlers, for what is fetched ahead of time, nor where visits are not recorded', async () => {
+    const inbox = await world().inbox('website')
+    const crawlers = [
+      'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)',
+      'Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)',
+      'Mozilla/5.0 (Linux; Android 5.0) AppleWebKit/537.36 (KHTML, like Gecko; compatible; Bytespider; spider-feedback@bytedance.com)',
+      'facebookexternalhit/1.1',
+      'Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126 Safari/537.36 Chrome-Lighthouse',
+      'curl/8.5.0',
+      'python-requests/2.32',
+    ]
+    for (const agent of crawlers) assert.equal((await beat(inbox, { 'user-agent': agent })).status, 200)
+    for (const name of ['sec-purpose', 'purpose', 'x-moz']) await beat(inbox, { [name]: 'prefetch;prerender' })
+    assert.equal(await visitsIn(inbox), 0)
+    const untracked = await world().inbox('website', { trackVisits: false })
+    await beat(untracked)
+    assert.equal(await visitsIn(untracked), 0)
+    for (const agent of [
+      browser['user-agent'],
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 MicroMessenger/8.0.49',
+      'Mozilla/5.0 (Linux; Android 9; CUBOT NOTE 20) AppleWebKit/537.36 Chrome/74 Mobile Safari/537.36',
+    ])
+      await beat(inbox, { 'user-agent': agent })
+    assert.equal(await visitsIn(inbox), 3)
+  })
+
+  test('a session alone writes nothing', async () => {
+    const inbox = await world().inbox('website')
+    await enter(inbox)
+    assert.equal(await world().hub.em().count(Identity, { inboxId: inbox.id }), 0)
+    assert.equal(await visitsIn(inbox), 0)
+  })
+
+  test("a stranger's first words may not come faster than a hand types, a known visitor's may", async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    const words = text('buy my pills')
+    const early = await say(token, words)
+    assert.deepEqual([early.status, early.body.code], [429, 'HUB_RATE_LIMITED'])
+    assert.ok(Number(early.headers.get('retry-after')) >= 1)
+    assert.equal(await saidIn(inbox), 0)
+    const again = await afterAWhile(() => say(token, words))
+    assert.equal(again.status, 201)
+    // Asked for anew with the old one it is no new beginning.
+    assert.equal((await afterAWhile(async () => say(await enter(inbox, { token }), text('one more')))).status, 201)
+  })
+
+  test('the message form takes a name and an address, and nothing from who fills in what nobody sees', async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    const contact = { name: '陈晓', address: 'chen@xiao.cn', subject: 'SEO offers' }
+    const refused = await afterAWhile(() => say(token, { ...text('Best SEO'), contact }))
+    assert.deepEqual([refused.status, refused.body.code], [422, 'HUB_MESSAGE_REFUSED'])
+    assert.equal(await saidIn(inbox), 0)
+    const taken = await afterAWhile(() => say(token, { ...text('请回电'), contact: { ...contact, subject: '' } }))
+    assert.equal(taken.status, 201)
+    const identity = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id })
+    const person = await world().person('看资料的人', 'owner')
+    const { body } = await person.call('GET', `/api/contacts/${identity.contactId}`)
+    assert.deepEqual([body.name, body.email, body.phone], ['陈晓', 'chen@xiao.cn', ''])
+    assert.equal(identity.verified, false)
+  })
+
+  test('the same words under one id are one message', async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    const words = text('在吗')
+    await afterAWhile(async () => {
+      const [first, second] = [await say(token, words), await say(token, words)]
+      assert.equal(first.body.duplicate, false)
+      assert.deepEqual([second.status, second.body.duplicate, second.body.messageId], [201, true, first.body.messageId])
+    })
+  })
+
+  test('limits: of a visitor, of an address, of sessions', async () => {
+    const inbox = await world().inbox('website')
+    const codes = async (count: number, one: (i: number) => Promise<{ status: number; body: { code?: string } }>) => {
+      const answers = await Promise.all(Array.from({ length: count }, (_, i) => one(i)))
+      return answers.filter(({ body }) => body.code === 'HUB_RATE_LIMITED').length
+    }
+    const token = await enter(inbox)
+    // The stranger's pace is 429 too, so the words that count come later.
+    await afterAWhile(async () => {
+      assert.equal(await codes(123, () => say(token, { clientId: 'same-words-id', parts: [{ type: 'text', text: 'again' }] })), 3)
+    })
+    // From one address, however many visitors: each of these is another one.
+    const spread = await codes(1_200, (i) => ask('POST', '/messages', text('spam'), bearer(`x.y.${String(i).padStart(43, '0')}`)))
+    assert.ok(spread > 0 && spread < 200, `${spread} of 1200 were refused, after those before`)
+    assert.ok((await codes(61, () => ask('POST', `/inboxes/${inbox.id}/session`, {}))) >= 1)
+  })
+})
+
+// Limits are counted per process and address: a hub of their own for the rest.
+await onEveryProfile('visitors of the website channel', [found(website, join(import.meta.dirname, '..'))], (world) => {
+  const secret = 'a-secret-between-the-shop-and-the-hub'
+  const ask = (path: string, body: unknown, token = '') =>
+    call(world().url, 'POST', `${api}${path}`, body, { ...browser, ...(token ? { authorization: `Bearer ${token}` } : {}) })
+  const sign = (claims: object, key = secret, expires = '5m') =>
+    new SignJWT({ ...claims }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime(expires).sign(new TextEncoder().encode(key))
+
+  test('a signed identity is who the site says, and nobody else can be', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const enter = (body: object, id = inbox.id) => ask(`/inboxes/${id}/session`, body)
+    const { body: session } = await enter({ identity: await sign({ sub: '42', name: '林一', email: 'lin@yi.cn' }) })
+    // Who is proven to be somebody may be as quick as they like.
+    const said = await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: '我的订单呢' }] }, session.token)
+    assert.equal(said.status, 201)
+    const identity = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: 'u_42' })
+    assert.equal(identity.verified, true)
+
+    const forged = [
+      await sign({ sub: '42' }, 'another-secret-that-is-long-enough-too'),
+      await sign({ sub: '42' }, secret, '-5m'),
+      await sign({ name: 'nobody' }),
+      `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"42"}').toString('base64url')}.`,
+      'not a token',
+    ]
+    for (const jwt of forged) assert.deepEqual((await enter({ identity: jwt })).body.code, 'HUB_CHANNEL_UNVERIFIED', jwt)
+    const unkeyed = await world().inbox('website')
+    assert.equal((await enter({ identity: await sign({ sub: '42' }, '').catch(() => 'x.y.z') }, unkeyed.id)).body.code, 'HUB_CHANNEL_UNVERIFIED')
+
+    // Whoever has only the browser of somebody who logged out is a stranger.
+    const { body: later } = await enter({ token: session.token })
+    const payload = JSON.parse(Buffer.from(later.token.split('.')[1], 'base64url').toString('utf8'))
+    assert.match(payload.externalId, /^v_/)
+    // A token names its inbox and is good for no other; a letter changed makes it nobody's.
+    const elsewhere = await enter({ token: later.token }, unkeyed.id)
+    assert.notEqual(JSON.parse(Buffer.from(elsewhere.body.token.split('.')[1], 'base64url').toString('utf8')).externalId, payload.externalId)
+    const bent = `${later.token.slice(0, -2)}${later.token.endsWith('AA') ? 'BB' : 'AA'}`
+    assert.equal((await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: 'hi' }] }, bent)).body.code, 'HUB_AUTH_REQUIRED')
+  })
+
+  test('what is too long or too large is refused, and a file is no other file', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const { body: session } = await ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub: 'wordy' }) })
+    const say = (text: string) => ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text }] }, session.token)
+    assert.equal((await say('字'.repeat(20_001))).body.code, 'HUB_REQUEST_INVALID')
+    assert.equal((await say('字'.repeat(100_000))).body.code, 'HUB_REQUEST_TOO_LARGE')
+    assert.equal((await say('   ')).body.code, 'HUB_REQUEST_INVALID')
+    const form = new FormData()
+    form.append('file', new Blob([new Uint8Array(20 * 1024 * 1024 + 1)]), 'big.bin')
+    const big = await fetch(`${world().url}${api}/files`, { method: 'POST', headers: { authorization: `Bearer ${session.token}` }, body: form })
+    assert.deepEqual([big.status, ((await big.json()) as { code: string }).code], [413, 'HUB_REQUEST_TOO_LARGE'])
+  })
+
+  test('who is blocked, and whose address is, is told so and stays out', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const identity = await sign({ sub: 'rude' })
+    const { body: session } = await ask(`/inboxes/${inbox.id}/session`, { identity })
+    const visitId = '01j0000000000000000000rude'
+    await ask(`/inboxes/${inbox.id}/beat`, { visitId, url: 'https://shop.cn/', title: '', referrer: '' })
+    await ask('/messages', { clientId: uniqueId(), visitId, parts: [{ type: 'text', text: '…' }] }, session.token)
+    const owner = await world().person('店主', 'owner')
+    const { id, contactId } = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id })
+    const blocked = await owner.call('POST', `/api/contacts/${contactId}/block`, { identityId: id })
+    assert.ok(blocked.status < 300, JSON.stringify(blocked.body))
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 2_000 })
+    try {
+      assert.equal((await ask(`/inboxes/${inbox.id}/session`, { identity })).body.code, 'HUB_IDENTITY_BLOCKED')
+      assert.equal((await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: 'hey' }] }, session.token)).body.code, 'HUB_IDENTITY_BLOCKED')
+      assert.equal((await ask(`/inboxes/${inbox.id}/session`, {})).body.code, 'HUB_IDENTITY_BLOCKED', 'as a stranger from the same address')
+      const other = await world().inbox('website')
+      assert.equal((await ask(`/inboxes/${other.id}/session`, {})).status, 200, 'at another site')
+    } finally {
+      mock.timers.reset()
+    }
+  })
+
+  test('a site that is switched off takes nothing', async () => {
+    const inbox = await world().inbox('website')
+    const owner = await world().person('店主', 'owner')
+    await owner.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })
+    assert.equal((await ask(`/inboxes/${inbox.id}/session`, {})).body.code, 'HUB_CHANNEL_DISABLED')
+  })
+})

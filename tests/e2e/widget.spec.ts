@@ -1,0 +1,421 @@
+/** The widget on other people's pages: strict ones, old browsers, several tabs, bad lines. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import AxeBuilder from '@axe-core/playwright'
+import type { Browser, BrowserContext, Page } from '@playwright/test'
+import { openDesk } from '../flows/open-desk.ts'
+import { type AdminPage, ShopPage } from '../pages/pages.ts'
+import { expect, test } from '../support/e2e.ts'
+import { forgetNewThings, inPage, watchPage } from '../support/in-page.ts'
+import { openSite, type Site, snippet } from '../support/site.ts'
+
+const picture = readFileSync(join(import.meta.dirname, '../../core/docs/images/workbench.png'))
+const sites: Site[] = []
+test.afterEach(async () => {
+  for (const site of sites.splice(0)) await site.close()
+})
+
+/** A page of somebody else's with the hub's first site on it. */
+async function openShopSite(hubUrl: string, admin: AdminPage, headers: Record<string, string> = {}): Promise<{ site: Site; inboxId: string }> {
+  const { id } = await admin.website()
+  const site = await openSite(snippet(hubUrl, id), headers)
+  sites.push(site)
+  return { site, inboxId: id }
+}
+async function openVisitor(browser: Browser, ...scripts: string[]): Promise<{ context: BrowserContext; shop: ShopPage }> {
+  const context = await browser.newContext({ locale: 'zh-CN' })
+  for (const content of scripts) await context.addInitScript({ content })
+  return { context, shop: new ShopPage(await context.newPage()) }
+}
+const frameOf = (page: Page) => {
+  const frame = page.frames().find((one) => one.url().includes('/website/frame/'))
+  if (!frame) throw new Error('there is no frame')
+  return frame
+}
+const kept = (page: Page) => page.evaluate<Record<string, string>>('({ ...localStorage })')
+
+test('a page that allows a script and a frame and nothing else', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const strict = [
+    "default-src 'none'",
+    `script-src ${hubUrl}`,
+    `frame-src ${hubUrl}`,
+    "connect-src 'none'; style-src 'none'; img-src data:; font-src 'none'; media-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'",
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+  ].join('; ')
+  const { site, inboxId } = await openShopSite(hubUrl, admin, { 'content-security-policy': strict, 'cross-origin-embedder-policy': 'require-corp' })
+  const { context, shop } = await openVisitor(browser, watchPage)
+  await shop.visit(`${site.origin}/`)
+
+  await test.step('nothing is kept before the first word', async () => {
+    await shop.openChat()
+    expect(await context.cookies()).toEqual([])
+    expect(await kept(shop.page)).toEqual({})
+    // Browsers that keep frames of other sites from storing anything throw at the question: as good an answer.
+    const amount =
+      "(() => { try { return localStorage.length + sessionStorage.length + document.cookie.length } catch (e) { return e.name === 'SecurityError' ? 0 : e.name } })()"
+    for (const frame of shop.page.frames()) expect(await frame.evaluate(amount)).toBe(0)
+  })
+
+  await test.step('a silent visitor is seen with their trail', async () => {
+    await shop.page.goto(`${site.origin}/tea`)
+    await workbench.page.goto(`${hubUrl}/workbench/visitors`)
+    await expect(workbench.page.getByRole('link', { name: '商品详情' })).toBeVisible()
+    await workbench.open(hubUrl)
+    await shop.openChat()
+  })
+
+  await test.step('both talk; what is kept is who the visitor is and what they have seen', async () => {
+    await shop.say('这一款有货吗？')
+    await workbench.pick('这一款有货吗')
+    await workbench.reply('有的')
+    await expect(shop.message('有的')).toBeVisible()
+    await expect(workbench.message('有的')).toHaveAttribute('data-state', 'read')
+    await expect.poll(async () => Object.keys(await kept(shop.page)).sort()).toEqual([`huike.${inboxId}`, `huike.${inboxId}.seen`])
+    expect(await context.cookies()).toEqual([])
+  })
+
+  await test.step('the visitor comes back to the same thread', async () => {
+    await shop.visit(`${site.origin}/`)
+    await shop.openChat()
+    await expect(shop.message('有的')).toBeVisible()
+    await expect(shop.message('这一款有货吗？')).toBeVisible()
+  })
+
+  await test.step('the policy forbade nothing and nothing moved', async () => {
+    for (const frame of shop.page.frames()) expect(await frame.evaluate('seen.violations')).toEqual([])
+    expect(await shop.page.evaluate('seen.shift')).toBe(0)
+    expect(await shop.page.evaluate('crossOriginIsolated || true')).toBe(true)
+  })
+
+  await test.step('a site that is not allowed gets no button, and its own requests no answer', async () => {
+    const { settings } = await admin.website()
+    await admin.call('PATCH', `/inboxes/${inboxId}`, { settings: { ...settings, allowedOrigins: ['https://www.shanye.cn'] } })
+    const stranger = await openSite(snippet(hubUrl, inboxId))
+    sites.push(stranger)
+    const page = await context.newPage()
+    const refused = page.waitForEvent('console', (message) => message.text().includes('frame-ancestors') || message.text().includes('Framing'))
+    await page.goto(stranger.origin)
+    await refused
+    await expect(page.getByRole('button')).toHaveCount(0)
+    const asked = await page.evaluate(
+      `fetch('${hubUrl}/api/x/website/inboxes/${inboxId}/session', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }).then((r) => r.status, (e) => e.name)`,
+    )
+    expect(asked).toBe('TypeError')
+    await admin.call('PATCH', `/inboxes/${inboxId}`, { settings: { ...settings, allowedOrigins: [stranger.origin] } })
+    await new ShopPage(page).visit(stranger.origin)
+  })
+})
+
+test('a browser of 2018, and one that keeps nothing', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site } = await openShopSite(hubUrl, admin)
+
+  await test.step('without all that came later', async () => {
+    const { shop } = await openVisitor(browser, forgetNewThings)
+    const faults: string[] = []
+    shop.page.on('pageerror', (error) => faults.push(error.message))
+    await shop.visit(site.origin)
+    await shop.openChat()
+    await shop.say('我用的是老手机')
+    await workbench.pick('我用的是老手机')
+    await workbench.reply('看得到')
+    await expect(shop.message('看得到')).toBeVisible()
+    await expect(shop.chat.getByRole('button', { name: '语音' })).toHaveCount(0)
+    await shop.chat.getByRole('button', { name: '结束会话' }).click()
+    await shop.chat.getByRole('button', { name: '结束', exact: true }).click()
+    await shop.chat.getByRole('button', { name: '🙂 满意' }).click()
+    await expect(shop.chat.getByText('感谢您的评价')).toBeVisible()
+    expect(faults).toEqual([])
+  })
+
+  const forbid = (where: string) =>
+    `if (${where}) for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches'])
+       Object.defineProperty(window, name, { get() { throw new DOMException('The operation is insecure.', 'SecurityError') } })`
+  await test.step('where frames of other sites may keep nothing, the page keeps', async () => {
+    const { shop } = await openVisitor(browser, forbid('window !== top'))
+    await shop.visit(site.origin)
+    await shop.openChat()
+    await shop.say('第三方存储被禁用')
+    await workbench.pick('第三方存储被禁用')
+    await shop.visit(`${site.origin}/tea`)
+    await shop.openChat()
+    await expect(shop.message('第三方存储被禁用')).toBeVisible()
+    await expect(shop.notice).toBeHidden()
+  })
+
+  await test.step('where the page may keep nothing either, the visitor talks and is told', async () => {
+    const { shop } = await openVisitor(browser, forbid('true'))
+    await shop.visit(site.origin)
+    await shop.openChat()
+    await shop.say('什么都不能保存')
+    await workbench.pick('什么都不能保存')
+    await workbench.reply('也能聊')
+    await expect(shop.message('也能聊')).toBeVisible()
+    await expect(shop.notice).toHaveText('浏览器不允许本站保存数据，离开页面后将看不到这段对话')
+    await shop.visit(site.origin)
+    await shop.openChat()
+    await expect(shop.message('什么都不能保存')).toHaveCount(0)
+  })
+})
+
+test('two tabs are one visitor: one thread, one badge, one sound', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site } = await openShopSite(hubUrl, admin)
+  const { context, shop: first } = await openVisitor(browser, watchPage)
+  await first.visit(site.origin)
+  const second = new ShopPage(await context.newPage())
+  await second.visit(`${site.origin}/tea`)
+  const tabs = [first, second]
+  const tones = async () => {
+    const counts = tabs.map((tab) => frameOf(tab.page).evaluate<number>('seen.tones'))
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  }
+
+  // The second one is a stranger with an open window when the first begins to speak.
+  await second.openChat()
+  await first.openChat()
+  await first.say('我开了两个页面')
+  await expect(second.message('我开了两个页面')).toBeVisible()
+  await second.say('在第二个页面说')
+  await expect(first.message('在第二个页面说')).toBeVisible()
+  await workbench.pick('在第二个页面说')
+  await expect(workbench.message('我开了两个页面')).toBeVisible()
+
+  for (const tab of tabs) await tab.chat.getByRole('button', { name: '收起' }).click()
+  await workbench.reply('好的，我都看到了')
+  for (const tab of tabs) await expect(tab.page.getByRole('button', { name: '联系客服 (1)' })).toBeVisible()
+  await expect.poll(tones).toBe(1)
+  await workbench.reply('还有别的吗？')
+  for (const tab of tabs) await expect(tab.page.getByRole('button', { name: '联系客服 (2)' })).toBeVisible()
+
+  await test.step('a tab nobody looks at says it in its title', async () => {
+    const look = (state: string) =>
+      `Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => '${state}' }); document.dispatchEvent(new Event('visibilitychange'))`
+    await second.page.evaluate(look('hidden'))
+    await expect(second.page).toHaveTitle('(2) 商品详情')
+    await first.openChat()
+    await expect(second.page).toHaveTitle('商品详情')
+    await second.page.evaluate(look('visible'))
+  })
+  for (const tab of tabs) await expect(tab.page.getByRole('button', { name: '联系客服', exact: true })).toBeVisible()
+  expect(await tones()).toBeLessThanOrEqual(2)
+
+  await test.step('an answer that came while no page was open is there with the next', async () => {
+    await first.page.close()
+    await second.page.goto('about:blank')
+    await workbench.reply('那我先结束了')
+    await second.visit(site.origin)
+    await expect(second.page.getByRole('button', { name: '联系客服 (1)' })).toBeVisible()
+    await second.visit(`${site.origin}/tea`)
+    await second.page.getByRole('button', { name: '联系客服 (1)' }).click()
+    await expect(second.message('那我先结束了')).toBeVisible()
+    await second.visit(site.origin)
+    await expect(second.chat.getByTestId('visitor-message').first()).toBeAttached()
+    await expect(second.page.getByRole('button', { name: '联系客服', exact: true })).toBeVisible()
+  })
+})
+
+test('bad lines: every word arrives once', async ({ hub, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hub.url)
+  const { site, inboxId } = await openShopSite(hub.url, admin)
+  const { context, shop } = await openVisitor(browser)
+  await shop.visit(site.origin)
+  await shop.openChat()
+
+  await test.step('the answer gets lost and the page is closed: the next page sends it again, and it is one', async () => {
+    const taken: unknown[] = []
+    await context.route('**/api/x/website/messages', async (route) => {
+      const answer = await route.fetch()
+      if (answer.status() === 201) taken.push(await answer.json())
+      await route.abort()
+    })
+    // What the hub has says so to the window, too: that way is closed as well.
+    await context.route('**/api/x/website/thread*', (route) => route.abort())
+    await shop.say('回执丢了的一句')
+    await expect.poll(() => taken.length, { timeout: 15_000 }).toBeGreaterThan(1)
+    expect(taken[0]).toMatchObject({ duplicate: false })
+    expect(taken[1]).toMatchObject({ duplicate: true })
+    await workbench.pick('回执丢了的一句')
+    expect(await kept(shop.page)).toHaveProperty([`huike.${inboxId}.out`])
+    await shop.page.goto('about:blank')
+    await context.unrouteAll()
+    await shop.visit(site.origin)
+    await shop.openChat()
+    await expect(shop.message('回执丢了的一句')).toHaveCount(1)
+    await expect(workbench.message('回执丢了的一句')).toHaveCount(1)
+    await expect.poll(async () => Object.keys(await kept(shop.page))).not.toContain(`huike.${inboxId}.out`)
+  })
+
+  await test.step('written without a line and the page closed: it goes out by itself from the next page', async () => {
+    await context.setOffline(true)
+    await shop.say('断网时写的')
+    await expect(shop.waiting).toContainText('网络已断开，恢复后会自动发送')
+    await expect(shop.notice).toHaveText('网络已断开，正在重新连接…')
+    await shop.give('paste', { name: '收据.png', type: 'image/png', bytes: picture })
+    await expect(shop.waiting).toHaveCount(2)
+    await shop.page.close()
+    await context.setOffline(false)
+    const next = new ShopPage(await context.newPage())
+    await next.visit(`${site.origin}/tea`)
+    await expect(workbench.message('断网时写的')).toHaveCount(1)
+    await next.openChat()
+    await expect(next.message('断网时写的')).toHaveCount(1)
+    await expect(next.waiting).toHaveCount(0)
+  })
+
+  await test.step('the hub is gone for a while: both go on where they were', async () => {
+    const next = new ShopPage(context.pages().at(-1) as Page)
+    await hub.stop()
+    await next.say('服务器重启时说的')
+    await expect(next.waiting).toContainText('发送中')
+    await hub.start()
+    await expect(next.message('服务器重启时说的')).toHaveCount(1, { timeout: 20_000 })
+    await expect(workbench.message('服务器重启时说的')).toHaveCount(1, { timeout: 20_000 })
+    await workbench.reply('我回来了')
+    await expect(next.message('我回来了')).toHaveCount(1, { timeout: 20_000 })
+    await expect(next.chat.getByTestId('visitor-message')).toHaveCount(4)
+  })
+})
+
+test('pictures, photos, voice, and what cannot be sent; by mouse, finger, keyboard and screen reader', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site } = await openShopSite(hubUrl, admin)
+  const context = await browser.newContext({ locale: 'zh-CN', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: 'dark' })
+  const shop = new ShopPage(await context.newPage())
+  await shop.visit(site.origin)
+  await shop.openChat()
+  const box = await shop.page.locator('iframe').boundingBox()
+  expect(box).toEqual({ x: 0, y: 0, width: 390, height: 844 })
+
+  await shop.give('paste', { name: '截图.png', type: 'image/png', bytes: picture })
+  await workbench.pick('[图片]')
+  await expect(workbench.page.getByTestId('message').locator('img')).toHaveCount(1)
+  await shop.give('drop', { name: '照片.png', type: 'image/png', bytes: picture })
+  await expect(workbench.page.getByTestId('message').locator('img')).toHaveCount(2)
+  const camera = shop.chat.getByTestId('visitor-camera')
+  await expect(camera).toHaveAttribute('capture', 'environment')
+  await expect(camera).toHaveAttribute('accept', 'image/*')
+  const chooser = shop.page.waitForEvent('filechooser')
+  await shop.chat.getByRole('button', { name: '拍照' }).tap()
+  await (await chooser).setFiles({ name: 'IMG_0001.png', mimeType: 'image/png', buffer: picture })
+  await expect(workbench.page.getByTestId('message').locator('img')).toHaveCount(3)
+
+  await shop.chat.getByRole('button', { name: '语音' }).tap()
+  await expect(shop.notice).toHaveText('正在录音，再次点击话筒发送')
+  await shop.page.waitForFunction('new Promise((done) => setTimeout(done, 600, true))')
+  await shop.chat.getByRole('button', { name: '结束录音并发送' }).tap()
+  await expect(shop.chat.getByLabel('语音消息')).toBeVisible()
+  await expect(workbench.page.getByTestId('message').locator('audio')).toHaveCount(1)
+
+  await shop.chat.getByTestId('visitor-files').setInputFiles({ name: 'big.zip', mimeType: 'application/zip', buffer: Buffer.alloc(20 * 1024 * 1024 + 1) })
+  await expect(shop.notice).toHaveText('文件不能超过 20 MB')
+  await shop.say('🙂 表情 👍')
+  await expect(workbench.message('🙂 表情 👍')).toBeVisible()
+
+  await test.step('a picture is looked at and closed by keyboard; the emoji and the end of the chat too', async () => {
+    const thumbnail = shop.chat.getByRole('button', { name: '图片 照片.png' })
+    await thumbnail.focus()
+    await thumbnail.press('Enter')
+    const viewer = shop.chat.getByRole('dialog')
+    await expect(viewer.getByRole('button', { name: '关闭' })).toBeFocused()
+    await viewer.press('Tab')
+    await expect(viewer.getByRole('link', { name: '查看原图' })).toBeFocused()
+    await viewer.press('Escape')
+    await expect(viewer).toHaveCount(0)
+    await expect(thumbnail).toBeFocused()
+    await shop.chat.getByRole('button', { name: '表情' }).press('Enter')
+    await shop.chat.getByRole('button', { name: '😀' }).press('Enter')
+    await expect(shop.input).toBeFocused()
+    await expect(shop.input).toHaveValue('😀')
+    await shop.chat.getByRole('button', { name: '结束会话' }).press('Enter')
+    await expect(shop.chat.getByRole('button', { name: '继续咨询' })).toBeFocused()
+    await shop.chat.getByRole('button', { name: '继续咨询' }).press('Escape')
+    await expect(shop.input).toBeFocused()
+    await shop.input.press('Escape')
+    await expect(shop.page.getByRole('button', { name: '联系客服' })).toBeFocused()
+    await shop.openChat()
+  })
+
+  await test.step('axe finds nothing in either look', async () => {
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await shop.page.emulateMedia({ colorScheme })
+      const { violations } = await new AxeBuilder({ page: shop.page }).include('iframe').analyze()
+      expect(violations.map(({ id, nodes }) => `${colorScheme}: ${id} ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual([])
+    }
+  })
+})
+
+test('nobody is there: a message is left, and a script that fills in everything is told to stop', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site } = await openShopSite(hubUrl, admin)
+  await admin.call('PUT', '/me/presence', { presence: 'offline' })
+  const { shop } = await openVisitor(browser)
+  await shop.visit(site.origin)
+  await shop.openChat()
+  await expect(shop.chat.getByText('客服暂时不在线，请留言并留下联系方式')).toBeVisible()
+  const { violations } = await new AxeBuilder({ page: shop.page }).include('iframe').analyze()
+  expect(violations.map(({ id }) => id)).toEqual([])
+
+  await test.step('what nobody sees is filled in: a kind sentence, and once more as a person it goes out', async () => {
+    const trap = shop.chat.locator('[name=subject]')
+    await expect(trap).toHaveAttribute('tabindex', '-1')
+    expect(await trap.evaluate(inPage('return element.getBoundingClientRect().right'))).toBeLessThan(0)
+    await trap.evaluate(inPage("element.value = 'cheap'; element.dispatchEvent(new Event('input'))"))
+    await shop.chat.getByLabel('您的称呼').fill('陈晓')
+    await shop.chat.getByLabel('手机号或邮箱').fill('13800138000')
+    await shop.input.fill('请明天上午给我回电')
+    await shop.chat.getByRole('button', { name: '提交留言' }).click()
+    await expect(shop.chat.getByRole('alert')).toContainText('这条消息没有通过检查，请稍后再试一次')
+    await shop.chat.getByRole('button', { name: '重试' }).click()
+    await expect(shop.message('请明天上午给我回电')).toBeVisible()
+    await expect(shop.chat.getByText('留言已收到，我们会尽快联系您')).toBeVisible()
+  })
+
+  await test.step('the agent finds it with the name and the number', async () => {
+    await admin.call('PUT', '/me/presence', { presence: 'online' })
+    await workbench.open(hubUrl)
+    await workbench.page
+      .getByRole('navigation', { name: '会话分组' })
+      .getByRole('link', { name: /进行中|排队中/ })
+      .first()
+      .click()
+    await workbench.pick('请明天上午给我回电')
+    await expect(workbench.page.getByText('陈晓').first()).toBeVisible()
+    await expect(workbench.page.getByText('13800138000').first()).toBeVisible()
+  })
+
+  await test.step('too much at once, and being blocked, are said in a sentence', async () => {
+    await shop.page.route('**/api/x/website/messages', (route) =>
+      route.fulfill({ status: 429, json: { code: 'HUB_RATE_LIMITED', message: 'Too many', requestId: 'x' } }),
+    )
+    await shop.say('还有一句')
+    await expect(shop.notice).toHaveText('消息有点多，稍等片刻会自动继续发送', { timeout: 15_000 })
+    await shop.page.unroute('**/api/x/website/messages')
+    await expect(shop.message('还有一句')).toBeVisible({ timeout: 15_000 })
+    await expect(shop.notice).toBeHidden()
+  })
+})
+
+test('the admin sees the window change as the form is filled in', async ({ hubUrl, browser }) => {
+  const { admin } = await openDesk(browser, hubUrl)
+  const { id } = await admin.website()
+  await admin.page.goto(`${hubUrl}/admin/inboxes/${id}`)
+  const preview = admin.page.frameLocator('iframe')
+  await expect(preview.getByRole('heading', { name: '在线客服' })).toBeVisible()
+  await admin.page.getByLabel('窗口标题').fill('山野茶事')
+  await expect(preview.getByRole('heading', { name: '山野茶事' })).toBeVisible()
+  await admin.page.getByLabel('欢迎语').fill('来喝茶')
+  await expect(preview.getByText('来喝茶')).toBeVisible()
+  await admin.page.getByLabel('主题色').fill('#ffd54f')
+  const header = preview.locator('header')
+  await expect(header).toHaveCSS('background-color', 'rgb(255, 213, 79)')
+  await expect(header).toHaveCSS('color', 'rgb(28, 32, 38)')
+  const launcher = preview.locator('.launcher')
+  await expect(launcher).toHaveCSS('float', 'right')
+  await admin.page.getByLabel('按钮位置').selectOption('left')
+  await expect(launcher).toHaveCSS('float', 'left')
+  await admin.page.getByLabel('界面语言').selectOption('en')
+  await expect(preview.getByLabel('Write a message…')).toBeVisible()
+  await expect(preview.getByRole('heading', { name: '山野茶事' })).toBeVisible()
+})

@@ -1,0 +1,40 @@
+/** What runs in the browser's page. Strings, because the tests' own types know no DOM. */
+
+/** A function of an element of the page (and of what it is given). */
+export const inPage = (body: string) => new Function('element', 'given', body) as (element: unknown, given?: unknown) => any
+
+/** Gives an element files as the clipboard or a mouse would. */
+export const giveFile = inPage(`
+  const { how, name, type, base64 } = given
+  const data = new DataTransfer()
+  data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type }))
+  const options = { bubbles: true, cancelable: true }
+  element.dispatchEvent(how === 'paste' ? new ClipboardEvent('paste', { clipboardData: data, ...options }) : new DragEvent('drop', { dataTransfer: data, ...options }))
+`)
+
+/** Before anything else, in every frame: what the policy forbade, how far things moved, how often it rang. */
+export const watchPage = `
+  window.seen = { violations: [], shift: 0, tones: 0 }
+  addEventListener('securitypolicyviolation', (e) => seen.violations.push(e.effectiveDirective + ' ' + e.blockedURI + ' ' + e.sourceFile), true)
+  try { new PerformanceObserver((list) => { for (const entry of list.getEntries()) seen.shift += entry.value }).observe({ type: 'layout-shift', buffered: true }) } catch {}
+  const start = OscillatorNode.prototype.start
+  OscillatorNode.prototype.start = function (...rest) { seen.tones++; return start.apply(this, rest) }
+`
+
+/** A browser of 2018: what came later is not there. */
+export const forgetNewThings = `
+  for (const [owner, names] of [
+    [String.prototype, ['replaceAll', 'matchAll', 'trimStart', 'trimEnd', 'at']],
+    [Array.prototype, ['at', 'flat', 'flatMap', 'findLast', 'findLastIndex', 'toSorted', 'toReversed']],
+    [Object, ['fromEntries', 'groupBy', 'hasOwn']],
+    [Promise, ['allSettled', 'any', 'withResolvers']],
+    [Element.prototype, ['replaceChildren', 'checkVisibility']],
+    [Document.prototype, ['replaceChildren']],
+    [Blob.prototype, ['arrayBuffer', 'text', 'stream']],
+    [Crypto.prototype, ['randomUUID']],
+    [AbortSignal, ['timeout', 'any']],
+    [Navigator.prototype, ['locks', 'mediaDevices']],
+    [window, ['structuredClone', 'queueMicrotask', 'ResizeObserver', 'WeakRef', 'FinalizationRegistry', 'BigInt', 'BroadcastChannel', 'requestIdleCallback', 'MediaRecorder', 'WebTransport', 'visualViewport', 'AbortController']],
+  ]) for (const name of names) delete owner[name]
+  if (HTMLDialogElement) delete HTMLDialogElement.prototype.showModal
+`
