@@ -52,6 +52,7 @@ export const errorKinds = {
   HUB_PLUGIN_DUPLICATE: operator(409),
   HUB_PLUGIN_INVALID: author(409),
   HUB_PLUGIN_BROKEN: operator(503),
+  HUB_STORAGE_UNAVAILABLE: operator(503, true),
   HUB_UNAVAILABLE: operator(503, true),
   HUB_INTERNAL: operator(500, true),
 } as const satisfies Record<string, ErrorKind>

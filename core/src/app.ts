@@ -49,7 +49,7 @@ import { enqueueJob, schedulePeriodic } from './queue/jobs.ts'
 import { localBus, redisBus } from './realtime/bus.ts'
 import { startGateway } from './realtime/gateway.ts'
 import { installSockets, startPluginPushes } from './realtime/plugin-sockets.ts'
-import { diskStore } from './storage/file-store.ts'
+import { openFileStore } from './storage/open-file-store.ts'
 
 export interface RunningHub {
   hub: Hub
@@ -94,6 +94,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     .digest('hex')
     .slice(0, 12)}`
   let url = ''
+  const metrics = createMetrics()
   const hub: Hub = {
     env,
     log,
@@ -104,8 +105,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     bus: env.redisUrl ? redisBus(env.redisUrl, prefix, log) : localBus(log),
     queue: env.redisUrl ? bullQueue(env.redisUrl, prefix, log) : inProcessQueue(log),
     access: new AccessCache(em),
-    files: diskStore(join(env.dataDir, 'files')),
-    metrics: createMetrics(),
+    files: openFileStore(env, metrics),
+    metrics,
     nodeId: newId(),
     em,
     publicUrl: () => env.publicUrl || url,

@@ -111,7 +111,7 @@ export const en: typeof zh = {
     disk: 'Disk free',
     due: 'Work that is due',
     dueText: 'A number that keeps growing means something cannot keep up.',
-    part: { database: 'Database', redis: 'Redis', queue: 'Queue' },
+    part: { database: 'Database', redis: 'Redis', queue: 'Queue', storage: 'File storage' },
     work: { outbound: 'Messages to send', deliveries: 'Events to tell', parked: 'Parked messages', jobs: 'Jobs', givenUp: 'Given up' },
   },
   account: {

@@ -109,7 +109,7 @@ export const zh = {
     disk: '磁盘剩余',
     due: '待处理的工作',
     dueText: '数字持续增长说明有环节处理不过来。',
-    part: { database: '数据库', redis: 'Redis', queue: '队列' },
+    part: { database: '数据库', redis: 'Redis', queue: '队列', storage: '文件存储' },
     work: { outbound: '待发送消息', deliveries: '待通知事件', parked: '暂存的来信', jobs: '后台任务', givenUp: '已放弃' },
   },
   account: {

@@ -90,6 +90,7 @@ export const en: typeof zh = {
     HUB_PLUGIN_DUPLICATE: 'Two plugins have the same name.',
     HUB_PLUGIN_INVALID: 'The plugin manifest is not valid.',
     HUB_PLUGIN_BROKEN: 'The plugin failed.',
+    HUB_STORAGE_UNAVAILABLE: 'Files cannot be stored or opened now. Messages without files work; please try again later.',
     HUB_UNAVAILABLE: 'The service is not available now. Please try again later.',
     HUB_INTERNAL: 'Something went wrong. Try again; if it happens again, tell your administrator.',
   },

@@ -88,6 +88,7 @@ export const zh = {
     HUB_PLUGIN_DUPLICATE: '存在同名插件。',
     HUB_PLUGIN_INVALID: '插件清单无效。',
     HUB_PLUGIN_BROKEN: '插件运行出错。',
+    HUB_STORAGE_UNAVAILABLE: '暂时无法保存或打开文件，文字消息不受影响，请稍后重试。',
     HUB_UNAVAILABLE: '服务暂时不可用，请稍后重试。',
     HUB_INTERNAL: '出了点问题，请重试；若反复出现请联系管理员。',
   },
