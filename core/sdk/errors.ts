@@ -45,6 +45,7 @@ export const errorKinds = {
   HUB_CHANNEL_UNVERIFIED: user(401),
   HUB_CHANNEL_SEND_FAILED: operator(502, true),
   HUB_SETTINGS_INVALID: user(422),
+  HUB_SETTINGS_SEALED: operator(409),
   HUB_PLUGIN_VERSION: operator(409),
   HUB_PLUGIN_MISSING: operator(409),
   HUB_PLUGIN_CYCLE: author(409),

@@ -20,7 +20,7 @@ import { conversationRoutes } from './domain/conversation/conversation.routes.ts
 import { createDesk } from './domain/customer/desk.ts'
 import { departmentRoutes } from './domain/department/department.routes.ts'
 import { fileRoutes } from './domain/file/file.routes.ts'
-import { adapterFor, openInbox, unlock } from './domain/inbox/channels.ts'
+import { adapterFor, openInbox, unlock, withoutSecrets } from './domain/inbox/channels.ts'
 import { Inbox } from './domain/inbox/inbox.entity.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
@@ -130,12 +130,18 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
           desk,
           accept: (inboxId: string, events: InboundEvent[]) => hub.intake.accept(inboxId, events),
           inbox: async (inboxId: string) => {
-            const inbox = await openInbox(hub, inboxId)
+            const inbox = await openInbox(hub, inboxId).catch(withoutSecrets)
             return inbox?.enabled && inbox.channel === base.id ? inbox.forAdapter : undefined
           },
           inboxes: async () => {
             const rows = await em().find(Inbox, { channel: base.id, enabled: true }, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
-            return rows.map((row) => unlock(hub, row).forAdapter)
+            return rows.flatMap((row) => {
+              try {
+                return [unlock(hub, row).forAdapter]
+              } catch (error) {
+                return withoutSecrets(error) ?? []
+              }
+            })
           },
           push: (room: string, event: string, data: unknown) => hub.bus.publish('plugin.push', { plugin: base.id, room, event, data }),
           enqueue: (job: string, data: unknown, opts?: { key?: string; delayMs?: number }) => enqueueJob(hub, base.id, job, data, opts),

@@ -40,6 +40,9 @@ export const en: typeof zh = {
     skillGroup: 'Skill group',
     everybody: 'All agents',
     preview: 'Preview',
+    needsSecrets: 'Needs its secrets again',
+    needsSecretsText:
+      'HUB_SECRET of the server has changed, so the stored secrets cannot be read and this inbox stands still. Enter the secrets below again and save; putting the old HUB_SECRET back helps too.',
   },
   agents: {
     text: 'Invite colleagues, give them roles and departments.',

@@ -38,6 +38,8 @@ export const zh = {
     skillGroup: '接待技能组',
     everybody: '全体客服',
     preview: '效果预览',
+    needsSecrets: '需要重新填写密钥',
+    needsSecretsText: '服务器的 HUB_SECRET 已更换，原先保存的密钥无法读取，这个接入已暂停收发。请重新填写下方的密钥并保存；把 HUB_SECRET 换回原值也能恢复。',
   },
   agents: {
     text: '邀请同事，分配角色和部门。',

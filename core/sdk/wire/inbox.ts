@@ -10,6 +10,8 @@ export const Inbox = Type.Object({
   departmentId: NullableId,
   skillGroupId: NullableId,
   enabled: Type.Boolean(),
+  /** Its secrets were sealed with another HUB_SECRET: it stands still until they are entered again. */
+  needsSecrets: Type.Boolean(),
 })
 export type Inbox = Static<typeof Inbox>
 

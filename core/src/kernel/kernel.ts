@@ -9,7 +9,7 @@ import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
 import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
 import type { LoadedPlugin, RefusedPlugin } from './load.ts'
-import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings, type Vault } from './settings.ts'
+import { mergeSecrets, openMost, openSettings, parseSettings, redactSettings, sealSettings, type Vault } from './settings.ts'
 
 export type Undo = () => void | Promise<void>
 export type Installer = (plugin: LoadedPlugin, ctx: PluginContext) => Undo | void | Promise<Undo | void>
@@ -229,7 +229,7 @@ export class Kernel {
   async configure(id: string, input: Record<string, unknown>): Promise<void> {
     const entry = this.#require(id)
     const schema = entry.manifest.settings as TSchema | undefined
-    const values = parseSettings(schema, mergeSecrets(schema, input, entry.settings))
+    const values = parseSettings(schema, mergeSecrets(schema, input, openMost(schema, entry.stored.settings, this.#options.vault)))
     await this.#inTurn(async () => {
       const stored = { ...entry.stored, settings: sealSettings(schema, values, this.#options.vault) }
       await this.#options.store.save(id, stored)

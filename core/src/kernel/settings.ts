@@ -1,13 +1,11 @@
 /** Settings by schema: checked on save, defaults filled, secrets encrypted at rest and never read back. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { HubError } from '../../sdk/errors.ts'
 
 type Values = Record<string, unknown>
-
-const propertiesOf = (schema: TSchema | undefined): Record<string, TSchema & { format?: string }> =>
-  ((schema as { properties?: Record<string, TSchema> } | undefined)?.properties ?? {}) as Record<string, TSchema & { format?: string }>
 
 /** Fills defaults, drops what the schema does not know, checks. Throws HUB_SETTINGS_INVALID naming every field. */
 export function parseSettings(schema: TSchema | undefined, input: Values): Values {
@@ -43,38 +41,126 @@ export class Vault {
   }
 }
 
-const secretsOf = (schema: TSchema | undefined): string[] =>
-  Object.entries(propertiesOf(schema))
-    .filter(([, property]) => property.format === 'secret')
-    .map(([name]) => name)
-
-/** As they are stored. */
-export function sealSettings(schema: TSchema | undefined, values: Values, vault: Vault): Values {
-  const sealed = { ...values }
-  for (const name of secretsOf(schema)) if (typeof sealed[name] === 'string' && sealed[name] !== '') sealed[name] = vault.seal(sealed[name] as string)
-  return sealed
+type Path = readonly (string | number)[]
+/** What of a schema leads to secrets. */
+interface Shape {
+  format?: string
+  properties?: Record<string, Shape>
+  patternProperties?: Record<string, Shape>
+  additionalProperties?: Shape | boolean
+  items?: Shape | Shape[]
+  anyOf?: Shape[]
+  oneOf?: Shape[]
+  allOf?: Shape[]
 }
 
-/** As the plugin reads them. */
-export function openSettings(schema: TSchema | undefined, stored: Values, vault: Vault): Values {
-  const values = { ...stored }
-  for (const name of secretsOf(schema)) {
-    const value = values[name]
-    if (typeof value === 'string' && value.startsWith('sealed:')) values[name] = vault.open(value)
+/** Where a value has secrets, at any depth. What only one side of a union calls secret is secret. */
+function secretsIn(schema: TSchema | undefined, value: unknown): Path[] {
+  const found = new Map<string, Path>()
+  const visit = (shape: Shape | undefined, at: unknown, path: Path): void => {
+    if (!shape) return
+    if (shape.format === 'secret') found.set(JSON.stringify(path), path)
+    for (const side of [...(shape.anyOf ?? []), ...(shape.oneOf ?? []), ...(shape.allOf ?? [])]) visit(side, at, path)
+    if (Array.isArray(at)) {
+      const { items } = shape
+      at.forEach((item, i) => {
+        visit(Array.isArray(items) ? items[i] : items, item, [...path, i])
+      })
+    } else if (typeof at === 'object' && at !== null) {
+      for (const [name, item] of Object.entries(at)) {
+        const patterns = Object.entries(shape.patternProperties ?? {}).filter(([pattern]) => new RegExp(pattern).test(name))
+        const known = [shape.properties?.[name], ...patterns.map(([, inner]) => inner)].filter((inner) => inner !== undefined)
+        if (known.length === 0 && typeof shape.additionalProperties === 'object') known.push(shape.additionalProperties)
+        for (const inner of known) visit(inner, item, [...path, name])
+      }
+    }
   }
+  visit(schema as Shape | undefined, value, [])
+  return [...found.values()]
+}
+
+const at = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>((inner, step) => (inner as Record<string | number, unknown> | undefined)?.[step], value)
+
+/** A copy with each secret replaced by what `change` makes of it. */
+function mapSecrets(schema: TSchema | undefined, values: Values, change: (secret: unknown, path: Path) => unknown): Values {
+  const copy = structuredClone(values)
+  for (const path of secretsIn(schema, values)) {
+    const parent = at(copy, path.slice(0, -1)) as Record<string | number, unknown>
+    parent[path.at(-1) ?? ''] = change(at(values, path), path)
+  }
+  return copy
+}
+
+const isSealed = (value: unknown): value is string => typeof value === 'string' && /^sealed:[A-Za-z0-9+/]{38,}=*$/.test(value)
+
+/** As they are stored. What is sealed already (`openMost`) stays as it is. */
+export const sealSettings = (schema: TSchema | undefined, values: Values, vault: Vault): Values =>
+  mapSecrets(schema, values, (secret) => (typeof secret === 'string' && secret !== '' && !isSealed(secret) ? vault.seal(secret) : secret))
+
+/** As the plugin reads them. Throws HUB_SETTINGS_SEALED when a secret was sealed with another key than the hub has now. */
+export function openSettings(schema: TSchema | undefined, stored: Values, vault: Vault): Values {
+  const values = openMost(schema, stored, vault)
+  const paths = secretsIn(schema, values).filter((path) => isSealed(at(values, path)))
+  if (paths.length > 0)
+    throw new HubError('HUB_SETTINGS_SEALED', 'Secrets were sealed with another HUB_SECRET: put it back, or enter them again', { paths: paths.map(pointer) })
   return schema ? (Value.Default(schema, values) as Values) : values
 }
 
-/** As the admin reads them: a secret that is set reads `true`. */
-export function redactSettings(schema: TSchema | undefined, stored: Values): Values {
-  const values = (schema ? Value.Default(schema, Value.Clone(stored)) : { ...stored }) as Values
-  for (const name of secretsOf(schema)) if (name in values) values[name] = values[name] ? true : ''
-  return values
+/** Like `openSettings`, but what cannot be opened stays sealed: saved again it is as it was, for the day the old key comes back. */
+export const openMost = (schema: TSchema | undefined, stored: Values, vault: Vault): Values =>
+  mapSecrets(schema, stored, (secret) => {
+    if (!isSealed(secret)) return secret
+    try {
+      return vault.open(secret)
+    } catch {
+      return secret
+    }
+  })
+
+/** Can all of its secrets be opened? */
+export function canOpen(schema: TSchema | undefined, stored: Values, vault: Vault): boolean {
+  const values = openMost(schema, stored, vault)
+  return !secretsIn(schema, values).some((path) => isSealed(at(values, path)))
 }
 
-/** A form sends `true` for a secret it did not touch: keep the old one. */
+/** As the admin reads them: a secret that is set reads `true`. */
+export const redactSettings = (schema: TSchema | undefined, stored: Values): Values =>
+  mapSecrets(schema, (schema ? Value.Default(schema, Value.Clone(stored)) : stored) as Values, (secret) => (secret ? true : ''))
+
+/**
+ * A form sends `true` for a secret it did not touch: keep the old one. In a list it is the one of the entry that is
+ * equal but for its secrets, or of the entry in the same place. Throws HUB_SETTINGS_INVALID where it cannot be told.
+ */
 export function mergeSecrets(schema: TSchema | undefined, input: Values, opened: Values): Values {
-  const merged = { ...input }
-  for (const name of secretsOf(schema)) if (merged[name] === true) merged[name] = opened[name]
+  const bare = (values: Values) => mapSecrets(schema, values, () => null)
+  const [asked, known] = [bare(input), bare(opened)]
+  const faults: { path: string; message: string }[] = []
+  const merged = mapSecrets(schema, input, (secret, path) => {
+    if (secret !== true) return secret
+    const from = counterpart(path, asked, known)
+    if (!from) faults.push({ path: pointer(path), message: 'must be given again' })
+    return from && at(opened, from)
+  })
+  if (faults.length > 0) throw new HubError('HUB_SETTINGS_INVALID', 'Some secrets must be given again', { faults })
   return merged
 }
+
+/** The same place in the values of before, found by what is no secret. */
+function counterpart(path: Path, asked: Values, known: Values): Path | undefined {
+  const from: (string | number)[] = []
+  for (const [depth, step] of path.entries()) {
+    const [mine, theirs] = [at(asked, path.slice(0, depth)), at(known, from)]
+    if (typeof step === 'string' || !Array.isArray(mine) || !Array.isArray(theirs)) from.push(step)
+    else {
+      const equal = theirs.flatMap((item, i) => (isDeepStrictEqual(item, mine[step]) ? [i] : []))
+      const sameLength = mine.length === theirs.length
+      const place = sameLength && (equal.includes(step) || equal.length === 0) ? step : equal.length === 1 ? equal[0] : undefined
+      if (place === undefined) return undefined
+      from.push(place)
+    }
+  }
+  return from
+}
+
+const pointer = (path: Path): string => path.map((step) => `/${step}`).join('')

@@ -12,7 +12,7 @@ import { Identity } from '../domain/contact/contact.entity.ts'
 import { changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { claimFiles } from '../domain/file/claim-files.ts'
-import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import { adapterOf, openInbox, withoutSecrets } from '../domain/inbox/channels.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
@@ -136,7 +136,7 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
   const again = (failure: string, afterMs = backoffMs(row.attempts)): Fate =>
     row.attempts >= maxAttempts ? { status: 'failed', failure } : { status: 'queued', failure, dueAt: new Date(Date.now() + afterMs) }
-  const inbox = await openInbox(hub, message.inboxId)
+  const inbox = await openInbox(hub, message.inboxId).catch(withoutSecrets)
   const adapter = inbox && adapterOf(hub, inbox.channel)
   if (!inbox?.enabled || !adapter?.send) return again('channel-off')
   try {

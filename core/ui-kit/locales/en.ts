@@ -83,6 +83,7 @@ export const en: typeof zh = {
     HUB_CHANNEL_UNVERIFIED: 'The sender could not be verified.',
     HUB_CHANNEL_SEND_FAILED: 'The platform did not take this message.',
     HUB_SETTINGS_INVALID: 'Some settings are not right.',
+    HUB_SETTINGS_SEALED: 'The stored secrets cannot be read any more: HUB_SECRET has changed. Put the old one back, or enter the secrets again.',
     HUB_PLUGIN_VERSION: 'The plugin needs another version.',
     HUB_PLUGIN_MISSING: 'A plugin it needs is missing.',
     HUB_PLUGIN_CYCLE: 'Plugins need each other in a circle.',

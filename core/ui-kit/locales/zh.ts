@@ -81,6 +81,7 @@ export const zh = {
     HUB_CHANNEL_UNVERIFIED: '来源验证失败。',
     HUB_CHANNEL_SEND_FAILED: '平台没有接受这条消息。',
     HUB_SETTINGS_INVALID: '有设置项填写不正确。',
+    HUB_SETTINGS_SEALED: '已保存的密钥无法读取：HUB_SECRET 已更换。请恢复原来的值，或重新填写密钥。',
     HUB_PLUGIN_VERSION: '插件版本不符合要求。',
     HUB_PLUGIN_MISSING: '缺少它所依赖的插件。',
     HUB_PLUGIN_CYCLE: '插件之间循环依赖。',
