@@ -173,6 +173,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   await appRoutes(app, hub)
   // Last: an address that is taken breaks the plugin, not the hub.
   await registerPluginRoutes(app, hub.kernel)
+  // Hooks that plugins wait for this with run now: what breaks there is known before the plugin is started.
+  await app.ready()
 
   // 6. Sockets, the plugins' clauses that come and go, and the first owner.
   const io = new SocketServer(app.server, { path: '/socket', serveClient: false, maxHttpBufferSize: 64_000, pingInterval: 20_000, pingTimeout: 20_000 })

@@ -99,6 +99,8 @@ export const en: typeof zh = {
     switchOn: 'Switch on',
     switchOff: 'Switch off',
     state: { running: 'Running', off: 'Off', broken: 'Broken' },
+    retryAt: 'Trying again at {time}',
+    retryNow: 'Try now',
   },
   system: {
     text: 'How each part is doing.',

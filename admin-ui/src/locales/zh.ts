@@ -96,6 +96,8 @@ export const zh = {
     switchOn: '启用',
     switchOff: '停用',
     state: { running: '运行中', off: '已停用', broken: '出错' },
+    retryAt: '将于 {time} 自动重试',
+    retryNow: '立即重试',
   },
   system: {
     text: '各部分的运行情况。',

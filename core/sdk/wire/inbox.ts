@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, NullableId } from './common.ts'
+import { Id, NullableId, NullableInstant } from './common.ts'
 
 export const Inbox = Type.Object({
   id: Id,
@@ -43,6 +43,8 @@ export const PluginInfo = Type.Object({
   enabled: Type.Boolean(),
   state: Type.Union([Type.Literal('running'), Type.Literal('off'), Type.Literal('broken')]),
   error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()]),
+  /** A start that failed is tried again then. */
+  retryAt: NullableInstant,
   settingsSchema: Type.Union([Type.Unknown(), Type.Null()]),
   settings: Type.Record(Type.String(), Type.Unknown()),
   channel: Type.Boolean(),
