@@ -8,8 +8,11 @@ import { schemaDrift } from '../src/db/drift.ts'
 import { coreHistory } from '../src/db/history.ts'
 import { migrationStatus } from '../src/db/migrate.ts'
 import { dialectOf, type Em, type Orm, openOrm } from '../src/db/orm.ts'
+import { newId } from '../src/db/types.ts'
 import { discoverPlugins } from '../src/kernel/discover.ts'
 import { loadOrder } from '../src/kernel/load.ts'
+import { openFileStore } from '../src/storage/open-file-store.ts'
+import { StorageFault } from '../src/storage/storage-fault.ts'
 
 interface Finding {
   what: string
@@ -38,6 +41,25 @@ function checkDisk(env: Env): void {
     else ok('Disk', `${freeGb.toFixed(0)} GB free in ${env.dataDir}`)
   } catch (error) {
     bad('Disk', `${env.dataDir}: ${message(error)}`, 'Make the folder writable for this user, or point HUB_DATA elsewhere.')
+  }
+}
+
+/** Stores, reads and removes a file, as the hub would. */
+async function checkStorage(env: Env): Promise<void> {
+  const where = env.s3 ? `${env.s3.endpoint} bucket ${env.s3.bucket}` : 'on the disk'
+  try {
+    const store = openFileStore(env)
+    await store.check()
+    const key = `doctor-${newId()}`
+    await store.put(key, Buffer.from(key))
+    const read = await store.bytes(key)
+    await store.remove(key)
+    if (read?.toString() !== key)
+      bad('Files', `${where}: gives back something else than was stored`, 'Another program changes the bucket: look at its rules and proxies.')
+    else ok('Files', `${where}: stored, read and removed one`)
+  } catch (error) {
+    if (!(error instanceof StorageFault)) throw error
+    bad('Files', `${where}: ${error.detail}`, error.remedy)
   }
 }
 
@@ -141,6 +163,7 @@ try {
   const env = readEnv(process.env)
   checkNode()
   checkDisk(env)
+  await checkStorage(env)
   await checkDatabase(env)
   await checkRedis(env)
   await checkAddress(env)

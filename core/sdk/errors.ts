@@ -46,6 +46,7 @@ export const errorKinds = {
   HUB_CHANNEL_UNVERIFIED: user(401),
   HUB_CHANNEL_SEND_FAILED: operator(502, true),
   HUB_SETTINGS_INVALID: user(422),
+  HUB_SETTINGS_SEALED: operator(409),
   HUB_PLUGIN_VERSION: operator(409),
   HUB_PLUGIN_MISSING: operator(409),
   HUB_PLUGIN_CYCLE: author(409),
@@ -53,6 +54,7 @@ export const errorKinds = {
   HUB_PLUGIN_DUPLICATE: operator(409),
   HUB_PLUGIN_INVALID: author(409),
   HUB_PLUGIN_BROKEN: operator(503),
+  HUB_STORAGE_UNAVAILABLE: operator(503, true),
   HUB_UNAVAILABLE: operator(503, true),
   HUB_INTERNAL: operator(500, true),
 } as const satisfies Record<string, ErrorKind>

@@ -1,16 +1,19 @@
 /** The whole server, in order. */
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Logger as Pino, pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
 import { HubError } from '../sdk/errors.ts'
 import { AccessCache } from './access/access-cache.ts'
 import type { Env } from './config/env.ts'
+import { StartFault } from './config/start-fault.ts'
 import { coreHistory } from './db/history.ts'
 import { migrate } from './db/migrate.ts'
 import { dialectOf, type Em, openOrm } from './db/orm.ts'
+import { keepStatements } from './db/statements.ts'
 import { newId } from './db/types.ts'
+import { waitForDatabase } from './db/wait-for-database.ts'
 import { agentRoutes } from './domain/agent/agent.routes.ts'
 import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
 import { contactRoutes } from './domain/contact/contact.routes.ts'
@@ -47,7 +50,7 @@ import { schedulePeriodic } from './queue/jobs.ts'
 import { localBus, redisBus } from './realtime/bus.ts'
 import { startGateway } from './realtime/gateway.ts'
 import { installSockets, startPluginPushes } from './realtime/plugin-sockets.ts'
-import { diskStore } from './storage/file-store.ts'
+import { openFileStore } from './storage/open-file-store.ts'
 
 export interface RunningHub {
   hub: Hub
@@ -68,8 +71,7 @@ export interface StartOptions {
 
 export async function startHub(env: Env, options: StartOptions = {}): Promise<RunningHub> {
   const log = options.log ?? createLog(env)
-  mkdirSync(env.dataDir, { recursive: true })
-  const secret = env.secret || keptSecret(env.dataDir)
+  const secret = prepareData(env)
 
   // 1. Which plugins there are, and in which order they load.
   const { loaded, refused } = loadOrder(options.plugins ?? (await discoverPlugins(env)))
@@ -81,8 +83,14 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     env,
     loaded.flatMap(({ manifest }) => manifest.entities ?? []),
   )
+  if (dialect === 'mysql')
+    await waitForDatabase(orm, env, log).catch(async (error) => {
+      await orm.close(true)
+      throw error
+    })
   const histories = [coreHistory, ...loaded.map(({ manifest }) => ({ owner: manifest.id, migrations: manifest.migrations ?? [] }))]
   const unmigrated = new Map<string, unknown>()
+  await keepStatements(orm, dialect)
   await migrate(orm, dialect, histories, log, (owner, error) => unmigrated.set(owner, error))
 
   // 3. What everything holds in its hand.
@@ -92,6 +100,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     .digest('hex')
     .slice(0, 12)}`
   let url = ''
+  const metrics = createMetrics()
   const hub: Hub = {
     env,
     log,
@@ -103,8 +112,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     // Loaded only where there is a Redis: the embedded hub is lighter by it.
     queue: env.redisUrl ? (await import('./queue/bull.ts')).bullQueue(env.redisUrl, prefix, log) : inProcessQueue(log),
     access: new AccessCache(em),
-    files: diskStore(join(env.dataDir, 'files')),
-    metrics: createMetrics(),
+    files: openFileStore(env, metrics),
+    metrics,
     nodeId: newId(),
     em,
     publicUrl: () => env.publicUrl || url,
@@ -144,6 +153,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   await appRoutes(app, hub)
   // Last: an address that is taken breaks the plugin, not the hub.
   await registerPluginRoutes(app, hub.kernel)
+  // Hooks that plugins wait for this with run now: what breaks there is known before the plugin is started.
+  await app.ready()
 
   // 6. Sockets, the plugins' clauses that come and go, and the first owner.
   const io = new SocketServer(app.server, { path: '/socket', serveClient: false, maxHttpBufferSize: 64_000, pingInterval: 20_000, pingTimeout: 20_000 })
@@ -168,7 +179,11 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   // 7. Background work, and open for business.
   const workers = env.roles.worker ? startWorkers(hub) : undefined
   const intakes = env.roles.worker ? startListening(hub) : undefined
-  await app.listen({ host: env.host, port: env.port })
+  await app.listen({ host: env.host, port: env.port }).catch((error) => {
+    throw new StartFault(
+      `The hub cannot listen at ${env.host}:${env.port} (${(error as { code?: string }).code ?? error.message}): choose another HOST or PORT.`,
+    )
+  })
   const address = app.server.address()
   url = `http://${env.host === '0.0.0.0' || env.host === '::' ? 'localhost' : env.host}:${typeof address === 'object' ? address?.port : env.port}`
   log.info({ url, profile: dialect === 'sqlite' ? 'embedded' : 'served', roles: env.roles }, 'the hub is open')
@@ -217,6 +232,19 @@ function createLog(env: Env): Pino {
     redact: { paths: ['req.headers.cookie', 'req.headers.authorization', '*.password', '*.token'], remove: true },
     ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } } } : {}),
   })
+}
+
+/** The data folder, there and writable; returns the hub's secret. */
+function prepareData(env: Env): string {
+  try {
+    mkdirSync(env.dataDir, { recursive: true })
+    accessSync(env.dataDir, constants.R_OK | constants.W_OK)
+    return env.secret || keptSecret(env.dataDir)
+  } catch (error) {
+    throw new StartFault(
+      `The folder ${env.dataDir} cannot be used (${(error as NodeJS.ErrnoException).code}): make it writable for this user, or point HUB_DATA elsewhere.`,
+    )
+  }
 }
 
 /** Made once and kept with the data, readable by the owner only. */

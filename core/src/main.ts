@@ -1,6 +1,7 @@
 /** Reads the environment, starts the hub, and ends it gently when asked to. */
 import { startHub } from './app.ts'
 import { EnvError, readEnv } from './config/env.ts'
+import { StartFault } from './config/start-fault.ts'
 
 try {
   const env = readEnv(process.env, process.argv.slice(2))
@@ -26,7 +27,7 @@ try {
   process.once('SIGTERM', () => end('SIGTERM'))
   process.once('SIGINT', () => end('SIGINT'))
 } catch (error) {
-  if (error instanceof EnvError) {
+  if (error instanceof EnvError || error instanceof StartFault) {
     console.error(error.message)
     process.exit(1)
   }

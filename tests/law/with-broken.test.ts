@@ -35,6 +35,12 @@ const plugins = [
   // Registered but not awaited: the error comes when nobody of the plugin's is on the stack any more.
   found(plugin('routesnested', { routes: (app) => void app.register(async () => boom()) })),
   found(plugin('routesopen', { routes: (app) => void app.get('/', async () => 'nobody said who may come in') })),
+  // Hooks of the server's life: Fastify gives up its start when one of these throws.
+  found(plugin('onreadythrows', { routes: (app) => void app.addHook('onReady', async () => boom()) })),
+  found(plugin('onreadysync', { routes: (app) => void app.addHook('onReady', () => boom()) })),
+  found(plugin('onreadycalls', { routes: (app) => void app.addHook('onReady', (done) => done(new Error('boom'))) })),
+  found(plugin('onreadynested', { routes: (app) => void app.register(async (inner) => void inner.addHook('onReady', async () => boom())) })),
+  found(plugin('onclosethrows', { routes: (app) => void app.addHook('onClose', async () => boom()).addHook('preClose', async () => boom()) })),
   found(plugin('assetstaken', { assets: [{ path: '/readyz', file: 'plugin.ts', type: 'text/plain' }] })),
   found(plugin('assetsclash', { assets: [{ path: '/workbench', file: 'plugin.ts', type: 'text/plain' }] })),
   found(plugin('channelthrows', { channel: boom })),
@@ -64,6 +70,10 @@ await onEveryProfile('broken', plugins, (world) => {
     'routesreject',
     'routesnested',
     'routesopen',
+    'onreadythrows',
+    'onreadysync',
+    'onreadycalls',
+    'onreadynested',
     'assetstaken',
     'assetsclash',
     'channelthrows',
@@ -90,6 +100,6 @@ await onEveryProfile('broken', plugins, (world) => {
   test('the admin sees all of them', async () => {
     const { status, body } = await (await world().person('小窦', 'owner')).call('GET', '/api/plugins')
     assert.equal(status, 200)
-    assert.equal(body.items.filter((entry: { state: string }) => entry.state === 'broken').length, plugins.length - 1)
+    assert.equal(body.items.filter((entry: { state: string }) => entry.state === 'broken').length, plugins.length - 2)
   })
 })

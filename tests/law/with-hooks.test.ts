@@ -10,6 +10,7 @@ import { Message, ParkedEvent } from '../../core/src/domain/message/message.enti
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const broken = new Set<string>()
+const seen: string[] = []
 const text = (value: string) => [{ type: 'text' as const, text: value }]
 const filter = definePlugin({
   id: 'filter',
@@ -18,6 +19,7 @@ const filter = definePlugin({
   hooks: {
     'inbound.accept'(input) {
       const said = textOf(input.parts)
+      seen.push(said)
       if (broken.has(said)) throw new Error('the filter’s own server is down')
       if (said.includes('广告')) throw new HubError('HUB_MESSAGE_REFUSED', 'No advertising')
       if (said.includes('卡号')) return { ...input, parts: text(said.replace(/\d{6,}/g, '******')) }
@@ -88,6 +90,26 @@ await onEveryProfile(
         wang.map((m) => m.text),
         [said, '二'],
       )
+    })
+
+    test('a platform that repeats itself is not shown to the hook again, whether the first is stored or waits', async () => {
+      const inbox = await world().inbox('mock')
+      const said = `你好 ${newId()}`
+      const [first] = await world().say(inbox, 'zhou', said, 'r1')
+      const [again] = await world().say(inbox, 'zhou', said, 'r1')
+      assert.deepEqual(again, { ...first, duplicate: true })
+      assert.equal(seen.filter((words) => words === said).length, 1)
+      const stuck = `卡住 ${newId()}`
+      broken.add(stuck)
+      await world().say(inbox, 'zhou', stuck, 'r2')
+      assert.deepEqual(await world().say(inbox, 'zhou', stuck, 'r2'), [{ externalId: 'r2', duplicate: true }])
+      assert.equal(seen.filter((words) => words === stuck).length, 1)
+      broken.delete(stuck)
+      await eventually(async () => {
+        await world().running.sweep()
+        return (await stored(inbox.id)).includes(stuck)
+      }, 'the parked one')
+      assert.equal(seen.filter((words) => words === stuck).length, 2)
     })
 
     test('an agent’s message: changed before it is stored, or refused with nothing stored', async () => {

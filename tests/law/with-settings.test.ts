@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Type } from 'typebox'
 import { definePlugin } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
 import { PluginState } from '../../core/src/domain/setting/setting.entity.ts'
 import { makePlace } from '../support/profiles.ts'
-import { found, onEveryProfile, startWorld } from '../support/world.ts'
+import { call, found, onEveryProfile, startWorld } from '../support/world.ts'
 
 const weather = (id: string) =>
   definePlugin({
@@ -26,9 +27,19 @@ const strict = definePlugin({
   settings: Type.Object({ station: Type.String(), mirror: Type.Optional(Type.String()) }),
 })
 
+const nested = definePlugin({
+  id: 'nested',
+  version: '1.0.0',
+  label: { zh: '嵌套', en: 'Nested' },
+  settings: Type.Object({
+    targets: Type.Array(Type.Object({ url: Type.String(), auth: Type.Object({ token: Type.String({ format: 'secret' }) }) }), { default: [] }),
+    byCity: Type.Record(Type.String(), Type.String({ format: 'secret' }), { default: {} }),
+  }),
+})
+
 await onEveryProfile(
   'settings',
-  [strict, ...['fresh', 'faulty', 'secret', 'kept'].map(weather)].map((manifest) => found(manifest)),
+  [strict, nested, ...['fresh', 'faulty', 'secret', 'kept'].map(weather)].map((manifest) => found(manifest)),
   (world, profile) => {
     const settingsOf = (id: string) =>
       world()
@@ -94,6 +105,62 @@ await onEveryProfile(
       await after.hub.kernel.switch('moved', true)
       assert.deepEqual(after.hub.kernel.get('moved')?.ctx.settings.apiKey, 'new')
       await after.running.stop()
+      await place.remove()
+    })
+
+    test('nested secrets are sealed at any depth, never read back, and kept by what stands around them', async () => {
+      const target = (url: string, token: string | true) => ({ url, auth: { token } })
+      const values = { targets: [target('https://a.cn', 'secret-a'), target('https://b.cn', 'secret-b')], byCity: { 杭州: 'secret-h' } }
+      assert.equal((await save('nested', values)).status, 200)
+      assert.deepEqual(settingsOf('nested'), values)
+      const [row] = await world().hub.em().execute('select settings from plugin_state where id = ?', ['nested'])
+      assert.match(String(row?.settings), /a\.cn/)
+      assert.doesNotMatch(String(row?.settings), /secret-/)
+      assert.deepEqual(await shown('nested'), { targets: [target('https://a.cn', true), target('https://b.cn', true)], byCity: { 杭州: true } })
+      // The first is removed, the other keeps its own.
+      assert.equal((await save('nested', { targets: [target('https://b.cn', true)], byCity: { 杭州: true } })).status, 200)
+      assert.deepEqual(settingsOf('nested'), { targets: [target('https://b.cn', 'secret-b')], byCity: { 杭州: 'secret-h' } })
+      // Changed in its place, it keeps it; a new one has none to keep.
+      assert.equal((await save('nested', { targets: [target('https://b.com', true)], byCity: {} })).status, 200)
+      assert.deepEqual(settingsOf('nested')?.targets, [target('https://b.com', 'secret-b')])
+      const { status, body } = await save('nested', { targets: [target('https://b.com', true), target('https://evil.cn', true)], byCity: {} })
+      assert.deepEqual([status, body.code, body.details.faults[0].path], [422, 'HUB_SETTINGS_INVALID', '/targets/1/auth/token'])
+    })
+
+    test('an inbox whose secrets were sealed with another key stands still alone, and is well when they are entered again or the key is back', async () => {
+      const place = await makePlace(profile)
+      const other = { HUB_SECRET: 'another-secret-of-the-tests-long-enough' }
+      const plugins = [found(mockChannel().manifest)]
+      const before = await startWorld(place, plugins)
+      const lost = await before.inbox('mock', { secret: 'old-secret-1' })
+      await before.running.stop()
+      const moved = await startWorld(place, plugins, other)
+      const fine = await moved.inbox('mock', { secret: 'new-secret-2' })
+      const ctx = moved.hub.kernel.get('mock')?.ctx
+      assert.deepEqual(
+        (await ctx?.inboxes())?.map((inbox) => inbox.id),
+        [fine.id],
+      )
+      assert.equal(await ctx?.inbox(lost.id), undefined)
+      const owner = await moved.person('小常', 'owner')
+      const listed = async () => (await owner.call('GET', '/api/inboxes')).body.items.map((inbox: any) => [inbox.id, inbox.needsSecrets, inbox.settings.secret])
+      assert.deepEqual(await listed(), [
+        [lost.id, true, true],
+        [fine.id, false, true],
+      ])
+      const webhook = await call(moved.url, 'POST', `/api/channels/mock/${lost.id}`, {})
+      assert.deepEqual([webhook.status, webhook.body.code], [409, 'HUB_SETTINGS_SEALED'])
+      // Saving something else harms nothing: with the old key back it opens again.
+      assert.equal((await owner.call('PATCH', `/api/inboxes/${lost.id}`, { name: '改名', settings: { secret: true } })).body.needsSecrets, true)
+      await moved.running.stop()
+      const back = await startWorld(place, plugins)
+      assert.equal((await back.hub.kernel.get('mock')?.ctx.inbox(lost.id))?.settings.secret, 'old-secret-1')
+      await back.running.stop()
+      const again = await startWorld(place, plugins, other)
+      const patched = await (await again.person('小常', 'owner')).call('PATCH', `/api/inboxes/${lost.id}`, { settings: { secret: 'fresh-secret' } })
+      assert.equal(patched.body.needsSecrets, false)
+      assert.equal((await again.hub.kernel.get('mock')?.ctx.inbox(lost.id))?.settings.secret, 'fresh-secret')
+      await again.running.stop()
       await place.remove()
     })
 

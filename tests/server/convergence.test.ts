@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { io } from 'socket.io-client'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
@@ -55,6 +57,35 @@ await onEveryProfile('convergence', [found(manifest)], (world) => {
     await deaf(world(), () => other.call('POST', `/api/conversations/${id}/transfer`, { agentId: other.id }))
     await eventually(() => ears.gone.includes(id), 'the farewell')
     ears.stop()
+  })
+
+  test('a contact whose renaming was lost has its new name soon after', async (t) => {
+    const person = await world().person('小沈', 'admin')
+    const inbox = await world().inbox('mock')
+    const heard: string[] = []
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: person.cookie } })
+    t.after(() => socket.disconnect())
+    await new Promise((resolve) => socket.once('ready', resolve))
+    let contactId = ''
+    socket.on('conversation', ({ conversation: { inboxId, contact } }: { conversation: { inboxId: string; contact: { id: string; title: string } } }) => {
+      if (inboxId !== inbox.id) return
+      contactId = contact.id
+      heard.push(contact.title)
+    })
+    const say = async () => {
+      const before = heard.length
+      await world().hub.intake.accept(inbox.id, [
+        { kind: 'message', externalId: newId(), from: { externalId: 'renamed', name: '旧名' }, parts: [{ type: 'text', text: '在' }] },
+      ])
+      await eventually(() => heard.length > before, 'the push')
+      return heard.at(-1)
+    }
+    assert.equal(await say(), '旧名')
+    // Straight into the database: nobody is told.
+    await world().hub.em().nativeUpdate(Contact, { id: contactId }, { nickname: '新名' })
+    const now = Date.now
+    t.mock.method(Date, 'now', () => now() + 31_000)
+    assert.equal(await say(), '新名')
   })
 
   test('a hundred and twenty messages at once arrive at the customer’s client in a few turns, each once', async () => {

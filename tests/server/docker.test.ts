@@ -76,7 +76,7 @@ function execForm(text: string): string[] {
 const healthCommand = () => execForm(/\bCMD\s+(.+)$/.exec(last('HEALTHCHECK'))?.[1] ?? assert.fail('HEALTHCHECK runs nothing'))
 const environment = (stage: Stage) => [
   ...texts(stage, 'ENV').flatMap((text) => {
-    const pairs = text.split(/\s+/).map((pair) => /^([A-Z_]+)=(.*)$/.exec(pair) ?? assert.fail(`ENV wants NAME=value: ${pair}`))
+    const pairs = text.split(/\s+/).map((pair) => /^([A-Z][A-Z0-9_]*)=(.*)$/.exec(pair) ?? assert.fail(`ENV wants NAME=value: ${pair}`))
     return pairs.map(([, name = '', value = '']) => [name, value] as const)
   }),
   ...texts(stage, 'ARG').map((text) => [text.split('=')[0] ?? '', ''] as const),
@@ -162,7 +162,7 @@ function parseEnvFile(source: string): Map<string, { value: string; documented: 
     if (line.startsWith('#')) documented = true
     else if (line === '') documented = false
     else {
-      const [, name = '', value = ''] = /^([A-Z_]+)=(.*)$/.exec(line) ?? assert.fail(`not NAME=value: ${line}`)
+      const [, name = '', value = ''] = /^([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? assert.fail(`not NAME=value: ${line}`)
       assert.ok(!found.has(name), `${name} stands there twice`)
       found.set(name, { value, documented })
     }
@@ -207,7 +207,7 @@ test('every service has a version, a memory limit, a read-only root, a health ch
 })
 
 test('.env.example explains every variable of compose.yaml, each one that somebody reads', () => {
-  const used = new Map([...composeText.matchAll(/\$\{([A-Z_]+)(:[?-])?[^}]*\}/g)].map(([, name = '', kind]) => [name, kind]))
+  const used = new Map([...composeText.matchAll(/\$\{([A-Z][A-Z0-9_]*)(:[?-])?[^}]*\}/g)].map(([, name = '', kind]) => [name, kind]))
   assert.deepEqual([...used.keys()].sort(), [...example.keys()].sort())
   for (const [name, kind] of used) assert.ok(kind, `${name} needs :? when it must be there, :- when it may be missing`)
   for (const [name, { value, documented }] of example) {
@@ -218,16 +218,16 @@ test('.env.example explains every variable of compose.yaml, each one that somebo
   for (const [name, service] of services)
     for (const variable of Object.keys(service.environment ?? {}))
       assert.ok((name === 'db' ? databaseVariables : hubVariables).has(variable), `${name} reads no ${variable}`)
-  const inCaddyfile = [...read('docker/Caddyfile').matchAll(/\{\$([A-Z_]+)/g)].map(([, name]) => name)
+  const inCaddyfile = [...read('docker/Caddyfile').matchAll(/\{\$([A-Z][A-Z0-9_]*)/g)].map(([, name]) => name)
   for (const name of inCaddyfile) assert.ok(name && compose.services.caddy?.environment?.[name], `Caddy is not given ${name}`)
 })
 
 test('the hub accepts what compose.yaml gives it, and web and worker share what they must', () => {
-  const sample = (name: string) => (isSecret(name) && !name.startsWith('HUB_OWNER') ? 'x'.repeat(48) : (example.get(name)?.value ?? ''))
+  const sample = (name: string) => (isSecret(name) && !/^(HUB_OWNER|S3)_/.test(name) ? 'x'.repeat(48) : (example.get(name)?.value ?? ''))
   const envs = hubs.map(([name, service]) => {
     const given = Object.entries(service.environment ?? {}).map(([key, value]) => [
       key,
-      value.replace(/\$\{([A-Z_]+)[^}]*\}/g, (_, used: string) => sample(used)),
+      value.replace(/\$\{([A-Z][A-Z0-9_]*)[^}]*\}/g, (_, used: string) => sample(used)),
     ])
     return [name, readEnv({ ...Object.fromEntries(environment(final)), ...Object.fromEntries(given) })] as const
   })

@@ -40,6 +40,9 @@ export const en: typeof zh = {
     skillGroup: 'Skill group',
     everybody: 'All agents',
     preview: 'Preview',
+    needsSecrets: 'Needs its secrets again',
+    needsSecretsText:
+      'HUB_SECRET of the server has changed, so the stored secrets cannot be read and this inbox stands still. Enter the secrets below again and save; putting the old HUB_SECRET back helps too.',
   },
   agents: {
     text: 'Invite colleagues, give them roles and departments.',
@@ -96,6 +99,8 @@ export const en: typeof zh = {
     switchOn: 'Switch on',
     switchOff: 'Switch off',
     state: { running: 'Running', off: 'Off', broken: 'Broken' },
+    retryAt: 'Trying again at {time}',
+    retryNow: 'Try now',
   },
   system: {
     text: 'How each part is doing.',
@@ -111,7 +116,7 @@ export const en: typeof zh = {
     disk: 'Disk free',
     due: 'Work that is due',
     dueText: 'A number that keeps growing means something cannot keep up.',
-    part: { database: 'Database', redis: 'Redis', queue: 'Queue' },
+    part: { database: 'Database', redis: 'Redis', queue: 'Queue', storage: 'File storage' },
     work: { outbound: 'Messages to send', deliveries: 'Events to tell', parked: 'Parked messages', jobs: 'Jobs', givenUp: 'Given up' },
   },
   account: {

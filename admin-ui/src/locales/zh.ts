@@ -38,6 +38,8 @@ export const zh = {
     skillGroup: '接待技能组',
     everybody: '全体客服',
     preview: '效果预览',
+    needsSecrets: '需要重新填写密钥',
+    needsSecretsText: '服务器的 HUB_SECRET 已更换，原先保存的密钥无法读取，这个接入已暂停收发。请重新填写下方的密钥并保存；把 HUB_SECRET 换回原值也能恢复。',
   },
   agents: {
     text: '邀请同事，分配角色和部门。',
@@ -94,6 +96,8 @@ export const zh = {
     switchOn: '启用',
     switchOff: '停用',
     state: { running: '运行中', off: '已停用', broken: '出错' },
+    retryAt: '将于 {time} 自动重试',
+    retryNow: '立即重试',
   },
   system: {
     text: '各部分的运行情况。',
@@ -109,7 +113,7 @@ export const zh = {
     disk: '磁盘剩余',
     due: '待处理的工作',
     dueText: '数字持续增长说明有环节处理不过来。',
-    part: { database: '数据库', redis: 'Redis', queue: '队列' },
+    part: { database: '数据库', redis: 'Redis', queue: '队列', storage: '文件存储' },
     work: { outbound: '待发送消息', deliveries: '待通知事件', parked: '暂存的来信', jobs: '后台任务', givenUp: '已放弃' },
   },
   account: {

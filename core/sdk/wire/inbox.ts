@@ -10,6 +10,8 @@ export const Inbox = Type.Object({
   departmentId: NullableId,
   skillGroupId: NullableId,
   enabled: Type.Boolean(),
+  /** Its secrets were sealed with another HUB_SECRET: it stands still until they are entered again. */
+  needsSecrets: Type.Boolean(),
 })
 export type Inbox = Static<typeof Inbox>
 
@@ -60,6 +62,8 @@ export const PluginInfo = Type.Object({
   enabled: Type.Boolean(),
   state: Type.Union([Type.Literal('running'), Type.Literal('off'), Type.Literal('broken')]),
   error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()]),
+  /** A start that failed is tried again then. */
+  retryAt: NullableInstant,
   settingsSchema: Type.Union([Type.Unknown(), Type.Null()]),
   settings: Type.Record(Type.String(), Type.Unknown()),
   channel: Type.Boolean(),

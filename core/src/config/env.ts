@@ -1,5 +1,6 @@
 /** The environment: one documented field per variable. Every fault is printed at once, then exit 1. */
 import { resolve } from 'node:path'
+import type { S3Settings } from '../storage/s3-client.ts'
 
 export interface Env {
   /** Where data lives: the SQLite file, uploaded files, the hub's own key. */
@@ -24,6 +25,10 @@ export interface Env {
   /** Is a reverse proxy in front, whose X-Forwarded-For is to be believed? A list of addresses or `true`. */
   trustProxy: boolean | string
   roles: { web: boolean; worker: boolean }
+  /** Files live in this bucket; undefined = below the data folder. */
+  s3: S3Settings | undefined
+  /** How long the start waits for a database that does not answer yet. */
+  databaseWaitSeconds: number
 }
 
 interface Field {
@@ -48,7 +53,7 @@ const url =
   }
 
 export const envFields: readonly Field[] = [
-  { name: 'HUB_DATA', default: './data', doc: 'Folder of the SQLite file, uploaded files and the key.' },
+  { name: 'HUB_DATA', default: './data', doc: 'Folder of the SQLite file, uploaded files (without a bucket) and the key.' },
   { name: 'HOST', default: '127.0.0.1', doc: 'Address to listen on; 0.0.0.0 for all.' },
   {
     name: 'PORT',
@@ -69,6 +74,12 @@ export const envFields: readonly Field[] = [
     check: url('mysql:', 'mariadb:'),
   },
   {
+    name: 'DATABASE_WAIT',
+    default: '60',
+    doc: 'Seconds the start waits for a database that does not answer yet; 0 ends at once.',
+    check: (v) => (/^\d{1,4}$/.test(v) ? undefined : 'must be a number of seconds, 0 to 9999'),
+  },
+  {
     name: 'REDIS_URL',
     default: '',
     doc: 'redis://host:6379/0; needed for more than one process.',
@@ -79,6 +90,38 @@ export const envFields: readonly Field[] = [
     default: '',
     doc: 'At least 32 characters that sign and encrypt; empty means one is made and kept in HUB_DATA. All processes need the same.',
     check: (v) => (v === '' || v.length >= 32 ? undefined : 'must have at least 32 characters'),
+  },
+  {
+    name: 'S3_BUCKET',
+    default: '',
+    doc: 'Bucket of an S3-compatible storage for uploaded files; empty means they are kept in HUB_DATA. All processes need the same.',
+    check: (v) => (v === '' || /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(v) ? undefined : 'must be the name of a bucket'),
+  },
+  {
+    name: 'S3_ENDPOINT',
+    default: '',
+    doc: 'Address of the storage without the bucket, such as https://minio.example.com:9000; empty means AWS in S3_REGION.',
+    check: (v) => url('http:', 'https:')(v) ?? (v === '' || URL.parse(v)?.pathname === '/' ? undefined : 'must be an address without a path'),
+  },
+  {
+    name: 'S3_REGION',
+    default: 'us-east-1',
+    doc: 'Region of the bucket; any word for storages without regions.',
+    check: (v) => (/^[\w-]{1,40}$/.test(v) ? undefined : 'must be the name of a region'),
+  },
+  { name: 'S3_ACCESS_KEY', default: '', doc: 'Key that may get, put, delete and list the bucket’s objects.' },
+  { name: 'S3_SECRET_KEY', default: '', doc: 'The secret that belongs to S3_ACCESS_KEY.' },
+  {
+    name: 'S3_PATH_STYLE',
+    default: 'true',
+    doc: 'true puts the bucket into the path (MinIO, Ceph); false into the host name (Aliyun OSS, Tencent COS).',
+    check: oneOf('true', 'false'),
+  },
+  {
+    name: 'S3_PREFIX',
+    default: '',
+    doc: 'Folder inside the bucket, for one that is shared.',
+    check: (v) => (v === '' || /^[\w-][\w.-]*(\/[\w-][\w.-]*)*\/?$/.test(v) ? undefined : 'may have letters, digits, - _ . and / only'),
   },
   { name: 'HUB_OWNER_EMAIL', default: '', doc: 'With HUB_OWNER_PASSWORD: creates the owner at the first start.' },
   { name: 'HUB_OWNER_PASSWORD', default: '', doc: "The owner's first password." },
@@ -131,6 +174,9 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
   if ((get('HUB_OWNER_EMAIL') === '') !== (get('HUB_OWNER_PASSWORD') === '')) faults.push('HUB_OWNER_EMAIL and HUB_OWNER_PASSWORD go together')
   if (get('HUB_ROLE') !== 'all' && (get('DATABASE_URL') === '' || get('REDIS_URL') === ''))
     faults.push('HUB_ROLE other than all needs DATABASE_URL and REDIS_URL: several processes share them')
+  const [bucket, ...ofBucket] = ['S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'].map((name) => get(name) !== '')
+  if (bucket ? !ofBucket.every(Boolean) : ofBucket.some(Boolean)) faults.push('S3_BUCKET, S3_ACCESS_KEY and S3_SECRET_KEY go together')
+  if (!bucket && get('S3_ENDPOINT') !== '') faults.push('S3_ENDPOINT needs S3_BUCKET')
   if (faults.length > 0) throw new EnvError(faults)
   const proxy = get('HUB_TRUST_PROXY')
   return {
@@ -150,6 +196,18 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
       .filter(Boolean),
     pluginsDir: resolve(get('HUB_PLUGINS_DIR') || resolve(import.meta.dirname, '../../../plugins')),
     trustProxy: proxy === 'true' ? true : proxy || false,
+    s3: bucket
+      ? {
+          endpoint: get('S3_ENDPOINT') || `https://s3.${get('S3_REGION')}.amazonaws.com`,
+          region: get('S3_REGION'),
+          bucket: get('S3_BUCKET'),
+          accessKey: get('S3_ACCESS_KEY'),
+          secretKey: get('S3_SECRET_KEY'),
+          pathStyle: get('S3_PATH_STYLE') === 'true',
+          prefix: get('S3_PREFIX').replace(/([^/])\/?$/, '$1/'),
+        }
+      : undefined,
+    databaseWaitSeconds: Number(get('DATABASE_WAIT')),
     roles: { web: get('HUB_ROLE') !== 'worker', worker: get('HUB_ROLE') !== 'web' },
   }
 }

@@ -4,15 +4,36 @@ import { Type } from 'typebox'
 import { hubVersion } from '../config/version.ts'
 import { Delivery, Job, Outbound, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { StorageFault } from '../storage/storage-fault.ts'
 import type { App } from './server.ts'
 
-export async function checkDependencies(hub: Hub): Promise<Record<string, { ok: boolean; detail: string }>> {
+interface Check {
+  ok: boolean
+  detail: string
+}
+
+/** A bucket is asked this often at most, however often we are. */
+const storageTtlMs = 5_000
+const storageChecks = new WeakMap<Hub, { at: number; check: Promise<Check> }>()
+
+function checkStorage(hub: Hub): Promise<Check> {
+  const known = storageChecks.get(hub)
+  if (known && Date.now() - known.at < storageTtlMs) return known.check
+  const check = hub.files.check().then(
+    () => ({ ok: true, detail: hub.env.s3 ? 'S3' : 'disk' }),
+    (error: Error) => ({ ok: false, detail: error instanceof StorageFault ? `${error.message}. ${error.remedy}` : 'not answering' }),
+  )
+  storageChecks.set(hub, { at: Date.now(), check })
+  return check
+}
+
+export async function checkDependencies(hub: Hub): Promise<Record<string, Check>> {
   const database = await hub
     .em()
     .execute('select 1')
     .then(() => ({ ok: true, detail: hub.dialect }))
     .catch((error: Error & { code?: string }) => ({ ok: false, detail: error.code ?? 'not answering' }))
-  const checks: Record<string, { ok: boolean; detail: string }> = { database }
+  const checks: Record<string, Check> = { database, storage: await checkStorage(hub) }
   if (hub.env.redisUrl !== '') {
     checks.redis = { ok: hub.bus.healthy(), detail: hub.bus.healthy() ? 'ready' : 'not answering' }
     checks.queue = { ok: hub.queue.healthy(), detail: hub.queue.healthy() ? 'ready' : 'not answering' }
@@ -23,7 +44,7 @@ export async function checkDependencies(hub: Hub): Promise<Record<string, { ok: 
 export function healthRoutes(app: App, hub: Hub): void {
   app.get('/healthz', { config: { rateLimit: false }, schema: { hide: true } }, async () => ({ ok: true }))
 
-  // Without Redis the hub is slower, not wrong: only the database decides.
+  // Without Redis the hub is slower, without its storage it takes no files: only the database decides.
   app.get('/readyz', { config: { rateLimit: false }, schema: { hide: true } }, async (_request, reply) => {
     const checks = await checkDependencies(hub)
     return reply.status(checks.database?.ok ? 200 : 503).send({ ready: checks.database?.ok === true, checks })

@@ -6,6 +6,8 @@ export interface Metrics {
   requests: Histogram<'method' | 'route' | 'status'>
   messages: Counter<'direction' | 'channel'>
   sockets: Gauge<'namespace'>
+  storage: Histogram<'operation' | 'outcome'>
+  storageRetries: Counter
 }
 
 export function createMetrics(): Metrics {
@@ -23,5 +25,13 @@ export function createMetrics(): Metrics {
     }),
     messages: new Counter({ name: 'huike_messages_total', help: 'Messages stored', labelNames: ['direction', 'channel'], registers }),
     sockets: new Gauge({ name: 'huike_sockets', help: 'Open sockets', labelNames: ['namespace'], registers }),
+    storage: new Histogram({
+      name: 'huike_storage_seconds',
+      help: 'Time of the file storage; outcome is ok or what was wrong',
+      labelNames: ['operation', 'outcome'],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+      registers,
+    }),
+    storageRetries: new Counter({ name: 'huike_storage_retries_total', help: 'Requests to the file storage that were sent again', registers }),
   }
 }

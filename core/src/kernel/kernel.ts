@@ -9,7 +9,7 @@ import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
 import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
 import type { LoadedPlugin, RefusedPlugin } from './load.ts'
-import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings, Vault } from './settings.ts'
+import { mergeSecrets, openMost, openSettings, parseSettings, redactSettings, sealSettings, Vault } from './settings.ts'
 
 export type Undo = () => void | Promise<void>
 export type Installer = (plugin: LoadedPlugin, ctx: PluginContext) => Undo | void | Promise<Undo | void>
@@ -31,6 +31,8 @@ export interface PluginStatus {
   enabled: boolean
   state: 'running' | 'off' | 'broken'
   error: HubError | undefined
+  /** A start that failed is tried again then. */
+  retryAt: Date | undefined
 }
 
 interface Entry extends LoadedPlugin {
@@ -40,6 +42,12 @@ interface Entry extends LoadedPlugin {
   state: 'running' | 'off' | 'broken'
   error: HubError | undefined
   undo: Undo[]
+  /** Starts that took too long and have not ended yet. */
+  late: Set<Promise<void>>
+  /** Fails since it last ran, and the next try. */
+  failures: number
+  retryAt: Date | undefined
+  retryTimer: NodeJS.Timeout | undefined
 }
 
 export interface KernelOptions {
@@ -49,12 +57,18 @@ export interface KernelOptions {
   store: StateStore
   /** Fills a context with what the core offers. */
   context(base: Pick<PluginContext, 'id' | 'settings' | 'log' | 'sign' | 'seal' | 'unseal'>): PluginContext
+  /** For tests that cannot wait. */
+  startTimeoutMs?: number
+  retryMs?: number
 }
 
 /** How long a hook may take before what it holds up goes on without an answer. */
 const hookTimeoutMs = 2_000
 /** How long a plugin may take to start before it is shown as broken: it must not hold up the hub. */
 const startTimeoutMs = 10_000
+/** A start that failed is tried again after this long, twice as long each time, at most … */
+const retryMs = 5_000
+const longestRetryMs = 300_000
 
 export class Kernel {
   readonly #options: KernelOptions
@@ -64,6 +78,7 @@ export class Kernel {
   readonly #spoiled = new Map<string, unknown>()
   /** Switching is one at a time: on, off and on again must end as on. */
   #turn: Promise<unknown> = Promise.resolve()
+  #stopped = false
 
   constructor(loaded: readonly LoadedPlugin[], refused: readonly RefusedPlugin[], options: KernelOptions) {
     this.#options = options
@@ -84,6 +99,10 @@ export class Kernel {
       state: 'off',
       error: undefined,
       undo: [],
+      late: new Set(),
+      failures: 0,
+      retryAt: undefined,
+      retryTimer: undefined,
       ctx: undefined as unknown as PluginContext,
     }
     entry.ctx = this.#options.context({
@@ -120,6 +139,7 @@ export class Kernel {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     await this.#turn
     for (const entry of [...this.#entries.values()].reverse()) await this.#switchOff(entry)
   }
@@ -137,28 +157,78 @@ export class Kernel {
   async #switchOn(entry: Entry): Promise<void> {
     if (entry.state === 'running') return
     entry.error = undefined
+    this.#forgetRetry(entry)
+    // What is missing, spoiled or sealed will be no better in a moment; what a plugin does while it starts may be.
+    let startedTrying = false
     try {
       if (this.#spoiled.has(entry.manifest.id)) throw this.#spoiled.get(entry.manifest.id)
       for (const needed of Object.keys(entry.manifest.requires?.plugins ?? {}))
         if (this.#entries.get(needed)?.state !== 'running')
           throw new HubError('HUB_PLUGIN_MISSING', `${entry.manifest.id} needs ${needed}, which is not running`)
       entry.settings = openSettings(entry.manifest.settings, entry.stored.settings, this.#options.vault)
-      for (const { clause, install } of this.#installers) {
-        if (entry.manifest[clause] === undefined) continue
-        const undo = await withTimeout(Promise.resolve(install(entry, entry.ctx)), startTimeoutMs, `${entry.manifest.id} ${clause}`)
-        if (undo) entry.undo.push(undo)
-      }
-      const stop = await withTimeout(Promise.resolve(entry.manifest.start?.(entry.ctx)), startTimeoutMs, `${entry.manifest.id} start`)
-      if (stop) entry.undo.push(stop)
+      startedTrying = true
+      await this.#settleLate(entry)
+      for (const { clause, install } of this.#installers)
+        if (entry.manifest[clause] !== undefined) await this.#putInPlace(entry, clause, async () => install(entry, entry.ctx))
+      await this.#putInPlace(entry, 'start', async () => entry.manifest.start?.(entry.ctx))
       entry.state = 'running'
+      entry.failures = 0
       this.#options.log.info({ plugin: entry.manifest.id, version: entry.manifest.version }, 'plugin running')
     } catch (error) {
       await this.#unwind(entry)
       this.breakPlugin(entry.manifest.id, error)
+      const refused = error instanceof HubError && !error.kind.retry
+      if (startedTrying && !refused) this.#retryLater(entry)
     }
   }
 
+  /** Does one thing of a start. What ends after its time is taken back as soon as it ends: nobody else would. */
+  async #putInPlace(entry: Entry, what: string, work: () => Promise<Undo | void>): Promise<void> {
+    const working = work()
+    try {
+      const undo = await withTimeout(working, this.#startTimeoutMs, `${entry.manifest.id} ${what}`)
+      if (undo) entry.undo.push(undo)
+    } catch (error) {
+      const late = working.then(
+        (undo) => (undo ? this.#takeBack(entry, undo) : undefined),
+        () => undefined,
+      )
+      entry.late.add(late)
+      void late.finally(() => entry.late.delete(late))
+      throw error
+    }
+  }
+
+  /** Two starts of a plugin at once would undo each other's work. */
+  async #settleLate(entry: Entry): Promise<void> {
+    await withTimeout(Promise.all(entry.late), this.#startTimeoutMs, `${entry.manifest.id}: an earlier start`)
+  }
+
+  #retryLater(entry: Entry): void {
+    if (this.#stopped) return
+    const ms = Math.min((this.#options.retryMs ?? retryMs) * 2 ** entry.failures, longestRetryMs)
+    entry.failures++
+    entry.retryAt = new Date(Date.now() + ms)
+    entry.retryTimer = setTimeout(() => {
+      void this.#inTurn(async () => {
+        if (entry.retryAt && entry.stored.enabled && !this.#stopped) await this.#bringUp(entry)
+      })
+    }, ms)
+    entry.retryTimer.unref()
+  }
+
+  #forgetRetry(entry: Entry): void {
+    clearTimeout(entry.retryTimer)
+    entry.retryAt = undefined
+  }
+
+  get #startTimeoutMs(): number {
+    return this.#options.startTimeoutMs ?? startTimeoutMs
+  }
+
   async #switchOff(entry: Entry): Promise<void> {
+    this.#forgetRetry(entry)
+    entry.failures = 0
     await this.#unwind(entry)
     entry.state = 'off'
     entry.error = undefined
@@ -186,12 +256,14 @@ export class Kernel {
   }
 
   async #unwind(entry: Entry): Promise<void> {
-    for (const undo of entry.undo.splice(0).reverse()) {
-      try {
-        await undo()
-      } catch (error) {
-        this.#options.log.error({ plugin: entry.manifest.id, err: error }, 'a plugin failed to take something back')
-      }
+    for (const undo of entry.undo.splice(0).reverse()) await this.#takeBack(entry, undo)
+  }
+
+  async #takeBack(entry: Entry, undo: Undo): Promise<void> {
+    try {
+      await undo()
+    } catch (error) {
+      this.#options.log.error({ plugin: entry.manifest.id, err: error }, 'a plugin failed to take something back')
     }
   }
 
@@ -238,11 +310,13 @@ export class Kernel {
   async configure(id: string, input: Record<string, unknown>): Promise<void> {
     const entry = this.#require(id)
     const schema = entry.manifest.settings as TSchema | undefined
-    const values = parseSettings(schema, mergeSecrets(schema, input, entry.settings))
+    const values = parseSettings(schema, mergeSecrets(schema, input, openMost(schema, entry.stored.settings, this.#options.vault)))
     await this.#inTurn(async () => {
       const stored = { ...entry.stored, settings: sealSettings(schema, values, this.#options.vault) }
       await this.#options.store.save(id, stored)
       this.#take(entry, stored)
+      // What was wrong may have been a setting.
+      if (entry.state === 'broken' && stored.enabled) await this.#bringUp(entry)
     })
   }
 
@@ -284,8 +358,17 @@ export class Kernel {
       enabled: entry.stored.enabled,
       state: entry.state,
       error: entry.error,
+      retryAt: entry.retryAt,
     }))
-    const refused = this.#refused.map(({ id, dir, error }) => ({ id, dir, manifest: undefined, enabled: true, state: 'broken' as const, error }))
+    const refused = this.#refused.map(({ id, dir, error }) => ({
+      id,
+      dir,
+      manifest: undefined,
+      enabled: true,
+      state: 'broken' as const,
+      error,
+      retryAt: undefined,
+    }))
     return [...loaded, ...refused]
   }
 

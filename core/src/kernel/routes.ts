@@ -14,6 +14,10 @@ export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel)
       app.register(
         async (scope) => {
           scope.addHook('onRequest', onlyWhenRunning)
+          guardLife(scope, (error) => {
+            ctx.log.error({ err: error }, 'a hook of the server’s life failed')
+            kernel.spoil(manifest.id, error)
+          })
           await manifest.routes?.(scope, ctx)
         },
         { prefix: `/api/x/${manifest.id}` },
@@ -41,4 +45,36 @@ export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel)
       kernel.spoil(manifest.id, error)
     }
   }
+}
+
+/** Of onListen Fastify itself takes care. */
+const lifeHooks = new Set(['onReady', 'preClose', 'onClose'])
+const hookTimeoutMs = 10_000
+
+/** Hooks of the whole server's life, not of a request's: one of them that throws would end the hub's start or its stop. */
+function guardLife(scope: FastifyInstance, broke: (error: unknown) => void): void {
+  const addHook = scope.addHook as (name: string, hook: unknown) => FastifyInstance
+  // Scopes inside this one inherit it.
+  scope.addHook = function (this: FastifyInstance, name: string, hook: (...given: unknown[]) => unknown) {
+    if (!lifeHooks.has(name)) return addHook.call(this, name, hook)
+    // onClose is given the instance first; whoever takes one more wants to be called back.
+    const given = name === 'onClose' ? [this] : []
+    return addHook.call(this, name, async () => {
+      let timer: NodeJS.Timeout | undefined
+      try {
+        await Promise.race([
+          hook.length > given.length
+            ? new Promise<void>((done, fail) => void hook.call(this, ...given, (error?: unknown) => (error ? fail(error) : done())))
+            : (async () => hook.call(this, ...given))(),
+          new Promise<never>((_, fail) => {
+            timer = setTimeout(() => fail(new Error(`${name} took longer than ${hookTimeoutMs} ms`)), hookTimeoutMs)
+          }),
+        ])
+      } catch (error) {
+        broke(error)
+      } finally {
+        clearTimeout(timer)
+      }
+    })
+  } as FastifyInstance['addHook']
 }

@@ -3,11 +3,9 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { HubError } from '../../sdk/errors.ts'
+import { at, counterpart, mapSecrets, pointer, secretsIn } from '../access/secrets.ts'
 
 type Values = Record<string, unknown>
-
-const propertiesOf = (schema: TSchema | undefined): Record<string, TSchema & { format?: string }> =>
-  ((schema as { properties?: Record<string, TSchema> } | undefined)?.properties ?? {}) as Record<string, TSchema & { format?: string }>
 
 /** Fills defaults, drops what the schema does not know, checks. Throws HUB_SETTINGS_INVALID naming every field. */
 export function parseSettings(schema: TSchema | undefined, input: Values): Values {
@@ -43,38 +41,57 @@ export class Vault {
   }
 }
 
-const secretsOf = (schema: TSchema | undefined): string[] =>
-  Object.entries(propertiesOf(schema))
-    .filter(([, property]) => property.format === 'secret')
-    .map(([name]) => name)
+const isSealed = (value: unknown): value is string => typeof value === 'string' && /^sealed:[A-Za-z0-9+/]{38,}=*$/.test(value)
 
-/** As they are stored. */
-export function sealSettings(schema: TSchema | undefined, values: Values, vault: Vault): Values {
-  const sealed = { ...values }
-  for (const name of secretsOf(schema)) if (typeof sealed[name] === 'string' && sealed[name] !== '') sealed[name] = vault.seal(sealed[name] as string)
-  return sealed
-}
+/** As they are stored. What is sealed already (`openMost`) stays as it is. */
+export const sealSettings = (schema: TSchema | undefined, values: Values, vault: Vault): Values =>
+  mapSecrets(schema, values, (secret) => (typeof secret === 'string' && secret !== '' && !isSealed(secret) ? vault.seal(secret) : secret))
 
-/** As the plugin reads them. */
+/** As the plugin reads them. Throws HUB_SETTINGS_SEALED when a secret was sealed with another key than the hub has now. */
 export function openSettings(schema: TSchema | undefined, stored: Values, vault: Vault): Values {
-  const values = { ...stored }
-  for (const name of secretsOf(schema)) {
-    const value = values[name]
-    if (typeof value === 'string' && value.startsWith('sealed:')) values[name] = vault.open(value)
-  }
+  const values = openMost(schema, stored, vault)
+  const paths = secretsIn(schema, values).filter((path) => isSealed(at(values, path)))
+  if (paths.length > 0)
+    throw new HubError('HUB_SETTINGS_SEALED', 'Secrets were sealed with another HUB_SECRET: put it back, or enter them again', { paths: paths.map(pointer) })
   return schema ? (Value.Default(schema, values) as Values) : values
 }
 
-/** As the admin reads them: a secret that is set reads `true`. */
-export function redactSettings(schema: TSchema | undefined, stored: Values): Values {
-  const values = (schema ? Value.Default(schema, Value.Clone(stored)) : { ...stored }) as Values
-  for (const name of secretsOf(schema)) if (name in values) values[name] = values[name] ? true : ''
-  return values
+/** Like `openSettings`, but what cannot be opened stays sealed: saved again it is as it was, for the day the old key comes back. */
+export const openMost = (schema: TSchema | undefined, stored: Values, vault: Vault): Values =>
+  mapSecrets(schema, stored, (secret) => {
+    if (!isSealed(secret)) return secret
+    try {
+      return vault.open(secret)
+    } catch {
+      return secret
+    }
+  })
+
+/** Can all of its secrets be opened? */
+export function canOpen(schema: TSchema | undefined, stored: Values, vault: Vault): boolean {
+  const values = openMost(schema, stored, vault)
+  return !secretsIn(schema, values).some((path) => isSealed(at(values, path)))
 }
 
-/** A form sends `true` for a secret it did not touch: keep the old one. A test of a form does so for an empty one too. */
+/** As the admin reads them: a secret that is set reads `true`. */
+export const redactSettings = (schema: TSchema | undefined, stored: Values): Values =>
+  mapSecrets(schema, (schema ? Value.Default(schema, Value.Clone(stored)) : stored) as Values, (secret) => (secret ? true : ''))
+
+/**
+ * A form sends `true` for a secret it did not touch: keep the old one. In a list it is the one of the entry that is
+ * equal but for its secrets, or of the entry in the same place. A test of a form does so for
+ * an empty one too. Throws HUB_SETTINGS_INVALID where it cannot be told.
+ */
 export function mergeSecrets(schema: TSchema | undefined, input: Values, opened: Values, alike?: 'empty'): Values {
-  const merged = { ...input }
-  for (const name of secretsOf(schema)) if (merged[name] === true || (alike && !merged[name])) merged[name] = opened[name]
+  const bare = (values: Values) => mapSecrets(schema, values, () => null)
+  const [asked, known] = [bare(input), bare(opened)]
+  const faults: { path: string; message: string }[] = []
+  const merged = mapSecrets(schema, input, (secret, path) => {
+    if (secret !== true && !(alike && !secret)) return secret
+    const from = counterpart(path, asked, known)
+    if (!from) faults.push({ path: pointer(path), message: 'must be given again' })
+    return from && at(opened, from)
+  })
+  if (faults.length > 0) throw new HubError('HUB_SETTINGS_INVALID', 'Some secrets must be given again', { faults })
   return merged
 }

@@ -12,7 +12,7 @@ import { NumberSource } from '../db/counter.ts'
 import { newId } from '../db/types.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
-import { ParkedEvent } from '../domain/message/message.entity.ts'
+import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { type InboundItem, type InboundOutcome, processInbound } from './inbound.ts'
 
@@ -64,6 +64,8 @@ export class Intake {
 
   async #one(inbox: Inbox, event: InboundEvent): Promise<Accepted> {
     try {
+      const repeated = await this.#repeatOf(inbox, event)
+      if (repeated) return repeated
       const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: false })
       switch (outcome.kind) {
         case 'blocked':
@@ -85,6 +87,21 @@ export class Intake {
       await this.#park(inbox, event, (error as Error).message)
       return { externalId: event.externalId, duplicate: false }
     }
+  }
+
+  /** A hook may do things in the world: it does not see what a platform says twice. Without a hook, `inbound.ts` finds repeats out by itself. */
+  async #repeatOf(inbox: Inbox, event: InboundEvent): Promise<Accepted | undefined> {
+    if (event.kind !== 'message' || !this.#hub.kernel.hasHook('inbound.accept')) return undefined
+    const em = this.#hub.em()
+    const { externalId } = event
+    const message = await em.findOne(
+      Message,
+      { inboxId: inbox.id, dedupeKey: `in:${externalId}` },
+      { fields: ['conversationId', 'seq'], disableIdentityMap: true },
+    )
+    if (message) return { externalId, duplicate: true, messageId: message.id, conversationId: message.conversationId, seq: message.seq }
+    const parked = await em.findOne(ParkedEvent, { inboxId: inbox.id, externalId, dueAt: { $ne: null } }, { fields: ['id'], disableIdentityMap: true })
+    return parked ? { externalId, duplicate: true } : undefined
   }
 
   async #hooked(inbox: Inbox, event: InboundEvent): Promise<InboundEvent> {

@@ -13,7 +13,7 @@ import { type ConversationChange, changeConversation } from '../domain/conversat
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { giveBackReply, shutWindow, takeMore, takeReply } from '../domain/conversation/reply-window.ts'
 import { claimFiles } from '../domain/file/claim-files.ts'
-import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import { adapterOf, openInbox, withoutSecrets } from '../domain/inbox/channels.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { Message, MessageName, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
@@ -152,7 +152,7 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
   const again = (failure: string, afterMs = backoffMs(row.attempts)): Fate =>
     row.attempts >= maxAttempts ? { status: 'failed', failure } : { status: 'queued', failure, dueAt: new Date(Date.now() + afterMs) }
-  const inbox = await openInbox(hub, message.inboxId)
+  const inbox = await openInbox(hub, message.inboxId).catch(withoutSecrets)
   const adapter = inbox && adapterOf(hub, inbox.channel)
   if (!inbox?.enabled || !adapter?.send) return again('channel-off')
   try {

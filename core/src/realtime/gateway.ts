@@ -22,6 +22,8 @@ import { showTyping } from './show-typing.ts'
 const aliveEveryMs = 15_000
 const recheckEveryMs = 5_000
 const namesKept = 5_000
+/** News of another name may be lost with Redis: the old one is not kept longer than this. */
+const nameTtlMs = 30_000
 
 interface Seat {
   access: Access
@@ -97,15 +99,15 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   const canRead = ({ ability }: Access, visibility: Visibility): boolean =>
     ability.can('read', subject('conversation', { ...visibility }) as unknown as 'conversation')
 
-  const names = new Map<string, ContactNames>()
+  const names = new Map<string, { at: number; names: ContactNames }>()
   async function namesOf(contactId: string): Promise<ContactNames | undefined> {
     const known = names.get(contactId)
-    if (known) return known
+    if (known && Date.now() - known.at < nameTtlMs) return known.names
     const row = await hub.em().findOne(Contact, { id: contactId }, { fields: ['id', 'number', 'nickname', 'name'], disableIdentityMap: true })
     if (!row) return undefined
     if (names.size >= namesKept) names.delete(names.keys().next().value ?? '')
     const found = { id: row.id, number: row.number, nickname: row.nickname, name: row.name }
-    names.set(contactId, found)
+    names.set(contactId, { at: Date.now(), names: found })
     return found
   }
 

@@ -2,7 +2,7 @@
 import type { CustomerNote } from '../../sdk/channel.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
-import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import { adapterOf, openInbox, withoutSecrets } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
 
 type Target = Pick<Conversation, 'inboxId' | 'channel' | 'identityId' | 'id'>
@@ -12,7 +12,7 @@ export function notifyCustomer(hub: Hub, target: Target, note: CustomerNote, to?
   const adapter = adapterOf(hub, target.channel)
   if (!adapter?.notify) return
   void (async () => {
-    const inbox = await openInbox(hub, target.inboxId)
+    const inbox = await openInbox(hub, target.inboxId).catch(withoutSecrets)
     const name = to ?? (await hub.em().findOne(Identity, { id: target.identityId }, { fields: ['externalId'], disableIdentityMap: true }))?.externalId
     if (inbox && name) await adapter.notify?.({ to: name, conversationId: target.id, note }, inbox.forAdapter)
     // Travels behind the note: who has heard this has heard that (see catch-up.ts).

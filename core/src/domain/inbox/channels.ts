@@ -1,6 +1,7 @@
 /** Inboxes meet their adapters. */
 import type { TSchema } from 'typebox'
 import type { ChannelAdapter, ChannelInbox } from '../../../sdk/channel.ts'
+import { HubError } from '../../../sdk/errors.ts'
 import type { Hub } from '../../hub.ts'
 import { openSettings } from '../../kernel/settings.ts'
 import type { Inbox } from './inbox.entity.ts'
@@ -31,10 +32,15 @@ export interface OpenInbox {
   forAdapter: ChannelInbox
 }
 
-/** An inbox with its secrets in the clear, for its adapter only. */
+/** An inbox with its secrets in the clear, for its adapter only. Throws HUB_SETTINGS_SEALED when they cannot be opened. */
 export async function openInbox(hub: Hub, id: string): Promise<OpenInbox | undefined> {
   const inbox = await hub.intake.inbox(id)
   return inbox ? unlock(hub, inbox) : undefined
+}
+
+/** An inbox whose secrets cannot be opened stands still, alone; the admin shows it. Throws every other error on. */
+export function withoutSecrets(error: unknown): undefined {
+  if (!(error instanceof HubError && error.code === 'HUB_SETTINGS_SEALED')) throw error
 }
 
 export function unlock(hub: Hub, inbox: Inbox): OpenInbox {

@@ -5,7 +5,7 @@ import { Id, IdParams, LocalText } from '../../../sdk/wire/common.ts'
 import { InboxInput, InboxPatch, ProbeStep, InboxHealth as WireHealth, Inbox as WireInbox } from '../../../sdk/wire/inbox.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
+import { canOpen, mergeSecrets, openMost, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
 import { adapterFor, adapterOf } from './channels.ts'
 import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
@@ -26,6 +26,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
     departmentId: row.departmentId ?? null,
     skillGroupId: row.skillGroupId ?? null,
     enabled: row.enabled,
+    needsSecrets: !canOpen(schemaOf(row.channel), row.settings, hub.vault),
   })
   const changed = (id: string) => {
     hub.intake.forgetInboxes()
@@ -115,7 +116,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
     const patch: Partial<Inbox> = { ...fields }
     if (settings) {
       const schema = schemaOf(row.channel)
-      const merged = mergeSecrets(schema, settings, openSettings(schema, row.settings, hub.vault))
+      const merged = mergeSecrets(schema, settings, openMost(schema, row.settings, hub.vault))
       patch.settings = sealSettings(schema, parseSettings(schema, merged), hub.vault)
     }
     await em.nativeUpdate(Inbox, { id: row.id }, patch)

@@ -14,7 +14,7 @@ import { Conversation } from '../conversation/conversation.entity.ts'
 import { inboxKey } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
-import { openInbox, unlock } from './channels.ts'
+import { openInbox, unlock, withoutSecrets } from './channels.ts'
 import { Inbox } from './inbox.entity.ts'
 import { tellHealth } from './inbox-health.ts'
 
@@ -29,12 +29,18 @@ export function pluginContext(hub: Hub, desk: Desk, base: Base): PluginContext {
     desk,
     accept: (inboxId: string, events: InboundEvent[]) => hub.intake.accept(inboxId, events),
     inbox: async (inboxId: string): Promise<ChannelInbox | undefined> => {
-      const inbox = await openInbox(hub, inboxId)
+      const inbox = await openInbox(hub, inboxId).catch(withoutSecrets)
       return inbox?.enabled && inbox.channel === base.id ? inbox.forAdapter : undefined
     },
     inboxes: async () => {
       const rows = await hub.em().find(Inbox, { channel: base.id, enabled: true }, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
-      return rows.map((row) => unlock(hub, row).forAdapter)
+      return rows.flatMap((row) => {
+        try {
+          return [unlock(hub, row).forAdapter]
+        } catch (error) {
+          return withoutSecrets(error) ?? []
+        }
+      })
     },
     push: (room: string, event: string, data: unknown) => hub.bus.publish('plugin.push', { plugin: base.id, room, event, data }),
     enqueue: (job: string, data: unknown, options?: { key?: string; delayMs?: number }) => enqueueJob(hub, base.id, job, data, options),

@@ -17,7 +17,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'plugin.manage' } }
 
   app.get('/api/plugins', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(PluginInfo) }) } } }, async () => ({
-    items: hub.kernel.status().map(({ id, manifest, enabled, state, error }) => ({
+    items: hub.kernel.status().map(({ id, manifest, enabled, state, error, retryAt }) => ({
       id,
       version: manifest?.version ?? '',
       label: manifest?.label ?? { zh: id, en: id },
@@ -25,6 +25,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
       enabled,
       state,
       error: error ? { code: error.code, message: error.message } : null,
+      retryAt: retryAt?.toISOString() ?? null,
       settingsSchema: (manifest?.settings as unknown) ?? null,
       settings: manifest ? hub.kernel.settingsFor(id) : {},
       channel: manifest?.channel !== undefined,

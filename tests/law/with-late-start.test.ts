@@ -1,0 +1,153 @@
+/** A start that takes too long or fails for a while: what ends late is taken back, what failed is tried again. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HubError } from '../../core/sdk/errors.ts'
+import { definePlugin, type PluginContext, type PluginManifest } from '../../core/sdk/plugin.ts'
+import { Kernel, type StoredState } from '../../core/src/kernel/kernel.ts'
+import { Vault } from '../../core/src/kernel/settings.ts'
+import { eventually, found, onEveryProfile, silent } from '../support/world.ts'
+
+/** A kernel alone: its times can be shortened, and nothing of the hub is needed for them. */
+function kernelOf(manifests: PluginManifest[], times: { startTimeoutMs?: number; retryMs?: number }): Kernel {
+  const states = new Map<string, StoredState>()
+  return new Kernel(
+    manifests.map((manifest) => ({ manifest, dir: '' })),
+    [],
+    {
+      log: silent as never,
+      vault: new Vault('x'.repeat(32)),
+      secret: 'x'.repeat(32),
+      store: { load: async () => states, save: async (id, state) => void states.set(id, state) },
+      context: (base) => base as PluginContext,
+      ...times,
+    },
+  )
+}
+const plugin = (id: string, more: Partial<PluginManifest>): PluginManifest =>
+  ({ ...definePlugin({ id, version: '1.0.0', label: { zh: id, en: id } }), ...more }) as PluginManifest
+const state = (kernel: Kernel, id: string) => kernel.status().find((status) => status.id === id)
+/** A promise and its key. */
+const gate = () => Promise.withResolvers<void>()
+
+test('a start that ends after its time is taken back when it ends, and a new one waits for that', async () => {
+  const diary: string[] = []
+  const first = gate()
+  let starts = 0
+  const slow = plugin('slow', {
+    async start() {
+      const mine = ++starts
+      if (mine === 1) await first.promise
+      diary.push(`${mine} added`)
+      return () => void diary.push(`${mine} taken back`)
+    },
+  })
+  const kernel = kernelOf([slow], { startTimeoutMs: 20, retryMs: 1 })
+  await kernel.start()
+  assert.equal(state(kernel, 'slow')?.state, 'broken')
+  assert.match(state(kernel, 'slow')?.error?.message ?? '', /took longer than 20 ms/)
+  await kernel.switch('slow', true)
+  assert.deepEqual([starts, state(kernel, 'slow')?.state], [1, 'broken'], 'the first one is still at it')
+  first.resolve()
+  await eventually(() => state(kernel, 'slow')?.state === 'running', 'the second start')
+  assert.deepEqual(diary, ['1 added', '1 taken back', '2 added'])
+  await kernel.stop()
+  assert.deepEqual(diary.slice(3), ['2 taken back'])
+})
+
+test('so is a clause, and those before it are taken back at once', async () => {
+  const diary: string[] = []
+  const late = gate()
+  const kernel = kernelOf([plugin('slow', { jobs: {}, hooks: {} })], { startTimeoutMs: 20, retryMs: 60_000 })
+  kernel.clause('hooks', () => () => void diary.push('hooks back'))
+  kernel.clause('jobs', async () => {
+    await late.promise
+    return () => void diary.push('jobs back')
+  })
+  await kernel.start()
+  assert.deepEqual(diary, ['hooks back'])
+  late.resolve()
+  await eventually(() => diary.length === 2, 'the late undo')
+  assert.deepEqual(diary, ['hooks back', 'jobs back'])
+  await kernel.stop()
+})
+
+test('a start that fails is tried again by itself, and who needs it comes with it', async () => {
+  let fails = 2
+  const engine = plugin('engine', {
+    start: async () => {
+      if (fails-- > 0) throw new Error('the database hiccuped')
+    },
+  })
+  const belt = plugin('belt', { requires: { plugins: { engine: '*' } } })
+  const kernel = kernelOf([engine, belt], { retryMs: 1 })
+  await kernel.start()
+  assert.deepEqual([state(kernel, 'engine')?.state, state(kernel, 'belt')?.error?.code], ['broken', 'HUB_PLUGIN_MISSING'])
+  await eventually(() => state(kernel, 'belt')?.state === 'running', 'the third start')
+  assert.deepEqual([state(kernel, 'engine')?.state, state(kernel, 'engine')?.retryAt], ['running', undefined])
+  await kernel.stop()
+})
+
+test('a refusal is not tried again, nor what was switched off, nor anything after the end', async () => {
+  let tries = 0
+  const boom = async () => {
+    tries++
+    throw new Error('the network is away')
+  }
+  const refused = plugin('refused', {
+    start: async () => {
+      throw new HubError('HUB_SETTINGS_INVALID', 'No key')
+    },
+  })
+  const kernel = kernelOf([refused, plugin('ill', { start: boom })], { retryMs: 60_000 })
+  await kernel.start()
+  assert.equal(state(kernel, 'refused')?.retryAt, undefined)
+  assert.ok(state(kernel, 'ill')?.retryAt instanceof Date)
+  await kernel.switch('ill', false)
+  assert.deepEqual([state(kernel, 'ill')?.state, state(kernel, 'ill')?.retryAt], ['off', undefined])
+  await kernel.switch('ill', true)
+  assert.ok(state(kernel, 'ill')?.retryAt)
+  await kernel.stop()
+  assert.deepEqual([tries, state(kernel, 'ill')?.retryAt], [2, undefined])
+})
+
+test('the wait doubles, up to five minutes', async () => {
+  const kernel = kernelOf(
+    [
+      plugin('ill', {
+        start: () => {
+          throw new Error('down')
+        },
+      }),
+    ],
+    { retryMs: 100_000 },
+  )
+  const wait = () => Math.round(((state(kernel, 'ill')?.retryAt?.getTime() ?? 0) - Date.now()) / 100_000)
+  await kernel.start()
+  const waits = [wait()]
+  for (let i = 0; i < 3; i++) {
+    await kernel.switch('ill', true)
+    waits.push(wait())
+  }
+  assert.deepEqual(waits, [1, 2, 3, 3])
+  await kernel.stop()
+})
+
+await onEveryProfile(
+  'late start',
+  [
+    found(
+      plugin('ill', {
+        start: () => {
+          throw new Error('down')
+        },
+      }),
+    ),
+  ],
+  (world) => {
+    test('the admin sees when it is tried again', async () => {
+      const [shown] = (await (await world().person('小柏', 'owner')).call('GET', '/api/plugins')).body.items
+      assert.deepEqual([shown.state, shown.error.message], ['broken', 'down'])
+      assert.ok(Date.parse(shown.retryAt) > Date.now() - 60_000)
+    })
+  },
+)
