@@ -15,6 +15,7 @@ import { dialectOf, type Em, openOrm } from './db/orm.ts'
 import { newId } from './db/types.ts'
 import { agentRoutes } from './domain/agent/agent.routes.ts'
 import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
+import { assignmentRoutes } from './domain/assignment/assignment.routes.ts'
 import { contactRoutes } from './domain/contact/contact.routes.ts'
 import { conversationRoutes } from './domain/conversation/conversation.routes.ts'
 import { createDesk } from './domain/customer/desk.ts'
@@ -159,6 +160,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   visitRoutes(app, hub)
   tagRoutes(app, hub)
   inboxRoutes(app, hub)
+  assignmentRoutes(app, hub)
   fileRoutes(app, hub)
   pluginRoutes(app, hub)
   app.get('/api/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
