@@ -3,7 +3,7 @@ import AxeBuilder from '@axe-core/playwright'
 import { AdminPage, ShopPage, WorkbenchPage } from '../pages/pages.ts'
 import { expect, owner, test } from '../support/e2e.ts'
 
-const adminPages = ['inboxes', 'agents', 'departments', 'roles', 'tags', 'plugins', 'system', 'account']
+const adminPages = ['inboxes', 'agents', 'departments', 'assignment', 'roles', 'tags', 'plugins', 'system', 'account']
 
 test('axe finds nothing serious on any page', async ({ hubUrl, browser }) => {
   const context = await browser.newContext({ locale: 'zh-CN' })
