@@ -16,7 +16,7 @@ export const router = createRouter({
     { path: '/plugins', component: () => import('./features/plugin-list/PluginsPage.vue') },
     { path: '/system', component: () => import('./features/system/SystemPage.vue') },
     { path: '/account', component: () => import('./features/account/AccountPage.vue') },
-    { path: '/x/:plugin/:path(.*)', component: () => import('../../core/ui-kit/PluginPage.vue') },
+    { path: '/x/:plugin/:path(.*)', component: () => import('../../core/ui-kit/PluginPage.vue'), props: true },
     { path: '/:rest(.*)', redirect: '/inboxes' },
   ],
 })
