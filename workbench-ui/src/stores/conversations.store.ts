@@ -298,24 +298,21 @@ export const useConversations = defineStore('conversations', () => {
 
   /** After every connect: what changed while we were away. */
   async function resync(): Promise<void> {
-    if (lastSync === '') {
-      lastSync = (await get<{ serverTime: string }>(`/conversations/changes${query({ since: new Date(Date.now() + session.clockSkew).toISOString() })}`))
-        .serverTime
-    } else {
-      let cursor: string | null = null
-      let serverTime = ''
-      do {
-        const page: { items: Conversation[]; cursor: string | null; serverTime: string } = await get(
-          `/conversations/changes${query({ since: lastSync, cursor: cursor ?? undefined })}`,
-        )
-        for (const conversation of page.items) keep(conversation)
-        cursor = page.cursor
-        serverTime ||= page.serverTime
-      } while (cursor)
-      lastSync = serverTime
-      await forgetLost()
-      await Promise.all([...threads.keys()].map((id) => catchUp(id)))
-    }
+    // The first time too: between the first list and the line something may have come.
+    const since = lastSync || (session.me?.serverTime ?? new Date().toISOString())
+    let cursor: string | null = null
+    let serverTime = ''
+    do {
+      const page: { items: Conversation[]; cursor: string | null; serverTime: string } = await get(
+        `/conversations/changes${query({ since, cursor: cursor ?? undefined })}`,
+      )
+      for (const conversation of page.items) keep(conversation)
+      cursor = page.cursor
+      serverTime ||= page.serverTime
+    } while (cursor)
+    lastSync = serverTime
+    await forgetLost()
+    await Promise.all([...threads.keys()].map((id) => catchUp(id)))
     const [starred, begun] = await Promise.all([get<{ ids: string[] }>('/stars'), get<{ items: { conversationId: string; text: string }[] }>('/drafts')])
     stars.clear()
     for (const id of starred.ids) stars.add(id)
