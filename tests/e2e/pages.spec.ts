@@ -6,6 +6,8 @@ import { expect, owner, test } from '../support/e2e.ts'
 const adminPages = ['inboxes', 'agents', 'departments', 'assignment', 'roles', 'tags', 'plugins', 'system', 'account']
 
 test('axe finds nothing serious on any page', async ({ hubUrl, browser }) => {
+  // Some twenty pages, each looked at by axe.
+  test.slow()
   const context = await browser.newContext({ locale: 'zh-CN' })
   const page = await context.newPage()
   const check = async (what: string) => {
