@@ -9,5 +9,17 @@ import { activities } from './0006-activities.ts'
 import { inboxHealth } from './0007-inbox-health.ts'
 import { onePerson } from './0008-one-person.ts'
 import { claimedEvents } from './0009-claimed-events.ts'
+import { assignmentRule } from './0013-assignment-rule.ts'
 
-export const coreMigrations: readonly Migration[] = [spine, letters, sendProgress, replyWindow, remoteFiles, activities, inboxHealth, onePerson, claimedEvents]
+export const coreMigrations: readonly Migration[] = [
+  spine,
+  letters,
+  sendProgress,
+  replyWindow,
+  remoteFiles,
+  activities,
+  inboxHealth,
+  onePerson,
+  claimedEvents,
+  assignmentRule,
+]

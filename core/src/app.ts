@@ -16,6 +16,7 @@ import { newId } from './db/types.ts'
 import { waitForDatabase } from './db/wait-for-database.ts'
 import { agentRoutes } from './domain/agent/agent.routes.ts'
 import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
+import { assignmentRoutes } from './domain/assignment/assignment.routes.ts'
 import { contactRoutes } from './domain/contact/contact.routes.ts'
 import { conversationRoutes } from './domain/conversation/conversation.routes.ts'
 import { createDesk } from './domain/customer/desk.ts'
@@ -24,6 +25,7 @@ import { fileRoutes } from './domain/file/file.routes.ts'
 import { adapterFor } from './domain/inbox/channels.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
 import { pluginContext } from './domain/inbox/plugin-context.ts'
+import { letterRoutes } from './domain/message/letter.routes.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
 import { seedRoles } from './domain/role/seed-roles.ts'
 import { sessionRoutes } from './domain/session/session.routes.ts'
@@ -146,7 +148,9 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   visitRoutes(app, hub)
   tagRoutes(app, hub)
   inboxRoutes(app, hub)
+  assignmentRoutes(app, hub)
   fileRoutes(app, hub)
+  letterRoutes(app, hub)
   pluginRoutes(app, hub)
   app.get('/api/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
   await app.register(channelRoutes, { hub })

@@ -20,13 +20,19 @@ export const whenSignedOut = (handler: () => void): void => {
 }
 
 /** `path` begins after `/api`. Throws {@link ApiError}; without an answer its code is HUB_OFFLINE. */
-export async function api<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T> {
+export async function api<T>(
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+  options: { /** Goes out although the page is being left. */ keepalive?: boolean } = {},
+): Promise<T> {
   const form = body instanceof FormData
   let response: Response
   try {
     response = await fetch(`/api${path}`, {
       method,
       credentials: 'same-origin',
+      keepalive: options.keepalive ?? false,
       ...(body === undefined ? {} : { body: form ? body : JSON.stringify(body), headers: form ? {} : { 'content-type': 'application/json' } }),
     })
   } catch {
@@ -40,6 +46,9 @@ export async function api<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 }
 
 export const get = <T>(path: string): Promise<T> => api<T>('GET', path)
+
+/** A name for what is sent, so that a repeat is recognised. `crypto.randomUUID` is not there on plain HTTP. */
+export const newClientId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 
 export const query = (values: Record<string, string | number | undefined>): string => {
   const given = Object.entries(values).filter((entry): entry is [string, string | number] => entry[1] !== undefined && entry[1] !== '')

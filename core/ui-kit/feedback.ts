@@ -3,14 +3,22 @@ import { ElMessage, ElMessageBox } from 'element-plus'
 import 'element-plus/es/components/message/style/css'
 import 'element-plus/es/components/message-box/style/css'
 import { useI18n } from 'vue-i18n'
+import { copyText } from './clipboard.ts'
 import { errorText } from './i18n.ts'
 
 export function useFeedback() {
   const { t, te } = useI18n()
   return {
     say: (text: string) => void ElMessage({ message: text, type: 'success', duration: 2_000 }),
-    fail: (error: unknown) => void ElMessage({ message: errorText(t, te, error), type: 'error', duration: 5_000, showClose: true }),
+    /** `text` where the error has no sentence of its own. */
+    fail: (error: unknown, text?: string) => void ElMessage({ message: text ?? errorText(t, te, error), type: 'error', duration: 5_000, showClose: true }),
     explain: (error: unknown) => errorText(t, te, error),
+    async copy(text: string): Promise<void> {
+      await copyText(text).then(
+        () => ElMessage({ message: t('common.copied'), type: 'success', duration: 2_000 }),
+        () => ElMessage({ message: t('common.notCopied'), type: 'error', duration: 5_000 }),
+      )
+    },
     /** True when confirmed. */
     async ask(text: string, confirm: string, danger = false): Promise<boolean> {
       try {

@@ -1,6 +1,6 @@
 /** Words: Chinese first. An app brings its own, the kit brings the common ones and a sentence for every error code. */
-import { createI18n } from 'vue-i18n'
-import { ApiError } from './api.ts'
+import { createI18n, useI18n } from 'vue-i18n'
+import { ApiError, api } from './api.ts'
 import { en } from './locales/en.ts'
 import { zh } from './locales/zh.ts'
 
@@ -28,6 +28,16 @@ export function makeI18n(messages: { zh: object; en: object }) {
 export function keepLocale(locale: Locale): void {
   localStorage.setItem(stored, locale)
   document.documentElement.lang = locale === 'zh' ? 'zh-CN' : 'en'
+}
+
+/** Changes the language here and, for mails and other browsers, on the hub. */
+export function useLocaleSwitch(): (next: Locale) => void {
+  const { locale } = useI18n()
+  return (next) => {
+    locale.value = next
+    keepLocale(next)
+    void api('PATCH', '/me', { locale: next }).catch(() => undefined)
+  }
 }
 
 /** The sentence for an error; an unknown code gets the general one. */

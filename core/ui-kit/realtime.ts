@@ -5,9 +5,10 @@
 import { io, type Socket } from 'socket.io-client'
 import { ref, shallowRef } from 'vue'
 
-export type LineState = 'live' | 'catching-up' | 'offline'
+/** `connecting`: for the first time, or for so short a time that nobody need know. */
+export type LineState = 'connecting' | 'live' | 'catching-up' | 'offline'
 
-const state = ref<LineState>('offline')
+const state = ref<LineState>('connecting')
 const socket = shallowRef<Socket>()
 const resyncs = new Set<() => Promise<void>>()
 const handlers = new Map<string, Set<(data: never) => void>>()
@@ -34,6 +35,9 @@ export function useRealtime() {
       made.on('disconnect', () => {
         state.value = 'offline'
       })
+      made.on('connect_error', () => {
+        state.value = 'offline'
+      })
       made.onAny((event: string, data: unknown) => {
         for (const handler of handlers.get(event) ?? []) handler(data as never)
       })
@@ -41,7 +45,7 @@ export function useRealtime() {
     disconnect(): void {
       socket.value?.disconnect()
       socket.value = undefined
-      state.value = 'offline'
+      state.value = 'connecting'
     },
     /** Returns its own undo. */
     on<T>(event: string, handler: (data: T) => void): () => void {

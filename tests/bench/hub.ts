@@ -8,7 +8,7 @@ import { fromCore, type SqliteDatabase } from './from-core.ts'
 import type { Client } from './load.ts'
 import { Served } from './process.ts'
 
-const owner = { email: 'owner@bench.test', password: 'a long enough pass-phrase 7' }
+export const owner = { email: 'owner@bench.test', password: 'a long enough pass-phrase 7' }
 const secret = 'a-secret-of-the-bench-that-is-long-enough'
 
 export const startHub = (place: Place, port: number, nodeArgs: string[] = []): Promise<Served> =>

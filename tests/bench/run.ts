@@ -1,5 +1,5 @@
 /**
- * npm run bench: how many messages a second, how long until the agent sees one, what it costs, next to the least a
+ * npm run bench: how smooth the workbench is with 5 000 conversations, how many messages a second, how long until the agent sees one, what it costs, next to the least a
  * server could do (`floor.ts`) in the same run.
  *   --quick              forty seconds instead of four minutes
  *   --save               writes RESULTS.md
@@ -14,6 +14,7 @@ import { costsOf } from './costs.ts'
 import { type Measured, measure, type Plan } from './measure.ts'
 import { report, resultsPage } from './report.ts'
 import { measureSizes } from './sizes.ts'
+import { measureWorkbench, type WorkbenchMeasured } from './workbench.ts'
 
 const has = (flag: string): boolean => process.argv.includes(flag)
 const only = has('--profile') ? process.argv[process.argv.indexOf('--profile') + 1] : undefined
@@ -38,16 +39,18 @@ const late = setTimeout(
     console.error('\n! The bench took too long and was stopped; a database named huike_test_… may be left.')
     process.exit(1)
   },
-  quick ? 90_000 : 300_000,
+  quick ? 120_000 : 380_000,
 )
 
 const all: Measured[] = []
+let workbench: WorkbenchMeasured | undefined
 try {
   for (const profile of await profiles()) {
     if (only && only !== profile) continue
     all.push(await measure(profile, plan, (line) => console.error(`  ${line}`)))
     if (profDir) console.log(`\nWhere the hub's CPU time went, ${profile}\n\n${costsOf(profDir)}`)
   }
+  if (only !== 'served') workbench = await measureWorkbench(quick, (line) => console.error(`  ${line}`))
 } finally {
   clearTimeout(late)
   await services?.stop()
@@ -55,7 +58,7 @@ try {
 }
 
 const tookSeconds = (performance.now() - began) / 1_000
-const result = report(all, measureSizes())
+const result = report(all, measureSizes(), workbench)
 console.log(`\n${result.tables}\n\n### Below their target\n\n${result.below.map((line) => `- ${line}`).join('\n') || 'None.'}\n\n${Math.round(tookSeconds)} s`)
 if (has('--save')) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), resultsPage(result, loadBefore, tookSeconds))
 process.exit(0)

@@ -4,9 +4,11 @@ import { openShop } from '../flows/open-desk.ts'
 import { AdminPage, WorkbenchPage } from '../pages/pages.ts'
 import { expect, owner, test } from '../support/e2e.ts'
 
-const adminPages = ['inboxes', 'agents', 'departments', 'roles', 'tags', 'plugins', 'system', 'account']
+const adminPages = ['inboxes', 'agents', 'departments', 'assignment', 'roles', 'tags', 'plugins', 'system', 'account']
 
 test('axe finds nothing serious on any page', async ({ hubUrl, browser }) => {
+  // Some twenty pages, each looked at by axe.
+  test.slow()
   const context = await browser.newContext({ locale: 'zh-CN' })
   const page = await context.newPage()
   const check = async (what: string) => {

@@ -10,6 +10,7 @@ export const router = createRouter({
       component: () => import('./features/shell/ConversationsPage.vue'),
     },
     { path: '/visitors', name: 'visitors', component: () => import('./features/visitors/VisitorsPage.vue') },
+    { path: '/x/:plugin/:path(.*)', component: () => import('../../core/ui-kit/PluginPage.vue'), props: true },
     { path: '/:rest(.*)', redirect: '/conversations/mine' },
   ],
 })

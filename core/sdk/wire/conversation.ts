@@ -102,6 +102,8 @@ export const GroupCounts = Type.Object({
   queue: Type.Integer(),
   open: Type.Integer(),
   starred: Type.Integer(),
+  /** Customers' messages that the reader has not seen, in all of their open conversations. */
+  unread: Type.Integer(),
 })
 export type GroupCounts = Static<typeof GroupCounts>
 

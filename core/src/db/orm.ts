@@ -6,6 +6,7 @@ import { MySqlDriver, type EntityManager as SqlEntityManager } from '@mikro-orm/
 import { SqliteDriver } from '@mikro-orm/sqlite'
 import type { Env } from '../config/env.ts'
 import { agentEntities } from '../domain/agent/agent.entity.ts'
+import { assignmentEntities } from '../domain/assignment/assignment-rule.entity.ts'
 import { contactEntities } from '../domain/contact/contact.entity.ts'
 import { conversationEntities } from '../domain/conversation/conversation.entity.ts'
 import { departmentEntities } from '../domain/department/department.entity.ts'
@@ -32,6 +33,7 @@ export const coreEntities: EntitySchema[] = [
   ...inboxEntities,
   ...contactEntities,
   ...conversationEntities,
+  ...assignmentEntities,
   ...messageEntities,
   ...tagEntities,
   ...visitEntities,

@@ -9,7 +9,7 @@ import type { ConversationPush } from '../../sdk/wire/conversation.ts'
 import type { Access } from '../access/access-cache.ts'
 import { stayAlive } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
-import type { Visibility } from '../domain/conversation/change.ts'
+import { type Visibility, visibilityOf } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
 import { identify } from '../http/auth.ts'
@@ -63,36 +63,72 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
     socket.emit('ready', { serverTime: new Date().toISOString() })
 
-    socket.on('typing', (data: unknown) => void ephemeral(seat, data, 'typing'))
-    socket.on('viewing', (data: unknown) => void ephemeral(seat, data, 'viewing'))
+    // One after the other: an end that overtakes its beginning would stay on the screens.
+    let typed = Promise.resolve()
+    socket.on('typing', (data: unknown) => {
+      typed = typed.then(() => typing(seat, data))
+    })
+    socket.on('viewing', (data: unknown) => void view(seat, socket, data))
     socket.on('disconnect', () => {
       seat.sockets.delete(socket)
+      leave(seat, socket)
       if (seat.sockets.size === 0) seats.delete(id)
       hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
       hub.bus.publish('agent.presence', { agentId: id })
     })
   })
 
-  async function ephemeral(seat: Seat, data: unknown, kind: 'typing' | 'viewing'): Promise<void> {
+  async function typing(seat: Seat, data: unknown): Promise<void> {
     const { conversationId, active } = (data ?? {}) as { conversationId?: unknown; active?: unknown }
     if (typeof conversationId !== 'string' || conversationId.length !== 26) return
     try {
       const conversation = await hub.em().findOne(Conversation, { id: conversationId }, { disableIdentityMap: true })
       if (!conversation || !canRead(seat.access, conversation)) return
-      const { assigneeId, departmentId, status } = conversation
-      hub.bus.publish('ephemeral', {
-        conversationId,
-        visibility: { assigneeId, departmentId, status },
-        kind,
-        agentId: seat.access.agent.id,
-        active: active === true,
-      })
-      if (kind === 'typing' && seat.access.ability.can('reply', subject('conversation', { ...conversation }) as unknown as 'conversation')) {
-        notifyCustomer(hub, conversation, { kind: 'typing', active: active === true })
-        showTyping(hub, conversation, active === true)
-      }
+      // Who may only look is not answering, whatever their keyboard does.
+      if (!seat.access.ability.can('reply', subject('conversation', { ...conversation }) as unknown as 'conversation')) return
+      publish(seat.access.agent.id, conversation, 'typing', active === true)
+      notifyCustomer(hub, conversation, { kind: 'typing', active: active === true })
+      showTyping(hub, conversation, active === true)
     } catch (error) {
       hub.log.warn({ err: error }, 'an ephemeral event was dropped')
+    }
+  }
+
+  const publish = (agentId: string, conversation: Visibility & { id: string }, kind: Ephemeral['kind'], active: boolean): void =>
+    hub.bus.publish('ephemeral', { conversationId: conversation.id, visibility: visibilityOf(conversation), kind, agentId, active })
+
+  /** Which conversation each socket has open; told to those who look at the same one, and again with every sign of life. */
+  const viewed = new Map<Socket, { seat: Seat; conversation: Visibility & { id: string } }>()
+
+  async function view(seat: Seat, socket: Socket, data: unknown): Promise<void> {
+    const { conversationId, active } = (data ?? {}) as { conversationId?: unknown; active?: unknown }
+    if (viewed.get(socket)?.conversation.id !== conversationId || active !== true) leave(seat, socket)
+    if (active !== true || typeof conversationId !== 'string' || conversationId.length !== 26) return
+    try {
+      const conversation = await hub.em().findOne(Conversation, { id: conversationId }, { disableIdentityMap: true })
+      if (!conversation || !canRead(seat.access, conversation) || !socket.connected) return
+      viewed.set(socket, { seat, conversation: { id: conversationId, ...visibilityOf(conversation) } })
+      publish(seat.access.agent.id, conversation, 'viewing', true)
+      // Who was there before answers, so that the newcomer knows of them.
+      hub.bus.publish('viewing.asked', { conversationId })
+    } catch (error) {
+      hub.log.warn({ err: error }, 'an ephemeral event was dropped')
+    }
+  }
+
+  /** Gone from the conversation, unless another window of the same agent still shows it. */
+  function leave(seat: Seat, socket: Socket): void {
+    const conversation = viewed.get(socket)?.conversation
+    viewed.delete(socket)
+    if (conversation && ![...viewed.values()].some((other) => other.seat === seat && other.conversation.id === conversation.id))
+      publish(seat.access.agent.id, conversation, 'viewing', false)
+  }
+
+  function tellViewing(conversationId?: string): void {
+    for (const [socket, { seat, conversation }] of viewed) {
+      if (conversationId && conversation.id !== conversationId) continue
+      if (canRead(seat.access, conversation)) publish(seat.access.agent.id, conversation, 'viewing', true)
+      else leave(seat, socket)
     }
   }
 
@@ -146,7 +182,12 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     })
   }
 
+  listen('viewing.asked', ({ conversationId }: { conversationId: string }) => tellViewing(conversationId))
   listen('conversation.changed', (changed: ConversationChanged) => {
+    const { id } = changed.conversation
+    for (const one of viewed.values()) if (one.conversation.id === id) one.conversation = { id, ...visibilityOf(changed.conversation) }
+    // Transferred out of somebody's sight: they do not look at it any more.
+    if (changed.before && changed.before.assigneeId !== changed.conversation.assigneeId) tellViewing(id)
     if (seats.size > 0) tell(changed)
     else told.told(changed.conversation.id, changed.conversation.rev)
   })
@@ -202,6 +243,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   const timers = [
     setInterval(() => void stayAlive(hub, [...seats.keys()]).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept')), aliveEveryMs),
     setInterval(() => inTurn(recheck), recheckEveryMs),
+    setInterval(() => tellViewing(), aliveEveryMs),
   ]
 
   return {

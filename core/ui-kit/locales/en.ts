@@ -14,6 +14,7 @@ export const en: typeof zh = {
     back: 'Back',
     copy: 'Copy',
     copied: 'Copied',
+    notCopied: 'The browser did not allow copying. Select the text and copy it by hand.',
     saved: 'Saved',
     loading: 'Loading',
     none: 'None',
@@ -45,7 +46,7 @@ export const en: typeof zh = {
     hidePassword: 'Hide password',
   },
   presence: { online: 'Online', busy: 'Busy', away: 'Away', offline: 'Offline' },
-  line: { live: 'Connected', 'catching-up': 'Catching up…', offline: 'Connection lost, reconnecting…' },
+  line: { connecting: 'Connecting…', live: 'Connected', 'catching-up': 'Catching up…', offline: 'Connection lost, reconnecting…' },
   errors: {
     HUB_OFFLINE: 'The server does not answer. Check your network and try again.',
     HUB_REQUEST_INVALID: 'Something in the form is not right. Please check it.',

@@ -12,6 +12,7 @@ export const zh = {
     back: '返回',
     copy: '复制',
     copied: '已复制',
+    notCopied: '浏览器没有允许复制，请手动选择文字复制。',
     saved: '已保存',
     loading: '加载中',
     none: '无',
@@ -43,7 +44,7 @@ export const zh = {
     hidePassword: '隐藏密码',
   },
   presence: { online: '在线', busy: '忙碌', away: '离开', offline: '离线' },
-  line: { live: '已连接', 'catching-up': '同步中…', offline: '连接已断开，正在重连…' },
+  line: { connecting: '正在连接…', live: '已连接', 'catching-up': '同步中…', offline: '连接已断开，正在重连…' },
   errors: {
     HUB_OFFLINE: '连不上服务器，请检查网络后重试。',
     HUB_REQUEST_INVALID: '填写的内容有误，请检查后重试。',

@@ -5,18 +5,29 @@
 import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowReactive } from 'vue'
 import type { ComposablePart } from '../../../core/sdk/message-parts.ts'
-import type { Conversation, ConversationGroup, ConversationPush, GroupCounts, Message } from '../../../core/sdk/wire/conversation.ts'
-import { ApiError, api, get, query } from '../../../core/ui-kit/api.ts'
+import type { ComposedLetter, Conversation, ConversationGroup, ConversationPush, GroupCounts, Message } from '../../../core/sdk/wire/conversation.ts'
+import { ApiError, api, get, newClientId, query } from '../../../core/ui-kit/api.ts'
 import { useRealtime } from '../../../core/ui-kit/realtime.ts'
 import { useSession } from '../../../core/ui-kit/session.store.ts'
 
-interface Thread {
-  messages: Message[]
-  rev: number
-  /** There are older ones. */
-  more: boolean
-  loading: boolean
+/**
+ * A stretch of a conversation without a gap: however long the talk, a few hundred messages at most. Replaced, never
+ * changed, so that only what is new is drawn.
+ */
+export interface Thread {
+  readonly messages: readonly Message[]
+  readonly rev: number
+  /** There are older ones, newer ones, than are held. */
+  readonly older: boolean
+  readonly newer: boolean
+  readonly loading: 'all' | 'older' | 'newer' | ''
 }
+const pageSize = 50
+/** Held at once; what leaves the far end is fetched again when somebody goes there. */
+const mostHeld = 200
+/** Arrived while somebody reads further up: beyond this they are not held but fetched. */
+const mostWaiting = 600
+const threadsKept = 20
 
 /** Written here, not yet confirmed by the hub. */
 export interface Pending {
@@ -25,6 +36,7 @@ export interface Pending {
   parts: ComposablePart[]
   note: boolean
   replyToId: string | null
+  letter: ComposedLetter | undefined
   state: 'sending' | 'failed'
   error: unknown
   at: string
@@ -34,24 +46,41 @@ interface ListState {
   cursor: string | null
   loaded: boolean
   failed: boolean
+  loading: boolean
 }
 
 export type Sort = 'message' | 'customer'
+interface MessagePage {
+  items: Message[]
+  rev: number
+  more: boolean
+}
 
 export const useConversations = defineStore('conversations', () => {
   const session = useSession()
   const realtime = useRealtime()
   const byId = shallowReactive(new Map<string, Conversation>())
-  const threads = reactive(new Map<string, Thread>())
+  const threads = shallowReactive(new Map<string, Thread>())
   const pending = reactive(new Map<string, Pending[]>())
   const stars = reactive(new Set<string>())
+  const drafts = reactive(new Map<string, string>())
   const lists = reactive(new Map<string, ListState>())
-  const counts = ref<GroupCounts>({ mine: 0, queue: 0, open: 0, starred: 0 })
-  const typing = reactive(new Map<string, { text: string; agentId: string | null; until: number }>())
+  const counts = ref<GroupCounts>({ mine: 0, queue: 0, open: 0, starred: 0, unread: 0 })
+  /** What customers are typing. */
+  const typing = reactive(new Map<string, { text: string; until: number }>())
   const arrived = new Set<(push: ConversationPush, before: Conversation | undefined) => void>()
   let lastSync = ''
 
   const myId = computed(() => session.me?.agent.id ?? '')
+
+  /** May see more than their own and what waits: for those the group "open" is worth showing. */
+  const seesMore = computed(
+    () =>
+      session.me?.rules.some((rule) => {
+        const { action, subject, conditions } = rule as { action: string; subject: string; conditions?: Record<string, unknown> }
+        return ['read', 'manage'].includes(action) && ['conversation', 'all'].includes(subject) && !conditions?.assigneeId && conditions?.status !== 'queued'
+      }) ?? false,
+  )
 
   const belongs = (group: ConversationGroup, c: Conversation): boolean => {
     switch (group) {
@@ -68,26 +97,31 @@ export const useConversations = defineStore('conversations', () => {
     }
   }
 
-  const sorted = (group: ConversationGroup, sort: Sort): Conversation[] =>
-    [...byId.values()]
+  // ISO times and ids compare as they stand; localeCompare would take a frame for five thousand.
+  const sorted = (group: ConversationGroup, sort: Sort): Conversation[] => {
+    const key = (c: Conversation) => (sort === 'customer' ? (c.lastCustomerAt ?? c.lastMessageAt) : c.lastMessageAt)
+    return [...byId.values()]
       .filter((c) => belongs(group, c))
       .sort((a, b) => {
-        const key = (c: Conversation) => (sort === 'customer' ? (c.lastCustomerAt ?? c.lastMessageAt) : c.lastMessageAt)
-        return key(b).localeCompare(key(a)) || b.id.localeCompare(a.id)
+        const [ka, kb] = [key(a), key(b)]
+        return ka < kb ? 1 : ka > kb ? -1 : a.id < b.id ? 1 : -1
       })
+  }
 
   async function loadList(group: ConversationGroup, sort: Sort, more = false): Promise<void> {
     const key = `${group}/${sort}`
     const list = lists.get(key)
-    if (more && !list?.cursor) return
+    if (list?.loading || (more && !list?.cursor)) return
+    const before = { cursor: list?.cursor ?? null, loaded: list?.loaded ?? false }
+    lists.set(key, { ...before, failed: false, loading: true })
     try {
       const page = await get<{ items: Conversation[]; cursor: string | null }>(
         `/conversations${query({ group, sort, limit: 100, cursor: more ? (list?.cursor ?? undefined) : undefined })}`,
       )
       for (const conversation of page.items) keep(conversation)
-      lists.set(key, { cursor: page.cursor, loaded: true, failed: false })
+      lists.set(key, { cursor: page.cursor, loaded: true, failed: false, loading: false })
     } catch (error) {
-      lists.set(key, { cursor: list?.cursor ?? null, loaded: list?.loaded ?? false, failed: true })
+      lists.set(key, { ...before, failed: true, loading: false })
       if (!(error instanceof ApiError)) throw error
     }
   }
@@ -108,31 +142,90 @@ export const useConversations = defineStore('conversations', () => {
     }, 300)
   }
 
-  async function open(id: string): Promise<void> {
-    if (!byId.has(id)) keep(await get<Conversation>(`/conversations/${id}`))
-    if (threads.has(id)) return catchUp(id)
-    threads.set(id, { messages: [], rev: 0, more: false, loading: true })
-    const page = await get<{ items: Message[]; rev: number; more: boolean }>(`/conversations/${id}/messages${query({ limit: 50 })}`).catch((error) => {
-      threads.delete(id)
-      throw error
-    })
-    threads.set(id, { messages: page.items, rev: page.rev, more: page.more, loading: false })
-    // A push that came while it was loading was not applied to it.
-    if ((byId.get(id)?.rev ?? 0) > page.rev) await catchUp(id)
+  const put = (id: string, change: Partial<Thread>): void => {
+    const thread = threads.get(id)
+    if (thread) threads.set(id, { ...thread, ...change })
   }
 
-  async function loadOlder(id: string): Promise<void> {
-    const thread = threads.get(id)
-    const first = thread?.messages[0]
-    if (!thread?.more || thread.loading || !first) return
-    thread.loading = true
-    try {
-      const page = await get<{ items: Message[]; more: boolean }>(`/conversations/${id}/messages${query({ before: first.seq, limit: 50 })}`)
-      thread.messages.unshift(...page.items)
-      thread.more = page.more
-    } finally {
-      thread.loading = false
+  async function open(id: string): Promise<void> {
+    if (!byId.has(id)) keep(await get<Conversation>(`/conversations/${id}`))
+    const known = threads.get(id)
+    // Opened last, forgotten last.
+    if (known) {
+      threads.delete(id)
+      threads.set(id, known)
+      return known.newer ? showLatest(id) : catchUp(id)
     }
+    for (const other of [...threads.keys()].slice(0, Math.max(0, threads.size - threadsKept + 1))) threads.delete(other)
+    await showLatest(id)
+  }
+
+  const newest = (id: string) => get<MessagePage>(`/conversations/${id}/messages${query({ limit: pageSize })}`)
+
+  /** The end of the conversation, whatever was shown before. */
+  async function showLatest(id: string): Promise<void> {
+    await show(id, async () => {
+      const page = await newest(id)
+      return { ...page, older: page.more, newer: false }
+    })
+  }
+
+  /** The stretch around a message, 1 being the first of all. */
+  async function showAround(id: string, seq: number): Promise<void> {
+    const after = Math.max(0, seq - 1 - pageSize / 2)
+    await show(id, async () => {
+      const page = await get<MessagePage>(`/conversations/${id}/messages${query({ after, limit: pageSize })}`)
+      return { ...page, older: (page.items[0]?.seq ?? 1) > 1, newer: page.more }
+    })
+  }
+
+  async function show(id: string, load: () => Promise<MessagePage & { older: boolean; newer: boolean }>): Promise<void> {
+    const before = threads.get(id)
+    threads.set(id, before ? { ...before, loading: 'all' } : { messages: [], rev: 0, older: false, newer: false, loading: 'all' })
+    try {
+      const { items, rev, older, newer } = await load()
+      threads.set(id, { messages: items, rev, older, newer, loading: '' })
+      // A push that came while it was loading was not applied to it.
+      if ((byId.get(id)?.rev ?? 0) > rev) await catchUp(id)
+    } catch (error) {
+      if (before) threads.set(id, { ...before, loading: '' })
+      else threads.delete(id)
+      throw error
+    }
+  }
+
+  /** One page more at an end; as much leaves at the other. */
+  async function loadMore(id: string, end: 'older' | 'newer'): Promise<void> {
+    const thread = threads.get(id)
+    const edge = end === 'older' ? thread?.messages[0] : thread?.messages.at(-1)
+    if (!thread?.[end] || thread.loading || !edge) return
+    put(id, { loading: end })
+    try {
+      const page = await get<MessagePage>(`/conversations/${id}/messages${query({ [end === 'older' ? 'before' : 'after']: edge.seq, limit: pageSize })}`)
+      const now = threads.get(id)
+      if (!now || now.loading !== end) return
+      const known = new Set(now.messages.map((message) => message.seq))
+      const fresh = page.items.filter((message) => !known.has(message.seq))
+      const all = end === 'older' ? [...fresh, ...now.messages] : [...now.messages, ...fresh]
+      const messages = end === 'older' ? all.slice(0, mostHeld) : all.slice(-mostHeld)
+      const cut = messages.length < all.length
+      put(id, {
+        messages,
+        loading: '',
+        ...(end === 'older' ? { older: page.more, newer: now.newer || cut } : { newer: page.more, older: now.older || cut }),
+        // The page may be from before a push that was applied meanwhile: ask again from there.
+        rev: Math.min(now.rev, page.rev),
+      })
+      if (page.rev < now.rev) await catchUp(id)
+    } finally {
+      if (threads.get(id)?.loading === end) put(id, { loading: '' })
+    }
+  }
+
+  /** Somebody at the end of a long talk needs its beginning no more. */
+  function trim(id: string): void {
+    const thread = threads.get(id)
+    if (thread && !thread.newer && thread.messages.length > mostHeld) put(id, { messages: thread.messages.slice(-mostHeld), older: true })
   }
 
   const catching = new Map<string, Promise<void>>()
@@ -148,9 +241,8 @@ export const useConversations = defineStore('conversations', () => {
       for (;;) {
         const thread = threads.get(id)
         if (!thread) return
-        const page = await get<{ items: Message[]; rev: number; more: boolean }>(`/conversations/${id}/messages${query({ afterRev: thread.rev, limit: 200 })}`)
-        merge(thread, page.items)
-        thread.rev = Math.max(thread.rev, page.rev)
+        const page = await get<MessagePage>(`/conversations/${id}/messages${query({ afterRev: thread.rev, limit: 200 })}`)
+        merge(id, page.items, page.rev)
         if (!page.more && !askedAgain.delete(id)) return
       }
     })().finally(() => catching.delete(id))
@@ -158,15 +250,23 @@ export const useConversations = defineStore('conversations', () => {
     return work
   }
 
-  function merge(thread: Thread, messages: readonly Message[]): void {
-    for (const message of messages) {
-      const at = thread.messages.findLastIndex((known) => known.seq <= message.seq)
-      const known = thread.messages[at]
+  function merge(id: string, changed: readonly Message[], rev?: number): void {
+    for (const { clientId } of changed) if (clientId) settle(id, clientId)
+    const thread = threads.get(id)
+    if (!thread) return
+    const messages = [...thread.messages]
+    let { newer } = thread
+    for (const message of changed) {
+      const at = messages.findLastIndex((known) => known.seq <= message.seq)
+      const known = messages[at]
       if (known?.seq === message.seq) {
-        if (known.rev <= message.rev) thread.messages[at] = message
-      } else if (at >= 0 || thread.messages.length === 0 || !thread.more) thread.messages.splice(at + 1, 0, message)
-      if (message.clientId) settle(message.conversationId, message.clientId)
+        if (known.rev <= message.rev) messages[at] = message
+      } else if (at === messages.length - 1 && !newer) {
+        if (messages.length < mostWaiting) messages.push(message)
+        else newer = true
+      } else if (at >= 0 && at < messages.length - 1) messages.splice(at + 1, 0, message)
     }
+    threads.set(id, { ...thread, messages, newer, rev: Math.max(thread.rev, rev ?? 0) })
   }
 
   function settle(conversationId: string, clientId: string): void {
@@ -179,17 +279,17 @@ export const useConversations = defineStore('conversations', () => {
     const { conversation, messages } = push
     const before = byId.get(conversation.id)
     keep(conversation)
+    if (before && isMine(before) && isMine(conversation)) counts.value.unread += Math.max(before.unread, conversation.unread) - before.unread
     refreshCounts()
     const thread = threads.get(conversation.id)
-    if (thread && !thread.loading) {
-      if (conversation.rev === thread.rev + 1) {
-        merge(thread, messages)
-        thread.rev = conversation.rev
-      } else if (conversation.rev > thread.rev) void catchUp(conversation.id).catch(() => undefined)
+    if (thread && thread.loading !== 'all') {
+      if (conversation.rev === thread.rev + 1) merge(conversation.id, messages, conversation.rev)
+      else if (conversation.rev > thread.rev) void catchUp(conversation.id).catch(() => undefined)
     }
     if (messages.some((m) => m.direction === 'in')) typing.delete(conversation.id)
     for (const handler of arrived) handler(push, before)
   }
+  const isMine = (c: Conversation): boolean => belongs('mine', c)
 
   function forget(id: string): void {
     byId.delete(id)
@@ -199,26 +299,26 @@ export const useConversations = defineStore('conversations', () => {
 
   /** After every connect: what changed while we were away. */
   async function resync(): Promise<void> {
-    if (lastSync === '') {
-      lastSync = (await get<{ serverTime: string }>(`/conversations/changes${query({ since: new Date(Date.now() + session.clockSkew).toISOString() })}`))
-        .serverTime
-    } else {
-      let cursor: string | null = null
-      let serverTime = ''
-      do {
-        const page: { items: Conversation[]; cursor: string | null; serverTime: string } = await get(
-          `/conversations/changes${query({ since: lastSync, cursor: cursor ?? undefined })}`,
-        )
-        for (const conversation of page.items) keep(conversation)
-        cursor = page.cursor
-        serverTime ||= page.serverTime
-      } while (cursor)
-      lastSync = serverTime
-      await forgetLost()
-      await Promise.all([...threads.keys()].map((id) => catchUp(id)))
-    }
+    // The first time too: between the first list and the line something may have come.
+    const since = lastSync || (session.me?.serverTime ?? new Date().toISOString())
+    let cursor: string | null = null
+    let serverTime = ''
+    do {
+      const page: { items: Conversation[]; cursor: string | null; serverTime: string } = await get(
+        `/conversations/changes${query({ since, cursor: cursor ?? undefined })}`,
+      )
+      for (const conversation of page.items) keep(conversation)
+      cursor = page.cursor
+      serverTime ||= page.serverTime
+    } while (cursor)
+    lastSync = serverTime
+    await forgetLost()
+    await Promise.all([...threads.keys()].map((id) => catchUp(id)))
+    const [starred, begun] = await Promise.all([get<{ ids: string[] }>('/stars'), get<{ items: { conversationId: string; text: string }[] }>('/drafts')])
     stars.clear()
-    for (const id of (await get<{ ids: string[] }>('/stars')).ids) stars.add(id)
+    for (const id of starred.ids) stars.add(id)
+    drafts.clear()
+    for (const { conversationId, text } of begun.items) drafts.set(conversationId, text)
     refreshCounts()
     // What was written while the line was down goes out now, under the same client id.
     for (const waiting of pending.values()) for (const message of waiting) if (message.state === 'failed' && isOffline(message.error)) void transmit(message)
@@ -236,13 +336,18 @@ export const useConversations = defineStore('conversations', () => {
 
   const isOffline = (error: unknown): boolean => error instanceof ApiError && (error.code === 'HUB_OFFLINE' || error.status === 503)
 
-  function send(conversationId: string, parts: ComposablePart[], options: { note?: boolean; replyToId?: string | null } = {}): void {
+  function send(
+    conversationId: string,
+    parts: ComposablePart[],
+    options: { note?: boolean; replyToId?: string | null; letter?: ComposedLetter | undefined } = {},
+  ): void {
     const message: Pending = {
-      clientId: crypto.randomUUID(),
+      clientId: newClientId(),
       conversationId,
       parts,
       note: options.note ?? false,
       replyToId: options.replyToId ?? null,
+      letter: options.letter,
       state: 'sending',
       error: undefined,
       at: new Date().toISOString(),
@@ -262,11 +367,10 @@ export const useConversations = defineStore('conversations', () => {
         parts: message.parts,
         note: message.note,
         replyToId: message.replyToId,
+        ...(message.letter ? { meta: message.letter } : {}),
       })
-      const thread = threads.get(message.conversationId)
       // The push may have come first; either way it is shown once.
-      if (thread) merge(thread, [stored])
-      settle(message.conversationId, message.clientId)
+      merge(message.conversationId, [stored])
     } catch (error) {
       message.state = 'failed'
       message.error = error
@@ -284,6 +388,7 @@ export const useConversations = defineStore('conversations', () => {
   async function markRead(id: string, seq: number): Promise<void> {
     const conversation = byId.get(id)
     if (!conversation || conversation.assigneeId !== myId.value || conversation.agentReadSeq >= seq) return
+    counts.value.unread = Math.max(0, counts.value.unread - conversation.unread)
     byId.set(id, { ...conversation, unread: 0, agentReadSeq: seq })
     await api('POST', `/conversations/${id}/read`, { seq }).catch(() => undefined)
   }
@@ -308,8 +413,8 @@ export const useConversations = defineStore('conversations', () => {
       realtime.on<ConversationPush>('conversation', applyPush),
       realtime.on<{ id: string }>('conversation.gone', ({ id }) => forget(id)),
       realtime.on<{ conversationId: string; kind: string; agentId: string | null; active: boolean; text?: string }>('ephemeral', (event) => {
-        if (event.kind !== 'typing') return
-        if (event.active) typing.set(event.conversationId, { text: event.text ?? '', agentId: event.agentId, until: Date.now() + 8_000 })
+        if (event.kind !== 'typing' || event.agentId !== null) return
+        if (event.active) typing.set(event.conversationId, { text: event.text ?? '', until: Date.now() + 8_000 })
         else typing.delete(event.conversationId)
       }),
       realtime.onResync(resync),
@@ -329,22 +434,29 @@ export const useConversations = defineStore('conversations', () => {
     return () => void arrived.delete(handler)
   }
 
-  const unread = computed(() => [...byId.values()].reduce((sum, c) => sum + (c.assigneeId === myId.value && c.status === 'open' ? c.unread : 0), 0))
+  /** Of all of one's own, whether the list has come to them or not. */
+  const unread = computed(() => counts.value.unread)
 
   return {
     byId,
     threads,
     pending,
     stars,
+    drafts,
     lists,
     counts,
     typing,
     myId,
+    seesMore,
     unread,
     sorted,
     loadList,
+    keep,
     open,
-    loadOlder,
+    loadMore,
+    showLatest,
+    showAround,
+    trim,
     send,
     transmit,
     discard,

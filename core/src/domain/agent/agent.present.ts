@@ -1,7 +1,7 @@
 /** The only way agents become JSON. */
 import type { Colleague, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
 import type { Em } from '../../db/orm.ts'
-import { presenceTtlMs } from '../conversation/assign-conversation.ts'
+import { presenceTtlMs } from '../assignment/choose-agent.ts'
 import { SkillGroupMember } from '../department/department.entity.ts'
 import { type Agent, AgentRole, type Presence } from './agent.entity.ts'
 

@@ -240,7 +240,7 @@ export async function lockConversations(em: Em, ids: readonly string[]): Promise
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-export const visibilityOf = ({ assigneeId, departmentId, status }: Conversation): Visibility => ({ assigneeId, departmentId, status })
+export const visibilityOf = ({ assigneeId, departmentId, status }: Visibility): Visibility => ({ assigneeId, departmentId, status })
 
 /**
  * Changes one conversation: locks it, lets `work` change it, writes, commits, then tells everybody.

@@ -24,6 +24,7 @@ import { changeConversation, changesPage } from './change.ts'
 import { closeConversation } from './close-conversation.ts'
 import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
+import { findByContact } from './find-by-contact.ts'
 import { recallMessage } from './recall-message.ts'
 
 /** A change seen this long ago may have committed after a later one: ask again from before it. */
@@ -35,10 +36,13 @@ const ListQuery = Type.Object({
   sort: Type.Optional(Type.Union([Type.Literal('message'), Type.Literal('customer')])),
 })
 const MessagesQuery = Type.Object({
+  /** Older than this number, newest of them; or newer than it, oldest of them. */
   before: Type.Optional(Type.Integer({ minimum: 1 })),
+  after: Type.Optional(Type.Integer({ minimum: 0 })),
   afterRev: Type.Optional(Type.Integer({ minimum: 0 })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
 })
+const JumpQuery = Type.Object({ q: Type.String({ minLength: 1, maxLength: 60 }) })
 
 /** May this actor do it with this conversation? */
 export const may = (ability: MongoAbility, action: string, conversation: Conversation): boolean =>
@@ -81,7 +85,17 @@ export function conversationRoutes(app: App, hub: Hub): void {
       const where = await groupWhere(em, actor, group)
       return where ? em.count(Conversation, where) : 0
     }
-    return { mine: await count('mine'), queue: await count('queue'), open: await count('open'), starred: await count('starred') }
+    const [{ unread = 0 } = {}] = (await em.execute('select sum(unread) as unread from conversation where assignee_id = ? and status = ?', [
+      actor.agent.id,
+      'open',
+    ])) as { unread: number | string | null }[]
+    return {
+      mine: await count('mine'),
+      queue: await count('queue'),
+      open: await count('open'),
+      starred: await count('starred'),
+      unread: Number(unread ?? 0),
+    }
   })
 
   // What an absent client missed: everything it may see that changed since, oldest change first.
@@ -114,6 +128,16 @@ export function conversationRoutes(app: App, hub: Hub): void {
     return { ids: rows.map((row) => row.id) }
   })
 
+  // A jump by who it is: the contacts' names and numbers, never a field that the reader sees masked.
+  app.get(
+    '/api/conversations/jump',
+    { config, schema: { querystring: JumpQuery, response: { 200: Type.Object({ items: Type.Array(WireConversation) }) } } },
+    async (request) => {
+      const actor = actorOf(request)
+      return { items: await present(hub.em(), actor, await findByContact(hub.em(), actor, request.query.q)) }
+    },
+  )
+
   app.get('/api/conversations/:id', { config, schema: { params: IdParams, response: { 200: WireConversation } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
@@ -128,7 +152,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     async (request) => {
       const em = hub.em()
       const conversation = await findReadable(em, actorOf(request), request.params.id)
-      const { before, afterRev, limit = 50 } = request.query
+      const { before, after, afterRev, limit = 50 } = request.query
       const conversationId = conversation.id
       // `rev` is read before the messages: what changes in between is fetched again, never missed.
       if (afterRev !== undefined) {
@@ -142,6 +166,10 @@ export function conversationRoutes(app: App, hub: Hub): void {
         // A revision can carry several messages: the next page starts again at the last one seen.
         const more = rows.length > size
         return { items: page.map(presentMessage), rev: more ? Math.max(afterRev, (page.at(-1)?.rev ?? 1) - 1) : conversation.rev, more }
+      }
+      if (after !== undefined) {
+        const rows = await em.find(Message, { conversationId, seq: { $gt: after } }, { orderBy: { seq: 'asc' }, limit: limit + 1, disableIdentityMap: true })
+        return { items: rows.slice(0, limit).map(presentMessage), rev: conversation.rev, more: rows.length > limit }
       }
       const rows = await em.find(
         Message,
@@ -173,6 +201,15 @@ export function conversationRoutes(app: App, hub: Hub): void {
     })
     if (!duplicate) hub.metrics.messages.inc({ direction: message.direction, channel: 'all' })
     return reply.status(201).send(presentMessage(message))
+  })
+
+  // One that is answered to but lies outside what a client holds.
+  app.get('/api/messages/:id', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
+    const em = hub.em()
+    const message = await em.findOne(Message, { id: request.params.id }, { disableIdentityMap: true })
+    if (!message) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
+    await findReadable(em, actorOf(request), message.conversationId)
+    return presentMessage(message)
   })
 
   app.post('/api/messages/:id/resend', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
@@ -276,6 +313,13 @@ export function conversationRoutes(app: App, hub: Hub): void {
   app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: DraftBody } } }, async (request) => {
     const draft = await hub.em().findOne(Draft, { agentId: actorOf(request).agent.id, conversationId: request.params.id }, { disableIdentityMap: true })
     return { text: draft?.content.text ?? '' }
+  })
+
+  // What the list marks as begun.
+  const Drafts = Type.Object({ items: Type.Array(Type.Object({ conversationId: Id, text: Type.String() })) })
+  app.get('/api/drafts', { config, schema: { response: { 200: Drafts } } }, async (request) => {
+    const rows = await hub.em().find(Draft, { agentId: actorOf(request).agent.id }, { orderBy: { updatedAt: 'desc' }, limit: 200, disableIdentityMap: true })
+    return { items: rows.map(({ conversationId, content }) => ({ conversationId, text: [...content.text].slice(0, 100).join('') })) }
   })
 
   app.put('/api/conversations/:id/draft', { config, schema: { params: IdParams, body: DraftBody, response: { 200: Ok } } }, async (request) => {

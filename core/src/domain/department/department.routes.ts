@@ -9,6 +9,7 @@ import { newId } from '../../db/types.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
+import { AssignmentRule } from '../assignment/assignment-rule.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
 
@@ -60,6 +61,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
     const { id } = request.params
     const used = (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
     if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
+    await em.nativeDelete(AssignmentRule, { scope: 'department', targetId: id })
     if ((await em.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
     changed()
     return { ok: true as const }
@@ -103,6 +105,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
     await hub.em().transactional(async (tx) => {
       if ((await tx.count(Inbox, { skillGroupId: id })) > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'An inbox gives its conversations to this group')
       await tx.nativeDelete(SkillGroupMember, { skillGroupId: id })
+      await tx.nativeDelete(AssignmentRule, { scope: 'skillGroup', targetId: id })
       if ((await tx.nativeDelete(SkillGroup, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
     })
     return { ok: true as const }

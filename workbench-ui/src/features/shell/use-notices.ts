@@ -4,9 +4,12 @@ import { onUnmounted, watchEffect } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { useConversations } from '../../stores/conversations.store.ts'
+import { previewText } from '../preview.ts'
 
 export const soundOn = useLocalStorage('huike.sound', true)
 export const desktopOn = useLocalStorage('huike.desktop', false)
+/** Whether to offer notices of the browser: once, when a message came that nobody was looking at. */
+export const offerDesktop = useLocalStorage<'not yet' | 'now' | 'done'>('huike.desktop.offer', 'not yet')
 
 let context: AudioContext | undefined
 /** Two soft tones, made here: no file to load. */
@@ -39,10 +42,15 @@ export function useNotices(): void {
     const assigned = before?.assigneeId !== conversations.myId
     const last = messages.findLast((m) => m.direction === 'in' && !m.meta?.automatic)
     if (!assigned && !last) return
+    if (document.hidden && offerDesktop.value === 'not yet' && !desktopOn.value && 'Notification' in globalThis && Notification.permission === 'default')
+      offerDesktop.value = 'now'
     if (soundOn.value && (document.hidden || router.currentRoute.value.params.id !== conversation.id)) chime()
-    if (desktopOn.value && document.hidden && Notification.permission === 'granted') {
+    if (desktopOn.value && document.hidden && 'Notification' in globalThis && Notification.permission === 'granted') {
       const name = conversation.contact.title
-      const notice = new Notification(t(assigned ? 'notice.assigned' : 'notice.newMessage', { name }), { body: conversation.preview, tag: conversation.id })
+      const notice = new Notification(t(assigned ? 'notice.assigned' : 'notice.newMessage', { name }), {
+        body: previewText(conversation, t),
+        tag: conversation.id,
+      })
       notice.onclick = () => {
         focus()
         void router.push(`/conversations/mine/${conversation.id}`)
@@ -56,6 +64,12 @@ export function useNotices(): void {
   })
 }
 
-export async function toggleDesktop(): Promise<void> {
-  desktopOn.value = !desktopOn.value && (await Notification.requestPermission()) === 'granted'
+/** Returns what came of it: a browser that has once said no does not ask again. */
+export async function toggleDesktop(): Promise<'on' | 'off' | 'refused'> {
+  const wanted = !desktopOn.value
+  // Not there on plain HTTP.
+  const granted = wanted && 'Notification' in globalThis && (await Notification.requestPermission()) === 'granted'
+  desktopOn.value = granted
+  offerDesktop.value = 'done'
+  return granted ? 'on' : wanted ? 'refused' : 'off'
 }

@@ -1,0 +1,232 @@
+/** Who gets a conversation: the rules, the fallbacks, the explanation, and two that choose at once. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import type { AssignmentExplanation } from '../../core/sdk/wire/assignment.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
+import { AssignmentRule } from '../../core/src/domain/assignment/assignment-rule.entity.ts'
+import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Department, SkillGroup } from '../../core/src/domain/department/department.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { makePlace, profiles } from '../support/profiles.ts'
+import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+
+/** A department of a test's own, its people and its inbox: nobody else's load touches it. */
+async function team(world: World, people: Partial<Agent>[], parentId: string | null = null) {
+  const department = { id: newId(), name: '组', parentId, createdAt: new Date() } as Department
+  await world.hub.em().insert(Department, department)
+  const members: Person[] = []
+  for (const [i, fields] of people.entries()) members.push(await world.person(`组员${i}`, 'agent', { departmentId: department.id, ...fields }))
+  return { department, members, inbox: await world.inbox('mock', {}, { departmentId: department.id }) }
+}
+let customers = 0
+async function come(world: World, inbox: Inbox, who = `c${++customers}`): Promise<Conversation> {
+  const [accepted] = await world.say(inbox, who, '你好')
+  return world.hub.em().findOneOrFail(Conversation, { id: accepted?.conversationId ?? '' }, { disableIdentityMap: true })
+}
+const rule = (world: World, scope: AssignmentRule['scope'], targetId: string, fields: Partial<AssignmentRule>) =>
+  world.hub
+    .em()
+    .insert(AssignmentRule, { id: newId(), scope, targetId, strategy: 'leastLoaded', maxOpen: null, whenFull: 'queue', updatedAt: new Date(), ...fields })
+const explain = async (admin: Person, inbox: Inbox): Promise<AssignmentExplanation> =>
+  (await admin.call('GET', `/api/assignment-rules/explain?inboxId=${inbox.id}`)).body
+
+await onEveryProfile('assignment', [found(manifest)], (world) => {
+  test('least loaded first, never beyond the cap, then the queue; room gives the oldest away', async () => {
+    const { members, inbox } = await team(world(), [{ capacity: 2 }, { capacity: 1 }])
+    const [a, b] = members.map(({ id }) => id)
+    const got = [await come(world(), inbox), await come(world(), inbox), await come(world(), inbox)]
+    assert.deepEqual(got.map(({ assigneeId }) => assigneeId).sort(), [a, a, b].sort())
+    const [first, second] = [await come(world(), inbox), await come(world(), inbox)]
+    assert.deepEqual([first.status, second.status], ['queued', 'queued'])
+    await closeConversation(world().hub, got.find(({ assigneeId }) => assigneeId === b)?.id ?? '', 'agent', null)
+    const em = world().hub.em()
+    assert.equal((await em.findOneOrFail(Conversation, { id: first.id }, { disableIdentityMap: true })).assigneeId, b)
+    assert.equal((await em.findOneOrFail(Conversation, { id: second.id }, { disableIdentityMap: true })).status, 'queued')
+  })
+
+  test('in turn, whatever they have; the rule of the inbox before the one of the department', async () => {
+    const { department, members, inbox } = await team(world(), [{ openCount: 5 }, { openCount: 0 }, { openCount: 2 }])
+    await rule(world(), 'department', department.id, { strategy: 'leastLoaded' })
+    await rule(world(), 'inbox', inbox.id, { strategy: 'roundRobin' })
+    const got: (string | null | undefined)[] = []
+    for (let i = 0; i < 6; i++) got.push((await come(world(), inbox)).assigneeId)
+    assert.equal(new Set(got.slice(0, 3)).size, 3)
+    assert.deepEqual(got.slice(3), got.slice(0, 3))
+    assert.deepEqual(new Set(got), new Set(members.map(({ id }) => id)))
+  })
+
+  test('a rule of the department above counts below; its cap is the lesser one', async () => {
+    const above = await team(world(), [])
+    const { inbox } = await team(world(), [{ capacity: 50 }], above.department.id)
+    await rule(world(), 'department', above.department.id, { maxOpen: 2 })
+    const got = [await come(world(), inbox), await come(world(), inbox), await come(world(), inbox)]
+    assert.deepEqual(
+      got.map(({ status }) => status),
+      ['open', 'open', 'queued'],
+    )
+  })
+
+  test('whoever served them last, and somebody else when that one is busy', async () => {
+    const { members, inbox } = await team(world(), [{}, {}, {}])
+    await rule(world(), 'inbox', inbox.id, { strategy: 'lastAgent' })
+    const first = await come(world(), inbox, 'regular')
+    await closeConversation(world().hub, first.id, 'agent', null)
+    for (let i = 0; i < 3; i++) await come(world(), inbox)
+    const again = await come(world(), inbox, 'regular')
+    assert.equal(again.assigneeId, first.assigneeId)
+    await closeConversation(world().hub, again.id, 'agent', null)
+    await members.find(({ id }) => id === first.assigneeId)?.call('PUT', '/api/me/presence', { presence: 'busy' })
+    assert.notEqual((await come(world(), inbox, 'regular')).assigneeId, first.assigneeId)
+  })
+
+  test('when nobody has room: everybody with a free hand, or the least loaded beyond the cap; nobody there is always the queue', async () => {
+    const full = { capacity: 1, openCount: 1 }
+    const overflow = await team(world(), [full])
+    await rule(world(), 'inbox', overflow.inbox.id, { whenFull: 'everybody' })
+    const helper = await world().person('外组', 'agent', { openCount: -9 })
+    assert.equal((await come(world(), overflow.inbox)).assigneeId, helper.id)
+
+    const forced = await team(world(), [{ ...full, openCount: 3 }, full])
+    await rule(world(), 'inbox', forced.inbox.id, { whenFull: 'force' })
+    assert.equal((await come(world(), forced.inbox)).assigneeId, forced.members[1]?.id)
+
+    const gone = await team(world(), [{ presence: 'away' }, { seenAt: new Date(0) }])
+    await rule(world(), 'inbox', gone.inbox.id, { whenFull: 'force' })
+    assert.equal((await come(world(), gone.inbox)).status, 'queued')
+  })
+
+  test('a busy one gets it only when all who are there are busy', async () => {
+    const { members, inbox } = await team(world(), [{ presence: 'busy', openCount: 0 }, { openCount: 4 }])
+    assert.equal((await come(world(), inbox)).assigneeId, members[1]?.id)
+    await members[1]?.call('PUT', '/api/me/presence', { presence: 'away' })
+    assert.equal((await come(world(), inbox)).assigneeId, members[0]?.id)
+  })
+
+  test('a full department does not hold up the people of another', async () => {
+    const stuck = await team(world(), [{ presence: 'away' }])
+    for (let i = 0; i < 55; i++) await come(world(), stuck.inbox)
+    const { members, inbox } = await team(world(), [{ presence: 'away' }])
+    const waiting = await come(world(), inbox)
+    await members[0]?.call('PUT', '/api/me/presence', { presence: 'online' })
+    assert.equal((await world().hub.em().findOneOrFail(Conversation, { id: waiting.id }, { disableIdentityMap: true })).assigneeId, members[0]?.id)
+  })
+
+  test('the explanation names the one who then gets it, and why the others do not', async () => {
+    const admin = await world().person('管理员', 'admin', { presence: 'away' })
+    const { inbox, department } = await team(world(), [
+      { openCount: 3 },
+      { openCount: 1 },
+      { capacity: 1, openCount: 1 },
+      { presence: 'busy' },
+      { presence: 'away' },
+      { seenAt: new Date(0) },
+    ])
+    const told = await explain(admin, inbox)
+    assert.equal(told.outcome, 'routed')
+    assert.equal(told.rule.scope, 'hub')
+    assert.deepEqual(
+      told.people.map(({ verdict }) => verdict),
+      ['next', 'ready', 'full', 'busy', 'away', 'offline'],
+    )
+    assert.equal((await come(world(), inbox)).assigneeId, told.agentId)
+    const made = await admin.call('PUT', '/api/assignment-rules', {
+      scope: 'department',
+      targetId: department.id,
+      strategy: 'roundRobin',
+      maxOpen: 1,
+      whenFull: 'queue',
+    })
+    assert.equal(made.status, 200)
+    const after = await explain(admin, inbox)
+    assert.deepEqual([after.outcome, after.agentId, after.rule.id], ['queued', null, made.body.id])
+    assert.equal((await come(world(), inbox)).status, 'queued')
+    assert.equal((await admin.call('DELETE', `/api/assignment-rules/${made.body.id}`)).status, 200)
+    assert.equal((await explain(admin, inbox)).outcome, 'routed')
+  })
+
+  test('rules: saved once, refused for who may not and for what is not there, gone with their department', async () => {
+    const admin = await world().person('管理员', 'admin', { presence: 'away' })
+    const agent = await world().person('客服', 'agent', { presence: 'away' })
+    const em = world().hub.em()
+    const department = { id: newId(), name: '没人的组', parentId: null, createdAt: new Date() } as Department
+    await em.insert(Department, department)
+    const group = { id: newId(), name: '技能组', createdAt: new Date() } as SkillGroup
+    await em.insert(SkillGroup, group)
+    const body = { scope: 'skillGroup', targetId: group.id, strategy: 'lastAgent', whenFull: 'force' }
+    const ids = [await admin.call('PUT', '/api/assignment-rules', body), await admin.call('PUT', '/api/assignment-rules', { ...body, maxOpen: 7 })].map(
+      (answer) => answer.body.id,
+    )
+    assert.equal(ids[0], ids[1])
+    assert.equal((await em.findOneOrFail(AssignmentRule, { id: ids[0] }, { disableIdentityMap: true })).maxOpen, 7)
+    for (const [method, url, sent] of [
+      ['GET', '/api/assignment-rules'],
+      ['PUT', '/api/assignment-rules', body],
+      ['DELETE', `/api/assignment-rules/${ids[0]}`],
+      ['GET', `/api/assignment-rules/explain?inboxId=${newId()}`],
+    ] as const)
+      assert.deepEqual([(await agent.call(method, url, sent)).status], [403], `${method} ${url}`)
+    assert.equal((await admin.call('PUT', '/api/assignment-rules', { ...body, targetId: newId() })).body.code, 'HUB_NOT_FOUND')
+    assert.equal((await admin.call('PUT', '/api/assignment-rules', { ...body, strategy: 'dice' })).body.code, 'HUB_REQUEST_INVALID')
+    assert.equal((await admin.call('PUT', '/api/assignment-rules', { ...body, maxOpen: 0 })).body.code, 'HUB_REQUEST_INVALID')
+    assert.equal((await admin.call('GET', `/api/assignment-rules/explain?inboxId=${newId()}`)).status, 404)
+    assert.equal((await admin.call('PUT', '/api/assignment-rules', { ...body, scope: 'department', targetId: department.id })).status, 200)
+    assert.equal((await admin.call('DELETE', `/api/skill-groups/${group.id}`)).status, 200)
+    assert.equal((await admin.call('DELETE', `/api/departments/${department.id}`)).status, 200)
+    assert.equal(await em.count(AssignmentRule, { targetId: { $in: [group.id, department.id] } }), 0)
+  })
+
+  for (const strategy of ['leastLoaded', 'roundRobin'] as const)
+    test(`thirty at once (${strategy}): evenly, to the cap, and the rest waits`, async () => {
+      const { members, inbox } = await team(world(), [{ capacity: 8 }, { capacity: 8 }, { capacity: 8 }])
+      await rule(world(), 'inbox', inbox.id, { strategy })
+      const got = await Promise.all(Array.from({ length: 30 }, () => come(world(), inbox)))
+      assert.deepEqual(
+        members.map(({ id }) => got.filter(({ assigneeId }) => assigneeId === id).length),
+        [8, 8, 8],
+      )
+      assert.equal(got.filter(({ status }) => status === 'queued').length, 6)
+      const agents = await world()
+        .hub.em()
+        .find(Agent, { id: { $in: members.map(({ id }) => id) } }, { disableIdentityMap: true })
+      assert.deepEqual(
+        agents.map(({ openCount }) => openCount),
+        [8, 8, 8],
+      )
+    })
+})
+
+const served = (await profiles()).includes('served')
+describe('two processes that assign at once', { skip: served ? false : 'needs MariaDB and Redis' }, () => {
+  let worlds: World[] = []
+  before(async () => {
+    const place = await makePlace('served')
+    worlds = await Promise.all([0, 1].map(() => startWorld(place, [found(mockChannel().manifest)])))
+  })
+  after(async () => {
+    await Promise.all(worlds.map((world) => world.running.stop()))
+    await worlds[0]?.place.remove()
+  })
+
+  for (const strategy of ['leastLoaded', 'roundRobin'] as const)
+    test(`nobody gets two while a colleague has none, nobody goes beyond the cap (${strategy})`, async () => {
+      const [a, b] = worlds as [World, World]
+      const { members, inbox } = await team(a, [{ capacity: 5 }, { capacity: 5 }, { capacity: 5 }, { capacity: 5 }])
+      await rule(a, 'inbox', inbox.id, { strategy })
+      const counts = async () => {
+        const agents = await a.hub.em().find(Agent, { id: { $in: members.map(({ id }) => id) } }, { disableIdentityMap: true })
+        return agents.map(({ openCount }) => openCount)
+      }
+      for (let round = 1; round <= 3; round++) {
+        await Promise.all(Array.from({ length: 4 }, (_, i) => come(i % 2 ? a : b, inbox)))
+        assert.deepEqual(await counts(), [round, round, round, round])
+      }
+      const rest = await Promise.all(Array.from({ length: 12 }, (_, i) => come(i % 2 ? a : b, inbox)))
+      await eventually(async () => (await counts()).every((count) => count === 5), 'everybody full')
+      assert.equal(rest.filter(({ status }) => status === 'queued').length, 4)
+    })
+})

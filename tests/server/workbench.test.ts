@@ -1,0 +1,206 @@
+/** What the workbench lives on besides the two rivers: who else is here, pages both ways, the jump, drafts, counts. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { io, type Socket } from 'socket.io-client'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { makePlace, profiles } from '../support/profiles.ts'
+import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+
+interface Heard {
+  conversationId: string
+  kind: 'typing' | 'viewing'
+  agentId: string | null
+  active: boolean
+}
+async function ears(world: World, person: Person) {
+  const heard: Heard[] = []
+  const socket: Socket = io(world.url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: person.cookie }, reconnection: false })
+  await new Promise((resolve) => socket.once('ready', resolve))
+  socket.on('ephemeral', (event: Heard) => heard.push(event))
+  /** The last word about a colleague in a conversation. */
+  const last = (agentId: string, kind: Heard['kind'] = 'viewing') => heard.findLast((event) => event.agentId === agentId && event.kind === kind)?.active
+  return { socket, heard, last, stop: () => socket.disconnect() }
+}
+/** Everything said before on this socket has been heard when this has. */
+const settled = (person: Person) => person.call('GET', '/api/me')
+
+async function talk(world: World, assignee: Person, who = newId()): Promise<string> {
+  const [accepted] = await world.say(await world.inbox('mock'), who, '你好')
+  const id = accepted?.conversationId ?? ''
+  await world.hub.em().nativeUpdate(Conversation, { id }, { assigneeId: assignee.id, status: 'open' })
+  return id
+}
+
+function viewingTests(two: () => [World, World]): void {
+  test('who looks and who answers is told to those who may see it, until they leave or their line breaks', async () => {
+    const [a, b] = two()
+    const owner = await a.person('周敏', 'owner', { presence: 'away' })
+    const boss = await b.person('王芳', 'admin', { presence: 'away' })
+    const stranger = await b.person('路人', 'agent', { presence: 'away' })
+    const id = await talk(a, owner)
+    const [first, second, outside] = [await ears(a, owner), await ears(b, boss), await ears(b, stranger)]
+    first.socket.emit('viewing', { conversationId: id, active: true })
+    await eventually(() => second.last(owner.id) === true, 'the first one seen by the second')
+    // Who comes later learns of who was there, and the other way round.
+    second.socket.emit('viewing', { conversationId: id, active: true })
+    await eventually(() => first.last(boss.id) === true, 'the second one seen by the first')
+    const late = await ears(b, await b.person('陈晨', 'admin', { presence: 'away' }))
+    late.socket.emit('viewing', { conversationId: id, active: true })
+    await eventually(() => late.last(owner.id) === true && late.last(boss.id) === true, 'both seen by the third')
+    second.socket.emit('typing', { conversationId: id, active: true })
+    await eventually(() => first.last(boss.id, 'typing') === true, 'the answering')
+    // Who may not see the conversation looks at nothing, and hears nothing.
+    outside.socket.emit('viewing', { conversationId: id, active: true })
+    outside.socket.emit('typing', { conversationId: id, active: true })
+    second.socket.emit('viewing', { conversationId: id, active: false })
+    await eventually(() => first.last(boss.id) === false, 'the leaving')
+    late.stop()
+    await eventually(() => first.heard.some((event) => event.kind === 'viewing' && !event.active && event.agentId !== boss.id), 'the broken line')
+    assert.deepEqual(outside.heard, [])
+    assert.equal(first.last(stranger.id), undefined)
+    assert.equal(first.last(stranger.id, 'typing'), undefined)
+    first.stop()
+    second.stop()
+    outside.stop()
+  })
+
+  test('whoever loses sight of a conversation no longer looks at it', async () => {
+    const [a, b] = two()
+    const agent = await a.person('小卫', 'agent', { presence: 'busy' })
+    const boss = await b.person('老板', 'owner', { presence: 'busy' })
+    const id = await talk(a, agent)
+    const [watcher, looking] = [await ears(b, boss), await ears(a, agent)]
+    looking.socket.emit('viewing', { conversationId: id, active: true })
+    await eventually(() => watcher.last(agent.id) === true, 'the looking')
+    assert.equal((await boss.call('POST', `/api/conversations/${id}/transfer`, { agentId: boss.id })).status, 200)
+    await eventually(() => watcher.last(agent.id) === false, 'the end of it')
+    watcher.stop()
+    looking.stop()
+  })
+}
+
+await onEveryProfile('the workbench', [found(manifest)], (world) => {
+  viewingTests(() => [world(), world()])
+
+  test('who may look but not answer is not shown as answering', async () => {
+    const em = world().hub.em()
+    const looker = await world().person('看客', 'agent', { presence: 'away' })
+    const role = { id: newId(), builtin: null, name: '只看', grants: [{ permission: 'conversation.read', scope: 'all' as const }], createdAt: new Date() }
+    await em.insert(Role, role)
+    await em.nativeDelete(AgentRole, { agentId: looker.id })
+    await em.insert(AgentRole, { agentId: looker.id, roleId: role.id })
+    world().hub.access.clear()
+    const owner = await world().person('周敏', 'owner', { presence: 'away' })
+    const id = await talk(world(), owner)
+    const [mine, theirs] = [await ears(world(), owner), await ears(world(), looker)]
+    theirs.socket.emit('typing', { conversationId: id, active: true })
+    theirs.socket.emit('viewing', { conversationId: id, active: true })
+    await eventually(() => mine.last(looker.id) === true, 'the looking')
+    await settled(owner)
+    assert.equal(mine.last(looker.id, 'typing'), undefined)
+    for (const bad of [null, 7, {}, { conversationId: 'x', active: true }, { conversationId: newId(), active: true }]) theirs.socket.emit('viewing', bad)
+    await settled(looker)
+    mine.stop()
+    theirs.stop()
+  })
+
+  test('a thread is read from any place, both ways, and one message by itself', async () => {
+    const owner = await world().person('周敏', 'owner', { presence: 'away' })
+    const stranger = await world().person('路人', 'agent', { presence: 'away' })
+    const id = await talk(world(), owner)
+    for (let i = 0; i < 6; i++)
+      await owner.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [{ type: 'text', text: `第 ${i} 句` }], note: true })
+    const seqs = async (query: string) => {
+      const { body } = await owner.call('GET', `/api/conversations/${id}/messages?${query}`)
+      return [body.items.map((message: { seq: number }) => message.seq), body.more]
+    }
+    const all = (await seqs('limit=200'))[0] as number[]
+    assert.deepEqual(await seqs('after=0&limit=3'), [all.slice(0, 3), true])
+    assert.deepEqual(await seqs(`after=${all[2]}&limit=200`), [all.slice(3), false])
+    assert.deepEqual(await seqs(`before=${all[3]}&limit=2`), [all.slice(1, 3), true])
+    const [message] = (await owner.call('GET', `/api/conversations/${id}/messages?limit=1`)).body.items
+    assert.equal((await owner.call('GET', `/api/messages/${message.id}`)).body.id, message.id)
+    assert.equal((await stranger.call('GET', `/api/messages/${message.id}`)).status, 404)
+    assert.equal((await owner.call('GET', `/api/messages/${newId()}`)).status, 404)
+  })
+
+  test('the jump finds by number, nickname, remark and what one may see of the person, within what one may see', async () => {
+    const em = world().hub.em()
+    const owner = await world().person('周敏', 'owner', { presence: 'away' })
+    const agent = await world().person('小何', 'agent', { presence: 'away' })
+    const [mine, other] = [await talk(world(), agent), await talk(world(), owner)]
+    const contactOf = async (id: string) => (await em.findOneOrFail(Conversation, { id }, { disableIdentityMap: true })).contactId
+    await em.nativeUpdate(Contact, { id: await contactOf(mine) }, { nickname: '杭州茶馆_甲', phone: '13800138000' })
+    await em.nativeUpdate(Contact, { id: await contactOf(other) }, { remark: '杭州茶馆的老板' })
+    const jump = async (person: Person, q: string) =>
+      (await person.call('GET', `/api/conversations/jump?q=${encodeURIComponent(q)}`)).body.items.map((item: { id: string }) => item.id)
+    assert.deepEqual((await jump(owner, '杭州茶馆')).sort(), [mine, other].sort())
+    assert.deepEqual(await jump(agent, '杭州茶馆'), [mine])
+    assert.deepEqual(await jump(agent, '馆_甲'), [mine])
+    assert.deepEqual(await jump(agent, '%'), [])
+    assert.deepEqual(await jump(agent, '138001380'), [mine])
+    const { number } = await em.findOneOrFail(Contact, { id: await contactOf(other) }, { disableIdentityMap: true })
+    assert.deepEqual(await jump(owner, `#${number}`), [other])
+    const role = {
+      id: newId(),
+      builtin: null,
+      name: '不看电话',
+      grants: [
+        { permission: 'conversation.read', scope: 'all' as const },
+        { permission: 'contact.personal', fields: ['name'] },
+      ],
+      createdAt: new Date(),
+    }
+    await em.insert(Role, role)
+    await em.nativeDelete(AgentRole, { agentId: agent.id })
+    await em.insert(AgentRole, { agentId: agent.id, roleId: role.id })
+    world().hub.access.clear()
+    assert.deepEqual(await jump(agent, '138001380'), [])
+    assert.equal((await agent.call('GET', '/api/conversations/jump?q=')).body.code, 'HUB_REQUEST_INVALID')
+  })
+
+  test('a draft is on the hub: another browser of the same agent has it, nobody else does', async () => {
+    const agent = await world().person('小何', 'agent', { presence: 'away' })
+    const owner = await world().person('周敏', 'owner', { presence: 'away' })
+    const id = await talk(world(), agent)
+    assert.equal((await agent.call('PUT', `/api/conversations/${id}/draft`, { text: '您好，发票' })).status, 200)
+    const elsewhere = await world().signIn(agent.agent)
+    assert.equal((await elsewhere.call('GET', `/api/conversations/${id}/draft`)).body.text, '您好，发票')
+    assert.equal((await owner.call('GET', `/api/conversations/${id}/draft`)).body.text, '')
+    assert.deepEqual((await elsewhere.call('GET', '/api/drafts')).body.items, [{ conversationId: id, text: '您好，发票' }])
+    assert.deepEqual((await owner.call('GET', '/api/drafts')).body.items, [])
+    await elsewhere.call('PUT', `/api/conversations/${id}/draft`, { text: '' })
+    assert.equal((await agent.call('GET', `/api/conversations/${id}/draft`)).body.text, '')
+    assert.equal((await agent.call('PUT', `/api/conversations/${newId()}/draft`, { text: 'x' })).status, 404)
+  })
+
+  test('unread counts every open conversation of one’s own, seen or not', async () => {
+    const agent = await world().person('小何', 'agent', { presence: 'away' })
+    const before = (await agent.call('GET', '/api/conversations/counts')).body.unread
+    await talk(world(), agent)
+    await talk(world(), agent)
+    assert.equal((await agent.call('GET', '/api/conversations/counts')).body.unread, before + 2)
+  })
+})
+
+const served = (await profiles()).includes('served')
+describe('the workbench on two processes', { skip: served ? false : 'needs MariaDB and Redis' }, () => {
+  let worlds: [World, World]
+  before(async () => {
+    const place = await makePlace('served')
+    const [a, b] = await Promise.all([0, 1].map(() => startWorld(place, [found(mockChannel().manifest)])))
+    worlds = [a as World, b as World]
+  })
+  after(async () => {
+    await Promise.all(worlds.map((world) => world.running.stop()))
+    await worlds[0].place.remove()
+  })
+  viewingTests(() => worlds)
+})
