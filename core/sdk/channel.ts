@@ -22,9 +22,16 @@ export interface ChannelCapabilities {
   maxTextLength?: number
   /** Largest file, in bytes. */
   maxFileSize?: number
-  /** How long after the customer's last message the agent may write, in milliseconds; absent = for ever. */
-  replyWindowMs?: number
-  /** Can a sent message be taken back, and for how long (milliseconds)? */
+  /**
+   * The platform lets us write only as an answer: what may be sent is what inbound events granted (their `grant`).
+   * Absent or false = any time.
+   */
+  replyWindow?: boolean
+  /** Fields of a letter the composer offers beside the text; they travel in `meta` (see {@link LetterMeta}). */
+  letter?: readonly ('subject' | 'to' | 'cc' | 'html')[]
+  /** Does the platform show the customer that we are typing? Then `typing` is called. */
+  typing?: boolean
+  /** Can a sent message be taken back, and for how long (milliseconds)? A `push` channel does it in `recall`. */
   recallMs?: number
   /** Does the platform tell about delivery and reading? */
   receipts?: readonly ('delivered' | 'read')[]
@@ -48,17 +55,85 @@ export interface ChannelSender {
   email?: string
   /** The platform or the site vouches for phone, email and id. */
   verified?: boolean
+  /**
+   * Names of the person that reach beyond this inbox: WeChat's unionid (with the open platform's subject before it),
+   * the site's own user id. What is `verified` links contacts by itself; the rest is offered to agents with its evidence.
+   */
+  claims?: readonly { kind: 'phone' | 'email' | 'unionid' | 'userId'; value: string; verified: boolean }[]
   /** Kept on the identity; shown in the contact panel. */
   attributes?: Record<string, unknown>
 }
 
+/** What an event lets us send: so many messages for so long. Grants lie beside each other; the one that ends first is used first. */
+export interface ReplyGrant {
+  /** Messages; absent = as many as one likes while it lasts. */
+  count?: number
+  /** Milliseconds from the event's own time. */
+  ms: number
+  /** A new grant of the same name replaces the old one ("each message resets the count"). */
+  name: string
+}
+
+/** Headers of a letter, as they are shown; addresses as `{ name, address }`. Stored with the message, never HTML. */
+export interface LetterMeta {
+  subject?: string
+  from?: LetterAddress
+  to?: readonly LetterAddress[]
+  cc?: readonly LetterAddress[]
+  /** Result of the receiving server's own checks. */
+  auth?: { spf?: string; dkim?: string; dmarc?: string }
+  /** A machine wrote it (an automatic reply, a newsletter): shown, but it wakes nobody and reopens nothing. */
+  automatic?: boolean
+  /** Names of a file of the raw letter. */
+  rawFileId?: string
+}
+export interface LetterAddress {
+  name?: string
+  address: string
+}
+
 /** What a platform tells us, in the hub's words. `externalId` is unique within the inbox: a repeat changes nothing. */
 export type InboundEvent =
-  | { kind: 'message'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; replyTo?: string }
-  /** The customer saw (or the platform delivered) everything up to this moment. */
-  | { kind: 'receipt'; externalId: string; from: ChannelSender; status: 'delivered' | 'read'; upToSeq: number; conversationId: string }
-  /** The customer took a message back. */
-  | { kind: 'recall'; externalId: string; from: ChannelSender; messageExternalId: string }
+  | {
+      kind: 'message'
+      externalId: string
+      from: ChannelSender
+      parts: MessagePart[]
+      sentAt?: Date
+      replyTo?: string
+      meta?: LetterMeta
+      grant?: ReplyGrant
+      /** Goes into this conversation if it is open and of this inbox (a thread the adapter has recognised and whose participant this sender is). */
+      conversationId?: string
+    }
+  /**
+   * Written on our side but not by us: in the platform's own app. `from` is the customer it went to. Stored once as an
+   * agent's message; when we sent it ourselves it only confirms (also a send of unknown fate).
+   */
+  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta }
+  /**
+   * Something the customer did that is no message: followed, scanned a code, tapped a menu, opened the chat. Kept in the
+   * contact's trail; while a conversation is open also a system line there. It opens none.
+   */
+  | {
+      kind: 'activity'
+      externalId: string
+      from: ChannelSender
+      name: string
+      label: LocalText
+      params?: Record<string, unknown>
+      at?: Date
+      grant?: ReplyGrant
+    }
+  /** A message we sent did not arrive after all (a bounce, a late refusal). `messageExternalId` is the platform's name of it. */
+  | { kind: 'failure'; externalId: string; from: ChannelSender; messageExternalId: string; reason: string; detail?: string }
+  /** The customer saw (or the platform delivered) everything up to this moment: by our number, or by the platform's name of the message. */
+  | ({ kind: 'receipt'; externalId: string; from: ChannelSender; status: 'delivered' | 'read' } & (
+      | { upToSeq: number; conversationId: string }
+      | { messageExternalId: string }
+    ))
+  /** A message was taken back: by the customer, or (`by: 'agent'`) on our side in the platform's own app. */
+  | { kind: 'recall'; externalId: string; from: ChannelSender; messageExternalId: string; by?: 'customer' | 'agent' }
 
 /** What became of one accepted event. */
 export interface Accepted {
@@ -80,7 +155,17 @@ export interface OutboundMessage {
   identityId: string
   seq: number
   parts: MessagePart[]
+  /** What the composer's letter fields held. */
+  meta?: LetterMeta
   replyToExternalId?: string
+  /** Who wrote it, as customers may see it. */
+  agentName?: string
+  /**
+   * Parts that are through already: a message of several platform messages tells each with `progress`, so that a retry
+   * goes on where it stopped.
+   */
+  done: number
+  progress(done: number, externalId?: string): Promise<void>
   /** Which try this is, from 1. */
   attempt: number
 }
@@ -110,12 +195,18 @@ export class SendError extends Error {
   /** The platform's own code, for the agent's sentence and the operator's log. */
   readonly reason: string
   readonly retryAfterMs: number | undefined
-  constructor(reason: string, options: { retry: boolean | 'unknown'; message?: string; retryAfterMs?: number }) {
+  /** What an agent reads: what happened and what can be done. Without it the workbench words `reason` as it can. */
+  readonly sentence: LocalText | undefined
+  /** The platform says the window is shut whatever we counted: all grants of this customer end. */
+  readonly windowShut: boolean
+  constructor(reason: string, options: { retry: boolean | 'unknown'; message?: string; retryAfterMs?: number; sentence?: LocalText; windowShut?: boolean }) {
     super(options.message ?? reason)
     this.name = 'SendError'
     this.reason = reason
     this.retry = options.retry
     this.retryAfterMs = options.retryAfterMs
+    this.sentence = options.sentence
+    this.windowShut = options.windowShut ?? false
   }
 }
 
@@ -131,7 +222,35 @@ export interface Notification {
   note: CustomerNote
 }
 
-/** The adapter: four small functions around a platform's protocol. */
+/** How an inbox is: what the admin page shows, and what wakes admins when it turns bad. */
+export interface InboxHealth {
+  state: 'connected' | 'connecting' | 'broken' | 'unauthorised'
+  /** What is wrong and what mends it. */
+  error?: LocalText
+  remedy?: LocalText
+  /** The platform's own code of it. */
+  code?: string
+  /** Until when the credentials are good. */
+  validUntil?: Date
+}
+
+/** One step of a connection test, in the order it was tried. */
+export interface ProbeStep {
+  label: LocalText
+  ok: boolean
+  /** Said when it is not ok: what the other side answered, and the remedy. */
+  detail?: LocalText
+}
+
+/** A file the platform keeps for us, fetched after its message is safe. Throws {@link SendError} (`retry`) when it cannot be had. */
+export interface FetchedFile {
+  bytes: Buffer
+  name?: string
+  /** Only a hint: the hub sniffs. */
+  mime?: string
+}
+
+/** The adapter: a few small functions around a platform's protocol. */
 export interface ChannelAdapter {
   label: LocalText
   /** An icon name of the UI kit, or a data URI of an SVG. */
@@ -149,6 +268,14 @@ export interface ChannelAdapter {
   listen?(inbox: ChannelInbox, emit: (events: InboundEvent[]) => Promise<Accepted[]>): (() => void | Promise<void>) | Promise<() => void | Promise<void>>
   /** Hands a message to the platform; returns the platform's id of it, if there is one. Throws {@link SendError}. */
   send?(message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId?: string } | undefined>
+  /** Copies a file that an inbound `remote` part names; called after the message is committed, with retries. */
+  fetchFile?(ref: string, inbox: ChannelInbox): Promise<FetchedFile>
+  /** Takes a sent message back on the platform. Throws {@link SendError}. */
+  recall?(message: { externalId: string; to: string; conversationId: string }, inbox: ChannelInbox): Promise<void>
+  /** Shows the customer that somebody types. Best effort. */
+  typing?(to: string, active: boolean, inbox: ChannelInbox): Promise<void>
+  /** Tries the connection as it is configured, also before it is saved, and says what is wrong. Sends nothing to customers. */
+  probe?(inbox: ChannelInbox): Promise<ProbeStep[]>
   /** `pull` channels: hurries news to the customer's client. Best effort. */
   notify?(notification: Notification, inbox: ChannelInbox): void | Promise<void>
 }

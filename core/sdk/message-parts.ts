@@ -50,15 +50,72 @@ export const EventPart = Type.Object({
   name: Type.String({ maxLength: 64 }),
   params: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
+/**
+ * A file that the platform still keeps: its message is safe, the bytes are on their way. Replaced by an image, audio,
+ * video or file part when they are here; `failed` after the last try, then an agent may ask again.
+ */
+export const RemotePart = Type.Object({
+  type: Type.Literal('remote'),
+  as: Type.Union([Type.Literal('image'), Type.Literal('audio'), Type.Literal('video'), Type.Literal('file')]),
+  /** The adapter's own name of it, for `fetchFile`; never sent to browsers. */
+  ref: Type.String({ maxLength: 2_000 }),
+  name: Type.Optional(Type.String({ maxLength: 255 })),
+  failed: Type.Optional(Type.Boolean()),
+})
+/** A letter's body as it was written. `html` has been sanitised by whoever made the part; browsers still show it in a sandbox. */
+export const HtmlPart = Type.Object({
+  type: Type.Literal('html'),
+  html: Type.String({ maxLength: 500_000 }),
+  /** The new words, without quotation and signature. */
+  text: Type.String({ maxLength: 100_000 }),
+  /** What was quoted or signed below, folded away, never lost. */
+  quoted: Type.Optional(Type.String({ maxLength: 200_000 })),
+  /** Images inside the letter, by content id. */
+  inline: Type.Optional(Type.Array(Type.Object({ cid: Type.String({ maxLength: 300 }), fileId: Type.String({ maxLength: 26 }) }), { maxItems: 200 })),
+  /** It asks for pictures from elsewhere: shown only when the reader says so. */
+  remoteImages: Type.Optional(Type.Boolean()),
+})
+/** A product, a mini-program, a lead form: a titled thing with fields and perhaps an address. */
+export const CardPart = Type.Object({
+  type: Type.Literal('card'),
+  /** What it is in the platform's words: `miniprogram`, `lead-form`. */
+  kind: Type.String({ maxLength: 40 }),
+  title: Type.String({ maxLength: 300 }),
+  url: Type.Optional(Type.String({ maxLength: 2048 })),
+  fields: Type.Optional(Type.Array(Type.Object({ label: Type.String({ maxLength: 100 }), value: Type.String({ maxLength: 1_000 }) }), { maxItems: 50 })),
+  /** The adapter's own data, for sending one again. */
+  data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
+/** A telephone call. */
+export const CallPart = Type.Object({
+  type: Type.Literal('call'),
+  way: Type.Union([Type.Literal('in'), Type.Literal('out')]),
+  outcome: Type.Union([Type.Literal('answered'), Type.Literal('missed'), Type.Literal('rejected')]),
+  durationMs: Type.Optional(Type.Integer({ minimum: 0 })),
+})
 /** What a platform sent and nobody knows: kept whole, shown as such, never dropped. */
 export const UnsupportedPart = Type.Object({ type: Type.Literal('unsupported'), raw: Type.Unknown() })
 
-export const MessagePart = Type.Union([TextPart, ImagePart, FilePart, AudioPart, VideoPart, LinkPart, LocationPart, EventPart, UnsupportedPart])
+export const MessagePart = Type.Union([
+  TextPart,
+  ImagePart,
+  FilePart,
+  AudioPart,
+  VideoPart,
+  LinkPart,
+  LocationPart,
+  EventPart,
+  RemotePart,
+  HtmlPart,
+  CardPart,
+  CallPart,
+  UnsupportedPart,
+])
 export type MessagePart = Static<typeof MessagePart>
 export type PartType = MessagePart['type']
 
 /** The parts a person may compose; the rest only ever arrives. */
-export const ComposablePart = Type.Union([TextPart, ImagePart, FilePart, AudioPart, VideoPart, LinkPart])
+export const ComposablePart = Type.Union([TextPart, ImagePart, FilePart, AudioPart, VideoPart, LinkPart, CardPart, HtmlPart])
 export type ComposablePart = Static<typeof ComposablePart>
 
 /** The words of a message, for lists, search and notices. Never HTML. */
@@ -67,9 +124,12 @@ export function textOf(parts: readonly MessagePart[]): string {
     .map((part) => {
       switch (part.type) {
         case 'text':
+        case 'html':
           return part.text
         case 'link':
           return part.title ?? part.url
+        case 'card':
+          return [part.title, ...(part.fields ?? []).map(({ label, value }) => `${label}: ${value}`)].join('\n')
         case 'location':
           return part.name ?? ''
         case 'file':

@@ -4,12 +4,15 @@
  * (`shop.order.read`), jobs (`shop.sync`), settings and log lines. Whatever a clause adds is removed when the
  * plugin is switched off, while the hub runs.
  */
+
+import type { Readable } from 'node:stream'
 import type { EntityManager, EntitySchema } from '@mikro-orm/core'
 import type { FastifyInstance } from 'fastify'
 import type { Static, TSchema } from 'typebox'
-import type { Accepted, ChannelAdapter, ChannelInbox, InboundEvent, LocalText } from './channel.ts'
+import type { Accepted, ChannelAdapter, ChannelInbox, InboundEvent, InboxHealth, LocalText } from './channel.ts'
 import type { Desk } from './desk.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from './events.ts'
+import type { MessagePart } from './message-parts.ts'
 
 /** One step of a plugin's (or the core's) schema history; one intent each, since MySQL cannot roll DDL back. */
 export interface Migration {
@@ -58,6 +61,21 @@ export interface PluginContext<S = Record<string, unknown>> {
   enqueue(job: string, data: unknown, options?: { key?: string; delayMs?: number }): Promise<void>
   /** HMAC-SHA256 with a key only this plugin on this hub has; base64url. */
   sign(text: string): string
+  /** Seals text with the hub's key (AES-256-GCM), for credentials a plugin keeps in tables of its own. */
+  seal(text: string): string
+  /** Opens what `seal` made; undefined when the key has changed since. */
+  unseal(sealed: string): string | undefined
+  /**
+   * Does `work` while no other process does work of this name (a token refresh). Waits for its turn; the lock ends by
+   * itself after `ms` should this process die. Throws HUB_CONFLICT when no turn comes within `ms`.
+   */
+  lock<T>(name: string, ms: number, work: () => Promise<T>): Promise<T>
+  /** Tells how an inbox is; turning bad raises a notice to admins, once. */
+  health(inboxId: string, health: InboxHealth): Promise<void>
+  /** A stored file, for sending it on: of any conversation in this plugin's inboxes. */
+  file(fileId: string): Promise<{ name: string; mime: string; size: number; open(): Promise<Readable> } | undefined>
+  /** Takes bytes in as a file of an inbox of this plugin; the returned part goes into an event of that inbox. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
+  storeFile(inboxId: string, upload: { name: string; bytes: Buffer; as?: 'image' | 'audio' | 'video' | 'file' }): Promise<MessagePart>
   /** The customer's side of the hub, for channels with a client of their own. */
   readonly desk: Desk
 }

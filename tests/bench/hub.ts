@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { io, type Socket } from 'socket.io-client'
+import { hubFlags } from '../../core/bin/prepare.mjs'
 import type { Place } from '../support/profiles.ts'
 import { fromCore, type SqliteDatabase } from './from-core.ts'
 import type { Client } from './load.ts'
@@ -11,7 +12,7 @@ const owner = { email: 'owner@bench.test', password: 'a long enough pass-phrase 
 const secret = 'a-secret-of-the-bench-that-is-long-enough'
 
 export const startHub = (place: Place, port: number, nodeArgs: string[] = []): Promise<Served> =>
-  Served.start(port, [...nodeArgs, 'core/src/main.ts'], {
+  Served.start(port, [...hubFlags, ...nodeArgs, 'core/src/main.ts'], {
     HUB_DATA: place.dataDir,
     DATABASE_URL: place.databaseUrl,
     REDIS_URL: place.redisUrl,

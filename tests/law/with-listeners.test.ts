@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
 import { Delivery, Message } from '../../core/src/domain/message/message.entity.ts'
+import { deliverEvents } from '../../core/src/pipeline/deliver-events.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const heard: { by: string; event: HubEvent }[] = []
@@ -12,7 +14,11 @@ let failing: string | undefined
 let gate: Promise<void> | undefined
 
 const listener = (id: string, on: Parameters<typeof definePlugin>[0]['on']) => definePlugin({ id, version: '1.0.0', label: { zh: id, en: id }, on })
-const steady = listener('steady', { 'message.received': (event) => void heard.push({ by: 'steady', event }) })
+let hearings = 0
+const steady = listener('steady', {
+  'message.received': (event) => void heard.push({ by: 'steady', event }),
+  'conversation.closed': () => void hearings++,
+})
 const shaky = listener('shaky', {
   'message.received'(event) {
     heard.push({ by: 'shaky', event })
@@ -48,6 +54,33 @@ await onEveryProfile(
       assert.ok(event?.name === 'message.received')
       assert.equal(event.data.message.id, accepted?.messageId)
       assert.equal(await world().hub.em().count(Message, { id: event.data.message.id }), 1)
+    })
+
+    test('two turns in the very same millisecond: each event is told by one of them', async (t) => {
+      const em = world().hub.em()
+      const created = new Date(Date.now() + 60_000)
+      const inboxId = newId()
+      await em.insertMany(
+        Delivery,
+        Array.from({ length: 20 }, () => ({
+          id: newId(),
+          eventId: newId(),
+          listener: 'steady',
+          name: 'conversation.closed' as const,
+          data: { conversation: { inboxId } },
+          attempts: 0,
+          error: '',
+          dueAt: created,
+          createdAt: created,
+        })),
+      )
+      // Nothing but these two looks so far ahead.
+      t.mock.timers.enable({ apis: ['Date'], now: created.getTime() })
+      const before = hearings
+      await Promise.all([deliverEvents(world().hub, 'steady'), deliverEvents(world().hub, 'steady')])
+      t.mock.timers.reset()
+      assert.equal(await em.count(Delivery, { listener: 'steady', createdAt: created }), 0)
+      assert.equal(hearings - before, 20)
     })
 
     test('one that fails is told again, with the same event id; the message and the others never notice', async () => {

@@ -10,6 +10,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, matchesGlob, resolve } from 'node:path'
 import { test } from 'node:test'
+import { hubFlags } from '../../core/bin/prepare.mjs'
 import { envFields, readEnv } from '../../core/src/config/env.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -99,7 +100,7 @@ test('the image runs as nobody in particular, without a shell, and says how it i
   assert.match(last('USER'), /^[1-9]\d{3,}:[1-9]\d{3,}$/, 'USER must be a number that is not root, so that Kubernetes can tell')
   const order = final.instructions.map(({ name }) => name)
   assert.ok(order.lastIndexOf('USER') > order.lastIndexOf('RUN'), 'nothing is built after USER')
-  assert.deepEqual(execForm(last('CMD')), ['node_modules/.bin/node', 'core/src/main.ts'])
+  assert.deepEqual(execForm(last('CMD')), ['node_modules/.bin/node', ...hubFlags, 'core/src/main.ts'])
   assert.match(last('HEALTHCHECK'), /--interval=\d+s .*--start-period=\d+s/)
   assert.ok(healthCommand().join(' ').includes('/readyz'))
   assert.ok(texts(final, 'WORKDIR').every((text) => text.startsWith('/')))

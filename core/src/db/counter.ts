@@ -6,6 +6,15 @@ import { retryOnConflict } from './retry.ts'
 
 const block = 50
 
+/** There are fewer numbers at hand than asked for: {@link NumberSource.take} gets more. */
+export class NumbersShort extends Error {
+  readonly count: number
+  constructor(count: number) {
+    super(`${count} numbers are not at hand`)
+    this.count = count
+  }
+}
+
 export class NumberSource {
   readonly #em: () => Em
   readonly #name: string
@@ -19,6 +28,12 @@ export class NumberSource {
     this.#em = em
     this.#name = name
     this.#first = first
+  }
+
+  /** `count` numbers of those at hand, inside any transaction. Throws {@link NumbersShort}. */
+  takeNow(count: number): number[] {
+    if (this.#end - this.#next < count) throw new NumbersShort(count)
+    return Array.from({ length: count }, () => this.#next++)
   }
 
   /** `count` numbers; must not be called inside a transaction on SQLite (there is one connection). */

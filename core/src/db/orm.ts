@@ -17,6 +17,7 @@ import { sessionEntities } from '../domain/session/session.entity.ts'
 import { settingEntities } from '../domain/setting/setting.entity.ts'
 import { tagEntities } from '../domain/tag/tag.entity.ts'
 import { visitEntities } from '../domain/visit/visit.entity.ts'
+import { keepStatements } from './statements.ts'
 
 /** The unit of work, with the SQL drivers' `execute`. */
 export type Em = SqlEntityManager
@@ -49,6 +50,7 @@ export async function openOrm(env: Pick<Env, 'databaseUrl' | 'dataDir'>, pluginE
     // WAL lets readers go on while one writes; FULL keeps "committed" true through a power cut.
     for (const pragma of ['journal_mode = wal', 'synchronous = full', 'busy_timeout = 5000', 'foreign_keys = on'])
       await orm.em.getConnection().execute(`pragma ${pragma}`)
+    await keepStatements(orm as unknown as Orm, 'sqlite')
     return orm as unknown as Orm
   }
   const orm = await MikroORM.init({
@@ -59,5 +61,6 @@ export async function openOrm(env: Pick<Env, 'databaseUrl' | 'dataDir'>, pluginE
     collate: 'utf8mb4_bin',
     pool: { min: 1, max: 16 },
   })
+  await keepStatements(orm as unknown as Orm, 'mysql')
   return orm as unknown as Orm
 }

@@ -1,8 +1,9 @@
 /** Column types that compare equal on SQLite, MySQL and MariaDB (a native JSON column does not: MariaDB's is a longtext with a check). */
+import { randomFillSync } from 'node:crypto'
 import { type EntityProperty, type Platform, p, Type } from '@mikro-orm/core'
 import { monotonicFactory } from 'ulid'
 
-class JsonText extends Type<unknown, string | null> {
+export class JsonText extends Type<unknown, string | null> {
   override convertToDatabaseValue(value: unknown): string | null {
     // JSON's null is a value: no JSON column is nullable, what is nothing is written as `null`.
     return value === undefined ? null : JSON.stringify(value)
@@ -21,7 +22,24 @@ class JsonText extends Type<unknown, string | null> {
   }
 }
 
-const ulid = monotonicFactory()
+/** The same, where nothing is the database's NULL: for columns that came later than their table. */
+class NullableJsonText extends JsonText {
+  override convertToDatabaseValue(value: unknown): string | null {
+    return value === undefined || value === null ? null : JSON.stringify(value)
+  }
+}
+
+/** Random bytes by the block: asking the system for each one costs more than the id. */
+const bytes = Buffer.alloc(4_096)
+let used = bytes.length
+function random(): number {
+  if (used === bytes.length) {
+    randomFillSync(bytes)
+    used = 0
+  }
+  return (bytes[used++] as number) / 256
+}
+const ulid = monotonicFactory(random)
 
 /** A new id: 26 characters, sorts by time of making, never repeats. */
 export const newId = (): string => ulid().toLowerCase()
@@ -29,5 +47,6 @@ export const newId = (): string => ulid().toLowerCase()
 /** A primary key or a pointer to one. */
 export const idColumn = () => p.string().length(26)
 export const json = <T>() => p.type(JsonText).$type<T>()
+export const nullableJson = <T>() => p.type(NullableJsonText).$type<T>().nullable()
 /** UTC, milliseconds. */
 export const instant = () => p.datetime(3)

@@ -1,5 +1,6 @@
 /** Tells listeners what they are owed, each by itself, each with its own retry; the row goes when it has been told. */
 import type { HubEvent } from '../../sdk/events.ts'
+import { newId } from '../db/types.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 
@@ -20,12 +21,10 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
     if (rows.length === 0) return
     // A hint and a sweep, or two processes, may see the same rows: an update that only one can win decides.
     const ids = rows.map((row) => row.id)
-    const until = new Date(now.getTime() + leaseMs)
-    const claimed = await em.nativeUpdate(Delivery, { id: { $in: ids }, dueAt: { $lte: now } }, { dueAt: until })
+    const holder = newId()
+    const claimed = await em.nativeUpdate(Delivery, { id: { $in: ids }, dueAt: { $lte: now } }, { dueAt: new Date(now.getTime() + leaseMs), holder })
     const won =
-      claimed === rows.length
-        ? ids
-        : (await em.find(Delivery, { id: { $in: ids }, dueAt: until }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
+      claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, holder }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
     for (const row of rows.filter(({ id }) => won.includes(id))) {
       if (Date.now() - now.getTime() > turnMs) break
@@ -42,6 +41,7 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
           {
             attempts,
             error: (error as Error).message.slice(0, 500),
+            holder: null,
             dueAt: attempts >= maxAttempts ? null : new Date(Date.now() + backoffMs(attempts)),
           },
         )
@@ -49,7 +49,7 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
     }
     if (told.length > 0) await em.nativeDelete(Delivery, { id: { $in: told } })
     if (Date.now() - now.getTime() > turnMs) {
-      await em.nativeUpdate(Delivery, { id: { $in: won }, dueAt: until }, { dueAt: now })
+      await em.nativeUpdate(Delivery, { id: { $in: won }, holder, dueAt: { $gt: now } }, { dueAt: now, holder: null })
       continue
     }
     if (rows.length < page) return

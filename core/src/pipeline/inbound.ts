@@ -3,25 +3,32 @@
  * transaction, all or nothing; `accept.ts` gathers batches and tries events singly when a batch fails.
  */
 import type { InboundEvent } from '../../sdk/channel.ts'
+import { NumbersShort } from '../db/counter.ts'
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
+import { columnsOf, insertRows, list, readRaw, rowOf, sql } from '../db/statements.ts'
 import { newId } from '../db/types.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
-import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { conversationFacts } from '../domain/conversation/facts.ts'
-import { customerKey } from '../domain/customer/desk.ts'
-import { claimFiles } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { applyActivity } from './apply-activity.ts'
+import { applyEcho, echoKey } from './apply-echo.ts'
+import { applyFailure } from './apply-failure.ts'
+import { applyRecall } from './apply-recall.ts'
+import { applyReceipt } from './apply-receipt.ts'
+import { type Applying, attend, conversationFor } from './applying.ts'
 
 export interface InboundItem {
   inbox: Inbox
   event: InboundEvent
   /** It comes from the parked rows: earlier ones are done, so it need not look behind itself. */
   parked: boolean
+  /** It has waited long enough for a send's answer: it is taken as it is. */
+  overdue?: boolean
 }
 
 export type InboundOutcome =
@@ -29,30 +36,44 @@ export type InboundOutcome =
   | { kind: 'blocked' }
   /** An earlier event of the same sender is parked: this one must wait behind it. */
   | { kind: 'behind' }
+  /** It must be looked at again later, by itself: others do not wait for it. */
+  | { kind: 'later'; ms: number; why: string }
 
 export async function processInbound(hub: Hub, items: readonly InboundItem[]): Promise<InboundOutcome[]> {
-  return retryOnConflict(async () => {
-    // Numbers come from a transaction of their own, so before ours.
-    const numbers = await hub.intake.numbers.take(await countUnknownSenders(hub.em(), items))
+  const { numbers } = hub.intake
+  /** Numbers for new contacts, got outside the transaction because the ones at hand did not suffice. */
+  let fetched: number[] | undefined
+  return retryOnConflict(async (attempt) => {
     let after: (() => void) | undefined
-    const outcomes = await hub.em().transactional(async (tx) => {
-      const em = tx as Em
-      const identities = await resolveIdentities(em, items, numbers)
-      const behind = await parkedSenders(em, items)
-      const known = await knownMessages(em, items)
-      const changes = await openChanges(em, items, identities, known)
-      const results: InboundOutcome[] = []
-      for (const item of items) {
-        const identity = identities.get(senderKey(item))
-        if (!identity) throw new Error('a sender was not resolved')
-        if (identity.blockedAt) results.push({ kind: 'blocked' })
-        else if (!item.parked && behind.has(senderKey(item))) results.push({ kind: 'behind' })
-        else results.push(await apply(em, item, identity, known, changes))
-      }
-      const touched = [...changes.values()].filter((change) => isWorthWriting(change))
-      for (const change of touched) if (change.before === null) await route(em, change)
-      after = await writeChanges(hub, em, touched)
-      return results
+    const once = () =>
+      hub.em().transactional(async (tx) => {
+        const em = tx as Em
+        const senders = await resolveSenders(em, items, (count) => fetched ?? numbers.takeNow(count))
+        // The database holds that nothing is stored twice; whether it is here already is only asked when it says so.
+        const known: KnownMessages = attempt > 1 ? await knownMessages(em, items) : new Map()
+        const changes = await openChanges(em, items, senders, known)
+        const results: InboundOutcome[] = []
+        const applying: Applying = { hub, em, changes, keep: (change) => void receipts.add(change), open, after: [] }
+        for (const item of items) {
+          const sender = senders.get(senderKey(item))
+          if (!sender) throw new Error('a sender was not resolved')
+          if (sender.identity.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
+          else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
+          else results.push(await apply(applying, item, sender.identity, known))
+        }
+        const touched = [...changes.values()].filter((change) => isWorthWriting(change))
+        for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change)
+        const tell = await writeChanges(hub, em, touched)
+        after = () => {
+          tell()
+          for (const next of applying.after) next()
+        }
+        return results
+      })
+    const outcomes = await once().catch(async (error) => {
+      if (!(error instanceof NumbersShort)) throw error
+      fetched = await numbers.take(error.count)
+      return once()
     })
     after?.()
     return outcomes
@@ -60,46 +81,67 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
 }
 
 const senderKey = ({ inbox, event }: InboundItem): string => `${inbox.id}\n${event.from.externalId}`
-const dedupeKey = (event: InboundEvent): string => `in:${event.externalId}`
+const dedupeKey = (event: InboundEvent): string => (event.kind === 'echo' ? echoKey(event.externalId) : `in:${event.externalId}`)
+/** What a blocked sender does is refused; what became of our own words is not theirs to keep from us. */
+const fromCustomer = ({ kind }: InboundEvent): boolean => kind === 'message' || kind === 'activity'
 
-async function countUnknownSenders(em: Em, items: readonly InboundItem[]): Promise<number> {
-  const found = await findIdentities(em, items)
-  return new Set(items.map(senderKey).filter((key) => !found.has(key))).size
+interface Sender {
+  identity: Identity
+  /** Earlier events of this sender are parked. */
+  waiting: boolean
+  openConversationId: string | null
 }
 
-async function findIdentities(em: Em, items: readonly InboundItem[]): Promise<Map<string, Identity>> {
-  const rows = await em.find(Identity, { $or: bySender(items, 'externalId') }, { disableIdentityMap: true })
-  return new Map(rows.map((row) => [`${row.inboxId}\n${row.externalId}`, row]))
+/** All senders of a batch with their open conversations; who is new gets a contact and an identity. */
+async function resolveSenders(em: Em, items: readonly InboundItem[], takeNumbers: (count: number) => number[]): Promise<Map<string, Sender>> {
+  const senders = new Map<string, Sender>()
+  const unknown: InboundItem[] = []
+  for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
+    const names = [...new Set(group.map((item) => item.event.from.externalId))]
+    const rows = await readRaw<{ open_id: string | null; waiting: number }>(
+      em,
+      sql`select ${columnsOf(em, Identity, 'i')}, c.id as open_id, exists(${parkedOf('i.inbox_id', 'i.external_id')}) as waiting
+          from identity i left join conversation c on c.open_identity_id = i.id where i.inbox_id = ${inboxId} and i.external_id in ${list(names)}`,
+    )
+    for (const row of rows) {
+      const identity = rowOf(em, Identity, row)
+      senders.set(`${inboxId}\n${identity.externalId}`, { identity, waiting: Number(row.waiting) === 1, openConversationId: row.open_id })
+    }
+    const fresh = new Map(group.filter((item) => !senders.has(senderKey(item))).map((item) => [item.event.from.externalId, item]))
+    unknown.push(...fresh.values())
+  }
+  if (unknown.length > 0) await makeSenders(em, unknown, takeNumbers(unknown.length), senders)
+  return senders
 }
 
-/** One condition an inbox, its senders in a list. */
-function bySender(items: readonly InboundItem[], column: 'externalId' | 'senderId') {
-  const senders = Map.groupBy(items, (item) => item.inbox.id)
-  return [...senders].map(([inboxId, group]) => ({ inboxId, [column]: { $in: [...new Set(group.map((item) => item.event.from.externalId))] } }))
-}
+const parkedOf = (inbox: string, sender: string) => ({
+  text: `select 1 from inbound_event e where e.inbox_id = ${inbox} and e.sender_id = ${sender} and e.due_at is not null`,
+  params: [],
+})
 
-/** Identities of all senders; who is new gets a contact and an identity. */
-async function resolveIdentities(em: Em, items: readonly InboundItem[], numbers: number[]): Promise<Map<string, Identity>> {
-  const found = await findIdentities(em, items)
+async function makeSenders(em: Em, items: readonly InboundItem[], numbers: readonly number[], senders: Map<string, Sender>): Promise<void> {
   const now = new Date()
-  const contacts: Contact[] = []
-  const identities: Identity[] = []
-  for (const item of items) {
-    const key = senderKey(item)
-    if (found.has(key)) continue
+  const waiting = new Set<string>()
+  for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
+    const names = group.map((item) => item.event.from.externalId)
+    const rows = await readRaw<{ sender_id: string }>(
+      em,
+      sql`select sender_id from inbound_event where inbox_id = ${inboxId} and sender_id in ${list(names)} and due_at is not null`,
+    )
+    for (const row of rows) waiting.add(`${inboxId}\n${row.sender_id}`)
+  }
+  const made = items.map((item, i) => {
     const { from } = item.event
-    const number = numbers.shift()
-    // A sender that appeared between counting and now was counted; a missing number means one vanished: try again.
-    if (number === undefined) throw new Error('no number for a new contact')
     const contact = {
       id: newId(),
-      number,
+      number: numbers[i],
       nickname: '',
       remark: '',
       name: from.name?.slice(0, 60) ?? '',
       phone: from.phone?.slice(0, 40) ?? '',
       email: from.email?.slice(0, 190) ?? '',
       attributes: {},
+      mergedIntoId: null,
       createdAt: now,
       updatedAt: now,
     } as Contact
@@ -110,59 +152,61 @@ async function resolveIdentities(em: Em, items: readonly InboundItem[], numbers:
       contactId: contact.id,
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
+      grants: null,
       blockedAt: null,
       blockedById: null,
       createdAt: now,
     } as Identity
-    contacts.push(contact)
-    identities.push(identity)
-    found.set(key, identity)
-  }
-  if (contacts.length > 0) await em.insertMany(Contact, contacts)
-  if (identities.length > 0) await em.insertMany(Identity, identities)
-  return found
+    senders.set(senderKey(item), { identity, waiting: waiting.has(senderKey(item)), openConversationId: null })
+    return { contact, identity }
+  })
+  await insertRows(
+    em,
+    Contact,
+    made.map(({ contact }) => contact),
+  )
+  await insertRows(
+    em,
+    Identity,
+    made.map(({ identity }) => identity),
+  )
 }
 
-async function parkedSenders(em: Em, items: readonly InboundItem[]): Promise<Set<string>> {
-  const rows = await em.find(
-    ParkedEvent,
-    { $or: bySender(items, 'senderId'), dueAt: { $ne: null } },
-    { fields: ['inboxId', 'senderId'], disableIdentityMap: true },
-  )
-  return new Set(rows.map((row) => `${row.inboxId}\n${row.senderId}`))
-}
+type KnownMessages = Map<string, { id: string; conversationId: string; seq: number }>
 
 /** Messages we have already, by inbox and dedupe key; grows as the batch goes on. */
-async function knownMessages(em: Em, items: readonly InboundItem[]): Promise<Map<string, Pick<Message, 'id' | 'conversationId' | 'seq'>>> {
-  const byInbox = Map.groupBy(items, (item) => item.inbox.id)
-  const rows = await em.find(
-    Message,
-    { $or: [...byInbox].map(([inboxId, group]) => ({ inboxId, dedupeKey: { $in: group.map((item) => dedupeKey(item.event)) } })) },
-    { fields: ['id', 'inboxId', 'dedupeKey', 'conversationId', 'seq'], disableIdentityMap: true },
-  )
-  return new Map(rows.map((row) => [`${row.inboxId}\n${row.dedupeKey}`, row]))
+async function knownMessages(em: Em, items: readonly InboundItem[]): Promise<KnownMessages> {
+  const known: KnownMessages = new Map()
+  for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
+    const rows = await readRaw<{ id: string; dedupe_key: string; conversation_id: string; seq: number }>(
+      em,
+      sql`select id, dedupe_key, conversation_id, seq from message where inbox_id = ${inboxId} and dedupe_key in ${list(group.map((item) => dedupeKey(item.event)))}`,
+    )
+    for (const { id, dedupe_key, conversation_id, seq } of rows) known.set(`${inboxId}\n${dedupe_key}`, { id, conversationId: conversation_id, seq })
+  }
+  return known
 }
 
 /** The open conversations of all senders, locked; one that does not exist is opened when its first message is applied. */
 async function openChanges(
   em: Em,
   items: readonly InboundItem[],
-  identities: Map<string, Identity>,
-  known: Map<string, unknown>,
+  senders: Map<string, Sender>,
+  known: KnownMessages,
 ): Promise<Map<string, ConversationChange>> {
   const fresh = items.filter((item) => item.event.kind !== 'message' || !known.has(`${item.inbox.id}\n${dedupeKey(item.event)}`))
-  const wanted = [...new Set(fresh.map((item) => identities.get(senderKey(item))?.id ?? ''))]
-  if (wanted.length === 0) return new Map()
-  // Read first, lock by primary key after: locking a missing row locks the gap and dead-locks with its neighbour.
-  const open = await em.find(Conversation, { openIdentityId: { $in: wanted } }, { fields: ['id'], disableIdentityMap: true })
-  const locked = await lockConversations(
-    em,
-    open.map((row) => row.id),
-  )
+  const wanted = new Set(fresh.flatMap((item) => senders.get(senderKey(item))?.openConversationId ?? []))
+  // Found first, locked by primary key after: locking a missing row locks the gap and dead-locks with its neighbour.
+  const locked = await lockConversations(em, [...wanted])
   const changes = new Map<string, ConversationChange>()
-  // Closed while we waited for the lock: then a new one is opened.
-  for (const conversation of locked.values())
-    if (conversation.openIdentityId) changes.set(conversation.openIdentityId, new ConversationChange(conversation, visibilityOf(conversation)))
+  for (const { identity, openConversationId } of senders.values()) {
+    const conversation = locked.get(openConversationId ?? '')
+    // Closed while we waited for the lock: then a new one is opened.
+    if (conversation?.openIdentityId !== identity.id) continue
+    const change = new ConversationChange(conversation, visibilityOf(conversation))
+    change.customer = identity.externalId
+    changes.set(identity.id, change)
+  }
   return changes
 }
 
@@ -170,53 +214,38 @@ const isWorthWriting = (change: ConversationChange): boolean => change.added.len
 /** Changes that only move a pointer. */
 const receipts = new WeakSet<ConversationChange>()
 
-async function apply(
-  em: Em,
-  { inbox, event }: InboundItem,
-  identity: Identity,
-  known: Map<string, Pick<Message, 'id' | 'conversationId' | 'seq'>>,
-  changes: Map<string, ConversationChange>,
-): Promise<InboundOutcome> {
+async function apply(applying: Applying, { inbox, event, overdue }: InboundItem, identity: Identity, known: KnownMessages): Promise<InboundOutcome> {
+  const key = `${inbox.id}\n${dedupeKey(event)}`
+  const before = event.kind === 'message' || event.kind === 'echo' ? known.get(key) : undefined
+  if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
   switch (event.kind) {
     case 'message': {
-      const key = `${inbox.id}\n${dedupeKey(event)}`
-      const before = known.get(key)
-      if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
-      const change = changes.get(identity.id) ?? open(inbox, identity)
-      changes.set(identity.id, change)
+      const change = await conversationFor(applying, inbox, identity, event)
       const message = change.append({
         direction: 'in',
         parts: event.parts,
         dedupeKey: dedupeKey(event),
         replyToId: event.replyTo ?? null,
+        meta: event.meta ?? null,
         sentAt: event.sentAt,
       })
-      await claimFiles(em, event.parts, change.conversation.id, customerKey({ inboxId: inbox.id, externalId: event.from.externalId }))
+      await attend(applying, inbox, identity, event, change, message)
       known.set(key, message)
       return { kind: 'done', duplicate: false, at: { messageId: message.id, conversationId: change.conversation.id, seq: message.seq } }
     }
-    case 'receipt': {
-      const change = changes.get(identity.id)
-      if (change && change.conversation.id === event.conversationId) {
-        const { conversation } = change
-        const seq = Math.min(event.upToSeq, conversation.lastSeq)
-        if (seq > conversation.customerDeliveredSeq || (event.status === 'read' && seq > conversation.customerReadSeq)) {
-          conversation.customerDeliveredSeq = Math.max(conversation.customerDeliveredSeq, seq)
-          if (event.status === 'read') conversation.customerReadSeq = Math.max(conversation.customerReadSeq, seq)
-          receipts.add(change)
-        }
-      }
-      return { kind: 'done', duplicate: false, at: undefined }
+    case 'echo': {
+      const outcome = await applyEcho(applying, inbox, identity, event, !overdue)
+      if (outcome.kind === 'done' && outcome.at) known.set(key, { ...outcome.at, id: outcome.at.messageId })
+      return outcome
     }
-    case 'recall': {
-      const change = changes.get(identity.id)
-      const message = await em.findOne(Message, { inboxId: inbox.id, dedupeKey: `in:${event.messageExternalId}` }, { disableIdentityMap: true })
-      if (change && message && message.conversationId === change.conversation.id && !message.recalledAt) {
-        message.recalledAt = change.at
-        change.touch(message)
-      }
-      return { kind: 'done', duplicate: false, at: undefined }
-    }
+    case 'activity':
+      return applyActivity(applying, inbox, identity, event)
+    case 'failure':
+      return applyFailure(applying, inbox, identity, event, !overdue)
+    case 'receipt':
+      return applyReceipt(applying, inbox, identity, event, !overdue)
+    case 'recall':
+      return applyRecall(applying, inbox, identity, event, !overdue)
   }
 }
 
@@ -244,6 +273,7 @@ function open(inbox: Inbox, identity: Identity): ConversationChange {
     previewDirection: '',
     lastMessageAt: now,
     lastCustomerAt: now,
+    grants: identity.grants ?? null,
     rating: null,
     ratingComment: null,
     closeReason: null,
@@ -253,6 +283,7 @@ function open(inbox: Inbox, identity: Identity): ConversationChange {
     changedAt: now,
   } as Conversation
   const change = new ConversationChange(conversation, null, now)
+  change.customer = identity.externalId
   change.event('conversation.opened', () => ({ conversation: conversationFacts(conversation) }))
   return change
 }

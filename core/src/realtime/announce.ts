@@ -23,7 +23,7 @@ export function announce(hub: Hub, changes: readonly ConversationChange[]): void
     hub.bus.publish('conversation.changed', changed)
     // What stays among colleagues (notes, assignments, reading) is no news for the customer.
     if ([...change.added, ...change.changed].some((message) => message.direction !== 'note'))
-      notifyCustomer(hub, change.conversation, { kind: 'changed', rev: change.conversation.rev })
+      notifyCustomer(hub, change.conversation, { kind: 'changed', rev: change.conversation.rev }, change.customer)
   }
 }
 

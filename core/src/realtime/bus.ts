@@ -60,13 +60,20 @@ export function redisBus(url: string, prefix: string, log: Logger): Bus {
   for (const connection of [out, into]) connection.on('error', (error) => log.warn({ err: error.message }, 'redis is not answering'))
   into.subscribe(channel).catch((error: Error) => log.warn({ err: error.message }, 'could not subscribe'))
   into.on('message', (_channel, raw) => {
-    const { from, topic, data } = JSON.parse(raw) as { from: string; topic: string; data: unknown }
-    if (from !== origin) local.deliver(topic, data)
+    const { from, news } = JSON.parse(raw) as { from: string; news: [topic: string, data: unknown][] }
+    if (from !== origin) for (const [topic, data] of news) local.deliver(topic, data)
   })
+  /** What is told in one go travels as one message. */
+  let news: [topic: string, data: unknown][] = []
+  const send = (): void => {
+    const text = JSON.stringify({ from: origin, news })
+    news = []
+    out.publish(channel, text).catch(() => undefined)
+  }
   return {
     publish(topic, data) {
       local.deliver(topic, data)
-      out.publish(channel, JSON.stringify({ from: origin, topic, data })).catch(() => undefined)
+      if (news.push([topic, data]) === 1) queueMicrotask(send)
     },
     subscribe: (topic, handler) => local.subscribe(topic, handler),
     healthy: () => out.status === 'ready',

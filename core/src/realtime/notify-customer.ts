@@ -7,13 +7,14 @@ import type { Hub } from '../hub.ts'
 
 type Target = Pick<Conversation, 'inboxId' | 'channel' | 'identityId' | 'id'>
 
-export function notifyCustomer(hub: Hub, target: Target, note: CustomerNote): void {
+/** @param to the customer's external id, where the caller has it */
+export function notifyCustomer(hub: Hub, target: Target, note: CustomerNote, to?: string): void {
   const adapter = adapterOf(hub, target.channel)
   if (!adapter?.notify) return
   void (async () => {
     const inbox = await openInbox(hub, target.inboxId)
-    const identity = await hub.em().findOne(Identity, { id: target.identityId }, { fields: ['externalId'], disableIdentityMap: true })
-    if (inbox && identity) await adapter.notify?.({ to: identity.externalId, conversationId: target.id, note }, inbox.forAdapter)
+    const name = to ?? (await hub.em().findOne(Identity, { id: target.identityId }, { fields: ['externalId'], disableIdentityMap: true }))?.externalId
+    if (inbox && name) await adapter.notify?.({ to: name, conversationId: target.id, note }, inbox.forAdapter)
     // Travels behind the note: who has heard this has heard that (see catch-up.ts).
     if (note.kind === 'changed') hub.bus.publish('customer.notified', { conversationId: target.id, rev: note.rev })
   })().catch((error) => hub.log.warn({ err: error, channel: target.channel }, 'a customer could not be notified'))

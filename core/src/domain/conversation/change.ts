@@ -2,13 +2,13 @@
  * Everything that changes a conversation goes through one of these: it numbers messages, counts revisions, keeps
  * what was before, and collects what is to be told once the transaction has committed.
  */
-
-import { LockMode } from '@mikro-orm/core'
+import type { LetterMeta } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
 import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
+import { changedProperties, forUpdate, insertRows, list, readRows, sql, updateRows } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { announce } from '../../realtime/announce.ts'
@@ -30,6 +30,9 @@ export interface NewMessage {
   sentAt?: Date
   /** Goes to a platform that may refuse it: an outbound row is written with it. */
   outbound?: boolean
+  externalId?: string | null
+  meta?: LetterMeta | null
+  grantName?: string | null
 }
 
 /**
@@ -52,12 +55,17 @@ export class ConversationChange {
   readonly outbound: Message[] = []
   readonly assignments: Assignment[] = []
   readonly events: PendingEvent[] = []
+  /** As it was read: only what differs is written. */
+  readonly read: Conversation
+  /** The customer's external id, where it is known already: saves a look-up after the commit. */
+  customer: string | undefined
 
   /** @param before null for a conversation that is being opened */
   constructor(conversation: Conversation, before: Visibility | null, at = new Date()) {
     this.conversation = conversation
     this.before = before
     this.at = at
+    this.read = { ...conversation }
     conversation.rev += 1
     conversation.changedAt = at
   }
@@ -78,9 +86,13 @@ export class ConversationChange {
       text,
       status: input.status ?? (input.direction === 'in' ? 'received' : 'sent'),
       dedupeKey: input.dedupeKey ?? `sys:${newId()}`,
-      externalId: null,
+      externalId: input.externalId ?? null,
       replyToId: input.replyToId ?? null,
       failure: null,
+      failureText: null,
+      meta: input.meta ?? null,
+      done: 0,
+      grantName: input.grantName ?? null,
       recalledAt: null,
       sentAt: input.sentAt ?? at,
       createdAt: at,
@@ -93,8 +105,11 @@ export class ConversationChange {
       conversation.lastMessageAt = at
     }
     if (input.direction === 'in') {
-      conversation.lastCustomerAt = at
-      conversation.unread += 1
+      // A machine's letter wakes nobody.
+      if (!input.meta?.automatic) {
+        conversation.lastCustomerAt = at
+        conversation.unread += 1
+      }
       this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     if (input.direction === 'out') {
@@ -136,14 +151,22 @@ function previewOf(parts: readonly MessagePart[], text: string): string {
 /** Writes what the changes hold, in the caller's transaction, few statements for many changes. Returns what to do after the commit. */
 export async function writeChanges(hub: Hub, em: Em, changes: readonly ConversationChange[]): Promise<() => void> {
   const opened = changes.filter((change) => change.before === null).map(({ conversation }) => conversation)
-  if (opened.length > 0) await em.insertMany(Conversation, opened)
-  const added = changes.flatMap((change) => change.added)
-  if (added.length > 0) await em.insertMany(Message, added)
-  for (const change of changes) {
-    if (change.before !== null) await em.nativeUpdate(Conversation, { id: change.conversation.id }, mutable(change.conversation))
-    for (const { id, rev, parts, text, status, externalId, failure, recalledAt } of change.changed)
-      await em.nativeUpdate(Message, { id }, { rev, parts, text, status, externalId, failure, recalledAt })
-  }
+  await insertRows(em, Conversation, opened)
+  await insertRows(
+    em,
+    Message,
+    changes.flatMap((change) => change.added),
+  )
+  await updateConversations(
+    em,
+    changes.filter((change) => change.before !== null),
+  )
+  await updateRows(
+    em,
+    Message,
+    changes.flatMap((change) => change.changed),
+    ['rev', 'direction', 'parts', 'text', 'status', 'externalId', 'failure', 'failureText', 'grantName', 'recalledAt'],
+  )
   const outbound = changes.flatMap((change) =>
     change.outbound.map((message) => ({
       messageId: message.id,
@@ -155,9 +178,12 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
       createdAt: change.at,
     })),
   )
-  if (outbound.length > 0) await em.insertMany(Outbound, outbound)
-  const assignments = changes.flatMap((change) => change.assignments)
-  if (assignments.length > 0) await em.insertMany(Assignment, assignments)
+  await insertRows(em, Outbound, outbound)
+  await insertRows(
+    em,
+    Assignment,
+    changes.flatMap((change) => change.assignments),
+  )
   const listeners = await writeEvents(
     hub,
     em,
@@ -182,48 +208,35 @@ export async function writeEvents(hub: Hub, em: Em, events: readonly { name: Hub
       name,
       data,
       attempts: 0,
+      holder: null,
       error: '',
       dueAt: now,
       createdAt: now,
     }))
   })
-  if (rows.length > 0) await em.insertMany(Delivery, rows)
+  await insertRows(em, Delivery, rows)
   return new Set(rows.map((row) => row.listener))
 }
 
-const mutable = (c: Conversation) => ({
-  openIdentityId: c.openIdentityId,
-  contactId: c.contactId,
-  status: c.status,
-  assigneeId: c.assigneeId,
-  departmentId: c.departmentId,
-  skillGroupId: c.skillGroupId,
-  lastSeq: c.lastSeq,
-  rev: c.rev,
-  agentReadSeq: c.agentReadSeq,
-  customerDeliveredSeq: c.customerDeliveredSeq,
-  customerReadSeq: c.customerReadSeq,
-  unread: c.unread,
-  preview: c.preview,
-  previewDirection: c.previewDirection,
-  lastMessageAt: c.lastMessageAt,
-  lastCustomerAt: c.lastCustomerAt,
-  rating: c.rating,
-  ratingComment: c.ratingComment,
-  closeReason: c.closeReason,
-  closedById: c.closedById,
-  closedAt: c.closedAt,
-  changedAt: c.changedAt,
-})
+/** Conversations in which the same columns changed are one statement. */
+async function updateConversations(em: Em, changes: readonly ConversationChange[]): Promise<void> {
+  const groups = Map.groupBy(
+    changes.map(({ read, conversation }) => ({ conversation, properties: changedProperties(em, Conversation, read, conversation) })),
+    ({ properties }) => properties.join(),
+  )
+  for (const group of groups.values())
+    await updateRows(
+      em,
+      Conversation,
+      group.map(({ conversation }) => conversation),
+      group[0]?.properties ?? [],
+    )
+}
 
 /** Rows locked until the commit, by id so that two transactions never wait for each other in a circle. */
 export async function lockConversations(em: Em, ids: readonly string[]): Promise<Map<string, Conversation>> {
   if (ids.length === 0) return new Map()
-  const rows = await em.find(
-    Conversation,
-    { id: { $in: [...ids] } },
-    { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true },
-  )
+  const rows = await readRows(em, Conversation, sql`where id in ${list(ids)} order by id ${forUpdate(em)}`)
   return new Map(rows.map((row) => [row.id, row]))
 }
 

@@ -1,0 +1,2 @@
+/** How the hub's process is run. */
+export declare const hubFlags: string[]
