@@ -42,7 +42,9 @@ export async function measureIdleVisitors(profile: ProfileName, count: number, b
     const beat = async (i: number): Promise<void> => {
       const token = tokens[i] ?? ''
       const body = JSON.stringify({ visitId: visits[i], url: 'https://shop.example.cn/goods/1', title: '老班章古树春茶', referrer: '', token })
-      const { status, text } = await client.post(`/api/x/website/inboxes/${site}/beat`, body, { 'user-agent': 'Mozilla/5.0 Chrome/126' }, addressOf(token))
+      const send = () => client.post(`/api/x/website/inboxes/${site}/beat`, body, { 'user-agent': 'Mozilla/5.0 Chrome/126' }, addressOf(token))
+      // A kept connection may have been closed just when it was to be used again: browsers ask once more, too.
+      const { status, text } = await send().catch(send)
       if (status !== 200) throw new Error(`beat: ${status} ${text}`)
     }
     // Everything that is made once is made before it is weighed.
