@@ -201,8 +201,11 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     // Takes no new requests, answers those it has.
     // A connection that was busy falls idle later: Node does not close it then, and would wait for its keep-alive time.
     const closeIdle = every(100, () => app.server.closeIdleConnections())
+    // One that a browser opened ahead of need, and has not asked anything on, counts as busy for a minute.
+    const closeAll = setTimeout(() => app.server.closeAllConnections(), answerWithinMs)
     await new Promise<void>((resolve) => void io.close(() => resolve()))
     closeIdle()
+    clearTimeout(closeAll)
     await app.close()
     await hub.intake.idle()
     await workers?.stop()
@@ -222,6 +225,9 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     stop: () => (stopping ??= stop()),
   }
 }
+
+/** What has not been answered by then is asked again of the next process. */
+const answerWithinMs = 5_000
 
 const refresh = (hub: Hub): void => void hub.kernel.refresh().catch((error) => hub.log.warn({ err: error }, 'plugin states could not be read'))
 

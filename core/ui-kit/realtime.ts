@@ -32,8 +32,10 @@ export function useRealtime() {
       const made = io({ path: '/socket', transports: ['websocket', 'polling'], reconnectionDelayMax: 5_000 })
       socket.value = made
       made.on('connect', () => void resync())
-      made.on('disconnect', () => {
+      made.on('disconnect', (reason) => {
         state.value = 'offline'
+        // socket.io does not come back by itself where the hub has hung up, as it does when it restarts.
+        if (reason === 'io server disconnect') setTimeout(() => socket.value === made && made.connect(), 1_000 + Math.random() * 2_000)
       })
       made.on('connect_error', () => {
         state.value = 'offline'

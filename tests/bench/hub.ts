@@ -36,17 +36,25 @@ export async function makeSite(client: Client, cookie: string): Promise<string> 
   return (JSON.parse(text) as { id: string }).id
 }
 
-/** Tokens of new visitors, from as many addresses as the limit per address asks for. */
+/** Where a visitor sits: an address may make 60 visitors and send 1 200 messages a minute, so few share one. */
+const addresses = new Map<string, string>()
+export const addressOf = (token: string): string | undefined => addresses.get(token)
+
+/** Tokens of new visitors, old enough to speak: who does so at once is taken for a script. */
 export async function makeVisitors(client: Client, inboxId: string, count: number): Promise<string[]> {
   const tokens: string[] = []
   for (let i = 0; i < count; i += 25) {
     const batch = Array.from({ length: Math.min(25, count - i) }, async (_, j) => {
-      const { status, text } = await client.post(`/api/x/website/inboxes/${inboxId}/session`, '{}', {}, `127.0.${1 + Math.floor((i + j) / 50)}.2`)
+      const address = `127.0.${1 + Math.floor((i + j) / 25)}.2`
+      const { status, text } = await client.post(`/api/x/website/inboxes/${inboxId}/session`, '{}', {}, address)
       if (status !== 200) throw new Error(`session: ${status} ${text}`)
-      return (JSON.parse(text) as { token: string }).token
+      const { token } = JSON.parse(text) as { token: string }
+      addresses.set(token, address)
+      return token
     })
     tokens.push(...(await Promise.all(batch)))
   }
+  await new Promise((resolve) => setTimeout(resolve, 1_600))
   return tokens
 }
 
@@ -59,7 +67,7 @@ export function saying(): { clientId: string; text: string; body: string } {
 }
 
 export async function speak(client: Client, token: string, { body } = saying()): Promise<void> {
-  const { status, text } = await client.post('/api/x/website/messages', body, { authorization: `Bearer ${token}` })
+  const { status, text } = await client.post('/api/x/website/messages', body, { authorization: `Bearer ${token}` }, addressOf(token))
   if (status !== 201) throw new Error(`${status} ${text.slice(0, 200)}`)
 }
 

@@ -50,7 +50,7 @@ export class Client {
         },
       )
       asked.once('timeout', () => asked.destroy(new Error('no answer within 10 s')))
-      asked.once('error', reject)
+      asked.on('error', reject)
       asked.end(body)
     })
   }

@@ -65,6 +65,10 @@ export class Served {
     return Number(kb) / 1_024
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
   /** Warnings and errors it has printed. */
   complaints(): string[] {
     return this.#said()

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { root } from './from-core.ts'
+import type { IdleVisitors } from './idle-visitors.ts'
 import type { Measured, RateRow, Side } from './measure.ts'
 import type { Sizes } from './sizes.ts'
 import type { WorkbenchMeasured } from './workbench.ts'
@@ -17,8 +18,13 @@ const targets = {
   delayMs: { idleP50: 10, idleP99: 21, loadedP50: 21, loadedP99: 100 },
   startMs: 3_000,
   idleMb: 200,
+<<<<<<< HEAD
   /** A frame of a 60 Hz screen is 17 ms; two are still smooth, three are a jerk. The page never holds the whole talk. */
   workbench: { firstListMs: 1_000, openMs: 500, jumpMs: 500, frameP95: 34, slowFrames: 0.02, dom: 6_000, heapMb: 60 },
+=======
+  /** 5 000 of them below 250 MB; a peer's idle visitor polls for 3 CPU-ms. */
+  idleVisitor: { kb: 50, beatCpuMs: 3 },
+>>>>>>> widget
   bytes: { loader: 6 * 1_024, widget: 45 * 1_024, workbench: 300 * 1_024 },
 }
 
@@ -38,7 +44,26 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), `|${widths.map((width, i) => (i < 2 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`, ...rows.map(line)].join('\n')
 }
 
+<<<<<<< HEAD
 export function report(all: readonly Measured[], sizes: Sizes | undefined, workbench: WorkbenchMeasured | undefined): Report {
+=======
+export const idleTable = (idle: readonly IdleVisitors[]): string =>
+  table(
+    ['Profile', 'Visitors with a live line', 'RSS MB without', 'with', 'KB each', 'target', 'CPU-ms a sign of life', 'target'],
+    idle.map(({ profile, count, beforeMb, afterMb, kbEach, beatCpuMs }) => [
+      profile,
+      String(count),
+      number(beforeMb),
+      number(afterMb),
+      number(kbEach, 1),
+      String(targets.idleVisitor.kb),
+      number(beatCpuMs, 2),
+      String(targets.idleVisitor.beatCpuMs),
+    ]),
+  )
+
+export function report(all: readonly Measured[], idle: readonly IdleVisitors[], sizes: Sizes | undefined): Report {
+>>>>>>> widget
   /** By row: one sentence each, and why it may be so. */
   const missed = new Map<string, { faults: string[]; why: string }>()
   const miss = (row: string, is: string, wanted: string, why = ''): void => {
@@ -72,6 +97,12 @@ export function report(all: readonly Measured[], sizes: Sizes | undefined, workb
     if (start.idleMb > targets.idleMb) miss(`${profile}, idle memory`, `${number(start.idleMb)} MB`, `${targets.idleMb} MB or less`)
     if (stored !== accepted) miss(`${profile}, stored`, `${accepted} accepted but ${stored} in the database`, 'the same')
     if (complaints.length > 0) miss(`${profile}, log`, `${complaints.length} warnings or errors (${complaints[0]?.slice(0, 200)})`, 'none')
+  }
+  for (const { profile, kbEach, beatCpuMs, failed } of idle) {
+    if (kbEach > targets.idleVisitor.kb) miss(`${profile}, idle visitors`, `${number(kbEach, 1)} KB each`, `${targets.idleVisitor.kb} or less`)
+    if (beatCpuMs > targets.idleVisitor.beatCpuMs)
+      miss(`${profile}, idle visitors`, `${number(beatCpuMs, 2)} CPU-ms a sign of life`, `${targets.idleVisitor.beatCpuMs} or less`)
+    if (failed > 0) miss(`${profile}, idle visitors`, `${failed} signs of life failed`, 'none')
   }
   if (sizes)
     for (const name of ['loader', 'widget', 'workbench'] as const)
@@ -184,6 +215,7 @@ export function report(all: readonly Measured[], sizes: Sizes | undefined, workb
       `### Messages accepted\n\n${rates}`,
       `### Delay to the agent's socket\n\n${delays}`,
       `### Start and memory\n\n${starts}`,
+      `### Visitors who say nothing\n\n${idleTable(idle)}`,
       `### What a browser fetches\n\n${bytes}`,
       `### The workbench under weight\n\n${smooth}`,
     ].join('\n\n'),

@@ -4,6 +4,7 @@
  *   --quick              forty seconds instead of four minutes
  *   --save               writes RESULTS.md
  *   --profile embedded|served
+ *   --idle               only what idle visitors cost
  *   --costs              also where the hub's CPU time went (slower: do not compare its rates)
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,8 +12,9 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startServices } from '../support/services.ts'
 import { costsOf } from './costs.ts'
+import { type IdleVisitors, measureIdleVisitors } from './idle-visitors.ts'
 import { type Measured, measure, type Plan } from './measure.ts'
-import { report, resultsPage } from './report.ts'
+import { idleTable, report, resultsPage } from './report.ts'
 import { measureSizes } from './sizes.ts'
 import { measureWorkbench, type WorkbenchMeasured } from './workbench.ts'
 
@@ -39,14 +41,25 @@ const late = setTimeout(
     console.error('\n! The bench took too long and was stopped; a database named huike_test_… may be left.')
     process.exit(1)
   },
+<<<<<<< HEAD
   quick ? 120_000 : 380_000,
 )
 
 const all: Measured[] = []
 let workbench: WorkbenchMeasured | undefined
+=======
+  quick ? 150_000 : 480_000,
+)
+
+const all: Measured[] = []
+const idle: IdleVisitors[] = []
+>>>>>>> widget
 try {
   for (const profile of await profiles()) {
     if (only && only !== profile) continue
+    console.error(`  ${profile}: idle visitors`)
+    idle.push(await measureIdleVisitors(profile, quick ? 500 : 5_000, quick ? 2_000 : 5_000))
+    if (has('--idle')) continue
     all.push(await measure(profile, plan, (line) => console.error(`  ${line}`)))
     if (profDir) console.log(`\nWhere the hub's CPU time went, ${profile}\n\n${costsOf(profDir)}`)
   }
@@ -57,8 +70,16 @@ try {
   if (profDir) rmSync(profDir, { recursive: true, force: true })
 }
 
+if (has('--idle')) {
+  console.log(`\n${idleTable(idle)}`)
+  process.exit(0)
+}
 const tookSeconds = (performance.now() - began) / 1_000
+<<<<<<< HEAD
 const result = report(all, measureSizes(), workbench)
+=======
+const result = report(all, idle, measureSizes())
+>>>>>>> widget
 console.log(`\n${result.tables}\n\n### Below their target\n\n${result.below.map((line) => `- ${line}`).join('\n') || 'None.'}\n\n${Math.round(tookSeconds)} s`)
 if (has('--save')) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), resultsPage(result, loadBefore, tookSeconds))
 process.exit(0)

@@ -61,7 +61,7 @@ export class HubProcess {
 }
 
 /** `extraPlugins`: folders of plugins besides the bundled ones. */
-export const test = base.extend<{ hub: HubProcess; hubUrl: string; extraPlugins: string[] }>({
+export const test = base.extend<{ hub: HubProcess; hubUrl: string; extraPlugins: string[]; tidy: undefined }>({
   extraPlugins: [[], { option: true }],
   hub: async ({ extraPlugins }, use, info) => {
     const place = await makePlace(info.project.name === 'served' ? 'served' : 'embedded')
@@ -72,5 +72,13 @@ export const test = base.extend<{ hub: HubProcess; hubUrl: string; extraPlugins:
     await place.remove()
   },
   hubUrl: async ({ hub }, use) => use(hub.url),
+  // Pages of an earlier test would look for its hub until the end.
+  tidy: [
+    async ({ browser }, use) => {
+      await use(undefined)
+      await Promise.all(browser.contexts().map((context) => context.close()))
+    },
+    { auto: true },
+  ],
 })
 export { expect } from '@playwright/test'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { defineConfig } from 'vite'
 
 const bundles = { loader: 'widget.js', line: 'line.js', frame: 'frame.js' }
-const entry = process.env.WIDGET_ENTRY as keyof typeof bundles
+const entry = (process.env.WIDGET_ENTRY ?? 'frame') as keyof typeof bundles
 if (!bundles[entry]) throw new Error(`WIDGET_ENTRY must be one of ${Object.keys(bundles).join(', ')}`)
 
 export default defineConfig({

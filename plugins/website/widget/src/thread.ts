@@ -138,6 +138,10 @@ export class Thread {
     if (this.#socket) return
     const socket = io('/x/website', { path: '/socket', auth: { token: this.token }, transports: ['websocket', 'polling'] })
     this.#socket = socket
+    // socket.io does not come back by itself where the hub has hung up: it restarts, or its plugin was switched off.
+    const reopen = () => {
+      if (this.#socket === socket && !socket.active) setTimeout(() => this.#socket === socket && socket.connect(), 1_000 + Math.random() * 2_000)
+    }
     socket.on('connect', () => this.#wake())
     socket.on('note', (note: { kind: string; active?: boolean }) => {
       if (note.kind === 'typing') this.#events.typing(note.active === true)
@@ -145,10 +149,12 @@ export class Thread {
     })
     socket.on('connect_error', ({ message }) => {
       if (message === 'HUB_IDENTITY_BLOCKED') {
+        this.#socket = undefined
         socket.disconnect()
         this.#events.refused(message)
-      }
+      } else reopen()
     })
+    socket.on('disconnect', reopen)
   }
 
   #wake(): void {
