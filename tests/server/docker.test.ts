@@ -292,6 +292,9 @@ test('what the Dockerfile runs builds, starts, answers and ends in a clean direc
     t.diagnostic(`${command}: ${Math.round((Date.now() - started) / 1_000)} s`)
   }
   for (const name of ['@biomejs', '@playwright', 'knip']) assert.ok(!existsSync(join(app, 'node_modules', name)), `${name} is for developers only`)
+  // The apps are bundles by now: what they were made of, and with, stays behind. Their packages are devDependencies.
+  for (const name of ['vite', '@rolldown', 'typescript', 'vue', 'element-plus', 'pinia'])
+    assert.ok(!existsSync(join(app, 'node_modules', name)), `${name} is needed to build only`)
 
   // Root can play the image's user, to whom the application is read-only.
   const [uid, gid] = last('USER').split(':').map(Number)
