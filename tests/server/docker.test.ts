@@ -1,6 +1,7 @@
 /**
  * The way to an operator's machine, where no Docker engine is at hand: Dockerfile and compose.yaml are held to the
  * rules of the house, and what the Dockerfile runs is run in a clean directory, from build to SIGTERM.
+ * Needs the bundled plugins: the image is looked at as it is shipped.
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
