@@ -1,13 +1,14 @@
 /**
  * npm test: everything there is, on every profile this machine has, and the browser. What cannot run is said loudly;
  * with TEST_REQUIRE=all (as in CI) it is a failure instead.
- *   --only unit|server|law|e2e|chaos   a part of it
+ *   --only unit|server|law|bare|e2e|chaos   a part of it
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { startServices } from './support/services.ts'
+import { copyWithoutPlugins, needsPlugins } from './support/without-plugins.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined
@@ -21,12 +22,12 @@ if (!services) {
   process.env.TEST_PROFILE = 'embedded'
 } else Object.assign(process.env, services.env)
 
-function step(name: string, args: string[]): void {
+function step(name: string, args: string[], cwd = root, more: NodeJS.ProcessEnv = {}): void {
   console.log(`\n━━ ${name}`)
   const { status } = spawnSync(process.execPath, args, {
-    cwd: root,
+    cwd,
     stdio: 'inherit',
-    env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
+    env: { ...process.env, ...more, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
   })
   if (status !== 0) failed.push(name)
 }
@@ -38,6 +39,15 @@ try {
     if (only && only !== name) continue
     const found = (await Promise.all(patterns.map(files))).flat()
     if (found.length > 0) step(`${name} tests`, ['--test', '--test-concurrency=2', '--test-timeout=120000', ...found])
+  }
+  if (!only || only === 'bare') {
+    const tests = (await Promise.all(Object.values(suites).flat().map(files))).flat().filter((file) => !file.startsWith('plugins/'))
+    const own = tests.filter((file) => !needsPlugins(join(root, file)))
+    console.log(`\nNeed plugins/: ${tests.filter((file) => !own.includes(file)).join(', ') || 'none'}`)
+    const copy = copyWithoutPlugins(root)
+    // One profile: what differs between them has been tested with plugins.
+    step('the core’s own tests, without plugins/', ['--test', '--test-concurrency=2', '--test-timeout=120000', ...own], copy, { TEST_PROFILE: 'embedded' })
+    rmSync(copy, { recursive: true, force: true })
   }
   if (!only || only === 'e2e') {
     const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))

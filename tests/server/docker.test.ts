@@ -1,6 +1,7 @@
 /**
  * The way to an operator's machine, where no Docker engine is at hand: Dockerfile and compose.yaml are held to the
  * rules of the house, and what the Dockerfile runs is run in a clean directory, from build to SIGTERM.
+ * Needs the bundled plugins: the image is looked at as it is shipped.
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
@@ -293,6 +294,9 @@ test('what the Dockerfile runs builds, starts, answers and ends in a clean direc
     t.diagnostic(`${command}: ${Math.round((Date.now() - started) / 1_000)} s`)
   }
   for (const name of ['@biomejs', '@playwright', 'knip']) assert.ok(!existsSync(join(app, 'node_modules', name)), `${name} is for developers only`)
+  // The apps are bundles by now: what they were made of, and with, stays behind. Their packages are devDependencies.
+  for (const name of ['vite', '@rolldown', 'typescript', 'vue', 'element-plus', 'pinia'])
+    assert.ok(!existsSync(join(app, 'node_modules', name)), `${name} is needed to build only`)
 
   // Root can play the image's user, to whom the application is read-only.
   const [uid, gid] = last('USER').split(':').map(Number)

@@ -21,7 +21,9 @@ for (const args of [['hello'], ['courier', '--channel']])
 for (const profile of await profiles())
   test(`a generated feature and a generated channel carry text both ways [${profile}]`, async () => {
     const place = await makePlace(profile)
-    const plugins = await discoverPlugins({ pluginsDir: join(root, 'plugins'), extraPlugins: [join(dir, 'hello'), join(dir, 'courier')] })
+    const pluginsDir = join(root, 'plugins')
+    const bundled = await discoverPlugins({ pluginsDir, extraPlugins: [] })
+    const plugins = await discoverPlugins({ pluginsDir, extraPlugins: [join(dir, 'hello'), join(dir, 'courier')] })
     const world = await startWorld(place, plugins)
     const got: { body: string; signature: string }[] = []
     const platform = createServer((request, response) => {
@@ -41,7 +43,7 @@ for (const profile of await profiles())
           .status()
           .map(({ id, state }) => `${id} ${state}`)
           .sort(),
-        ['courier running', 'hello running', 'website running'],
+        ['courier', 'hello', ...bundled.map(({ manifest }) => manifest?.id)].map((id) => `${id} running`).sort(),
       )
       const agent = await world.person('小沈', 'owner')
       const secret = 'shared-with-the-platform'
