@@ -18,13 +18,10 @@ const targets = {
   delayMs: { idleP50: 10, idleP99: 21, loadedP50: 21, loadedP99: 100 },
   startMs: 3_000,
   idleMb: 200,
-<<<<<<< HEAD
   /** A frame of a 60 Hz screen is 17 ms; two are still smooth, three are a jerk. The page never holds the whole talk. */
   workbench: { firstListMs: 1_000, openMs: 500, jumpMs: 500, frameP95: 34, slowFrames: 0.02, dom: 6_000, heapMb: 60 },
-=======
   /** 5 000 of them below 250 MB; a peer's idle visitor polls for 3 CPU-ms. */
   idleVisitor: { kb: 50, beatCpuMs: 3 },
->>>>>>> widget
   bytes: { loader: 6 * 1_024, widget: 45 * 1_024, workbench: 300 * 1_024 },
 }
 
@@ -44,9 +41,6 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), `|${widths.map((width, i) => (i < 2 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`, ...rows.map(line)].join('\n')
 }
 
-<<<<<<< HEAD
-export function report(all: readonly Measured[], sizes: Sizes | undefined, workbench: WorkbenchMeasured | undefined): Report {
-=======
 export const idleTable = (idle: readonly IdleVisitors[]): string =>
   table(
     ['Profile', 'Visitors with a live line', 'RSS MB without', 'with', 'KB each', 'target', 'CPU-ms a sign of life', 'target'],
@@ -62,8 +56,7 @@ export const idleTable = (idle: readonly IdleVisitors[]): string =>
     ]),
   )
 
-export function report(all: readonly Measured[], idle: readonly IdleVisitors[], sizes: Sizes | undefined): Report {
->>>>>>> widget
+export function report(all: readonly Measured[], idle: readonly IdleVisitors[], sizes: Sizes | undefined, workbench: WorkbenchMeasured | undefined): Report {
   /** By row: one sentence each, and why it may be so. */
   const missed = new Map<string, { faults: string[]; why: string }>()
   const miss = (row: string, is: string, wanted: string, why = ''): void => {

@@ -41,19 +41,12 @@ const late = setTimeout(
     console.error('\n! The bench took too long and was stopped; a database named huike_test_… may be left.')
     process.exit(1)
   },
-<<<<<<< HEAD
-  quick ? 120_000 : 380_000,
-)
-
-const all: Measured[] = []
-let workbench: WorkbenchMeasured | undefined
-=======
-  quick ? 150_000 : 480_000,
+  quick ? 200_000 : 600_000,
 )
 
 const all: Measured[] = []
 const idle: IdleVisitors[] = []
->>>>>>> widget
+let workbench: WorkbenchMeasured | undefined
 try {
   for (const profile of await profiles()) {
     if (only && only !== profile) continue
@@ -75,11 +68,7 @@ if (has('--idle')) {
   process.exit(0)
 }
 const tookSeconds = (performance.now() - began) / 1_000
-<<<<<<< HEAD
-const result = report(all, measureSizes(), workbench)
-=======
-const result = report(all, idle, measureSizes())
->>>>>>> widget
+const result = report(all, idle, measureSizes(), workbench)
 console.log(`\n${result.tables}\n\n### Below their target\n\n${result.below.map((line) => `- ${line}`).join('\n') || 'None.'}\n\n${Math.round(tookSeconds)} s`)
 if (has('--save')) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), resultsPage(result, loadBefore, tookSeconds))
 process.exit(0)
