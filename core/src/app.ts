@@ -18,6 +18,7 @@ import { agentRoutes } from './domain/agent/agent.routes.ts'
 import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
 import { assignmentRoutes } from './domain/assignment/assignment.routes.ts'
 import { contactRoutes } from './domain/contact/contact.routes.ts'
+import { mergeRoutes } from './domain/contact/merge.routes.ts'
 import { conversationRoutes } from './domain/conversation/conversation.routes.ts'
 import { createDesk } from './domain/customer/desk.ts'
 import { departmentRoutes } from './domain/department/department.routes.ts'
@@ -145,6 +146,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   roleRoutes(app, hub)
   conversationRoutes(app, hub)
   contactRoutes(app, hub)
+  mergeRoutes(app, hub)
   visitRoutes(app, hub)
   tagRoutes(app, hub)
   inboxRoutes(app, hub)

@@ -8,6 +8,7 @@ import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
 import { columnsOf, insertRows, list, readRaw, rowOf, sql } from '../db/statements.ts'
 import { newId } from '../db/types.ts'
+import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
@@ -61,6 +62,12 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
           else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
           else results.push(await apply(applying, item, sender.identity, known))
         }
+        // New names of people we know may join them to others: that happens after the commit, by itself.
+        const due = await noteClaims(
+          em,
+          items.flatMap((item) => ({ from: item.event.from, identity: senders.get(senderKey(item))?.identity as Identity })),
+        )
+        for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
         for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change)
         const tell = await writeChanges(hub, em, touched)
@@ -158,13 +165,9 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       createdAt: now,
     } as Identity
     senders.set(senderKey(item), { identity, waiting: waiting.has(senderKey(item)), openConversationId: null })
-    return { contact, identity }
+    return { contact, identity, from }
   })
-  await insertRows(
-    em,
-    Contact,
-    made.map(({ contact }) => contact),
-  )
+  await insertRows(em, Contact, await linkNewPeople(em, made))
   await insertRows(
     em,
     Identity,
