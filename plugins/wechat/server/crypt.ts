@@ -3,7 +3,7 @@
  * `16 random bytes ‖ length (4 bytes, big-endian, in bytes) ‖ message ‖ receive-id`, padded to blocks of 32.
  * Official accounts and mini-programs are the same; their receive-id is the AppID.
  */
-import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createDecipheriv, timingSafeEqual } from 'node:crypto'
 
 const block = 32
 
@@ -35,16 +35,4 @@ export function decrypt(encrypted: string, key: Buffer, receiveId: string): stri
   const us = Buffer.from(receiveId, 'utf8')
   if (meantFor.length !== us.length || !timingSafeEqual(meantFor, us)) throw new EnvelopeError('it is for another AppID')
   return plain.subarray(20, end).toString('utf8')
-}
-
-/** The envelope of a message, for `receiveId`; base64. */
-export function encrypt(message: string, key: Buffer, receiveId: string, random = randomBytes(16)): string {
-  const text = Buffer.from(message, 'utf8')
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(text.length)
-  const plain = Buffer.concat([random, length, text, Buffer.from(receiveId, 'utf8')])
-  const pad = block - (plain.length % block)
-  const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, 16))
-  cipher.setAutoPadding(false)
-  return Buffer.concat([cipher.update(Buffer.concat([plain, Buffer.alloc(pad, pad)])), cipher.final()]).toString('base64')
 }

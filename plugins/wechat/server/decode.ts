@@ -18,7 +18,7 @@ const grants = {
   enter: { name: 'enter', count: 2, ms: minute },
 } as const
 
-type DecodeSettings = Pick<WechatSettings, 'kind' | 'replyCount' | 'openPlatform' | 'sessionSecret'>
+type DecodeSettings = Pick<WechatSettings, 'replyCount' | 'openPlatform' | 'sessionSecret'>
 
 /** Exactly one event: a message, or an activity. Throws {@link PushError} when nobody sent it. */
 export function decodePush(push: PushFields, settings: DecodeSettings): InboundEvent {
