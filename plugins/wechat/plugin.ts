@@ -14,11 +14,16 @@ import { sendMessage } from './server/send.ts'
 import { WechatTokenSchema } from './server/token.entity.ts'
 import { withToken } from './server/token.ts'
 
+/** Two bubbles in WeChat's green: drawn here, not WeChat's mark. */
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="#07c160"><path d="M9.5 3C5 3 2 5.7 2 9.2c0 2 1.1 3.7 2.8 4.9L4 16.6l2.9-1.5c.8.2 1.7.4 2.6.4-.1-.5-.2-.9-.2-1.4 0-3.3 3-5.8 6.9-5.8h.3C16 5.2 13.2 3 9.5 3Z"/><path d="M22 14.2c0-2.9-2.6-5-5.9-5s-6 2.1-6 5 2.7 5 6 5c.7 0 1.4-.1 2-.3l2.3 1.3-.6-2.1C21.2 17.2 22 15.8 22 14.2Z"/></svg>',
+)}`
+
 function adapter(ctx: PluginContext): ChannelAdapter {
   const askProfile = profileAsker(ctx)
   return {
     label: { zh: '微信', en: 'WeChat' },
-    icon: 'chat',
+    icon,
     inboxSettings,
     capabilities: {
       send: ['text', 'image', 'audio', 'video', 'link', 'card'],

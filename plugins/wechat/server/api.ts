@@ -2,8 +2,9 @@
 import { type LocalText, SendError } from '@huike/core/sdk/channel.ts'
 import { type ErrcodeRule, errcodes, unknownSentence } from './errcodes.ts'
 
-const callMs = 10_000
-const transferMs = 60_000
+// The hub gives a hand-over half a minute.
+const callMs = 8_000
+const transferMs = 20_000
 /** What the hub stores at most; nothing larger is read. */
 export const maxDownloadBytes = 20 * 1024 * 1024
 

@@ -187,8 +187,8 @@ function describe(push: PushFields): Activity | undefined {
         : say('followed', '关注了公众号', 'Followed the account', undefined, grants.follow)
     }
     case 'unsubscribe':
-      // Whatever was granted is over: a grant of nothing takes the place of the message's.
-      return say('unfollowed', '取消关注了公众号', 'Unfollowed the account', undefined, { name: 'message', count: 0, ms: 0 })
+      // Whatever was granted is over: a grant of nothing takes the place of the message's. The next message brings a new one.
+      return say('unfollowed', '取消关注了公众号', 'Unfollowed the account', undefined, grants.message(0))
     case 'scan':
       return say('scanned', `扫描了二维码${about(key)}`, `Scanned a QR code${aboutEn(key)}`, { scene: key, ticket: field('Ticket') }, grants.scan)
     case 'location': {

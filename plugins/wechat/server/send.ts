@@ -21,8 +21,9 @@ export async function sendMessage(ctx: PluginContext, message: OutboundMessage, 
       if (i < message.done) continue
       await sendDraft(ctx, message.to, draft, inbox)
       handedOver = true
-      if (i < drafts.length - 1) await message.progress(i + 1)
-      handedOver = i === drafts.length - 1
+      // WeChat counts each of them as a reply, the last one too.
+      if (drafts.length > 1) await message.progress(i + 1)
+      handedOver = false
     }
   } catch (error) {
     throw await failed(ctx, error, inbox, handedOver)
