@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
-import { type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
+import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -171,15 +171,29 @@ await onEveryProfile('wechat', [plugin], (world) => {
     assert.match(trail[0]?.label.zh ?? '', /store-12/)
   })
 
-  test('a follower’s profile is read once; the unionid comes with its subject', async () => {
+  test('a follower’s profile is read once; it brings the unionid with its subject, and where they came from', async () => {
     const desk = await open({}, { openPlatform: '总店' })
-    await desk.account.text(desk.person, '你好')
-    await eventually(async () => (await em().count(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' })) === 1, 'the profile')
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    const accept = ctx.accept
+    const told: InboundEvent[] = []
+    ctx.accept = (inboxId, events) => {
+      told.push(...events)
+      return accept(inboxId, events)
+    }
+    try {
+      await desk.account.text(desk.person, '你好')
+      const profile = await eventually(() => em().findOne(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' }), 'the profile')
+      assert.deepEqual([profile.label.zh, (profile.params as Record<string, unknown>).qrScene], ['微信资料：经扫描二维码关注', 'store-12'])
+    } finally {
+      ctx.accept = accept
+    }
+    assert.deepEqual(
+      told.filter(({ from }) => from.externalId === desk.person.openid).flatMap(({ from }) => from.claims),
+      [{ kind: 'unionid', value: `总店:${desk.person.unionid}`, verified: true }],
+    )
     await desk.account.text(desk.person, '还在吗')
     const asked = server.calls.filter(({ path, appId }) => path === '/cgi-bin/user/info' && appId === desk.account.appId)
     assert.equal(asked.length, 1)
-    const identity = await em().findOneOrFail(Identity, { inboxId: desk.inbox.id, externalId: desk.person.openid })
-    assert.equal((identity.attributes as Record<string, unknown> | null)?.qrScene, 'store-12')
   })
 
   describe('the reply window', () => {
