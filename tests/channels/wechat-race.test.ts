@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
-import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
 import { openInbox } from '../../core/src/domain/inbox/channels.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
+import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { WechatServer } from '../support/wechat-server.ts'
 import { found, startWorld, type World } from '../support/world.ts'
@@ -31,7 +31,12 @@ describe('two processes and one token', { skip: served ? false : 'needs MariaDB 
   /** Processes of their own on the world's database, told what to do by messages. */
   async function startRacers(count: number): Promise<void> {
     for (let i = 0; i < count; i++)
-      racers.push(spawn(process.execPath, [new URL('./wechat-racer.ts', import.meta.url).pathname], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, RACER_PLACE: JSON.stringify(world.place) } }))
+      racers.push(
+        spawn(process.execPath, [new URL('./wechat-racer.ts', import.meta.url).pathname], {
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+          env: { ...process.env, RACER_PLACE: JSON.stringify(world.place) },
+        }),
+      )
     await Promise.all(racers.map((racer) => once(racer, 'message')))
   }
 

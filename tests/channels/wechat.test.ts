@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
+import { textOf } from '../../core/sdk/message-parts.ts'
+import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -10,17 +12,25 @@ import { adapterOf, openInbox } from '../../core/src/domain/inbox/channels.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
-import type { PluginContext } from '../../core/sdk/plugin.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
 import { errcodes } from '../../plugins/wechat/server/errcodes.ts'
 import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
 import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
 import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
 import { speech } from '../support/amr.ts'
-import { WechatServer, type WechatAccount, type WechatAccountOptions } from '../support/wechat-server.ts'
-import { call, eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
+import { type WechatAccount, type WechatAccountOptions, WechatServer } from '../support/wechat-server.ts'
+import { call, eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const plugin = found(wechat, new URL('../../plugins/wechat', import.meta.url).pathname)
+/** Another plugin whose hook waits for its own server. */
+let released: Promise<void> | undefined
+const slow = definePlugin({
+  id: 'slow',
+  version: '1.0.0',
+  label: { zh: '慢', en: 'Slow' },
+  hooks: { 'inbound.accept': async ({ parts }) => (textOf(parts).includes('慢') ? released : undefined) },
+})
+
 const server = new WechatServer()
 before(() => server.start())
 after(() => server.stop())
@@ -31,7 +41,7 @@ interface Desk {
   person: ReturnType<WechatAccount['person']>
 }
 
-await onEveryProfile('wechat', [plugin], (world) => {
+await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
   let agent: Person
   before(async () => {
     agent = await world().person('小文', 'owner')
@@ -51,7 +61,10 @@ await onEveryProfile('wechat', [plugin], (world) => {
   /** Writes as the agent; gives the message's id. */
   async function write(desk: Desk, parts: unknown[] | string): Promise<{ status: number; body: any }> {
     const { id } = await conversationOf(desk)
-    return agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: typeof parts === 'string' ? [{ type: 'text', text: parts }] : parts })
+    return agent.call('POST', `/api/conversations/${id}/messages`, {
+      clientId: newId(),
+      parts: typeof parts === 'string' ? [{ type: 'text', text: parts }] : parts,
+    })
   }
   /** Until its fate is known. */
   async function fate(id: string): Promise<Message> {
@@ -78,7 +91,10 @@ await onEveryProfile('wechat', [plugin], (world) => {
     assert.ok(response.ok, `upload: ${response.status}`)
     return ((await response.json()) as { fileId?: string; id?: string; part?: { fileId: string } }).fileId ?? ''
   }
-  const picture = (width = 8) => sharp({ create: { width, height: 8, channels: 3, background: '#07c160' } }).png().toBuffer()
+  const picture = (width = 8) =>
+    sharp({ create: { width, height: 8, channels: 3, background: '#07c160' } })
+      .png()
+      .toBuffer()
 
   for (const kind of ['official', 'mini'] as const)
     for (const mode of ['plain', 'compatible', 'safe'] as const)
@@ -125,9 +141,26 @@ await onEveryProfile('wechat', [plugin], (world) => {
     assert.deepEqual([(await incoming(one)).map((m) => m.text), (await incoming(two)).map((m) => m.text)], [['甲'], ['乙']])
   })
 
+  test('whatever happens behind, WeChat has its answer within five seconds, once; the message follows', async () => {
+    const desk = await open()
+    let release = () => {}
+    released = new Promise((resolve) => {
+      release = resolve
+    })
+    const { attempts, userSawUnavailable } = await desk.account.text(desk.person, '慢')
+    assert.deepEqual([attempts.length, attempts[0]?.body, userSawUnavailable], [1, 'success', false])
+    assert.ok((attempts[0]?.ms ?? 0) < 5_000)
+    assert.deepEqual(await incoming(desk), [])
+    release()
+    await eventually(async () => (await incoming(desk)).length === 1, 'the message')
+  })
+
   test('a forged push is refused and leaves no trace', async () => {
     const desk = await open()
-    const { query, body } = desk.account.seal({ ToUserName: desk.account.originalId, FromUserName: 'o1', CreateTime: 1, MsgType: 'text', Content: '退款', MsgId: 1n }, { mode: 'plain' })
+    const { query, body } = desk.account.seal(
+      { ToUserName: desk.account.originalId, FromUserName: 'o1', CreateTime: 1, MsgType: 'text', Content: '退款', MsgId: 1n },
+      { mode: 'plain' },
+    )
     const response = await fetch(`${desk.account.callback}?${query}`, { method: 'POST', body })
     assert.deepEqual([response.status, ((await response.json()) as { code: string }).code], [401, 'HUB_CHANNEL_UNVERIFIED'])
     assert.deepEqual(await incoming(desk), [])
@@ -289,7 +322,12 @@ await onEveryProfile('wechat', [plugin], (world) => {
 
     test('a voice comes as AMR and is playable; what WeChat heard in it stands beside it', async () => {
       const desk = await open()
-      await desk.account.says(desk.person, { MsgType: 'voice', MediaId: desk.account.file('voice', speech(1), 'audio/amr'), Format: 'amr', Recognition: '你好' })
+      await desk.account.says(desk.person, {
+        MsgType: 'voice',
+        MediaId: desk.account.file('voice', speech(1), 'audio/amr'),
+        Format: 'amr',
+        Recognition: '你好',
+      })
       const [part, words] = await partsOf(desk, 'audio')
       const { type, bytes } = await bytesOf(part)
       assert.deepEqual([type, bytes.toString('latin1', 0, 4), words], ['audio/wav', 'RIFF', { type: 'text', text: '〔语音识别〕你好' }])
@@ -348,7 +386,9 @@ await onEveryProfile('wechat', [plugin], (world) => {
     test('a picture that WeChat does not take is refused in words, before anything is uploaded', async () => {
       const desk = await open()
       await desk.account.text(desk.person, '有图吗')
-      const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } }).webp().toBuffer()
+      const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
+        .webp()
+        .toBuffer()
       const fileId = await upload(bytes, '图.webp')
       const failed = await say(desk, [{ type: 'image', fileId, name: '图.webp', mime: 'image/webp', size: bytes.length }])
       assert.equal(failed.status, 'failed')
@@ -508,14 +548,25 @@ await onEveryProfile('wechat', [plugin], (world) => {
       const desk = await open({ replies: 100 })
       await desk.account.text(desk.person, '一')
       const inbox = (await openInbox(world().hub, desk.inbox.id))?.forAdapter as never
-      const message = { id: newId(), to: desk.person.openid, parts: [{ type: 'text', text: '甲' }], done: 0, progress: async () => undefined, attempt: 1 } as unknown as OutboundMessage
+      const message = {
+        id: newId(),
+        to: desk.person.openid,
+        parts: [{ type: 'text', text: '甲' }],
+        done: 0,
+        progress: async () => undefined,
+        attempt: 1,
+      } as unknown as OutboundMessage
       const send = () => adapterOf(world().hub, 'wechat')?.send?.(message, inbox)
       for (const [code, rule] of Object.entries(errcodes)) {
         if (rule.action === 'token') continue
         server.fail(sendPath, { errcode: Number(code) }, rule.action === 'upload' ? 2 : 1)
         await assert.rejects(
           send() as Promise<unknown>,
-          (error) => error instanceof SendError && error.retry === (rule.action === 'retry') && error.sentence?.zh === rule.sentence.zh && error.windowShut === (rule.windowShut ?? false),
+          (error) =>
+            error instanceof SendError &&
+            error.retry === (rule.action === 'retry') &&
+            error.sentence?.zh === rule.sentence.zh &&
+            error.windowShut === (rule.windowShut ?? false),
           code,
         )
       }
@@ -527,7 +578,8 @@ await onEveryProfile('wechat', [plugin], (world) => {
       await desk.account.text(desk.person, '一')
       const failed = await say(desk, '甲')
       assert.deepEqual([failed.status, failed.failure], ['failed', 'wechat 40125'])
-      const health = async () => (await agent.call('GET', '/api/inboxes/health')).body.items.find(({ inboxId }: { inboxId: string }) => inboxId === desk.inbox.id)
+      const health = async () =>
+        (await agent.call('GET', '/api/inboxes/health')).body.items.find(({ inboxId }: { inboxId: string }) => inboxId === desk.inbox.id)
       assert.deepEqual([(await health()).state, (await health()).code, /AppSecret/.test((await health()).remedy.zh)], ['unauthorised', '40125', true])
       const saved = await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings: desk.account.settings })
       assert.equal(saved.status, 200, JSON.stringify(saved.body))
@@ -540,11 +592,9 @@ await onEveryProfile('wechat', [plugin], (world) => {
   test('the connection test says what is wrong, step by step, and writes to nobody', async () => {
     const desk = await open()
     const probe = async (settings: Record<string, unknown>) =>
-      (await agent.call('POST', '/api/inboxes/probe', { channel: 'wechat', settings })).body.steps.map((step: { label: { zh: string }; ok: boolean; detail?: { zh: string } }) => [
-        step.label.zh,
-        step.ok,
-        step.detail?.zh ?? '',
-      ])
+      (await agent.call('POST', '/api/inboxes/probe', { channel: 'wechat', settings })).body.steps.map(
+        (step: { label: { zh: string }; ok: boolean; detail?: { zh: string } }) => [step.label.zh, step.ok, step.detail?.zh ?? ''],
+      )
     const good = await probe(desk.account.settings)
     assert.deepEqual(
       good.slice(1).map(([label, ok]: [string, boolean]) => [label, ok]),

@@ -293,7 +293,8 @@ export class WechatAccount {
     }
     if (['image', 'voice', 'video'].includes(msgtype) && !content.media_id) return { errcode: 40007, errmsg: 'invalid media_id' }
     if (msgtype === 'miniprogrampage' && !content.thumb_media_id) return { errcode: 40007, errmsg: 'invalid media_id' }
-    if (msgtype === 'news' && (!Array.isArray(content.articles) || content.articles.length !== 1)) return { errcode: 45008, errmsg: 'article size out of limit' }
+    if (msgtype === 'news' && (!Array.isArray(content.articles) || content.articles.length !== 1))
+      return { errcode: 45008, errmsg: 'article size out of limit' }
     if (this.kind === 'official' && !person.follows) return { errcode: 45015, errmsg: 'response out of time limit or subscription is canceled' }
     const now = this.server.now()
     const open = [...person.windows.values()].filter(({ until }) => until > now).sort((a, b) => a.until - b.until)
@@ -381,7 +382,9 @@ export class WechatServer {
       return void response.writeHead(200, { 'content-type': mime, 'content-disposition': 'attachment; filename="media.bin"' }).end(bytes)
     }
     // Errors too: HTTP 200, and often not even labelled as JSON.
-    response.writeHead(200, { 'content-type': path.startsWith('/cgi-bin/media/get') ? 'text/plain' : 'application/json; encoding=utf-8' }).end(JSON.stringify(result))
+    response
+      .writeHead(200, { 'content-type': path.startsWith('/cgi-bin/media/get') ? 'text/plain' : 'application/json; encoding=utf-8' })
+      .end(JSON.stringify(result))
   }
 
   #route(path: string, query: URLSearchParams, body: Buffer, type: string): Record<string, unknown> {

@@ -85,7 +85,8 @@ async function readBytes(response: Response, max: number): Promise<Buffer> {
   let size = 0
   for await (const chunk of response.body ?? []) {
     size += chunk.length
-    if (size > max) throw new SendError('wechat too large', { retry: false, sentence: { zh: '文件太大，没有取回。', en: 'The file is too large and was not fetched.' } })
+    if (size > max)
+      throw new SendError('wechat too large', { retry: false, sentence: { zh: '文件太大，没有取回。', en: 'The file is too large and was not fetched.' } })
     chunks.push(Buffer.from(chunk))
   }
   return Buffer.concat(chunks)

@@ -39,7 +39,8 @@ test('strings are sorted by their bytes before they are hashed', () => {
 
 test('a signature of another length, in capitals, or of other words is none', () => {
   const good = signatureOf('t', '1', 'n')
-  for (const bad of [undefined, '', good.slice(1), `${good}0`, good.toUpperCase(), signatureOf('t', '1', 'm')]) assert.equal(isSigned(bad, 't', '1', 'n'), false, bad)
+  for (const bad of [undefined, '', good.slice(1), `${good}0`, good.toUpperCase(), signatureOf('t', '1', 'm')])
+    assert.equal(isSigned(bad, 't', '1', 'n'), false, bad)
 })
 
 test('every length of padding from 1 to 32 is taken', () => {

@@ -153,7 +153,8 @@ test('events grant what the platform’s page grants', () => {
   assert.deepEqual(activity('event-scancode-push.xml').grant, short('menu', 3))
   assert.deepEqual(activity('mini-enter.json').grant, short('enter', 2))
   assert.deepEqual(activity('event-unsubscribe.xml').grant, { ...forTwoDays, count: 0 })
-  for (const nothing of ['event-view.xml', 'event-location.xml', 'event-template.xml', 'event-pic-weixin.xml']) assert.equal(activity(nothing).grant, undefined, nothing)
+  for (const nothing of ['event-view.xml', 'event-location.xml', 'event-template.xml', 'event-pic-weixin.xml'])
+    assert.equal(activity(nothing).grant, undefined, nothing)
 })
 
 test('an event nobody knows is shown whole and grants nothing', () => {
@@ -193,13 +194,29 @@ test('nobody named as the sender: refused', () => {
 
 test('who enters a mini-program: proven with the shop’s signature, only told without', () => {
   const enter = (sessionFrom: Record<string, string>) =>
-    decodePush(readPush(JSON.stringify({ FromUserName: 'o1', CreateTime: 1_780_000_000, MsgType: 'event', Event: 'user_enter_tempsession', SessionFrom: JSON.stringify(sessionFrom) })), settings).from
+    decodePush(
+      readPush(
+        JSON.stringify({
+          FromUserName: 'o1',
+          CreateTime: 1_780_000_000,
+          MsgType: 'event',
+          Event: 'user_enter_tempsession',
+          SessionFrom: JSON.stringify(sessionFrom),
+        }),
+      ),
+      settings,
+    ).from
   const sign = (openid: string) => createHmac('sha256', settings.sessionSecret).update([openid, 'u1', '42'].join('\n')).digest('hex')
   const claims = (verified: boolean) => [
     { kind: 'unionid', value: '总店:u1', verified },
     { kind: 'userId', value: '42', verified },
   ]
-  assert.deepEqual(enter({ unionid: 'u1', userId: '42', name: '小王', sign: sign('o1') }), { externalId: 'o1', verified: true, name: '小王', claims: claims(true) })
+  assert.deepEqual(enter({ unionid: 'u1', userId: '42', name: '小王', sign: sign('o1') }), {
+    externalId: 'o1',
+    verified: true,
+    name: '小王',
+    claims: claims(true),
+  })
   assert.deepEqual(enter({ unionid: 'u1', userId: '42' }).claims, claims(false))
   assert.deepEqual(enter({ unionid: 'u1', userId: '42', sign: sign('o2') }).claims, claims(false))
 })

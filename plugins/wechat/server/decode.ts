@@ -3,7 +3,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { ChannelSender, InboundEvent, LocalText, ReplyGrant } from '@huike/core/sdk/channel.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import type { WechatSettings } from './inbox-settings.ts'
-import { listAt, type PushFields, PushError, textAt } from './read-push.ts'
+import { listAt, PushError, type PushFields, textAt } from './read-push.ts'
 
 const minute = 60_000
 /**
@@ -183,7 +183,13 @@ function describe(push: PushFields): Activity | undefined {
     case 'subscribe': {
       const scene = key.replace(/^qrscene_/, '')
       return scene
-        ? say('followed', `扫描带参数的二维码关注了公众号：${cut(scene, 100)}`, `Followed the account by a QR code: ${cut(scene, 100)}`, { scene, ticket: field('Ticket') }, grants.follow)
+        ? say(
+            'followed',
+            `扫描带参数的二维码关注了公众号：${cut(scene, 100)}`,
+            `Followed the account by a QR code: ${cut(scene, 100)}`,
+            { scene, ticket: field('Ticket') },
+            grants.follow,
+          )
         : say('followed', '关注了公众号', 'Followed the account', undefined, grants.follow)
     }
     case 'unsubscribe':
@@ -204,7 +210,13 @@ function describe(push: PushFields): Activity | undefined {
     case 'scancode_push':
     case 'scancode_waitmsg': {
       const result = field('ScanCodeInfo', 'ScanResult')
-      return say('codeScanned', `用菜单扫了码${about(result)}`, `Scanned a code from the menu${aboutEn(result)}`, { key, result, scanType: field('ScanCodeInfo', 'ScanType') }, grants.menu)
+      return say(
+        'codeScanned',
+        `用菜单扫了码${about(result)}`,
+        `Scanned a code from the menu${aboutEn(result)}`,
+        { key, result, scanType: field('ScanCodeInfo', 'ScanType') },
+        grants.menu,
+      )
     }
     case 'pic_sysphoto':
     case 'pic_photo_or_album':
@@ -218,14 +230,29 @@ function describe(push: PushFields): Activity | undefined {
       return say('placeChosen', `从菜单选了位置${about(label)}`, `Chose a place from the menu${aboutEn(label)}`, { key, ...place, label })
     }
     case 'kf_create_session':
-      return say('nativeSessionOpened', `在微信自带客服中开始会话${about(field('KfAccount'))}`, `A session began in WeChat’s own desk${aboutEn(field('KfAccount'))}`, { account: field('KfAccount') })
+      return say(
+        'nativeSessionOpened',
+        `在微信自带客服中开始会话${about(field('KfAccount'))}`,
+        `A session began in WeChat’s own desk${aboutEn(field('KfAccount'))}`,
+        { account: field('KfAccount') },
+      )
     case 'kf_close_session':
-      return say('nativeSessionClosed', `微信自带客服的会话结束了${about(field('KfAccount'))}`, `A session ended in WeChat’s own desk${aboutEn(field('KfAccount'))}`, { account: field('KfAccount') })
+      return say(
+        'nativeSessionClosed',
+        `微信自带客服的会话结束了${about(field('KfAccount'))}`,
+        `A session ended in WeChat’s own desk${aboutEn(field('KfAccount'))}`,
+        { account: field('KfAccount') },
+      )
     case 'kf_switch_session':
-      return say('nativeSessionMoved', `微信自带客服转接了会话${about(field('ToKfAccount'))}`, `A session moved in WeChat’s own desk${aboutEn(field('ToKfAccount'))}`, {
-        account: field('FromKfAccount'),
-        to: field('ToKfAccount'),
-      })
+      return say(
+        'nativeSessionMoved',
+        `微信自带客服转接了会话${about(field('ToKfAccount'))}`,
+        `A session moved in WeChat’s own desk${aboutEn(field('ToKfAccount'))}`,
+        {
+          account: field('FromKfAccount'),
+          to: field('ToKfAccount'),
+        },
+      )
     case 'templatesendjobfinish': {
       const status = field('Status')
       return status === 'success'
@@ -247,7 +274,13 @@ function describe(push: PushFields): Activity | undefined {
       return subscriptions(push, 'SubscribeMsgSentEvent', 'subscriptionSent', '一条订阅消息有了发送结果', 'A subscription message was handled')
     case 'user_enter_tempsession': {
       const from = field('SessionFrom')
-      return say('entered', '进入了小程序客服会话', 'Opened the mini-program’s customer service', from && !from.startsWith('{') ? { sessionFrom: from } : undefined, grants.enter)
+      return say(
+        'entered',
+        '进入了小程序客服会话',
+        'Opened the mini-program’s customer service',
+        from && !from.startsWith('{') ? { sessionFrom: from } : undefined,
+        grants.enter,
+      )
     }
     default:
       return undefined
@@ -277,7 +310,9 @@ function whoEnters(sessionFrom: string, openid: string, { sessionSecret, openPla
     return {}
   }
   const field = (name: string) => (typeof told[name] === 'string' ? (told[name] as string).slice(0, 128) : '')
-  const expected = createHmac('sha256', sessionSecret).update([openid, field('unionid'), field('userId')].join('\n')).digest()
+  const expected = createHmac('sha256', sessionSecret)
+    .update([openid, field('unionid'), field('userId')].join('\n'))
+    .digest()
   const given = Buffer.from(field('sign'), 'hex')
   const verified = sessionSecret !== '' && given.length === expected.length && timingSafeEqual(given, expected)
   const claims: NonNullable<ChannelSender['claims']> = [

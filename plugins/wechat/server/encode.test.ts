@@ -16,11 +16,15 @@ test('a text that fits is one message, byte for byte', () => {
 
 test('pieces fit, and together they are the text', () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom('a', '好', '🎉', '👨‍👩‍👧', 'é', '。', ' ', '\n', '🇨🇳'), minLength: 1, maxLength: 400 }), fc.integer({ min: 30, max: 200 }), (text, max) => {
-      const pieces = splitByBytes(text, max)
-      for (const piece of pieces) assert.ok(Buffer.byteLength(piece) <= max && piece.trim() !== '')
-      assert.equal(pieces.join('').replace(/\s/g, ''), text.replace(/\s/g, ''))
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom('a', '好', '🎉', '👨‍👩‍👧', 'é', '。', ' ', '\n', '🇨🇳'), minLength: 1, maxLength: 400 }),
+      fc.integer({ min: 30, max: 200 }),
+      (text, max) => {
+        const pieces = splitByBytes(text, max)
+        for (const piece of pieces) assert.ok(Buffer.byteLength(piece) <= max && piece.trim() !== '')
+        assert.equal(pieces.join('').replace(/\s/g, ''), text.replace(/\s/g, ''))
+      },
+    ),
     { seed: 7, numRuns: 300 },
   )
 })

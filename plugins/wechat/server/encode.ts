@@ -32,7 +32,12 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
       if (mini) throw refuse('WECHAT_PART', '小程序客服消息不能发语音，请改发文字或图片。', 'Mini-program messages cannot carry voice: send text or a picture.')
       return [{ msgtype: 'voice', kind: 'voice', file: part.fileId }]
     case 'video':
-      if (mini) throw refuse('WECHAT_PART', '小程序客服消息不能发视频，请改发文字、图片或链接。', 'Mini-program messages cannot carry video: send text, a picture or a link.')
+      if (mini)
+        throw refuse(
+          'WECHAT_PART',
+          '小程序客服消息不能发视频，请改发文字、图片或链接。',
+          'Mini-program messages cannot carry video: send text, a picture or a link.',
+        )
       return [{ msgtype: 'video', kind: 'video', file: part.fileId, title: part.name }]
     case 'link': {
       const title = part.title || part.url
@@ -46,7 +51,11 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
       const data = (name: string) => (typeof part.data?.[name] === 'string' ? (part.data[name] as string) : '')
       const mediaId = data('thumbMediaId') || cardThumbMediaId
       if (!data('thumbFileId') && !mediaId)
-        throw refuse('WECHAT_CARD_COVER', '小程序卡片要有封面：请管理员在收件箱设置里填写默认封面。', 'A mini-program card needs a cover: an admin sets the default one in the inbox’s settings.')
+        throw refuse(
+          'WECHAT_CARD_COVER',
+          '小程序卡片要有封面：请管理员在收件箱设置里填写默认封面。',
+          'A mini-program card needs a cover: an admin sets the default one in the inbox’s settings.',
+        )
       const page = { title: part.title, pagepath: data('pagePath') }
       return [
         {

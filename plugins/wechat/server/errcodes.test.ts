@@ -6,7 +6,10 @@ import { errcodes, remedies } from './errcodes.ts'
 const sent = (code: number) => sendErrorOf(new WechatError(code, 'x rid: 1'))
 
 test('each code of the platform’s table does what the table says', () => {
-  const never = [40003, 40004, 40005, 40006, 40008, 40009, 40010, 40011, 40012, 40033, 40035, 44004, 45002, 43004, 50005, 45015, 45047, 48001, 48002, 48004, 48008, 50002, 40164]
+  const never = [
+    40003, 40004, 40005, 40006, 40008, 40009, 40010, 40011, 40012, 40033, 40035, 44004, 45002, 43004, 50005, 45015, 45047, 48001, 48002, 48004, 48008, 50002,
+    40164,
+  ]
   for (const code of never) assert.equal(sent(code).retry, false, `${code}`)
   for (const code of [-1, 45009, 45011]) assert.equal(sent(code).retry, true, `${code}`)
   for (const code of [40001, 40014, 42001]) assert.equal(errcodes[code]?.action, 'token', `${code}`)

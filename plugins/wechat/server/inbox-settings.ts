@@ -29,12 +29,25 @@ export const inboxSettings = Type.Object({
     ],
     {
       title: '消息加解密方式|Message encryption',
-      description: '要与公众平台上选的一致。只有安全模式能防止推送被伪造或偷看。|As chosen in the console. Only safe mode keeps pushes from being forged or read.',
+      description:
+        '要与公众平台上选的一致。只有安全模式能防止推送被伪造或偷看。|As chosen in the console. Only safe mode keeps pushes from being forged or read.',
       default: 'safe',
     },
   ),
-  token: Type.String({ title: 'Token（令牌）|Token', description: '3 到 32 位字母或数字，自己定。|3 to 32 letters or digits, of your own.', format: 'secret', pattern: '^[0-9A-Za-z]{0,32}$', default: '' }),
-  encodingAesKey: Type.String({ title: 'EncodingAESKey|EncodingAESKey', description: '43 位，在公众平台随机生成。|43 letters, generated in the console.', format: 'secret', pattern: '^([0-9A-Za-z+/]{43})?$', default: '' }),
+  token: Type.String({
+    title: 'Token（令牌）|Token',
+    description: '3 到 32 位字母或数字，自己定。|3 to 32 letters or digits, of your own.',
+    format: 'secret',
+    pattern: '^[0-9A-Za-z]{0,32}$',
+    default: '',
+  }),
+  encodingAesKey: Type.String({
+    title: 'EncodingAESKey|EncodingAESKey',
+    description: '43 位，在公众平台随机生成。|43 letters, generated in the console.',
+    format: 'secret',
+    pattern: '^([0-9A-Za-z+/]{43})?$',
+    default: '',
+  }),
   replyCount: Type.Integer({
     title: '用户发消息后可回复的条数|Replies after a customer’s message',
     description: '48 小时内有效。微信现行规定是 5 条，部分老账号是 20 条。|Within 48 hours. WeChat grants 5 now; some older accounts have 20.',
@@ -69,7 +82,8 @@ export const inboxSettings = Type.Object({
   }),
   apiBase: Type.String({
     title: '接口域名|Interface address',
-    description: '一般不用改。可填微信的其他接入点或您自己的固定 IP 代理。|Usually left alone. Another entry point of WeChat, or a proxy of your own with a fixed address.',
+    description:
+      '一般不用改。可填微信的其他接入点或您自己的固定 IP 代理。|Usually left alone. Another entry point of WeChat, or a proxy of your own with a fixed address.',
     pattern: '^(https://[0-9A-Za-z.-]+(:[0-9]{1,5})?|http://(127\\.0\\.0\\.1|localhost)(:[0-9]{1,5})?)$',
     maxLength: 200,
     default: 'https://api.weixin.qq.com',

@@ -2,8 +2,8 @@
 import { type FetchedFile, SendError } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { type Download, download, downloadMedia, uploadMedia, WechatError } from './api.ts'
-import { decodeVoice, isAmr } from './decode-voice.ts'
 import type { MediaRef } from './decode.ts'
+import { decodeVoice, isAmr } from './decode-voice.ts'
 import { fileRefusal } from './encode.ts'
 import type { WechatInbox } from './inbox-settings.ts'
 import { withToken } from './token.ts'
@@ -34,7 +34,8 @@ async function fetchBytes(ctx: Context, media: MediaRef, inbox: WechatInbox): Pr
   } catch (error) {
     if (!(error instanceof WechatError)) throw error
     // A picture's own address outlives its id.
-    if (error.errcode === 40007 && media.url && isOfWechat(media.url, settings.apiBase)) return download(media.url.replace(/^http:\/\/(?!127\.|localhost)/, 'https://'))
+    if (error.errcode === 40007 && media.url && isOfWechat(media.url, settings.apiBase))
+      return download(media.url.replace(/^http:\/\/(?!127\.|localhost)/, 'https://'))
     const retry = error.rule.action === 'retry' || (error.rule.action === 'token' && !error.ofCredential)
     throw new SendError(`wechat ${error.errcode}`, {
       retry,
@@ -64,8 +65,18 @@ interface Limit {
 const MB = 1024 * 1024
 /** developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html */
 const limits: Record<'image' | 'voice' | 'video', Limit> = {
-  image: { types: ['image/png', 'image/jpeg', 'image/gif'], bytes: 10 * MB, zh: '微信只收 10 MB 以内的 PNG、JPG 或 GIF 图片。', en: 'WeChat takes PNG, JPG or GIF pictures of up to 10 MB.' },
-  voice: { types: ['audio/amr', 'audio/mpeg'], bytes: 2 * MB, zh: '微信只收 2 MB、60 秒以内的 AMR 或 MP3 语音。', en: 'WeChat takes AMR or MP3 voice of up to 2 MB and 60 seconds.' },
+  image: {
+    types: ['image/png', 'image/jpeg', 'image/gif'],
+    bytes: 10 * MB,
+    zh: '微信只收 10 MB 以内的 PNG、JPG 或 GIF 图片。',
+    en: 'WeChat takes PNG, JPG or GIF pictures of up to 10 MB.',
+  },
+  voice: {
+    types: ['audio/amr', 'audio/mpeg'],
+    bytes: 2 * MB,
+    zh: '微信只收 2 MB、60 秒以内的 AMR 或 MP3 语音。',
+    en: 'WeChat takes AMR or MP3 voice of up to 2 MB and 60 seconds.',
+  },
   video: { types: ['video/mp4'], bytes: 10 * MB, zh: '微信只收 10 MB 以内的 MP4 视频。', en: 'WeChat takes MP4 video of up to 10 MB.' },
 }
 /** WeChat looks at the name as well; Chinese in it is not safe in a form. */

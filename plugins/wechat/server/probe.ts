@@ -14,12 +14,16 @@ export async function probeAccount(inbox: WechatInbox, publicUrl: string): Promi
   check({ zh: '回调地址', en: 'Callback address' }, callbackFault(publicUrl))
   check(
     { zh: 'Token', en: 'Token' },
-    /^[0-9A-Za-z]{3,32}$/.test(settings.token) ? undefined : { zh: '填 3 到 32 位字母或数字，与公众平台一致。', en: 'Give 3 to 32 letters or digits, the same as in the console.' },
+    /^[0-9A-Za-z]{3,32}$/.test(settings.token)
+      ? undefined
+      : { zh: '填 3 到 32 位字母或数字，与公众平台一致。', en: 'Give 3 to 32 letters or digits, the same as in the console.' },
   )
   if (settings.mode !== 'plain')
     check(
       { zh: 'EncodingAESKey', en: 'EncodingAESKey' },
-      aesKeyOf(settings.encodingAesKey) ? undefined : { zh: '应为 43 位字母或数字，从公众平台复制。', en: 'It has 43 letters and digits: copy it from the console.' },
+      aesKeyOf(settings.encodingAesKey)
+        ? undefined
+        : { zh: '应为 43 位字母或数字，从公众平台复制。', en: 'It has 43 letters and digits: copy it from the console.' },
     )
 
   const credential: LocalText = { zh: 'AppID 与 AppSecret', en: 'AppID and AppSecret' }
@@ -47,7 +51,8 @@ export async function probeAccount(inbox: WechatInbox, publicUrl: string): Promi
 /** WeChat calls ports 80 and 443 of a public name only. */
 function callbackFault(publicUrl: string): LocalText | undefined {
   const { hostname, port } = new URL(publicUrl)
-  const isPrivate = hostname === 'localhost' || /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(hostname) || hostname.endsWith('.local') || hostname.startsWith('[')
+  const isPrivate =
+    hostname === 'localhost' || /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(hostname) || hostname.endsWith('.local') || hostname.startsWith('[')
   if (isPrivate)
     return {
       zh: `微信访问不到 ${publicUrl}。请用公网域名部署，并设置 HUB_PUBLIC_URL。`,

@@ -70,7 +70,7 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
   })
   await em.upsert(WechatPerson, { inboxId, openid, askedAt: new Date() })
   // Who does not follow has no more data than this.
-  if (!profile || profile.subscribe !== 1) return
+  if (profile?.subscribe !== 1) return
 
   const text = (name: string) => (typeof profile[name] === 'string' ? (profile[name] as string).slice(0, 200) : '')
   const scene = where[text('subscribe_scene')] ?? { zh: '其他', en: 'another way' }
@@ -86,7 +86,9 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
     {
       kind: 'activity',
       // The same profile again changes nothing.
-      externalId: `p-${createHash('sha256').update(JSON.stringify([openid, unionid, facts])).digest('base64url')}`,
+      externalId: `p-${createHash('sha256')
+        .update(JSON.stringify([openid, unionid, facts]))
+        .digest('base64url')}`,
       from: {
         externalId: openid,
         verified: true,

@@ -95,7 +95,8 @@ function unescapeXml(text: string): string {
   if (!text.includes('&')) return text
   return text.replace(/&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|(\w{1,10}));|&/g, (_all, decimal?: string, hex?: string, name?: string) => {
     const code = decimal ? Number(decimal) : hex ? Number.parseInt(hex, 16) : undefined
-    const plain = code === undefined ? named[name ?? ''] : code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : undefined
+    const plain =
+      code === undefined ? named[name ?? ''] : code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : undefined
     if (plain === undefined) throw new PushError('an entity is not known')
     return plain
   })
@@ -106,7 +107,7 @@ export function readJson(source: string): PushFields {
   let elements = 0
   let value: unknown
   try {
-    value = JSON.parse(source, function (_key, parsed, ...rest: [{ source?: string }?]) {
+    value = JSON.parse(source, (_key, parsed, ...rest: [{ source?: string }?]) => {
       if (++elements > maxElements) throw new PushError('there are too many values')
       return typeof parsed === 'number' ? (rest[0]?.source ?? String(parsed)) : parsed
     })

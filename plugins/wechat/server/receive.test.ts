@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { RawRequest } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Value } from 'typebox/value'
-import { WechatServer, type WechatAccountOptions } from '../../../tests/support/wechat-server.ts'
+import { type WechatAccountOptions, WechatServer } from '../../../tests/support/wechat-server.ts'
 import { inboxSettings, type WechatInbox } from './inbox-settings.ts'
 import { receivePush } from './receive.ts'
 
@@ -14,10 +14,25 @@ const person = { openid: 'oia2TjuEGTNoeX76QEjQNrcURxG8' }
 function world(options: WechatAccountOptions = {}) {
   const account = server.account(options)
   const inbox = { id: 'i1', name: '测试', settings: Value.Default(inboxSettings, account.settings) } as WechatInbox
-  const request = (over: Partial<RawRequest>): RawRequest => ({ method: 'POST', url: '/', query: {}, headers: {}, body: Buffer.alloc(0), ip: '1.1.1.1', ...over })
+  const request = (over: Partial<RawRequest>): RawRequest => ({
+    method: 'POST',
+    url: '/',
+    query: {},
+    headers: {},
+    body: Buffer.alloc(0),
+    ip: '1.1.1.1',
+    ...over,
+  })
   const post = ({ query, body }: { query: string; body: string }, over: Partial<RawRequest> = {}) =>
     receivePush(request({ query: Object.fromEntries(new URLSearchParams(query)), body: Buffer.from(body), ...over }), inbox)
-  const fields = { ToUserName: account.originalId, FromUserName: person.openid, CreateTime: 1_780_000_000, MsgType: 'text', Content: '你好', MsgId: 22_876_340_532_172_987n }
+  const fields = {
+    ToUserName: account.originalId,
+    FromUserName: person.openid,
+    CreateTime: 1_780_000_000,
+    MsgType: 'text',
+    Content: '你好',
+    MsgId: 22_876_340_532_172_987n,
+  }
   return { account, inbox, request, post, fields }
 }
 const refused = (code: string) => (error: unknown) => error instanceof HubError && error.code === code
@@ -97,6 +112,7 @@ test('what is signed and cannot be read is a bad request, not an error of ours',
   const { account, inbox, post } = world({ mode: 'plain' })
   Object.assign(inbox.settings, { originalId: '' })
   const { query } = account.seal({})
-  for (const body of ['', 'x', '<xml>', '{', '<xml></xml>', '<!DOCTYPE x><xml/>']) assert.throws(() => post({ query, body }), refused('HUB_REQUEST_INVALID'), body)
+  for (const body of ['', 'x', '<xml>', '{', '<xml></xml>', '<!DOCTYPE x><xml/>'])
+    assert.throws(() => post({ query, body }), refused('HUB_REQUEST_INVALID'), body)
   assert.throws(() => post({ query, body: 'x'.repeat(300_000) }), refused('HUB_REQUEST_TOO_LARGE'))
 })
