@@ -1,7 +1,6 @@
 /** WeChat, with the hub on one side and our own WeChat server on the other: nothing but HTTP between them. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import sharp from 'sharp'
 import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
 import { textOf } from '../../core/sdk/message-parts.ts'
 import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
@@ -20,6 +19,14 @@ import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
 import { speech } from '../support/amr.ts'
 import { type WechatAccount, type WechatAccountOptions, WechatServer } from '../support/wechat-server.ts'
 import { call, eventually, found, onEveryProfile, type Person } from '../support/world.ts'
+
+/** A picture of its own for each call: a square of one pixel, and words behind its end. */
+const picture = () =>
+  Buffer.concat([
+    Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64'),
+    Buffer.from(newId()),
+  ])
+const webp = Buffer.from('UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==', 'base64')
 
 const plugin = found(wechat, new URL('../../plugins/wechat', import.meta.url).pathname)
 /** Another plugin whose hook waits for its own server. */
@@ -91,10 +98,6 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     assert.ok(response.ok, `upload: ${response.status}`)
     return ((await response.json()) as { fileId?: string; id?: string; part?: { fileId: string } }).fileId ?? ''
   }
-  const picture = (width = 8) =>
-    sharp({ create: { width, height: 8, channels: 3, background: '#07c160' } })
-      .png()
-      .toBuffer()
 
   for (const kind of ['official', 'mini'] as const)
     for (const mode of ['plain', 'compatible', 'safe'] as const)
@@ -215,7 +218,10 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     }
     try {
       await desk.account.text(desk.person, '你好')
-      const profile = await eventually(() => em().findOne(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' }), 'the profile')
+      const profile = await eventually(
+        async () => (await em().findOne(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' })) ?? undefined,
+        'the profile',
+      )
       assert.deepEqual([profile.label.zh, (profile.params as Record<string, unknown>).qrScene], ['微信资料：经扫描二维码关注', 'store-12'])
     } finally {
       ctx.accept = accept
@@ -313,7 +319,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
 
     test('a picture is copied to us at once and outlives WeChat’s three days', async () => {
       const desk = await open()
-      const bytes = await picture()
+      const bytes = picture()
       await desk.account.says(desk.person, { MsgType: 'image', PicUrl: 'http://mmbiz.qpic.cn/x', MediaId: desk.account.file('image', bytes, 'image/png') })
       const [part] = await partsOf(desk, 'image')
       desk.account.media.clear()
@@ -366,7 +372,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     test('an agent’s picture is uploaded and sent', async () => {
       const desk = await open()
       await desk.account.text(desk.person, '有图吗')
-      const bytes = await picture(16)
+      const bytes = picture()
       const fileId = await upload(bytes, '鞋子 图.png')
       assert.equal((await say(desk, [{ type: 'image', fileId, name: '鞋子 图.png', mime: 'image/png', size: bytes.length }])).status, 'sent')
       const [sent] = desk.account.sent
@@ -377,7 +383,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     test('a media id that dies between upload and sending is uploaded once more', async () => {
       const desk = await open()
       await desk.account.text(desk.person, '有图吗')
-      const fileId = await upload(await picture(24), '图.png')
+      const fileId = await upload(picture(), '图.png')
       server.fail('/cgi-bin/message/custom/send', { errcode: 40007 })
       assert.equal((await say(desk, [{ type: 'image', fileId, name: '图.png', mime: 'image/png', size: 1 }])).status, 'sent')
       assert.deepEqual([desk.account.sent.length, desk.account.media.size], [1, 2])
@@ -386,9 +392,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     test('a picture that WeChat does not take is refused in words, before anything is uploaded', async () => {
       const desk = await open()
       await desk.account.text(desk.person, '有图吗')
-      const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
-        .webp()
-        .toBuffer()
+      const bytes = webp
       const fileId = await upload(bytes, '图.webp')
       const failed = await say(desk, [{ type: 'image', fileId, name: '图.webp', mime: 'image/webp', size: bytes.length }])
       assert.equal(failed.status, 'failed')
@@ -400,7 +404,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       const desk = await open({}, { cardThumbMediaId: 'none-yet' })
       await desk.account.text(desk.person, '发我链接')
       assert.equal((await say(desk, [{ type: 'link', url: 'https://shop.example.com/7', title: '跑鞋' }])).status, 'sent')
-      const cover = desk.account.file('image', await picture(), 'image/png')
+      const cover = desk.account.file('image', picture(), 'image/png')
       const card = { type: 'card', kind: 'miniprogram', title: '订单', data: { appId: 'wxabc', pagePath: 'pages/order', thumbMediaId: cover } }
       assert.equal((await say(desk, [card])).status, 'sent')
       assert.deepEqual(

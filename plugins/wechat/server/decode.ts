@@ -32,7 +32,8 @@ export function decodePush(push: PushFields, settings: DecodeSettings): InboundE
   const tappedMenu = textAt(push, 'bizmsgmenuid') !== ''
   return {
     kind: 'message',
-    externalId: textAt(push, 'MsgId') || fingerprint('m', push),
+    // An unknown kind may come without an id, or with something else in its place.
+    externalId: /^\d{1,32}$/.test(textAt(push, 'MsgId')) ? textAt(push, 'MsgId') : fingerprint('m', push),
     from,
     parts,
     ...(at ? { sentAt: at } : {}),
@@ -73,19 +74,21 @@ const remote = (as: 'image' | 'audio' | 'video', mediaId: string, url?: string):
 
 function decodeParts(type: string, push: PushFields): MessagePart[] {
   const field = (name: string) => textAt(push, name)
+  // Longer than any id WeChat gives is none.
+  const mediaId = field('MediaId').length <= 400 ? field('MediaId') : ''
   switch (type) {
     case 'text':
       return splitText(field('Content'))
     case 'image':
-      return field('MediaId') || field('PicUrl') ? [remote('image', field('MediaId'), cut(field('PicUrl'), 1_500))] : unsupported(push)
+      return mediaId || field('PicUrl') ? [remote('image', mediaId, field('PicUrl').slice(0, 1_000))] : unsupported(push)
     case 'voice': {
-      if (!field('MediaId')) return unsupported(push)
+      if (!mediaId) return unsupported(push)
       const heard = field('Recognition').trim()
-      return [remote('audio', field('MediaId')), ...(heard ? [{ type: 'text' as const, text: `〔语音识别〕${cut(heard, 19_000)}` }] : [])]
+      return [remote('audio', mediaId), ...(heard ? [{ type: 'text' as const, text: `〔语音识别〕${cut(heard, 19_000)}` }] : [])]
     }
     case 'video':
     case 'shortvideo':
-      return field('MediaId') ? [remote('video', field('MediaId'))] : unsupported(push)
+      return mediaId ? [remote('video', mediaId)] : unsupported(push)
     case 'location': {
       // X is the latitude.
       const place = pointOf(field('Location_X'), field('Location_Y'))
