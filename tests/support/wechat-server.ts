@@ -174,8 +174,13 @@ export class WechatAccount {
   async says(person: Person, fields: Record<string, unknown>, options: { msgId?: string; menuTap?: boolean } = {}): Promise<PushResult & { msgId: string }> {
     const msgId = options.msgId ?? this.nextMsgId()
     if (options.menuTap) this.#grant(person, 'menu', 3, minute)
-    else this.#grant(person, 'message', this.replies, 48 * 60 * minute)
+    else this.heard(person)
     return { msgId, ...(await this.push(person, { ...fields, MsgId: BigInt(msgId) })) }
+  }
+
+  /** A message of theirs is on its way: it may be answered. */
+  heard(person: Person): void {
+    this.#grant(person, 'message', this.replies, 48 * 60 * minute)
   }
 
   text(person: Person, content: string, options: { msgId?: string } = {}) {
@@ -239,18 +244,26 @@ export class WechatAccount {
 
   /** A push as it goes over the wire. */
   seal(message: Record<string, unknown>, { format = this.format, mode = this.mode } = {}): { query: string; body: string; type: string } {
-    const timestamp = String(Math.floor(this.server.now() / 1_000))
-    const nonce = String(randomInt(100_000_000, 999_999_999))
-    const query = new URLSearchParams({ signature: sign(this.token, timestamp, nonce), timestamp, nonce, openid: String(message.FromUserName ?? '') })
     const write = format === 'json' ? json : xml
     const clear = write(message)
     const type = format === 'json' ? 'application/json' : 'text/xml'
-    if (mode === 'plain') return { query: query.toString(), body: clear, type }
-    const Encrypt = sealText(clear, this.aesKey, this.appId)
+    if (mode === 'plain') return { query: this.#query(message.FromUserName).toString(), body: clear, type }
+    const beside = mode === 'compatible' ? message : { ToUserName: message.ToUserName }
+    return { ...this.envelope(sealText(clear, this.aesKey, this.appId), beside, write), type }
+  }
+
+  /** Something sealed, signed as it should be. */
+  envelope(Encrypt: string, beside: Record<string, unknown> = { ToUserName: this.originalId }, write = xml): { query: string; body: string; type: string } {
+    const query = this.#query(beside.FromUserName)
     query.set('encrypt_type', 'aes')
-    query.set('msg_signature', sign(this.token, timestamp, nonce, Encrypt))
-    const body = write(mode === 'compatible' ? { ...message, Encrypt } : { ToUserName: message.ToUserName, Encrypt })
-    return { query: query.toString(), body, type }
+    query.set('msg_signature', sign(this.token, query.get('timestamp') ?? '', query.get('nonce') ?? '', Encrypt))
+    return { query: query.toString(), body: write({ ...beside, Encrypt }), type: 'text/xml' }
+  }
+
+  #query(openid: unknown): URLSearchParams {
+    const timestamp = String(Math.floor(this.server.now() / 1_000))
+    const nonce = String(randomInt(100_000_000, 999_999_999))
+    return new URLSearchParams({ signature: sign(this.token, timestamp, nonce), timestamp, nonce, openid: String(openid ?? '') })
   }
 
   /** The check of the address when an admin saves it in the console. */
@@ -319,6 +332,7 @@ export class WechatServer {
   #offset = 0
   #faults: { path: string; fault: Fault; times: number }[] = []
   #tokens = 0
+  #held: Promise<void> | undefined
   #http: Server | undefined
   url = ''
 
@@ -344,6 +358,19 @@ export class WechatServer {
 
   now(): number {
     return Date.now() + this.#offset
+  }
+  /** Good again. */
+  mend(): void {
+    this.#faults.length = 0
+  }
+  /** What is asked from now on is done, but answered only when the returned function is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#held = promise
+    return () => {
+      this.#held = undefined
+      resolve()
+    }
   }
   /** Time goes by for WeChat. */
   advance(ms: number): void {
@@ -375,6 +402,7 @@ export class WechatServer {
         : wrong && typeof wrong === 'object'
           ? undefined
           : this.#route(path, url.searchParams, body, String(request.headers['content-type'] ?? ''))
+    if (path === '/cgi-bin/message/custom/send') await this.#held
     if (wrong === 'cut after') return void response.destroy()
     if (wrong && typeof wrong === 'object' && 'status' in wrong) return void response.writeHead(wrong.status).end(wrong.body ?? '<html>Bad gateway</html>')
     if (result && 'bytes' in result) {
@@ -488,9 +516,9 @@ function sign(...parts: string[]): string {
 }
 
 /** Every length of padding from 1 to 32 comes about by itself: a full block when the text is aligned. */
-export function sealText(text: string, encodingAesKey: string, receiveId: string): string {
+export function sealText(text: string | Uint8Array, encodingAesKey: string, receiveId: string): string {
   const key = Uint8Array.from(atob(`${encodingAesKey}=`), (letter) => letter.charCodeAt(0))
-  const message = new TextEncoder().encode(text)
+  const message = typeof text === 'string' ? new TextEncoder().encode(text) : text
   const owner = new TextEncoder().encode(receiveId)
   const bare = 20 + message.length + owner.length
   const padding = 32 - (bare % 32)
