@@ -75,11 +75,17 @@ export const inboxSettings = Type.Object({
     maxLength: 200,
     default: '',
   }),
-  typingPath: Type.Union([Type.Literal('/cgi-bin/message/custom/typing'), Type.Literal('/cgi-bin/message/custom/business/typing')], {
-    title: '「正在输入」接口|Typing interface',
-    description: '微信文档对小程序的说法不一；显示不出来时换另一个。|WeChat’s pages differ for mini-programs; try the other one if it does not show.',
-    default: '/cgi-bin/message/custom/typing',
-  }),
+  typingPath: Type.Union(
+    [
+      Type.Literal('/cgi-bin/message/custom/typing', { title: '通用接口|General' }),
+      Type.Literal('/cgi-bin/message/custom/business/typing', { title: '小程序业务接口|For mini-programs' }),
+    ],
+    {
+      title: '「正在输入」接口|Typing interface',
+      description: '微信文档对小程序的说法不一；显示不出来时换另一个。|WeChat’s pages differ for mini-programs; try the other one if it does not show.',
+      default: '/cgi-bin/message/custom/typing',
+    },
+  ),
   apiBase: Type.String({
     title: '接口域名|Interface address',
     description:
