@@ -11,6 +11,9 @@ const names = (existsSync(folder) ? readdirSync(folder, { withFileTypes: true })
 /** Words that are also plain words of the domain: as a name they would stand in a string of their own. */
 const plain = new Set(['email', 'export', 'audit', 'extraction'])
 
+/** A browser tells its own name; that it is a plugin's too is no knowledge of the plugin. */
+const browser = /\[\/MicroMessenger\/i, '\w+'\]/
+
 const code = (source: string): string => source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
 
 /** Where `name` stands in code as an identifier, a part of one, or a string. */
@@ -20,7 +23,7 @@ function mentions(source: string, name: string): string[] {
     : new RegExp(name, 'i')
   return code(source)
     .split('\n')
-    .filter((line) => pattern.test(line))
+    .filter((line) => pattern.test(line.replace(browser, '')))
 }
 
 const sources = globSync(['core/src/**/*.{ts,vue}', 'core/sdk/**/*.{ts,vue}', 'core/bin/**/*', 'migrations/**/*.ts'], {

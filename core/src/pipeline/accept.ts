@@ -16,6 +16,8 @@ import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { type InboundItem, type InboundOutcome, processInbound } from './inbound.ts'
 
+/** Platforms cut after five seconds and count an answer that late as none: hooks get this long, then the event is parked and theirs is the time. */
+const hookMs = 3_000
 /** How long to wait before the nth try of a parked event. */
 const backoffMs = (attempt: number) => Math.min(1_000 * 4 ** attempt, 3_600_000)
 const maxAttempts = 12
@@ -68,7 +70,7 @@ export class Intake {
     try {
       const repeated = await this.#repeatOf(inbox, event)
       if (repeated) return repeated
-      const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: false })
+      const outcome = await this.#batch.add({ inbox, event: await inTime(this.#hooked(inbox, event)), parked: false })
       switch (outcome.kind) {
         case 'blocked':
           throw new HubError('HUB_IDENTITY_BLOCKED', 'This sender is blocked')
@@ -201,4 +203,17 @@ function fitted(event: InboundEvent): InboundEvent {
 function revive(event: InboundEvent): InboundEvent {
   if ((event.kind === 'message' || event.kind === 'echo') && event.sentAt) return { ...event, sentAt: new Date(event.sentAt) }
   return event.kind === 'activity' && event.at ? { ...event, at: new Date(event.at) } : event
+}
+
+/** Rejects when hooks take too long for the platform that waits. They run again with the parked event, without haste. */
+async function inTime(hooked: Promise<InboundEvent>): Promise<InboundEvent> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`a hook took longer than ${hookMs} ms`)), hookMs)
+  })
+  try {
+    return await Promise.race([hooked, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }

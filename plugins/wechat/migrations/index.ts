@@ -1,0 +1,25 @@
+import type { Migration } from '@huike/core/sdk/plugin.ts'
+
+const mysqlEnd = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
+
+/** One intent each, never changed once released. */
+export const migrations: readonly Migration[] = [
+  {
+    name: '0001-token',
+    mysql: [
+      `create table \`wechat_token\` (\`id\` varchar(64) not null, \`sealed\` text not null, \`expires_at\` datetime(3) not null, \`forced_at\` datetime(3) null, \`forced_count\` int not null, primary key (\`id\`)) ${mysqlEnd}`,
+    ],
+    sqlite: [
+      'create table `wechat_token` (`id` text not null primary key, `sealed` text not null, `expires_at` datetime not null, `forced_at` datetime null, `forced_count` integer not null)',
+    ],
+  },
+  {
+    name: '0002-person',
+    mysql: [
+      `create table \`wechat_person\` (\`inbox_id\` varchar(26) not null, \`openid\` varchar(128) not null, \`asked_at\` datetime(3) not null, primary key (\`inbox_id\`, \`openid\`)) ${mysqlEnd}`,
+    ],
+    sqlite: [
+      'create table `wechat_person` (`inbox_id` text not null, `openid` text not null, `asked_at` datetime not null, primary key (`inbox_id`, `openid`))',
+    ],
+  },
+]

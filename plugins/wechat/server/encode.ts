@@ -1,0 +1,119 @@
+/** Parts as bodies of the customer-service interface. developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage.html */
+import { type LocalText, SendError } from '@huike/core/sdk/channel.ts'
+import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import type { WechatSettings } from './inbox-settings.ts'
+
+/** Bytes of one text message; more is refused with 45002. */
+export const maxTextBytes = 2_048
+
+/** One message of WeChat's, without its receiver. What names a `file` needs that file's media id first. */
+export type Draft =
+  | { msgtype: 'text'; text: { content: string } }
+  | { msgtype: 'image' | 'voice' | 'video'; file: string; kind: 'image' | 'voice' | 'video'; title?: string }
+  | { msgtype: 'news'; news: { articles: [{ title: string; description: string; url: string; picurl: string }] } }
+  | { msgtype: 'link'; link: { title: string; description: string; url: string; thumb_url: string } }
+  | { msgtype: 'miniprogrampage'; page: { title: string; appid?: string; pagepath: string }; thumb: { mediaId: string } | { file: string } }
+
+const refuse = (reason: string, zh: string, en: string) => new SendError(reason, { retry: false, sentence: { zh, en } })
+
+/** A message's parts, in order, as many messages of WeChat's as they need. Throws {@link SendError} for what WeChat cannot carry. */
+export function encodeParts(parts: readonly MessagePart[], settings: Pick<WechatSettings, 'kind' | 'appId' | 'cardThumbMediaId'>): Draft[] {
+  return parts.flatMap((part) => encodePart(part, settings))
+}
+
+function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<WechatSettings, 'kind' | 'appId' | 'cardThumbMediaId'>): Draft[] {
+  const mini = kind === 'mini'
+  switch (part.type) {
+    case 'text':
+      return splitByBytes(part.text, maxTextBytes).map((content) => ({ msgtype: 'text', text: { content } }))
+    case 'image':
+      return [{ msgtype: 'image', kind: 'image', file: part.fileId }]
+    case 'audio':
+      if (mini) throw refuse('WECHAT_PART', '小程序客服消息不能发语音，请改发文字或图片。', 'Mini-program messages cannot carry voice: send text or a picture.')
+      return [{ msgtype: 'voice', kind: 'voice', file: part.fileId }]
+    case 'video':
+      if (mini)
+        throw refuse(
+          'WECHAT_PART',
+          '小程序客服消息不能发视频，请改发文字、图片或链接。',
+          'Mini-program messages cannot carry video: send text, a picture or a link.',
+        )
+      return [{ msgtype: 'video', kind: 'video', file: part.fileId, title: part.name }]
+    case 'link': {
+      const title = part.title || part.url
+      const description = part.description ?? ''
+      return mini
+        ? [{ msgtype: 'link', link: { title, description, url: part.url, thumb_url: '' } }]
+        : [{ msgtype: 'news', news: { articles: [{ title, description, url: part.url, picurl: '' }] } }]
+    }
+    case 'card': {
+      if (part.kind !== 'miniprogram') throw refuse('WECHAT_PART', '微信不能发送这种卡片。', 'WeChat cannot carry this kind of card.')
+      const data = (name: string) => (typeof part.data?.[name] === 'string' ? (part.data[name] as string) : '')
+      const mediaId = data('thumbMediaId') || cardThumbMediaId
+      if (!data('thumbFileId') && !mediaId)
+        throw refuse(
+          'WECHAT_CARD_COVER',
+          '小程序卡片要有封面：请管理员在收件箱设置里填写默认封面。',
+          'A mini-program card needs a cover: an admin sets the default one in the inbox’s settings.',
+        )
+      const page = { title: part.title, pagepath: data('pagePath') }
+      return [
+        {
+          msgtype: 'miniprogrampage',
+          // A mini-program sends cards of itself only and names no AppID.
+          page: mini ? page : { ...page, appid: data('appId') || appId },
+          thumb: data('thumbFileId') ? { file: data('thumbFileId') } : { mediaId },
+        },
+      ]
+    }
+    default:
+      throw refuse('WECHAT_PART', '微信不能发送这种内容，请改发文字、图片或链接。', 'WeChat cannot carry this: send text, a picture or a link.')
+  }
+}
+
+const graphemes = new Intl.Segmenter('zh', { granularity: 'grapheme' })
+
+/** Where a reader would like a break: after a line, a sentence, a clause, a word; best first. */
+const breaks = [/\n/, /[。！？!?；;]/, /[，,、：:]/, /\s/]
+
+/**
+ * Text in pieces of at most `max` bytes of UTF-8: never inside a character, not inside a family emoji or an accented letter
+ * either (unless one alone is too long), and rather at the end of a line or sentence in the last third of a piece.
+ */
+export function splitByBytes(text: string, max: number): string[] {
+  if (Buffer.byteLength(text) <= max) return text.trim() ? [text] : []
+  const pieces: string[] = []
+  let piece: string[] = []
+  let bytes = 0
+  const close = (atBreak: boolean) => {
+    const end = atBreak ? goodEnd(piece) : piece.length
+    const done = piece.slice(0, end).join('')
+    piece = piece.slice(end)
+    bytes = Buffer.byteLength(piece.join(''))
+    if (done.trim()) pieces.push(done)
+  }
+  const take = (unit: string) => {
+    const size = Buffer.byteLength(unit)
+    while (piece.length > 0 && bytes + size > max) close(true)
+    piece.push(unit)
+    bytes += size
+  }
+  for (const { segment } of graphemes.segment(text)) {
+    // A letter under hundreds of accents can be longer than a whole message.
+    if (Buffer.byteLength(segment) > max) for (const point of segment) take(point)
+    else take(segment)
+  }
+  close(false)
+  return pieces
+}
+
+function goodEnd(units: readonly string[]): number {
+  const earliest = Math.floor((units.length * 2) / 3)
+  for (const pattern of breaks) {
+    for (let i = units.length - 1; i >= earliest; i--) if (pattern.test(units[i] as string)) return i + 1
+  }
+  return units.length
+}
+
+/** What an agent reads about a file WeChat will not take. */
+export const fileRefusal = (sentence: LocalText): SendError => new SendError('WECHAT_FILE', { retry: false, sentence })

@@ -1,0 +1,74 @@
+/** Tries a connection step by step and says what is wrong and what mends it. Sends nothing to anybody. */
+import type { LocalText, ProbeStep } from '@huike/core/sdk/channel.ts'
+import { callApi, WechatError } from './api.ts'
+import { aesKeyOf } from './crypt.ts'
+import { remedies } from './errcodes.ts'
+import type { WechatInbox } from './inbox-settings.ts'
+import { askToken } from './token.ts'
+
+export async function probeAccount(inbox: WechatInbox, publicUrl: string): Promise<ProbeStep[]> {
+  const { settings } = inbox
+  const steps: ProbeStep[] = []
+  const check = (label: LocalText, fault: LocalText | undefined) => steps.push({ label, ok: !fault, ...(fault ? { detail: fault } : {}) })
+
+  check({ zh: '回调地址', en: 'Callback address' }, callbackFault(publicUrl, settings.apiBase))
+  check(
+    { zh: 'Token', en: 'Token' },
+    /^[0-9A-Za-z]{3,32}$/.test(settings.token)
+      ? undefined
+      : { zh: '填 3 到 32 位字母或数字，与公众平台一致。', en: 'Give 3 to 32 letters or digits, the same as in the console.' },
+  )
+  if (settings.mode !== 'plain')
+    check(
+      { zh: 'EncodingAESKey', en: 'EncodingAESKey' },
+      aesKeyOf(settings.encodingAesKey)
+        ? undefined
+        : { zh: '应为 43 位字母或数字，从公众平台复制。', en: 'It has 43 letters and digits: copy it from the console.' },
+    )
+
+  const credential: LocalText = { zh: 'AppID 与 AppSecret', en: 'AppID and AppSecret' }
+  if (!settings.appId || !settings.appSecret) {
+    check(credential, { zh: '还没有填写。', en: 'Not given yet.' })
+    return steps
+  }
+  let token: string
+  try {
+    token = (await askToken(settings)).token
+    check(credential, undefined)
+  } catch (error) {
+    check(credential, faultOf(error))
+    return steps
+  }
+  try {
+    await callApi(settings.apiBase, '/cgi-bin/getcallbackip', { query: { access_token: token }, repeatable: true })
+    check({ zh: '调用接口', en: 'Calling the interface' }, undefined)
+  } catch (error) {
+    check({ zh: '调用接口', en: 'Calling the interface' }, faultOf(error))
+  }
+  return steps
+}
+
+/** WeChat calls ports 80 and 443 of a public name only; one that runs on this machine (a simulator) calls whatever it likes. */
+export function callbackFault(publicUrl: string, apiBase: string): LocalText | undefined {
+  if (apiBase.startsWith('http:')) return undefined
+  const { hostname, port } = new URL(publicUrl)
+  const isPrivate =
+    hostname === 'localhost' || /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(hostname) || hostname.endsWith('.local') || hostname.startsWith('[')
+  if (isPrivate)
+    return {
+      zh: `微信访问不到 ${publicUrl}。请用公网域名部署，并设置 HUB_PUBLIC_URL。`,
+      en: `WeChat cannot reach ${publicUrl}. Use a public name and set HUB_PUBLIC_URL.`,
+    }
+  if (port) return { zh: `微信只访问 80 和 443 端口，现在是 ${port}。`, en: `WeChat calls ports 80 and 443 only; this is ${port}.` }
+  return undefined
+}
+
+function faultOf(error: unknown): LocalText {
+  if (!(error instanceof WechatError)) return { zh: `连不上微信：${(error as Error).message}`, en: `WeChat cannot be reached: ${(error as Error).message}` }
+  const { errcode, errmsg, rule } = error
+  const remedy = remedies[errcode]
+  return {
+    zh: `${rule.sentence.zh}${remedy?.zh ?? ''}（${errcode} ${errmsg}）`,
+    en: `${rule.sentence.en} ${remedy?.en ?? ''} (${errcode} ${errmsg})`,
+  }
+}

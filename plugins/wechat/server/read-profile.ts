@@ -1,0 +1,104 @@
+/**
+ * A follower's profile, asked for after their first word: the unionid joins the person's identities, the rest tells where
+ * they came from. Names and pictures are no longer given. developers.weixin.qq.com/doc/service/api/usermanage/userinfo/
+ */
+import { createHash } from 'node:crypto'
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { callApi, WechatError } from './api.ts'
+import { unionIdOf } from './decode.ts'
+import { asWechat } from './inbox-settings.ts'
+import { WechatPerson } from './person.entity.ts'
+import { withToken } from './token.ts'
+
+/** Long enough to spare the quota, short enough to notice that the account has joined an open platform. */
+const againMs = 7 * 24 * 3_600_000
+const maxKnown = 10_000
+
+export interface ProfileJob {
+  inboxId: string
+  openid: string
+}
+
+/** Remembers who was asked about by this process, so that not every message puts a job in the queue. */
+export function profileAsker(ctx: PluginContext) {
+  const known = new Set<string>()
+  return (job: ProfileJob): void => {
+    const key = `${job.inboxId}:${job.openid}`
+    if (known.has(key)) return
+    if (known.size >= maxKnown) known.clear()
+    known.add(key)
+    // Beside the push, never before its answer; if it fails the next message asks again.
+    ctx.enqueue('profile', job, { key: `profile:${key}` }).catch((error) => {
+      known.delete(key)
+      ctx.log.warn({ err: error }, 'a profile could not be asked for')
+    })
+  }
+}
+
+const where: Record<string, { zh: string; en: string }> = {
+  ADD_SCENE_SEARCH: { zh: '公众号搜索', en: 'search' },
+  ADD_SCENE_ACCOUNT_MIGRATION: { zh: '公众号迁移', en: 'account migration' },
+  ADD_SCENE_PROFILE_CARD: { zh: '名片分享', en: 'a shared card' },
+  ADD_SCENE_QR_CODE: { zh: '扫描二维码', en: 'a QR code' },
+  ADD_SCENE_PROFILE_LINK: { zh: '图文页内名称', en: 'the name in an article' },
+  ADD_SCENE_PROFILE_ITEM: { zh: '图文页右上角菜单', en: 'the menu of an article' },
+  ADD_SCENE_PAID: { zh: '支付后关注', en: 'a payment' },
+  ADD_SCENE_WECHAT_ADVERTISEMENT: { zh: '微信广告', en: 'an advertisement' },
+  ADD_SCENE_REPRINT: { zh: '他人转载', en: 'a reprint' },
+  ADD_SCENE_LIVESTREAM: { zh: '视频号直播', en: 'a livestream' },
+  ADD_SCENE_CHANNELS: { zh: '视频号', en: 'Channels' },
+  ADD_SCENE_WXA: { zh: '小程序', en: 'a mini-program' },
+}
+
+/** The job `profile`. */
+export async function readProfile(data: unknown, ctx: PluginContext): Promise<void> {
+  const { inboxId, openid } = data as ProfileJob
+  const found = await ctx.inbox(inboxId)
+  if (!found) return
+  const { settings } = asWechat(found)
+  if (settings.kind !== 'official') return
+  const em = ctx.em()
+  const asked = await em.findOne(WechatPerson, { inboxId, openid }, { disableIdentityMap: true })
+  if (asked && Date.now() - asked.askedAt.getTime() < againMs) return
+
+  const profile = await withToken(ctx, settings, (token) =>
+    callApi(settings.apiBase, '/cgi-bin/user/info', { query: { access_token: token, openid, lang: 'zh_CN' }, repeatable: true }),
+  ).catch((error) => {
+    // An account that may not ask (not verified), a person who is gone: no profile then.
+    if (error instanceof WechatError && error.rule.action === 'never') return undefined
+    throw error
+  })
+  await em.upsert(WechatPerson, { inboxId, openid, askedAt: new Date() })
+  // Who does not follow has no more data than this.
+  if (profile?.subscribe !== 1) return
+
+  const text = (name: string) => (typeof profile[name] === 'string' ? (profile[name] as string).slice(0, 200) : '')
+  const scene = where[text('subscribe_scene')] ?? { zh: '其他', en: 'another way' }
+  const facts = {
+    remark: text('remark'),
+    language: text('language'),
+    scene: text('subscribe_scene'),
+    qrScene: text('qr_scene_str'),
+    followedAt: typeof profile.subscribe_time === 'number' ? new Date(profile.subscribe_time * 1_000).toISOString() : '',
+  }
+  const unionid = text('unionid')
+  await ctx.accept(inboxId, [
+    {
+      kind: 'activity',
+      // The same profile again changes nothing.
+      externalId: `p-${createHash('sha256')
+        .update(JSON.stringify([openid, unionid, facts]))
+        .digest('base64url')}`,
+      from: {
+        externalId: openid,
+        verified: true,
+        attributes: facts,
+        ...(facts.remark ? { name: facts.remark.slice(0, 60) } : {}),
+        ...(unionid ? { claims: [{ kind: 'unionid', value: unionIdOf(settings.openPlatform, unionid), verified: true }] } : {}),
+      },
+      name: 'wechat.profile',
+      label: { zh: `微信资料：经${scene.zh}关注`, en: `WeChat profile: follows by way of ${scene.en}` },
+      params: { ...facts },
+    },
+  ])
+}

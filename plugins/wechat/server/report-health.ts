@@ -1,0 +1,30 @@
+/** How an account is, told to the hub when it changes and not with every message. */
+import type { InboxHealth } from '@huike/core/sdk/channel.ts'
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { WechatError } from './api.ts'
+import { remedies } from './errcodes.ts'
+
+/** What was last told, per running plugin and inbox. Another process may have told otherwise: it is told again after a while. */
+const told = new WeakMap<object, Map<string, { key: string; at: number }>>()
+const againMs = 60_000
+
+/** Never throws: health is told on the way of something more important. */
+export async function report(ctx: Pick<PluginContext, 'health' | 'log'>, inboxId: string, what: InboxHealth | WechatError): Promise<void> {
+  const health = what instanceof WechatError ? healthOf(what) : what
+  if (!health) return
+  const known = told.get(ctx) ?? new Map<string, { key: string; at: number }>()
+  told.set(ctx, known)
+  const key = `${health.state} ${health.code ?? ''} ${health.validUntil?.getTime() ?? ''}`
+  const last = known.get(inboxId)
+  if (last?.key === key && Date.now() - last.at < againMs) return
+  known.set(inboxId, { key, at: Date.now() })
+  await ctx.health(inboxId, health).catch((error) => ctx.log.warn({ err: error, inbox: inboxId }, 'the state of an inbox could not be told'))
+}
+
+/** A refused message says nothing about the account; a refused account does. */
+function healthOf({ errcode, rule, ofCredential }: WechatError): InboxHealth | undefined {
+  const state = rule.health ?? (ofCredential && rule.action !== 'retry' ? 'unauthorised' : undefined)
+  if (!state) return undefined
+  const remedy = remedies[errcode]
+  return { state, code: String(errcode), error: rule.sentence, ...(remedy ? { remedy } : {}) }
+}

@@ -1,0 +1,678 @@
+/** WeChat, with the hub on one side and our own WeChat server on the other: nothing but HTTP between them. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
+import { textOf } from '../../core/sdk/message-parts.ts'
+import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { adapterOf, openInbox } from '../../core/src/domain/inbox/channels.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import wechat from '../../plugins/wechat/plugin.ts'
+import { errcodes } from '../../plugins/wechat/server/errcodes.ts'
+import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
+import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
+import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
+import { speech } from '../support/amr.ts'
+import { type WechatAccount, type WechatAccountOptions, WechatServer } from '../support/wechat-server.ts'
+import { call, eventually, found, onEveryProfile, type Person } from '../support/world.ts'
+
+/** A picture of its own for each call: a square of one pixel, and words behind its end. */
+const picture = () =>
+  Buffer.concat([
+    Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64'),
+    Buffer.from(newId()),
+  ])
+const webp = Buffer.from('UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==', 'base64')
+
+const plugin = found(wechat, new URL('../../plugins/wechat', import.meta.url).pathname)
+/** Another plugin whose hook waits for its own server. */
+let released: Promise<void> | undefined
+const slow = definePlugin({
+  id: 'slow',
+  version: '1.0.0',
+  label: { zh: '慢', en: 'Slow' },
+  hooks: { 'inbound.accept': async ({ parts }) => (textOf(parts).includes('慢') ? released : undefined) },
+})
+
+const server = new WechatServer()
+before(() => server.start())
+after(() => server.stop())
+
+interface Desk {
+  account: WechatAccount
+  inbox: Inbox
+  person: ReturnType<WechatAccount['person']>
+}
+
+await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
+  let agent: Person
+  before(async () => {
+    agent = await world().person('小文', 'owner')
+  })
+  const em = () => world().hub.em()
+
+  /** An account whose pushes reach an inbox of this hub, and somebody who may write to it. */
+  async function open(options: WechatAccountOptions = {}, settings: Record<string, unknown> = {}): Promise<Desk> {
+    const account = server.account(options)
+    const inbox = await world().inbox('wechat', { ...account.settings, ...settings })
+    account.callback = `${world().url}/api/channels/wechat/${inbox.id}`
+    return { account, inbox, person: account.person() }
+  }
+  const incoming = ({ inbox }: Desk) => em().find(Message, { inboxId: inbox.id, direction: 'in' }, { orderBy: { id: 'asc' } })
+  const conversationOf = ({ inbox }: Desk) => em().findOneOrFail(Conversation, { inboxId: inbox.id })
+  const messageOf = (id: string) => em().findOneOrFail(Message, { id })
+  /** Writes as the agent; gives the message's id. */
+  async function write(desk: Desk, parts: unknown[] | string): Promise<{ status: number; body: any }> {
+    const { id } = await conversationOf(desk)
+    return agent.call('POST', `/api/conversations/${id}/messages`, {
+      clientId: newId(),
+      parts: typeof parts === 'string' ? [{ type: 'text', text: parts }] : parts,
+    })
+  }
+  /** Until its fate is known. */
+  async function fate(id: string): Promise<Message> {
+    return eventually(async () => {
+      const message = await messageOf(id)
+      return !['queued', 'sending'].includes(message.status) && message
+    }, 'the fate of a message')
+  }
+  async function say(desk: Desk, parts: unknown[] | string): Promise<Message> {
+    const { status, body } = await write(desk, parts)
+    assert.equal(status, 201, JSON.stringify(body))
+    return fate(body.id)
+  }
+  /** What waits for its next try is tried now. */
+  async function hurry(desk: Desk): Promise<void> {
+    const { id } = await conversationOf(desk)
+    await em().nativeUpdate(Outbound, { conversationId: id }, { dueAt: new Date(0) })
+    world().hub.queue.hurry('outbound', id)
+  }
+  async function upload(bytes: Buffer, name: string): Promise<string> {
+    const form = new FormData()
+    form.set('file', new File([new Uint8Array(bytes)], name))
+    const response = await fetch(new URL('/api/files', world().url), { method: 'POST', headers: { cookie: agent.cookie }, body: form })
+    assert.ok(response.ok, `upload: ${response.status}`)
+    return ((await response.json()) as { fileId?: string; id?: string; part?: { fileId: string } }).fileId ?? ''
+  }
+
+  for (const kind of ['official', 'mini'] as const)
+    for (const mode of ['plain', 'compatible', 'safe'] as const)
+      test(`${kind}, ${mode} mode: the console’s check, a message in, stored once, answered, taken`, async () => {
+        const desk = await open({ kind, mode, format: kind === 'mini' ? 'json' : 'xml' })
+        assert.equal(await desk.account.verifyCallback(), true)
+        const pushed = await desk.account.text(desk.person, '在吗？<&>“汇客”')
+        assert.deepEqual([pushed.attempts.map(({ status, body }) => [status, body]), pushed.userSawUnavailable], [[[200, 'success']], false])
+        const [message, ...more] = await incoming(desk)
+        assert.deepEqual([message?.text, message?.dedupeKey, more.length], ['在吗？<&>“汇客”', `in:${pushed.msgId}`, 0])
+        assert.ok(BigInt(pushed.msgId) > 2n ** 53n)
+        assert.equal((await say(desk, '在的，您请讲 🎉')).status, 'sent')
+        assert.deepEqual(
+          desk.account.sent.map(({ touser, msgtype, content }) => ({ touser, msgtype, content })),
+          [{ touser: desk.person.openid, msgtype: 'text', content: { content: '在的，您请讲 🎉' } }],
+        )
+      })
+
+  test('repeats, also at the same time, are stored once and all hear success', async () => {
+    const desk = await open()
+    const msgId = desk.account.nextMsgId()
+    const pushes = await Promise.all(Array.from({ length: 6 }, () => desk.account.text(desk.person, '只说一次', { msgId })))
+    assert.ok(pushes.every(({ userSawUnavailable }) => !userSawUnavailable))
+    assert.equal((await incoming(desk)).length, 1)
+    const at = Math.floor(server.now() / 1_000)
+    const click = () => desk.account.event(desk.person, 'CLICK', { EventKey: 'KEFU', CreateTime: at })
+    await Promise.all([click(), click(), click()])
+    await desk.account.event(desk.person, 'CLICK', { EventKey: 'OTHER', CreateTime: at })
+    assert.equal(await em().count(Activity, { inboxId: desk.inbox.id, name: 'wechat.menuTapped' }), 2)
+  })
+
+  test('accounts lie side by side: one’s push is refused at the other’s address, and its users are others', async () => {
+    const [one, two] = [await open(), await open({ kind: 'mini', format: 'json' })]
+    const swapped = one.account.callback
+    one.account.callback = two.account.callback
+    const { attempts } = await one.account.text(one.person, '走错门')
+    assert.deepEqual(
+      attempts.map(({ status }) => status),
+      [401, 401, 401, 401],
+    )
+    one.account.callback = swapped
+    const same = two.account.person(one.person.openid)
+    await Promise.all([one.account.text(one.person, '甲'), two.account.text(same, '乙')])
+    assert.deepEqual([(await incoming(one)).map((m) => m.text), (await incoming(two)).map((m) => m.text)], [['甲'], ['乙']])
+  })
+
+  test('whatever happens behind, WeChat has its answer within five seconds, once; the message follows', async () => {
+    const desk = await open()
+    let release = () => {}
+    released = new Promise((resolve) => {
+      release = resolve
+    })
+    const { attempts, userSawUnavailable } = await desk.account.text(desk.person, '慢')
+    assert.deepEqual([attempts.length, attempts[0]?.body, userSawUnavailable], [1, 'success', false])
+    assert.ok((attempts[0]?.ms ?? 0) < 5_000)
+    assert.deepEqual(await incoming(desk), [])
+    release()
+    await eventually(async () => (await incoming(desk)).length === 1, 'the message')
+  })
+
+  test('a forged push is refused and leaves no trace', async () => {
+    const desk = await open()
+    const { query, body } = desk.account.seal(
+      { ToUserName: desk.account.originalId, FromUserName: 'o1', CreateTime: 1, MsgType: 'text', Content: '退款', MsgId: 1n },
+      { mode: 'plain' },
+    )
+    const response = await fetch(`${desk.account.callback}?${query}`, { method: 'POST', body })
+    assert.deepEqual([response.status, ((await response.json()) as { code: string }).code], [401, 'HUB_CHANNEL_UNVERIFIED'])
+    assert.deepEqual(await incoming(desk), [])
+    assert.equal(await em().count(Identity, { inboxId: desk.inbox.id }), 0)
+  })
+
+  test('an unknown kind of message and an unknown event are shown whole', async () => {
+    const desk = await open()
+    await desk.account.says(desk.person, { MsgType: 'hologram', Shape: '立方体' })
+    await desk.account.event(desk.person, 'user_waved', { Hands: '2' })
+    const parts = (await incoming(desk)).flatMap((message) => message.parts)
+    assert.deepEqual(
+      parts.map((part) => [part.type, part.type === 'unsupported' && Object.values(part.raw as object).some((value) => ['立方体', '2'].includes(value))]),
+      [
+        ['unsupported', true],
+        ['unsupported', true],
+      ],
+    )
+  })
+
+  test('following opens no conversation; while one is open it is a line there; the trail has all of it', async () => {
+    const desk = await open()
+    await desk.account.event(desk.person, 'subscribe', { EventKey: 'qrscene_store-12', Ticket: 'T' })
+    assert.equal(await em().count(Conversation, { inboxId: desk.inbox.id }), 0)
+    await desk.account.text(desk.person, '你好')
+    await desk.account.event(desk.person, 'SCAN', { EventKey: 'store-13', Ticket: 'T' })
+    await desk.account.event(desk.person, 'CLICK', { EventKey: 'KEFU' })
+    await desk.account.event(desk.person, 'unsubscribe', { EventKey: '' })
+    const { id } = await conversationOf(desk)
+    const lines = await em().find(Message, { conversationId: id, direction: 'system' }, { orderBy: { seq: 'asc' } })
+    const names = lines.flatMap(({ parts }) => parts).flatMap((part) => (part.type === 'event' && part.name === 'activity' ? [part.params?.name] : []))
+    assert.deepEqual(
+      names.filter((name) => name !== 'wechat.profile'),
+      ['wechat.scanned', 'wechat.menuTapped', 'wechat.unfollowed'],
+    )
+    const trail = await em().find(Activity, { inboxId: desk.inbox.id, name: { $ne: 'wechat.profile' } }, { orderBy: { id: 'asc' } })
+    assert.deepEqual(
+      trail.map(({ name }) => name),
+      ['wechat.followed', 'wechat.scanned', 'wechat.menuTapped', 'wechat.unfollowed'],
+    )
+    assert.match(trail[0]?.label.zh ?? '', /store-12/)
+  })
+
+  test('a follower’s profile is read once; it brings the unionid with its subject, and where they came from', async () => {
+    const desk = await open({}, { openPlatform: '总店' })
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    const accept = ctx.accept
+    const told: InboundEvent[] = []
+    ctx.accept = (inboxId, events) => {
+      told.push(...events)
+      return accept(inboxId, events)
+    }
+    try {
+      await desk.account.text(desk.person, '你好')
+      const profile = await eventually(
+        async () => (await em().findOne(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' })) ?? undefined,
+        'the profile',
+      )
+      assert.deepEqual([profile.label.zh, (profile.params as Record<string, unknown>).qrScene], ['微信资料：经扫描二维码关注', 'store-12'])
+    } finally {
+      ctx.accept = accept
+    }
+    assert.deepEqual(
+      told.filter(({ from }) => from.externalId === desk.person.openid).flatMap(({ from }) => from.claims),
+      [{ kind: 'unionid', value: `总店:${desk.person.unionid}`, verified: true }],
+    )
+    await desk.account.text(desk.person, '还在吗')
+    const asked = server.calls.filter(({ path, appId }) => path === '/cgi-bin/user/info' && appId === desk.account.appId)
+    assert.equal(asked.length, 1)
+  })
+
+  describe('the reply window', () => {
+    const windowOf = async (desk: Desk) => {
+      const { id } = await conversationOf(desk)
+      const { body } = await agent.call('GET', `/api/conversations/${id}`)
+      const { replyUntil, replyLeft } = body.conversation ?? body
+      return { hours: replyUntil === null ? null : Math.round((Date.parse(replyUntil) - Date.now()) / 3_600_000), left: replyLeft }
+    }
+
+    test('a message opens it for 48 hours and five replies; each reply uses one; the sixth is refused before it is sent; a new message opens it anew', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      assert.deepEqual(await windowOf(desk), { hours: 48, left: 5 })
+      for (let i = 1; i <= 5; i++) assert.equal((await say(desk, `第 ${i} 条`)).status, 'sent')
+      assert.equal((await windowOf(desk)).left, 0)
+      const refused = await write(desk, '第 6 条')
+      assert.deepEqual([refused.status, refused.body.code, desk.account.sent.length], [409, 'HUB_REPLY_WINDOW', 5])
+      await desk.account.text(desk.person, '二')
+      assert.deepEqual(await windowOf(desk), { hours: 48, left: 5 })
+      assert.equal((await say(desk, '好的')).status, 'sent')
+    })
+
+    test('the count is the account’s; a menu tap beside it grants three for a minute', async () => {
+      const desk = await open({ replies: 20 })
+      await desk.account.text(desk.person, '一')
+      assert.equal((await windowOf(desk)).left, 20)
+      await desk.account.event(desk.person, 'CLICK', { EventKey: 'KEFU' })
+      assert.equal((await windowOf(desk)).left, 23)
+    })
+
+    test('entering a mini-program’s service grants two', async () => {
+      const desk = await open({ kind: 'mini', format: 'json' })
+      await desk.account.text(desk.person, '一')
+      await desk.account.event(desk.person, 'user_enter_tempsession', { SessionFrom: 'goods-7' })
+      assert.equal((await windowOf(desk)).left, 7)
+    })
+
+    test('unfollowing ends it; the next message brings it back', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      await desk.account.event(desk.person, 'unsubscribe')
+      assert.equal((await windowOf(desk)).left, 0)
+      assert.equal((await write(desk, '别走')).body.code, 'HUB_REPLY_WINDOW')
+      server.advance(1_000)
+      await desk.account.event(desk.person, 'subscribe')
+      await desk.account.text(desk.person, '回来了')
+      assert.equal((await say(desk, '欢迎')).status, 'sent')
+    })
+
+    test('WeChat counts fewer than we were told: the agent reads why, and the window is shut', async () => {
+      const desk = await open({ replies: 1 }, { replyCount: 5 })
+      await desk.account.text(desk.person, '一')
+      assert.equal((await say(desk, '甲')).status, 'sent')
+      const failed = await say(desk, '乙')
+      assert.deepEqual([failed.status, failed.failure], ['failed', 'wechat 45047'])
+      assert.match(failed.failureText?.zh ?? '', /条数已经用完/)
+      assert.equal((await windowOf(desk)).left, 0)
+      assert.equal((await write(desk, '丙')).body.code, 'HUB_REPLY_WINDOW')
+    })
+
+    test('a text of three pieces is three replies, in order, each within 2048 bytes', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      const text = '一二三四五六七八九十'.repeat(180)
+      assert.equal((await say(desk, text)).status, 'sent')
+      const pieces = desk.account.sent.map(({ content }) => content.content as string)
+      assert.equal(pieces.length, 3)
+      assert.equal(pieces.join(''), text)
+      assert.equal((await windowOf(desk)).left, 2)
+    })
+  })
+
+  describe('files', () => {
+    const partsOf = async (desk: Desk, kind: string) =>
+      eventually(async () => {
+        const [message] = await incoming(desk)
+        return message?.parts.some(({ type }) => type === kind) && message.parts
+      }, `the ${kind}`)
+    const bytesOf = async (part: unknown) => {
+      const response = await fetch(new URL(`/api/files/${(part as { fileId: string }).fileId}`, world().url), { headers: { cookie: agent.cookie } })
+      return { type: response.headers.get('content-type'), bytes: Buffer.from(await response.arrayBuffer()) }
+    }
+
+    test('a picture is copied to us at once and outlives WeChat’s three days', async () => {
+      const desk = await open()
+      const bytes = picture()
+      await desk.account.says(desk.person, { MsgType: 'image', PicUrl: 'http://mmbiz.qpic.cn/x', MediaId: desk.account.file('image', bytes, 'image/png') })
+      const [part] = await partsOf(desk, 'image')
+      desk.account.media.clear()
+      assert.deepEqual(await bytesOf(part), { type: 'image/png', bytes })
+    })
+
+    test('a voice comes as AMR and is playable; what WeChat heard in it stands beside it', async () => {
+      const desk = await open()
+      await desk.account.says(desk.person, {
+        MsgType: 'voice',
+        MediaId: desk.account.file('voice', speech(1), 'audio/amr'),
+        Format: 'amr',
+        Recognition: '你好',
+      })
+      const [part, words] = await partsOf(desk, 'audio')
+      const { type, bytes } = await bytesOf(part)
+      assert.deepEqual([type, bytes.toString('latin1', 0, 4), words], ['audio/wav', 'RIFF', { type: 'text', text: '〔语音识别〕你好' }])
+    })
+
+    test('a voice that cannot be decoded stays as it came, for download', async () => {
+      const desk = await open()
+      const wide = Buffer.from('#!AMR-WB\n0000000000')
+      await desk.account.says(desk.person, { MsgType: 'voice', MediaId: desk.account.file('voice', wide, 'audio/amr'), Format: 'amr' })
+      const parts = await eventually(async () => {
+        const [message] = await incoming(desk)
+        return message?.parts.every(({ type }) => type !== 'remote') && message.parts
+      }, 'the voice')
+      assert.deepEqual((await bytesOf(parts[0])).bytes, wide)
+    })
+
+    test('a video comes by its address', async () => {
+      const desk = await open()
+      // The first bytes of an MP4.
+      const bytes = Buffer.concat([Buffer.from('000000186674797069736f6d0000020069736f6d6d703431', 'hex'), Buffer.alloc(64)])
+      await desk.account.says(desk.person, { MsgType: 'video', MediaId: desk.account.file('video', bytes, 'video/mp4'), ThumbMediaId: 't' })
+      const [part] = await partsOf(desk, 'video')
+      assert.deepEqual((await bytesOf(part)).bytes, bytes)
+    })
+
+    test('a file that WeChat no longer has is marked as lost; the message stays', async () => {
+      const desk = await open()
+      await desk.account.says(desk.person, { MsgType: 'image', MediaId: 'gone' })
+      const parts = await eventually(async () => {
+        const [message] = await incoming(desk)
+        return message?.parts.some((part) => part.type === 'remote' && part.failed) && message.parts
+      }, 'giving up')
+      assert.equal(parts.length, 1)
+    })
+
+    test('an agent’s picture is uploaded and sent', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '有图吗')
+      const bytes = picture()
+      const fileId = await upload(bytes, '鞋子 图.png')
+      assert.equal((await say(desk, [{ type: 'image', fileId, name: '鞋子 图.png', mime: 'image/png', size: bytes.length }])).status, 'sent')
+      const [sent] = desk.account.sent
+      assert.equal(sent?.msgtype, 'image')
+      assert.deepEqual(desk.account.media.get(sent?.content.media_id)?.bytes, bytes)
+    })
+
+    test('a media id that dies between upload and sending is uploaded once more', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '有图吗')
+      const fileId = await upload(picture(), '图.png')
+      server.fail('/cgi-bin/message/custom/send', { errcode: 40007 })
+      assert.equal((await say(desk, [{ type: 'image', fileId, name: '图.png', mime: 'image/png', size: 1 }])).status, 'sent')
+      assert.deepEqual([desk.account.sent.length, desk.account.media.size], [1, 2])
+    })
+
+    test('a picture that WeChat does not take is refused in words, before anything is uploaded', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '有图吗')
+      const bytes = webp
+      const fileId = await upload(bytes, '图.webp')
+      const failed = await say(desk, [{ type: 'image', fileId, name: '图.webp', mime: 'image/webp', size: bytes.length }])
+      assert.equal(failed.status, 'failed')
+      assert.match(failed.failureText?.zh ?? '', /PNG、JPG 或 GIF/)
+      assert.equal(desk.account.media.size, 0)
+    })
+
+    test('links, and cards of mini-programs with their cover', async () => {
+      const desk = await open({}, { cardThumbMediaId: 'none-yet' })
+      await desk.account.text(desk.person, '发我链接')
+      assert.equal((await say(desk, [{ type: 'link', url: 'https://shop.example.com/7', title: '跑鞋' }])).status, 'sent')
+      const cover = desk.account.file('image', picture(), 'image/png')
+      const card = { type: 'card', kind: 'miniprogram', title: '订单', data: { appId: 'wxabc', pagePath: 'pages/order', thumbMediaId: cover } }
+      assert.equal((await say(desk, [card])).status, 'sent')
+      assert.deepEqual(
+        desk.account.sent.map(({ msgtype, content }) => [msgtype, content]),
+        [
+          ['news', { articles: [{ title: '跑鞋', description: '', url: 'https://shop.example.com/7', picurl: '' }] }],
+          ['miniprogrampage', { title: '订单', pagepath: 'pages/order', appid: 'wxabc', thumb_media_id: cover }],
+        ],
+      )
+    })
+  })
+
+  describe('tokens', () => {
+    const sends = (account: WechatAccount) => account.sent.length
+
+    test('one token serves many messages, is sealed where it lies, and is renewed before it ends', async () => {
+      const desk = await open({ replies: 20 })
+      await desk.account.text(desk.person, '一')
+      for (const word of ['甲', '乙', '丙']) await say(desk, word)
+      assert.equal(desk.account.stableCalls.length, 1)
+      const rows = await em().find(WechatToken, {})
+      assert.ok(rows.every(({ sealed }) => !desk.account.stableCalls.some(({ token }) => sealed.includes(token))))
+      // Two minutes before the end, for us and for WeChat.
+      server.advance(7_080_000)
+      await em().nativeUpdate(WechatToken, {}, { expiresAt: new Date(Date.now() + 110_000) })
+      await desk.account.text(desk.person, '二')
+      await say(desk, '丁')
+      assert.deepEqual([desk.account.stableCalls.length, desk.account.stableCalls.some(({ forced }) => forced), sends(desk.account)], [2, false, 4])
+    })
+
+    test('expired at WeChat while ours looks good (42001): renewed once, the message arrives once', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      await say(desk, '甲')
+      server.advance(7_300_000)
+      await desk.account.text(desk.person, '二')
+      assert.equal((await say(desk, '乙')).status, 'sent')
+      assert.deepEqual([desk.account.stableCalls.length, sends(desk.account)], [2, 2])
+    })
+
+    test('killed by another system (40001): renewed without force, the message arrives once', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      await say(desk, '甲')
+      desk.account.killTokens()
+      assert.equal((await say(desk, '乙')).status, 'sent')
+      assert.deepEqual([desk.account.stableCalls.map(({ forced }) => forced), sends(desk.account)], [[false, false], 2])
+    })
+
+    test('a classic token taken by another system does not disturb ours', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      await say(desk, '甲')
+      await fetch(`${server.url}/cgi-bin/token?grant_type=client_credential&appid=${desk.account.appId}&secret=${desk.account.secret}`)
+      assert.equal((await say(desk, '乙')).status, 'sent')
+      assert.equal(desk.account.stableCalls.length, 1)
+    })
+
+    test('WeChat refuses a token and hands out the same one again: a new one is forced, once', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      await say(desk, '甲')
+      server.fail('/cgi-bin/message/custom/send', { errcode: 40014 })
+      assert.equal((await say(desk, '乙')).status, 'sent')
+      assert.deepEqual(
+        desk.account.stableCalls.map(({ forced }) => forced),
+        [false, false, true],
+      )
+      // Again within the thirty seconds WeChat wants between two: it waits instead of using the ration up.
+      server.fail('/cgi-bin/message/custom/send', { errcode: 40014 })
+      const { body } = await write(desk, '丙')
+      const waiting = await eventually(async () => ((await messageOf(body.id)).failure ? messageOf(body.id) : undefined), 'the first try')
+      assert.deepEqual([waiting.status, waiting.failure], ['queued', 'wechat 40014'])
+      await hurry(desk)
+      assert.equal((await fate(body.id)).status, 'sent')
+      assert.equal(desk.account.stableCalls.filter(({ forced }) => forced).length, 1)
+    })
+
+    test('twenty at once, on a dead token: one renewal', async () => {
+      const desk = await open()
+      const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+      const { settings } = asWechat((await openInbox(world().hub, desk.inbox.id))?.forAdapter as never)
+      const firsts = await Promise.all(Array.from({ length: 20 }, () => tokenFor(ctx, settings)))
+      assert.equal(new Set(firsts.map(({ token }) => token)).size, 1)
+      assert.equal(desk.account.stableCalls.length, 1)
+      desk.account.killTokens()
+      const seconds = await Promise.all(firsts.map(({ token }) => tokenInsteadOf(ctx, settings, token)))
+      assert.equal(new Set(seconds.map(({ token }) => token)).size, 1)
+      assert.equal(desk.account.stableCalls.length, 2)
+    })
+  })
+
+  describe('when WeChat fails', () => {
+    const sendPath = '/cgi-bin/message/custom/send'
+
+    test('busy (-1) and too fast (45011): tried again by itself, arrives once', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      server.fail(sendPath, { errcode: -1 })
+      const { body } = await write(desk, '甲')
+      await eventually(async () => (await messageOf(body.id)).failure === 'wechat -1', 'the first try')
+      await hurry(desk)
+      assert.equal((await fate(body.id)).status, 'sent')
+      assert.equal(desk.account.sent.length, 1)
+    })
+
+    test('the day’s quota is used up (45009): waits for tomorrow, and admins see it', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      server.fail(sendPath, { errcode: 45009 })
+      const { body } = await write(desk, '甲')
+      const row = await eventually(async () => {
+        const waiting = await em().findOne(Outbound, { messageId: body.id })
+        return waiting?.state === 'queued' && waiting.attempts === 1 && waiting
+      }, 'the first try')
+      const beijing = new Date(row.dueAt.getTime() + 8 * 3_600_000)
+      assert.deepEqual([beijing.getUTCHours(), row.dueAt > new Date()], [0, true])
+      assert.equal((await em().findOneOrFail(InboxHealth, { inboxId: desk.inbox.id })).state, 'broken')
+    })
+
+    for (const [what, fault, arrived] of [
+      ['the line breaks after WeChat took it', 'cut after', 1],
+      ['the line breaks before it is known', 'cut before', 0],
+      ['a gateway answers instead', { status: 502 }, 1],
+    ] as const)
+      test(`${what}: uncertain, never sent twice by itself`, async () => {
+        const desk = await open()
+        await desk.account.text(desk.person, '一')
+        server.fail(sendPath, fault)
+        const message = await say(desk, '甲')
+        assert.equal(message.status, 'uncertain')
+        assert.match(message.failureText?.zh ?? '', /不知道客户有没有收到/)
+        assert.ok(desk.account.sent.length <= arrived)
+      })
+
+    test('nobody listens there: nothing was sent, so it is tried again', async () => {
+      const desk = await open({}, { apiBase: 'http://127.0.0.1:9' })
+      await desk.account.text(desk.person, '一')
+      const { body } = await write(desk, '甲')
+      const waiting = await eventually(async () => ((await messageOf(body.id)).failure ? messageOf(body.id) : undefined), 'the first try')
+      assert.equal(waiting.status, 'queued')
+    })
+
+    test('every code of the table: retried, or failed with its sentence', async () => {
+      const desk = await open({ replies: 100 })
+      await desk.account.text(desk.person, '一')
+      const inbox = (await openInbox(world().hub, desk.inbox.id))?.forAdapter as never
+      const message = {
+        id: newId(),
+        to: desk.person.openid,
+        parts: [{ type: 'text', text: '甲' }],
+        done: 0,
+        progress: async () => undefined,
+        attempt: 1,
+      } as unknown as OutboundMessage
+      const send = () => adapterOf(world().hub, 'wechat')?.send?.(message, inbox)
+      for (const [code, rule] of Object.entries(errcodes)) {
+        if (rule.action === 'token') continue
+        server.fail(sendPath, { errcode: Number(code) }, rule.action === 'upload' ? 2 : 1)
+        await assert.rejects(
+          send() as Promise<unknown>,
+          (error) =>
+            error instanceof SendError &&
+            error.retry === (rule.action === 'retry') &&
+            error.sentence?.zh === rule.sentence.zh &&
+            error.windowShut === (rule.windowShut ?? false),
+          code,
+        )
+      }
+      assert.equal(desk.account.sent.length, 0)
+    })
+
+    test('a wrong AppSecret: the message says so, the inbox needs its admin, and the right one mends it', async () => {
+      const desk = await open({}, { appSecret: 'wrong' })
+      await desk.account.text(desk.person, '一')
+      const failed = await say(desk, '甲')
+      assert.deepEqual([failed.status, failed.failure], ['failed', 'wechat 40125'])
+      const health = async () =>
+        (await agent.call('GET', '/api/inboxes/health')).body.items.find(({ inboxId }: { inboxId: string }) => inboxId === desk.inbox.id)
+      assert.deepEqual([(await health()).state, (await health()).code, /AppSecret/.test((await health()).remedy.zh)], ['unauthorised', '40125', true])
+      const saved = await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings: desk.account.settings })
+      assert.equal(saved.status, 200, JSON.stringify(saved.body))
+      assert.equal((await say(desk, '乙')).status, 'sent')
+      await eventually(async () => (await health()).state === 'connected', 'the mending')
+      assert.ok(Date.parse((await health()).validUntil) > Date.now())
+    })
+  })
+
+  test('the connection test says what is wrong, step by step, and writes to nobody', async () => {
+    const desk = await open()
+    const probe = async (settings: Record<string, unknown>) =>
+      (await agent.call('POST', '/api/inboxes/probe', { channel: 'wechat', settings })).body.steps.map(
+        (step: { label: { zh: string }; ok: boolean; detail?: { zh: string } }) => [step.label.zh, step.ok, step.detail?.zh ?? ''],
+      )
+    const good = await probe(desk.account.settings)
+    assert.deepEqual(
+      good.map(([label, ok]: [string, boolean]) => [label, ok]),
+      [
+        ['回调地址', true],
+        ['Token', true],
+        ['EncodingAESKey', true],
+        ['AppID 与 AppSecret', true],
+        ['调用接口', true],
+      ],
+    )
+    const wrong = await probe({ ...desk.account.settings, appSecret: 'x' })
+    assert.match(wrong.at(-1)[2], /AppSecret 不对/)
+    server.fail('/cgi-bin/stable_token', { errcode: 40164 })
+    assert.match((await probe(desk.account.settings)).at(-1)[2], /IP 白名单/)
+    assert.match((await probe({ ...desk.account.settings, token: '', encodingAesKey: '' }))[2][2], /43 位/)
+    assert.equal(desk.account.sent.length, 0)
+  })
+
+  test('a colleague without the permission may neither try nor see an account’s settings', async () => {
+    const desk = await open()
+    const colleague = await world().person('小李', 'agent')
+    const asked = await Promise.all([
+      colleague.call('POST', '/api/inboxes/probe', { channel: 'wechat', settings: desk.account.settings }),
+      colleague.call('POST', `/api/inboxes/${desk.inbox.id}/test`, { text: '试' }),
+      colleague.call('GET', '/api/inboxes/health'),
+    ])
+    assert.deepEqual(
+      asked.map(({ status }) => status),
+      [403, 403, 403],
+    )
+  })
+
+  test('secrets never come back', async () => {
+    const desk = await open()
+    const { body } = await agent.call('GET', '/api/inboxes')
+    const shown = JSON.stringify(body)
+    for (const secret of [desk.account.secret, desk.account.token, desk.account.aesKey]) assert.ok(!shown.includes(secret))
+  })
+
+  test('typing is shown by the interface of the account’s choice', async () => {
+    const desk = await open({}, { typingPath: '/cgi-bin/message/custom/business/typing' })
+    const inbox = (await openInbox(world().hub, desk.inbox.id))?.forAdapter as never
+    const adapter = adapterOf(world().hub, 'wechat')
+    await adapter?.typing?.(desk.person.openid, true, inbox)
+    await adapter?.typing?.(desk.person.openid, false, inbox)
+    assert.deepEqual(
+      desk.account.typing.map(({ command, path }) => [command, path.includes('business')]),
+      [
+        ['Typing', true],
+        ['CancelTyping', true],
+      ],
+    )
+  })
+
+  test('switched off, the callback is 404 and WeChat tries again; switched on, its last try is stored', async () => {
+    const desk = await open()
+    const msgId = desk.account.nextMsgId()
+    await world().whileOff('wechat', async () => {
+      const { attempts } = await desk.account.text(desk.person, '有人吗', { msgId })
+      assert.deepEqual(
+        attempts.map(({ status }) => status),
+        [404, 404, 404, 404],
+      )
+    })
+    await desk.account.text(desk.person, '有人吗', { msgId })
+    assert.equal((await incoming(desk)).length, 1)
+  })
+
+  test('a body in any shape gets an answer that is no error of ours', async () => {
+    const desk = await open()
+    for (const body of ['', '{', '<xml>', '<!DOCTYPE a [<!ENTITY b "c">]><xml>&b;</xml>', '\u0000'.repeat(100)]) {
+      const { status } = await call(world().url, 'POST', `/api/channels/wechat/${desk.inbox.id}?signature=1&timestamp=2&nonce=3`, body)
+      assert.ok([400, 401].includes(status), `${status}`)
+    }
+  })
+})
