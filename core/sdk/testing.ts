@@ -7,13 +7,15 @@ import { definePlugin } from './plugin.ts'
 /** What the mock platform got, and how it shall behave. */
 export interface MockPlatform {
   sent: OutboundMessage[]
+  /** Platform ids of messages that were taken back. */
+  recalled: string[]
   /** Consulted at every send; return an error to fail with. */
   fail: ((message: OutboundMessage) => SendError | undefined) | undefined
 }
 
 /** A channel plugin over a platform in memory: webhooks are JSON with a shared secret, sends land in `platform.sent`. */
 export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabilities> = {}) {
-  const platform: MockPlatform = { sent: [], fail: undefined }
+  const platform: MockPlatform = { sent: [], recalled: [], fail: undefined }
   const manifest = definePlugin({
     id,
     version: '1.0.0',
@@ -32,6 +34,9 @@ export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabiliti
         if (failure) throw failure
         platform.sent.push(message)
         return { externalId: `p-${message.id}` }
+      },
+      async recall({ externalId }) {
+        platform.recalled.push(externalId)
       },
     },
   })
