@@ -77,21 +77,24 @@ export class DouyinServer {
   /** By the customer's message or the opening of the chat: how often it has been answered. */
   #answers = new Map<string, number>()
   #openings = new Map<string, { customer: string; at: number }>()
-  #server: Server | undefined
+  readonly #server: Server
   readonly #running = new Set<Promise<unknown>>()
 
-  async start(port = 0): Promise<this> {
+  constructor() {
     this.#server = createServer((request, response) => void this.#handle(request, response).catch(() => response.destroy()))
-    await new Promise<void>((resolve) => this.#server?.listen(port, '127.0.0.1', resolve))
+  }
+
+  async start(port = 0): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
     return this
   }
   async stop(): Promise<void> {
-    this.#server?.closeAllConnections()
-    await new Promise((resolve) => this.#server?.close(resolve))
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
     await Promise.allSettled(this.#running)
   }
   get url(): string {
-    return `http://127.0.0.1:${(this.#server?.address() as AddressInfo).port}`
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
   now(): number {
     return Date.now() + this.#skew

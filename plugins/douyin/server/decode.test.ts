@@ -7,7 +7,7 @@ import { challengeOf, type Decoded, decode, fitId } from './decode.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures')
 const read = (name: string) => readFileSync(join(fixtures, `${name}.json`))
-const isOurs = (openId: string) => openId === '_000operator'
+const isOurs = (openId: string): boolean => openId === '_000operator'
 const decoded = (name: string, known = isOurs) => decode(read(name), 'msg-7', known)
 const event = <K extends InboundEvent['kind']>(name: string, kind: K, known = isOurs): Extract<InboundEvent, { kind: K }> => {
   const result = decoded(name, known)
