@@ -1,6 +1,6 @@
 /** For plugin authors: a channel that is no platform, and the suite every channel must pass. */
 import { Type } from 'typebox'
-import type { ChannelCapabilities, OutboundMessage, SendError } from './channel.ts'
+import type { ChannelAdapter, ChannelCapabilities, OutboundMessage, SendError } from './channel.ts'
 import { HubError } from './errors.ts'
 import { definePlugin } from './plugin.ts'
 
@@ -13,8 +13,8 @@ export interface MockPlatform {
   fail: ((message: OutboundMessage) => SendError | undefined) | undefined
 }
 
-/** A channel plugin over a platform in memory: webhooks are JSON with a shared secret, sends land in `platform.sent`. */
-export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabilities> = {}) {
+/** A channel plugin over a platform in memory: webhooks are JSON with a shared secret, sends land in `platform.sent`. `more` puts functions of the adapter in place of the mock's. */
+export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabilities> = {}, more: Partial<ChannelAdapter> = {}) {
   const platform: MockPlatform = { sent: [], recalled: [], fail: undefined }
   const manifest = definePlugin({
     id,
@@ -38,6 +38,7 @@ export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabiliti
       async recall({ externalId }) {
         platform.recalled.push(externalId)
       },
+      ...more,
     },
   })
   return { manifest, platform }
