@@ -251,13 +251,13 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     const customer = someone()
     await douyin.says(customer, operator, '在吗')
     douyin.faults = [{ path: '/im/send', status: 503, times: 2 }]
-    const bodies = []
+    const bodies: { id: string; conversationId: string }[] = []
     for (const text of ['一', '二', '三']) bodies.push((await answer(customer, text)).body)
     // Its backoff is not waited for.
     await eventually(async () => {
-      await em().nativeUpdate(Outbound, { conversationId: bodies[0].conversationId, state: 'queued' }, { dueAt: new Date() })
+      await em().nativeUpdate(Outbound, { conversationId: bodies[0]?.conversationId ?? '', state: 'queued' }, { dueAt: new Date() })
       await world().running.sweep()
-      return (await em().count(Outbound, { conversationId: bodies[0].conversationId })) === 0
+      return (await em().count(Outbound, { conversationId: bodies[0]?.conversationId ?? '' })) === 0
     }, 'the sending')
     assert.deepEqual(
       douyin.messages.filter((message) => message.customer === customer && message.direction === 'out').map(({ content }) => content.text),

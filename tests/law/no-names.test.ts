@@ -10,7 +10,7 @@ const names = readdirSync(join(root, 'plugins'), { withFileTypes: true })
   .map((entry) => entry.name)
 
 /** Words that are also plain words of the domain: as a name they would stand in a string of their own. */
-const plain = new Set(['email', 'export', 'audit', 'extraction'])
+const plain = new Set(['email', 'export', 'audit', 'extraction', 'app'])
 
 const code = (source: string): string => source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
 
