@@ -52,7 +52,14 @@ export default definePlugin({
     async 'conversation.assigned'({ id, at, data }, ctx) {
       const { conversation, toAgentId, reason } = data
       if (conversation.channel !== ctx.id) return
-      const news: News = { eventId: id, inboxId: conversation.inboxId, type: 'conversation.assigned', at, conversationId: conversation.id, data: { assigned: toAgentId !== null, reason } }
+      const news: News = {
+        eventId: id,
+        inboxId: conversation.inboxId,
+        type: 'conversation.assigned',
+        at,
+        conversationId: conversation.id,
+        data: { assigned: toAgentId !== null, reason },
+      }
       await ctx.enqueue('news', news, { key: id })
     },
     async 'conversation.closed'({ id, at, data }, ctx) {

@@ -1,11 +1,13 @@
 /** A plugin's context without a hub around it, over a database of its own tables: for unit tests beside a plugin's source. */
 import { createHmac } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { MikroORM } from '@mikro-orm/core'
-import { SqliteDriver } from '@mikro-orm/sqlite'
 import type { Accepted, ChannelInbox, InboundEvent, InboxHealth } from '../../core/sdk/channel.ts'
 import { HubError } from '../../core/sdk/errors.ts'
 import type { PluginContext, PluginManifest } from '../../core/sdk/plugin.ts'
+import { openOrm } from '../../core/src/db/orm.ts'
 import { Vault } from '../../core/src/kernel/settings.ts'
 import { silent } from './world.ts'
 
@@ -22,9 +24,9 @@ export async function fakeContext<C = PluginContext>(
   manifest: PluginManifest<any, any>,
   options: { settings?: Record<string, unknown>; inboxes?: ChannelInbox[]; files?: Record<string, { name: string; mime: string; bytes: Buffer }> } = {},
 ): Promise<FakeContext<C>> {
-  const orm = await MikroORM.init({ driver: SqliteDriver, dbName: ':memory:', entities: [...(manifest.entities ?? [])], forceUtcTimezone: true } as never)
-  for (const migration of manifest.migrations ?? [])
-    for (const statement of migration.sqlite) await (orm.em.getConnection() as unknown as { execute(sql: string): Promise<unknown> }).execute(statement)
+  const dataDir = mkdtempSync(join(tmpdir(), 'huike-plugin-'))
+  const orm = await openOrm({ databaseUrl: '', dataDir }, manifest.entities)
+  for (const statement of (manifest.migrations ?? []).flatMap(({ sqlite }) => sqlite)) await orm.em.getConnection().execute(statement)
   const vault = new Vault('a-secret-of-the-tests-that-is-long-enough', 'fake')
   const accepted: FakeContext<C>['accepted'] = []
   const healths: FakeContext<C>['healths'] = []
@@ -83,5 +85,14 @@ export async function fakeContext<C = PluginContext>(
       ({ type: as, fileId: `f${bytes.length}`.padEnd(26, '0'), name, mime: 'application/octet-stream', size: bytes.length }) as never,
     desk: new Proxy({} as PluginContext['desk'], { get: () => refused }),
   }
-  return { ctx: ctx as C, accepted, healths, enqueued, close: () => orm.close(true) }
+  return {
+    ctx: ctx as C,
+    accepted,
+    healths,
+    enqueued,
+    close: async () => {
+      await orm.close(true)
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
 }

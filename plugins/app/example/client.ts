@@ -56,12 +56,19 @@ export class HubClient {
   }
 
   #sign(secret: string, id: string, timestamp: string, body: string | Uint8Array): string {
-    return createHmac('sha256', Buffer.from(secret.replace(/^whsec_/, ''), 'base64')).update(`${id}.${timestamp}.`).update(body).digest('base64')
+    return createHmac('sha256', Buffer.from(secret.replace(/^whsec_/, ''), 'base64'))
+      .update(`${id}.${timestamp}.`)
+      .update(body)
+      .digest('base64')
   }
 
   /** Did the hub send this, just now? */
   isFromHub(headers: Record<string, string | string[] | undefined>, body: Buffer): boolean {
-    const [id, timestamp, listed] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => String(headers[name] ?? '')) as [string, string, string]
+    const [id, timestamp, listed] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => String(headers[name] ?? '')) as [
+      string,
+      string,
+      string,
+    ]
     if (Math.abs(Date.now() / 1_000 - Number(timestamp)) > 300) return false
     return this.#secrets.some((secret) => {
       const expected = Buffer.from(`v1,${this.#sign(secret, id, timestamp, body)}`)
@@ -118,7 +125,13 @@ async function main(): Promise<void> {
   console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === '') continue
-    const data = { externalMessageId: randomUUID(), conversation: { externalId: `chat-${CUSTOMER}` }, sender, content: [{ type: 'text', text: line }], sentAt: new Date().toISOString() }
+    const data = {
+      externalMessageId: randomUUID(),
+      conversation: { externalId: `chat-${CUSTOMER}` },
+      sender,
+      content: [{ type: 'text', text: line }],
+      sentAt: new Date().toISOString(),
+    }
     const { messageId } = await client.tell('message.created', data)
     console.log(`✓ ${messageId ?? ''}`)
   }

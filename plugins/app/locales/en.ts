@@ -22,4 +22,11 @@ export const en: typeof zh = {
   failed: 'It could not be read.',
   retry: 'Try again',
   loading: 'Reading…',
+  reasons: {
+    address: 'The address is not HTTPS, or holds a password.',
+    'private-address': 'The address leads inside the network: it is not asked.',
+    unreachable: 'It cannot be reached, or it cut the connection.',
+    timeout: 'No answer within 15 seconds.',
+    'too-large': 'The answer is too large.',
+  },
 }

@@ -20,4 +20,11 @@ export const zh = {
   failed: '读取失败。',
   retry: '重试',
   loading: '正在读取…',
+  reasons: {
+    address: '地址不是 HTTPS，或带有密码。',
+    'private-address': '地址指向内网，已被禁止。',
+    unreachable: '连接不上，或连接被中断。',
+    timeout: '15 秒内没有应答。',
+    'too-large': '应答过大。',
+  },
 }

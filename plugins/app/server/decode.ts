@@ -65,7 +65,14 @@ export async function decode(body: Buffer, id: string, findUpload: FindUpload): 
     case 'message.failed': {
       const { sender, externalMessageId, code, reason } = data as { sender: Person; externalMessageId: string; code: string; reason?: string }
       return told([
-        { kind: 'failure', externalId: `event:${id}`, from: senderOf(sender), messageExternalId: externalMessageId, reason: code, ...(reason ? { detail: reason } : {}) },
+        {
+          kind: 'failure',
+          externalId: `event:${id}`,
+          from: senderOf(sender),
+          messageExternalId: externalMessageId,
+          reason: code,
+          ...(reason ? { detail: reason } : {}),
+        },
       ])
     }
     case 'typing.started': {
@@ -172,7 +179,8 @@ async function callEntries(type: EventType, call: Call, findUpload: FindUpload):
   }
   const entries: InboundEvent[] = []
   if (type === 'call.ended') {
-    const spoken = call.talkSec !== undefined ? call.talkSec * 1_000 : call.answeredAt && call.endedAt ? Date.parse(call.endedAt) - Date.parse(call.answeredAt) : undefined
+    const spoken =
+      call.talkSec !== undefined ? call.talkSec * 1_000 : call.answeredAt && call.endedAt ? Date.parse(call.endedAt) - Date.parse(call.answeredAt) : undefined
     const outcome = outcomes[call.result ?? 'answered']
     const durationMs = outcome === 'answered' && spoken !== undefined ? Math.max(0, Math.round(spoken)) : undefined
     entries.push(entry('', [{ type: 'call', way: call.direction, outcome, ...(durationMs === undefined ? {} : { durationMs }) }], startedAt))
@@ -220,7 +228,13 @@ async function partOf(item: Content, path: string, findUpload: FindUpload): Prom
       return { type: 'location', lat: item.lat, lng: item.lng, ...(name ? { name } : {}) }
     }
     case 'card':
-      return { type: 'card', kind: item.kind ?? 'card', title: item.title, ...(item.url ? { url: item.url } : {}), ...(item.fields ? { fields: item.fields } : {}) }
+      return {
+        type: 'card',
+        kind: item.kind ?? 'card',
+        title: item.title,
+        ...(item.url ? { url: item.url } : {}),
+        ...(item.fields ? { fields: item.fields } : {}),
+      }
     case 'event':
       return { type: 'unsupported', raw: item }
     default: {

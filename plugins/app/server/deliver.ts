@@ -11,7 +11,8 @@ const second = 1_000
 const hour = 3_600 * second
 /** When to try again after the nth try; with some jitter, so that a client that comes back is not run over. */
 const schedule = [5 * second, 300 * second, 1_800 * second, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
-export const retryAfter = (attempt: number, jitter = Math.random()): number => Math.round((schedule[Math.min(attempt, schedule.length) - 1] ?? 0) * (0.9 + 0.2 * jitter))
+export const retryAfter = (attempt: number, jitter = Math.random()): number =>
+  Math.round((schedule[Math.min(attempt, schedule.length) - 1] ?? 0) * (0.9 + 0.2 * jitter))
 const timeoutMs = 15_000
 
 interface Outgoing {
@@ -35,7 +36,16 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
   const note = (status: number, response: string) =>
     ctx
       .em()
-      .insert(Delivery, { inboxId: inbox.id, webhookId: id, type, attempt, status, ms: Date.now() - began, response: response.slice(0, 300), createdAt: new Date() } as Delivery)
+      .insert(Delivery, {
+        inboxId: inbox.id,
+        webhookId: id,
+        type,
+        attempt,
+        status,
+        ms: Date.now() - began,
+        response: response.slice(0, 300),
+        createdAt: new Date(),
+      } as Delivery)
       .catch((error) => ctx.log.warn({ err: error }, 'a delivery could not be noted'))
   let answer: Awaited<ReturnType<typeof requestRemote>>
   try {
@@ -49,7 +59,7 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
     })
   } catch (error) {
     const reason = error instanceof RemoteError ? error.reason : 'unreachable'
-    await note(0, (error as Error).message)
+    await note(0, reason)
     const forbidden = reason === 'private-address' || reason === 'address'
     await tellHealth(ctx, inbox, endpoint, forbidden ? sentences['private-address'] : sentences.unreachable, reason)
     throw new SendError(reason, {
@@ -80,8 +90,14 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
 }
 
 const sentences = {
-  'no-endpoint': { zh: '还没有设置接收消息的地址或签名密钥，请管理员在收件箱设置里填写。', en: 'No address or signing secret is set: ask an admin to fill in the inbox’s settings.' },
-  'endpoint-gone': { zh: '对方系统声明此地址已停用（410），推送已停止。', en: 'The other side says that this address is gone (410): nothing is sent to it any more.' },
+  'no-endpoint': {
+    zh: '还没有设置接收消息的地址或签名密钥，请管理员在收件箱设置里填写。',
+    en: 'No address or signing secret is set: ask an admin to fill in the inbox’s settings.',
+  },
+  'endpoint-gone': {
+    zh: '对方系统声明此地址已停用（410），推送已停止。',
+    en: 'The other side says that this address is gone (410): nothing is sent to it any more.',
+  },
   'private-address': { zh: '接收消息的地址指向内网，已被禁止。', en: 'The address leads inside the network: it is not asked.' },
   unreachable: { zh: '对方系统没有正常应答，稍后自动重发。', en: 'The other side did not answer as it should. It will be sent again.' },
 } satisfies Record<string, LocalText>
@@ -102,7 +118,12 @@ async function tellHealth(ctx: Ctx, inbox: ChannelInbox, endpoint: Endpoint | nu
   await ctx.health(
     inbox.id,
     error
-      ? { state: 'broken', error, ...(code ? { code } : {}), remedy: { zh: '请检查对方系统和接收地址，然后用「连接测试」确认。', en: 'Check the other side and its address, then run the connection test.' } }
+      ? {
+          state: 'broken',
+          error,
+          ...(code ? { code } : {}),
+          remedy: { zh: '请检查对方系统和接收地址，然后用「连接测试」确认。', en: 'Check the other side and its address, then run the connection test.' },
+        }
       : { state: 'connected' },
   )
 }
@@ -141,7 +162,11 @@ function contentOf(ctx: Ctx, inboxId: string, part: MessagePart): Record<string,
   return part
 }
 
-export async function recallMessage(ctx: Ctx, { externalId, to, conversationId }: { externalId: string; to: string; conversationId: string }, inbox: ChannelInbox): Promise<void> {
+export async function recallMessage(
+  ctx: Ctx,
+  { externalId, to, conversationId }: { externalId: string; to: string; conversationId: string },
+  inbox: ChannelInbox,
+): Promise<void> {
   const data = { externalMessageId: externalId, conversation: await conversationOf(ctx, conversationId), recipient: { externalId: to } }
   await deliver(ctx, inbox, { id: `recall_${externalId}`.replaceAll('.', '_').slice(0, 150), type: 'message.recalled', attempt: 1, data })
 }
@@ -149,7 +174,12 @@ export async function recallMessage(ctx: Ctx, { externalId, to, conversationId }
 /** Only while somebody types, and only once: it is worth nothing a moment later. */
 export async function showTyping(ctx: Ctx, to: string, active: boolean, inbox: ChannelInbox): Promise<void> {
   if (!active) return
-  await deliver(ctx, inbox, { id: `typing_${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`, type: 'typing.started', attempt: 1, data: { recipient: { externalId: to } } })
+  await deliver(ctx, inbox, {
+    id: `typing_${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`,
+    type: 'typing.started',
+    attempt: 1,
+    data: { recipient: { externalId: to } },
+  })
 }
 
 /** News about a conversation, by the job of this name. */

@@ -15,7 +15,8 @@ export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]>
   ]
   const label = { zh: '对方系统应答签名的测试消息', en: 'The other side answers a signed ping' }
   if (!secrets) return steps
-  if (endpointUrl === '') return [...steps, { label, ok: false, detail: { zh: '没有接收地址：只收不发。', en: 'No address is set: messages come in, none go out.' } }]
+  if (endpointUrl === '')
+    return [...steps, { label, ok: false, detail: { zh: '没有接收地址：只收不发。', en: 'No address is set: messages come in, none go out.' } }]
   try {
     await deliver(ctx, inbox, { id: `ping_${Date.now().toString(36)}`, type: 'ping', attempt: 1, data: { inbox: inbox.name } })
     return [...steps, { label, ok: true }]

@@ -1,8 +1,9 @@
 /** In: prove, look whether it was here before, take it, and only then say so. */
-import { UniqueConstraintViolationException } from '@mikro-orm/core'
+
 import type { ChannelInbox, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Endpoint, Taken, Thread, Upload } from './app.entity.ts'
 import { decode, hashOf } from './decode.ts'
 import { type Ctx, secretsOf } from './settings.ts'
@@ -73,7 +74,11 @@ async function claim(ctx: Ctx, inboxId: string, webhookId: string, bodyHash: str
   }
 }
 
-async function take(ctx: Ctx, inboxId: string, { events, typing, thread }: Awaited<ReturnType<typeof decode>>): Promise<{ messageId?: string; duplicate: boolean }> {
+async function take(
+  ctx: Ctx,
+  inboxId: string,
+  { events, typing, thread }: Awaited<ReturnType<typeof decode>>,
+): Promise<{ messageId?: string; duplicate: boolean }> {
   if (typing) {
     await ctx.desk.typing({ inboxId, externalId: typing.externalId }, typing.text)
     return { duplicate: false }
@@ -89,7 +94,13 @@ async function take(ctx: Ctx, inboxId: string, { events, typing, thread }: Await
   const [first] = accepted
   const customerId = thread?.customerId ?? events[0]?.from.externalId
   if (first?.conversationId && customerId)
-    await ctx.em().upsert(Thread, { conversationId: first.conversationId, inboxId, externalId: thread?.externalId ?? '', customerId }, thread ? {} : { onConflictAction: 'ignore' })
+    await ctx
+      .em()
+      .upsert(
+        Thread,
+        { conversationId: first.conversationId, inboxId, externalId: thread?.externalId ?? '', customerId },
+        thread ? {} : { onConflictAction: 'ignore' },
+      )
   return { duplicate: accepted.length > 0 && accepted.every(({ duplicate }) => duplicate), ...(first?.messageId ? { messageId: first.messageId } : {}) }
 }
 

@@ -35,7 +35,16 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       secretUsedAt: endpoint?.secretUsedAt?.toISOString() ?? null,
       oldSecretUsedAt: endpoint?.oldSecretUsedAt?.toISOString() ?? null,
       gone: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl,
-      deliveries: deliveries.map(({ id, webhookId, type, attempt, status, ms, response, createdAt }) => ({ id, webhookId, type, attempt, status, ms, response, at: createdAt.toISOString() })),
+      deliveries: deliveries.map(({ id, webhookId, type, attempt, status, ms, response, createdAt }) => ({
+        id,
+        webhookId,
+        type,
+        attempt,
+        status,
+        ms,
+        response,
+        at: createdAt.toISOString(),
+      })),
     }
   })
 

@@ -93,13 +93,28 @@ export const types = {
   'message.read': receipt,
   'message.failed': about({ externalMessageId: Name, code: Text(60), reason: optional(Text(500)) }),
   'typing.started': about({ text: optional(Text(2_000)) }),
-  'session.entered': about({ page: optional(Text(1_000)), campaign: optional(Text(300)), sourceUrl: optional(Text(1_000)), appVersion: optional(Text(60)), locale: optional(Text(20)) }),
+  'session.entered': about({
+    page: optional(Text(1_000)),
+    campaign: optional(Text(300)),
+    sourceUrl: optional(Text(1_000)),
+    appVersion: optional(Text(60)),
+    locale: optional(Text(20)),
+  }),
   'contact.updated': about(),
   'contact.unsubscribed': about(),
   'call.started': Type.Object({ ...callFields, result: optional(result) }),
   'call.ended': Type.Object({ ...callFields, result }),
-  'call.recording.ready': Type.Object({ ...callFields, result: optional(result), recording: Type.Object({ url: optional(Text(1_800)), uploadId: optional(Text(32)), sha256: fileFields.sha256, expiresAt: optional(Time) }) }),
-  'form.submitted': about({ externalFormId: Name, title: Text(300), fields: Type.Array(Type.Object({ label: Text(100), value: Text(1_000) }), { minItems: 1, maxItems: 50 }), page: optional(Text(1_000)) }),
+  'call.recording.ready': Type.Object({
+    ...callFields,
+    result: optional(result),
+    recording: Type.Object({ url: optional(Text(1_800)), uploadId: optional(Text(32)), sha256: fileFields.sha256, expiresAt: optional(Time) }),
+  }),
+  'form.submitted': about({
+    externalFormId: Name,
+    title: Text(300),
+    fields: Type.Array(Type.Object({ label: Text(100), value: Text(1_000) }), { minItems: 1, maxItems: 50 }),
+    page: optional(Text(1_000)),
+  }),
 } as const
 export type EventType = keyof typeof types
 export type DataOf<T extends EventType> = Static<(typeof types)[T]>
