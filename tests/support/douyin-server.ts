@@ -62,6 +62,8 @@ export class DouyinServer {
   readonly uploads = new Map<string, Buffer>()
   readonly files = new Map<string, Buffer>()
   faults: Fault[] = []
+  /** While it is set, sends are done at once and answered when it resolves. */
+  held: Promise<void> | undefined
   /** Where events go; set by what the admin would type into the console. */
   webhookUrl = ''
   contentAs: 'object' | 'string' = 'object'
@@ -286,6 +288,7 @@ export class DouyinServer {
       return void (file ? response.writeHead(200, { 'content-type': 'image/png' }).end(file) : response.writeHead(404).end())
     }
     const answer = await this.#answer(url, request, body)
+    if (url.pathname === '/im/send/msg/') await this.held
     if (fault?.cutAfter) return void response.destroy()
     this.#json(response, answer)
   }

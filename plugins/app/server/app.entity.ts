@@ -70,7 +70,8 @@ const DeliverySchema = defineEntity({
   name: 'AppDelivery',
   tableName: 'app_delivery',
   properties: {
-    id: p.bigint('string').primary().autoincrement(),
+    /** Sorts by time. */
+    id: p.string().length(32).primary(),
     inboxId: p.string().length(26),
     webhookId: p.string().length(150),
     type: p.string().length(60),

@@ -1,4 +1,5 @@
 /** Out: a signed POST to the client's endpoint, every try of it noted. The client knows repeats by `webhook-id`. */
+import { randomBytes } from 'node:crypto'
 import { type ChannelInbox, type LocalText, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { RemoteError, requestRemote } from '@huike/core/sdk/remote.ts'
@@ -14,6 +15,10 @@ const schedule = [5 * second, 300 * second, 1_800 * second, 2 * hour, 5 * hour, 
 export const retryAfter = (attempt: number, jitter = Math.random()): number =>
   Math.round((schedule[Math.min(attempt, schedule.length) - 1] ?? 0) * (0.9 + 0.2 * jitter))
 const timeoutMs = 15_000
+
+let notes = 0
+/** Sorts by time; within a millisecond by this process's own count. */
+const deliveryId = (): string => `${Date.now().toString(36)}${(notes++ % 46_656).toString(36).padStart(3, '0')}${randomBytes(6).toString('hex')}`
 
 interface Outgoing {
   /** The same at every try. */
@@ -37,6 +42,7 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
     ctx
       .em()
       .insert(Delivery, {
+        id: deliveryId(),
         inboxId: inbox.id,
         webhookId: id,
         type,
@@ -45,7 +51,7 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
         ms: Date.now() - began,
         response: response.slice(0, 300),
         createdAt: new Date(),
-      } as Delivery)
+      })
       .catch((error) => ctx.log.warn({ err: error }, 'a delivery could not be noted'))
   let answer: Awaited<ReturnType<typeof requestRemote>>
   try {
@@ -80,6 +86,8 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
     await tellHealth(ctx, inbox, endpoint, sentences['endpoint-gone'], '410')
     throw new SendError('410', { retry: false, sentence: sentences['endpoint-gone'] })
   }
+  // The endpoint is well; it is this message that it will not have.
+  if (answer.status === 422) throw new SendError('422', { retry: false, message: text.slice(0, 200), sentence: sentences.refused })
   await tellHealth(ctx, inbox, endpoint, sentences.unreachable, String(answer.status))
   const asked = Number(answer.headers['retry-after'])
   throw new SendError(String(answer.status), {
@@ -98,6 +106,7 @@ const sentences = {
     zh: '对方系统声明此地址已停用（410），推送已停止。',
     en: 'The other side says that this address is gone (410): nothing is sent to it any more.',
   },
+  refused: { zh: '对方系统拒绝了这条消息，重发也不会被接受，请修改后再发。', en: 'The other side refuses this message for good. Change it and send it anew.' },
   'private-address': { zh: '接收消息的地址指向内网，已被禁止。', en: 'The address leads inside the network: it is not asked.' },
   unreachable: { zh: '对方系统没有正常应答，稍后自动重发。', en: 'The other side did not answer as it should. It will be sent again.' },
 } satisfies Record<string, LocalText>
