@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -41,7 +41,9 @@ for (const profile of await profiles())
           .status()
           .map(({ id, state }) => `${id} ${state}`)
           .sort(),
-        ['courier running', 'hello running', 'website running'],
+        [...readdirSync(join(root, 'plugins')).filter((name) => existsSync(join(root, 'plugins', name, 'plugin.ts'))), 'courier', 'hello']
+          .map((id) => `${id} running`)
+          .sort(),
       )
       const agent = await world.person('小沈', 'owner')
       const secret = 'shared-with-the-platform'
