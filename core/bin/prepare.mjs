@@ -71,8 +71,8 @@ function pluginBundles() {
     .filter(({ manifest }) => manifest.scripts?.build)
     .map(({ id }) => ({
       name: `plugin-${id}`,
-      from: [`plugins/${id}`, 'core/sdk', 'package-lock.json'],
-      to: `plugins/${id}/package.json`,
+      from: [`plugins/${id}`, ...kit],
+      to: existsSync(join(plugins, id, 'ui')) ? `plugins/${id}/ui/dist` : `plugins/${id}/package.json`,
       build: () =>
         run('npm', ['run', '--silent', 'build', '--workspace', `plugins/${id}`], {
           env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` },

@@ -9,7 +9,7 @@ const folder = join(root, 'plugins')
 const names = (existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []).filter((entry) => entry.isDirectory()).map((entry) => entry.name)
 
 /** Words that are also plain words of the domain: as a name they would stand in a string of their own. */
-const plain = new Set(['email', 'export', 'audit', 'extraction'])
+const plain = new Set(['email', 'export', 'audit', 'extraction', 'app'])
 
 /** A browser tells its own name; that it is a plugin's too is no knowledge of the plugin. */
 const browser = /\[\/MicroMessenger\/i, '\w+'\]/

@@ -121,3 +121,13 @@ export async function isSending(em: Em, identity: Identity): Promise<boolean> {
 export function ownCopy(change: ConversationChange, message: Message): Message {
   return [...change.added, ...change.changed].find(({ id }) => id === message.id) ?? message
 }
+
+/** Our id of the message that a customer's one answers: the platform's name is theirs. Only within the conversation: nobody quotes another's. */
+export async function answeredMessage(em: Em, { conversation, added }: ConversationChange, inboxId: string, externalId: string): Promise<string | null> {
+  const theirs = `in:${externalId}`
+  const message =
+    added.find(({ dedupeKey }) => dedupeKey === theirs) ??
+    (await em.findOne(Message, { inboxId, dedupeKey: theirs }, { disableIdentityMap: true })) ??
+    (await findSent(em, inboxId, externalId))?.message
+  return message?.conversationId === conversation.id ? message.id : null
+}

@@ -21,7 +21,7 @@ import { applyEcho, echoKey } from './apply-echo.ts'
 import { applyFailure } from './apply-failure.ts'
 import { applyRecall } from './apply-recall.ts'
 import { applyReceipt } from './apply-receipt.ts'
-import { type Applying, attend, conversationFor } from './applying.ts'
+import { type Applying, answeredMessage, attend, conversationFor } from './applying.ts'
 
 export interface InboundItem {
   inbox: Inbox
@@ -228,7 +228,7 @@ async function apply(applying: Applying, { inbox, event, overdue }: InboundItem,
         direction: 'in',
         parts: event.parts,
         dedupeKey: dedupeKey(event),
-        replyToId: event.replyTo ?? null,
+        replyToId: event.replyTo ? await answeredMessage(applying.em, change, inbox.id, event.replyTo) : null,
         meta: event.meta ?? null,
         sentAt: event.sentAt,
       })

@@ -1,0 +1,32 @@
+import type { zh } from './zh.ts'
+
+export const en: typeof zh = {
+  title: 'How to connect',
+  events: 'Events address (the other side sends messages here)',
+  uploads: 'Upload address',
+  secrets: 'Signing secrets',
+  noSecret: 'There is no usable secret yet: nothing is accepted before there is one.',
+  used: 'Secret last used: {at}',
+  oldUsed: 'Old secret last used: {at}',
+  never: 'never',
+  make: 'Make a new secret',
+  made: 'Copy it into “Signing secret” above and save, and give it to the other side. It is shown here only once.',
+  copy: 'Copy',
+  copied: 'Copied',
+  gone: 'The other side says its address is gone (410): nothing is sent to it.',
+  enable: 'Send again',
+  deliveries: 'Last deliveries',
+  none: 'Nothing has been delivered yet.',
+  noAnswer: 'no answer',
+  attempt: 'try {n}',
+  failed: 'It could not be read.',
+  retry: 'Try again',
+  loading: 'Reading…',
+  reasons: {
+    address: 'The address is not HTTPS, or holds a password.',
+    'private-address': 'The address leads inside the network: it is not asked.',
+    unreachable: 'It cannot be reached, or it cut the connection.',
+    timeout: 'No answer within 15 seconds.',
+    'too-large': 'The answer is too large.',
+  },
+}

@@ -1,0 +1,27 @@
+/** The plugin's tables. A released migration never changes. */
+import type { Migration } from '@huike/core/sdk/plugin.ts'
+
+const end = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
+
+export const migrations: readonly Migration[] = [
+  {
+    name: '0001-app',
+    mysql: [
+      `create table \`app_taken\` (\`inbox_id\` varchar(26) not null, \`webhook_id\` varchar(150) not null, \`body_hash\` varchar(64) not null, \`answer\` text not null, \`created_at\` datetime(3) not null, primary key (\`inbox_id\`, \`webhook_id\`), index \`app_taken_created\` (\`created_at\`)) ${end}`,
+      `create table \`app_upload\` (\`id\` varchar(32) not null, \`inbox_id\` varchar(26) not null, \`part\` text not null, \`sha256\` varchar(64) not null, \`created_at\` datetime(3) not null, primary key (\`id\`), index \`app_upload_created\` (\`created_at\`)) ${end}`,
+      `create table \`app_thread\` (\`conversation_id\` varchar(26) not null, \`inbox_id\` varchar(26) not null, \`external_id\` varchar(190) not null, \`customer_id\` varchar(190) not null, primary key (\`conversation_id\`)) ${end}`,
+      `create table \`app_endpoint\` (\`inbox_id\` varchar(26) not null, \`gone_url\` varchar(500) not null default '', \`failing\` tinyint(1) not null default false, \`secret_used_at\` datetime(3) null, \`old_secret_used_at\` datetime(3) null, primary key (\`inbox_id\`)) ${end}`,
+      `create table \`app_delivery\` (\`id\` varchar(32) not null, \`inbox_id\` varchar(26) not null, \`webhook_id\` varchar(150) not null, \`type\` varchar(60) not null, \`attempt\` int not null, \`status\` int not null, \`ms\` int not null, \`response\` varchar(300) not null, \`created_at\` datetime(3) not null, primary key (\`id\`), index \`app_delivery_inbox\` (\`inbox_id\`, \`id\`)) ${end}`,
+    ],
+    sqlite: [
+      'create table `app_taken` (`inbox_id` text not null, `webhook_id` text not null, `body_hash` text not null, `answer` text not null, `created_at` datetime not null, primary key (`inbox_id`, `webhook_id`))',
+      'create index `app_taken_created` on `app_taken` (`created_at`)',
+      'create table `app_upload` (`id` text not null primary key, `inbox_id` text not null, `part` text not null, `sha256` text not null, `created_at` datetime not null)',
+      'create index `app_upload_created` on `app_upload` (`created_at`)',
+      'create table `app_thread` (`conversation_id` text not null primary key, `inbox_id` text not null, `external_id` text not null, `customer_id` text not null)',
+      "create table `app_endpoint` (`inbox_id` text not null primary key, `gone_url` text not null default '', `failing` integer not null default false, `secret_used_at` datetime null, `old_secret_used_at` datetime null)",
+      'create table `app_delivery` (`id` text not null primary key, `inbox_id` text not null, `webhook_id` text not null, `type` text not null, `attempt` integer not null, `status` integer not null, `ms` integer not null, `response` text not null, `created_at` datetime not null)',
+      'create index `app_delivery_inbox` on `app_delivery` (`inbox_id`, `id`)',
+    ],
+  },
+]

@@ -1,0 +1,259 @@
+/**
+ * A client's event in the hub's words. Calls come in any order and in pieces: every piece (the call, its recording, its
+ * note, its transcript) is an entry of its own named by the call, so none waits for another and none is written twice.
+ */
+import { createHash } from 'node:crypto'
+import type { ChannelSender, InboundEvent } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import type { TSchema } from 'typebox'
+import { Value } from 'typebox/value'
+import { type Content, type DataOf, Envelope, type EventType, type Person, types } from './schema.ts'
+
+export interface Told {
+  type: EventType
+  events: InboundEvent[]
+  /** Not stored, only shown: the customer types. */
+  typing?: { externalId: string; text: string }
+  /** The other side's name of the conversation. */
+  thread?: { externalId: string; customerId: string }
+}
+
+/** What `uploadId` stands for; undefined when there is no such upload. */
+export type FindUpload = (uploadId: string) => Promise<{ part: MessagePart; sha256: string } | undefined>
+
+/**
+ * @param id the event's `webhook-id`
+ * @throws HUB_REQUEST_INVALID with the faults by path, APP_TYPE_UNKNOWN
+ */
+export async function decode(body: Buffer, id: string, findUpload: FindUpload): Promise<Told> {
+  const { type, timestamp, data } = readEnvelope(body)
+  const at = timestamp ? new Date(timestamp) : new Date()
+  const told = (events: InboundEvent[], more: Partial<Told> = {}): Told => ({ type, events, ...more })
+  const activity = (sender: Person, name: string, zh: string, en: string, params: Record<string, unknown> = {}): Told =>
+    told([{ kind: 'activity', externalId: `event:${id}`, from: senderOf(sender), name, label: { zh, en }, params, at }])
+
+  switch (type) {
+    case 'message.created':
+    case 'message.edited': {
+      const message = data as DataOf<'message.created'>
+      const byCustomer = (message.sender.role ?? 'customer') === 'customer'
+      const customer = byCustomer ? message.sender : message.recipient
+      if (!customer) throw invalid('/data/recipient', 'says whom the message of an agent or a bot went to')
+      const parts = await partsOf(message.content, findUpload)
+      const edited = type === 'message.edited'
+      // An edit is a message that answers its first form: nothing that was read is rewritten.
+      const externalId = edited ? `edit:${message.externalMessageId}:${id}`.slice(0, 190) : message.externalMessageId
+      const from = senderOf(customer, message.context)
+      const sentAt = message.sentAt ? new Date(message.sentAt) : at
+      const replyTo = edited ? message.externalMessageId : message.replyToExternalId
+      const event: InboundEvent = byCustomer
+        ? { kind: 'message', externalId, from, parts, sentAt, ...(replyTo ? { replyTo } : {}) }
+        : { kind: 'echo', externalId, from, parts, sentAt }
+      return told([event], message.conversation ? { thread: { externalId: message.conversation.externalId, customerId: customer.externalId } } : {})
+    }
+    case 'message.recalled': {
+      const { sender, externalMessageId } = data as DataOf<'message.recalled'> & { externalMessageId: string }
+      return told([{ kind: 'recall', externalId: `recall:${externalMessageId}`, from: senderOf(sender), messageExternalId: externalMessageId, by: 'customer' }])
+    }
+    case 'message.delivered':
+    case 'message.read': {
+      const { sender, externalMessageId } = data as { sender: Person; externalMessageId: string }
+      const status = type === 'message.read' ? 'read' : 'delivered'
+      return told([{ kind: 'receipt', externalId: `event:${id}`, from: senderOf(sender), status, messageExternalId: externalMessageId }])
+    }
+    case 'message.failed': {
+      const { sender, externalMessageId, code, reason } = data as { sender: Person; externalMessageId: string; code: string; reason?: string }
+      return told([
+        {
+          kind: 'failure',
+          externalId: `event:${id}`,
+          from: senderOf(sender),
+          messageExternalId: externalMessageId,
+          reason: code,
+          ...(reason ? { detail: reason } : {}),
+        },
+      ])
+    }
+    case 'typing.started': {
+      const { sender, text = '' } = data as { sender: Person; text?: string }
+      return told([], { typing: { externalId: sender.externalId, text } })
+    }
+    case 'session.entered': {
+      const { sender, ...params } = data as DataOf<'session.entered'>
+      return activity(sender, 'entered', '打开了应用里的客服', 'Opened the chat in the app', params)
+    }
+    case 'contact.updated':
+      return activity((data as { sender: Person }).sender, 'contact.updated', '资料有更新', 'Details were updated')
+    case 'contact.unsubscribed':
+      return activity((data as { sender: Person }).sender, 'unsubscribed', '退订了消息', 'Unsubscribed')
+    case 'form.submitted': {
+      const form = data as { sender: Person; externalFormId: string; title: string; fields: { label: string; value: string }[]; page?: string }
+      const card: MessagePart = { type: 'card', kind: 'form', title: form.title, fields: form.fields, ...(form.page ? { url: form.page } : {}) }
+      return told([{ kind: 'message', externalId: `form:${form.externalFormId}`, from: senderOf(form.sender), parts: [card], sentAt: at }])
+    }
+    case 'call.started': {
+      const call = data as Call
+      return told([
+        {
+          kind: 'activity',
+          externalId: `call:${call.externalCallId}:started`,
+          from: callerOf(call),
+          name: 'call.started',
+          label: call.direction === 'in' ? { zh: '打来电话', en: 'Called' } : { zh: '给客户打了电话', en: 'Was called' },
+          params: plain(call),
+          at: new Date(call.startedAt),
+        },
+      ])
+    }
+    case 'call.ended':
+    case 'call.recording.ready':
+      return told(await callEntries(type, data as Call, findUpload))
+  }
+}
+
+function readEnvelope(body: Buffer): { type: EventType; timestamp?: string; data: unknown } {
+  let json: unknown
+  try {
+    json = JSON.parse(body.toString('utf8'))
+  } catch {
+    throw invalid('', 'is not JSON')
+  }
+  if (!Value.Check(Envelope, json)) throw faultsOf(Envelope, json, '')
+  const { type, timestamp, data } = json
+  if (!Object.hasOwn(types, type))
+    throw new HubError('APP_TYPE_UNKNOWN', `There is no event ${type}`, { types: Object.keys(types) }, { status: 422, reader: 'author', retry: false })
+  const schema = types[type as EventType]
+  if (!Value.Check(schema, data)) throw faultsOf(schema, data, '/data')
+  for (const [path, time] of timesIn({ timestamp, data })) if (Number.isNaN(Date.parse(time))) throw invalid(path, 'is no time')
+  return { type: type as EventType, ...(timestamp ? { timestamp } : {}), data }
+}
+
+/** Times at the places where the schemas have them. */
+function timesIn({ timestamp, data }: { timestamp: string | undefined; data: unknown }): [string, string][] {
+  const fields = data as Record<string, unknown>
+  const places: [string, unknown][] = ['sentAt', 'startedAt', 'answeredAt', 'endedAt'].map((name) => [`/data/${name}`, fields[name]])
+  return [['/timestamp', timestamp] as [string, unknown], ...places].filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+}
+
+const invalid = (path: string, message: string) => new HubError('HUB_REQUEST_INVALID', 'The event is not valid', { faults: [{ path, message }] })
+const faultsOf = (schema: TSchema, value: unknown, at: string) =>
+  new HubError('HUB_REQUEST_INVALID', 'The event is not valid', {
+    faults: [...Value.Errors(schema, value)].slice(0, 20).map(({ instancePath, message }) => ({ path: `${at}${instancePath}`, message })),
+  })
+
+function senderOf(person: Person, context: Record<string, unknown> = {}): ChannelSender {
+  const { externalId, name, avatarUrl, phone, email, unionId, verified = false } = person
+  const attributes = { ...(avatarUrl ? { avatar: avatarUrl } : {}), ...context }
+  return {
+    externalId,
+    verified,
+    ...(name ? { name } : {}),
+    ...(phone ? { phone } : {}),
+    ...(email ? { email } : {}),
+    ...(unionId ? { claims: [{ kind: 'unionid' as const, value: unionId, verified }] } : {}),
+    ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
+  }
+}
+
+type Call = DataOf<'call.ended'> & { result?: DataOf<'call.ended'>['result'] }
+
+/** A caller's number can be forged: it is offered, never proof of a person. */
+function callerOf(call: Call): ChannelSender {
+  if (call.customer) return senderOf(call.customer)
+  const number = (call.direction === 'in' ? call.from : call.to).replace(/[\s()-]/g, '')
+  if (number === '') return { externalId: `call:${call.externalCallId}`.slice(0, 190) }
+  return { externalId: `tel:${number}`, phone: number, claims: [{ kind: 'phone', value: number, verified: false }] }
+}
+
+const outcomes = { answered: 'answered', missed: 'missed', voicemail: 'missed', busy: 'rejected', failed: 'rejected' } as const
+
+async function callEntries(type: EventType, call: Call, findUpload: FindUpload): Promise<InboundEvent[]> {
+  const from = callerOf(call)
+  const startedAt = new Date(call.startedAt)
+  const endedAt = call.endedAt ? new Date(call.endedAt) : startedAt
+  const entry = (name: string, parts: MessagePart[], sentAt: Date): InboundEvent => {
+    const externalId = `call:${call.externalCallId}${name}`
+    // What our side did is our side's: it wakes nobody.
+    return call.direction === 'in' ? { kind: 'message', externalId, from, parts, sentAt } : { kind: 'echo', externalId, from, parts, sentAt }
+  }
+  const entries: InboundEvent[] = []
+  if (type === 'call.ended') {
+    const spoken =
+      call.talkSec !== undefined ? call.talkSec * 1_000 : call.answeredAt && call.endedAt ? Date.parse(call.endedAt) - Date.parse(call.answeredAt) : undefined
+    const outcome = outcomes[call.result ?? 'answered']
+    const durationMs = outcome === 'answered' && spoken !== undefined ? Math.max(0, Math.round(spoken)) : undefined
+    entries.push(entry('', [{ type: 'call', way: call.direction, outcome, ...(durationMs === undefined ? {} : { durationMs }) }], startedAt))
+  }
+  if (call.recording) {
+    const name = `${call.startedAt.slice(0, 19).replaceAll(':', '')}.wav`
+    entries.push(entry(':recording', await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))
+  }
+  if (call.note) entries.push(entry(':note', [{ type: 'text', text: call.note }], endedAt))
+  if (call.transcript?.length) entries.push(entry(':transcript', transcriptParts(call.transcript), endedAt))
+  return entries
+}
+
+/** `0:07 客户：…`, cut into parts between lines. */
+function transcriptParts(lines: { speaker: string; startMs: number; text: string }[]): MessagePart[] {
+  const texts: string[] = []
+  for (const { speaker, startMs, text } of lines) {
+    const seconds = Math.floor(startMs / 1_000)
+    const line = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} ${speaker}：${text}`
+    const last = texts.at(-1)
+    if (last !== undefined && last.length + line.length < 19_000) texts[texts.length - 1] = `${last}\n${line}`
+    else texts.push(line)
+  }
+  return texts.map((text) => ({ type: 'text', text }))
+}
+
+function plain(call: Call): Record<string, unknown> {
+  const { queue, ivrPath, agentExternalId, from, to } = call
+  return Object.fromEntries(Object.entries({ from, to, queue, ivrPath, agentExternalId }).filter(([, value]) => value !== undefined))
+}
+
+async function partsOf(content: readonly Content[], findUpload: FindUpload): Promise<MessagePart[]> {
+  const parts: MessagePart[] = []
+  for (const [i, item] of content.entries()) parts.push(await partOf(item, `/data/content/${i}`, findUpload))
+  return parts
+}
+
+async function partOf(item: Content, path: string, findUpload: FindUpload): Promise<MessagePart> {
+  switch (item.type) {
+    case 'text':
+    case 'link':
+      return item
+    case 'location': {
+      const name = [item.name, item.address].filter(Boolean).join(' · ').slice(0, 300)
+      return { type: 'location', lat: item.lat, lng: item.lng, ...(name ? { name } : {}) }
+    }
+    case 'card':
+      return {
+        type: 'card',
+        kind: item.kind ?? 'card',
+        title: item.title,
+        ...(item.url ? { url: item.url } : {}),
+        ...(item.fields ? { fields: item.fields } : {}),
+      }
+    case 'event':
+      return { type: 'unsupported', raw: item }
+    default: {
+      const file = item as Extract<Content, { type: 'image' | 'audio' | 'video' | 'file' }>
+      if (file.uploadId) {
+        const upload = await findUpload(file.uploadId)
+        if (!upload) throw invalid(`${path}/uploadId`, 'is no upload of this inbox')
+        if (file.sha256 && file.sha256.toLowerCase() !== upload.sha256) throw invalid(`${path}/sha256`, 'is not the hash of the upload')
+        return upload.part
+      }
+      if (!file.url) throw invalid(path, 'needs a url or an uploadId')
+      return {
+        type: 'remote',
+        as: file.type,
+        ref: JSON.stringify({ url: file.url, ...(file.sha256 ? { sha256: file.sha256.toLowerCase() } : {}) }),
+        ...(file.name ? { name: file.name } : {}),
+      }
+    }
+  }
+}
+
+export const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')

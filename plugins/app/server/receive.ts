@@ -1,0 +1,110 @@
+/** In: prove, look whether it was here before, take it, and only then say so. */
+
+import type { ChannelInbox, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { UniqueConstraintViolationException } from '@mikro-orm/core'
+import { Endpoint, Taken, Thread, Upload } from './app.entity.ts'
+import { decode, hashOf } from './decode.ts'
+import { type Ctx, secretsOf } from './settings.ts'
+import { verify } from './standard-webhooks.ts'
+
+/** The `webhook-id` of a request that the holder of a secret signed. Throws HUB_CHANNEL_UNVERIFIED. */
+export async function prove(ctx: Ctx, inbox: ChannelInbox, headers: Record<string, string | undefined>, body: Buffer): Promise<string> {
+  const verdict = verify(secretsOf(inbox), headers, body)
+  if (!verdict.ok)
+    throw new HubError(
+      'HUB_CHANNEL_UNVERIFIED',
+      'The signature could not be verified',
+      verdict.reason === 'signature' ? { reason: 'signature' } : { reason: verdict.reason, serverTime: new Date().toISOString() },
+    )
+  await noteSecret(ctx, inbox, verdict.secret)
+  return verdict.id
+}
+
+const noted = new WeakMap<object, Map<string, number>>()
+
+/** When each secret was last used, to the minute: an admin sees when the old one may go. */
+async function noteSecret(ctx: Ctx, inbox: ChannelInbox, index: number): Promise<void> {
+  const memory = noted.get(ctx) ?? new Map<string, number>()
+  noted.set(ctx, memory)
+  // With no new secret set the old one is the first: it counts for the place it stands in.
+  const secret = secretsOf(inbox)[index]
+  const place = (inbox.settings as { secret: string }).secret === secret ? 'secretUsedAt' : 'oldSecretUsedAt'
+  const key = `${inbox.id}:${place}`
+  if (Date.now() - (memory.get(key) ?? 0) < 60_000) return
+  memory.set(key, Date.now())
+  await ctx.em().upsert(Endpoint, { inboxId: inbox.id, [place]: new Date() }, { onConflictMergeFields: [place] })
+}
+
+const json = (status: number, body: unknown): ReceiveResult => ({ events: [], reply: { status, type: 'application/json', body: JSON.stringify(body) } })
+
+export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox): Promise<ReceiveResult> {
+  const id = await prove(ctx, inbox, request.headers, request.body)
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? ''))
+    throw new HubError('APP_CONTENT_TYPE', 'Events are application/json', undefined, { status: 415, reader: 'author', retry: false })
+  const bodyHash = hashOf(request.body)
+  const before = await takenBefore(ctx, inbox.id, id, bodyHash)
+  if (before) return json(200, { ...before, duplicate: true })
+
+  const told = await decode(request.body, id, (uploadId) => findUpload(ctx, inbox.id, uploadId))
+  await claim(ctx, inbox.id, id, bodyHash)
+  const answer = { accepted: true, eventId: id, ...(await take(ctx, inbox.id, told)) }
+  await ctx.em().nativeUpdate(Taken, { inboxId: inbox.id, webhookId: id }, { answer: JSON.stringify(answer) })
+  return json(202, answer)
+}
+
+/** The answer that was given, if this very request was here. Throws APP_ID_REUSED for another body under the same id. */
+async function takenBefore(ctx: Ctx, inboxId: string, webhookId: string, bodyHash: string): Promise<Record<string, unknown> | undefined> {
+  const row = await ctx.em().findOne(Taken, { inboxId, webhookId }, { disableIdentityMap: true })
+  if (!row) return undefined
+  if (row.bodyHash !== bodyHash)
+    throw new HubError('APP_ID_REUSED', 'This webhook-id was used for another body', { webhookId }, { status: 409, reader: 'author', retry: false })
+  // Still being processed, or its process died: taking it again changes nothing that is there.
+  return row.answer === '' ? undefined : (JSON.parse(row.answer) as Record<string, unknown>)
+}
+
+/** Written before it is processed: who comes second with another body under this id is refused from here on. */
+async function claim(ctx: Ctx, inboxId: string, webhookId: string, bodyHash: string): Promise<void> {
+  try {
+    await ctx.em().insert(Taken, { inboxId, webhookId, bodyHash, answer: '', createdAt: new Date() })
+  } catch (error) {
+    if (!(error instanceof UniqueConstraintViolationException)) throw error
+    await takenBefore(ctx, inboxId, webhookId, bodyHash)
+  }
+}
+
+async function take(
+  ctx: Ctx,
+  inboxId: string,
+  { events, typing, thread }: Awaited<ReturnType<typeof decode>>,
+): Promise<{ messageId?: string; duplicate: boolean }> {
+  if (typing) {
+    await ctx.desk.typing({ inboxId, externalId: typing.externalId }, typing.text)
+    return { duplicate: false }
+  }
+  const accepted = []
+  for (const event of events)
+    try {
+      accepted.push(...(await ctx.accept(inboxId, [event])))
+    } catch (error) {
+      // A blocked sender is refused quietly: the client did its part.
+      if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
+    }
+  const [first] = accepted
+  const customerId = thread?.customerId ?? events[0]?.from.externalId
+  if (first?.conversationId && customerId)
+    await ctx
+      .em()
+      .upsert(
+        Thread,
+        { conversationId: first.conversationId, inboxId, externalId: thread?.externalId ?? '', customerId },
+        thread ? {} : { onConflictAction: 'ignore' },
+      )
+  return { duplicate: accepted.length > 0 && accepted.every(({ duplicate }) => duplicate), ...(first?.messageId ? { messageId: first.messageId } : {}) }
+}
+
+async function findUpload(ctx: Ctx, inboxId: string, id: string): Promise<{ part: MessagePart; sha256: string } | undefined> {
+  const row = await ctx.em().findOne(Upload, { id, inboxId }, { disableIdentityMap: true })
+  return row ? { part: JSON.parse(row.part) as MessagePart, sha256: row.sha256 } : undefined
+}

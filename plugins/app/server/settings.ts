@@ -1,0 +1,38 @@
+/** What an admin sets for one app, and for all of them. */
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { type Static, Type } from 'typebox'
+import { isSecret } from './standard-webhooks.ts'
+
+const secret = (title: string, description: string) =>
+  Type.String({ title, description, format: 'secret', maxLength: 120, pattern: '^(whsec_[A-Za-z0-9+/]{32,86}={0,2})?$', default: '' })
+
+export const inboxSettings = Type.Object({
+  endpointUrl: Type.String({
+    title: '接收消息的地址|Address that receives messages',
+    description: '客服回复会签名后推送到这里，须为 HTTPS。留空则只收不发。|Replies are signed and sent here, by HTTPS. Empty: nothing is sent.',
+    maxLength: 500,
+    pattern: '^(https?://[^\\s]+)?$',
+    default: '',
+  }),
+  secret: secret('签名密钥|Signing secret', 'whsec_ 开头，双方共用。可在下方生成。|Begins with whsec_, shared by both sides. Make one below.'),
+  oldSecret: secret(
+    '旧签名密钥（更换期间）|Old signing secret (while changing)',
+    '更换时把旧密钥放在这里：两个都有效、两个都签名；对方换好后清空。|While changing, the old one stays here: both are valid, both sign. Empty it when the other side has changed.',
+  ),
+})
+export type InboxSettings = Static<typeof inboxSettings>
+
+export const pluginSettings = Type.Object({
+  allowPrivateAddresses: Type.Boolean({
+    title: '允许内网地址和 HTTP|Allow private addresses and HTTP',
+    description: '仅当业务系统与本系统在同一内网时打开。|Only when the app stands in the same network as this hub.',
+    default: false,
+  }),
+})
+export type Ctx = PluginContext<Static<typeof pluginSettings>>
+
+/** The secrets that are in force, the newest first. */
+export const secretsOf = ({ settings }: { settings: object }): string[] => {
+  const { secret, oldSecret } = settings as InboxSettings
+  return [secret, oldSecret].filter(isSecret)
+}

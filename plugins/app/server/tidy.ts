@@ -1,0 +1,17 @@
+/** What nobody will ask for again goes. */
+import { Delivery, Taken, Upload } from './app.entity.ts'
+import type { Ctx } from './settings.ts'
+
+const day = 86_400_000
+/** Repeats come within three days and a bit; a week is longer. */
+const takenMs = 7 * day
+/** An upload that no message took up. Its file goes with the hub's own tidying. */
+const uploadMs = 2 * day
+const deliveriesMs = 14 * day
+
+export async function tidy(ctx: Ctx, now = Date.now()): Promise<void> {
+  const em = ctx.em()
+  await em.nativeDelete(Taken, { createdAt: { $lt: new Date(now - takenMs) } })
+  await em.nativeDelete(Upload, { createdAt: { $lt: new Date(now - uploadMs) } })
+  await em.nativeDelete(Delivery, { createdAt: { $lt: new Date(now - deliveriesMs) } })
+}

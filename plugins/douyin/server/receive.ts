@@ -1,0 +1,69 @@
+/** In: prove who speaks, note what an answer needs, hand the event over. */
+import type { ChannelInbox, InboundEvent, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import { Account, Webhook } from './account.entity.ts'
+import type { Ctx } from './context.ts'
+import { challengeOf, type Decoded, decode } from './decode.ts'
+import type { InboxSettings } from './inbox-settings.ts'
+import { rememberPeer } from './peers.ts'
+import { isSigned } from './signature.ts'
+import { accountOf, revoke } from './tokens.ts'
+
+/** Small JSON with 200: anything else, or five seconds of silence, and it comes again. */
+const thanks: ReceiveResult['reply'] = { type: 'application/json', body: '{"code":0,"message":"success"}' }
+
+export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox): Promise<ReceiveResult> {
+  const { clientKey, clientSecret, webhookSecret } = inbox.settings as InboxSettings
+  const signature = request.headers['x-douyin-signature']
+  if (!isSigned(webhookSecret || clientSecret, request.body, signature)) return answerSetup(ctx, request, inbox, signature)
+  await prove(ctx, inbox.id)
+
+  // One address for the whole app: it may speak of an account that has an inbox of its own.
+  const accounts = await ctx.em().find(Account, { clientKey }, { limit: 500, disableIdentityMap: true })
+  const decoded = decode(request.body, request.headers['msg-id'], (openId) => accounts.some((account) => account.openId === openId))
+  if (decoded.kind === 'challenge') return { events: [], reply: { type: 'application/json', body: decoded.body } }
+  const inboxId = accounts.find((account) => account.openId === decoded.account)?.inboxId ?? inbox.id
+  if (accounts.length > 1 && !accounts.some((account) => account.openId === decoded.account))
+    ctx.log.warn({ inbox: inbox.id, account: decoded.account }, 'a push names an account that has no inbox; the inbox of the address takes it')
+  return { events: await take(ctx, inbox.id, inboxId, decoded), reply: thanks }
+}
+
+async function take(ctx: Ctx, calledId: string, inboxId: string, decoded: Exclude<Decoded, { kind: 'challenge' }>): Promise<InboundEvent[]> {
+  if (decoded.kind === 'authorisation') {
+    await takeAuthorisation(ctx, inboxId, decoded)
+    return []
+  }
+  if (decoded.peer) await rememberPeer(ctx, inboxId, decoded.peer)
+  if (inboxId === calledId) return [decoded.event]
+  await ctx.accept(inboxId, [decoded.event]).catch((error) => {
+    // A blocked sender is refused quietly: the platform did its part.
+    if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
+  })
+  return []
+}
+
+async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change }: { account: string; change: 'given' | 'taken' | 'contract' }): Promise<void> {
+  ctx.log.info({ inbox: inboxId, change }, 'the operator changed the authorisation')
+  const known = await accountOf(ctx, inboxId)
+  // Given: the tokens come by the admin's own way back from Douyin. Contracts change scopes: the next call shows it.
+  if (known && known.openId === account && change === 'taken') await revoke(ctx, inboxId)
+}
+
+/** Before the first signed push, the platform's trial of the address may come unsigned; a wrong signature never passes. */
+async function answerSetup(ctx: Ctx, request: RawRequest, inbox: ChannelInbox, signature: string | undefined): Promise<ReceiveResult> {
+  const challenge = signature === undefined ? challengeOf(request.body) : undefined
+  if (challenge === undefined || (await ctx.em().count(Webhook, { inboxId: inbox.id })) > 0)
+    throw new HubError('HUB_CHANNEL_UNVERIFIED', 'The signature is wrong')
+  return { events: [], reply: { type: 'application/json', body: challenge } }
+}
+
+const proven = new WeakMap<object, Set<string>>()
+
+/** Written once; remembered so that a push costs no query for it. */
+async function prove(ctx: Ctx, inboxId: string): Promise<void> {
+  const known = proven.get(ctx) ?? new Set<string>()
+  proven.set(ctx, known)
+  if (known.has(inboxId)) return
+  await ctx.em().upsert(Webhook, { inboxId, provenAt: new Date() }, { onConflictAction: 'ignore' })
+  known.add(inboxId)
+}

@@ -1,0 +1,219 @@
+/**
+ * The operator's tokens: access 15 days, refresh 30 days, five renewals of the refresh token, then the operator
+ * authorises again. One refresher over all processes (`ctx.lock`), which looks again once it has its turn: another may
+ * just have done it. New tokens are stored before anything is done with them; a renewed refresh token kills the old one.
+ * (dop/develop/openapi/account-permission: refresh-access-token, refresh-token)
+ */
+import type { ChannelInbox } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import { Account, AppToken } from './account.entity.ts'
+import { callDouyin, DouyinError, secondsIn, textIn } from './api.ts'
+import { authorisationOver, codes, refreshTokenOver, renewalsUsedUp } from './codes.ts'
+import type { Ctx } from './context.ts'
+import type { InboxSettings } from './inbox-settings.ts'
+
+const minute = 60_000
+const day = 24 * 60 * minute
+export const maxRenewals = 5
+/** Refreshed this long before its end, by the job; a send refreshes only what has ended. */
+const refreshEarlyMs = day
+const renewEarlyMs = 3 * day
+const lockMs = 30_000
+
+export const needsAuthorisation = () => new HubError('HUB_CHANNEL_SEND_FAILED', 'The Douyin account must be authorised again', { reason: 'unauthorised' })
+
+const settingsOf = (inbox: ChannelInbox): InboxSettings => inbox.settings as InboxSettings
+const lockOf = (inboxId: string) => `token:${inboxId}`
+
+export const accountOf = (ctx: Pick<Ctx, 'em'>, inboxId: string): Promise<Account | null> =>
+  ctx.em().findOne(Account, { inboxId }, { disableIdentityMap: true })
+
+export interface Credential {
+  account: Account
+  /** In the clear. */
+  token: string
+}
+
+/** A token that is good as far as we know. Throws {@link needsAuthorisation}'s error, DouyinError, NoAnswer. */
+export async function credentialOf(ctx: Ctx, inbox: ChannelInbox): Promise<Credential> {
+  const account = await accountOf(ctx, inbox.id)
+  if (!account || account.revokedAt) throw needsAuthorisation()
+  if (account.accessUntil.getTime() - minute > Date.now()) return opened(ctx, account)
+  return refresh(ctx, inbox, account.accessToken)
+}
+
+/** Douyin refused this token: somebody may have refreshed it meanwhile, else it is refreshed now. */
+export const credentialAfterRefusal = (ctx: Ctx, inbox: ChannelInbox, refused: Account): Promise<Credential> => refresh(ctx, inbox, refused.accessToken)
+
+function opened(ctx: Ctx, account: Account): Credential {
+  const token = ctx.unseal(account.accessToken)
+  // Sealed with another key than the hub has now.
+  if (token === undefined) throw needsAuthorisation()
+  return { account, token }
+}
+
+/** @param known the (sealed) access token that is to be replaced; if another is stored by now, that one is taken */
+function refresh(ctx: Ctx, inbox: ChannelInbox, known: string): Promise<Credential> {
+  return ctx.lock(lockOf(inbox.id), lockMs, async () => {
+    const account = await accountOf(ctx, inbox.id)
+    if (!account || account.revokedAt) throw needsAuthorisation()
+    if (account.accessToken !== known) return opened(ctx, account)
+    return opened(ctx, await exchangeRefreshToken(ctx, inbox, account))
+  })
+}
+
+/** Under the lock. */
+async function exchangeRefreshToken(ctx: Ctx, inbox: ChannelInbox, account: Account): Promise<Account> {
+  const refreshToken = ctx.unseal(account.refreshToken)
+  if (refreshToken === undefined) throw needsAuthorisation()
+  try {
+    const reply = await callDouyin(ctx.settings.apiUrl, {
+      path: '/oauth/refresh_token/',
+      form: { client_key: settingsOf(inbox).clientKey, grant_type: 'refresh_token', refresh_token: refreshToken },
+    })
+    const accessToken = textIn(reply, 'access_token')
+    if (accessToken === '') throw new DouyinError(-1, 'the answer holds no access_token')
+    const next = { accessToken: ctx.seal(accessToken), accessUntil: new Date(Date.now() + secondsIn(reply, 'expires_in') * 1_000) }
+    // "Refresh lifetime unchanged": the token itself is taken over should the platform send another one.
+    const sameOrNew = textIn(reply, 'refresh_token')
+    const patch = sameOrNew && sameOrNew !== refreshToken ? { ...next, refreshToken: ctx.seal(sameOrNew) } : next
+    await ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, patch)
+    await reportHealth(ctx, { ...account, ...patch } as Account)
+    return { ...account, ...patch } as Account
+  } catch (error) {
+    if (!(error instanceof DouyinError) || !authorisationOver.has(error.code)) throw error
+    await revoke(ctx, inbox.id, error.code)
+    throw needsAuthorisation()
+  }
+}
+
+/** A new refresh token while the old one lives. Under the lock. */
+async function renew(ctx: Ctx, inbox: ChannelInbox, account: Account): Promise<void> {
+  const refreshToken = ctx.unseal(account.refreshToken)
+  if (refreshToken === undefined || account.renewals >= maxRenewals) return
+  try {
+    const reply = await callDouyin(ctx.settings.apiUrl, {
+      path: '/oauth/renew_refresh_token/',
+      form: { client_key: settingsOf(inbox).clientKey, refresh_token: refreshToken },
+    })
+    const renewed = textIn(reply, 'refresh_token')
+    if (renewed === '') throw new DouyinError(-1, 'the answer holds no refresh_token')
+    await ctx
+      .em()
+      .nativeUpdate(
+        Account,
+        { inboxId: inbox.id },
+        { refreshToken: ctx.seal(renewed), refreshUntil: new Date(Date.now() + secondsIn(reply, 'expires_in') * 1_000), renewals: account.renewals + 1 },
+      )
+  } catch (error) {
+    if (error instanceof DouyinError && error.code === renewalsUsedUp) await ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { renewals: maxRenewals })
+    else if (error instanceof DouyinError && error.code === refreshTokenOver) await revoke(ctx, inbox.id, error.code)
+    // Three days are left: tried again at the next turn, and the access token is looked after meanwhile.
+    else ctx.log.warn({ err: error, inbox: inbox.id }, 'the refresh token could not be renewed')
+  }
+}
+
+/** What is near its end is prolonged in time. The job's work; one inbox's trouble does not hold up another's. */
+export async function keepTokensAlive(ctx: Ctx, now = Date.now()): Promise<void> {
+  for (const inbox of await ctx.inboxes()) {
+    try {
+      await ctx.lock(lockOf(inbox.id), lockMs, () => keepAlive(ctx, inbox, now))
+    } catch (error) {
+      ctx.log.warn({ err: error, inbox: inbox.id }, 'the tokens could not be prolonged')
+    }
+  }
+}
+
+async function keepAlive(ctx: Ctx, inbox: ChannelInbox, now: number): Promise<void> {
+  const before = await accountOf(ctx, inbox.id)
+  if (!before || before.revokedAt) return
+  if (before.refreshUntil.getTime() <= now) return revoke(ctx, inbox.id, refreshTokenOver)
+  if (before.refreshUntil.getTime() - renewEarlyMs < now) await renew(ctx, inbox, before)
+  const account = await accountOf(ctx, inbox.id)
+  if (account?.revokedAt) return
+  if (account && account.accessUntil.getTime() - refreshEarlyMs < now) await exchangeRefreshToken(ctx, inbox, account)
+  else if (account) await reportHealth(ctx, account)
+}
+
+/** The authorisation is over; only the operator can give it again. */
+export async function revoke(ctx: Ctx, inboxId: string, code = 0): Promise<void> {
+  await ctx.em().nativeUpdate(Account, { inboxId, revokedAt: null }, { revokedAt: new Date() })
+  await ctx.health(inboxId, {
+    state: 'unauthorised',
+    ...(code ? { code: String(code) } : {}),
+    error: { zh: '抖音账号的授权已失效', en: 'The Douyin account is no longer authorised' },
+    remedy: {
+      zh: '在此收件箱的设置里点「重新授权」，用抖音 App 扫码确认。',
+      en: 'Open this inbox’s settings, choose “Authorise again” and confirm with the Douyin app.',
+    },
+  })
+}
+
+/** Tells how the account is: well, in trouble that an admin must mend, or near the end of its authorisation. */
+export async function reportHealth(ctx: Ctx, account: Account): Promise<void> {
+  const meaning = account.fault ? codes[account.fault] : undefined
+  if (account.fault && meaning)
+    return ctx.health(account.inboxId, {
+      state: 'broken',
+      code: String(account.fault),
+      error: meaning.sentence,
+      validUntil: account.refreshUntil,
+      ...(meaning.remedy ? { remedy: meaning.remedy } : {}),
+    })
+  const ending = account.renewals >= maxRenewals && account.refreshUntil.getTime() - 7 * day < Date.now()
+  await ctx.health(account.inboxId, {
+    state: 'connected',
+    validUntil: account.refreshUntil,
+    ...(ending
+      ? { remedy: { zh: '授权即将到期且续期次数已用完，请尽快重新授权。', en: 'The authorisation ends soon and cannot be renewed any more: authorise again.' } }
+      : {}),
+  })
+}
+
+/** A code that an admin must act on is remembered until a message goes through again. */
+export async function setFault(ctx: Ctx, account: Account, fault: number): Promise<void> {
+  if (account.fault === fault) return
+  await ctx.em().nativeUpdate(Account, { inboxId: account.inboxId }, { fault })
+  await reportHealth(ctx, { ...account, fault } as Account)
+}
+
+/** The app's own token, for uploads: two hours, and a new one soon ends the old one. */
+export async function clientToken(ctx: Ctx, inbox: ChannelInbox, refused?: string): Promise<string> {
+  const { clientKey, clientSecret } = settingsOf(inbox)
+  const kept = async () => {
+    const row = await ctx.em().findOne(AppToken, { clientKey }, { disableIdentityMap: true })
+    const token = row && row.until.getTime() - 5 * minute > Date.now() ? ctx.unseal(row.token) : undefined
+    return token === refused ? undefined : token
+  }
+  return (
+    (await kept()) ??
+    ctx.lock(`app:${clientKey}`, lockMs, async () => {
+      const meanwhile = await kept()
+      if (meanwhile) return meanwhile
+      const { token, seconds } = await fetchClientToken(ctx.settings.apiUrl, clientKey, clientSecret)
+      await ctx.em().upsert(AppToken, { clientKey, token: ctx.seal(token), until: new Date(Date.now() + seconds * 1_000) })
+      return token
+    })
+  )
+}
+
+async function fetchClientToken(apiUrl: string, clientKey: string, clientSecret: string): Promise<{ token: string; seconds: number }> {
+  const reply = await callDouyin(apiUrl, {
+    path: '/oauth/client_token/',
+    json: { client_key: clientKey, client_secret: clientSecret, grant_type: 'client_credential' },
+  })
+  const token = textIn(reply, 'access_token')
+  if (token === '') throw new DouyinError(-1, 'the answer holds no access_token')
+  return { token, seconds: secondsIn(reply, 'expires_in') || 7_200 }
+}
+
+/** Does Douyin accept the key and secret as they stand in the form? */
+export async function checkApp(ctx: Ctx, inbox: ChannelInbox): Promise<boolean> {
+  const { clientKey, clientSecret } = settingsOf(inbox)
+  await ctx.lock(`app:${clientKey}`, lockMs, async () => {
+    const { token, seconds } = await fetchClientToken(ctx.settings.apiUrl, clientKey, clientSecret)
+    // Fetching it has put an end to the one that was kept.
+    await ctx.em().upsert(AppToken, { clientKey, token: ctx.seal(token), until: new Date(Date.now() + seconds * 1_000) })
+  })
+  return true
+}

@@ -1,0 +1,505 @@
+/** The signed channel through the whole hub: both directions, repeats, rotation, uploads, calls, and what goes wrong. */
+import assert from 'node:assert/strict'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { newId } from '../../core/src/db/types.ts'
+import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { HubClient } from '../../plugins/app/example/client.ts'
+import appPlugin from '../../plugins/app/plugin.ts'
+import { Delivery, Taken } from '../../plugins/app/server/app.entity.ts'
+import { tidy } from '../../plugins/app/server/tidy.ts'
+import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
+
+const dir = join(resolve(import.meta.dirname, '../..'), 'plugins/app')
+const makeSecret = () => `whsec_${randomBytes(32).toString('base64')}`
+
+/** The other side: takes what it is told, as it is told to. */
+class Endpoint {
+  readonly got: { headers: IncomingHttpHeaders; body: Buffer; json: any }[] = []
+  /** For messages and pings; news of conversations are always taken. */
+  answer: () => { status: number; headers?: Record<string, string>; body?: string } | 'cut' = () => ({ status: 200 })
+  readonly #server: Server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks)
+    this.got.push({ headers: request.headers, body, json: JSON.parse(body.toString()) })
+    const answer: ReturnType<Endpoint['answer']> = this.got.at(-1)?.json.type.startsWith('conversation.') ? { status: 200 } : this.answer()
+    if (answer === 'cut') return void response.destroy()
+    response.writeHead(answer.status, answer.headers).end(answer.body ?? '{}')
+  })
+  async start(): Promise<this> {
+    await new Promise<void>((done) => this.#server.listen(0, '127.0.0.1', done))
+    return this
+  }
+  stop(): void {
+    this.#server.closeAllConnections()
+    this.#server.close()
+  }
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hub`
+  }
+  of(type: string) {
+    return this.got.filter(({ json }) => json.type === type)
+  }
+}
+
+await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
+  let endpoint: Endpoint
+  let admin: Person
+  let inbox: Inbox
+  const secret = makeSecret()
+  const oldSecret = makeSecret()
+
+  before(async () => {
+    endpoint = await new Endpoint().start()
+    await world().hub.kernel.configure('app', { allowPrivateAddresses: true })
+    admin = await world().person('小柏', 'admin')
+    inbox = await world().inbox('app', { endpointUrl: endpoint.url, secret, oldSecret })
+  })
+  after(() => endpoint.stop())
+  beforeEach(() => {
+    endpoint.answer = () => ({ status: 200 })
+  })
+
+  const em = () => world().hub.em()
+  const eventsUrl = (to = inbox) => `${world().url}/api/channels/app/${to.id}`
+  const uploadsUrl = () => `${world().url}/api/x/app/inboxes/${inbox.id}/uploads`
+  const client = (keys: string | string[] = secret) => new HubClient(eventsUrl(), keys)
+  const sign = (key: string, id: string, timestamp: string, body: string) =>
+    `v1,${createHmac('sha256', Buffer.from(key.slice(6), 'base64'))
+      .update(`${id}.${timestamp}.${body}`)
+      .digest('base64')}`
+  const raw = async (body: string, headers: Record<string, string>) => {
+    const response = await fetch(eventsUrl(), { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } })
+    return { status: response.status, body: (await response.json()) as any }
+  }
+  const signed = (body: string, { key = secret, id = randomUUID() as string, at = Date.now() } = {}) => {
+    const timestamp = String(Math.floor(at / 1_000))
+    return raw(body, { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': sign(key, id, timestamp, body) })
+  }
+  const message = (customer: string, content: object[] | string, more: object = {}) => ({
+    externalMessageId: randomUUID(),
+    conversation: { externalId: `chat-${customer}` },
+    sender: { externalId: customer, role: 'customer', name: '林小满' },
+    content: typeof content === 'string' ? [{ type: 'text', text: content }] : content,
+    ...more,
+  })
+  const event = (type: string, data: object) => JSON.stringify({ type, timestamp: new Date().toISOString(), data })
+  const someone = () => `user-${randomUUID()}`
+  const messagesOf = async (customer: string) => {
+    const identity = await em().findOne(Identity, { inboxId: inbox.id, externalId: customer })
+    if (!identity) return []
+    const conversations = await em().find(Conversation, { identityId: identity.id })
+    const all = await em().find(Message, { conversationId: { $in: conversations.map(({ id }) => id) } }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+    return all.filter(({ direction }) => direction !== 'system')
+  }
+  const answer = async (customer: string, parts: object[] | string) => {
+    const [first] = await messagesOf(customer)
+    const { status, body } = await admin.call('POST', `/api/conversations/${first?.conversationId}/messages`, {
+      clientId: newId(),
+      parts: typeof parts === 'string' ? [{ type: 'text', text: parts }] : parts,
+    })
+    assert.equal(status, 201, JSON.stringify(body))
+    return body as { id: string; conversationId: string }
+  }
+  const fate = (id: string, status: string) =>
+    eventually(async () => {
+      const found = await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+      return found.status === status && found
+    }, `the message to be ${status}`)
+  /** The schedule's hours are not waited for. */
+  const untilSent = (conversationId: string) =>
+    eventually(async () => {
+      await em().nativeUpdate(Outbound, { conversationId, state: 'queued' }, { dueAt: new Date() })
+      await world().running.sweep()
+      return (await em().count(Outbound, { conversationId })) === 0
+    }, 'the sending')
+
+  test('a message: 202 with its name; the same again 200; the same id with another body 409', async () => {
+    const customer = someone()
+    const body = event('message.created', message(customer, '在吗'))
+    const id = randomUUID()
+    const first = await signed(body, { id })
+    assert.equal(first.status, 202)
+    const [stored] = await messagesOf(customer)
+    assert.deepEqual(first.body, { accepted: true, eventId: id, duplicate: false, messageId: stored?.id })
+    const again = await signed(body, { id, at: Date.now() + 5_000 })
+    assert.deepEqual([again.status, again.body.duplicate, again.body.messageId], [200, true, stored?.id])
+    const other = await signed(event('message.created', message(customer, '换了')), { id })
+    assert.deepEqual([other.status, other.body.code], [409, 'APP_ID_REUSED'])
+    // Another id, the same message of the client's: it is there already.
+    const twin = await signed(body)
+    assert.deepEqual([twin.status, twin.body.duplicate], [202, true])
+    assert.equal((await messagesOf(customer)).length, 1)
+  })
+
+  test('only who holds a secret, only now; all refusals look the same', async () => {
+    const customer = someone()
+    const body = event('message.created', message(customer, '伪造'))
+    const id = randomUUID()
+    const now = String(Math.floor(Date.now() / 1_000))
+    const good = { 'webhook-id': id, 'webhook-timestamp': now, 'webhook-signature': sign(secret, id, now, body) }
+    const forgeries: Record<string, Record<string, string>> = {
+      'no headers': {},
+      'another key': { ...good, 'webhook-signature': sign(makeSecret(), id, now, body) },
+      'another id': { ...good, 'webhook-id': randomUUID() },
+      'another time': { ...good, 'webhook-timestamp': String(Number(now) - 1) },
+      'another body': { ...good, 'webhook-signature': sign(secret, id, now, `${body} `) },
+      'unknown version': { ...good, 'webhook-signature': good['webhook-signature'].replace('v1,', 'v2,') },
+      'no signature': { ...good, 'webhook-signature': '' },
+    }
+    for (const [name, headers] of Object.entries(forgeries)) {
+      const refused = await raw(body, headers)
+      assert.deepEqual([name, refused.status, refused.body.code, refused.body.details], [name, 401, 'HUB_CHANNEL_UNVERIFIED', { reason: 'signature' }])
+    }
+    assert.deepEqual(await messagesOf(customer), [])
+    for (const off of [-301_000, 302_000]) {
+      const skewed = await signed(body, { at: Date.now() + off })
+      assert.deepEqual([skewed.status, skewed.body.details.reason], [401, 'timestamp_out_of_tolerance'])
+      assert.ok(Math.abs(Date.parse(skewed.body.details.serverTime) - Date.now()) < 60_000)
+    }
+    // Any of several listed signatures will do.
+    const listed = await raw(body, { ...good, 'webhook-signature': `v9,x ${sign(makeSecret(), id, now, body)} ${good['webhook-signature']}` })
+    assert.equal(listed.status, 202)
+  })
+
+  test('two secrets while one is being changed: both open, both sign, and each shows when it was last used', async () => {
+    const customer = someone()
+    for (const key of [secret, oldSecret]) assert.equal((await signed(event('message.created', message(customer, '换密钥')), { key })).status, 202)
+    const { body } = await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)
+    assert.ok(body.secretUsedAt && body.oldSecretUsedAt)
+    const before = endpoint.got.length
+    await fate((await answer(customer, '收到')).id, 'sent')
+    const { headers, body: bytes } = endpoint.got[before] as Endpoint['got'][number]
+    for (const key of [secret, oldSecret]) assert.equal(client(key).isFromHub(headers, bytes), true)
+    assert.equal(client(makeSecret()).isFromHub(headers, bytes), false)
+  })
+
+  test('what is not an event is refused with its place', async () => {
+    const missing = await signed(event('message.created', { sender: { externalId: 'x' } }))
+    assert.deepEqual([missing.status, missing.body.code], [400, 'HUB_REQUEST_INVALID'])
+    assert.ok(missing.body.details.faults.some(({ path }: { path: string }) => path.startsWith('/data')))
+    assert.equal((await signed('{nonsense')).status, 400)
+    assert.deepEqual(await signed(event('wonder.happened', {})).then(({ status, body }) => [status, body.code]), [422, 'APP_TYPE_UNKNOWN'])
+    assert.equal((await signed(event('__proto__', {}))).status, 422)
+    assert.equal((await signed(event('message.created', message('x', '时间', { sentAt: '2026-99-99T00:00:00Z' })))).status, 400)
+    assert.equal((await signed(event('message.created', message('x', 'a'.repeat(300 * 1024))))).status, 413)
+    const id = randomUUID()
+    const now = String(Math.floor(Date.now() / 1_000))
+    const text = await raw('x', { 'content-type': 'text/plain', 'webhook-id': id, 'webhook-timestamp': now, 'webhook-signature': sign(secret, id, now, 'x') })
+    assert.deepEqual([text.status, text.body.code], [415, 'APP_CONTENT_TYPE'])
+    assert.equal((await fetch(eventsUrl({ ...inbox, id: newId() } as Inbox), { method: 'POST', body: '{}' })).status, 404)
+  })
+
+  test('an upload is signed, stored once, and carried by its message; a wrong hash is refused', async () => {
+    const customer = someone()
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+    const id = randomUUID()
+    const upload = await client().upload(uploadsUrl(), '茶几 实拍.png', new Uint8Array(png), id)
+    assert.equal(upload.sha256, createHash('sha256').update(png).digest('hex'))
+    assert.equal((await client().upload(uploadsUrl(), '茶几 实拍.png', new Uint8Array(png), id)).uploadId, upload.uploadId)
+    await assert.rejects(client().upload(uploadsUrl(), 'x', new Uint8Array([1]), id), /409/)
+    await assert.rejects(client(makeSecret()).upload(uploadsUrl(), 'x', new Uint8Array(png)), /401/)
+    await assert.rejects(client().tell('message.created', message(customer, [{ type: 'image', uploadId: upload.uploadId, sha256: '0'.repeat(64) }])), /400/)
+    await assert.rejects(client().tell('message.created', message(customer, [{ type: 'image', uploadId: 'f'.repeat(32) }])), /400/)
+    await client().tell(
+      'message.created',
+      message(customer, [
+        { type: 'image', uploadId: upload.uploadId },
+        { type: 'text', text: '就是这款' },
+      ]),
+    )
+    const [stored] = await messagesOf(customer)
+    assert.deepEqual(
+      stored?.parts.map((part) => (part.type === 'image' ? part.name : part.type)),
+      ['茶几 实拍.png', 'text'],
+    )
+  })
+
+  test('a file by its address is fetched and checked; one that is another file is not taken', async () => {
+    const customer = someone()
+    const bytes = Buffer.from('%PDF-1.4 说明书')
+    const files = createServer((_request, response) => response.writeHead(200, { 'content-type': 'application/pdf' }).end(bytes))
+    await new Promise<void>((done) => files.listen(0, '127.0.0.1', done))
+    const url = `http://127.0.0.1:${(files.address() as AddressInfo).port}/manual.pdf`
+    try {
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      await client().tell('message.created', message(customer, [{ type: 'file', url, sha256, name: '说明书.pdf' }]))
+      await client().tell('message.created', message(customer, [{ type: 'file', url, sha256: '0'.repeat(64), name: '假的.pdf' }]))
+      await eventually(async () => {
+        const parts = (await messagesOf(customer)).flatMap(({ parts }) => parts)
+        return parts[0]?.type === 'file' && parts[1]?.type === 'remote' && parts[1].failed
+      }, 'both fates')
+    } finally {
+      files.closeAllConnections()
+      files.close()
+    }
+  })
+
+  test('an answer goes out signed, with the client’s names and a link to its file', async () => {
+    const customer = someone()
+    await client().tell('message.created', message(customer, '有说明书吗'))
+    endpoint.answer = () => ({ status: 200, body: '{"externalMessageId":"their-1"}' })
+    const form = new FormData()
+    form.set('file', new Blob([Buffer.from('%PDF-1.4 说明书')]), '说明书.pdf')
+    const uploaded = (await (await fetch(`${world().url}/api/files`, { method: 'POST', headers: { cookie: admin.cookie }, body: form })).json()) as {
+      part?: object
+    }
+    const { id } = await answer(customer, [{ type: 'text', text: '在这里' }, uploaded.part ?? uploaded])
+    assert.equal((await fate(id, 'sent')).externalId, 'their-1')
+    const { json, headers } = endpoint.of('message.created').at(-1) as Endpoint['got'][number]
+    assert.equal(headers['webhook-id'], `msg_${id}`)
+    assert.deepEqual(
+      [json.data.messageId, json.data.conversation.externalId, json.data.recipient.externalId, json.data.sender.role, json.data.attempt],
+      [id, `chat-${customer}`, customer, 'agent', 1],
+    )
+    const [text, file] = json.data.content
+    assert.deepEqual([text.text, file.name, 'fileId' in file], ['在这里', '说明书.pdf', false])
+    const response = await fetch(file.url)
+    assert.equal(await response.text(), '%PDF-1.4 说明书')
+    assert.match(response.headers.get('content-disposition') ?? '', /^attachment/)
+    for (const bad of [file.url.replace(/signature=./, 'signature=_'), file.url.replace(/until=\d/, 'until=9'), file.url.replace(inbox.id, newId())])
+      assert.equal((await fetch(bad)).status, 404)
+  })
+
+  test('receipts and late failures find their message', async () => {
+    const customer = someone()
+    const sender = { externalId: customer }
+    await client().tell('message.created', message(customer, '在吗'))
+    endpoint.answer = () => ({ status: 200, body: JSON.stringify({ externalMessageId: `seen-${customer}` }) })
+    const { id } = await answer(customer, '在的')
+    await fate(id, 'sent')
+    await client().tell('message.read', { sender, externalMessageId: `seen-${customer}` })
+    await eventually(async () => {
+      const stored = await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+      return (await em().findOneOrFail(Conversation, { id: stored.conversationId }, { disableIdentityMap: true })).customerReadSeq >= stored.seq
+    }, 'the receipt')
+    // Without a name of its own the client uses the hub's.
+    endpoint.answer = () => ({ status: 204 })
+    const second = await answer(customer, '还在吗')
+    assert.equal((await fate(second.id, 'sent')).externalId, second.id)
+    await client().tell('message.failed', { sender, externalMessageId: second.id, code: 'device-gone', reason: '设备已卸载应用' })
+    const failed = await fate(second.id, 'failed')
+    assert.deepEqual([failed.failure, failed.failureText?.zh], ['device-gone', '设备已卸载应用'])
+  })
+
+  test('away, slow down, come back: tried again in order with the same id, noted each time', async () => {
+    const customer = someone()
+    await client().tell('message.created', message(customer, '在吗'))
+    const before = endpoint.got.length
+    let n = 0
+    endpoint.answer = () => (n++ === 0 ? { status: 503, headers: { 'retry-after': '7' } } : n === 2 ? 'cut' : { status: 200 })
+    const first = await answer(customer, '一')
+    const second = await answer(customer, '二')
+    const waiting = await eventually(async () => {
+      const row = await em().findOne(Outbound, { messageId: first.id }, { disableIdentityMap: true })
+      return row?.state === 'queued' && row.attempts === 1 && row
+    }, 'the wait')
+    assert.ok(Math.abs(waiting.dueAt.getTime() - Date.now() - 7_000) < 3_000, 'Retry-After is obeyed')
+    assert.equal((await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === inbox.id).state, 'broken')
+    await untilSent(first.conversationId)
+    await fate(second.id, 'sent')
+    const tried = endpoint.got.slice(before).filter(({ json }) => json.type === 'message.created')
+    assert.deepEqual(
+      tried.map(({ headers, json }) => [headers['webhook-id'], json.data.attempt]),
+      [
+        [`msg_${first.id}`, 1],
+        [`msg_${first.id}`, 2],
+        [`msg_${first.id}`, 3],
+        [`msg_${second.id}`, 1],
+      ],
+    )
+    assert.equal((await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === inbox.id).state, 'connected')
+    const { body } = await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)
+    assert.deepEqual(
+      body.deliveries.filter(({ webhookId }: { webhookId: string }) => webhookId === `msg_${first.id}`).map(({ status }: { status: number }) => status),
+      [200, 0, 503],
+    )
+  })
+
+  test('410 ends it until an admin says otherwise; the agent reads why; a redirect is no answer', async () => {
+    const customer = someone()
+    await client().tell('message.created', message(customer, '在吗'))
+    endpoint.answer = () => ({ status: 410 })
+    const gone = await fate((await answer(customer, '一')).id, 'failed')
+    assert.match(gone.failureText?.zh ?? '', /410/)
+    const asked = endpoint.of('message.created').length
+    await fate((await answer(customer, '二')).id, 'failed')
+    assert.equal(endpoint.of('message.created').length, asked)
+    const agent = await world().person('小谷', 'agent')
+    assert.equal((await agent.call('POST', `/api/x/app/inboxes/${inbox.id}/enable`, {})).status, 403)
+    assert.equal((await agent.call('GET', `/api/x/app/inboxes/${inbox.id}`)).status, 403)
+    assert.equal((await agent.call('POST', '/api/x/app/secrets', {})).status, 403)
+    assert.equal((await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)).body.gone, true)
+    assert.equal((await admin.call('POST', `/api/x/app/inboxes/${inbox.id}/enable`, {})).status, 200)
+    let n = 0
+    endpoint.answer = () => (n++ === 0 ? { status: 302, headers: { location: endpoint.url } } : { status: 200 })
+    const redirected = await answer(customer, '三')
+    await untilSent(redirected.conversationId)
+    assert.equal(n, 2)
+  })
+
+  test('private addresses are asked only where the operator allows it', async () => {
+    const customer = someone()
+    await client().tell('message.created', message(customer, '在吗'))
+    await world().hub.kernel.configure('app', { allowPrivateAddresses: false })
+    try {
+      const asked = endpoint.of('message.created').length
+      const failed = await fate((await answer(customer, '一')).id, 'failed')
+      assert.equal(endpoint.of('message.created').length, asked)
+      assert.match(failed.failureText?.zh ?? '', /内网/)
+    } finally {
+      await world().hub.kernel.configure('app', { allowPrivateAddresses: true })
+    }
+  })
+
+  test('calls in any order: the call, its recording, note and transcript, each once', async () => {
+    const wav = Buffer.concat([Buffer.from('RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0@\x1f\0\0\x80>\0\0\x02\0\x10\0data\0\0\0\0', 'latin1'), Buffer.alloc(64)])
+    const { uploadId } = await client().upload(`${uploadsUrl()}?as=audio`, '录音.wav', new Uint8Array(wav))
+    const from = `138${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
+    const call = { externalCallId: randomUUID(), direction: 'in', from, to: '057188886666', queue: '售后', startedAt: '2026-03-01T02:00:00Z' }
+    const ended = {
+      ...call,
+      answeredAt: '2026-03-01T02:00:08Z',
+      endedAt: '2026-03-01T02:03:08Z',
+      result: 'answered',
+      talkSec: 180,
+      note: '想退货',
+      transcript: [{ speaker: '客户', startMs: 7_000, text: '我想退货' }],
+    }
+    await client().tell('call.recording.ready', { ...call, recording: { uploadId } })
+    await client().tell('call.ended', ended)
+    await client().tell('call.started', call)
+    await client().tell('call.ended', { ...ended, result: 'missed' })
+    const stored = await messagesOf(`tel:${from}`)
+    assert.deepEqual(
+      stored.map(({ parts }) => parts[0]).map((part) => (part?.type === 'call' ? part : part?.type === 'text' ? part.text : part?.type)),
+      ['audio', { type: 'call', way: 'in', outcome: 'answered', durationMs: 180_000 }, '想退货', '0:07 客户：我想退货'],
+    )
+    const identity = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: `tel:${from}` })
+    assert.equal(await em().count(Activity, { identityId: identity.id, name: 'call.started' }), 1)
+    // A missed call, and one of ours to the customer.
+    await client().tell('call.ended', { ...call, externalCallId: randomUUID(), result: 'missed' })
+    await client().tell('call.ended', { ...call, externalCallId: randomUUID(), direction: 'out', from: call.to, to: from, result: 'busy' })
+    const calls = (await messagesOf(`tel:${from}`))
+      .flatMap((one) => one.parts.map((part) => (part.type === 'call' ? [one.direction, part.outcome] : [])))
+      .filter(({ length }) => length > 0)
+    assert.deepEqual(calls, [
+      ['in', 'answered'],
+      ['in', 'missed'],
+      ['out', 'rejected'],
+    ])
+  })
+
+  test('written by the client’s own agents and bots: ours, once; taken back; edited; a form; a stay', async () => {
+    const customer = someone()
+    const sender = { externalId: customer }
+    const first = message(customer, '在吗')
+    await client().tell('message.created', first)
+    const bot = { ...message(customer, '机器人：您好'), sender: { externalId: 'bot-1', role: 'bot' }, recipient: sender }
+    await client().tell('message.created', bot)
+    await client().tell('message.created', bot)
+    await assert.rejects(client().tell('message.created', { ...bot, recipient: undefined }), /400/)
+    await client().tell('message.edited', { ...first, content: [{ type: 'text', text: '在吗？急' }] })
+    await client().tell('form.submitted', { sender, externalFormId: randomUUID(), title: '预约上门', fields: [{ label: '时间', value: '周六' }] })
+    await client().tell('session.entered', { sender, page: '/order/1', campaign: '双十一' })
+    await client().tell('typing.started', { sender, text: '我想' })
+    await client().tell('message.recalled', { sender, externalMessageId: first.externalMessageId })
+    const stored = await messagesOf(customer)
+    assert.deepEqual(
+      stored.map(({ direction, text }) => [direction, text]),
+      [
+        ['in', '在吗'],
+        ['out', '机器人：您好'],
+        ['in', '在吗？急'],
+        ['in', '预约上门\n时间: 周六'],
+      ],
+    )
+    assert.ok(stored[0]?.recalledAt)
+    // The edit answers its first form; a name of nobody's, or of another talk's message, answers nothing.
+    assert.equal(stored[2]?.replyToId, stored[0]?.id)
+    const stranger = someone()
+    for (const replyToExternalId of [first.externalMessageId, 'nobody'])
+      await client().tell('message.created', message(stranger, '引用别人', { replyToExternalId }))
+    assert.deepEqual(
+      (await messagesOf(stranger)).map(({ replyToId }) => replyToId ?? null),
+      [null, null],
+    )
+    const { id } = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: customer })
+    assert.deepEqual((await em().findOneOrFail(Activity, { identityId: id, name: 'entered' })).params, { page: '/order/1', campaign: '双十一' })
+  })
+
+  test('assigned, taken back, closed: the client hears of it', async () => {
+    const customer = someone()
+    await client().tell('message.created', message(customer, '在吗'))
+    const { id, conversationId } = await answer(customer, '发错了')
+    await fate(id, 'sent')
+    assert.equal((await admin.call('POST', `/api/messages/${id}/recall`, {})).status, 200)
+    assert.ok(endpoint.of('message.recalled').some(({ json }) => json.data.externalMessageId === id))
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/close`, {})).status, 200)
+    const closed = await eventually(async () => {
+      await world().running.sweep()
+      return endpoint.of('conversation.closed').find(({ json }) => json.data.conversation.id === conversationId)
+    }, 'the news')
+    assert.deepEqual([closed.json.data.conversation.externalId, closed.json.data.recipient.externalId], [`chat-${customer}`, customer])
+    assert.ok(endpoint.of('conversation.assigned').some(({ json }) => json.data.conversation.id === conversationId))
+  })
+
+  test('the connection test sends a signed ping', async () => {
+    const { body } = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+    assert.deepEqual(
+      body.steps.map(({ ok }: { ok: boolean }) => ok),
+      [true, true],
+    )
+    assert.equal(endpoint.of('ping').length, 1)
+    endpoint.answer = () => ({ status: 500 })
+    const bad = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+    assert.match(bad.body.steps[1].detail.zh, /500/)
+  })
+
+  test('what is old is tidied away', async () => {
+    const ctx = world().hub.kernel.get('app')?.ctx as never
+    assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
+    await tidy(ctx)
+    assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
+    await tidy(ctx, Date.now() + 30 * 86_400_000)
+    assert.deepEqual([await em().count(Taken, { inboxId: inbox.id }), await em().count(Delivery, { inboxId: inbox.id })], [0, 0])
+  })
+
+  test('the example client, as a program of its own: a line there is a message here, an answer here is a line there', async () => {
+    const own = await world().inbox('app', { secret })
+    const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [join(dir, 'example/client.ts')], {
+      env: { ...process.env, HUB_EVENTS_URL: eventsUrl(own), HUB_SECRET: secret, CUSTOMER: 'terminal-1', PORT: '0' },
+    })
+    let output = ''
+    child.stdout.on('data', (chunk) => (output += chunk))
+    child.stderr.on('data', (chunk) => (output += chunk))
+    try {
+      const url = await eventually(() => /listening on (\S+)/.exec(output)?.[1], 'the client')
+      assert.equal((await admin.call('PATCH', `/api/inboxes/${own.id}`, { settings: { endpointUrl: url, secret: true } })).status, 200)
+      child.stdin.write('你好，有人吗\n')
+      const stored = await eventually(async () => (await em().find(Message, { inboxId: own.id, direction: 'in' }))[0], 'the message')
+      assert.equal(stored.text, '你好，有人吗')
+      await eventually(() => output.includes(`✓ ${stored.id}`), 'the tick')
+      const { body } = await admin.call('POST', `/api/conversations/${stored.conversationId}/messages`, {
+        clientId: newId(),
+        parts: [{ type: 'text', text: '在的，请说' }],
+      })
+      await eventually(() => output.includes('小柏：在的，请说'), `the answer in: ${output}`)
+      const sent = await fate(body.id, 'sent')
+      await eventually(
+        async () => (await em().findOneOrFail(Conversation, { id: stored.conversationId }, { disableIdentityMap: true })).customerReadSeq >= sent.seq,
+        'the receipt',
+      )
+    } finally {
+      child.kill()
+    }
+  })
+})

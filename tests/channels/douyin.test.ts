@@ -1,0 +1,323 @@
+/** Douyin through the whole hub, against the simulator (ours, not Douyin): both rivers, the authorisation, what goes wrong. */
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { newId } from '../../core/src/db/types.ts'
+import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import douyinPlugin from '../../plugins/douyin/plugin.ts'
+import { DouyinServer } from '../support/douyin-server.ts'
+import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
+
+const dir = join(resolve(import.meta.dirname, '../..'), 'plugins/douyin')
+
+await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
+  let douyin: DouyinServer
+  let admin: Person
+  let inbox: Inbox
+  let operator: string
+
+  before(async () => {
+    douyin = await new DouyinServer().start()
+    douyin.retryMs = 50
+    await world().hub.kernel.configure('douyin', { apiUrl: douyin.url })
+    admin = await world().person('小柏', 'admin')
+    inbox = await world().inbox('douyin', { clientKey: douyin.clientKey, clientSecret: douyin.clientSecret })
+    douyin.webhookUrl = `${world().url}/api/channels/douyin/${inbox.id}`
+    operator = douyin.operator().openId
+  })
+  after(() => douyin.stop())
+  beforeEach(() => {
+    douyin.faults = []
+    douyin.echo = 'after'
+    douyin.contentAs = 'object'
+  })
+
+  const em = () => world().hub.em()
+  const someone = () => `_000${newId()}`
+  const messagesOf = async (customer: string) => {
+    const identity = await em().findOne(Identity, { inboxId: inbox.id, externalId: customer })
+    if (!identity) return []
+    const conversations = await em().find(Conversation, { identityId: identity.id })
+    return em().find(Message, { conversationId: { $in: conversations.map(({ id }) => id) } }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+  }
+  const said = async (customer: string, direction?: string) =>
+    (await messagesOf(customer)).filter((message) => message.direction !== 'system' && (!direction || message.direction === direction)).map(({ text }) => text)
+  const conversationOf = async (customer: string) => (await messagesOf(customer))[0]?.conversationId ?? ''
+  const answer = async (customer: string, text: string, as = admin) =>
+    as.call('POST', `/api/conversations/${await conversationOf(customer)}/messages`, { clientId: newId(), parts: [{ type: 'text', text }] })
+  const fate = (id: string, status: string) =>
+    eventually(async () => {
+      const message = await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+      return message.status === status && message
+    }, `the message to be ${status}`)
+  const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === inbox.id)
+
+  /** The admin's way: the button, Douyin's page, and back. Returns where the browser ends. */
+  async function authorise(as: Person = admin, tamper: (back: URL) => void = () => undefined, withCookie = true) {
+    const begun = await fetch(`${world().url}/api/x/douyin/inboxes/${inbox.id}/authorise`, { method: 'POST', headers: { cookie: as.cookie } })
+    if (begun.status !== 200) return begun
+    const cookie = begun.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const { url } = (await begun.json()) as { url: string }
+    const page = await fetch(`${url}&operator=${operator}`, { redirect: 'manual' })
+    const back = new URL(page.headers.get('location') ?? '')
+    tamper(back)
+    return fetch(`${world().url}${back.pathname}${back.search}`, {
+      redirect: 'manual',
+      headers: { cookie: withCookie ? `${as.cookie}; ${cookie}` : as.cookie },
+    })
+  }
+
+  test('the address is tried before anything is signed, then only signed', async () => {
+    assert.equal(await douyin.verifyWebhook({ signed: false }), true)
+    assert.equal(await douyin.verifyWebhook({ signed: true, challenge: '12345' }), true)
+    assert.equal(await douyin.verifyWebhook({ signed: false }), false)
+  })
+
+  test('the operator authorises: only an admin begins it, only the same browser ends it', async () => {
+    const agent = await world().person('小谷', 'agent')
+    assert.equal((await authorise(agent)).status, 403)
+    assert.equal((await agent.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).status, 403)
+    assert.equal((await agent.call('DELETE', `/api/x/douyin/inboxes/${inbox.id}/authorisation`)).status, 403)
+    assert.equal((await authorise(admin, undefined, false)).status, 403)
+    assert.equal((await authorise(admin, (back) => back.searchParams.set('state', `${back.searchParams.get('state')}x`))).status, 403)
+    const refused = await authorise(admin, (back) => back.searchParams.delete('code'))
+    assert.equal(refused.headers.get('location'), `/admin/inboxes/${inbox.id}?douyin=refused`)
+
+    const done = await authorise()
+    assert.equal(done.headers.get('location'), `/admin/inboxes/${inbox.id}?douyin=authorised`)
+    const { body } = await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)
+    assert.deepEqual([body.state, body.nickname, body.renewalsLeft, body.configured], ['authorised', '云杉家居旗舰店', 5, true])
+    assert.equal(body.webhookUrl.endsWith(`/api/channels/douyin/${inbox.id}`), true)
+    assert.doesNotMatch(JSON.stringify(body), /act\.|rft\.|secret/)
+    assert.equal((await health()).state, 'connected')
+  })
+
+  test('what is not signed as Douyin signs it is refused and stored nowhere', async () => {
+    const customer = someone()
+    const hmac = (body: string) => createHmac('sha1', douyin.clientSecret).update(body).digest('hex')
+    const body = JSON.stringify({ event: 'im_receive_msg', from_user_id: customer, to_user_id: operator, content: { message_type: 'text', text: '伪造' } })
+    for (const signature of [hmac(body), 'x', '']) {
+      const { status } = await fetch(douyin.webhookUrl, { method: 'POST', body, headers: { 'x-douyin-signature': signature, 'msg-id': 'forged' } })
+      assert.equal(status, 401)
+    }
+    assert.deepEqual(await messagesOf(customer), [])
+  })
+
+  test('a message comes once, however often it is told, with content of either kind; masked stays masked', async () => {
+    for (const as of ['object', 'string'] as const) {
+      douyin.contentAs = as
+      const customer = someone()
+      await douyin.says(customer, operator, '我的电话 138****5678', { repeats: 4 })
+      await douyin.says(customer, operator, '在吗')
+      assert.deepEqual(await said(customer), ['我的电话 138****5678', '在吗'])
+      const identity = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: customer })
+      assert.equal(identity.attributes.avatar, 'https://p3.douyinpic.com/avatar.jpeg')
+    }
+  })
+
+  test('a lead card shows its fields', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, {
+      message_type: 'retain_consult_card',
+      card_id: '7',
+      card_status: 2,
+      card_data: [
+        { label: '姓名', value: '林小满' },
+        { label: '手机号', value: '13800138000' },
+      ],
+    })
+    assert.deepEqual(await said(customer), ['留资卡片\n姓名: 林小满\n手机号: 13800138000'])
+  })
+
+  test('an agent’s answer is one message, whether its echo comes after or before the platform’s answer', async () => {
+    for (const echo of ['after', 'before', 'never'] as const) {
+      douyin.echo = echo
+      const customer = someone()
+      await douyin.says(customer, operator, '茶几还有货吗')
+      const { status, body } = await answer(customer, `有的（${echo}）`)
+      assert.equal(status, 201)
+      const sent = await fate(body.id, 'sent')
+      assert.equal(sent.externalId, douyin.messages.at(-1)?.id)
+      await douyin.settled()
+      // An echo that came first waits for the send's fate: it is looked at once more.
+      await world().running.sweep()
+      assert.deepEqual(await said(customer, 'out'), [`有的（${echo}）`])
+    }
+  })
+
+  test('sent by hand in the Douyin app: an agent’s message, once', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '你好')
+    const echo = await douyin.answersInApp(operator, customer, '您好，我在手机上回您')
+    // The same echo again, under another Msg-Id.
+    await douyin.push('im_send_msg', operator, customer, {
+      conversation_short_id: douyin.conversationOf(customer),
+      server_message_id: echo.id,
+      message_type: 'text',
+      text: '您好，我在手机上回您',
+      source: '',
+    })
+    assert.deepEqual(await said(customer), ['你好', '您好，我在手机上回您'])
+    const [, stored] = await messagesOf(customer).then((all) => all.filter(({ direction }) => direction !== 'system'))
+    assert.deepEqual([stored?.direction, stored?.authorId], ['out', null])
+  })
+
+  test('an answer that got lost leaves the message uncertain; the echo clears it up', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    douyin.echo = 'never'
+    douyin.faults = [{ path: '/im/send', cutAfter: true }]
+    const { body } = await answer(customer, '在的，请说')
+    const unsure = await fate(body.id, 'uncertain')
+    assert.match(unsure.failureText?.zh ?? '', /核对/)
+    const real = douyin.messages.at(-1)
+    await douyin.push('im_send_msg', operator, customer, { server_message_id: real?.id, message_type: 'text', text: '在的，请说', source: douyin.clientKey })
+    assert.equal((await fate(body.id, 'sent')).externalId, real?.id)
+    assert.deepEqual(await said(customer, 'out'), ['在的，请说'])
+  })
+
+  test('taken back: by the customer, in the app, and from here', async () => {
+    const customer = someone()
+    const first = await douyin.says(customer, operator, '发错了')
+    const second = await douyin.answersInApp(operator, customer, '我也发错了')
+    await douyin.recalls(first, operator, 'customer')
+    await douyin.recalls(second, operator, 'operator')
+    await eventually(async () => (await messagesOf(customer)).filter((message) => message.recalledAt).length === 2, 'both recalls')
+    const { body } = await answer(customer, '这条我撤回')
+    await fate(body.id, 'sent')
+    assert.equal((await admin.call('POST', `/api/messages/${body.id}/recall`, {})).status, 200)
+    assert.equal(douyin.messages.find(({ customer: to, content }) => to === customer && content.text === '这条我撤回')?.recalled, true)
+  })
+
+  test('opening the chat is in the trail, with where it came from, and lets us write', async () => {
+    const customer = someone()
+    await douyin.enters(customer, operator, { ad_info: { ad_id: '1789012345678901234', ad_name: '双十一茶几' } })
+    const { id } = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: customer })
+    const activity = await em().findOneOrFail(Activity, { identityId: id, name: 'entered' })
+    assert.deepEqual(activity.params, { ad_id: '1789012345678901234', ad_name: '双十一茶几' })
+    assert.deepEqual(await messagesOf(customer), [])
+    await douyin.says(customer, operator, '看到广告来的')
+    const { body } = await answer(customer, '欢迎')
+    await fate(body.id, 'sent')
+    assert.equal(douyin.messages.findLast(({ customer: to }) => to === customer)?.scene, 'im_enter_direct_msg')
+  })
+
+  test('six answers, then the hub itself says no, until the customer writes again', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    for (let i = 1; i <= 6; i++) await fate((await answer(customer, `第 ${i} 条`)).body.id, 'sent')
+    const refused = await answer(customer, '第七条')
+    assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_REPLY_WINDOW'])
+    await douyin.says(customer, operator, '我又来了')
+    await fate((await answer(customer, '又可以了')).body.id, 'sent')
+  })
+
+  test('when the platform counts otherwise, it is right: the agent reads why, and the window is shut', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    douyin.faults = [{ path: '/im/send', code: 28003070 }]
+    const failed = await fate((await answer(customer, '在的')).body.id, 'failed')
+    assert.match(failed.failureText?.zh ?? '', /客户再发消息/)
+    assert.equal((await answer(customer, '再试')).body.code, 'HUB_REPLY_WINDOW')
+  })
+
+  test('a picture from a customer is copied; a picture of ours is uploaded', async () => {
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+    douyin.files.set('chair.png', png)
+    const customer = someone()
+    await douyin.says(customer, operator, { message_type: 'user_local_image', file: 'chair.png' })
+    const image = await eventually(async () => (await messagesOf(customer)).flatMap(({ parts }) => parts).find((part) => part.type === 'image'), 'the picture')
+    const form = new FormData()
+    form.set('file', new Blob([new Uint8Array(png)]), '茶几.png')
+    const uploaded = (await (await fetch(`${world().url}/api/files`, { method: 'POST', headers: { cookie: admin.cookie }, body: form })).json()) as {
+      part?: object
+    }
+    const part = (uploaded.part ?? uploaded) as object
+    const { status, body } = await admin.call('POST', `/api/conversations/${await conversationOf(customer)}/messages`, { clientId: newId(), parts: [part] })
+    assert.equal(status, 201, JSON.stringify(body))
+    await fate(body.id, 'sent')
+    assert.deepEqual([...douyin.uploads.values()].at(-1), png)
+    assert.equal(image.type, 'image')
+  })
+
+  test('the platform is away: what is sent waits, in order, and arrives once', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    douyin.faults = [{ path: '/im/send', status: 503, times: 2 }]
+    const bodies: { id: string; conversationId: string }[] = []
+    for (const text of ['一', '二', '三']) bodies.push((await answer(customer, text)).body)
+    // Its backoff is not waited for.
+    await eventually(async () => {
+      await em().nativeUpdate(Outbound, { conversationId: bodies[0]?.conversationId ?? '', state: 'queued' }, { dueAt: new Date() })
+      await world().running.sweep()
+      return (await em().count(Outbound, { conversationId: bodies[0]?.conversationId ?? '' })) === 0
+    }, 'the sending')
+    assert.deepEqual(
+      douyin.messages.filter((message) => message.customer === customer && message.direction === 'out').map(({ content }) => content.text),
+      ['一', '二', '三'],
+    )
+  })
+
+  test('while the plugin is off the platform tries again, and nothing is lost', async () => {
+    const customer = someone()
+    let pushing: Promise<unknown> = Promise.resolve()
+    await world().whileOff('douyin', async () => {
+      pushing = douyin.says(customer, operator, '有人吗')
+      await eventually(() => douyin.deliveries.at(-1)?.status === 404, 'a refusal')
+    })
+    await pushing
+    assert.deepEqual(await said(customer), ['有人吗'])
+  })
+
+  test('an unknown event and an unknown kind of message are kept whole', async () => {
+    const customer = someone()
+    await douyin.push('im_new_thing', customer, operator, { wonder: 1 })
+    await douyin.says(customer, operator, { message_type: 'hologram', depth: 3 })
+    const parts = (await messagesOf(customer)).flatMap(({ parts }) => parts).filter(({ type }) => type === 'unsupported')
+    assert.deepEqual(
+      parts.map((part) => (part as { raw: { content: object } }).raw.content).map((content) => ('wonder' in content ? 'event' : 'message')),
+      ['event', 'message'],
+    )
+  })
+
+  test('two processes of one mind: a token that ended is refreshed once for all who send', async () => {
+    const customers = [someone(), someone(), someone()]
+    for (const customer of customers) await douyin.says(customer, operator, '在吗')
+    const live = douyin.operators.get(operator)
+    if (live?.access) live.access.until = 0
+    const before = douyin.calls.filter(({ path }) => path === '/oauth/refresh_token/').length
+    const sent = await Promise.all(customers.map((customer) => answer(customer, '在')))
+    for (const { body } of sent) await fate(body.id, 'sent')
+    assert.equal(douyin.calls.filter(({ path }) => path === '/oauth/refresh_token/').length - before, 1)
+  })
+
+  test('the connection test is all green', async () => {
+    const { body } = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+    assert.deepEqual(
+      body.steps.map(({ ok }: { ok: boolean }) => ok),
+      [true, true, true, true],
+    )
+  })
+
+  test('taken away in the app: said at once, shown to agents, mended by the button', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    await douyin.revoke(operator)
+    const { state, remedy } = await health()
+    assert.equal(state, 'unauthorised')
+    assert.match(remedy.zh, /重新授权/)
+    assert.equal((await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body.state, 'revoked')
+    const failed = await fate((await answer(customer, '在的')).body.id, 'failed')
+    assert.match(failed.failureText?.zh ?? '', /重新授权/)
+    // What customers write still comes in.
+    await douyin.says(customer, operator, '还在吗')
+    assert.equal((await authorise()).headers.get('location'), `/admin/inboxes/${inbox.id}?douyin=authorised`)
+    assert.equal((await health()).state, 'connected')
+    assert.equal((await admin.call('POST', `/api/messages/${failed.id}/resend`, {})).status, 200)
+    await fate(failed.id, 'sent')
+  })
+})
