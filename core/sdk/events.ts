@@ -1,5 +1,5 @@
 /** What happens in the hub, as plugins hear of it (`on`, after the commit) and may change it (`hooks`, before the write). */
-import type { ChannelSender } from './channel.ts'
+import type { ChannelSender, InboxHealth, LetterMeta } from './channel.ts'
 import type { MessagePart } from './message-parts.ts'
 
 export interface MessageFacts {
@@ -12,6 +12,7 @@ export interface MessageFacts {
   authorId: string | null
   parts: MessagePart[]
   text: string
+  meta: LetterMeta | null
   at: string
 }
 
@@ -44,6 +45,10 @@ export interface HubEvents {
   'agent.loggedIn': { agentId: string; ip: string }
   'agent.presenceChanged': { agentId: string; presence: string }
   'plugin.switched': { pluginId: string; enabled: boolean; byAgentId: string | null }
+  /** `byAgentId` null: evidence that somebody vouches for did it by itself. */
+  'contact.merged': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }
+  'contact.split': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }
+  'inbox.healthChanged': { inboxId: string; state: InboxHealth['state']; code: string | null }
   'settings.changed': { scope: string; byAgentId: string | null }
 }
 export type HubEventName = keyof HubEvents

@@ -1,19 +1,21 @@
 /** For plugin authors: a channel that is no platform, and the suite every channel must pass. */
 import { Type } from 'typebox'
-import type { ChannelCapabilities, OutboundMessage, SendError } from './channel.ts'
+import type { ChannelAdapter, ChannelCapabilities, OutboundMessage, SendError } from './channel.ts'
 import { HubError } from './errors.ts'
 import { definePlugin } from './plugin.ts'
 
 /** What the mock platform got, and how it shall behave. */
 export interface MockPlatform {
   sent: OutboundMessage[]
+  /** Platform ids of messages that were taken back. */
+  recalled: string[]
   /** Consulted at every send; return an error to fail with. */
   fail: ((message: OutboundMessage) => SendError | undefined) | undefined
 }
 
-/** A channel plugin over a platform in memory: webhooks are JSON with a shared secret, sends land in `platform.sent`. */
-export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabilities> = {}) {
-  const platform: MockPlatform = { sent: [], fail: undefined }
+/** A channel plugin over a platform in memory: webhooks are JSON with a shared secret, sends land in `platform.sent`. `more` puts functions of the adapter in place of the mock's. */
+export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabilities> = {}, more: Partial<ChannelAdapter> = {}) {
+  const platform: MockPlatform = { sent: [], recalled: [], fail: undefined }
   const manifest = definePlugin({
     id,
     version: '1.0.0',
@@ -33,6 +35,10 @@ export function mockChannel(id = 'mock', capabilities: Partial<ChannelCapabiliti
         platform.sent.push(message)
         return { externalId: `p-${message.id}` }
       },
+      async recall({ externalId }) {
+        platform.recalled.push(externalId)
+      },
+      ...more,
     },
   })
   return { manifest, platform }

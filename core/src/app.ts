@@ -4,9 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Logger as Pino, pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
-import type { InboundEvent } from '../sdk/channel.ts'
 import { HubError } from '../sdk/errors.ts'
-import type { PluginContext } from '../sdk/plugin.ts'
 import { AccessCache } from './access/access-cache.ts'
 import type { Env } from './config/env.ts'
 import { coreHistory } from './db/history.ts'
@@ -20,9 +18,9 @@ import { conversationRoutes } from './domain/conversation/conversation.routes.ts
 import { createDesk } from './domain/customer/desk.ts'
 import { departmentRoutes } from './domain/department/department.routes.ts'
 import { fileRoutes } from './domain/file/file.routes.ts'
-import { adapterFor, openInbox, unlock } from './domain/inbox/channels.ts'
-import { Inbox } from './domain/inbox/inbox.entity.ts'
+import { adapterFor } from './domain/inbox/channels.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
+import { pluginContext } from './domain/inbox/plugin-context.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
 import { seedRoles } from './domain/role/seed-roles.ts'
 import { sessionRoutes } from './domain/session/session.routes.ts'
@@ -42,10 +40,11 @@ import { loadOrder } from './kernel/load.ts'
 import { registerPluginRoutes } from './kernel/routes.ts'
 import { Vault } from './kernel/settings.ts'
 import { Intake } from './pipeline/accept.ts'
+import { startListening } from './pipeline/listen.ts'
 import { bullQueue } from './queue/bull.ts'
 import { startWorkers } from './queue/due.ts'
 import { inProcessQueue } from './queue/in-process.ts'
-import { enqueueJob, schedulePeriodic } from './queue/jobs.ts'
+import { schedulePeriodic } from './queue/jobs.ts'
 import { localBus, redisBus } from './realtime/bus.ts'
 import { startGateway } from './realtime/gateway.ts'
 import { installSockets, startPluginPushes } from './realtime/plugin-sockets.ts'
@@ -119,28 +118,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     vault: hub.vault,
     secret,
     store: pluginStateStore(hub),
-    context: (base) =>
-      Object.defineProperties(
-        {
-          get publicUrl() {
-            return hub.publicUrl()
-          },
-          em,
-          desk,
-          accept: (inboxId: string, events: InboundEvent[]) => hub.intake.accept(inboxId, events),
-          inbox: async (inboxId: string) => {
-            const inbox = await openInbox(hub, inboxId)
-            return inbox?.enabled && inbox.channel === base.id ? inbox.forAdapter : undefined
-          },
-          inboxes: async () => {
-            const rows = await em().find(Inbox, { channel: base.id, enabled: true }, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
-            return rows.map((row) => unlock(hub, row).forAdapter)
-          },
-          push: (room: string, event: string, data: unknown) => hub.bus.publish('plugin.push', { plugin: base.id, room, event, data }),
-          enqueue: (job: string, data: unknown, opts?: { key?: string; delayMs?: number }) => enqueueJob(hub, base.id, job, data, opts),
-        },
-        Object.getOwnPropertyDescriptors(base),
-      ) as unknown as PluginContext,
+    context: (base) => pluginContext(hub, desk, base),
   })
   for (const [id, error] of unmigrated) hub.kernel.spoil(id, error)
 
@@ -189,6 +167,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
 
   // 7. Background work, and open for business.
   const workers = env.roles.worker ? startWorkers(hub) : undefined
+  const intakes = env.roles.worker ? startListening(hub) : undefined
   await app.listen({ host: env.host, port: env.port })
   const address = app.server.address()
   url = `http://${env.host === '0.0.0.0' || env.host === '::' ? 'localhost' : env.host}:${typeof address === 'object' ? address?.port : env.port}`
@@ -196,6 +175,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
+    await intakes?.stop()
     for (const take of undo) take()
     gateway.close()
     io.disconnectSockets(true)
@@ -216,7 +196,10 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     hub,
     app,
     url,
-    sweep: async () => workers?.sweep(),
+    sweep: async () => {
+      await workers?.sweep()
+      await intakes?.look()
+    },
     stop: () => (stopping ??= stop()),
   }
 }

@@ -9,6 +9,7 @@ import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
 import { createInbox } from '../../core/src/domain/inbox/create-inbox.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Outbound, ParkedEvent, RemoteFetch } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { Session } from '../../core/src/domain/session/session.entity.ts'
 import { hashToken, newToken } from '../../core/src/domain/session/tokens.ts'
@@ -76,6 +77,22 @@ export class World {
     } finally {
       await this.hub.kernel.switch(pluginId, true)
     }
+  }
+
+  /** An agent's text in a conversation. */
+  reply(agent: Person, conversationId: string | undefined, text: string, more: Record<string, unknown> = {}) {
+    return agent.call('POST', `/api/conversations/${conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text }], ...more })
+  }
+
+  /** What waits for its time is due now, and done. */
+  async hasten(): Promise<void> {
+    const em = this.hub.em()
+    const now = new Date()
+    await em.nativeUpdate(ParkedEvent, { dueAt: { $gt: now } }, { dueAt: now })
+    await em.nativeUpdate(Outbound, { state: 'queued', dueAt: { $gt: now } }, { dueAt: now })
+    // What is due later than that is being fetched just now: its lease, not its next try.
+    await em.nativeUpdate(RemoteFetch, { dueAt: { $gt: now, $lt: new Date(now.getTime() + 250_000) } }, { dueAt: now })
+    await this.running.sweep()
   }
 
   /** A customer's text. */

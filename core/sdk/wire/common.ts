@@ -5,6 +5,7 @@ export const NullableId = Type.Union([Id, Type.Null()])
 /** UTC, ISO 8601 with milliseconds. */
 export const Instant = Type.String({ format: 'date-time' })
 export const NullableInstant = Type.Union([Instant, Type.Null()])
+export const LocalText = Type.Object({ zh: Type.String(), en: Type.String() })
 export const IdParams = Type.Object({ id: Id })
 export const Ok = Type.Object({ ok: Type.Literal(true) })
 

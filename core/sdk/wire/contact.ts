@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Instant, NullableInstant } from './common.ts'
+import { Id, Instant, LocalText, NullableInstant } from './common.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
@@ -33,6 +33,18 @@ export const Contact = Type.Object({
   createdAt: Instant,
 })
 export type Contact = Static<typeof Contact>
+
+/** Something the customer did that is no message. */
+export const Activity = Type.Object({
+  id: Id,
+  inboxId: Id,
+  identityId: Id,
+  name: Type.String(),
+  label: LocalText,
+  params: Type.Record(Type.String(), Type.Unknown()),
+  at: Instant,
+})
+export type Activity = Static<typeof Activity>
 
 export const ContactPatch = Type.Partial(
   Type.Object({

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, NullableId } from './common.ts'
+import { Id, LocalText, NullableId, NullableInstant } from './common.ts'
 
 export const Inbox = Type.Object({
   id: Id,
@@ -12,6 +12,25 @@ export const Inbox = Type.Object({
   enabled: Type.Boolean(),
 })
 export type Inbox = Static<typeof Inbox>
+
+/** How an inbox is: what its adapter last said, when it last lived, what waits to leave. */
+export const InboxHealth = Type.Object({
+  inboxId: Id,
+  /** null = the adapter says nothing. */
+  state: Type.Union([Type.Literal('connected'), Type.Literal('connecting'), Type.Literal('broken'), Type.Literal('unauthorised'), Type.Null()]),
+  error: Type.Union([LocalText, Type.Null()]),
+  remedy: Type.Union([LocalText, Type.Null()]),
+  code: Type.Union([Type.String(), Type.Null()]),
+  validUntil: NullableInstant,
+  changedAt: NullableInstant,
+  lastEventAt: NullableInstant,
+  lastSendAt: NullableInstant,
+  behind: Type.Integer(),
+  oldestBehindAt: NullableInstant,
+})
+export type InboxHealth = Static<typeof InboxHealth>
+
+export const ProbeStep = Type.Object({ label: LocalText, ok: Type.Boolean(), detail: Type.Optional(LocalText) })
 
 export const InboxInput = Type.Object({
   channel: Type.String({ maxLength: 40 }),

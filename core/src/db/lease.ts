@@ -7,8 +7,9 @@ import type { Em } from './orm.ts'
 export async function takeLease(em: Em, name: string, holder: string, ms: number): Promise<boolean> {
   const now = new Date()
   const until = new Date(now.getTime() + ms)
-  const renewed = await em.nativeUpdate(Lease, { name, $or: [{ holder }, { until: { $lt: now } }] }, { holder, until })
-  if (renewed > 0) return true
+  // Looked for first: an update of a missing row locks the gap it would be in, and neighbours wait for each other.
+  if (await em.findOne(Lease, { name }, { fields: ['name'], disableIdentityMap: true }))
+    return (await em.nativeUpdate(Lease, { name, $or: [{ holder }, { until: { $lt: now } }] }, { holder, until })) > 0
   try {
     await em.insert(Lease, { name, holder, until })
     return true
@@ -18,6 +19,7 @@ export async function takeLease(em: Em, name: string, holder: string, ms: number
   }
 }
 
+/** The row stays, for the next holder. */
 export async function dropLease(em: Em, name: string, holder: string): Promise<void> {
-  await em.nativeDelete(Lease, { name, holder })
+  await em.nativeUpdate(Lease, { name, holder }, { until: new Date(0) })
 }

@@ -21,6 +21,13 @@ class JsonText extends Type<unknown, string | null> {
   }
 }
 
+/** The same, where nothing is the database's NULL: for columns that came later than their table. */
+class NullableJsonText extends JsonText {
+  override convertToDatabaseValue(value: unknown): string | null {
+    return value === undefined || value === null ? null : JSON.stringify(value)
+  }
+}
+
 const ulid = monotonicFactory()
 
 /** A new id: 26 characters, sorts by time of making, never repeats. */
@@ -29,5 +36,6 @@ export const newId = (): string => ulid().toLowerCase()
 /** A primary key or a pointer to one. */
 export const idColumn = () => p.string().length(26)
 export const json = <T>() => p.type(JsonText).$type<T>()
+export const nullableJson = <T>() => p.type(NullableJsonText).$type<T>().nullable()
 /** UTC, milliseconds. */
 export const instant = () => p.datetime(3)

@@ -5,6 +5,7 @@ import { HubError } from '../../sdk/errors.ts'
 import { Id } from '../../sdk/wire/common.ts'
 import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
+import { acceptAll } from '../pipeline/listen.ts'
 
 const Params = Type.Object({ channel: Type.String({ maxLength: 40 }), inboxId: Id })
 
@@ -34,10 +35,7 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
         },
         inbox.forAdapter,
       )
-      // A blocked sender is refused quietly: the platform did its part.
-      await hub.intake.accept(inboxId, events).catch((error) => {
-        if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
-      })
+      await acceptAll(hub, inboxId, events)
       return reply
         .status(answer.status ?? 200)
         .type(answer.type ?? 'text/plain; charset=utf-8')

@@ -9,7 +9,7 @@ import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
 import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
 import type { LoadedPlugin, RefusedPlugin } from './load.ts'
-import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings, type Vault } from './settings.ts'
+import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings, Vault } from './settings.ts'
 
 export type Undo = () => void | Promise<void>
 export type Installer = (plugin: LoadedPlugin, ctx: PluginContext) => Undo | void | Promise<Undo | void>
@@ -48,7 +48,7 @@ export interface KernelOptions {
   secret: string
   store: StateStore
   /** Fills a context with what the core offers. */
-  context(base: Pick<PluginContext, 'id' | 'settings' | 'log' | 'sign'>): PluginContext
+  context(base: Pick<PluginContext, 'id' | 'settings' | 'log' | 'sign' | 'seal' | 'unseal'>): PluginContext
 }
 
 /** How long a hook may take before what it holds up goes on without an answer. */
@@ -75,6 +75,7 @@ export class Kernel {
     const { id } = plugin.manifest
     const log = prefixed(this.#options.log, id)
     const key = Buffer.from(hkdfSync('sha256', this.#options.secret, 'huike', `plugin:${id}`, 32))
+    const vault = new Vault(this.#options.secret, `plugin-seal:${id}`)
     const kernel = this
     const entry: Entry = {
       ...plugin,
@@ -92,6 +93,14 @@ export class Kernel {
       },
       log,
       sign: (text: string) => createHmac('sha256', key).update(text).digest('base64url'),
+      seal: (text: string) => vault.seal(text),
+      unseal(sealed: string) {
+        try {
+          return vault.open(sealed)
+        } catch {
+          return undefined
+        }
+      },
     })
     return entry
   }

@@ -72,9 +72,9 @@ export function redactSettings(schema: TSchema | undefined, stored: Values): Val
   return values
 }
 
-/** A form sends `true` for a secret it did not touch: keep the old one. */
-export function mergeSecrets(schema: TSchema | undefined, input: Values, opened: Values): Values {
+/** A form sends `true` for a secret it did not touch: keep the old one. A test of a form does so for an empty one too. */
+export function mergeSecrets(schema: TSchema | undefined, input: Values, opened: Values, alike?: 'empty'): Values {
   const merged = { ...input }
-  for (const name of secretsOf(schema)) if (merged[name] === true) merged[name] = opened[name]
+  for (const name of secretsOf(schema)) if (merged[name] === true || (alike && !merged[name])) merged[name] = opened[name]
   return merged
 }

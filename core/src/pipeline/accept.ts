@@ -3,6 +3,7 @@
  * cannot be done now (a hook fails, an earlier event of the same sender waits), parked as a row that is still due.
  * A repeat changes nothing. Concurrent events share a transaction.
  */
+import { createHash } from 'node:crypto'
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import type { Accepted, InboundEvent } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
@@ -10,6 +11,7 @@ import { type Batcher, createBatcher } from '../db/batch.ts'
 import { NumberSource } from '../db/counter.ts'
 import { newId } from '../db/types.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { type InboundItem, type InboundOutcome, processInbound } from './inbound.ts'
@@ -18,6 +20,11 @@ import { type InboundItem, type InboundOutcome, processInbound } from './inbound
 const backoffMs = (attempt: number) => Math.min(1_000 * 4 ** attempt, 3_600_000)
 const maxAttempts = 12
 const inboxTtlMs = 1_000
+/** So long an event may wait for the answer of a send that it seems to speak of: longer than a send is given. */
+const patienceMs = 120_000
+
+/** Where events wait that keep nobody behind them. */
+const aside = (event: InboundEvent): string => `~${createHash('sha256').update(event.from.externalId).digest('hex').slice(0, 40)}`
 
 export class Intake {
   readonly #hub: Hub
@@ -38,6 +45,7 @@ export class Intake {
     const results: Accepted[] = []
     // One sender's events keep their order; senders do not wait for each other (their calls are separate).
     for (const event of events) results.push(await this.#one(inbox, event))
+    noteLife(this.#hub, inbox.id, 'lastEventAt')
     return results
   }
 
@@ -56,9 +64,20 @@ export class Intake {
 
   async #one(inbox: Inbox, event: InboundEvent): Promise<Accepted> {
     try {
-      return settled(event, await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: false }), async () => {
-        await this.#park(inbox, event, 'waits for an earlier event of the same sender')
-      })
+      const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: false })
+      switch (outcome.kind) {
+        case 'blocked':
+          throw new HubError('HUB_IDENTITY_BLOCKED', 'This sender is blocked')
+        case 'behind':
+          await this.#park(inbox, event, 'waits for an earlier event of the same sender')
+          return { externalId: event.externalId, duplicate: false }
+        case 'later':
+          // In a lane of its own: the customer's next words do not wait for it.
+          await this.#park(inbox, event, outcome.why, { senderId: aside(event), ms: outcome.ms })
+          return { externalId: event.externalId, duplicate: false }
+        case 'done':
+          return { externalId: event.externalId, duplicate: outcome.duplicate, ...outcome.at }
+      }
     } catch (error) {
       if (error instanceof HubError) throw error
       // Not processed, but it must not be lost: if even this fails, the caller hears an error and tries again.
@@ -79,18 +98,18 @@ export class Intake {
     return { ...event, parts }
   }
 
-  async #park(inbox: Inbox, event: InboundEvent, error: string): Promise<void> {
+  async #park(inbox: Inbox, event: InboundEvent, error: string, lane = { senderId: event.from.externalId, ms: backoffMs(0) }): Promise<void> {
     const now = new Date()
     try {
       await this.#hub.em().insert(ParkedEvent, {
         id: newId(),
         inboxId: inbox.id,
         externalId: event.externalId,
-        senderId: event.from.externalId,
+        senderId: lane.senderId,
         event,
         attempts: 1,
         error: error.slice(0, 500),
-        dueAt: new Date(now.getTime() + backoffMs(0)),
+        dueAt: new Date(now.getTime() + lane.ms),
         createdAt: now,
       })
     } catch (failure) {
@@ -113,7 +132,12 @@ export class Intake {
     try {
       const inbox = await this.inbox(row.inboxId)
       if (!inbox) throw new Error('the inbox is gone')
-      await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true })
+      const overdue = Date.now() - row.createdAt.getTime() > patienceMs
+      const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true, overdue })
+      if (outcome.kind === 'later') {
+        await em.nativeUpdate(ParkedEvent, { id: row.id }, { dueAt: new Date(Date.now() + outcome.ms) })
+        return
+      }
       await em.nativeDelete(ParkedEvent, { id: row.id })
       const [next] = await em.find(
         ParkedEvent,
@@ -146,19 +170,8 @@ export class Intake {
   }
 }
 
-async function settled(event: InboundEvent, outcome: InboundOutcome, park: () => Promise<void>): Promise<Accepted> {
-  switch (outcome.kind) {
-    case 'blocked':
-      throw new HubError('HUB_IDENTITY_BLOCKED', 'This sender is blocked')
-    case 'behind':
-      await park()
-      return { externalId: event.externalId, duplicate: false }
-    case 'done':
-      return { externalId: event.externalId, duplicate: outcome.duplicate, ...outcome.at }
-  }
-}
-
 /** Dates come back from JSON as strings. */
 function revive(event: InboundEvent): InboundEvent {
-  return event.kind === 'message' && event.sentAt ? { ...event, sentAt: new Date(event.sentAt) } : event
+  if ((event.kind === 'message' || event.kind === 'echo') && event.sentAt) return { ...event, sentAt: new Date(event.sentAt) }
+  return event.kind === 'activity' && event.at ? { ...event, at: new Date(event.at) } : event
 }

@@ -11,17 +11,23 @@ import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { conversationFacts } from '../domain/conversation/facts.ts'
-import { customerKey } from '../domain/customer/desk.ts'
-import { claimFiles } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { applyActivity } from './apply-activity.ts'
+import { applyEcho, echoKey } from './apply-echo.ts'
+import { applyFailure } from './apply-failure.ts'
+import { applyRecall } from './apply-recall.ts'
+import { applyReceipt } from './apply-receipt.ts'
+import { type Applying, attend, conversationFor } from './applying.ts'
 
 export interface InboundItem {
   inbox: Inbox
   event: InboundEvent
   /** It comes from the parked rows: earlier ones are done, so it need not look behind itself. */
   parked: boolean
+  /** It has waited long enough for a send's answer: it is taken as it is. */
+  overdue?: boolean
 }
 
 export type InboundOutcome =
@@ -29,6 +35,8 @@ export type InboundOutcome =
   | { kind: 'blocked' }
   /** An earlier event of the same sender is parked: this one must wait behind it. */
   | { kind: 'behind' }
+  /** It must be looked at again later, by itself: others do not wait for it. */
+  | { kind: 'later'; ms: number; why: string }
 
 export async function processInbound(hub: Hub, items: readonly InboundItem[]): Promise<InboundOutcome[]> {
   return retryOnConflict(async () => {
@@ -42,16 +50,21 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
       const known = await knownMessages(em, items)
       const changes = await openChanges(em, items, identities, known)
       const results: InboundOutcome[] = []
+      const applying: Applying = { hub, em, changes, keep: (change) => void receipts.add(change), open, after: [] }
       for (const item of items) {
         const identity = identities.get(senderKey(item))
         if (!identity) throw new Error('a sender was not resolved')
-        if (identity.blockedAt) results.push({ kind: 'blocked' })
+        if (identity.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
         else if (!item.parked && behind.has(senderKey(item))) results.push({ kind: 'behind' })
-        else results.push(await apply(em, item, identity, known, changes))
+        else results.push(await apply(applying, item, identity, known))
       }
       const touched = [...changes.values()].filter((change) => isWorthWriting(change))
-      for (const change of touched) if (change.before === null) await route(em, change)
-      after = await writeChanges(hub, em, touched)
+      for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change)
+      const tell = await writeChanges(hub, em, touched)
+      after = () => {
+        tell()
+        for (const next of applying.after) next()
+      }
       return results
     })
     after?.()
@@ -60,7 +73,9 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
 }
 
 const senderKey = ({ inbox, event }: InboundItem): string => `${inbox.id}\n${event.from.externalId}`
-const dedupeKey = (event: InboundEvent): string => `in:${event.externalId}`
+const dedupeKey = (event: InboundEvent): string => (event.kind === 'echo' ? echoKey(event.externalId) : `in:${event.externalId}`)
+/** What a blocked sender does is refused; what became of our own words is not theirs to keep from us. */
+const fromCustomer = ({ kind }: InboundEvent): boolean => kind === 'message' || kind === 'activity'
 
 async function countUnknownSenders(em: Em, items: readonly InboundItem[]): Promise<number> {
   const found = await findIdentities(em, items)
@@ -100,6 +115,7 @@ async function resolveIdentities(em: Em, items: readonly InboundItem[], numbers:
       phone: from.phone?.slice(0, 40) ?? '',
       email: from.email?.slice(0, 190) ?? '',
       attributes: {},
+      mergedIntoId: null,
       createdAt: now,
       updatedAt: now,
     } as Contact
@@ -110,6 +126,7 @@ async function resolveIdentities(em: Em, items: readonly InboundItem[], numbers:
       contactId: contact.id,
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
+      grants: null,
       blockedAt: null,
       blockedById: null,
       createdAt: now,
@@ -171,52 +188,42 @@ const isWorthWriting = (change: ConversationChange): boolean => change.added.len
 const receipts = new WeakSet<ConversationChange>()
 
 async function apply(
-  em: Em,
-  { inbox, event }: InboundItem,
+  applying: Applying,
+  { inbox, event, overdue }: InboundItem,
   identity: Identity,
   known: Map<string, Pick<Message, 'id' | 'conversationId' | 'seq'>>,
-  changes: Map<string, ConversationChange>,
 ): Promise<InboundOutcome> {
+  const key = `${inbox.id}\n${dedupeKey(event)}`
+  const before = event.kind === 'message' || event.kind === 'echo' ? known.get(key) : undefined
+  if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
   switch (event.kind) {
     case 'message': {
-      const key = `${inbox.id}\n${dedupeKey(event)}`
-      const before = known.get(key)
-      if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
-      const change = changes.get(identity.id) ?? open(inbox, identity)
-      changes.set(identity.id, change)
+      const change = await conversationFor(applying, inbox, identity, event)
       const message = change.append({
         direction: 'in',
         parts: event.parts,
         dedupeKey: dedupeKey(event),
         replyToId: event.replyTo ?? null,
+        meta: event.meta ?? null,
         sentAt: event.sentAt,
       })
-      await claimFiles(em, event.parts, change.conversation.id, customerKey({ inboxId: inbox.id, externalId: event.from.externalId }))
+      await attend(applying, inbox, identity, event, change, message)
       known.set(key, message)
       return { kind: 'done', duplicate: false, at: { messageId: message.id, conversationId: change.conversation.id, seq: message.seq } }
     }
-    case 'receipt': {
-      const change = changes.get(identity.id)
-      if (change && change.conversation.id === event.conversationId) {
-        const { conversation } = change
-        const seq = Math.min(event.upToSeq, conversation.lastSeq)
-        if (seq > conversation.customerDeliveredSeq || (event.status === 'read' && seq > conversation.customerReadSeq)) {
-          conversation.customerDeliveredSeq = Math.max(conversation.customerDeliveredSeq, seq)
-          if (event.status === 'read') conversation.customerReadSeq = Math.max(conversation.customerReadSeq, seq)
-          receipts.add(change)
-        }
-      }
-      return { kind: 'done', duplicate: false, at: undefined }
+    case 'echo': {
+      const outcome = await applyEcho(applying, inbox, identity, event, !overdue)
+      if (outcome.kind === 'done' && outcome.at) known.set(key, { ...outcome.at, id: outcome.at.messageId })
+      return outcome
     }
-    case 'recall': {
-      const change = changes.get(identity.id)
-      const message = await em.findOne(Message, { inboxId: inbox.id, dedupeKey: `in:${event.messageExternalId}` }, { disableIdentityMap: true })
-      if (change && message && message.conversationId === change.conversation.id && !message.recalledAt) {
-        message.recalledAt = change.at
-        change.touch(message)
-      }
-      return { kind: 'done', duplicate: false, at: undefined }
-    }
+    case 'activity':
+      return applyActivity(applying, inbox, identity, event)
+    case 'failure':
+      return applyFailure(applying, inbox, identity, event, !overdue)
+    case 'receipt':
+      return applyReceipt(applying, inbox, identity, event, !overdue)
+    case 'recall':
+      return applyRecall(applying, inbox, identity, event, !overdue)
   }
 }
 
@@ -244,6 +251,7 @@ function open(inbox: Inbox, identity: Identity): ConversationChange {
     previewDirection: '',
     lastMessageAt: now,
     lastCustomerAt: now,
+    grants: identity.grants ?? null,
     rating: null,
     ratingComment: null,
     closeReason: null,

@@ -3,25 +3,30 @@
  * Messages of one conversation leave in order, one at a time over all processes: the head of its `outbound` rows
  * is claimed by an update that only one can win.
  */
-import type { ChannelInbox, OutboundMessage } from '../../sdk/channel.ts'
-import { SendError } from '../../sdk/channel.ts'
+import { type ChannelCapabilities, type ChannelInbox, type LetterMeta, type LocalText, type OutboundMessage, SendError } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
 import type { ComposablePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
+import { Agent } from '../domain/agent/agent.entity.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
-import { changeConversation } from '../domain/conversation/change.ts'
+import { type ConversationChange, changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { giveBackReply, shutWindow, takeMore, takeReply } from '../domain/conversation/reply-window.ts'
 import { claimFiles } from '../domain/file/claim-files.ts'
 import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { Message, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
+import { noteLife } from '../domain/inbox/inbox-health.ts'
+import { Message, MessageName, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { echoKey } from './apply-echo.ts'
 
 export interface SendRequest {
   conversationId: string
   /** Made by the client, unique to it: a repeated request is the same message. */
   clientId: string
   parts: ComposablePart[]
+  /** The composer's letter fields. */
+  meta?: LetterMeta | undefined
   agentId: string
   /** A note stays among colleagues. */
   note?: boolean
@@ -30,7 +35,7 @@ export interface SendRequest {
   allowed(conversation: Conversation): boolean
 }
 
-/** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_MESSAGE_REFUSED, or what a hook refuses with. */
+/** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_MESSAGE_REFUSED, HUB_REPLY_WINDOW, or what a hook refuses with. */
 export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ message: Message; duplicate: boolean }> {
   const em = hub.em()
   const dedupeKey = `out:${request.clientId}`
@@ -44,7 +49,8 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     duplicate = await tx.findOne(Message, { inboxId: conversation.inboxId, dedupeKey }, { disableIdentityMap: true })
     if (duplicate) return false
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
-    const push = adapterOf(hub, conversation.channel)?.capabilities.delivery === 'push' && !request.note
+    const capabilities = request.note ? undefined : adapterOf(hub, conversation.channel)?.capabilities
+    const push = capabilities?.delivery === 'push'
     await claimFiles(tx, parts, conversation.id, request.agentId)
     return change.append({
       direction: request.note ? 'note' : 'out',
@@ -53,6 +59,8 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
       status: push ? 'queued' : 'sent',
       dedupeKey,
       replyToId: request.replyToId ?? null,
+      meta: request.meta ?? null,
+      grantName: capabilities?.replyWindow ? await takeReply(tx, conversation) : null,
       outbound: push,
     })
   })
@@ -66,6 +74,7 @@ async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<Com
   if (!conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
   const capabilities = adapterOf(hub, conversation.channel)?.capabilities
   if (!capabilities) throw new HubError('HUB_CHANNEL_DISABLED', 'The channel of this conversation is switched off')
+  checkLetter(capabilities, request.meta)
   for (const part of request.parts) {
     if (!capabilities.send.includes(part.type))
       throw new HubError('HUB_MESSAGE_REFUSED', `This channel cannot carry ${part.type}`, { reason: 'part', part: part.type })
@@ -83,6 +92,11 @@ async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<Com
     parts: request.parts,
   })
   return hooked.parts as ComposablePart[]
+}
+
+function checkLetter({ letter = [] }: ChannelCapabilities, meta: LetterMeta | undefined): void {
+  const unknown = Object.keys(meta ?? {}).find((field) => !(letter as readonly string[]).includes(field))
+  if (unknown) throw new HubError('HUB_MESSAGE_REFUSED', `This channel has no ${unknown}`, { reason: 'part', part: unknown })
 }
 
 /** How long one hand-over may take before its fate counts as unknown. */
@@ -106,7 +120,9 @@ interface Fate {
   status: MessageStatus
   externalId?: string | null
   failure?: string | null
+  failureText?: LocalText | null
   dueAt?: Date
+  windowShut?: boolean
 }
 
 /** The first message of the conversation, if it is due and nobody else has it. */
@@ -140,26 +156,30 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   const adapter = inbox && adapterOf(hub, inbox.channel)
   if (!inbox?.enabled || !adapter?.send) return again('channel-off')
   try {
-    const outgoing = await toOutbound(em, message, row)
+    const outgoing = await toOutbound(hub, em, message, row)
     const sent = await Promise.race([
       adapter.send(outgoing, inbox.forAdapter as ChannelInbox),
       new Promise<never>((_, reject) => setTimeout(() => reject(new SendError('timeout', { retry: 'unknown' })), sendTimeoutMs).unref()),
     ])
-    return { status: 'sent', externalId: sent?.externalId ?? null, failure: null }
+    noteLife(hub, message.inboxId, 'lastSendAt')
+    return { status: 'sent', externalId: sent?.externalId ?? null }
   } catch (error) {
     if (!(error instanceof SendError)) {
       hub.log.error({ err: error, message: message.id }, 'an adapter failed')
       return again('adapter')
     }
-    if (error.retry === true) return again(error.reason, error.retryAfterMs)
-    if (error.retry === 'unknown') return adapter.capabilities.idempotentSend ? again(error.reason) : { status: 'uncertain', failure: error.reason }
-    return { status: 'failed', failure: error.reason }
+    const told = { failureText: error.sentence ?? null, windowShut: error.windowShut }
+    if (error.retry === true) return { ...again(error.reason, error.retryAfterMs), ...told }
+    if (error.retry === 'unknown')
+      return adapter.capabilities.idempotentSend ? { ...again(error.reason), ...told } : { status: 'uncertain', failure: error.reason, ...told }
+    return { status: 'failed', failure: error.reason, ...told }
   }
 }
 
-async function toOutbound(em: Em, message: Message, row: Outbound): Promise<OutboundMessage> {
+async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound): Promise<OutboundMessage> {
   const conversation = await em.findOneOrFail(Conversation, { id: message.conversationId }, { fields: ['identityId'], disableIdentityMap: true })
   const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { disableIdentityMap: true })
+  const author = message.authorId ? await em.findOne(Agent, { id: message.authorId }, { fields: ['name', 'displayName'], disableIdentityMap: true }) : null
   const replyTo = message.replyToId ? await em.findOne(Message, { id: message.replyToId }, { disableIdentityMap: true }) : null
   return {
     id: message.id,
@@ -169,22 +189,79 @@ async function toOutbound(em: Em, message: Message, row: Outbound): Promise<Outb
     seq: message.seq,
     parts: message.parts,
     ...(replyTo ? { replyToExternalId: replyTo.externalId ?? replyTo.dedupeKey.replace(/^in:/, '') } : {}),
+    ...(message.meta ? { meta: message.meta } : {}),
+    ...(author ? { agentName: author.displayName || author.name } : {}),
+    done: message.done,
+    progress: (done, externalId) => noteProgress(hub, message, done, externalId),
     attempt: row.attempts,
   }
+}
+
+/** One of a message's platform messages is through: written at once, so that no retry sends it again. */
+async function noteProgress(hub: Hub, { id, conversationId }: Message, done: number, externalId: string | undefined): Promise<void> {
+  await changeConversation(hub, conversationId, async (change, em) => {
+    const { conversation } = change
+    const message = await em.findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    if (externalId) await joinEcho(em, change, message, externalId)
+    if (done > message.done) {
+      await em.nativeUpdate(Message, { id }, { done })
+      // Storing used one; the platform counts each of its own.
+      const more = done - Math.max(message.done, 1)
+      if (message.grantName && more > 0) await takeMore(em, conversation, more)
+    }
+    if (externalId && !message.externalId) {
+      message.externalId = externalId
+      change.touch(message)
+    }
+    return true
+  })
+}
+
+/** A name the platform has for a message of ours. An echo that was stored under it was ours all along: it steps back. */
+async function nameMessage(em: Em, inboxId: string, externalId: string, messageId: string): Promise<Message | undefined> {
+  await em.upsert(MessageName, { inboxId, externalId, messageId, failedAt: null }, { onConflictAction: 'ignore' })
+  const echo = await em.findOne(Message, { inboxId, dedupeKey: echoKey(externalId), direction: 'out' }, { disableIdentityMap: true })
+  return echo && echo.id !== messageId ? echo : undefined
 }
 
 /** Writes a message's fate; a final one takes the row away, so the next message may leave. */
 async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
   await changeConversation(hub, row.conversationId, async (change, em) => {
     const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
-    message.status = fate.status
-    message.failure = fate.failure ?? null
-    message.externalId = fate.externalId ?? message.externalId ?? null
+    // An echo told meanwhile that it arrived: no answer that was lost makes that undone.
+    const confirmed = message.status === 'sent' && fate.status !== 'sent'
+    if (!confirmed) {
+      message.status = fate.status
+      message.failure = fate.failure ?? null
+      message.failureText = fate.failureText ?? null
+      message.externalId = message.externalId ?? fate.externalId ?? null
+    }
+    if (fate.status === 'sent' && fate.externalId) await joinEcho(em, change, message, fate.externalId)
+    if (fate.status === 'failed' && message.grantName && message.done === 0) {
+      await giveBackReply(em, change.conversation, message.grantName)
+      message.grantName = null
+    }
+    if (fate.windowShut) await shutWindow(em, change.conversation)
     change.touch(message)
-    if (fate.status === 'queued') await em.nativeUpdate(Outbound, { messageId: row.messageId }, { state: 'queued', dueAt: fate.dueAt ?? new Date() })
+    if (fate.status === 'queued' && !confirmed)
+      await em.nativeUpdate(Outbound, { messageId: row.messageId }, { state: 'queued', dueAt: fate.dueAt ?? new Date() })
     else await em.nativeDelete(Outbound, { messageId: row.messageId })
     return true
   })
+}
+
+/**
+ * The platform's answer came after its echo, which was stored as a message of the platform's own app. It stays one
+ * message, ours: the echo's place becomes a line that nobody is shown, since numbers have no gaps.
+ */
+async function joinEcho(em: Em, change: ConversationChange, message: Message, externalId: string): Promise<void> {
+  const echo = await nameMessage(em, message.inboxId, externalId, message.id)
+  if (!echo || echo.conversationId !== message.conversationId) return
+  echo.direction = 'system'
+  echo.parts = [{ type: 'event', name: 'echo.joined' }]
+  echo.text = ''
+  echo.externalId = null
+  change.touch(echo)
 }
 
 /** An agent wants a failed or uncertain message sent again. Throws HUB_CONFLICT when it is not one. */
@@ -195,8 +272,11 @@ export async function resendMessage(hub: Hub, messageId: string, allowed: (conve
     if (!allowed(change.conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not write in this conversation')
     const message = await em.findOneOrFail(Message, { id: messageId }, { disableIdentityMap: true })
     if (message.status !== 'failed' && message.status !== 'uncertain') throw new HubError('HUB_CONFLICT', 'This message need not be sent again')
+    const { replyWindow } = adapterOf(hub, change.conversation.channel)?.capabilities ?? {}
+    if (replyWindow) message.grantName = await takeReply(em, change.conversation)
     message.status = 'queued'
     message.failure = null
+    message.failureText = null
     change.touch(message)
     change.outbound.push(message)
     return message

@@ -4,9 +4,10 @@
  */
 import { takeLease } from '../db/lease.ts'
 import { routeQueue } from '../domain/conversation/assign-conversation.ts'
-import { Delivery, Job, Outbound, ParkedEvent } from '../domain/message/message.entity.ts'
+import { Delivery, Job, Outbound, ParkedEvent, RemoteFetch } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { deliverEvents } from '../pipeline/deliver-events.ts'
+import { fetchRemote } from '../pipeline/fetch-remote.ts'
 import { deliverConversation } from '../pipeline/outbound.ts'
 import { KeyedRunner } from './in-process.ts'
 import { runJob } from './jobs.ts'
@@ -22,6 +23,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     delivery: (listener) => deliverEvents(hub, listener),
     inbound: (parkedId) => hub.intake.retry(parkedId),
     job: (jobId) => runJob(hub, jobId),
+    fetch: (messageId) => fetchRemote(hub, messageId),
   }
   for (const topic of Object.keys(work) as Topic[]) hub.queue.work(topic, work[topic])
   const runners = Object.fromEntries(Object.entries(work).map(([topic, run]) => [topic, new KeyedRunner(run, hub.log)])) as Record<Topic, KeyedRunner>
@@ -30,17 +32,19 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     const em = hub.em()
     const due = { dueAt: { $lte: new Date() } }
     const options = { limit: page, orderBy: { dueAt: 'asc' as const }, disableIdentityMap: true }
-    const [outbound, deliveries, parked, jobs] = [
+    const [outbound, deliveries, parked, jobs, fetches] = [
       await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
       await em.find(Delivery, due, { ...options, fields: ['listener'] }),
       await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
       // Jobs of plugins that are switched off wait where they are.
       await em.find(Job, { ...due, plugin: { $in: hub.kernel.running().map(({ manifest }) => manifest.id) } }, { ...options, fields: ['id'] }),
+      await em.find(RemoteFetch, due, { ...options, fields: ['messageId'] }),
     ]
     for (const row of outbound) runners.outbound.run(row.conversationId)
     for (const row of deliveries) runners.delivery.run(row.listener)
     for (const row of parked) runners.inbound.run(row.id)
     for (const row of jobs) runners.job.run(row.id)
+    for (const row of fetches) runners.fetch.run(row.messageId)
   }
 
   let stopped = false

@@ -17,6 +17,7 @@ import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
 import { startCatchUp, ToldRevisions } from './catch-up.ts'
 import { notifyCustomer } from './notify-customer.ts'
+import { showTyping } from './show-typing.ts'
 
 const aliveEveryMs = 15_000
 const recheckEveryMs = 5_000
@@ -84,8 +85,10 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
         agentId: seat.access.agent.id,
         active: active === true,
       })
-      if (kind === 'typing' && seat.access.ability.can('reply', subject('conversation', { ...conversation }) as unknown as 'conversation'))
+      if (kind === 'typing' && seat.access.ability.can('reply', subject('conversation', { ...conversation }) as unknown as 'conversation')) {
         notifyCustomer(hub, conversation, { kind: 'typing', active: active === true })
+        showTyping(hub, conversation, active === true)
+      }
     } catch (error) {
       hub.log.warn({ err: error }, 'an ephemeral event was dropped')
     }
@@ -168,6 +171,9 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   listen('plugin.switched', (data: { id: string; enabled: boolean }) => void agents.emit('plugin.switched', data))
   listen('visitors.changed', () => {
     for (const seat of seats.values()) if (seat.access.ability.can('read', 'visitor')) for (const socket of seat.sockets) socket.emit('visitors.changed')
+  })
+  listen('inbox.health', (data: { inboxId: string; state: string; bad: boolean }) => {
+    for (const seat of seats.values()) if (seat.access.ability.can('manage', 'inbox')) for (const socket of seat.sockets) socket.emit('inbox.health', data)
   })
   listen('session.ended', ({ sessionId }: { sessionId: string | null }) => {
     for (const seat of seats.values())

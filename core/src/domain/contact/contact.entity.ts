@@ -1,5 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core'
-import { idColumn, instant, json } from '../../db/types.ts'
+import type { ChannelSender, LocalText } from '../../../sdk/channel.ts'
+import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
+import type { Grant } from '../conversation/reply-window.ts'
 
 const ContactSchema = defineEntity({
   name: 'Contact',
@@ -16,6 +18,8 @@ const ContactSchema = defineEntity({
     phone: p.string().length(40).default(''),
     email: p.string().length(190).default(''),
     attributes: json<Record<string, unknown>>(),
+    /** The same person as this contact, which has the identities now. */
+    mergedIntoId: idColumn().nullable(),
     createdAt: instant(),
     updatedAt: instant(),
   },
@@ -37,6 +41,8 @@ const IdentitySchema = defineEntity({
     attributes: json<Record<string, unknown>>(),
     blockedAt: instant().nullable(),
     blockedById: idColumn().nullable(),
+    /** What we may send, where the platform lets us write only as an answer (see reply-window.ts). */
+    grants: nullableJson<Grant[]>(),
     createdAt: instant(),
   },
   uniques: [{ properties: ['inboxId', 'externalId'], name: 'identity_external_unique' }],
@@ -63,4 +69,133 @@ const BlockedAddressSchema = defineEntity({
 export class BlockedAddress extends BlockedAddressSchema.class {}
 BlockedAddressSchema.setClass(BlockedAddress)
 
-export const contactEntities = [ContactSchema, IdentitySchema, BlockedAddressSchema]
+/** What a customer did that is no message: followed, scanned, tapped. */
+const ActivitySchema = defineEntity({
+  name: 'Activity',
+  tableName: 'activity',
+  properties: {
+    id: idColumn().primary(),
+    inboxId: idColumn(),
+    externalId: p.string().length(190),
+    contactId: idColumn(),
+    identityId: idColumn(),
+    name: p.string().length(60),
+    label: json<LocalText>(),
+    params: json<Record<string, unknown>>(),
+    /** By the platform's clock. */
+    at: instant(),
+    createdAt: instant(),
+  },
+  uniques: [{ properties: ['inboxId', 'externalId'], name: 'activity_external_unique' }],
+  indexes: [
+    { properties: ['contactId', 'at', 'id'], name: 'activity_contact' },
+    { properties: ['identityId'], name: 'activity_identity' },
+  ],
+})
+export class Activity extends ActivitySchema.class {}
+ActivitySchema.setClass(Activity)
+
+export type ClaimKind = NonNullable<ChannelSender['claims']>[number]['kind']
+
+/** Names of a person that reach beyond one inbox, as an identity brought them. */
+const IdentityClaimSchema = defineEntity({
+  name: 'IdentityClaim',
+  tableName: 'identity_claim',
+  properties: {
+    identityId: idColumn().primary(),
+    kind: p.string().length(20).$type<ClaimKind>().primary(),
+    /** Normalised: equal people have equal values. */
+    value: p.string().length(190).primary(),
+    verified: p.boolean(),
+    createdAt: instant(),
+  },
+  indexes: [{ properties: ['kind', 'value'], name: 'identity_claim_value' }],
+})
+export class IdentityClaim extends IdentityClaimSchema.class {}
+IdentityClaimSchema.setClass(IdentityClaim)
+
+/** Whose a verified name is: unique, so that two processes that meet one person at once make one contact. */
+const ContactClaimSchema = defineEntity({
+  name: 'ContactClaim',
+  tableName: 'contact_claim',
+  properties: {
+    kind: p.string().length(20).$type<ClaimKind>().primary(),
+    value: p.string().length(190).primary(),
+    contactId: idColumn(),
+    createdAt: instant(),
+  },
+  indexes: [{ properties: ['contactId'], name: 'contact_claim_contact' }],
+})
+export class ContactClaim extends ContactClaimSchema.class {}
+ContactClaimSchema.setClass(ContactClaim)
+
+export interface Evidence {
+  kind: ClaimKind
+  value: string
+  /** Vouched for on both sides. */
+  verified: boolean
+}
+
+/** Two contacts that may be one person; the older one stands first. */
+const MergeSuggestionSchema = defineEntity({
+  name: 'MergeSuggestion',
+  tableName: 'merge_suggestion',
+  properties: {
+    id: idColumn().primary(),
+    contactId: idColumn(),
+    otherId: idColumn(),
+    evidence: json<Evidence[]>(),
+    state: p.string().length(10).$type<'open' | 'accepted' | 'refused'>(),
+    decidedById: idColumn().nullable(),
+    decidedAt: instant().nullable(),
+    /** Verified on both sides: merged by itself when this is due. */
+    dueAt: instant().nullable(),
+    createdAt: instant(),
+  },
+  uniques: [{ properties: ['contactId', 'otherId'], name: 'merge_suggestion_unique' }],
+  indexes: [
+    { properties: ['otherId'], name: 'merge_suggestion_other' },
+    { properties: ['dueAt'], name: 'merge_suggestion_due' },
+  ],
+})
+export class MergeSuggestion extends MergeSuggestionSchema.class {}
+MergeSuggestionSchema.setClass(MergeSuggestion)
+
+/** What a merge or a split moved, so that it can be undone. */
+const ContactMoveSchema = defineEntity({
+  name: 'ContactMove',
+  tableName: 'contact_move',
+  properties: {
+    id: idColumn().primary(),
+    kind: p.string().length(10).$type<'merge' | 'split'>(),
+    fromId: idColumn(),
+    intoId: idColumn(),
+    identityIds: json<string[]>(),
+    /** Fields and tags that `into` got from `from`: taken back with it. */
+    given: json<{ fields: Record<string, string>; tagIds: string[] }>(),
+    byAgentId: idColumn().nullable(),
+    undoneById: idColumn().nullable(),
+    undoneAt: instant().nullable(),
+    /** A conversation opened while it ran may point at the old contact: looked at once more then. */
+    recheckAt: instant().nullable(),
+    createdAt: instant(),
+  },
+  indexes: [
+    { properties: ['intoId', 'createdAt'], name: 'contact_move_into' },
+    { properties: ['fromId', 'createdAt'], name: 'contact_move_from' },
+    { properties: ['recheckAt'], name: 'contact_move_recheck' },
+  ],
+})
+export class ContactMove extends ContactMoveSchema.class {}
+ContactMoveSchema.setClass(ContactMove)
+
+export const contactEntities = [
+  ContactSchema,
+  IdentitySchema,
+  BlockedAddressSchema,
+  ActivitySchema,
+  IdentityClaimSchema,
+  ContactClaimSchema,
+  MergeSuggestionSchema,
+  ContactMoveSchema,
+]

@@ -1,11 +1,21 @@
 /** The only way contacts become JSON. */
-import type { Contact as WireContact } from '../../../sdk/wire/contact.ts'
+import type { Activity as WireActivity, Contact as WireContact } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { maskField, maySee } from '../../access/mask.ts'
 import { personalFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
-import { type Contact, Identity } from './contact.entity.ts'
+import { type Activity, type Contact, Identity } from './contact.entity.ts'
+
+export const presentActivity = ({ id, inboxId, identityId, name, label, params, at }: Activity): WireActivity => ({
+  id,
+  inboxId,
+  identityId,
+  name,
+  label,
+  params,
+  at: at.toISOString(),
+})
 
 export async function presentContact(em: Em, ability: HubAbility, contact: Contact): Promise<WireContact> {
   const identities = await em.find(Identity, { contactId: contact.id }, { orderBy: { createdAt: 'asc' }, limit: 50, disableIdentityMap: true })

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok, Page } from '../../../sdk/wire/common.ts'
-import { ContactPatch, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
+import { ContactPatch, Activity as WireActivity, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import { Conversation as WireConversation } from '../../../sdk/wire/conversation.ts'
 import { maySee, type PersonalField } from '../../access/mask.ts'
 import { personalFields } from '../../access/permissions.ts'
@@ -19,8 +19,8 @@ import { present } from '../conversation/conversation.routes.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { presentVisit } from '../visit/visit.present.ts'
-import { BlockedAddress, Contact, Identity } from './contact.entity.ts'
-import { presentContact } from './contact.present.ts'
+import { Activity, BlockedAddress, Contact, Identity } from './contact.entity.ts'
+import { presentActivity, presentContact } from './contact.present.ts'
 
 async function findReadableContact(em: Em, actor: Actor, id: string): Promise<Contact> {
   const allowed = whereAllowed(actor.ability, 'read', 'conversation')
@@ -110,6 +110,22 @@ export function contactRoutes(app: App, hub: Hub): void {
       )
       const last = rows.length > 20 ? rows[19] : undefined
       return { items: await present(em, actor, rows.slice(0, 20)), cursor: last ? encodeCursor([last.createdAt.getTime(), last.id]) : null }
+    },
+  )
+
+  app.get(
+    '/api/contacts/:id/activities',
+    { config, schema: { params: IdParams, querystring: HistoryQuery, response: { 200: Page(WireActivity) } } },
+    async (request) => {
+      const em = hub.em()
+      const contact = await findReadableContact(em, actorOf(request), request.params.id)
+      const rows = await em.find(
+        Activity,
+        { $and: [{ contactId: contact.id }, beforeRow('at', request.query.cursor)] },
+        { orderBy: [{ at: 'desc' }, { id: 'desc' }], limit: 51, disableIdentityMap: true },
+      )
+      const last = rows.length > 50 ? rows[49] : undefined
+      return { items: rows.slice(0, 50).map(presentActivity), cursor: last ? encodeCursor([last.at.getTime(), last.id]) : null }
     },
   )
 

@@ -4,6 +4,7 @@
  */
 
 import { LockMode } from '@mikro-orm/core'
+import type { LetterMeta } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
 import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
@@ -30,6 +31,9 @@ export interface NewMessage {
   sentAt?: Date
   /** Goes to a platform that may refuse it: an outbound row is written with it. */
   outbound?: boolean
+  externalId?: string | null
+  meta?: LetterMeta | null
+  grantName?: string | null
 }
 
 /**
@@ -78,9 +82,13 @@ export class ConversationChange {
       text,
       status: input.status ?? (input.direction === 'in' ? 'received' : 'sent'),
       dedupeKey: input.dedupeKey ?? `sys:${newId()}`,
-      externalId: null,
+      externalId: input.externalId ?? null,
       replyToId: input.replyToId ?? null,
       failure: null,
+      failureText: null,
+      meta: input.meta ?? null,
+      done: 0,
+      grantName: input.grantName ?? null,
       recalledAt: null,
       sentAt: input.sentAt ?? at,
       createdAt: at,
@@ -93,8 +101,11 @@ export class ConversationChange {
       conversation.lastMessageAt = at
     }
     if (input.direction === 'in') {
-      conversation.lastCustomerAt = at
-      conversation.unread += 1
+      // A machine's letter wakes nobody.
+      if (!input.meta?.automatic) {
+        conversation.lastCustomerAt = at
+        conversation.unread += 1
+      }
       this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     if (input.direction === 'out') {
@@ -141,8 +152,8 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
   if (added.length > 0) await em.insertMany(Message, added)
   for (const change of changes) {
     if (change.before !== null) await em.nativeUpdate(Conversation, { id: change.conversation.id }, mutable(change.conversation))
-    for (const { id, rev, parts, text, status, externalId, failure, recalledAt } of change.changed)
-      await em.nativeUpdate(Message, { id }, { rev, parts, text, status, externalId, failure, recalledAt })
+    for (const { id, rev, direction, parts, text, status, externalId, failure, failureText, grantName, recalledAt } of change.changed)
+      await em.nativeUpdate(Message, { id }, { rev, direction, parts, text, status, externalId, failure, failureText, grantName, recalledAt })
   }
   const outbound = changes.flatMap((change) =>
     change.outbound.map((message) => ({
@@ -208,6 +219,7 @@ const mutable = (c: Conversation) => ({
   previewDirection: c.previewDirection,
   lastMessageAt: c.lastMessageAt,
   lastCustomerAt: c.lastCustomerAt,
+  grants: c.grants,
   rating: c.rating,
   ratingComment: c.ratingComment,
   closeReason: c.closeReason,

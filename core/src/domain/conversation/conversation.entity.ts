@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
-import { idColumn, instant, json } from '../../db/types.ts'
+import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
+import type { Grant } from './reply-window.ts'
 
 export type ConversationStatus = 'queued' | 'open' | 'closed'
 
@@ -32,6 +33,8 @@ const ConversationSchema = defineEntity({
     previewDirection: p.string().length(10).default(''),
     lastMessageAt: instant(),
     lastCustomerAt: instant().nullable(),
+    /** The identity's reply grants as they are now: a copy, so that every list and push carries them. */
+    grants: nullableJson<Grant[]>(),
     /** 1 good … 3 bad, by the customer. */
     rating: p.integer().nullable(),
     ratingComment: p.string().length(500).nullable(),

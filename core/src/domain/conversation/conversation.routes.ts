@@ -5,13 +5,14 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
-import { ConversationGroup, GroupCounts, Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import { ComposedLetter, ConversationGroup, GroupCounts, Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { fetchAgain } from '../../pipeline/fetch-remote.ts'
 import { resendMessage, sendMessage } from '../../pipeline/outbound.ts'
 import { notifyCustomer } from '../../realtime/notify-customer.ts'
 import { Agent } from '../agent/agent.entity.ts'
@@ -154,6 +155,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
   const Send = Type.Object({
     clientId: Type.String({ minLength: 8, maxLength: 64, pattern: '^[\\w-]+$' }),
     parts: Type.Array(ComposablePart, { minItems: 1, maxItems: 10 }),
+    meta: Type.Optional(ComposedLetter),
     note: Type.Optional(Type.Boolean()),
     replyToId: Type.Optional(NullableId),
   })
@@ -176,6 +178,12 @@ export function conversationRoutes(app: App, hub: Hub): void {
   app.post('/api/messages/:id/resend', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
     const { ability } = actorOf(request)
     return presentMessage(await resendMessage(hub, request.params.id, (conversation) => may(ability, 'reply', conversation)))
+  })
+
+  // Files that the platform kept and that could not be had: asked for once more.
+  app.post('/api/messages/:id/fetch', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
+    const { ability } = actorOf(request)
+    return presentMessage(await fetchAgain(hub, request.params.id, (conversation) => may(ability, 'reply', conversation)))
   })
 
   app.post('/api/messages/:id/recall', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {

@@ -24,5 +24,6 @@ export const messageFacts = (m: Message, c: Conversation): MessageFacts => ({
   authorId: m.authorId ?? null,
   parts: m.parts,
   text: m.text,
+  meta: m.meta ?? null,
   at: m.createdAt.toISOString(),
 })

@@ -1,31 +1,63 @@
 /** Takes a sent message back where the channel can. The record keeps it; nobody is shown it again. */
+import { type ChannelAdapter, SendError } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
+import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
-import { adapterOf } from '../inbox/channels.ts'
-import { Message } from '../message/message.entity.ts'
+import { Identity } from '../contact/contact.entity.ts'
+import { adapterOf, openInbox } from '../inbox/channels.ts'
+import { Message, MessageName } from '../message/message.entity.ts'
 import { changeConversation } from './change.ts'
-import type { Conversation } from './conversation.entity.ts'
+import { Conversation } from './conversation.entity.ts'
 
-/** Throws HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_MESSAGE_NOT_RECALLABLE. */
+/** Throws HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_MESSAGE_NOT_RECALLABLE; then nothing is marked. */
 export async function recallMessage(hub: Hub, id: string, agentId: string, allowed: (conversation: Conversation) => boolean): Promise<Message> {
-  const found = await hub.em().findOne(Message, { id }, { disableIdentityMap: true })
-  if (!found) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
-  let recalled = found
-  await changeConversation(hub, found.conversationId, async (change, em) => {
-    if (!allowed(change.conversation)) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
-    const message = await em.findOneOrFail(Message, { id }, { disableIdentityMap: true })
-    recalled = message
+  const em = hub.em()
+  const found = await em.findOne(Message, { id }, { disableIdentityMap: true })
+  const conversation = found && (await em.findOne(Conversation, { id: found.conversationId }, { disableIdentityMap: true }))
+  if (!found || !conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
+  const check = (message: Message, of: Conversation, at: Date): boolean => {
+    if (!allowed(of)) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
     if (message.recalledAt) return false
     if (message.direction !== 'out' && message.direction !== 'note')
       throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'Only what was sent can be taken back', { reason: 'direction' })
     if (message.authorId !== agentId) throw new HubError('HUB_FORBIDDEN', 'Only its author can take a message back')
-    const window = message.direction === 'note' ? Number.POSITIVE_INFINITY : (adapterOf(hub, change.conversation.channel)?.capabilities.recallMs ?? 0)
-    if (change.at.getTime() - message.createdAt.getTime() > window)
+    const window = message.direction === 'note' ? Number.POSITIVE_INFINITY : (adapterOf(hub, of.channel)?.capabilities.recallMs ?? 0)
+    if (at.getTime() - message.createdAt.getTime() > window)
       throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'It is too late to take this message back', { reason: 'time', windowMs: window })
+    return true
+  }
+  // The platform first, outside of every lock: what it refuses is not marked here.
+  if (!check(found, conversation, new Date())) return found
+  const adapter = adapterOf(hub, conversation.channel)
+  if (found.direction === 'out' && adapter?.capabilities.delivery === 'push') await recallThere(hub, em, adapter, found, conversation)
+  let recalled = found
+  await changeConversation(hub, found.conversationId, async (change, tx) => {
+    const message = await tx.findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    recalled = message
+    if (message.recalledAt) return false
     message.recalledAt = change.at
     change.touch(message)
     if (change.conversation.lastSeq === message.seq) change.conversation.preview = '[recalled]'
     return true
   })
   return recalled
+}
+
+async function recallThere(hub: Hub, em: Em, adapter: ChannelAdapter, message: Message, conversation: Conversation): Promise<void> {
+  if (message.status !== 'sent') throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'This message is not there yet', { reason: 'status' })
+  const inbox = await openInbox(hub, message.inboxId)
+  const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { fields: ['externalId'], disableIdentityMap: true })
+  const named = await em.find(MessageName, { messageId: message.id }, { limit: 100, disableIdentityMap: true })
+  const names = named.length > 0 ? named.map(({ externalId }) => externalId) : message.externalId ? [message.externalId] : []
+  if (!adapter.recall || !inbox || names.length === 0)
+    throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform has no name for this message', { reason: 'platform' })
+  try {
+    for (const externalId of names) await adapter.recall({ externalId, to: identity.externalId, conversationId: conversation.id }, inbox.forAdapter)
+  } catch (error) {
+    if (!(error instanceof SendError)) hub.log.error({ err: error, message: message.id }, 'an adapter failed')
+    throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform did not take the message back', {
+      reason: 'platform',
+      ...(error instanceof SendError ? { failure: error.reason, sentence: error.sentence } : {}),
+    })
+  }
 }

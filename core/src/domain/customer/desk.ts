@@ -13,6 +13,7 @@ import { presenceTtlMs } from '../conversation/assign-conversation.ts'
 import { changeConversation, changesPage } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
+import { shownPart } from '../conversation/conversation.present.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { fileHeaders } from '../file/send-file.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
@@ -87,7 +88,7 @@ export function createDesk(hub: Hub): Desk {
 
     async storeFile(customer, upload) {
       const file = await storeFile(hub, { ...upload, uploadedBy: customerKey(customer) })
-      return partOf(file, upload.durationMs)
+      return partOf(file, { durationMs: upload.durationMs })
     },
 
     async openFile(customer, fileId, thumbnail) {
@@ -206,7 +207,7 @@ async function present(em: Em, messages: readonly Message[]): Promise<CustomerMe
     rev: message.rev,
     from: message.direction === 'in' ? ('me' as const) : message.direction === 'out' ? ('agent' as const) : ('system' as const),
     name: names.get(message.authorId ?? '') ?? '',
-    parts: message.recalledAt ? [] : message.parts.map((part) => (part.type === 'event' ? { type: 'event' as const, name: part.name } : part)),
+    parts: message.recalledAt ? [] : message.parts.map((part) => (part.type === 'event' ? { type: 'event' as const, name: part.name } : shownPart(part))),
     recalled: message.recalledAt !== null && message.recalledAt !== undefined,
     clientId: message.direction === 'in' ? message.dedupeKey.slice(3) : null,
     at: message.createdAt.toISOString(),

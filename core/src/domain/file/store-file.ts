@@ -96,9 +96,10 @@ export function safeName(name: string): string {
   return [...cleaned].slice(0, 120).join('') || 'file'
 }
 
-/** The part that carries a file. */
-export function partOf(file: StoredFile, durationMs?: number): MessagePart {
+/** The part that carries a file. What was sent `as` a file is shown as one, whatever its bytes are. */
+export function partOf(file: StoredFile, { durationMs, as }: { durationMs?: number | undefined; as?: string | undefined } = {}): MessagePart {
   const fields = { fileId: file.id, name: file.name, mime: file.mime, size: file.size }
+  if (as === 'file') return { type: 'file', ...fields }
   if (file.hasThumbnail) return { type: 'image', ...fields, width: file.width ?? undefined, height: file.height ?? undefined }
   if (file.mime.startsWith('audio/')) return { type: 'audio', ...fields, ...(durationMs ? { durationMs } : {}) }
   if (file.mime.startsWith('video/')) return { type: 'video', ...fields }

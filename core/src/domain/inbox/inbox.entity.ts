@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
-import { idColumn, instant, json } from '../../db/types.ts'
+import type { InboxHealth as Health, LocalText } from '../../../sdk/channel.ts'
+import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 
 const InboxSchema = defineEntity({
   name: 'Inbox',
@@ -21,4 +22,26 @@ const InboxSchema = defineEntity({
 export class Inbox extends InboxSchema.class {}
 InboxSchema.setClass(Inbox)
 
-export const inboxEntities = [InboxSchema]
+/** How an inbox is, as its adapter last said, and when it last lived. */
+const InboxHealthSchema = defineEntity({
+  name: 'InboxHealth',
+  tableName: 'inbox_health',
+  properties: {
+    inboxId: idColumn().primary(),
+    /** null = the adapter has said nothing. */
+    state: p.string().length(20).$type<Health['state']>().nullable(),
+    error: nullableJson<LocalText>(),
+    remedy: nullableJson<LocalText>(),
+    code: p.string().length(60).nullable(),
+    validUntil: instant().nullable(),
+    /** When the state last turned. */
+    changedAt: instant().nullable(),
+    /** Written every few seconds at most. */
+    lastEventAt: instant().nullable(),
+    lastSendAt: instant().nullable(),
+  },
+})
+export class InboxHealth extends InboxHealthSchema.class {}
+InboxHealthSchema.setClass(InboxHealth)
+
+export const inboxEntities = [InboxSchema, InboxHealthSchema]

@@ -1,14 +1,16 @@
 /** Inboxes: configured accounts on channels. Their settings are the adapter's schema. */
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
-import { Id, IdParams } from '../../../sdk/wire/common.ts'
-import { InboxInput, InboxPatch, Inbox as WireInbox } from '../../../sdk/wire/inbox.ts'
+import { Id, IdParams, LocalText } from '../../../sdk/wire/common.ts'
+import { InboxInput, InboxPatch, ProbeStep, InboxHealth as WireHealth, Inbox as WireInbox } from '../../../sdk/wire/inbox.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { mergeSecrets, openSettings, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
 import { adapterFor, adapterOf } from './channels.ts'
 import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
+import { listHealth } from './inbox-health.ts'
+import { probeInbox, sendTest } from './probe-inbox.ts'
 
 export function inboxRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'inbox.manage' } }
@@ -48,6 +50,9 @@ export function inboxRoutes(app: App, hub: Hub): void {
     inboxSettings: Type.Unknown(),
     snippet: Type.Union([Type.String(), Type.Null()]),
     preview: Type.Union([Type.String(), Type.Null()]),
+    /** Has it a connection test? */
+    probe: Type.Boolean(),
+    capabilities: Type.Unknown(),
   })
   app.get('/api/channels', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(ChannelInfo) }) } } }, async () => ({
     items: hub.kernel.running().flatMap(({ manifest }) => {
@@ -60,6 +65,8 @@ export function inboxRoutes(app: App, hub: Hub): void {
               inboxSettings: adapter.inboxSettings as unknown,
               snippet: adapter.install?.snippet ?? null,
               preview: adapter.install?.preview ?? null,
+              probe: adapter.probe !== undefined,
+              capabilities: adapter.capabilities as unknown,
             },
           ]
         : []
@@ -69,6 +76,36 @@ export function inboxRoutes(app: App, hub: Hub): void {
   app.post('/api/inboxes', { config: manage, schema: { body: InboxInput, response: { 201: WireInbox } } }, async (request, reply) => {
     return reply.status(201).send(present(await createInbox(hub, request.body)))
   })
+
+  app.get('/api/inboxes/health', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireHealth) }) } } }, async () => ({
+    items: await listHealth(hub.em()),
+  }))
+
+  // Before it is saved, and as it is saved: what is tried is what the form holds, with the kept secrets where it is empty.
+  const Settings = Type.Record(Type.String(), Type.Unknown())
+  const Steps = Type.Object({ steps: Type.Array(ProbeStep) })
+  const NewProbe = Type.Object({ channel: Type.String({ maxLength: 40 }), settings: Settings })
+  const trying = { ...manage, rateLimit: { max: 30, timeWindow: 60_000 } }
+  app.post('/api/inboxes/probe', { config: trying, schema: { body: NewProbe, response: { 200: Steps } } }, async (request) => ({
+    steps: await probeInbox(hub, request.body.channel, undefined, request.body.settings),
+  }))
+  const Probe = Type.Object({ settings: Type.Optional(Settings) })
+  app.post('/api/inboxes/:id/probe', { config: trying, schema: { params: IdParams, body: Probe, response: { 200: Steps } } }, async (request) => {
+    const row = await hub.em().findOne(Inbox, { id: request.params.id }, { disableIdentityMap: true })
+    if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
+    return { steps: await probeInbox(hub, row.channel, row, request.body.settings) }
+  })
+
+  const Test = Type.Object({ to: Type.Optional(Type.String({ minLength: 1, maxLength: 190 })), text: Type.String({ minLength: 1, maxLength: 1_000 }) })
+  const Tested = Type.Object({
+    ok: Type.Boolean(),
+    externalId: Type.Union([Type.String(), Type.Null()]),
+    failure: Type.Union([Type.String(), Type.Null()]),
+    failureText: Type.Union([LocalText, Type.Null()]),
+  })
+  app.post('/api/inboxes/:id/test', { config: trying, schema: { params: IdParams, body: Test, response: { 200: Tested } } }, async (request) =>
+    sendTest(hub, request.params.id, request.body.to, request.body.text),
+  )
 
   app.patch('/api/inboxes/:id', { config: manage, schema: { params: IdParams, body: InboxPatch, response: { 200: WireInbox } } }, async (request) => {
     const em = hub.em()

@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core'
-import type { InboundEvent } from '../../../sdk/channel.ts'
+import type { InboundEvent, LetterMeta, LocalText } from '../../../sdk/channel.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
-import { idColumn, instant, json } from '../../db/types.ts'
+import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 
 export type Direction = 'in' | 'out' | 'note' | 'system'
 export type MessageStatus = 'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain'
@@ -23,13 +23,21 @@ const MessageSchema = defineEntity({
     parts: json<MessagePart[]>(),
     text: p.text(),
     status: p.string().length(10).$type<MessageStatus>(),
-    /** `in:<platform id>` or `out:<client id>`: unique in the inbox, so a repeat is the same message. */
+    /** `in:<platform id>`, `echo:<platform id>` or `out:<client id>`: unique in the inbox, so a repeat is the same message. */
     dedupeKey: p.string().length(200),
     /** The platform's name of a message we sent. */
     externalId: p.string().length(190).nullable(),
     replyToId: idColumn().nullable(),
     /** Why it failed, as the platform said it. */
     failure: p.string().length(200).nullable(),
+    /** The same for an agent: what happened and what can be done. */
+    failureText: nullableJson<LocalText>(),
+    /** A letter's headers. */
+    meta: nullableJson<LetterMeta>(),
+    /** Platform messages of it that are through: a retry goes on where it stopped. */
+    done: p.integer().default(0),
+    /** The reply grant it used, given back when the platform never took it. */
+    grantName: p.string().length(60).nullable(),
     recalledAt: instant().nullable(),
     /** When the customer wrote it, by the platform's clock. */
     sentAt: instant(),
@@ -46,6 +54,39 @@ const MessageSchema = defineEntity({
 })
 export class Message extends MessageSchema.class {}
 MessageSchema.setClass(Message)
+
+/** The platform's names of a message we sent, several when it took several platform messages. */
+const MessageNameSchema = defineEntity({
+  name: 'MessageName',
+  tableName: 'message_name',
+  properties: {
+    inboxId: idColumn().primary(),
+    externalId: p.string().length(190).primary(),
+    messageId: idColumn(),
+    /** A failure was reported of it: the same report again is no news. */
+    failedAt: instant().nullable(),
+  },
+  indexes: [{ properties: ['messageId'], name: 'message_name_message' }],
+})
+export class MessageName extends MessageNameSchema.class {}
+MessageNameSchema.setClass(MessageName)
+
+/** Messages with files that the platform still keeps; the row goes when they are here or given up. */
+const RemoteFetchSchema = defineEntity({
+  name: 'RemoteFetch',
+  tableName: 'remote_fetch',
+  properties: {
+    messageId: idColumn().primary(),
+    conversationId: idColumn(),
+    inboxId: idColumn(),
+    attempts: p.integer().default(0),
+    dueAt: instant(),
+    createdAt: instant(),
+  },
+  indexes: [{ properties: ['dueAt'], name: 'remote_fetch_due' }],
+})
+export class RemoteFetch extends RemoteFetchSchema.class {}
+RemoteFetchSchema.setClass(RemoteFetch)
 
 /** Events that were written down but could not be processed yet. Normally empty. */
 const InboundEventSchema = defineEntity({
@@ -141,4 +182,4 @@ const JobSchema = defineEntity({
 export class Job extends JobSchema.class {}
 JobSchema.setClass(Job)
 
-export const messageEntities = [MessageSchema, InboundEventSchema, OutboundSchema, DeliverySchema, JobSchema]
+export const messageEntities = [MessageSchema, MessageNameSchema, RemoteFetchSchema, InboundEventSchema, OutboundSchema, DeliverySchema, JobSchema]

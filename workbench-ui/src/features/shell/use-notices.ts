@@ -37,7 +37,7 @@ export function useNotices(): void {
   const stop = conversations.onArrival(({ conversation, messages }, before) => {
     if (conversation.assigneeId !== conversations.myId || conversation.status !== 'open') return
     const assigned = before?.assigneeId !== conversations.myId
-    const last = messages.findLast((m) => m.direction === 'in')
+    const last = messages.findLast((m) => m.direction === 'in' && !m.meta?.automatic)
     if (!assigned && !last) return
     if (soundOn.value && (document.hidden || router.currentRoute.value.params.id !== conversation.id)) chime()
     if (desktopOn.value && document.hidden && Notification.permission === 'granted') {

@@ -1,0 +1,97 @@
+/** Tries an inbox: its connection step by step, or a message to one address. What is wrong comes back as sentences, never as an error. */
+import { type ChannelInbox, type LocalText, type OutboundMessage, type ProbeStep, SendError } from '../../../sdk/channel.ts'
+import { HubError } from '../../../sdk/errors.ts'
+import { newId } from '../../db/types.ts'
+import type { Hub } from '../../hub.ts'
+import { mergeSecrets, parseSettings } from '../../kernel/settings.ts'
+import { Identity } from '../contact/contact.entity.ts'
+import { adapterOf, openInbox, unlock } from './channels.ts'
+import type { Inbox } from './inbox.entity.ts'
+import { noteLife } from './inbox-health.ts'
+
+const timeoutMs = 30_000
+const failed: LocalText = { zh: '连接测试未能完成', en: 'The test could not be finished' }
+
+/**
+ * @param saved the inbox as it is kept, for the secrets that the form left alone
+ * @param settings the form's, when it is not saved yet
+ * Throws HUB_NOT_FOUND when the channel has no test, HUB_SETTINGS_INVALID.
+ */
+export async function probeInbox(hub: Hub, channel: string, saved: Inbox | undefined, settings: Record<string, unknown> | undefined): Promise<ProbeStep[]> {
+  const adapter = adapterOf(hub, channel)
+  if (!adapter?.probe) throw new HubError('HUB_NOT_FOUND', 'This channel has no connection test')
+  const kept = saved && unlock(hub, saved).forAdapter
+  const schema = adapter.inboxSettings
+  const inbox: ChannelInbox = {
+    id: saved?.id ?? newId(),
+    name: saved?.name ?? channel,
+    settings: settings ? parseSettings(schema, mergeSecrets(schema, settings, kept?.settings ?? {}, 'empty')) : (kept?.settings ?? {}),
+  }
+  try {
+    return await inTime(adapter.probe(inbox))
+  } catch (error) {
+    hub.log.warn({ err: error, channel }, 'a connection test failed')
+    const detail =
+      error instanceof SendError && error.sentence
+        ? error.sentence
+        : { zh: '对方没有在规定时间内应答，或应答无法识别', en: 'The other side did not answer in time, or not in a way we know' }
+    return [{ label: failed, ok: false, detail }]
+  }
+}
+
+/** Hands a text to the platform as an agent's message would be, to `to` or to whoever wrote last. Nothing is stored. */
+export async function sendTest(
+  hub: Hub,
+  inboxId: string,
+  to: string | undefined,
+  text: string,
+): Promise<{ ok: boolean; externalId: string | null; failure: string | null; failureText: LocalText | null }> {
+  const inbox = await openInbox(hub, inboxId)
+  if (!inbox) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
+  const adapter = adapterOf(hub, inbox.channel)
+  if (!inbox.enabled || !adapter) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox is switched off')
+  if (!adapter.send || !adapter.capabilities.send.includes('text'))
+    throw new HubError('HUB_MESSAGE_REFUSED', 'Customers of this channel read from the hub: nothing is sent', { reason: 'part', part: 'text' })
+  const newest = to ? null : await hub.em().findOne(Identity, { inboxId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true })
+  const address = to ?? newest?.externalId
+  if (!address) throw new HubError('HUB_NOT_FOUND', 'Nobody has written to this inbox yet: say whom to send to')
+  const id = newId()
+  const message: OutboundMessage = {
+    id,
+    conversationId: id,
+    to: address,
+    identityId: newest?.id ?? id,
+    seq: 1,
+    parts: [{ type: 'text', text }],
+    done: 0,
+    progress: async () => undefined,
+    attempt: 1,
+  }
+  try {
+    const sent = await inTime(adapter.send(message, inbox.forAdapter))
+    noteLife(hub, inboxId, 'lastSendAt')
+    return { ok: true, externalId: sent?.externalId ?? null, failure: null, failureText: null }
+  } catch (error) {
+    if (!(error instanceof SendError)) hub.log.error({ err: error, inbox: inboxId }, 'an adapter failed')
+    return {
+      ok: false,
+      externalId: null,
+      failure: error instanceof SendError ? error.reason : 'adapter',
+      failureText: error instanceof SendError ? (error.sentence ?? null) : null,
+    }
+  }
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new SendError('timeout', { retry: 'unknown' })), timeoutMs)
+      }),
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,32 @@
+/** The customer saw, or the platform delivered, everything up to a message: by our number of it or by the platform's name. */
+import type { Identity } from '../domain/contact/contact.entity.ts'
+import type { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { type Applying, changeOf, type EventOf, findSent, isSending } from './applying.ts'
+import type { InboundOutcome } from './inbound.ts'
+
+const waitMs = 2_000
+
+export async function applyReceipt(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'receipt'>, patient: boolean): Promise<InboundOutcome> {
+  const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }
+  let change = applying.changes.get(identity.id)
+  let upToSeq: number
+  if ('upToSeq' in event) {
+    if (change?.conversation.id !== event.conversationId) return nothing
+    upToSeq = event.upToSeq
+  } else {
+    const sending = patient && (await isSending(applying.em, identity))
+    const sent = await findSent(applying.em, inbox.id, event.messageExternalId)
+    if (!sent) return sending ? { kind: 'later', ms: waitMs, why: 'a send is on its way' } : nothing
+    change = await changeOf(applying, sent.message.conversationId)
+    upToSeq = sent.message.seq
+  }
+  if (!change) return nothing
+  const { conversation } = change
+  const seq = Math.min(upToSeq, conversation.lastSeq)
+  if (seq > conversation.customerDeliveredSeq || (event.status === 'read' && seq > conversation.customerReadSeq)) {
+    conversation.customerDeliveredSeq = Math.max(conversation.customerDeliveredSeq, seq)
+    if (event.status === 'read') conversation.customerReadSeq = Math.max(conversation.customerReadSeq, seq)
+    applying.keep(change)
+  }
+  return nothing
+}

@@ -1,0 +1,123 @@
+/** What the application of an inbound event works with: the batch's transaction, the conversations it changes, what follows the commit. */
+import type { InboundEvent } from '../../sdk/channel.ts'
+import type { Em } from '../db/orm.ts'
+import { newId } from '../db/types.ts'
+import type { Identity } from '../domain/contact/contact.entity.ts'
+import { ConversationChange, lockConversations, visibilityOf } from '../domain/conversation/change.ts'
+import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { changeGrants, withGrant } from '../domain/conversation/reply-window.ts'
+import { customerKey } from '../domain/customer/desk.ts'
+import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
+import type { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { Message, MessageName, Outbound, RemoteFetch } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+
+export interface Applying {
+  hub: Hub
+  em: Em
+  /** By identity for its open conversation, by `conversation:<id>` for any other. */
+  changes: Map<string, ConversationChange>
+  /** Writes a change that added and touched no message: a pointer moved. */
+  keep(change: ConversationChange): void
+  /** Opens a conversation; it is not in `changes` yet. */
+  open(inbox: Inbox, identity: Identity): ConversationChange
+  after: (() => void)[]
+}
+
+export type EventOf<K extends InboundEvent['kind']> = Extract<InboundEvent, { kind: K }>
+
+/** The change of a conversation, locked now if this batch has not got it yet. */
+export async function changeOf({ em, changes }: Applying, conversationId: string): Promise<ConversationChange | undefined> {
+  const known = [...changes.values()].find((change) => change.conversation.id === conversationId)
+  if (known) return known
+  const conversation = (await lockConversations(em, [conversationId])).get(conversationId)
+  if (!conversation) return undefined
+  const change = new ConversationChange(conversation, visibilityOf(conversation))
+  changes.set(`conversation:${conversationId}`, change)
+  return change
+}
+
+/**
+ * Where something goes that must be kept but wakes nobody (an echo, a machine's letter): the open conversation, else
+ * the newest closed one, which stays closed, else one that is closed from the start.
+ */
+export async function quietConversation(applying: Applying, inbox: Inbox, identity: Identity): Promise<ConversationChange> {
+  const open = applying.changes.get(identity.id)
+  if (open) return open
+  const kept = applying.changes.get(`quiet:${identity.id}`)
+  if (kept) return kept
+  const newest = await applying.em.findOne(
+    Conversation,
+    { identityId: identity.id },
+    { orderBy: { createdAt: 'desc', id: 'desc' }, fields: ['id'], disableIdentityMap: true },
+  )
+  const before = newest && (await changeOf(applying, newest.id))
+  if (before) return before
+  const change = applying.open(inbox, identity)
+  const { conversation, at } = change
+  Object.assign(conversation, { status: 'closed', openIdentityId: null, closeReason: 'quiet', closedAt: at })
+  // Nobody was told that it opened: it never was.
+  change.events.length = 0
+  applying.changes.set(`quiet:${identity.id}`, change)
+  return change
+}
+
+/** Where a customer's message goes: the thread it was recognised for, the quiet place of a machine's letter, else the open conversation. */
+export async function conversationFor(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'message'>): Promise<ConversationChange> {
+  if (event.conversationId) {
+    const thread = await changeOf(applying, event.conversationId)
+    if (thread && thread.conversation.inboxId === inbox.id && thread.conversation.status !== 'closed') return thread
+  }
+  if (event.meta?.automatic) return quietConversation(applying, inbox, identity)
+  const change = applying.changes.get(identity.id) ?? applying.open(inbox, identity)
+  applying.changes.set(identity.id, change)
+  return change
+}
+
+/** What a stored message of an event brings with it: its files, those still to be fetched, and what it lets us send. */
+export async function attend(
+  applying: Applying,
+  inbox: Inbox,
+  identity: Identity,
+  event: EventOf<'message'> | EventOf<'echo'>,
+  { conversation, at }: ConversationChange,
+  message: Message,
+): Promise<void> {
+  const { em, hub } = applying
+  const bringers = [customerKey({ inboxId: inbox.id, externalId: event.from.externalId }), inboxKey(inbox.id)]
+  await claimFiles(em, event.parts, conversation.id, bringers, [event.meta?.rawFileId])
+  if (event.parts.some((part) => part.type === 'remote' && !part.failed)) {
+    await em.insert(RemoteFetch, { messageId: message.id, conversationId: conversation.id, inboxId: inbox.id, attempts: 0, dueAt: at, createdAt: at })
+    applying.after.push(() => hub.queue.hurry('fetch', message.id))
+  }
+  // A colleague in a thread gives no right to write to the one whose conversation it is.
+  if (event.kind === 'message' && event.grant)
+    await changeGrants(em, identity.id, conversation.identityId === identity.id ? conversation : undefined, (grants) =>
+      withGrant(grants, event.grant as NonNullable<typeof event.grant>, event.sentAt ?? at),
+    )
+}
+
+/** A message of ours by a name the platform has for it, or by the id we handed over. */
+export async function findSent(em: Em, inboxId: string, externalId: string): Promise<{ message: Message; name: MessageName | null } | undefined> {
+  const name = await em.findOne(MessageName, { inboxId, externalId }, { disableIdentityMap: true })
+  const message = name
+    ? await em.findOne(Message, { id: name.messageId }, { disableIdentityMap: true })
+    : ((await em.findOne(Message, { inboxId, externalId, direction: 'out' }, { disableIdentityMap: true })) ??
+      (externalId.length === newId().length ? await em.findOne(Message, { id: externalId, inboxId, direction: 'out' }, { disableIdentityMap: true }) : null))
+  return message ? { message, name } : undefined
+}
+
+/** Is a message to this customer being handed over now, its answer not here yet? What names it may be early. */
+export async function isSending(em: Em, identity: Identity): Promise<boolean> {
+  const [newest] = await em.find(
+    Conversation,
+    { identityId: identity.id },
+    { orderBy: { createdAt: 'desc', id: 'desc' }, limit: 1, fields: ['id'], disableIdentityMap: true },
+  )
+  return newest !== undefined && (await em.count(Outbound, { conversationId: newest.id, state: 'sending' })) > 0
+}
+
+/** The message as this batch has it: one that was added or touched already is not read anew. */
+export function ownCopy(change: ConversationChange, message: Message): Message {
+  return [...change.added, ...change.changed].find(({ id }) => id === message.id) ?? message
+}

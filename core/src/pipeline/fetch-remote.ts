@@ -1,0 +1,116 @@
+/**
+ * Files that a platform keeps for us: their message is safe already, here the bytes follow. Each try fetches what is
+ * still missing and puts it in place by a change of the conversation, so every screen sees it.
+ */
+import { type FetchedFile, SendError } from '../../sdk/channel.ts'
+import { HubError } from '../../sdk/errors.ts'
+import { type MessagePart, textOf } from '../../sdk/message-parts.ts'
+import { changeConversation } from '../domain/conversation/change.ts'
+import type { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
+import { partOf, storeFile } from '../domain/file/store-file.ts'
+import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import { Message, RemoteFetch } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+
+type Remote = Extract<MessagePart, { type: 'remote' }>
+
+const maxAttempts = 8
+const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 1_800_000)
+const fetchTimeoutMs = 60_000
+/** What a process that died had taken is due again after it. */
+const leaseMs = 5 * 60_000
+/** A channel that is switched off is looked at again this often; that is no try. */
+const pausedMs = 30_000
+
+const missing = (part: MessagePart): part is Remote => part.type === 'remote' && !part.failed
+
+/** Fetches what one message still misses, if it is due and nobody else does. */
+export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
+  const em = hub.em()
+  const now = new Date()
+  const row = await em.findOne(RemoteFetch, { messageId }, { disableIdentityMap: true })
+  if (!row || row.dueAt > now) return
+  const claimed = await em.nativeUpdate(
+    RemoteFetch,
+    { messageId, attempts: row.attempts, dueAt: row.dueAt },
+    { attempts: row.attempts + 1, dueAt: new Date(now.getTime() + leaseMs) },
+  )
+  if (claimed === 0) return
+  const attempt = row.attempts + 1
+  const inbox = await openInbox(hub, row.inboxId)
+  const adapter = inbox && hub.kernel.isRunning(inbox.channel) ? adapterOf(hub, inbox.channel) : undefined
+  if (inbox && !(inbox.enabled && adapter)) {
+    await em.nativeUpdate(RemoteFetch, { messageId }, { attempts: row.attempts, dueAt: new Date(Date.now() + pausedMs) })
+    return
+  }
+  const message = await em.findOne(Message, { id: messageId }, { disableIdentityMap: true })
+  const found = new Map<string, MessagePart>()
+  let again = false
+  let wait = backoffMs(attempt)
+  for (const part of message?.parts.filter(missing) ?? []) {
+    try {
+      if (!inbox || !adapter?.fetchFile) throw new SendError('no-fetch', { retry: false })
+      const fetched = await withTimeout(adapter.fetchFile(part.ref, inbox.forAdapter))
+      found.set(part.ref, await stored(hub, row.inboxId, part, fetched))
+    } catch (error) {
+      // A file that is too large or cannot be read will be so the next time.
+      const final = attempt >= maxAttempts || error instanceof HubError || (error instanceof SendError && error.retry === false)
+      hub.log.warn({ err: error, message: messageId, attempt, final }, 'a file could not be fetched')
+      if (final) found.set(part.ref, { ...part, failed: true })
+      else {
+        again = true
+        if (error instanceof SendError && error.retryAfterMs) wait = error.retryAfterMs
+      }
+    }
+  }
+  if (found.size > 0) await putInPlace(hub, row, found)
+  if (again) await em.nativeUpdate(RemoteFetch, { messageId }, { dueAt: new Date(Date.now() + wait) })
+  else await em.nativeDelete(RemoteFetch, { messageId })
+}
+
+async function stored(hub: Hub, inboxId: string, part: Remote, { bytes, name }: FetchedFile): Promise<MessagePart> {
+  const file = await storeFile(hub, { name: name ?? part.name ?? part.as, bytes, uploadedBy: inboxKey(inboxId), voice: part.as === 'audio' })
+  return partOf(file, { as: part.as })
+}
+
+async function putInPlace(hub: Hub, { messageId, conversationId, inboxId }: RemoteFetch, found: Map<string, MessagePart>): Promise<void> {
+  await changeConversation(hub, conversationId, async (change, em) => {
+    const message = await em.findOne(Message, { id: messageId }, { disableIdentityMap: true })
+    if (!message?.parts.some((part) => missing(part) && found.has(part.ref))) return false
+    message.parts = message.parts.map((part) => (missing(part) ? (found.get(part.ref) ?? part) : part))
+    message.text = textOf(message.parts)
+    await claimFiles(em, [...found.values()], conversationId, inboxKey(inboxId))
+    change.touch(message)
+    return true
+  })
+}
+
+function withTimeout<T>(work: Promise<T>): Promise<T> {
+  return Promise.race([work, new Promise<never>((_, reject) => setTimeout(() => reject(new SendError('timeout', { retry: true })), fetchTimeoutMs).unref())])
+}
+
+/** An agent asks again for files that were given up. Throws HUB_NOT_FOUND, HUB_CONFLICT when there are none. */
+export async function fetchAgain(hub: Hub, messageId: string, allowed: (conversation: Conversation) => boolean): Promise<Message> {
+  const found = await hub.em().findOne(Message, { id: messageId }, { disableIdentityMap: true })
+  if (!found) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
+  const { result } = await changeConversation(hub, found.conversationId, async (change, em) => {
+    if (!allowed(change.conversation)) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
+    const message = await em.findOneOrFail(Message, { id: messageId }, { disableIdentityMap: true })
+    if (message.recalledAt || !message.parts.some((part) => part.type === 'remote' && part.failed))
+      throw new HubError('HUB_CONFLICT', 'There is no file of this message to ask for again')
+    message.parts = message.parts.map((part) => (part.type === 'remote' ? { ...part, failed: false } : part))
+    change.touch(message)
+    await em.upsert(RemoteFetch, {
+      messageId,
+      conversationId: message.conversationId,
+      inboxId: message.inboxId,
+      attempts: 0,
+      dueAt: change.at,
+      createdAt: change.at,
+    })
+    return message
+  })
+  hub.queue.hurry('fetch', messageId)
+  return result as Message
+}

@@ -1,0 +1,27 @@
+/** Shows a platform's customer that an agent types. Platforms count such calls: one every few seconds at most, best effort. */
+import { Identity } from '../domain/contact/contact.entity.ts'
+import type { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import type { Hub } from '../hub.ts'
+
+const everyMs = 4_000
+const kept = 5_000
+const shown = new WeakMap<Hub, Map<string, number>>()
+
+export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status }: Conversation, active: boolean): void {
+  const adapter = adapterOf(hub, channel)
+  if (status === 'closed' || !adapter?.typing || !adapter.capabilities.typing) return
+  const times = shown.get(hub) ?? new Map<string, number>()
+  shown.set(hub, times)
+  const last = times.get(id)
+  // An end is told once, and only of what was begun.
+  if (active ? last !== undefined && Date.now() - last < everyMs : last === undefined) return
+  times.delete(id)
+  if (active) times.set(id, Date.now())
+  if (times.size > kept) times.delete(times.keys().next().value ?? '')
+  void (async () => {
+    const inbox = await openInbox(hub, inboxId)
+    const identity = await hub.em().findOne(Identity, { id: identityId }, { fields: ['externalId'], disableIdentityMap: true })
+    if (inbox?.enabled && identity) await adapter.typing?.(identity.externalId, active, inbox.forAdapter)
+  })().catch((error) => hub.log.debug({ err: error, channel }, 'typing could not be shown'))
+}

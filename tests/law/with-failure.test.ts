@@ -1,0 +1,180 @@
+/** `failure`, receipts and recalls by the platform's name of a message: on that message, on no other, told live. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
+
+let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefined> = async () => undefined
+let refuse: SendError | undefined
+const { manifest, platform } = mockChannel(
+  'letters',
+  { receipts: ['delivered', 'read'] },
+  {
+    send: (message) => send(message),
+    async recall({ externalId }) {
+      if (refuse) throw refuse
+      platform.recalled.push(externalId)
+    },
+  },
+)
+
+await onEveryProfile('failure', [found(manifest)], (world) => {
+  const read = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+  const status = (id: string, wanted: string) => eventually(async () => (await read(id)).status === wanted, wanted)
+  const bounce = (inbox: Inbox, who: string, messageExternalId: string, externalId = newId()) =>
+    world().hub.intake.accept(inbox.id, [
+      { kind: 'failure', externalId, from: { externalId: who }, messageExternalId, reason: '5.1.1', detail: 'User unknown' },
+    ])
+  async function conversation(who: string) {
+    send = async (message) => ({ externalId: `l-${message.id}` })
+    const inbox = await world().inbox('letters')
+    const agent = await world().person('小安', 'admin')
+    const [said] = await world().say(inbox, who, '请回信')
+    const reply = async (text: string) => {
+      const { body } = await world().reply(agent, said?.conversationId, text)
+      await status(body.id, 'sent')
+      return body as { id: string; seq: number }
+    }
+    return { inbox, agent, id: said?.conversationId as string, reply }
+  }
+
+  test('a bounce is shown on the message it is of; the same again is no news, and what is sent again is not touched by it', async () => {
+    const { inbox, agent, reply } = await conversation('a')
+    const one = await reply('第一封')
+    const two = await reply('第二封')
+    await bounce(inbox, 'a', `l-${one.id}`)
+    const failed = await read(one.id)
+    assert.deepEqual([failed.status, failed.failure, failed.failureText?.en], ['failed', '5.1.1', 'User unknown'])
+    assert.equal((await read(two.id)).status, 'sent')
+    send = async () => ({ externalId: 'second-try' })
+    assert.equal((await agent.call('POST', `/api/messages/${one.id}/resend`)).status, 200)
+    await status(one.id, 'sent')
+    const { rev } = await read(one.id)
+    await bounce(inbox, 'a', `l-${one.id}`)
+    assert.deepEqual([(await read(one.id)).status, (await read(one.id)).rev], ['sent', rev])
+    await bounce(inbox, 'a', 'second-try')
+    assert.equal((await read(one.id)).status, 'failed')
+  })
+
+  test('by the id that was handed over too; of another inbox, or of nothing we sent: nothing happens', async () => {
+    const { inbox, reply } = await conversation('b')
+    const one = await reply('在路上')
+    const other = await world().inbox('letters')
+    await bounce(other, 'b', `l-${one.id}`)
+    await bounce(inbox, 'b', 'never-sent')
+    assert.equal((await read(one.id)).status, 'sent')
+    await bounce(inbox, 'b', one.id)
+    assert.equal((await read(one.id)).status, 'failed')
+  })
+
+  test('a refusal that overtakes the answer waits for it', async () => {
+    const { inbox, agent, id } = await conversation('c')
+    const hold = Promise.withResolvers<{ externalId: string }>()
+    let asked = false
+    send = () => {
+      asked = true
+      return hold.promise
+    }
+    const { body } = await world().reply(agent, id, '稍等')
+    await eventually(() => asked, 'the send')
+    await bounce(inbox, 'c', 'quick')
+    hold.resolve({ externalId: 'quick' })
+    await eventually(async () => {
+      await world().hasten()
+      return (await read(body.id)).status === 'failed'
+    }, 'the failure')
+  })
+
+  test('receipts by the platform’s name move the marks forward, never back', async () => {
+    const { inbox, agent, id, reply } = await conversation('d')
+    const one = await reply('一')
+    const two = await reply('二')
+    const receipt = (messageExternalId: string, kind: 'delivered' | 'read') =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'receipt', externalId: newId(), from: { externalId: 'd' }, status: kind, messageExternalId }])
+    await receipt(`l-${two.id}`, 'delivered')
+    await receipt(`l-${one.id}`, 'read')
+    await receipt('of-nothing', 'read')
+    const { body } = await agent.call('GET', `/api/conversations/${id}`)
+    assert.deepEqual([body.customerDeliveredSeq, body.customerReadSeq], [two.seq, one.seq])
+  })
+
+  test('recalled in the platform’s own app, or by us through the adapter; what it refuses is not marked', async () => {
+    const { inbox, agent, reply } = await conversation('e')
+    const one = await reply('发错了')
+    await world().hub.intake.accept(inbox.id, [
+      { kind: 'recall', externalId: newId(), from: { externalId: 'e' }, messageExternalId: `l-${one.id}`, by: 'agent' },
+    ])
+    assert.ok((await read(one.id)).recalledAt)
+    const two = await reply('又错了')
+    refuse = new SendError('too-late', { retry: false, sentence: { zh: '超过两分钟，平台不再允许撤回', en: 'Too late for the platform' } })
+    const refused = await agent.call('POST', `/api/messages/${two.id}/recall`)
+    assert.deepEqual([refused.status, refused.body.code, refused.body.details.reason], [409, 'HUB_MESSAGE_NOT_RECALLABLE', 'platform'])
+    assert.equal((await read(two.id)).recalledAt ?? null, null)
+    refuse = undefined
+    assert.equal((await (await world().person('小白', 'admin')).call('POST', `/api/messages/${two.id}/recall`)).status, 403)
+    assert.equal((await agent.call('POST', `/api/messages/${two.id}/recall`)).status, 200)
+    assert.deepEqual(platform.recalled.splice(0), [`l-${two.id}`])
+  })
+
+  test('one customer’s recall takes back nothing of another’s', async () => {
+    const { inbox, reply } = await conversation('f')
+    const one = await reply('给甲的')
+    await world().say(inbox, 'g', '我是乙')
+    await world().hub.intake.accept(inbox.id, [
+      { kind: 'recall', externalId: newId(), from: { externalId: 'g' }, messageExternalId: `l-${one.id}`, by: 'agent' },
+    ])
+    assert.equal((await read(one.id)).recalledAt ?? null, null)
+  })
+
+  test('a message of several platform messages goes on where it stopped, and answers to each of its names', async () => {
+    const { inbox, agent, id } = await conversation('h')
+    const sent: string[] = []
+    let breakAt = 2
+    send = async (message) => {
+      const words = ['甲', '乙', '丙']
+      for (let i = message.done; i < words.length; i++) {
+        if (i === breakAt) {
+          breakAt = -1
+          throw new SendError('busy', { retry: true, retryAfterMs: 1 })
+        }
+        sent.push(words[i] as string)
+        await message.progress(i + 1, `h-${i}`)
+      }
+      return { externalId: 'h-0' }
+    }
+    const { body } = await world().reply(agent, id, '甲乙丙')
+    await eventually(async () => {
+      await world().hasten()
+      return (await read(body.id)).status === 'sent'
+    }, 'the sending')
+    assert.deepEqual(sent, ['甲', '乙', '丙'])
+    assert.deepEqual([(await read(body.id)).externalId, (await read(body.id)).done], ['h-0', 3])
+    // Its echoes are all its own.
+    for (const i of [0, 1, 2])
+      await world().hub.intake.accept(inbox.id, [{ kind: 'echo', externalId: `h-${i}`, from: { externalId: 'h' }, parts: [{ type: 'text', text: '…' }] }])
+    assert.equal(await world().hub.em().count(Message, { conversationId: id, direction: 'out' }), 1)
+    // Interrupted with unknown fate, a person sends it again: only the rest goes.
+    sent.length = 0
+    let lost = true
+    send = async (message) => {
+      for (let i = message.done; i < 2; i++) {
+        sent.push(String(i))
+        if (i === 1 && lost) {
+          lost = false
+          throw new SendError('timeout', { retry: 'unknown' })
+        }
+        await message.progress(i + 1)
+      }
+      return undefined
+    }
+    const again = await world().reply(agent, id, '再来')
+    await status(again.body.id, 'uncertain')
+    await agent.call('POST', `/api/messages/${again.body.id}/resend`)
+    await status(again.body.id, 'sent')
+    assert.deepEqual(sent, ['0', '1', '1'])
+  })
+})

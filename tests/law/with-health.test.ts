@@ -1,0 +1,194 @@
+/** `ctx.health`, `probe`, a test message, `listen`, `typing`: an inbox says how it is, can be tried before it is saved, and is listened to by one process. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { io } from 'socket.io-client'
+import { type Accepted, type InboundEvent, SendError } from '../../core/sdk/channel.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
+
+const probed: unknown[] = []
+const typed: [string, boolean][] = []
+const intakes = new Map<string, { emit: (events: InboundEvent[]) => Promise<Accepted[]>; secret: unknown }>()
+let listening = 0
+const { manifest, platform } = mockChannel(
+  'radio',
+  { typing: true },
+  {
+    async probe(inbox) {
+      probed.push(inbox.settings)
+      if (inbox.settings.secret === 'broken') throw new Error('connect ECONNREFUSED 10.0.0.7:993')
+      const ok = inbox.settings.secret === 'right'
+      return [
+        { label: { zh: '连接服务器', en: 'Connect' }, ok: true },
+        {
+          label: { zh: '登录', en: 'Sign in' },
+          ok,
+          ...(ok ? {} : { detail: { zh: '密码不对，请使用授权码', en: 'Wrong password: use an authorisation code' } }),
+        },
+      ]
+    },
+    async typing(to, active) {
+      typed.push([to, active])
+    },
+    listen(inbox, emit) {
+      listening++
+      intakes.set(inbox.id, { emit, secret: inbox.settings.secret })
+      return () => {
+        listening--
+        intakes.delete(inbox.id)
+      }
+    },
+  },
+)
+const { manifest: mute } = mockChannel('mute')
+
+await onEveryProfile('health', [found(manifest), found(mute)], (world) => {
+  const ctx = (id = 'radio') => {
+    const plugin = world().hub.kernel.get(id)
+    assert.ok(plugin)
+    return plugin.ctx
+  }
+  const live = async (cookie: string) => {
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie } })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    return socket
+  }
+
+  test('what it says is kept and shown to admins; turning is told once, to those who manage inboxes', async () => {
+    const inbox = await world().inbox('radio')
+    const [admin, agent] = [await world().person('小安', 'admin'), await world().person('小白')]
+    const heard: { who: string; state: string; bad: boolean }[] = []
+    const sockets = await Promise.all([admin, agent].map(({ cookie }) => live(cookie)))
+    sockets.forEach((socket, i) => void socket.on('inbox.health', (data) => data.inboxId === inbox.id && heard.push({ who: i ? 'agent' : 'admin', ...data })))
+    const broken = {
+      state: 'unauthorised' as const,
+      error: { zh: '授权已失效', en: 'No longer authorised' },
+      remedy: { zh: '请重新授权', en: 'Authorise again' },
+      code: '10010',
+    }
+    await ctx().health(inbox.id, { state: 'connected', validUntil: new Date('2027-01-01T00:00:00Z') })
+    await Promise.all(Array.from({ length: 5 }, () => ctx().health(inbox.id, broken)))
+    await ctx().health(inbox.id, { state: 'connected' })
+    await eventually(() => heard.length === 3, 'the notices')
+    assert.deepEqual(
+      heard.map(({ who, state, bad }) => [who, state, bad]),
+      [
+        ['admin', 'connected', false],
+        ['admin', 'unauthorised', true],
+        ['admin', 'connected', false],
+      ],
+    )
+    await ctx().health(inbox.id, broken)
+    const mine = (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    assert.deepEqual([mine.state, mine.error.zh, mine.remedy.en, mine.code], ['unauthorised', '授权已失效', 'Authorise again', '10010'])
+    assert.equal((await agent.call('GET', '/api/inboxes/health')).status, 403)
+    await assert.rejects(ctx('mute').health(inbox.id, { state: 'broken' }), { code: 'HUB_NOT_FOUND' })
+    for (const socket of sockets) socket.disconnect()
+  })
+
+  test('last event in, last send and what waits are counted by the hub', async () => {
+    const inbox = await world().inbox('radio')
+    const admin = await world().person('小陈', 'admin')
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const fresh = await health()
+    assert.deepEqual([fresh.state, fresh.lastEventAt, fresh.lastSendAt, fresh.behind, fresh.oldestBehindAt], [null, null, null, 0, null])
+    const [said] = await world().say(inbox, 'a', '你好')
+    await world().reply(admin, said?.conversationId, '您好')
+    await eventually(async () => (await health()).lastEventAt && (await health()).lastSendAt, 'the signs of life')
+    platform.fail = () => new SendError('busy', { retry: true, retryAfterMs: 3_600_000 })
+    const before = Date.now()
+    await world().reply(admin, said?.conversationId, '还在吗')
+    const waiting = await health()
+    platform.fail = undefined
+    assert.equal(waiting.behind, 1)
+    assert.ok(Math.abs(Date.parse(waiting.oldestBehindAt) - before) < 60_000, waiting.oldestBehindAt)
+  })
+
+  test('a connection is tried as the form holds it: before it is saved, with the kept secrets where it is empty; nothing of them comes back', async () => {
+    const inbox = await world().inbox('radio', { secret: 'right' })
+    const admin = await world().person('小邓', 'admin')
+    const ok = ({ body }: { body: { steps: { ok: boolean }[] } }) => body.steps.map((step) => step.ok)
+    const url = `/api/inboxes/${inbox.id}/probe`
+    assert.deepEqual(ok(await admin.call('POST', url, {})), [true, true])
+    for (const secret of ['', true]) assert.deepEqual(ok(await admin.call('POST', url, { settings: { secret } })), [true, true])
+    const wrong = await admin.call('POST', url, { settings: { secret: 'wrong' } })
+    assert.deepEqual([ok(wrong), wrong.body.steps[1].detail.zh], [[true, false], '密码不对，请使用授权码'])
+    assert.deepEqual(ok(await admin.call('POST', '/api/inboxes/probe', { channel: 'radio', settings: { secret: 'right' } })), [true, true])
+    const thrown = await admin.call('POST', url, { settings: { secret: 'broken' } })
+    assert.deepEqual([thrown.status, ok(thrown)], [200, [false]])
+    assert.doesNotMatch(JSON.stringify(thrown.body), /ECONNREFUSED|10\.0\.0\.7|broken/)
+    // It was not saved.
+    assert.deepEqual(ok(await admin.call('POST', url, {})), [true, true])
+    assert.equal((await admin.call('POST', '/api/inboxes/probe', { channel: 'mute', settings: {} })).status, 404)
+    assert.equal((await admin.call('POST', '/api/inboxes/probe', { channel: 'radio', settings: { secret: 7 } })).status, 422)
+    const agent = await world().person('小方')
+    for (const path of [url, '/api/inboxes/probe']) assert.equal((await agent.call('POST', path, { channel: 'radio', settings: {} })).status, 403)
+  })
+
+  test('a test message goes to one address and is stored nowhere; what the platform says is a sentence', async () => {
+    const inbox = await world().inbox('radio')
+    const admin = await world().person('小高', 'admin')
+    const url = `/api/inboxes/${inbox.id}/test`
+    platform.sent.length = 0
+    assert.equal((await admin.call('POST', url, { text: '测试' })).status, 404)
+    assert.deepEqual((await admin.call('POST', url, { to: 'me', text: '测试' })).body.ok, true)
+    assert.deepEqual(
+      platform.sent.map(({ to }) => to),
+      ['me'],
+    )
+    platform.fail = () => new SendError('48001', { retry: false, sentence: { zh: '公众号没有客服接口权限', en: 'No permission' } })
+    const refused = (await admin.call('POST', url, { to: 'me', text: '测试' })).body
+    platform.fail = undefined
+    assert.deepEqual([refused.ok, refused.failure, refused.failureText.zh], [false, '48001', '公众号没有客服接口权限'])
+    assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id }), 0)
+    assert.equal((await (await world().person('小韩')).call('POST', url, { to: 'me', text: 'x' })).status, 403)
+  })
+
+  test('an intake is started once, hands over events, starts anew with new settings, and stops with its plugin or inbox', async () => {
+    const inbox = await world().inbox('radio', { secret: 'one' })
+    const admin = await world().person('小何', 'admin')
+    const intake = async (secret: string) =>
+      eventually(async () => {
+        await world().running.sweep()
+        const found = intakes.get(inbox.id)
+        return found?.secret === secret && found
+      }, `the intake with ${secret}`)
+    const { emit } = await intake('one')
+    const letter = (externalId: string): InboundEvent => ({ kind: 'message', externalId, from: { externalId: 'a' }, parts: [{ type: 'text', text: '你好' }] })
+    assert.equal((await emit([letter('l-1'), letter('l-2')])).length, 2)
+    assert.equal((await emit([letter('l-1')]))[0]?.duplicate, true)
+    const before = listening
+    await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { secret: 'two' } })
+    await intake('two')
+    assert.equal(listening, before)
+    // The old one still holds its door handle: it does not open any more.
+    await assert.rejects(emit([letter('l-3')]), { code: 'HUB_CONFLICT' })
+    await world().whileOff('radio', async () => {
+      await eventually(async () => {
+        await world().running.sweep()
+        return listening === 0
+      }, 'the end of all intakes')
+    })
+    await intake('two')
+    await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })
+    await eventually(async () => {
+      await world().running.sweep()
+      return !intakes.has(inbox.id)
+    }, 'the end of this intake')
+  })
+
+  test('an agent’s typing is shown, a few seconds apart, and its end once', async () => {
+    const inbox = await world().inbox('radio')
+    const agent = await world().person('小胡', 'admin')
+    const who = newId()
+    const [said] = await world().say(inbox, who, '在吗')
+    const socket = await live(agent.cookie)
+    for (const active of [true, true, true, false, false]) socket.emit('typing', { conversationId: said?.conversationId, active })
+    const mine = () => typed.filter(([to]) => to === who).map(([, active]) => active)
+    await eventually(() => mine().length === 2, 'the typing')
+    assert.deepEqual(mine(), [true, false])
+    socket.disconnect()
+  })
+})

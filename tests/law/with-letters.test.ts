@@ -1,0 +1,89 @@
+/** `meta`, `capabilities.letter`, `html` parts and `conversationId`: letters keep their headers, a machine's letter wakes nobody, a thread takes who was recognised. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { InboundEvent } from '../../core/sdk/channel.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
+
+type Letter = Extract<InboundEvent, { kind: 'message' }>
+const { manifest, platform } = mockChannel('post', { send: ['text', 'html'], letter: ['subject', 'to', 'cc', 'html'] })
+const { manifest: plain } = mockChannel('plain')
+
+await onEveryProfile('letters', [found(manifest), found(plain)], (world) => {
+  const write = async (inbox: Inbox, who: string, more: Partial<Letter> = {}) => {
+    const [accepted] = await world().hub.intake.accept(inbox.id, [
+      { kind: 'message', externalId: newId(), from: { externalId: who }, parts: [{ type: 'text', text: '您好' }], ...more },
+    ])
+    return accepted as { conversationId: string; messageId: string }
+  }
+  const row = (id: string) => world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+
+  test('headers travel both ways; the composer’s are checked, and a channel without them refuses them', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小安', 'admin')
+    const meta = { subject: '询价', from: { name: '李雷', address: 'lilei@example.com' }, to: [{ address: 'sales@example.cn' }], auth: { dmarc: 'pass' } }
+    const { conversationId } = await write(inbox, 'lilei@example.com', {
+      meta,
+      parts: [{ type: 'html', html: '<p>两百套<script>x</script></p>', text: '两百套', quoted: '> 旧话' }],
+    })
+    const [first] = (await agent.call('GET', `/api/conversations/${conversationId}/messages`)).body.items
+    assert.deepEqual(first.meta, meta)
+    const letter = { subject: 'Re: 询价', cc: [{ address: 'boss@example.cn' }] }
+    const { status, body } = await world().reply(agent, conversationId, '报价见附件', { meta: letter })
+    assert.equal(status, 201)
+    const sent = await eventually(() => platform.sent.find(({ id }) => id === body.id), 'the send')
+    assert.deepEqual([sent.meta, sent.agentName, sent.done], [letter, '小安', 0])
+    for (const bad of [{ subject: 'a\r\nBcc: x@y.z' }, { to: [{ address: 'no address' }] }, { cc: [{ address: 'a@b', name: 'x\ny' }] }])
+      assert.deepEqual([(await world().reply(agent, conversationId, 'x', { meta: bad })).status], [400], JSON.stringify(bad))
+    const other = await world().inbox('plain')
+    const [said] = await world().say(other, 'a', '你好')
+    assert.deepEqual((await world().reply(agent, said?.conversationId, 'x', { meta: { subject: 'y' } })).body.code, 'HUB_MESSAGE_REFUSED')
+  })
+
+  test('a machine’s letter is kept without raising or reopening anything', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小白', 'admin')
+    const automatic = { meta: { subject: '自动回复', automatic: true } }
+    const first = await write(inbox, 'robot', automatic)
+    assert.equal((await row(first.conversationId)).status, 'closed')
+    const real = await write(inbox, 'robot')
+    assert.notEqual(real.conversationId, first.conversationId)
+    const before = await row(real.conversationId)
+    assert.equal((await write(inbox, 'robot', automatic)).conversationId, real.conversationId)
+    const after = await row(real.conversationId)
+    assert.deepEqual([after.unread, after.lastCustomerAt], [before.unread, before.lastCustomerAt])
+    assert.equal(after.lastSeq, before.lastSeq + 1)
+    await agent.call('POST', `/api/conversations/${real.conversationId}/close`)
+    assert.equal((await write(inbox, 'robot', automatic)).conversationId, real.conversationId)
+    assert.equal((await row(real.conversationId)).status, 'closed')
+  })
+
+  test('a recognised thread takes a second person, only while it is open and of the same inbox', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小陈', 'admin')
+    const { conversationId } = await write(inbox, 'lilei')
+    assert.equal((await write(inbox, 'hanmeimei', { conversationId })).conversationId, conversationId)
+    // Their own next word, in no thread, is a conversation of their own.
+    assert.notEqual((await write(inbox, 'hanmeimei')).conversationId, conversationId)
+    const elsewhere = await world().inbox('post')
+    assert.notEqual((await write(elsewhere, 'hanmeimei', { conversationId })).conversationId, conversationId)
+    assert.notEqual((await write(inbox, 'jim', { conversationId: newId() })).conversationId, conversationId)
+    await agent.call('POST', `/api/conversations/${conversationId}/close`)
+    assert.notEqual((await write(inbox, 'kate', { conversationId })).conversationId, conversationId)
+  })
+
+  test('a raw letter’s file becomes the conversation’s', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小邓', 'admin')
+    const raw = await world()
+      .hub.kernel.get('post')
+      ?.ctx.storeFile(inbox.id, { name: '原信.eml', bytes: Buffer.from('From: a') })
+    assert.ok(raw?.type === 'file')
+    await write(inbox, 'a', { meta: { rawFileId: raw.fileId } })
+    assert.equal((await agent.call('GET', `/api/files/${raw.fileId}`)).status, 200)
+    assert.equal((await (await world().person('外人')).call('GET', `/api/files/${raw.fileId}`)).status, 404)
+  })
+})

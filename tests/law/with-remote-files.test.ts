@@ -1,0 +1,170 @@
+/** `remote` parts and `fetchFile`, `ctx.storeFile`, `ctx.file`: bytes follow their message, and what a channel takes in or sends on is its own. */
+import assert from 'node:assert/strict'
+import { text as textFrom } from 'node:stream/consumers'
+import { test } from 'node:test'
+import sharp from 'sharp'
+import { io } from 'socket.io-client'
+import { type FetchedFile, SendError } from '../../core/sdk/channel.ts'
+import type { MessagePart } from '../../core/sdk/message-parts.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message, RemoteFetch } from '../../core/src/domain/message/message.entity.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
+
+const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: '#c33' } })
+  .png()
+  .toBuffer()
+/** What the platform says to each reference; asked how often. */
+const files = new Map<string, () => FetchedFile>()
+const asked: string[] = []
+const { manifest } = mockChannel(
+  'camera',
+  {},
+  {
+    async fetchFile(ref) {
+      asked.push(ref)
+      const file = files.get(ref)
+      if (!file) throw new SendError('expired', { retry: false })
+      return file()
+    },
+  },
+)
+const { manifest: stranger } = mockChannel('stranger')
+const { manifest: blind } = mockChannel('blind')
+
+await onEveryProfile('remote files', [found(manifest), found(stranger), found(blind)], (world) => {
+  const send = async (inbox: Inbox, parts: MessagePart[], who = newId()) => {
+    const [accepted] = await world().hub.intake.accept(inbox.id, [{ kind: 'message', externalId: newId(), from: { externalId: who }, parts }])
+    return accepted as { messageId: string; conversationId: string }
+  }
+  const partsOf = async (id: string) => (await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })).parts
+  const settled = (id: string) =>
+    eventually(async () => {
+      await world().hasten()
+      return (await world().hub.em().count(RemoteFetch, { messageId: id })) === 0
+    }, 'the end of the fetching')
+
+  test('the message is there at once, the picture follows in its place, screens are told, and the reference never leaves', async () => {
+    const hold = Promise.withResolvers<FetchedFile>()
+    files.set('secret-ref', () => hold.promise as unknown as FetchedFile)
+    const inbox = await world().inbox('camera')
+    const agent = await world().person('小安', 'admin')
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: agent.cookie } })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    const pushes: { messages: { parts: MessagePart[] }[] }[] = []
+    socket.on('conversation', (push) => pushes.push(push))
+    const { messageId, conversationId } = await send(inbox, [
+      { type: 'text', text: '看图' },
+      { type: 'remote', as: 'image', ref: 'secret-ref' },
+    ])
+    const thread = async () => (await agent.call('GET', `/api/conversations/${conversationId}/messages`)).body
+    const before = await thread()
+    assert.deepEqual(before.items[0].parts[1], { type: 'remote', as: 'image', ref: '' })
+    hold.resolve({ bytes: picture, name: '照片.png' })
+    await settled(messageId)
+    const [, image] = await partsOf(messageId)
+    assert.ok(image?.type === 'image')
+    assert.deepEqual([image.mime, image.width, image.height, image.name], ['image/png', 40, 30, '照片.png'])
+    const after = await thread()
+    assert.ok(after.rev > before.rev)
+    await eventually(() => pushes.some(({ messages }) => messages.some(({ parts }) => parts[1]?.type === 'image')), 'the push')
+    assert.doesNotMatch(JSON.stringify([before, after, pushes]), /secret-ref/)
+    assert.equal(
+      (await fetch(`${world().url}/api/files/${image.fileId}/thumbnail`, { headers: { cookie: agent.cookie } })).headers.get('content-type'),
+      'image/webp',
+    )
+    assert.equal((await (await world().person('外人')).call('GET', `/api/files/${image.fileId}`)).status, 404)
+    socket.disconnect()
+  })
+
+  test('a failing fetch is tried again and succeeds; its message is changed once', async () => {
+    asked.length = 0
+    let failures = 2
+    files.set('flaky', () => {
+      if (failures-- > 0) throw new SendError('busy', { retry: true })
+      return { bytes: Buffer.from('%PDF-1.4 报价') }
+    })
+    const { messageId } = await send(await world().inbox('camera'), [{ type: 'remote', as: 'file', ref: 'flaky', name: '报价单.pdf' }])
+    await settled(messageId)
+    const [part] = await partsOf(messageId)
+    assert.deepEqual([part?.type, part?.type === 'file' && part.name], ['file', '报价单.pdf'])
+    assert.equal(asked.filter((ref) => ref === 'flaky').length, 3)
+  })
+
+  test('what cannot be had is marked failed; an agent who may reply asks again, others are told nothing', async () => {
+    const inbox = await world().inbox('camera')
+    const agent = await world().person('小白', 'admin')
+    files.delete('late')
+    const { messageId } = await send(inbox, [{ type: 'remote', as: 'file', ref: 'late' }])
+    await settled(messageId)
+    assert.deepEqual(await partsOf(messageId), [{ type: 'remote', as: 'file', ref: 'late', failed: true }])
+    files.set('late', () => ({ bytes: Buffer.from('hello'), name: 'a.txt' }))
+    assert.equal((await (await world().person('外人')).call('POST', `/api/messages/${messageId}/fetch`)).status, 404)
+    assert.equal((await agent.call('POST', `/api/messages/${messageId}/fetch`)).status, 200)
+    await settled(messageId)
+    assert.equal((await partsOf(messageId))[0]?.type, 'file')
+    assert.equal((await agent.call('POST', `/api/messages/${messageId}/fetch`)).status, 409)
+  })
+
+  test('two parts, one lost: the other is here', async () => {
+    files.set('one', () => ({ bytes: picture }))
+    const { messageId } = await send(await world().inbox('camera'), [
+      { type: 'remote', as: 'image', ref: 'one' },
+      { type: 'remote', as: 'image', ref: 'gone' },
+    ])
+    await settled(messageId)
+    assert.deepEqual(
+      (await partsOf(messageId)).map((part) => [part.type, part.type === 'remote' && part.failed]),
+      [
+        ['image', false],
+        ['remote', true],
+      ],
+    )
+  })
+
+  test('bytes that are no picture, or too many, fail without being asked for again', async () => {
+    asked.length = 0
+    files.set('huge', () => ({ bytes: Buffer.alloc(20 * 1024 * 1024 + 1) }))
+    const { messageId } = await send(await world().inbox('camera'), [{ type: 'remote', as: 'file', ref: 'huge' }])
+    await settled(messageId)
+    assert.equal(asked.filter((ref) => ref === 'huge').length, 1)
+    const [part] = await partsOf(messageId)
+    assert.ok(part?.type === 'remote' && part.failed)
+  })
+
+  test('off: it waits without using up tries; a channel without `fetchFile` fails at once', async () => {
+    files.set('patient', () => ({ bytes: Buffer.from('x'), name: 'x.txt' }))
+    const inbox = await world().inbox('camera')
+    const nothing = await send(await world().inbox('blind'), [{ type: 'remote', as: 'file', ref: 'patient' }])
+    await settled(nothing.messageId)
+    const [lost] = await partsOf(nothing.messageId)
+    assert.ok(lost?.type === 'remote' && lost.failed)
+    const em = world().hub.em()
+    const { messageId } = await send(inbox, [{ type: 'remote', as: 'file', ref: 'patient' }])
+    await settled(messageId)
+    await world().whileOff('camera', async () => {
+      await em.insert(RemoteFetch, { messageId, conversationId: newId(), inboxId: inbox.id, attempts: 0, dueAt: new Date(), createdAt: new Date() })
+      await world().running.sweep()
+      await eventually(async () => (await em.findOneOrFail(RemoteFetch, { messageId }, { disableIdentityMap: true })).dueAt > new Date(), 'the pause')
+      assert.equal((await em.findOneOrFail(RemoteFetch, { messageId }, { disableIdentityMap: true })).attempts, 0)
+    })
+    await em.nativeDelete(RemoteFetch, { messageId })
+  })
+
+  test('a channel takes bytes in for its inbox, and reads the files of its own conversations only', async () => {
+    const inbox = await world().inbox('camera')
+    const ctx = world().hub.kernel.get('camera')?.ctx
+    const other = world().hub.kernel.get('stranger')?.ctx
+    assert.ok(ctx && other)
+    const part = await ctx.storeFile(inbox.id, { name: '说明.txt', bytes: Buffer.from('使用说明') })
+    assert.ok(part.type === 'file')
+    await assert.rejects(other.storeFile(inbox.id, { name: 'x', bytes: Buffer.from('x') }), { code: 'HUB_NOT_FOUND' })
+    await assert.rejects(ctx.storeFile(inbox.id, { name: 'x', bytes: Buffer.alloc(0) }), { code: 'HUB_REQUEST_INVALID' })
+    await send(inbox, [part])
+    assert.equal(await textFrom((await (await ctx.file(part.fileId))?.open()) as never), '使用说明')
+    assert.equal(await other.file(part.fileId), undefined)
+    // Another inbox's file cannot be put into this one's message.
+    await assert.rejects(send(await world().inbox('camera'), [part]), { code: 'HUB_NOT_FOUND' })
+  })
+})

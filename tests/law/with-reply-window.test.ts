@@ -1,0 +1,138 @@
+/** `grant` and `capabilities.replyWindow`: what may be sent is what events granted, counted when it is stored, told live. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ReplyGrant, SendError } from '../../core/sdk/channel.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
+
+const { manifest, platform } = mockChannel('window', { replyWindow: true })
+const hour = 3_600_000
+
+await onEveryProfile('reply window', [found(manifest)], (world) => {
+  const ask = (inbox: Inbox, who: string, grant?: ReplyGrant, sentAt = new Date()) =>
+    world().hub.intake.accept(inbox.id, [
+      { kind: 'message', externalId: newId(), from: { externalId: who }, parts: [{ type: 'text', text: '你好' }], sentAt, ...(grant ? { grant } : {}) },
+    ])
+  const left = async (agent: Person, id: string | undefined) => {
+    const { body } = await agent.call('GET', `/api/conversations/${id}`)
+    return [body.replyLeft, body.replyUntil && Date.parse(body.replyUntil)]
+  }
+  const told = (answer: { status: number; body: { code?: string; details?: { reason?: string } } }) => [
+    answer.status,
+    answer.body.code,
+    answer.body.details?.reason,
+  ]
+
+  test('nothing granted: refused with a code, but a note among colleagues is free', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小安', 'admin')
+    const [said] = await ask(inbox, 'a')
+    assert.deepEqual(told(await world().reply(agent, said?.conversationId, '在')), [409, 'HUB_REPLY_WINDOW', 'time'])
+    assert.equal((await world().reply(agent, said?.conversationId, '他没有开窗口', { note: true })).status, 201)
+    assert.deepEqual(await left(agent, said?.conversationId), [null, null])
+  })
+
+  test('a count is used up, a new grant of the same name fills it again, and the wire says how many and until when', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小白', 'admin')
+    const at = new Date(Date.now() - 60_000)
+    const grant = { name: 'message', count: 2, ms: hour }
+    const [said] = await ask(inbox, 'b', grant, at)
+    const id = said?.conversationId
+    assert.deepEqual(await left(agent, id), [2, at.getTime() + hour])
+    for (const text of ['一', '二']) assert.equal((await world().reply(agent, id, text)).status, 201)
+    assert.deepEqual(await left(agent, id), [0, at.getTime() + hour])
+    assert.deepEqual(told(await world().reply(agent, id, '三')), [409, 'HUB_REPLY_WINDOW', 'count'])
+    await ask(inbox, 'b', grant)
+    assert.equal((await left(agent, id))[0], 2)
+    // An older event that comes late takes nothing away from the newer grant.
+    assert.equal((await world().reply(agent, id, '四')).status, 201)
+    await ask(inbox, 'b', grant, new Date(at.getTime() - 1_000))
+    assert.equal((await left(agent, id))[0], 1)
+  })
+
+  test('grants lie beside each other, the one that ends first is used first; one without a count has none', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小陈', 'admin')
+    const [said] = await ask(inbox, 'c', { name: 'message', count: 1, ms: 2 * hour })
+    await world().hub.intake.accept(inbox.id, [
+      {
+        kind: 'activity',
+        externalId: newId(),
+        from: { externalId: 'c' },
+        name: 'menu',
+        label: { zh: '点了菜单', en: 'Tapped a menu' },
+        grant: { name: 'menu', count: 1, ms: hour },
+      },
+    ])
+    assert.equal((await left(agent, said?.conversationId))[0], 2)
+    await world().reply(agent, said?.conversationId, '一')
+    const { replyGrants } = (await agent.call('GET', `/api/conversations/${said?.conversationId}`)).body
+    assert.deepEqual(
+      replyGrants.map((grant: { left: number }) => grant.left),
+      [0, 1],
+    )
+    await ask(inbox, 'c', { name: 'paid', ms: hour })
+    assert.equal((await left(agent, said?.conversationId))[0], null)
+  })
+
+  test('a grant that has ended lets nothing through, and it carries over to the customer’s next conversation while it lasts', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小邓', 'admin')
+    const [old] = await ask(inbox, 'd', { name: 'message', count: 5, ms: hour }, new Date(Date.now() - 2 * hour))
+    assert.deepEqual(told(await world().reply(agent, old?.conversationId, '在')), [409, 'HUB_REPLY_WINDOW', 'time'])
+    await ask(inbox, 'd', { name: 'message', count: 5, ms: hour })
+    await agent.call('POST', `/api/conversations/${old?.conversationId}/close`)
+    const [next] = await ask(inbox, 'd')
+    assert.equal((await left(agent, next?.conversationId))[0], 5)
+  })
+
+  test('ten at once with three left: three are taken', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小方', 'admin')
+    const [said] = await ask(inbox, 'e', { name: 'message', count: 3, ms: hour })
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => world().reply(agent, said?.conversationId, `第${i}句`)))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 201, 201, 409, 409, 409, 409, 409, 409, 409])
+  })
+
+  test('what the platform never took is given back; what it may have taken is not', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小高', 'admin')
+    for (const [who, retry, after] of [
+      ['f', false, 2],
+      ['g', 'unknown', 1],
+    ] as const) {
+      platform.fail = () => new SendError('no', { retry })
+      const [said] = await ask(inbox, who, { name: 'message', count: 2, ms: hour })
+      const { body } = await world().reply(agent, said?.conversationId, '在')
+      await eventually(
+        async () => ['failed', 'uncertain'].includes((await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })).status),
+        'its fate',
+      )
+      assert.equal((await left(agent, said?.conversationId))[0], after)
+      platform.fail = undefined
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+      assert.equal((await left(agent, said?.conversationId))[0], after - 1)
+    }
+  })
+
+  test('the platform says it is shut: whatever was counted ends', async () => {
+    platform.fail = () => new SendError('45015', { retry: false, windowShut: true, sentence: { zh: '客户已取消关注', en: 'They no longer follow' } })
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小韩', 'admin')
+    const [said] = await ask(inbox, 'h', { name: 'message', count: 5, ms: hour })
+    const { body } = await world().reply(agent, said?.conversationId, '在')
+    const failed = await eventually(async () => {
+      const { items } = (await agent.call('GET', `/api/conversations/${said?.conversationId}/messages`)).body
+      const message = items.find((m: { id: string }) => m.id === body.id)
+      return message.status === 'failed' && message
+    }, 'the failure')
+    platform.fail = undefined
+    assert.deepEqual([failed.failure, failed.failureText.zh], ['45015', '客户已取消关注'])
+    assert.deepEqual(await left(agent, said?.conversationId), [0, null])
+    assert.deepEqual(told(await agent.call('POST', `/api/messages/${body.id}/resend`)), [409, 'HUB_REPLY_WINDOW', 'time'])
+  })
+})
