@@ -1,7 +1,7 @@
 /**
  * npm test: everything there is, on every profile this machine has, and the browser. What cannot run is said loudly;
  * with TEST_REQUIRE=all (as in CI) it is a failure instead.
- *   --only unit|server|law|e2e|chaos   a part of it
+ *   --only unit|server|law|channels|e2e|chaos   a part of it
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -33,7 +33,7 @@ function step(name: string, args: string[]): void {
 const files = async (pattern: string) => (await Array.fromAsync(glob(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }))).sort()
 
 try {
-  const suites = { unit: ['core/**/*.test.ts', 'plugins/**/*.test.ts'], server: ['tests/server/*.test.ts'], law: ['tests/law/*.test.ts'] }
+  const suites = { unit: ['core/**/*.test.ts', 'plugins/**/*.test.ts'], server: ['tests/server/*.test.ts'], law: ['tests/law/*.test.ts'], channels: ['tests/channels/*.test.ts'] }
   for (const [name, patterns] of Object.entries(suites)) {
     if (only && only !== name) continue
     const found = (await Promise.all(patterns.map(files))).flat()

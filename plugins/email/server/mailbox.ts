@@ -13,14 +13,14 @@ import { explainFault } from './faults.ts'
 import { parseHeaders, parseMessageIds } from './headers.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow, Progress } from './letter.entity.ts'
-import { type Emit, takeLetter } from './take-letter.ts'
+import { type Emit, takeLetter, waiting } from './take-letter.ts'
 import { messageKey } from './thread.ts'
 
 /** Larger ones are taken in with their head only: the mailbox keeps them. */
 const maxLetterBytes = 30 * 1024 * 1024
 const oversizedHead = 256 * 1024
-/** After so many failures of the same letter it is told to the hub as unreadable, so that those behind it come through. */
-const maxAttempts = 5
+/** After so many failures of the same letter (about half an hour, a storage may be down) it is told to the hub as unreadable, so that those behind it come through. */
+const maxAttempts = 12
 const backoffMs = (failures: number) => Math.min(1_000 * 2 ** Math.min(failures, 9), 300_000)
 
 export interface MailboxWatch {
@@ -199,13 +199,13 @@ async function takeOne(
   const oversized = (head.size ?? 0) > maxLetterBytes
   // `source` is BODY.PEEK[]: the letter stays unread.
   const fetched = await client.fetchOne(String(uid), { uid: true, source: oversized ? { start: 0, maxLength: oversizedHead } : true }, { uid: true })
-  if (!fetched || !fetched.source) return save(ctx, progress, { lastUid: uid, attempts: 0 })
+  if (!fetched || fetched.source === undefined) return save(ctx, progress, { lastUid: uid, attempts: 0 })
   const receivedAt = head.internalDate ? new Date(head.internalDate) : new Date()
   try {
     await takeLetter(ctx, inbox, fetched.source, receivedAt, emit)
   } catch (error) {
-    // The hub is at fault, not the letter: it waits, and those behind it.
-    if (error instanceof HubError && error.code === 'HUB_CHANNEL_DISABLED') throw error
+    // The inbox is off or another process's: the letter waits, and those behind it.
+    if (error instanceof HubError && waiting.has(error.code)) throw error
     const attempts = progress.attempts + 1
     if (attempts < maxAttempts) {
       await save(ctx, progress, { attempts })

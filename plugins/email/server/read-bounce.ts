@@ -25,7 +25,7 @@ export function readBounce(letter: Letter): Bounce {
   // NetEase, QQ and old Exchange put the old head, or its id alone, into the text.
   for (const match of words.matchAll(/message-id\s{0,5}[:：]\s{0,5}(?:<|&lt;)([^<>&\s]{3,300})(?:>|&gt;)/gi)) originals.add(match[1] as string)
   for (const id of letter.answers) originals.add(id)
-  if (!report || report.type !== 'delivery-status')
+  if (report?.type !== 'delivery-status')
     return {
       action: /(?:延迟|延遲|delayed|will (?:retry|keep trying)|尚未投递|暂时)/i.test(letter.subject) ? 'delayed' : 'failed',
       recipient: firstAddress(letter.headers.raw('x-failed-recipients')) ?? recipientInWords(words),

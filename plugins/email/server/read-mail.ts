@@ -93,7 +93,10 @@ interface Body {
 
 function collect(part: MimePart, body: Body, related: boolean): void {
   if (part.type === 'multipart/report' && collectReport(part, body)) return
-  if (part.type === 'multipart/alternative' && part.children.length > 0) return collectAlternative(part, body, related)
+  if (part.type === 'multipart/alternative' && part.children.length > 0) {
+    collectAlternative(part, body, related)
+    return
+  }
   if (part.children.length > 0) {
     for (const child of part.children) collect(child, body, related || part.type === 'multipart/related')
     return
@@ -168,7 +171,10 @@ const extensions: Record<string, string> = {
 }
 
 function addFile(part: MimePart, body: Body, related: boolean): void {
-  if (body.files.length >= maxFiles) return void body.exceeded.add('files')
+  if (body.files.length >= maxFiles) {
+    body.exceeded.add('files')
+    return
+  }
   const bytes = decodeBody(part)
   if (bytes.length === 0) return
   const subject = part.type === 'message/rfc822' ? parseMime(bytes).root.headers.text('subject') : ''

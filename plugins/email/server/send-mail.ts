@@ -22,7 +22,8 @@ const maxLetterBytes = 25 * 1024 * 1024
 export async function sendMail(ctx: PluginContext, message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId: string }> {
   const mailbox = mailboxOf(inbox)
   const em = ctx.em()
-  const messageId = makeMessageId((text) => ctx.sign(text), message.conversationId, message.id, mailbox.address.split('@')[1] || 'localhost')
+  const returned = await em.count(LetterRow, { conversationId: message.conversationId, hubMessageId: message.id, state: 'returned' })
+  const messageId = makeMessageId((text) => ctx.sign(text), message.conversationId, message.id, mailbox.address.split('@')[1] || 'localhost', returned)
   const before = await em.findOne(LetterRow, { id: letterId(inbox.id, messageId) }, { disableIdentityMap: true })
   // A crash after the answer came and before the hub heard of it.
   if (before?.state === 'sent') return { externalId: messageId }

@@ -11,7 +11,7 @@ import { classifyLetter } from './classify.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { type Bounce, readBounce } from './read-bounce.ts'
-import { type Letter, type LetterFile, readMail } from './read-mail.ts'
+import { escapeHtml, type Letter, type LetterFile, readMail } from './read-mail.ts'
 import { sanitizeLetter, stripTags } from './sanitize-html.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { splitQuote } from './split-quote.ts'
@@ -123,12 +123,15 @@ async function takeMessage(
 
 const ours = (mailbox: Mailbox, sender: string): boolean => mailbox.own.has(sender)
 
+/** Not the letter's fault: the inbox is off, or another process has it now. It is there when they come back. */
+export const waiting: ReadonlySet<string> = new Set(['HUB_CHANNEL_DISABLED', 'HUB_CONFLICT', 'HUB_NOT_FOUND'])
+
 /** Undefined when the hub refuses it for good (a blocked sender, a hook); throws when it may be tried again. */
 async function hand(ctx: PluginContext, emit: Emit, event: InboundEvent): Promise<Accepted | undefined> {
   try {
     return (await emit([event]))[0]
   } catch (error) {
-    if (!(error instanceof HubError) || error.kind.retry || error.code === 'HUB_CHANNEL_DISABLED') throw error
+    if (!(error instanceof HubError) || error.kind.retry || waiting.has(error.code)) throw error
     ctx.log.info({ code: error.code }, 'the hub refused a letter')
     return undefined
   }
@@ -203,9 +206,8 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
   return parts
 }
 
-const escape = (text: string): string => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
 function plainHtml(text: string, quoted: string): string {
-  const lines = (words: string) => escape(words).replace(/\n/g, '<br>')
+  const lines = (words: string) => escapeHtml(words).replace(/\n/g, '<br>')
   // Escaping may lengthen it beyond what the part holds; the words are in `text` whole.
   const html = `<div>${lines(text)}</div>${quoted ? `<details data-quoted><summary>···</summary><div>${lines(quoted)}</div></details>` : ''}`
   return html.length <= 500_000 ? html : `<div>${lines(cut(text, 60_000))}</div>`

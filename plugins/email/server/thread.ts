@@ -18,13 +18,16 @@ export const letterId = (inboxId: string, externalId: string): string => createH
 
 const stampOf = (sign: Sign, text: string): string => createHash('sha256').update(sign(text)).digest('hex').slice(0, 16)
 
-/** Always the same for a message of the hub: a second try is recognised by every server on the way. */
-export function makeMessageId(sign: Sign, conversationId: string, hubMessageId: string, domain: string): string {
-  return `c.${conversationId}.${hubMessageId}.${stampOf(sign, `id:${conversationId}.${hubMessageId}`)}@${domain}`
+/**
+ * Always the same for a message of the hub: a second try is recognised by every server on the way. Only a letter that came
+ * back and is sent anew gets another (`again`), or its next bounce could not be told from the first.
+ */
+export function makeMessageId(sign: Sign, conversationId: string, hubMessageId: string, domain: string, again = 0): string {
+  return `c.${conversationId}.${hubMessageId}.${stampOf(sign, `id:${conversationId}.${hubMessageId}`)}${again > 0 ? `.${again}` : ''}@${domain}`
 }
 
 export function readMessageId(sign: Sign, messageId: string): { conversationId: string; hubMessageId: string } | undefined {
-  const match = /^c\.([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-f]{16})@/i.exec(messageId)
+  const match = /^c\.([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-f]{16})(?:\.\d{1,3})?@/i.exec(messageId)
   if (!match) return undefined
   const [, conversationId, hubMessageId, stamp] = match.map((piece) => piece.toLowerCase()) as [string, string, string, string]
   return stamp === stampOf(sign, `id:${conversationId}.${hubMessageId}`) ? { conversationId, hubMessageId } : undefined

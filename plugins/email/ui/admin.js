@@ -59,5 +59,7 @@ const OAuth = {
 }
 
 export default {
-  slots: [{ slot: 'inbox.settings', id: 'oauth', title: { zh: 'OAuth 授权', en: 'OAuth authorisation' }, component: OAuth, permission: 'email.mailbox.authorise' }],
+  slots: [
+    { slot: 'inbox.settings', id: 'oauth', title: { zh: 'OAuth 授权', en: 'OAuth authorisation' }, component: OAuth, permission: 'email.mailbox.authorise' },
+  ],
 }
