@@ -33,7 +33,12 @@ function step(name: string, args: string[]): void {
 const files = async (pattern: string) => (await Array.fromAsync(glob(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }))).sort()
 
 try {
-  const suites = { unit: ['core/**/*.test.ts', 'plugins/**/*.test.ts'], server: ['tests/server/*.test.ts'], law: ['tests/law/*.test.ts'], channels: ['tests/channels/*.test.ts'] }
+  const suites = {
+    unit: ['core/**/*.test.ts', 'plugins/**/*.test.ts'],
+    server: ['tests/server/*.test.ts'],
+    law: ['tests/law/*.test.ts'],
+    channels: ['tests/channels/*.test.ts'],
+  }
   for (const [name, patterns] of Object.entries(suites)) {
     if (only && only !== name) continue
     const found = (await Promise.all(patterns.map(files))).flat()

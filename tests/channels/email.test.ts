@@ -9,7 +9,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import email from '../../plugins/email/plugin.ts'
-import { Progress } from '../../plugins/email/server/letter.entity.ts'
+import { LetterRow, Progress } from '../../plugins/email/server/letter.entity.ts'
 import { type Letter, readMail } from '../../plugins/email/server/read-mail.ts'
 import { type MailServers, startMailServers, whyNoMailServers } from '../support/mail-servers.ts'
 import { eventually, found, onEveryProfile, type Person, startWorld } from '../support/world.ts'
@@ -31,18 +31,13 @@ if (missing) {
     /** A mailbox of the shop with an inbox that listens. */
     async function shop(more: Record<string, unknown> = {}): Promise<{ inbox: Inbox; address: string }> {
       const address = `support${++count}-${newId()}@shop.test`
-      await servers.mailbox(address)
       const inbox = await world().inbox('email', servers.settings(address, more))
       await listening(inbox)
       return { inbox, address }
     }
     const listening = (inbox: Inbox) =>
       eventually(async () => (await world().hub.em().count(Progress, { inboxId: inbox.id })) > 0, `listening (${servers.log().slice(-2_000)})`)
-    async function customer(name: string): Promise<string> {
-      const address = `${name}-${newId()}@customer.test`
-      await servers.mailbox(address)
-      return address
-    }
+    const customer = (name: string): string => `${name}-${newId()}@customer.test`
     async function post(from: string, to: string, raw: string | Buffer, cc: string[] = []): Promise<void> {
       const transport = createTransport({ host: '127.0.0.1', port: servers.smtpPort, secure: false, ignoreTLS: true })
       await transport.sendMail({ envelope: { from, to: [to, ...cc] }, raw })
@@ -65,9 +60,9 @@ if (missing) {
     const messages = (inbox: Inbox) =>
       world()
         .hub.em()
-        .find(Message, { inboxId: inbox.id }, { orderBy: { createdAt: 'asc', seq: 'asc' }, disableIdentityMap: true })
+        .find(Message, { inboxId: inbox.id, direction: 'in' }, { orderBy: { createdAt: 'asc', seq: 'asc' }, disableIdentityMap: true })
     const incoming = (inbox: Inbox, text: string) =>
-      eventually(async () => (await messages(inbox)).find((message) => message.direction === 'in' && message.text.includes(text)), `“${text}” in the hub`)
+      eventually(async () => (await messages(inbox)).find((message) => message.text.includes(text)), `“${text}” in the hub`)
     const fate = (id: string, ...wanted: string[]) =>
       eventually(async () => {
         const row = await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
@@ -93,7 +88,7 @@ if (missing) {
 
     test('a letter comes, its answer arrives in the thread, and the answer to that lands in the same conversation', async () => {
       const { inbox, address } = await shop({ signature: '某某商城 客服部' })
-      const from = await customer('zhangsan')
+      const from = customer('zhangsan')
       const agent = await world().person('小安', 'admin')
       // As older Chinese clients write: GBK under the label gb2312.
       const gbk = Buffer.concat([
@@ -142,7 +137,7 @@ if (missing) {
 
     test('a colleague in copy joins the conversation; a stranger who knows an id does not', async () => {
       const { inbox, address } = await shop()
-      const [from, colleague, stranger] = [await customer('lilei'), await customer('hanmeimei'), await customer('mallory')]
+      const [from, colleague, stranger] = [customer('lilei'), customer('hanmeimei'), customer('mallory')]
       await post(from, address, letter(from, address, '合同', '请看附件里的合同', [`Cc: ${colleague}`, 'X-Mark: 1']))
       const first = await incoming(inbox, '请看附件里的合同')
       const id = `leaked-${newId()}@customer.test`
@@ -167,23 +162,26 @@ if (missing) {
       const agent = await world().person('小白', 'admin')
       // This mailbox does not exist: Postfix takes the answer and finds out later.
       const ghost = `ghost-${newId()}@customer.test`
-      await post(await customer('carrier'), address, letter(ghost, address, '退货', '我要退货'))
+      await post(customer('carrier'), address, letter(ghost, address, '退货', '我要退货'))
       const first = await incoming(inbox, '我要退货')
       const { body } = await world().reply(agent, first.conversationId, '请告知订单号')
       const failed = await fate(body.id, 'failed')
       assert.equal(failed.failure, 'recipient-unknown')
       assert.match(failed.failureText?.en ?? '', new RegExp(ghost))
-      assert.equal((await messages(inbox)).filter(({ direction }) => direction === 'in').length, 1)
-      await servers.mailbox(ghost)
+      assert.equal((await messages(inbox)).length, 1)
       assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
-      await fate(body.id, 'sent')
-      const answer = await arrived(ghost, 'Re: 退货')
-      assert.notEqual(answer.messageId, failed.externalId)
+      // The second letter has an id of its own, so that its coming back is news again.
+      const again = await eventually(async () => {
+        const row = await fate(body.id, 'sent', 'failed')
+        return row.rev > failed.rev && row.status === 'failed' && row
+      }, 'the second return')
+      assert.match(again.failureText?.en ?? '', /no such user here/)
+      assert.equal((await world().hub.em().find(LetterRow, { hubMessageId: body.id, state: 'returned' })).length, 2)
     })
 
     test('an automatic answer wakes nobody; our own letter coming back is no message', async () => {
       const { inbox, address } = await shop()
-      const from = await customer('holiday')
+      const from = customer('holiday')
       await post(from, address, letter(from, address, '自动回复：询价', '我在休假，下周一回复', ['Auto-Submitted: auto-replied']))
       const automatic = await incoming(inbox, '我在休假')
       assert.equal(automatic.meta?.automatic, true)
@@ -199,14 +197,14 @@ if (missing) {
       await post(from, address, letter(from, address, '后续', '最后一封'))
       await incoming(inbox, '最后一封')
       assert.deepEqual(
-        (await messages(inbox)).filter(({ direction }) => direction === 'in').map(({ text }) => text),
+        (await messages(inbox)).map(({ text }) => text),
         ['我在休假，下周一回复', '这次是我本人', '最后一封'],
       )
     })
 
     test('files and inline pictures come in and go out', async () => {
       const { inbox, address } = await shop()
-      const from = await customer('wangwu')
+      const from = customer('wangwu')
       const agent = await world().person('小邓', 'admin')
       const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
       const transport = createTransport({ host: '127.0.0.1', port: servers.smtpPort, secure: false, ignoreTLS: true })
@@ -233,11 +231,15 @@ if (missing) {
       )
       assert.equal(file.name, '报价单（二〇二四年第一季度最终版本）.txt')
       assert.equal((await agent.call('GET', `/api/files/${html.inline?.[0]?.fileId}`)).status, 200)
-      const { body } = await agent.call('POST', `/api/conversations/${first.conversationId}/messages`, {
+      const form = new FormData()
+      form.append('file', new Blob(['一百元']), '报价单（二〇二四年第一季度最终版本）.txt')
+      const uploaded = await (await fetch(`${world().url}/api/files`, { method: 'POST', body: form, headers: { cookie: agent.cookie } })).json()
+      const { status, body } = await agent.call('POST', `/api/conversations/${first.conversationId}/messages`, {
         clientId: newId(),
-        parts: [{ type: 'html', html: '<p>这是<b>新</b>报价<script>x</script></p>', text: '这是新报价' }, file],
+        parts: [{ type: 'html', html: '<p>这是<b>新</b>报价<script>x</script></p>', text: '这是新报价' }, uploaded],
         meta: { subject: '新报价' },
       })
+      assert.equal(status, 201, JSON.stringify(body))
       await fate(body.id, 'sent')
       const answer = await arrived(from, '新报价')
       assert.ok(answer.html?.includes('这是<b>新</b>报价') && !answer.html.includes('<script'))
@@ -249,8 +251,7 @@ if (missing) {
 
     test('a sender is verified by the mailbox’s own server only', async () => {
       const { inbox, address } = await shop()
-      await servers.mailbox('verified@customer.test')
-      const forger = await customer('forger')
+      const forger = customer('forger')
       await post('verified@customer.test', address, letter('verified@customer.test', address, '甲', '我是真的'))
       await post(
         forger,
@@ -265,17 +266,17 @@ if (missing) {
       const verified = async (who: string) =>
         (await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: who }, { disableIdentityMap: true })).verified
       assert.deepEqual([await verified('verified@customer.test'), await verified(forger)], [true, false])
-      assert.equal(forged.meta?.auth, undefined)
+      assert.deepEqual(forged.meta?.auth, { dmarc: 'none' })
     })
 
-    test('UIDVALIDITY changes: nothing comes twice, what is new comes', async () => {
+    test('UIDVALIDITY changes: nothing comes twice, what is new comes', async (t) => {
       const address = `folder-${newId()}@shop.test`
-      await servers.mailbox(address)
       const client = await servers.imap(address)
+      t.after(() => client.close())
       await client.mailboxCreate('Service')
       const inbox = await world().inbox('email', servers.settings(address, { folder: 'Service', pollSeconds: 5 }))
       await listening(inbox)
-      const from = await customer('liu')
+      const from = customer('liu')
       const old = [1, 2, 3].map((n) => letter(from, address, `第 ${n} 封`, `内容 ${n}`))
       for (const raw of old) await client.append('Service', raw)
       await incoming(inbox, '内容 3')
@@ -300,11 +301,10 @@ if (missing) {
 
     test('the line is cut in the middle of a letter: it comes once, whole', async () => {
       const address = `cut-${newId()}@shop.test`
-      await servers.mailbox(address)
       const line = await cuttable(servers.imapPort)
       const inbox = await world().inbox('email', servers.settings(address, { imapPort: line.port }))
       await listening(inbox)
-      const from = await customer('zhao')
+      const from = customer('zhao')
       line.cutAfter(200_000)
       const long = Array.from({ length: 20_000 }, (_, i) => `第 ${i} 行`).join('\n')
       await post(from, address, letter(from, address, '长信', `开头\n${long}\n结尾`))
@@ -318,7 +318,7 @@ if (missing) {
 
     test('killed between the hub’s yes and the saved number: the letter is not stored twice', async () => {
       const { inbox, address } = await shop({ pollSeconds: 5 })
-      const from = await customer('sun')
+      const from = customer('sun')
       await post(from, address, letter(from, address, '一', '只此一封'))
       await incoming(inbox, '只此一封')
       const em = world().hub.em()
@@ -340,9 +340,9 @@ if (missing) {
       const { address } = await shop()
       const probe = async (more: Record<string, unknown> = {}): Promise<{ label: { en: string }; ok: boolean; detail?: { zh: string; en: string } }[]> => {
         const inbox = await world().inbox('email', servers.settings(address, more))
-        const { status, body } = await admin.call('POST', '/api/channels/email/probe', { inboxId: inbox.id })
+        const { status, body } = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
         assert.equal(status, 200, JSON.stringify(body))
-        return body.steps ?? body.items ?? body
+        return body.steps
       }
       assert.deepEqual(
         (await probe()).filter((step) => !step.ok),
@@ -384,7 +384,7 @@ if (missing) {
             .log()
             .split('\n')
             .filter((line) => line.includes('imap-login') && line.includes('Login:') && line.includes(address)).length
-        const from = await customer('two')
+        const from = customer('two')
         await post(from, address, letter(from, address, '一', '谁来收'))
         await incoming(inbox, '谁来收')
         assert.equal(logins(), 1)

@@ -1,10 +1,11 @@
 /**
  * A mail provider for tests: Dovecot (IMAP, LMTP, SASL) and Postfix (SMTP, bounces) as throw-away instances with their own
- * configuration, ports and data; nothing of the system's own services is touched. They run where the programs are installed
+ * configuration, ports and data; nothing of the system's own services is touched. Every address of `shop.test` and
+ * `customer.test` has a mailbox, but those that begin with `ghost-`: their letters come back. They run where the programs are installed
  * and we are root (both change their user); the caller says loudly when they do not.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,8 +15,6 @@ export interface MailServers {
   imapPort: number
   smtpPort: number
   password: string
-  /** Makes a mailbox; its domain is `shop.test` or `customer.test`. */
-  mailbox(address: string): Promise<void>
   /** Settings of an inbox of the plugin on this provider. */
   settings(address: string, more?: Record<string, unknown>): Record<string, unknown>
   /** A customer's own connection. */
@@ -57,12 +56,11 @@ export async function startMailServers(): Promise<MailServers> {
   chmodSync(dir, 0o755)
   const [imapPort, lmtpPort, authPort, smtpPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
   const password = 'a-code-of-the-tests'
+  const refuser = await startRefuser()
   for (const name of ['run', 'state', 'mail', 'postfix', 'spool', 'data']) mkdirSync(join(dir, name))
   execFileSync('chown', ['nobody', join(dir, 'mail')])
   execFileSync('chown', ['postfix', join(dir, 'data')])
-  const users = join(dir, 'users')
-  writeFileSync(users, '')
-  chmodSync(users, 0o644)
+  writeFileSync(join(dir, 'postfix/transport'), `/^ghost-/ lmtp:inet:127.0.0.1:${refuser.port}\n`)
   writeFileSync(
     join(dir, 'dovecot.conf'),
     `
@@ -81,13 +79,12 @@ mail_uid = nobody
 mail_gid = nogroup
 mail_fsync = never
 passdb {
-  driver = passwd-file
-  args = scheme=plain username_format=%u ${users}
+  driver = static
+  args = password=${password}
 }
 userdb {
-  driver = passwd-file
-  args = username_format=%u ${users}
-  default_fields = uid=nobody gid=nogroup home=${dir}/mail/%u
+  driver = static
+  args = uid=nobody gid=nogroup home=${dir}/mail/%u allow_all_users=yes
 }
 namespace inbox {
   inbox = yes
@@ -133,12 +130,13 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 virtual_mailbox_domains = shop.test, customer.test
+transport_maps = regexp:${dir}/postfix/transport
 virtual_transport = lmtp:inet:127.0.0.1:${lmtpPort}
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:${authPort}
 smtpd_recipient_restrictions = permit_mynetworks, reject
-smtpd_sender_restrictions = check_sender_access inline:{ { verified@customer.test = PREPEND Authentication-Results: mx.shop.test; spf=pass; dkim=pass; dmarc=pass header.from=customer.test } }
+smtpd_sender_restrictions = check_sender_access inline:{ { verified@customer.test = PREPEND Authentication-Results: mx.shop.test; spf=pass; dkim=pass; dmarc=pass header.from=customer.test }, { customer.test = PREPEND Authentication-Results: mx.shop.test; dmarc=none } }
 smtpd_delay_reject = yes
 maillog_file_prefixes = ${dir}
 maillog_file = ${dir}/log.postfix
@@ -169,16 +167,10 @@ alias_database =
     }
     if (!up) throw new Error(`the mail servers do not start:\n${log()}`)
   }
-  const known = new Set<string>()
   return {
     imapPort,
     smtpPort,
     password,
-    async mailbox(address) {
-      if (known.has(address)) return
-      known.add(address)
-      appendFileSync(users, `${address}:${password}::::::\n`)
-    },
     settings: (address, more = {}) => ({
       provider: 'generic',
       address,
@@ -208,23 +200,37 @@ alias_database =
     },
     log,
     async stop() {
-      // Both answer a SIGTERM by ending their own children.
+      // Both end their own children when they are told to; who does not listen is ended.
+      spawnSync(programs.postfix, ['-c', join(dir, 'postfix'), 'stop'], { stdio: 'ignore', timeout: 10_000 })
       await Promise.all(
         children.map(
           (child) =>
             new Promise<void>((resolve) => {
-              if (child.exitCode !== null) return resolve()
+              if (child.exitCode !== null || child.signalCode !== null) return resolve()
               child.once('exit', () => resolve())
               child.kill('SIGTERM')
+              setTimeout(() => child.kill('SIGKILL'), 3_000).unref()
             }),
         ),
       )
-      try {
-        execFileSync(programs.postfix, ['-c', join(dir, 'postfix'), 'stop'], { stdio: 'ignore' })
-      } catch {
-        // It has stopped.
-      }
+      refuser.close()
       rmSync(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** The place behind Postfix that knows nobody: what it refuses was accepted before, so that it comes back as a letter. */
+async function startRefuser(): Promise<{ port: number; close(): void }> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.write('220 nobody.test LMTP\r\n')
+    socket.on('data', (chunk) => {
+      for (const line of chunk.toString('latin1').split('\r\n').filter(Boolean)) {
+        if (/^QUIT/i.test(line)) socket.end('221 2.0.0 Bye\r\n')
+        else socket.write(/^RCPT/i.test(line) ? '550 5.1.1 no such user here\r\n' : /^DATA/i.test(line) ? '503 5.5.1 no recipients\r\n' : '250 2.0.0 Ok\r\n')
+      }
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+  return { port: (server.address() as { port: number }).port, close: () => server.close() }
 }

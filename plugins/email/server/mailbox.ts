@@ -21,6 +21,8 @@ const maxLetterBytes = 30 * 1024 * 1024
 const oversizedHead = 256 * 1024
 /** After so many failures of the same letter (about half an hour, a storage may be down) it is told to the hub as unreadable, so that those behind it come through. */
 const maxAttempts = 12
+/** Its clock is not ours, and tells seconds only. */
+const clockSkewMs = 10 * 60_000
 const backoffMs = (failures: number) => Math.min(1_000 * 2 ** Math.min(failures, 9), 300_000)
 
 export interface MailboxWatch {
@@ -59,18 +61,17 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
         await sleep(wait * (0.75 + Math.random() / 2), undefined, { signal: ending.signal }).catch(() => undefined)
       }
     }
-    const open = client
-    client = undefined
-    await open?.logout().catch(() => open.close())
+    client?.close()
   }
 
   const running = run()
   return {
     async stop() {
       ending.abort()
-      // An IDLE or a slow fetch would outlive us: cut, the next process catches up.
+      // An IDLE or a slow fetch would outlive us: cut, the next process catches up. A connection that is only being made is
+      // dropped when it stands; nobody waits for it.
       client?.close()
-      await running
+      await Promise.race([running, sleep(2_000, undefined, { ref: false })])
     },
   }
 }
@@ -105,7 +106,7 @@ async function watch(
     pending = false
     await catchUp(ctx, inbox, mailbox, client, progress, emit, signal)
     if (pending || signal.aborted || closed) continue
-    const timer = setTimeout(wake, mailbox.settings.pollSeconds * 1_000)
+    const timer = setTimeout(() => news?.(), mailbox.settings.pollSeconds * 1_000)
     const waited = new Promise<void>((resolve) => {
       news = resolve
     })
@@ -114,8 +115,12 @@ async function watch(
     await waited
     clearTimeout(timer)
     news = undefined
-    // Servers without IDLE tell of news only as an answer.
-    if (!signal.aborted && !closed) await client.noop()
+    // Servers without IDLE tell of news only as an answer; and a folder that was made anew under our feet shows only when it
+    // is opened again.
+    if (!signal.aborted && !closed && !pending) {
+      const { uidValidity } = await client.mailboxOpen(mailbox.settings.folder, { readOnly: !mailbox.settings.markSeen })
+      if (String(uidValidity) !== progress.uidValidity) throw Object.assign(new Error('UIDVALIDITY changed'), { code: 'ECONNECTION' })
+    }
   }
   if (!signal.aborted) throw Object.assign(new Error(client.byeReason ?? 'Connection closed unexpectedly'), { code: 'ECONNECTION' })
 }
@@ -228,7 +233,7 @@ async function takeOne(
 
 /** During a resync: not from before our time, and not known by its Message-ID. What has none is fetched, and recognised by its print. */
 async function isNew(ctx: PluginContext, progress: Progress, head: FetchMessageObject): Promise<boolean> {
-  if (head.internalDate && new Date(head.internalDate).getTime() < progress.since.getTime()) return false
+  if (head.internalDate && new Date(head.internalDate).getTime() < progress.since.getTime() - clockSkewMs) return false
   const [messageId] = parseMessageIds(parseHeaders(head.headers ?? Buffer.alloc(0)).raw('message-id'), 1)
   if (!messageId) return true
   return (await ctx.em().count(LetterRow, { inboxId: progress.inboxId, messageKey: messageKey(messageId) })) === 0

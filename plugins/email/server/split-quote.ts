@@ -22,9 +22,9 @@ const dividers: readonly RegExp[] = [
   // Gmail zh, Apple Mail zh: `在 2024年3月1日周五 10:00，张三 <zhang@example.com> 写道：`, also 于…写道
   /^(?:>{0,3}\s?)?(?:在|於|于)\s?.{4,200}?(?:写道|寫道|撰写|撰寫|来信)\s?[:：]\s*$/,
   // Foxmail, older QQ: `张三 <zhang@example.com> 于2024年3月1日周五 10:00写道：`
-  /^.{0,100}<[^<>\s]{3,120}@[^<>\s]{1,120}>\s?(?:于|於|在)\s?.{4,80}?(?:写道|寫道)\s?[:：]\s*$/,
+  /^.{0,100}<[^<>\s]{1,64}@[^<>\s]{1,120}>\s?(?:于|於|在)\s?.{4,80}?(?:写道|寫道)\s?[:：]\s*$/,
   /^On\s.{6,250}\swrote\s?:\s*$/i,
-  /^.{1,120}<[^<>\s]{3,120}@[^<>\s]{1,120}>\swrote\s?:\s*$/i,
+  /^.{1,120}<[^<>\s]{1,64}@[^<>\s]{1,120}>\swrote\s?:\s*$/i,
   /^At\s\d{4}-\d{2}-\d{2}\s\d{2}:\d{2}(?::\d{2})?,?\s.{3,150}\swrote\s?:\s*$/i,
   /^(?:Le|Am|El|Il)\s.{6,200}\s(?:a écrit|schrieb.{0,80}|escribió|ha scritto)\s?:\s*$/i,
   /^\d{4}年\d{1,2}月\d{1,2}日.{0,120}(?:写道|寫道|のメール|:)\s?[:：]?\s*$/,
@@ -80,6 +80,8 @@ export function splitQuote(whole: string): SplitText {
   const lines = whole.split('\n')
   const divider = findDivider(lines)
   let end = divider ?? lines.length
+  // Outlook draws a line above its block.
+  if (divider !== undefined) while (end > 0 && /^[\s_=-]{0,80}$/.test(lines[end - 1] as string)) end--
   const start = firstWords(lines, end)
   // The letter is nothing but a forward or a bottom answer: to fold it all away would show an empty message.
   if (divider !== undefined && start >= end) {

@@ -58,7 +58,7 @@ export interface Threading {
   thread: Thread | undefined
   /** A rung held, but the sender takes no part there: a leaked id, or a colleague nobody copied. */
   stranger: boolean
-  /** The letter of ours (or theirs) it answers, by the hub's external id. */
+  /** The letter of ours (or theirs) it answers, by the hub's own id. */
   replyTo: string | undefined
 }
 
@@ -76,7 +76,7 @@ export async function findThread(em: EntityManager, sign: Sign, inboxId: string,
     const own = readMessageId(sign, id)
     if (own) rungs.push({ conversationId: own.conversationId, by: 'own-id' })
   }
-  const replyTo = answered[0]?.externalId
+  const replyTo = answered[0]?.hubMessageId ?? undefined
   if (!sender) return { thread: undefined, stranger: false, replyTo }
   const asked = new Set<string>()
   for (const rung of rungs) {
