@@ -287,6 +287,7 @@ if (missing) {
       await client.mailboxRename('Other', 'Service')
       for (const raw of [old[2] as Buffer, letter(from, address, '第 4 封', '内容 4'), old[0] as Buffer]) await client.append('Service', raw)
       await client.logout()
+      await eventually(async () => (await world().hub.em().count(Progress, { inboxId: inbox.id, uidValidity: before.uidValidity })) === 0, 'the change noticed')
       await incoming(inbox, '内容 4')
       const progress = await eventually(async () => {
         const row = await world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
@@ -337,10 +338,10 @@ if (missing) {
 
     test('the connection test says what is wrong', async () => {
       const admin = await world().person('小管', 'admin')
-      const { address } = await shop()
+      const address = `probe-${newId()}@shop.test`
       const probe = async (more: Record<string, unknown> = {}): Promise<{ label: { en: string }; ok: boolean; detail?: { zh: string; en: string } }[]> => {
-        const inbox = await world().inbox('email', servers.settings(address, more))
-        const { status, body } = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+        // As the form has it, before it is saved.
+        const { status, body } = await admin.call('POST', '/api/inboxes/probe', { channel: 'email', settings: servers.settings(address, more) })
         assert.equal(status, 200, JSON.stringify(body))
         return body.steps
       }
