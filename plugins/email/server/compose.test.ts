@@ -8,7 +8,13 @@ import { presets } from './presets.ts'
 import { readMail } from './read-mail.ts'
 import { answerHeaders, answerSubject, makeMessageId, makeReplyAddress, readMessageId, readReplyAddress } from './thread.ts'
 
-const settings = (more: Record<string, unknown> = {}) => ({ ...(Value.Default(inboxSettings, {}) as object), address: 'support@shop.cn', displayName: '客服', password: 'x', ...more })
+const settings = (more: Record<string, unknown> = {}) => ({
+  ...(Value.Default(inboxSettings, {}) as object),
+  address: 'support@shop.cn',
+  displayName: '客服',
+  password: 'x',
+  ...more,
+})
 const mailbox = (more: Record<string, unknown> = {}) => mailboxOf({ id: 'i', name: '客服邮箱', settings: settings(more) })
 const compose = (message: Partial<ComposeInput['message']> = {}, more: Partial<ComposeInput> = {}) =>
   composeLetter({
@@ -36,7 +42,8 @@ test('nothing that is typed becomes a header', async () => {
   assert.doesNotMatch(raw.toString('latin1'), /^bcc:/im)
   assert.equal(readMail(raw).headers.has('bcc'), false)
   for (const line of raw.toString('latin1').split('\r\n')) assert.ok(line.length <= 998)
-  for (const address of ['a@b\r\nRCPT TO:<v@x>', 'no address', '<a@b>', 'a@b,c@d']) await assert.rejects(compose({ meta: { to: [{ address }] } }), { reason: 'address-invalid', retry: false })
+  for (const address of ['a@b\r\nRCPT TO:<v@x>', 'no address', '<a@b>', 'a@b,c@d'])
+    await assert.rejects(compose({ meta: { to: [{ address }] } }), { reason: 'address-invalid', retry: false })
   await assert.rejects(compose({ meta: { to: Array.from({ length: 51 }, (_, i) => ({ address: `a${i}@b.cn` })) } }), { reason: 'recipients' })
 })
 
@@ -51,7 +58,10 @@ test('both versions, the thread, the signature, the quotation; an automatic answ
   )
   const read = readMail(raw)
   assert.deepEqual([read.subject, read.answers, read.messageId], ['Re: 询价', ['last@x', 'first@x'], 'id@shop.cn'])
-  assert.match(read.text ?? '', /^您好\n\n-- \n客服部\n\n--- 请在此行以上回复 ---\n\n在 2024-02-29 10:00 UTC，张三 <zhang@example.com> 写道：\n\n> 多少钱\n>> 旧/)
+  assert.match(
+    read.text ?? '',
+    /^您好\n\n-- \n客服部\n\n--- 请在此行以上回复 ---\n\n在 2024-02-29 10:00 UTC，张三 <zhang@example.com> 写道：\n\n> 多少钱\n>> 旧/,
+  )
   assert.ok(read.html?.includes('您<b>好</b>') && !read.html.includes('script'))
   assert.equal(read.headers.raw('auto-submitted'), 'auto-replied')
   assert.equal((await compose()).raw.includes('Auto-Submitted'), false)
@@ -70,7 +80,10 @@ test('ids and reply addresses are ours only with our stamp, in any case of lette
   const id = makeMessageId(sign, conversation, message, 'shop.cn')
   assert.deepEqual(readMessageId(sign, id), { conversationId: conversation, hubMessageId: message })
   assert.deepEqual(readMessageId(sign, makeMessageId(sign, conversation, message, 'shop.cn', 2)), { conversationId: conversation, hubMessageId: message })
-  assert.equal(readMessageId((text) => `other:${text}`, id), undefined)
+  assert.equal(
+    readMessageId((text) => `other:${text}`, id),
+    undefined,
+  )
   assert.equal(readMessageId(sign, id.replace('01hr', '01hs')), undefined)
   const address = makeReplyAddress(sign, 'support@shop.cn', conversation)
   assert.equal(readReplyAddress(sign, address.toUpperCase()), conversation)
@@ -95,7 +108,11 @@ test('what servers say becomes a sentence: each fault by its own words', () => {
   assert.deepEqual(code({ responseText: 'SELECT Unsafe Login. Please contact kefu@188.com for help' }), ['unsafe-login', false, true])
   assert.deepEqual(code({ authenticationFailed: true, responseText: 'LOGIN Login error or password error' }), ['auth', false, true])
   assert.deepEqual(code({ code: 'EAUTH', responseCode: 535, response: '535 Login fail. Authorization code is expired' }), ['auth', false, true])
-  assert.deepEqual(code({ code: 'EAUTH', responseCode: 535, response: '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled' }), ['basic-auth-ended', false, true])
+  assert.deepEqual(code({ code: 'EAUTH', responseCode: 535, response: '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled' }), [
+    'basic-auth-ended',
+    false,
+    true,
+  ])
   assert.deepEqual(code({ responseCode: 553, response: '553 Mail from must equal authorized user' }), ['from-mismatch', false, false])
   assert.deepEqual(code({ responseCode: 550, response: '550 5.1.1 User unknown' }), ['recipient-unknown', false, false])
   assert.deepEqual(code({ responseCode: 554, response: '554 DT:SPM 163 smtp11' }), ['spam-refused', false, false])

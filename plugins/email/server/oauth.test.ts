@@ -9,7 +9,15 @@ import { accessToken, authoriseUrl, type OAuthContext, redeemCode } from './oaut
 const mailbox = mailboxOf({
   id: 'inbox',
   name: 'x',
-  settings: { ...(Value.Default(inboxSettings, {}) as object), provider: 'microsoft365', address: 'a@corp.cn', login: 'oauth', oauthClientId: 'id', oauthClientSecret: 'geheim', oauthTenant: 'corp.cn' },
+  settings: {
+    ...(Value.Default(inboxSettings, {}) as object),
+    provider: 'microsoft365',
+    address: 'a@corp.cn',
+    login: 'oauth',
+    oauthClientId: 'id',
+    oauthClientSecret: 'geheim',
+    oauthTenant: 'corp.cn',
+  },
 })
 
 /** A provider that rotates: each refresh token is good once. */
@@ -24,7 +32,9 @@ async function provider() {
     const good = form.get('grant_type') === 'authorization_code' ? form.get('code') === 'code' : form.get('refresh_token') === `refresh-${generation}`
     response.writeHead(good ? 200 : 400, { 'content-type': 'application/json' })
     if (good) generation++
-    response.end(JSON.stringify(good ? { access_token: `access-${generation}`, refresh_token: `refresh-${generation}`, expires_in: 3600 } : { error: 'invalid_grant' }))
+    response.end(
+      JSON.stringify(good ? { access_token: `access-${generation}`, refresh_token: `refresh-${generation}`, expires_in: 3600 } : { error: 'invalid_grant' }),
+    )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
   return { asked, url: `http://127.0.0.1:${(server.address() as { port: number }).port}/token`, close: () => server.close() }
@@ -57,10 +67,16 @@ test('two processes refresh once; the rotated token is kept, sealed; a refused o
   await redeemCode(one, mailbox, 'code', 'https://hub.cn/cb', server.url)
   assert.equal(await accessToken(two, mailbox, undefined, server.url), 'access-1')
   shared.expire()
-  assert.deepEqual(await Promise.all([accessToken(one, mailbox, undefined, server.url), accessToken(two, mailbox, undefined, server.url)]), ['access-2', 'access-2'])
+  assert.deepEqual(await Promise.all([accessToken(one, mailbox, undefined, server.url), accessToken(two, mailbox, undefined, server.url)]), [
+    'access-2',
+    'access-2',
+  ])
   assert.deepEqual([server.asked.length, shared.row().refresh], [2, 'sealed:refresh-2'])
   // The server refused access-2 to both: one asks for another, the other finds it.
-  assert.deepEqual(await Promise.all([accessToken(one, mailbox, 'access-2', server.url), accessToken(two, mailbox, 'access-2', server.url)]), ['access-3', 'access-3'])
+  assert.deepEqual(await Promise.all([accessToken(one, mailbox, 'access-2', server.url), accessToken(two, mailbox, 'access-2', server.url)]), [
+    'access-3',
+    'access-3',
+  ])
   assert.equal(server.asked.length, 3)
   await assert.rejects(redeemCode(one, mailbox, 'wrong', 'https://hub.cn/cb', server.url), { code: 'needs-oauth' })
   server.close()

@@ -47,11 +47,14 @@ for (const [file, name, subject, text, quoted, files] of clients)
 test('a nested mail, an invitation and winmail.dat are files; their words are not the letter’s', () => {
   const letter = fixture('nested')
   assert.equal(letter.text?.trim(), '请看转发的邮件')
-  assert.deepEqual(letter.files.map(({ name, type }) => [name, type]), [
-    ['旧邮件.eml', 'message/rfc822'],
-    ['invite.ics', 'text/calendar'],
-    ['winmail.dat', 'application/ms-tnef'],
-  ])
+  assert.deepEqual(
+    letter.files.map(({ name, type }) => [name, type]),
+    [
+      ['旧邮件.eml', 'message/rfc822'],
+      ['invite.ics', 'text/calendar'],
+      ['winmail.dat', 'application/ms-tnef'],
+    ],
+  )
 })
 
 test('inline pictures are known by their content id', () => {
@@ -77,10 +80,19 @@ test('what no person wrote is recognised, and what one did is not', () => {
   assert.deepEqual([kind('auto-reply-qq'), kind('newsletter')], ['auto-reply', 'bulk'])
   const of = (...headers: string[]) => classifyLetter(readMail(Buffer.from(`From: a@b.example\r\n${headers.join('\r\n')}\r\n\r\nx`)), (mark) => mark === 'ours')
   assert.deepEqual(
-    [of('Auto-Submitted: no'), of('Auto-Submitted: auto-generated'), of('X-Auto-Response-Suppress: OOF'), of('X-Auto-Response-Suppress: All'), of('Precedence: bulk')],
+    [
+      of('Auto-Submitted: no'),
+      of('Auto-Submitted: auto-generated'),
+      of('X-Auto-Response-Suppress: OOF'),
+      of('X-Auto-Response-Suppress: All'),
+      of('Precedence: bulk'),
+    ],
     ['personal', 'auto-reply', 'personal', 'auto-reply', 'bulk'],
   )
-  assert.deepEqual([of('X-Huike-Loop: ours'), of('X-Huike-Loop: forged'), of('Return-Path: <>'), of('Subject: Re: undeliverable goods')], ['own', 'personal', 'auto-reply', 'personal'])
+  assert.deepEqual(
+    [of('X-Huike-Loop: ours'), of('X-Huike-Loop: forged'), of('Return-Path: <>'), of('Subject: Re: undeliverable goods')],
+    ['own', 'personal', 'auto-reply', 'personal'],
+  )
 })
 
 test('only the mailbox’s own server vouches for a sender', () => {
@@ -109,7 +121,12 @@ test('agrees with mailparser where mailparser reads them right', async () => {
     const ours = fixture(name)
     assert.deepEqual(
       [ours.subject, ours.from?.address, ours.files.map((file) => file.bytes.toString('hex')), ours.html?.replace(/\s+/g, '')],
-      [theirs.subject, theirs.from?.value[0]?.address, theirs.attachments.map((file) => file.content.toString('hex')), theirs.html ? theirs.html.replace(/\s+/g, '') : undefined],
+      [
+        theirs.subject,
+        theirs.from?.value[0]?.address,
+        theirs.attachments.map((file) => file.content.toString('hex')),
+        theirs.html ? theirs.html.replace(/\s+/g, '') : undefined,
+      ],
       name,
     )
   }

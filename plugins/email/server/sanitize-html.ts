@@ -123,9 +123,12 @@ const rules = (seen: { remote: boolean; cids: Set<string> }): sanitize.IOptions 
   disallowedTagsMode: 'discard',
   enforceHtmlBoundary: false,
   transformTags: {
-    a: (tagName, { target: _target, rel: _rel, ...attribs }) => ({
+    // A relative address in a letter leads nowhere but into the hub.
+    a: (tagName, { target: _target, rel: _rel, href, ...attribs }) => ({
       tagName,
-      attribs: attribs.href ? { ...attribs, target: '_blank', rel: 'noopener noreferrer nofollow' } : attribs,
+      attribs: /^\s*(?:https?:|mailto:|tel:|#)/i.test(href ?? '')
+        ? { ...attribs, href: href as string, target: '_blank', rel: 'noopener noreferrer nofollow' }
+        : attribs,
     }),
     img: (tagName, attribs) => {
       const src = (attribs.src ?? '').trim()
