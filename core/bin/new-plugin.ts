@@ -125,8 +125,58 @@ function parse(body: Buffer): { id: string; from: string; text: string } {
   return { id, from, text }
 }
 `
+const conformance = `/** What every channel must do, done by ${id}: run by \`node --test\`. */
+import { createHmac } from 'node:crypto'
+import { createServer } from 'node:http'
+import { channelConformance, type Failure, type Said } from '${sdk}/conformance.ts'
+import manifest from './plugin.ts'
+
+const secret = 'a-secret-shared-with-the-platform'
+const sign = (body: string | Buffer, key = secret) => ({ 'x-signature': createHmac('sha256', key).update(body).digest('hex') })
+
+// The platform: it takes messages by their id, so a repeat is the same one, and fails when it is told to.
+const sent: { to: string; text: string }[] = []
+let failure: Failure | undefined
+const platform = createServer((request, response) => {
+  let body = ''
+  request.on('data', (chunk) => {
+    body += chunk
+  })
+  request.on('end', () => {
+    if (failure === 'unknown') return void response.destroy()
+    if (failure) return void response.writeHead(failure === 'retry' ? 503 : 400).end()
+    const { id, to, text } = JSON.parse(body) as { id: string; to: string; text: string }
+    sent.push({ to, text })
+    response.end(JSON.stringify({ id: \`p-\${id}\` }))
+  })
+})
+await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve))
+platform.unref()
+
+const request = (said: Said, key?: string) => {
+  const body = JSON.stringify(said)
+  return { body, headers: sign(body, key) }
+}
+
+await channelConformance({
+  manifest,
+  settings: () => ({ secret, sendUrl: \`http://127.0.0.1:\${(platform.address() as { port: number }).port}/\` }),
+  webhook: {
+    text: (said) => request(said),
+    forged: (said) => request(said, 'guessed'),
+    signed: (body) => ({ body, headers: sign(body) }),
+  },
+  platform: {
+    sent: () => sent,
+    fail(how) {
+      failure = how
+    },
+  },
+})
+`
 const files: Record<string, string> = {
   'plugin.ts': channel ? channelPlugin : feature,
+  ...(channel ? { 'conformance.test.ts': conformance } : {}),
   'README.md': `# ${id}\n\nWritten by \`npm run new:plugin\`. The guide is \`plugins/README.md\`.\n`,
 }
 if (!dirArgument)

@@ -14,6 +14,7 @@ import { newId } from './db/types.ts'
 import { agentRoutes } from './domain/agent/agent.routes.ts'
 import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
 import { contactRoutes } from './domain/contact/contact.routes.ts'
+import { mergeRoutes } from './domain/contact/merge.routes.ts'
 import { conversationRoutes } from './domain/conversation/conversation.routes.ts'
 import { createDesk } from './domain/customer/desk.ts'
 import { departmentRoutes } from './domain/department/department.routes.ts'
@@ -134,6 +135,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   roleRoutes(app, hub)
   conversationRoutes(app, hub)
   contactRoutes(app, hub)
+  mergeRoutes(app, hub)
   visitRoutes(app, hub)
   tagRoutes(app, hub)
   inboxRoutes(app, hub)

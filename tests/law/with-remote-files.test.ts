@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { text as textFrom } from 'node:stream/consumers'
 import { test } from 'node:test'
-import sharp from 'sharp'
 import { io } from 'socket.io-client'
 import { type FetchedFile, SendError } from '../../core/sdk/channel.ts'
 import type { MessagePart } from '../../core/sdk/message-parts.ts'
@@ -12,9 +11,11 @@ import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, RemoteFetch } from '../../core/src/domain/message/message.entity.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
-const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: '#c33' } })
-  .png()
-  .toBuffer()
+/** 40 × 30 pixels of red. */
+const picture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAACgAAAAeCAMAAABpA6zvAAAAA1BMVEXMMzN0dFbYAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAAEklEQVQ4jWNgGAWjYBSMguEAAATOAAE9WQaqAAAAAElFTkSuQmCC',
+  'base64',
+)
 /** What the platform says to each reference; asked how often. */
 const files = new Map<string, () => FetchedFile>()
 const asked: string[] = []

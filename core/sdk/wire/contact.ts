@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Instant, LocalText, NullableInstant } from './common.ts'
+import { Id, Instant, LocalText, NullableId, NullableInstant } from './common.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
@@ -45,6 +45,38 @@ export const Activity = Type.Object({
   at: Instant,
 })
 export type Activity = Static<typeof Activity>
+
+/** Another contact that may be the same person, and why we think so. */
+export const MergeSuggestion = Type.Object({
+  id: Id,
+  contact: Type.Object({ id: Id, number: Type.Integer(), title: Type.String() }),
+  evidence: Type.Array(Type.Object({ kind: Type.String(), value: Type.String(), verified: Type.Boolean() })),
+  createdAt: Instant,
+})
+export type MergeSuggestion = Static<typeof MergeSuggestion>
+
+/** What a merge or a split would move, and what the kept contact would get. */
+export const MergePreview = Type.Object({
+  identities: Type.Integer(),
+  conversations: Type.Integer(),
+  activities: Type.Integer(),
+  fields: Type.Record(Type.String(), Type.String()),
+  tagIds: Type.Array(Id),
+})
+export type MergePreview = Static<typeof MergePreview>
+
+/** A merge or a split that was done, and may be undone. */
+export const ContactMove = Type.Object({
+  id: Id,
+  kind: Type.Union([Type.Literal('merge'), Type.Literal('split')]),
+  fromId: Id,
+  intoId: Id,
+  identityIds: Type.Array(Id),
+  byAgentId: NullableId,
+  createdAt: Instant,
+  undoneAt: NullableInstant,
+})
+export type ContactMove = Static<typeof ContactMove>
 
 export const ContactPatch = Type.Partial(
   Type.Object({

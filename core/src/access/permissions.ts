@@ -45,6 +45,7 @@ export const corePermissions: readonly PermissionDefinition[] = [
     grants: { admin: true, supervisor: true, agent: true },
   },
   plain('contact.tag', '给客户打标签', 'Tag contacts', { admin: true, supervisor: true, agent: true }),
+  plain('contact.merge', '合并与拆分客户', 'Merge and split contacts', { admin: true, supervisor: true, agent: true }),
   plain('contact.block', '拉黑客户', 'Block contacts', { admin: true, supervisor: true, agent: true }),
   plain('visitor.read', '查看访客', 'See visitors', { admin: true, supervisor: true, agent: true }),
   plain('tag.manage', '管理标签', 'Manage tags', { admin: true }),

@@ -1,11 +1,13 @@
 /** Webhooks of platforms: the raw bytes go to the adapter, which verifies and parses; the answer goes out once the events are safe. */
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import type { ChannelAdapter, ChannelInbox, RawRequest, ReceiveResult } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
 import { Id } from '../../sdk/wire/common.ts'
 import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
 import { acceptAll } from '../pipeline/listen.ts'
+import { toHubError } from './errors.ts'
 
 const Params = Type.Object({ channel: Type.String({ maxLength: 40 }), inboxId: Id })
 
@@ -24,17 +26,15 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
       const inbox = await openInbox(hub, inboxId)
       const adapter = inbox?.channel === channel ? adapterOf(hub, channel) : undefined
       if (!inbox?.enabled || !adapter?.receive) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
-      const { events, reply: answer } = await adapter.receive(
-        {
-          method: request.method,
-          url: request.url,
-          query: request.query as Record<string, string>,
-          headers: request.headers as Record<string, string | undefined>,
-          body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
-          ip: request.ip,
-        },
-        inbox.forAdapter,
-      )
+      const raw = {
+        method: request.method,
+        url: request.url,
+        query: request.query as Record<string, string>,
+        headers: request.headers as Record<string, string | undefined>,
+        body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+        ip: request.ip,
+      }
+      const { events, reply: answer } = await read(hub, adapter, raw, inbox.forAdapter)
       await acceptAll(hub, inboxId, events)
       return reply
         .status(answer.status ?? 200)
@@ -42,4 +42,16 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
         .send(answer.body ?? '')
     },
   })
+}
+
+/** Bytes that an adapter stumbles over are the sender's fault until proven otherwise: refused with a code, and logged for the author. */
+async function read(hub: Hub, adapter: ChannelAdapter, raw: RawRequest, inbox: ChannelInbox): Promise<ReceiveResult> {
+  try {
+    return await (adapter.receive as NonNullable<ChannelAdapter['receive']>)(raw, inbox)
+  } catch (error) {
+    const refusal = toHubError(error)
+    if (refusal.code !== 'HUB_INTERNAL') throw refusal
+    hub.log.warn({ err: error, inbox: inbox.id }, 'a webhook could not be read')
+    throw new HubError('HUB_REQUEST_INVALID', 'The payload cannot be read')
+  }
 }

@@ -20,6 +20,8 @@ import { type InboundItem, type InboundOutcome, processInbound } from './inbound
 const backoffMs = (attempt: number) => Math.min(1_000 * 4 ** attempt, 3_600_000)
 const maxAttempts = 12
 const inboxTtlMs = 1_000
+/** Columns that hold a platform's names. */
+const idLength = 190
 /** So long an event may wait for the answer of a send that it seems to speak of: longer than a send is given. */
 const patienceMs = 120_000
 
@@ -44,7 +46,7 @@ export class Intake {
     if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel)) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
     const results: Accepted[] = []
     // One sender's events keep their order; senders do not wait for each other (their calls are separate).
-    for (const event of events) results.push(await this.#one(inbox, event))
+    for (const event of events) results.push(await this.#one(inbox, fitted(event)))
     noteLife(this.#hub, inbox.id, 'lastEventAt')
     return results
   }
@@ -168,6 +170,14 @@ export class Intake {
   idle(): Promise<void> {
     return this.#batch.idle()
   }
+}
+
+/** Names that are longer than their column keep their beginning and stay different. */
+function fitted(event: InboundEvent): InboundEvent {
+  const fit = (id: string) => (id.length <= idLength ? id : `${id.slice(0, 120)}~${createHash('sha256').update(id).digest('hex')}`)
+  const from = event.from.externalId.length <= idLength ? event.from : { ...event.from, externalId: fit(event.from.externalId) }
+  const named = 'messageExternalId' in event ? { messageExternalId: fit(event.messageExternalId) } : {}
+  return { ...event, ...named, from, externalId: fit(event.externalId) } as InboundEvent
 }
 
 /** Dates come back from JSON as strings. */

@@ -6,6 +6,7 @@ import type { InboundEvent } from '../../sdk/channel.ts'
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
 import { newId } from '../db/types.ts'
+import { linkNewPeople, type NewPerson, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
@@ -58,6 +59,12 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         else if (!item.parked && behind.has(senderKey(item))) results.push({ kind: 'behind' })
         else results.push(await apply(applying, item, identity, known))
       }
+      // New names of people we know may join them to others: that happens after the commit, by itself.
+      const due = await noteClaims(
+        em,
+        items.flatMap(({ event: { from }, inbox }) => ({ from, identity: identities.get(`${inbox.id}\n${from.externalId}`) as Identity })),
+      )
+      for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
       const touched = [...changes.values()].filter((change) => isWorthWriting(change))
       for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change)
       const tell = await writeChanges(hub, em, touched)
@@ -97,7 +104,7 @@ function bySender(items: readonly InboundItem[], column: 'externalId' | 'senderI
 async function resolveIdentities(em: Em, items: readonly InboundItem[], numbers: number[]): Promise<Map<string, Identity>> {
   const found = await findIdentities(em, items)
   const now = new Date()
-  const contacts: Contact[] = []
+  const people: NewPerson[] = []
   const identities: Identity[] = []
   for (const item of items) {
     const key = senderKey(item)
@@ -131,10 +138,11 @@ async function resolveIdentities(em: Em, items: readonly InboundItem[], numbers:
       blockedById: null,
       createdAt: now,
     } as Identity
-    contacts.push(contact)
+    people.push({ identity, contact, from })
     identities.push(identity)
     found.set(key, identity)
   }
+  const contacts = await linkNewPeople(em, people)
   if (contacts.length > 0) await em.insertMany(Contact, contacts)
   if (identities.length > 0) await em.insertMany(Identity, identities)
   return found

@@ -3,6 +3,8 @@
  * its time. Hints make things fast; this makes them certain.
  */
 import { takeLease } from '../db/lease.ts'
+import { ContactMove, MergeSuggestion } from '../domain/contact/contact.entity.ts'
+import { settlePeople } from '../domain/contact/merge-contacts.ts'
 import { routeQueue } from '../domain/conversation/assign-conversation.ts'
 import { Delivery, Job, Outbound, ParkedEvent, RemoteFetch } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
@@ -24,6 +26,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     inbound: (parkedId) => hub.intake.retry(parkedId),
     job: (jobId) => runJob(hub, jobId),
     fetch: (messageId) => fetchRemote(hub, messageId),
+    people: (id) => settlePeople(hub, id),
   }
   for (const topic of Object.keys(work) as Topic[]) hub.queue.work(topic, work[topic])
   const runners = Object.fromEntries(Object.entries(work).map(([topic, run]) => [topic, new KeyedRunner(run, hub.log)])) as Record<Topic, KeyedRunner>
@@ -32,19 +35,22 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     const em = hub.em()
     const due = { dueAt: { $lte: new Date() } }
     const options = { limit: page, orderBy: { dueAt: 'asc' as const }, disableIdentityMap: true }
-    const [outbound, deliveries, parked, jobs, fetches] = [
+    const [outbound, deliveries, parked, jobs, fetches, suggestions, moves] = [
       await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
       await em.find(Delivery, due, { ...options, fields: ['listener'] }),
       await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
       // Jobs of plugins that are switched off wait where they are.
       await em.find(Job, { ...due, plugin: { $in: hub.kernel.running().map(({ manifest }) => manifest.id) } }, { ...options, fields: ['id'] }),
       await em.find(RemoteFetch, due, { ...options, fields: ['messageId'] }),
+      await em.find(MergeSuggestion, due, { ...options, fields: ['id'] }),
+      await em.find(ContactMove, { recheckAt: due.dueAt }, { limit: page, fields: ['id'], disableIdentityMap: true }),
     ]
     for (const row of outbound) runners.outbound.run(row.conversationId)
     for (const row of deliveries) runners.delivery.run(row.listener)
     for (const row of parked) runners.inbound.run(row.id)
     for (const row of jobs) runners.job.run(row.id)
     for (const row of fetches) runners.fetch.run(row.messageId)
+    for (const row of [...suggestions, ...moves]) runners.people.run(row.id)
   }
 
   let stopped = false

@@ -12,7 +12,7 @@ export interface ConversationChanged {
   messages: WireMessage[]
 }
 
-export function announce(hub: Hub, changes: readonly ConversationChange[]): void {
+export function announce(hub: Hub, changes: readonly Pick<ConversationChange, 'conversation' | 'before' | 'added' | 'changed'>[]): void {
   for (const change of changes) {
     const changed: ConversationChanged = {
       before: change.before,

@@ -21,8 +21,11 @@ import { Visit } from '../visit/visit.entity.ts'
 import { presentVisit } from '../visit/visit.present.ts'
 import { Activity, BlockedAddress, Contact, Identity } from './contact.entity.ts'
 import { presentActivity, presentContact } from './contact.present.ts'
+import { survivorOf } from './merge-contacts.ts'
 
-async function findReadableContact(em: Em, actor: Actor, id: string): Promise<Contact> {
+/** The contact, if a conversation of theirs may be seen; one that was merged is who it became. */
+export async function findReadableContact(em: Em, actor: Actor, asked: string): Promise<Contact> {
+  const id = await survivorOf(em, asked)
   const allowed = whereAllowed(actor.ability, 'read', 'conversation')
   const contact = await em.findOne(Contact, { id }, { disableIdentityMap: true })
   const visible = contact && allowed && (await em.findOne(Conversation, { $and: [{ contactId: id }, allowed] }, { fields: ['id'], disableIdentityMap: true }))

@@ -1,0 +1,185 @@
+/**
+ * One person, many channels. A claim is a name of a person that reaches beyond one inbox: a phone, an address, a
+ * platform's union id, the site's own user id. What is vouched for on both sides links contacts by itself; the rest
+ * becomes a suggestion with its evidence, which an agent accepts or refuses.
+ */
+import type { ChannelSender } from '../../../sdk/channel.ts'
+import type { Em } from '../../db/orm.ts'
+import { newId } from '../../db/types.ts'
+import { type ClaimKind, type Contact, ContactClaim, type Evidence, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+
+export interface Claim {
+  kind: ClaimKind
+  value: string
+  verified: boolean
+}
+
+/** A value so many have is no evidence: a switchboard, `noreply@`. */
+const tooCommon = 20
+
+/** Equal people have equal values; undefined for what names nobody (a masked number, a word). */
+export function normaliseClaim(kind: ClaimKind, value: string): string | undefined {
+  const text = value.trim()
+  switch (kind) {
+    case 'phone': {
+      if (text.includes('*')) return undefined
+      const digits = text.replace(/\D/g, '').replace(/^(?:00)?86(?=1\d{10}$)/, '')
+      return digits.length >= 7 && digits.length <= 15 ? digits : undefined
+    }
+    case 'email':
+      return /^[^\s@*]+@[^\s@*]+\.[^\s@*]+$/.test(text) ? text.toLowerCase().slice(0, 190) : undefined
+    case 'unionid':
+    case 'userId':
+      return text === '' || text.length > 190 ? undefined : text
+  }
+}
+
+/** All that a sender claims, each once; vouched for wins. */
+export function claimsOf(from: ChannelSender): Claim[] {
+  const verified = from.verified ?? false
+  const given = [
+    ...(from.phone ? [{ kind: 'phone' as const, value: from.phone, verified }] : []),
+    ...(from.email ? [{ kind: 'email' as const, value: from.email, verified }] : []),
+    ...(from.claims ?? []),
+  ]
+  const claims = new Map<string, Claim>()
+  for (const { kind, value, verified } of given) {
+    const normal = normaliseClaim(kind, value)
+    if (normal === undefined) continue
+    const key = keyOf({ kind, value: normal })
+    claims.set(key, { kind, value: normal, verified: verified || (claims.get(key)?.verified ?? false) })
+  }
+  return [...claims.values()]
+}
+
+const keyOf = ({ kind, value }: Pick<Claim, 'kind' | 'value'>): string => `${kind}\n${value}`
+
+export interface NewPerson {
+  identity: Identity
+  contact: Contact
+  from: ChannelSender
+}
+
+/**
+ * People who write for the first time, before they are inserted: who is vouched for as somebody known gets that
+ * contact. Returns the contacts that are still needed. Two processes that meet one person at once both insert the
+ * claim; one of them fails on it, runs its transaction again, and finds the other's contact.
+ */
+export async function linkNewPeople(em: Em, people: readonly NewPerson[]): Promise<Contact[]> {
+  const claimed = people.map((person) => ({ ...person, claims: claimsOf(person.from) })).filter(({ claims }) => claims.length > 0)
+  if (claimed.length === 0) return people.map(({ contact }) => contact)
+  const holders = await holdersOf(
+    em,
+    claimed.flatMap(({ claims }) => claims),
+  )
+  const dropped = new Set<string>()
+  for (const { identity, contact, claims } of claimed) {
+    const held = [...new Set(claims.filter(({ verified }) => verified).flatMap((claim) => holders.get(keyOf(claim)) ?? []))].sort()
+    // The oldest: whoever looks, whenever, finds the same one.
+    const [known, ...others] = held
+    if (known) {
+      identity.contactId = known
+      dropped.add(contact.id)
+    }
+    // Vouched for as two people that we took for different ones: an agent decides.
+    for (const other of others)
+      await suggest(
+        em,
+        known as string,
+        other,
+        claims.filter((claim) => holders.get(keyOf(claim)) !== undefined && claim.verified),
+        null,
+      )
+    await record(em, identity, claims, holders)
+  }
+  return people.flatMap(({ contact }) => (dropped.has(contact.id) ? [] : [contact]))
+}
+
+/** What people we know claim today and did not before. Returns suggestions that are due: evidence vouched for on both sides. */
+export async function noteClaims(em: Em, people: readonly { identity: Identity; from: ChannelSender }[]): Promise<string[]> {
+  const claimed = people.map(({ identity, from }) => ({ identity, claims: claimsOf(from) })).filter(({ claims }) => claims.length > 0)
+  if (claimed.length === 0) return []
+  const rows = await em.find(IdentityClaim, { identityId: { $in: claimed.map(({ identity }) => identity.id) } }, { disableIdentityMap: true })
+  const before = new Map(rows.map((row) => [`${row.identityId}\n${keyOf(row)}`, row.verified]))
+  const due: string[] = []
+  for (const { identity, claims } of claimed) {
+    const fresh = claims.filter((claim) => {
+      const known = before.get(`${identity.id}\n${keyOf(claim)}`)
+      return known === undefined || (claim.verified && !known)
+    })
+    if (fresh.length === 0) continue
+    for (const claim of fresh) before.set(`${identity.id}\n${keyOf(claim)}`, claim.verified)
+    const holders = await holdersOf(em, fresh)
+    for (const claim of fresh) {
+      const holder = claim.verified ? holders.get(keyOf(claim)) : undefined
+      if (holder && holder !== identity.contactId) {
+        const id = await suggest(em, holder, identity.contactId, [claim], new Date())
+        if (id) due.push(id)
+      }
+    }
+    await record(em, identity, fresh, holders)
+  }
+  return due
+}
+
+async function holdersOf(em: Em, claims: readonly Claim[]): Promise<Map<string, string>> {
+  const verified = claims.filter((claim) => claim.verified)
+  if (verified.length === 0) return new Map()
+  const rows = await em.find(ContactClaim, { $or: verified.map(({ kind, value }) => ({ kind, value })) }, { disableIdentityMap: true })
+  return new Map(rows.map((row) => [keyOf(row), row.contactId]))
+}
+
+/** Writes an identity's claims down, takes those nobody holds, and suggests whom the weaker ones point at. */
+async function record(em: Em, identity: Identity, claims: readonly Claim[], holders: Map<string, string>): Promise<void> {
+  const now = new Date()
+  const others = await em.find(
+    IdentityClaim,
+    { $or: claims.map(({ kind, value }) => ({ kind, value })), identityId: { $ne: identity.id } },
+    { limit: tooCommon * claims.length, disableIdentityMap: true },
+  )
+  for (const claim of claims) {
+    await em.upsert(IdentityClaim, { identityId: identity.id, ...claim, createdAt: now }, { onConflictExcludeFields: ['createdAt'] })
+    if (claim.verified && !holders.has(keyOf(claim))) {
+      await em.insert(ContactClaim, { kind: claim.kind, value: claim.value, contactId: identity.contactId, createdAt: now })
+      holders.set(keyOf(claim), identity.contactId)
+    }
+  }
+  const alike = Map.groupBy(others, keyOf)
+  const evidence = new Map<string, Evidence[]>()
+  for (const claim of claims) {
+    const rows = alike.get(keyOf(claim)) ?? []
+    if (rows.length === 0 || rows.length >= tooCommon) continue
+    const owners = await em.find(Identity, { id: { $in: rows.map(({ identityId }) => identityId) } }, { fields: ['id', 'contactId'], disableIdentityMap: true })
+    for (const owner of owners) {
+      if (owner.contactId === identity.contactId) continue
+      const theirs = rows.find(({ identityId }) => identityId === owner.id)
+      // Vouched for on both sides is linked already, or due.
+      if (claim.verified && theirs?.verified) continue
+      evidence.set(owner.contactId, [...(evidence.get(owner.contactId) ?? []), { kind: claim.kind, value: claim.value, verified: false }])
+    }
+  }
+  for (const [contactId, found] of evidence) await suggest(em, contactId, identity.contactId, found, null)
+}
+
+/** Two contacts may be one person. What an agent refused is asked again only with evidence it did not have. Returns its id when it is due. */
+export async function suggest(em: Em, one: string, two: string, evidence: readonly Evidence[], dueAt: Date | null): Promise<string | undefined> {
+  if (one === two) return undefined
+  const [contactId, otherId] = one < two ? [one, two] : [two, one]
+  const known = await em.findOne(MergeSuggestion, { contactId, otherId }, { disableIdentityMap: true })
+  const all = [...(known?.evidence ?? [])]
+  for (const { kind, value, verified } of evidence) {
+    const same = all.find((had) => had.kind === kind && had.value === value)
+    if (!same) all.push({ kind, value, verified })
+    else if (verified && !same.verified) all.splice(all.indexOf(same), 1, { kind, value, verified })
+  }
+  if (!known) {
+    const id = newId()
+    await em.insert(MergeSuggestion, { id, contactId, otherId, evidence: all, state: 'open', decidedById: null, decidedAt: null, dueAt, createdAt: new Date() })
+    return dueAt ? id : undefined
+  }
+  if (JSON.stringify(all) === JSON.stringify(known.evidence)) return undefined
+  // A person said that these are two: no evidence joins them behind that person's back.
+  const due = known.state === 'refused' ? null : dueAt
+  await em.nativeUpdate(MergeSuggestion, { id: known.id }, { evidence: all, state: 'open', dueAt: due })
+  return due ? known.id : undefined
+}

@@ -1,0 +1,270 @@
+/**
+ * Merging and splitting: identities move between contacts, with their conversations, trail and claims; no message is
+ * copied. Each move is a record that can be undone.
+ */
+import { LockMode, raw } from '@mikro-orm/core'
+import { HubError } from '../../../sdk/errors.ts'
+import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
+import { newId } from '../../db/types.ts'
+import type { Hub } from '../../hub.ts'
+import { announce } from '../../realtime/announce.ts'
+import { visibilityOf, writeEvents } from '../conversation/change.ts'
+import { Conversation } from '../conversation/conversation.entity.ts'
+import { ContactTag } from '../tag/tag.entity.ts'
+import { Visit } from '../visit/visit.entity.ts'
+import { suggest } from './claims.ts'
+import { Activity, Contact, ContactClaim, ContactMove, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+
+/** A conversation that was being opened while identities moved may point at the old contact: looked at once more after this. */
+const recheckMs = 30_000
+/** Fields the kept contact gets from the other where it has none. */
+const givenFields = ['nickname', 'remark', 'name', 'phone', 'email'] as const
+
+export interface MergePreview {
+  identities: number
+  conversations: number
+  activities: number
+  /** What the kept contact would get. */
+  fields: Record<string, string>
+  tagIds: string[]
+}
+
+export async function previewMerge(em: Em, into: Contact, from: Contact): Promise<MergePreview> {
+  const identities = await em.find(Identity, { contactId: from.id }, { fields: ['id'], disableIdentityMap: true })
+  return {
+    ...(await previewMove(
+      em,
+      identities.map(({ id }) => id),
+    )),
+    ...(await givenBy(em, into, from)),
+  }
+}
+
+export async function previewMove(em: Em, identityIds: readonly string[]): Promise<Pick<MergePreview, 'identities' | 'conversations' | 'activities'>> {
+  const ids = { identityId: { $in: [...identityIds] } }
+  return { identities: identityIds.length, conversations: await em.count(Conversation, ids), activities: await em.count(Activity, ids) }
+}
+
+async function givenBy(em: Em, into: Contact, from: Contact): Promise<{ fields: Record<string, string>; tagIds: string[] }> {
+  const tags = await em.find(ContactTag, { contactId: { $in: [into.id, from.id] } }, { limit: 500, disableIdentityMap: true })
+  const has = new Set(tags.filter((tag) => tag.contactId === into.id).map(({ tagId }) => tagId))
+  return {
+    fields: Object.fromEntries(givenFields.flatMap((field) => (into[field] === '' && from[field] !== '' ? [[field, from[field]]] : []))),
+    tagIds: tags.filter((tag) => tag.contactId === from.id && !has.has(tag.tagId)).map(({ tagId }) => tagId),
+  }
+}
+
+/** Makes two contacts one: `from`'s identities become `into`'s. Throws HUB_NOT_FOUND, HUB_CONFLICT. */
+export async function mergeContacts(hub: Hub, intoId: string, fromId: string, byAgentId: string | null, suggestionId?: string): Promise<ContactMove> {
+  if (intoId === fromId) throw new HubError('HUB_CONFLICT', 'A contact cannot be merged with itself')
+  return inOneGo(hub, async (em) => {
+    const [into, from] = await lockContacts(em, intoId, fromId)
+    if (into.mergedIntoId || from.mergedIntoId) throw new HubError('HUB_CONFLICT', 'One of them has been merged meanwhile')
+    const given = await givenBy(em, into, from)
+    const identities = await em.find(Identity, { contactId: fromId }, { fields: ['id'], disableIdentityMap: true })
+    const now = new Date()
+    await em.nativeUpdate(Contact, { id: fromId }, { mergedIntoId: intoId, updatedAt: now })
+    if (Object.keys(given.fields).length > 0) await em.nativeUpdate(Contact, { id: intoId }, { ...given.fields, updatedAt: now })
+    for (const tagId of given.tagIds) await em.upsert(ContactTag, { contactId: intoId, tagId, byAgentId, createdAt: now }, { onConflictAction: 'ignore' })
+    await em.nativeUpdate(MergeSuggestion, suggestionId ? { id: suggestionId } : pairOf(intoId, fromId), {
+      state: 'accepted',
+      decidedById: byAgentId,
+      decidedAt: now,
+      dueAt: null,
+    })
+    return move(
+      em,
+      'merge',
+      from.id,
+      into.id,
+      identities.map(({ id }) => id),
+      given,
+      byAgentId,
+    )
+  })
+}
+
+/** Makes identities of a contact a contact of their own. Throws HUB_NOT_FOUND, HUB_CONFLICT when none would be left. */
+export async function splitContact(hub: Hub, contactId: string, identityIds: readonly string[], byAgentId: string): Promise<ContactMove> {
+  const [number] = await hub.intake.numbers.take(1)
+  return inOneGo(hub, async (em) => {
+    const [contact] = await lockContacts(em, contactId)
+    const own = await em.find(Identity, { contactId }, { fields: ['id'], disableIdentityMap: true })
+    const moved = own.filter(({ id }) => identityIds.includes(id)).map(({ id }) => id)
+    if (moved.length !== new Set(identityIds).size) throw new HubError('HUB_NOT_FOUND', 'This contact has no such identity')
+    if (moved.length === own.length) throw new HubError('HUB_CONFLICT', 'At least one identity must stay')
+    const now = new Date()
+    const id = newId()
+    await em.insert(Contact, {
+      id,
+      number: number as number,
+      nickname: '',
+      remark: '',
+      name: '',
+      phone: '',
+      email: '',
+      attributes: {},
+      mergedIntoId: null,
+      createdAt: now,
+      updatedAt: now,
+    })
+    await refuse(em, contact.id, id, byAgentId)
+    return move(em, 'split', contact.id, id, moved, { fields: {}, tagIds: [] }, byAgentId)
+  })
+}
+
+/** Takes a merge or a split back: what it moved goes back, what it gave is taken. Throws HUB_NOT_FOUND, HUB_CONFLICT. */
+export async function undoMove(hub: Hub, moveId: string, byAgentId: string): Promise<ContactMove> {
+  return inOneGo(hub, async (em) => {
+    const record = await em.findOne(ContactMove, { id: moveId }, { disableIdentityMap: true })
+    if (!record) throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
+    const [into] = await lockContacts(em, record.intoId, record.fromId)
+    const now = new Date()
+    const taken = await em.nativeUpdate(ContactMove, { id: moveId, undoneAt: null }, { undoneAt: now, undoneById: byAgentId })
+    const identities = await em.find(Identity, { id: { $in: record.identityIds }, contactId: record.intoId }, { fields: ['id'], disableIdentityMap: true })
+    if (taken === 0 || into.mergedIntoId || identities.length < record.identityIds.length)
+      throw new HubError('HUB_CONFLICT', 'They have been moved on meanwhile')
+    if (record.kind === 'merge') {
+      await em.nativeUpdate(Contact, { id: record.fromId }, { mergedIntoId: null, updatedAt: now })
+      // What was changed since is somebody's work and stays.
+      const kept = Object.entries(record.given.fields).filter(([field, value]) => (into as unknown as Record<string, unknown>)[field] === value)
+      if (kept.length > 0) await em.nativeUpdate(Contact, { id: record.intoId }, { ...Object.fromEntries(kept.map(([field]) => [field, ''])), updatedAt: now })
+      if (record.given.tagIds.length > 0) await em.nativeDelete(ContactTag, { contactId: record.intoId, tagId: { $in: record.given.tagIds } })
+      await refuse(em, record.intoId, record.fromId, byAgentId)
+    } else await em.nativeUpdate(Contact, { id: record.intoId }, { mergedIntoId: record.fromId, updatedAt: now })
+    const back = record.kind === 'merge' ? 'split' : 'merge'
+    const done = await move(em, back, record.intoId, record.fromId, record.identityIds, { fields: {}, tagIds: [] }, byAgentId)
+    // An undo is not undone: it is done anew.
+    await em.nativeUpdate(ContactMove, { id: done.id }, { undoneAt: now, undoneById: byAgentId })
+    return { ...record, undoneAt: now, undoneById: byAgentId } as ContactMove
+  })
+}
+
+/** An agent's no to a suggestion. Throws HUB_NOT_FOUND, HUB_CONFLICT when it was decided. */
+export async function refuseSuggestion(em: Em, id: string, byAgentId: string): Promise<void> {
+  const changed = await em.nativeUpdate(
+    MergeSuggestion,
+    { id, state: 'open' },
+    { state: 'refused', decidedById: byAgentId, decidedAt: new Date(), dueAt: null },
+  )
+  if (changed === 0) throw new HubError('HUB_CONFLICT', 'This has been decided already')
+}
+
+/** Due work by its id: a suggestion vouched for on both sides is merged; after a move, late conversations follow. */
+export async function settlePeople(hub: Hub, id: string): Promise<void> {
+  const em = hub.em()
+  const now = new Date()
+  const suggestion = await em.findOne(MergeSuggestion, { id, state: 'open', dueAt: { $lte: now } }, { disableIdentityMap: true })
+  if (suggestion) {
+    const [into, from] = [await survivorOf(em, suggestion.contactId), await survivorOf(em, suggestion.otherId)].sort()
+    try {
+      if (into !== from) await mergeContacts(hub, into as string, from as string, null, suggestion.id)
+      await em.nativeUpdate(MergeSuggestion, { id }, { state: 'accepted', decidedAt: now, dueAt: null })
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error
+      // Somebody was faster: what is left is for an agent.
+      await em.nativeUpdate(MergeSuggestion, { id }, { dueAt: null })
+    }
+  }
+  const late = await em.findOne(ContactMove, { id, recheckAt: { $lte: now } }, { disableIdentityMap: true })
+  if (!late) return
+  const identities = await em.find(Identity, { id: { $in: late.identityIds } }, { fields: ['id', 'contactId'], disableIdentityMap: true })
+  for (const { id: identityId, contactId } of identities) {
+    await em.nativeUpdate(Conversation, { identityId, contactId: { $ne: contactId } }, { contactId, rev: raw('rev + 1'), changedAt: now })
+    await em.nativeUpdate(Activity, { identityId, contactId: { $ne: contactId } }, { contactId })
+  }
+  await em.nativeUpdate(ContactMove, { id }, { recheckAt: null })
+}
+
+/** Who a contact is today, through the merges since. */
+export async function survivorOf(em: Em, id: string): Promise<string> {
+  for (let at = id, steps = 0; ; steps++) {
+    const row = await em.findOne(Contact, { id: at }, { fields: ['mergedIntoId'], disableIdentityMap: true })
+    if (!row?.mergedIntoId || steps > 20) return at
+    at = row.mergedIntoId
+  }
+}
+
+const pairOf = (one: string, two: string) => (one < two ? { contactId: one, otherId: two } : { contactId: two, otherId: one })
+
+/** These are two: no evidence joins them by itself. */
+async function refuse(em: Em, one: string, two: string, byAgentId: string): Promise<void> {
+  if ((await em.count(MergeSuggestion, pairOf(one, two))) === 0) await suggest(em, one, two, [], null)
+  await em.nativeUpdate(MergeSuggestion, pairOf(one, two), { state: 'refused', decidedById: byAgentId, decidedAt: new Date(), dueAt: null })
+}
+
+async function lockContacts<T extends string[]>(em: Em, ...ids: T): Promise<{ [K in keyof T]: Contact }> {
+  const rows = await em.find(Contact, { id: { $in: ids } }, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+  return ids.map((id) => {
+    const row = rows.find((contact) => contact.id === id)
+    if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such contact')
+    return row
+  }) as { [K in keyof T]: Contact }
+}
+
+async function move(
+  em: Em,
+  kind: ContactMove['kind'],
+  fromId: string,
+  intoId: string,
+  identityIds: string[],
+  given: ContactMove['given'],
+  byAgentId: string | null,
+): Promise<ContactMove> {
+  const now = new Date()
+  const ids = { identityId: { $in: identityIds } }
+  const to = { contactId: intoId }
+  await em.nativeUpdate(Identity, { id: { $in: identityIds } }, to)
+  await em.nativeUpdate(Activity, ids, to)
+  await em.nativeUpdate(Visit, ids, to)
+  await em.nativeUpdate(Conversation, ids, { ...to, rev: raw('rev + 1'), changedAt: now })
+  // A verified name goes along, unless an identity that stays has it too.
+  const claims = await em.find(IdentityClaim, { ...ids, verified: true }, { disableIdentityMap: true })
+  const staying = await em.find(Identity, { contactId: fromId }, { fields: ['id'], disableIdentityMap: true })
+  for (const { kind: claim, value } of claims) {
+    const kept = await em.count(IdentityClaim, { kind: claim, value, verified: true, identityId: { $in: staying.map(({ id }) => id) } })
+    if (kept === 0) await em.nativeUpdate(ContactClaim, { kind: claim, value, contactId: fromId }, to)
+  }
+  const record = {
+    id: newId(),
+    kind,
+    fromId,
+    intoId,
+    identityIds,
+    given,
+    byAgentId,
+    undoneById: null,
+    undoneAt: null,
+    recheckAt: new Date(now.getTime() + recheckMs),
+    createdAt: now,
+  } as ContactMove
+  await em.insert(ContactMove, record)
+  return record
+}
+
+/** One transaction, its event, and afterwards everybody who shows one of the two. */
+async function inOneGo(hub: Hub, work: (em: Em) => Promise<ContactMove>): Promise<ContactMove> {
+  let listeners = new Set<string>()
+  const record = await retryOnConflict(() =>
+    hub.em().transactional(async (tx) => {
+      const em = tx as Em
+      const done = await work(em)
+      const { kind, fromId, intoId, identityIds, byAgentId, undoneById = null } = done
+      // Undoing a merge splits, undoing a split merges; either goes the other way.
+      const undone = undoneById !== null
+      const name = (kind === 'merge') === undone ? 'contact.split' : 'contact.merged'
+      const ends = undone ? { fromId: intoId, intoId: fromId } : { fromId, intoId }
+      listeners = await writeEvents(hub, em, [{ name, data: { ...ends, identityIds, byAgentId: undoneById ?? byAgentId ?? null } }])
+      return done
+    }),
+  )
+  for (const listener of listeners) hub.queue.hurry('delivery', listener)
+  for (const contactId of [record.fromId, record.intoId]) hub.bus.publish('contact.changed', { contactId })
+  const open = await hub.em().find(Conversation, { openIdentityId: { $in: record.identityIds } }, { disableIdentityMap: true })
+  announce(
+    hub,
+    open.map((conversation) => ({ conversation, before: visibilityOf(conversation), added: [], changed: [] })),
+  )
+  return record
+}

@@ -1,0 +1,167 @@
+/** One person in many channels: what may belong together, merging, splitting, and taking it back. Both sides must be visible to who asks. */
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
+import { ContactMove as WireMove, MergePreview as WirePreview, MergeSuggestion as WireSuggestion } from '../../../sdk/wire/contact.ts'
+import type { HubAbility } from '../../access/ability.ts'
+import { maskField } from '../../access/mask.ts'
+import type { Em } from '../../db/orm.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { contactTitle } from '../conversation/conversation.present.ts'
+import { type Contact, ContactMove, type Evidence, Identity, MergeSuggestion } from './contact.entity.ts'
+import { findReadableContact } from './contact.routes.ts'
+import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, survivorOf, undoMove } from './merge-contacts.ts'
+
+const page = 20
+
+export function mergeRoutes(app: App, hub: Hub): void {
+  const config = { access: { permission: 'contact.merge' } }
+
+  const readable = (em: Em, actor: Actor, id: string): Promise<Contact | undefined> =>
+    findReadableContact(em, actor, id).catch((error) => {
+      if (error instanceof HubError && error.code === 'HUB_NOT_FOUND') return undefined
+      throw error
+    })
+
+  const Suggestions = Type.Object({ items: Type.Array(WireSuggestion) })
+  app.get('/api/contacts/:id/suggestions', { config, schema: { params: IdParams, response: { 200: Suggestions } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const contact = await findReadableContact(em, actor, request.params.id)
+    // What was suggested of those that were merged into this one is suggested of it.
+    const merged = await em.find(
+      ContactMove,
+      { intoId: contact.id, kind: 'merge', undoneAt: null },
+      { fields: ['fromId'], limit: page, disableIdentityMap: true },
+    )
+    const ids = [contact.id, ...merged.map(({ fromId }) => fromId)]
+    const rows = await em.find(
+      MergeSuggestion,
+      { state: 'open', $or: [{ contactId: { $in: ids } }, { otherId: { $in: ids } }] },
+      { orderBy: { createdAt: 'desc' }, limit: page, disableIdentityMap: true },
+    )
+    const items = []
+    for (const row of rows) {
+      const other = await readable(em, actor, ids.includes(row.contactId) ? row.otherId : row.contactId)
+      if (other && other.id !== contact.id)
+        items.push({
+          id: row.id,
+          contact: { id: other.id, number: other.number, title: contactTitle(actor.ability, other) },
+          evidence: row.evidence.map((evidence) => presentEvidence(actor.ability, evidence)),
+          createdAt: row.createdAt.toISOString(),
+        })
+    }
+    return { items }
+  })
+
+  /** A suggestion of two contacts that this agent may both see. */
+  async function findSuggestion(actor: Actor, id: string): Promise<MergeSuggestion> {
+    const em = hub.em()
+    const row = await em.findOne(MergeSuggestion, { id }, { disableIdentityMap: true })
+    if (!row || !(await readable(em, actor, row.contactId)) || !(await readable(em, actor, row.otherId)))
+      throw new HubError('HUB_NOT_FOUND', 'There is no such suggestion')
+    return row
+  }
+
+  app.post('/api/suggestions/:id/accept', { config, schema: { params: IdParams, response: { 200: WireMove } } }, async (request) => {
+    const actor = actorOf(request)
+    const row = await findSuggestion(actor, request.params.id)
+    if (row.state !== 'open') throw new HubError('HUB_CONFLICT', 'This has been decided already')
+    const [into, from] = await Promise.all([row.contactId, row.otherId].map((id) => survivorOf(hub.em(), id)))
+    return presentMove(await mergeContacts(hub, into as string, from as string, actor.agent.id, row.id))
+  })
+
+  app.post('/api/suggestions/:id/refuse', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+    const actor = actorOf(request)
+    const row = await findSuggestion(actor, request.params.id)
+    await refuseSuggestion(hub.em(), row.id, actor.agent.id)
+    for (const contactId of [row.contactId, row.otherId]) hub.bus.publish('contact.changed', { contactId })
+    return { ok: true as const }
+  })
+
+  const Other = Type.Object({ otherId: Id })
+  app.get('/api/contacts/:id/merge', { config, schema: { params: IdParams, querystring: Other, response: { 200: WirePreview } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const into = await findReadableContact(em, actor, request.params.id)
+    const from = await findReadableContact(em, actor, request.query.otherId)
+    if (into.id === from.id) throw new HubError('HUB_CONFLICT', 'They are one contact already')
+    const { fields, ...preview } = await previewMerge(em, into, from)
+    return { ...preview, fields: maskFields(actor.ability, fields) }
+  })
+
+  app.post('/api/contacts/:id/merge', { config, schema: { params: IdParams, body: Other, response: { 200: WireMove } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const into = await findReadableContact(em, actor, request.params.id)
+    const from = await findReadableContact(em, actor, request.body.otherId)
+    return presentMove(await mergeContacts(hub, into.id, from.id, actor.agent.id))
+  })
+
+  const Identities = Type.Object({ identityIds: Type.Array(Id, { minItems: 1, maxItems: 50 }) })
+  app.post('/api/contacts/:id/split/preview', { config, schema: { params: IdParams, body: Identities, response: { 200: WirePreview } } }, async (request) => {
+    const em = hub.em()
+    const contact = await findReadableContact(em, actorOf(request), request.params.id)
+    const own = await em.find(Identity, { id: { $in: request.body.identityIds }, contactId: contact.id }, { fields: ['id'], disableIdentityMap: true })
+    const moved = await previewMove(
+      em,
+      own.map(({ id }) => id),
+    )
+    return { ...moved, fields: {}, tagIds: [] }
+  })
+
+  app.post('/api/contacts/:id/split', { config, schema: { params: IdParams, body: Identities, response: { 200: WireMove } } }, async (request) => {
+    const actor = actorOf(request)
+    const contact = await findReadableContact(hub.em(), actor, request.params.id)
+    return presentMove(await splitContact(hub, contact.id, request.body.identityIds, actor.agent.id))
+  })
+
+  const Moves = Type.Object({ items: Type.Array(WireMove) })
+  app.get('/api/contacts/:id/moves', { config, schema: { params: IdParams, response: { 200: Moves } } }, async (request) => {
+    const em = hub.em()
+    const contact = await findReadableContact(em, actorOf(request), request.params.id)
+    const find = (where: { intoId: string } | { fromId: string }) =>
+      em.find(ContactMove, where, { orderBy: { createdAt: 'desc' }, limit: page, disableIdentityMap: true })
+    const rows = [...(await find({ intoId: contact.id })), ...(await find({ fromId: contact.id }))]
+    return {
+      items: rows
+        .sort((a, b) => b.id.localeCompare(a.id))
+        .slice(0, page)
+        .map(presentMove),
+    }
+  })
+
+  app.post('/api/contact-moves/:id/undo', { config, schema: { params: IdParams, response: { 200: WireMove } } }, async (request) => {
+    const actor = actorOf(request)
+    const em = hub.em()
+    const record = await em.findOne(ContactMove, { id: request.params.id }, { disableIdentityMap: true })
+    if (!record || !(await readable(em, actor, record.intoId))) throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
+    return presentMove(await undoMove(hub, record.id, actor.agent.id))
+  })
+}
+
+const personal = new Set(['name', 'phone', 'email'])
+const maskFields = (ability: HubAbility, fields: Record<string, string>) =>
+  Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [field, personal.has(field) ? maskField(ability, field as 'name' | 'phone' | 'email', value) : value]),
+  )
+
+const presentEvidence = (ability: HubAbility, { kind, value, verified }: Evidence) => ({
+  kind,
+  // An id of a platform says nothing to a person.
+  value: kind === 'phone' || kind === 'email' ? maskField(ability, kind, value) : '',
+  verified,
+})
+
+const presentMove = ({ id, kind, fromId, intoId, identityIds, byAgentId, createdAt, undoneAt }: ContactMove) => ({
+  id,
+  kind,
+  fromId,
+  intoId,
+  identityIds,
+  byAgentId: byAgentId ?? null,
+  createdAt: createdAt.toISOString(),
+  undoneAt: undoneAt?.toISOString() ?? null,
+})

@@ -1,0 +1,241 @@
+/** One person in many channels: what is vouched for links by itself, the rest is offered with its evidence; merging moves, splitting and undoing move back. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { ChannelSender } from '../../core/sdk/channel.ts'
+import { definePlugin } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { normaliseClaim } from '../../core/src/domain/contact/claims.ts'
+import { Contact, Identity, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { makePlace, profiles } from '../support/profiles.ts'
+import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel('mock')
+const heard: { name: string; data: Record<string, unknown> }[] = []
+const ear = definePlugin({
+  id: 'ear',
+  version: '1.0.0',
+  label: { zh: '耳朵', en: 'Ear' },
+  on: { 'contact.merged': (event) => void heard.push(event), 'contact.split': (event) => void heard.push(event) },
+})
+const unionid = (value: string, verified = true) => ({ claims: [{ kind: 'unionid' as const, value, verified }] })
+
+test('equal people have equal claims; a masked number names nobody', () => {
+  for (const phone of ['13800138000', '+86 138-0013-8000', '0086 13800138000', '138 0013 8000']) assert.equal(normaliseClaim('phone', phone), '13800138000')
+  for (const nobody of ['138****8000', '12', 'call me']) assert.equal(normaliseClaim('phone', nobody), undefined)
+  assert.equal(normaliseClaim('email', ' LiLei@Example.COM '), 'lilei@example.com')
+  assert.equal(normaliseClaim('email', 'l***@example.com'), undefined)
+})
+
+await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
+  const say = async (inbox: Inbox, who: string, more: Partial<ChannelSender> = {}) => {
+    const [accepted] = await world().hub.intake.accept(inbox.id, [
+      { kind: 'message', externalId: newId(), from: { externalId: who, ...more }, parts: [{ type: 'text', text: '你好' }] },
+    ])
+    const conversation = await world()
+      .hub.em()
+      .findOneOrFail(Conversation, { id: accepted?.conversationId ?? '' }, { disableIdentityMap: true })
+    return { conversationId: conversation.id, contactId: conversation.contactId, identityId: conversation.identityId }
+  }
+  const contactOf = async (identityId: string) => (await world().hub.em().findOneOrFail(Identity, { id: identityId }, { disableIdentityMap: true })).contactId
+  const inboxes = () => Promise.all([world().inbox('mock'), world().inbox('mock'), world().inbox('mock')])
+  const withGrants = async (grants: unknown[]): Promise<Person> => {
+    const owner = await world().person('老板', 'owner')
+    const role = (await owner.call('POST', '/api/roles', { name: newId(), grants })).body
+    const person = await world().person('小何')
+    assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [role.id] })).status, 200)
+    return person
+  }
+  const suggestions = async (agent: Person, contactId: string) => (await agent.call('GET', `/api/contacts/${contactId}/suggestions`)).body.items
+
+  test('a verified name joins a new identity to the contact that has it, in whatever inbox; another value joins nothing', async () => {
+    const [a, b, c] = await inboxes()
+    const union = newId()
+    const first = await say(a, 'open-1', unionid(union))
+    assert.equal((await say(b, 'open-2', unionid(union))).contactId, first.contactId)
+    assert.notEqual((await say(c, 'open-3', unionid(newId()))).contactId, first.contactId)
+    const phone = `139${Date.now().toString().slice(-8)}`
+    const site = await say(a, 'user-1', { phone, verified: true })
+    assert.equal((await say(b, 'user-2', { phone: `+86${phone}`, verified: true })).contactId, site.contactId)
+  })
+
+  test('twenty identities of one person at once, in one batch and in many: one contact', async () => {
+    const [a, b] = await inboxes()
+    const union = newId()
+    const all = await Promise.all(Array.from({ length: 20 }, (_, i) => say(i % 2 ? a : b, `who-${i}`, unionid(union))))
+    assert.equal(new Set(all.map(({ contactId }) => contactId)).size, 1)
+  })
+
+  test('a weak name is offered with its evidence, masked for who may not see it; accepted it merges, refused it is not asked again', async () => {
+    const [a, b, c] = await inboxes()
+    const agent = await world().person('小安', 'admin')
+    const phone = `137${Date.now().toString().slice(-8)}`
+    const one = await say(a, 'w-1', { phone, verified: true })
+    const two = await say(b, 'w-2', { phone })
+    const three = await say(c, 'w-3', { phone })
+    assert.equal(new Set([one, two, three].map(({ contactId }) => contactId)).size, 3)
+    const offered = await suggestions(agent, one.contactId)
+    assert.deepEqual(offered.map((s: { contact: { id: string } }) => s.contact.id).sort(), [two.contactId, three.contactId].sort())
+    assert.deepEqual(offered[0].evidence, [{ kind: 'phone', value: phone, verified: false }])
+    const blind = await withGrants([{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
+    assert.match((await suggestions(blind, one.contactId))[0].evidence[0].value, /^137\*+\d{4}$/)
+    const own = await world().person('外人')
+    assert.equal((await own.call('GET', `/api/contacts/${one.contactId}/suggestions`)).status, 404)
+    assert.equal((await own.call('POST', `/api/suggestions/${offered[0].id}/accept`)).status, 404)
+    const to = (id: string) => offered.find((s: { contact: { id: string } }) => s.contact.id === id).id
+    assert.equal((await agent.call('POST', `/api/suggestions/${to(three.contactId)}/refuse`)).status, 200)
+    assert.equal((await agent.call('POST', `/api/suggestions/${to(three.contactId)}/refuse`)).status, 409)
+    assert.equal((await agent.call('POST', `/api/suggestions/${to(two.contactId)}/accept`)).status, 200)
+    assert.deepEqual([await contactOf(two.identityId), await contactOf(three.identityId)], [one.contactId, three.contactId])
+    await say(c, 'w-3', { phone })
+    // Between the other two nobody decided yet: it is offered of the one they are now.
+    assert.deepEqual(
+      (await suggestions(agent, one.contactId)).map((s: { contact: { id: string } }) => s.contact.id),
+      [three.contactId],
+    )
+  })
+
+  test('somebody we know is vouched for later as somebody else we know: they are merged by themselves, and that can be undone for good', async () => {
+    const [a, b] = await inboxes()
+    const agent = await world().person('小白', 'admin')
+    const union = newId()
+    const one = await say(a, 'k-1', unionid(union))
+    const two = await say(b, 'k-2')
+    assert.notEqual(one.contactId, two.contactId)
+    await say(b, 'k-2', unionid(union))
+    await eventually(async () => {
+      await world().running.sweep()
+      return (await contactOf(two.identityId)) === one.contactId
+    }, 'the merge')
+    const moves = (await agent.call('GET', `/api/contacts/${one.contactId}/moves`)).body.items
+    assert.deepEqual([moves.length, moves[0].kind, moves[0].byAgentId], [1, 'merge', null])
+    assert.equal((await agent.call('POST', `/api/contact-moves/${moves[0].id}/undo`)).status, 200)
+    assert.equal(await contactOf(two.identityId), two.contactId)
+    await say(b, 'k-2', unionid(union))
+    await world().running.sweep()
+    assert.equal(
+      await world()
+        .hub.em()
+        .count(MergeSuggestion, { dueAt: { $ne: null }, state: 'open' }),
+      0,
+    )
+    assert.equal(await contactOf(two.identityId), two.contactId)
+  })
+
+  test('merging: a preview, then identities, conversations and trail move, empty fields are filled, no message is copied; undone all is as before', async () => {
+    const [a, b] = await inboxes()
+    const agent = await world().person('小陈', 'admin')
+    const one = await say(a, 'm-1', { name: '李雷' })
+    const two = await say(b, 'm-2', { email: 'lilei@example.com' })
+    await world().hub.intake.accept(b.id, [
+      { kind: 'activity', externalId: newId(), from: { externalId: 'm-2' }, name: 'scan', label: { zh: '扫码', en: 'Scan' } },
+    ])
+    const messages = await world().hub.em().count(Message, {})
+    const preview = (await agent.call('GET', `/api/contacts/${one.contactId}/merge?otherId=${two.contactId}`)).body
+    assert.deepEqual(preview, { identities: 1, conversations: 1, activities: 1, fields: { email: 'lilei@example.com' }, tagIds: [] })
+    heard.length = 0
+    const { status, body: move } = await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })
+    assert.equal(status, 200)
+    const merged = (await agent.call('GET', `/api/contacts/${two.contactId}`)).body
+    assert.deepEqual([merged.id, merged.name, merged.email, merged.identities.length], [one.contactId, '李雷', 'lilei@example.com', 2])
+    assert.equal((await agent.call('GET', `/api/contacts/${one.contactId}/conversations`)).body.items.length, 2)
+    assert.equal((await agent.call('GET', `/api/contacts/${one.contactId}/activities`)).body.items.length, 1)
+    assert.equal((await agent.call('GET', `/api/conversations/${two.conversationId}`)).body.contact.id, one.contactId)
+    assert.equal(await world().hub.em().count(Message, {}), messages)
+    // What is said now goes to the contact they are.
+    assert.equal((await say(b, 'm-2')).contactId, one.contactId)
+    assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })).status, 409)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${move.id}/undo`)).status, 200)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${move.id}/undo`)).status, 409)
+    const back = (await agent.call('GET', `/api/contacts/${one.contactId}`)).body
+    assert.deepEqual([back.email, back.identities.length], ['', 1])
+    assert.equal((await agent.call('GET', `/api/contacts/${two.contactId}`)).body.id, two.contactId)
+    assert.equal((await agent.call('GET', `/api/conversations/${two.conversationId}`)).body.contact.id, two.contactId)
+    await eventually(() => heard.length === 2, 'the events')
+    assert.deepEqual(
+      heard.map(({ name, data }) => [name, data.fromId, data.intoId, data.byAgentId]),
+      [
+        ['contact.merged', two.contactId, one.contactId, agent.id],
+        ['contact.split', one.contactId, two.contactId, agent.id],
+      ],
+    )
+  })
+
+  test('splitting: identities leave with what is theirs, one must stay, a stranger’s cannot; undone they are back', async () => {
+    const [a, b] = await inboxes()
+    const agent = await world().person('小邓', 'admin')
+    const union = newId()
+    const one = await say(a, 's-1', unionid(union))
+    const two = await say(b, 's-2', unionid(union))
+    const url = `/api/contacts/${one.contactId}/split`
+    const stranger = await say(a, 's-3')
+    assert.equal((await agent.call('POST', url, { identityIds: [stranger.identityId] })).status, 404)
+    assert.equal((await agent.call('POST', url, { identityIds: [one.identityId, two.identityId] })).status, 409)
+    assert.deepEqual((await agent.call('POST', `${url}/preview`, { identityIds: [two.identityId] })).body.conversations, 1)
+    const { body: move } = await agent.call('POST', url, { identityIds: [two.identityId] })
+    assert.equal(await contactOf(two.identityId), move.intoId)
+    assert.equal((await agent.call('GET', `/api/conversations/${two.conversationId}`)).body.contact.id, move.intoId)
+    const fresh = await world().hub.em().findOneOrFail(Contact, { id: move.intoId }, { disableIdentityMap: true })
+    assert.ok(fresh.number > 100_000)
+    // The same evidence again does not join them behind the agent's back.
+    await say(b, 's-2', unionid(union))
+    await world().running.sweep()
+    assert.equal(await contactOf(two.identityId), move.intoId)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${move.id}/undo`)).status, 200)
+    assert.equal(await contactOf(two.identityId), one.contactId)
+  })
+
+  test('who may not merge is refused everywhere; nonsense is a coded error', async () => {
+    const [a] = await inboxes()
+    const agent = await world().person('小方', 'admin')
+    const one = await say(a, 'n-1')
+    assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: one.contactId })).status, 409)
+    assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: newId() })).status, 404)
+    assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: 'x' })).status, 400)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${newId()}/undo`)).status, 404)
+    const forbidden = await withGrants([{ permission: 'conversation.read', scope: 'all' }])
+    for (const [method, path] of [
+      ['GET', 'suggestions'],
+      ['GET', 'moves'],
+      ['POST', 'merge'],
+      ['POST', 'split'],
+    ] as const)
+      assert.equal((await forbidden.call(method, `/api/contacts/${one.contactId}/${path}`, method === 'POST' ? {} : undefined)).status, 403, path)
+    const outsider = await world().person('外人')
+    const two = await say(a, 'n-2')
+    assert.equal((await outsider.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })).status, 404)
+  })
+})
+
+const served = (await profiles()).includes('served')
+describe('one person at two processes', { skip: served ? false : 'needs MariaDB and Redis' }, () => {
+  let worlds: World[] = []
+  before(async () => {
+    const place = await makePlace('served')
+    worlds = await Promise.all([1, 2].map(() => startWorld(place, [found(manifest)])))
+  })
+  after(async () => {
+    await Promise.all(worlds.map((world) => world.running.stop()))
+    await worlds[0]?.place.remove()
+  })
+
+  test('met at both at once, in two inboxes: one contact', async () => {
+    const [one, two] = worlds as [World, World]
+    const inboxes = [await one.inbox('mock'), await one.inbox('mock')]
+    for (let round = 0; round < 10; round++) {
+      const union = newId()
+      await Promise.all(
+        [one, two].map((world, i) =>
+          world.hub.intake.accept(inboxes[i]?.id ?? '', [
+            { kind: 'message', externalId: newId(), from: { externalId: `r-${round}`, ...unionid(union) }, parts: [{ type: 'text', text: '你好' }] },
+          ]),
+        ),
+      )
+      const identities = await one.hub.em().find(Identity, { externalId: `r-${round}` }, { disableIdentityMap: true })
+      assert.deepEqual([identities.length, new Set(identities.map(({ contactId }) => contactId)).size], [2, 1])
+    }
+  })
+})
