@@ -312,7 +312,7 @@ if (missing) {
       const got = await incoming(inbox, '开头')
       assert.ok(line.cuts() >= 1)
       const [part] = got.parts
-      assert.ok(part?.type === 'html' && part.text.startsWith('开头\n第 0 行'))
+      assert.ok(part?.type === 'html' && part.text.startsWith('开头\n第 0 行') && part.html.endsWith('第 19999 行<br>结尾</div>'))
       assert.equal((await messages(inbox)).length, 1)
       line.close()
     })

@@ -145,12 +145,27 @@ function sentAt({ date }: Letter, receivedAt: Date): Date {
 }
 
 const maxTextPart = 20_000
-const maxPartText = 100_000
 const maxQuoted = 200_000
+/** The hub keeps a message's words for lists and search in a column of 65 535 bytes; a longer letter is whole in its markup. */
+const maxSearchBytes = 60_000
+const wordsOfFile = 120 * 4
 const cut = (text: string, max: number): string => {
   const end = text.charCodeAt(max - 1)
   // Not through the middle of a pair.
   return text.length <= max ? text : text.slice(0, end >= 0xd800 && end <= 0xdbff ? max - 1 : max)
+}
+
+/** What an html part may hold. */
+const maxMarkup = 500_000
+
+/** As many whole characters as fit. */
+function cutBytes(text: string, max: number): string {
+  if (Buffer.byteLength(text) <= max) return text
+  const bytes = Buffer.from(text).subarray(0, max)
+  let end = bytes.length
+  // Back to the beginning of the character that was cut.
+  while (end > 0 && ((bytes[end - 1] as number) & 0xc0) === 0x80) end--
+  return bytes.subarray(0, Math.max(0, end - 1)).toString('utf8')
 }
 
 /** Words as one part, then the files. Files of the letter that its markup shows stand inside it. */
@@ -159,6 +174,8 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
   const shown = new Set<LetterFile>()
   const safe = letter.html === undefined ? undefined : sanitizeLetter(letter.html)
   const files = [...letter.files]
+  const roomForWords = Math.max(10_000, maxSearchBytes - files.length * wordsOfFile)
+  const exceeded = [...letter.exceeded]
   if (safe && (safe.text || safe.quoted || safe.remoteImages || safe.cids.length > 0)) {
     const inline: { cid: string; fileId: string }[] = []
     for (const file of files) {
@@ -176,7 +193,7 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     parts.push({
       type: 'html',
       html: safe.html,
-      text: cut(text, maxPartText),
+      text: cutBytes(text, roomForWords),
       ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}),
       ...(inline.length > 0 ? { inline } : {}),
       ...(safe.remoteImages ? { remoteImages: true } : {}),
@@ -185,14 +202,11 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     const whole = letter.text?.trim() || (letter.html ? stripTags(letter.html) : '')
     const { text, quoted } = splitQuote(whole)
     // Quotation or length: both need the part that can hold them.
-    if (quoted || text.length > maxTextPart)
-      parts.push({
-        type: 'html',
-        html: plainHtml(cut(text, maxPartText), cut(quoted, maxQuoted)),
-        text: cut(text, maxPartText),
-        ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}),
-      })
-    else if (text) parts.push({ type: 'text', text })
+    if (quoted || text.length > maxTextPart || Buffer.byteLength(text) > roomForWords) {
+      const html = plainHtml(text, cut(quoted, maxQuoted))
+      if (!html.whole) exceeded.push('text')
+      parts.push({ type: 'html', html: html.html, text: cutBytes(text, roomForWords), ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}) })
+    } else if (text) parts.push({ type: 'text', text })
     // Markup too large or too deep to be shown safely is not lost: it is a file.
     if (letter.html && !safe) files.unshift({ name: 'letter.html', type: 'text/html', bytes: Buffer.from(letter.html), inline: false })
   }
@@ -201,16 +215,19 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     const part = await storeAs(ctx, inboxId, file)
     parts.push(part ?? { type: 'unsupported', raw: { name: file.name, type: file.type, size: file.bytes.length, reason: 'not stored' } })
   }
-  if (letter.exceeded.length > 0) parts.push({ type: 'unsupported', raw: { reason: 'limits', exceeded: letter.exceeded } })
+  if (exceeded.length > 0) parts.push({ type: 'unsupported', raw: { reason: 'limits', exceeded } })
   if (parts.length === 0) parts.push({ type: 'text', text: letter.subject || '(空邮件 / empty letter)' })
   return parts
 }
 
-function plainHtml(text: string, quoted: string): string {
+/** Plain words as markup, so that a long letter is shown whole and its quotation folds. */
+function plainHtml(text: string, quoted: string): { html: string; whole: boolean } {
   const lines = (words: string) => escapeHtml(words).replace(/\n/g, '<br>')
-  // Escaping may lengthen it beyond what the part holds; the words are in `text` whole.
-  const html = `<div>${lines(text)}</div>${quoted ? `<details data-quoted><summary>···</summary><div>${lines(quoted)}</div></details>` : ''}`
-  return html.length <= 500_000 ? html : `<div>${lines(cut(text, 60_000))}</div>`
+  const below = quoted ? `<details data-quoted><summary>···</summary><div>${lines(quoted)}</div></details>` : ''
+  const html = `<div>${lines(text)}</div>`
+  if (html.length + below.length <= maxMarkup) return { html: html + below, whole: true }
+  // The quotation is in the part's `quoted` too: the new words go first. Escaping lengthens a character sixfold at most.
+  return html.length <= maxMarkup ? { html, whole: true } : { html: `<div>${lines(cut(text, Math.floor(maxMarkup / 6) - 10))}</div>`, whole: false }
 }
 
 /** Undefined when the hub will not have it (too large, no readable picture after all). */
