@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { createTransport } from 'nodemailer'
+import { schemaDrift } from '../../core/src/db/drift.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -85,6 +86,10 @@ if (missing) {
         await client.logout()
       }
     }
+
+    test('the plugin’s tables are what its entities say', async () => {
+      assert.deepEqual(await schemaDrift(world().hub.orm), [])
+    })
 
     test('a letter comes, its answer arrives in the thread, and the answer to that lands in the same conversation', async () => {
       const { inbox, address } = await shop({ signature: '某某商城 客服部' })

@@ -25,7 +25,7 @@ export const emailMigrations: readonly Migration[] = [
       `create table \`email_token\` (\`inbox_id\` varchar(26) not null, \`account\` varchar(190) not null, \`access\` text not null, \`refresh\` text not null, \`expires_at\` datetime(3) not null, \`updated_at\` datetime(3) not null, primary key (\`inbox_id\`)) ${mysql}`,
     ],
     sqlite: [
-      'create table `email_progress` (`inbox_id` text not null primary key, `mailbox` text not null, `uid_validity` text not null, `last_uid` integer not null, `resync_until` integer not null, `since` datetime not null, `attempts` integer not null, `updated_at` datetime not null)',
+      'create table `email_progress` (`inbox_id` text not null primary key, `mailbox` text not null, `uid_validity` text not null, `last_uid` bigint not null, `resync_until` bigint not null, `since` datetime not null, `attempts` integer not null, `updated_at` datetime not null)',
       'create table `email_token` (`inbox_id` text not null primary key, `account` text not null, `access` text not null, `refresh` text not null, `expires_at` datetime not null, `updated_at` datetime not null)',
     ],
   },
