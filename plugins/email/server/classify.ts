@@ -1,0 +1,60 @@
+/** Letters no person wrote: automatic replies, lists, notices, and our own coming back. They are stored and shown, but wake nobody. */
+import type { Headers } from './headers.ts'
+import type { Letter } from './read-mail.ts'
+
+export type LetterKind =
+  | 'personal'
+  /** A machine answered: out of office, a ticket number. */
+  | 'auto-reply'
+  /** Newsletters, lists, notices. */
+  | 'bulk'
+  /** A delivery report. */
+  | 'bounce'
+  /** A read receipt. */
+  | 'receipt'
+  /** Sent by this hub. */
+  | 'own'
+
+export const loopHeader = 'x-huike-loop'
+
+const autoSubject =
+  /^\s{0,5}(?:\[?(?:自动回复|自动答复|自動回覆|自動回復|假期自动回复|外出自动回复|外出回复)\]?|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office|automatische antwort|réponse automatique|respuesta automática|自動応答|부재중)/i
+const machine = /^(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply|noreply[-+.].*|bounces?[-+.].*|notifications?|notify|mdaemon)@/i
+
+/** `signed`: does our loop mark hold? */
+export function classifyLetter(letter: Letter, signed: (mark: string) => boolean): LetterKind {
+  const { headers } = letter
+  const mark = headers.raw(loopHeader)
+  if (mark && signed(mark)) return 'own'
+  if (letter.report?.type === 'disposition-notification') return 'receipt'
+  if (letter.report?.type === 'delivery-status' || looksLikeBounce(letter)) return 'bounce'
+  if (isAutoSubmitted(headers) || autoSubject.test(letter.subject)) return 'auto-reply'
+  const precedence = [...headers.all('precedence'), ...headers.all('x-precedence')].map((value) => value.trim().toLowerCase())
+  if (precedence.includes('auto_reply')) return 'auto-reply'
+  if (precedence.some((value) => value === 'bulk' || value === 'junk' || value === 'list')) return 'bulk'
+  if (['list-id', 'list-unsubscribe', 'feedback-id', 'list-post'].some((name) => headers.has(name))) return 'bulk'
+  if (isNullSender(headers)) return 'auto-reply'
+  return machine.test(letter.from?.address ?? '') ? 'bulk' : 'personal'
+}
+
+/** `Auto-Submitted: no` says a person wrote it (RFC 3834, 5.2); every other value says the contrary. */
+function isAutoSubmitted(headers: Headers): boolean {
+  const value = headers.raw('auto-submitted')?.split(';')[0]?.trim().toLowerCase()
+  if (value && value !== 'no') return true
+  if (['x-autoreply', 'x-autorespond', 'x-autoresponder', 'x-auto-reply'].some((name) => headers.has(name) && headers.raw(name)?.trim().toLowerCase() !== 'no'))
+    return true
+  // Outlook's clients set it on personal letters too, to keep answering machines still: alone it only counts as `All`.
+  return /\ball\b/i.test(headers.raw('x-auto-response-suppress') ?? '')
+}
+
+const isNullSender = (headers: Headers): boolean => headers.raw('return-path')?.trim() === '<>'
+
+const bounceSubject =
+  /(?:系统退信|退信通知|邮件退信|退信|发送失败|投递失败|无法投递|未送达|無法傳遞|undeliver|delivery (?:status notification|failure|has failed)|mail delivery (?:failed|failure|subsystem)|returned mail|failure notice|non[ -]?deliver)/i
+
+function looksLikeBounce(letter: Letter): boolean {
+  if (letter.headers.has('x-failed-recipients')) return true
+  const fromMachine =
+    /^(?:mailer-daemon|postmaster|mdaemon|mail-?delivery|postmaster[-+.].*)@/i.test(letter.from?.address ?? '') || isNullSender(letter.headers)
+  return fromMachine && bounceSubject.test(letter.subject)
+}

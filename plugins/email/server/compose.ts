@@ -1,0 +1,152 @@
+/** An agent's message as a mail: text and markup, the thread's headers, files, the mailbox's signature. Nothing an agent types can become a header. */
+import type { LetterAddress, OutboundMessage } from '@huike/core/sdk/channel.ts'
+import { SendError } from '@huike/core/sdk/channel.ts'
+import { type MessagePart, textOf } from '@huike/core/sdk/message-parts.ts'
+import MailComposer from 'nodemailer/lib/mail-composer'
+import { loopHeader } from './classify.ts'
+import { normaliseAddress, oneLine } from './headers.ts'
+import type { Mailbox } from './inbox-settings.ts'
+import type { LetterRow } from './letter.entity.ts'
+import { escapeHtml } from './read-mail.ts'
+import { sanitizeLetter } from './sanitize-html.ts'
+import { replyMarker } from './split-quote.ts'
+import { answerHeaders, answerSubject } from './thread.ts'
+
+export interface Attached {
+  name: string
+  mime: string
+  bytes: Buffer
+  cid?: string
+}
+
+export interface ComposeInput {
+  mailbox: Mailbox
+  message: Pick<OutboundMessage, 'to' | 'parts' | 'meta' | 'agentName'>
+  messageId: string
+  /** The letter it answers, as the plugin knows it. */
+  previous?: Pick<LetterRow, 'messageId' | 'references' | 'subject'>
+  /** Its words, quoted below ours. */
+  previousWords?: { from: LetterAddress; at: Date; text: string }
+  files: readonly Attached[]
+  replyTo?: string
+  loopMark: string
+  at: Date
+}
+
+export interface Composed {
+  raw: Buffer
+  envelope: { from: string; to: string[] }
+  subject: string
+  references: string[]
+  participants: string[]
+}
+
+const refused = (reason: string, zh: string, en: string) => new SendError(reason, { retry: false, message: en, sentence: { zh, en } })
+
+const maxRecipients = 50
+
+export async function composeLetter(input: ComposeInput): Promise<Composed> {
+  const { mailbox, message, previous, files } = input
+  const to = checked(message.meta?.to?.length ? message.meta.to : [{ address: message.to }])
+  const cc = checked(message.meta?.cc ?? []).filter(({ address }) => !to.some((other) => other.address === address))
+  if (to.length + cc.length > maxRecipients) throw refused('recipients', `收件人最多 ${maxRecipients} 个。`, `At most ${maxRecipients} recipients.`)
+  const { inReplyTo, references } = answerHeaders(previous)
+  const subject =
+    [...oneLine(message.meta?.subject ?? '')].slice(0, 250).join('') || (previous ? answerSubject(oneLine(previous.subject)) : oneLine(mailbox.name))
+  const words = textOf(message.parts.filter((part) => part.type !== 'file'))
+  const chinese = /[\u3400-\u9fff]/.test(words + subject)
+  const { settings } = mailbox
+  const quote = settings.quotePrevious ? input.previousWords : undefined
+  const marker = settings.replyMarker && quote ? (chinese ? replyMarker.zh : replyMarker.en) : undefined
+  const text = [words, settings.signature && `-- \n${settings.signature}`, marker, quote && quoteText(quote, chinese)].filter(Boolean).join('\n\n')
+  const html = [
+    markupOf(message.parts),
+    settings.signature && `<div>-- <br>${breaks(settings.signature)}</div>`,
+    marker && `<div>${escapeHtml(marker)}</div>`,
+    quote && quoteHtml(quote, chinese),
+  ]
+    .filter(Boolean)
+    .join('<br>\n')
+  const composer = new MailComposer({
+    from: { name: oneLine(settings.displayName || mailbox.name), address: mailbox.address },
+    to: to.map(named),
+    ...(cc.length > 0 ? { cc: cc.map(named) } : {}),
+    ...(input.replyTo ? { replyTo: { name: oneLine(settings.displayName || mailbox.name), address: input.replyTo } } : {}),
+    subject,
+    date: input.at,
+    messageId: `<${input.messageId}>`,
+    ...(inReplyTo ? { inReplyTo: `<${inReplyTo}>` } : {}),
+    ...(references.length > 0 ? { references: references.map((id) => `<${id}>`) } : {}),
+    text,
+    html: `<!doctype html><html><head><meta charset="utf-8"></head><body>${html}</body></html>`,
+    attachments: files.map(({ name, mime, bytes, cid }) => ({
+      filename: oneLine(name) || 'file',
+      content: bytes,
+      contentType: /^[\w.+-]+\/[\w.+-]+$/.test(mime) ? mime : 'application/octet-stream',
+      ...(cid ? { cid, contentDisposition: 'inline' as const } : {}),
+    })),
+    headers: {
+      [loopHeader]: input.loopMark,
+      // An automatic answer says so, that no other machine answers it (RFC 3834, 5; the second is Exchange's).
+      ...(message.meta?.automatic ? { 'Auto-Submitted': 'auto-replied', 'X-Auto-Response-Suppress': 'All' } : {}),
+    },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  })
+  const raw = await composer.compile().build()
+  const everybody = [...to, ...cc].map(({ address }) => address)
+  return { raw, envelope: { from: mailbox.address, to: everybody }, subject, references, participants: everybody }
+}
+
+const named = ({ name, address }: LetterAddress) => ({ name: oneLine(name ?? ''), address })
+
+function checked(addresses: readonly LetterAddress[]): LetterAddress[] {
+  const seen = new Map<string, LetterAddress>()
+  for (const { name, address } of addresses) {
+    const clean = normaliseAddress(address)
+    if (!clean)
+      throw refused('address-invalid', `“${oneLine(address).slice(0, 100)}”不是有效的邮箱地址。`, `“${oneLine(address).slice(0, 100)}” is no address.`)
+    if (!seen.has(clean)) seen.set(clean, { address: clean, ...(name ? { name } : {}) })
+  }
+  return [...seen.values()]
+}
+
+const breaks = (text: string): string => escapeHtml(text).replace(/\r?\n/g, '<br>')
+
+/** Markup of the words; what the composer made is cleaned again: the agent's browser is no authority. */
+function markupOf(parts: readonly MessagePart[]): string {
+  return parts
+    .map((part) => {
+      switch (part.type) {
+        case 'html':
+          return sanitizeLetter(part.html, { fold: false })?.html ?? `<div>${breaks(part.text)}</div>`
+        case 'text':
+          return `<div>${breaks(part.text)}</div>`
+        case 'link':
+          return /^https?:\/\//i.test(part.url) ? `<div><a href="${escapeHtml(part.url)}">${escapeHtml(part.title ?? part.url)}</a></div>` : ''
+        case 'card':
+          return `<div>${breaks(textOf([part]))}</div>`
+        default:
+          return ''
+      }
+    })
+    .filter(Boolean)
+    .join('\n')
+}
+
+const maxQuote = 20_000
+
+function attribution({ from, at }: NonNullable<ComposeInput['previousWords']>, chinese: boolean): string {
+  const time = at.toISOString().slice(0, 16).replace('T', ' ')
+  const who = oneLine(from.name ? `${from.name} <${from.address}>` : `<${from.address}>`)
+  return chinese ? `在 ${time} UTC，${who} 写道：` : `On ${time} UTC, ${who} wrote:`
+}
+
+function quoteText(quote: NonNullable<ComposeInput['previousWords']>, chinese: boolean): string {
+  const lines = quote.text.slice(0, maxQuote).split('\n')
+  return [attribution(quote, chinese), '', ...lines.map((line) => (line.startsWith('>') ? `>${line}` : `> ${line}`))].join('\n')
+}
+
+function quoteHtml(quote: NonNullable<ComposeInput['previousWords']>, chinese: boolean): string {
+  return `<div class="gmail_quote"><div>${escapeHtml(attribution(quote, chinese))}</div><blockquote type="cite">${breaks(quote.text.slice(0, maxQuote))}</blockquote></div>`
+}

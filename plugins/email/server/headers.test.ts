@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeText } from './charset.ts'
+import { decodeWords, normaliseAddress, parseAddresses, parseHeaders, parseMessageIds, parseStructured } from './headers.ts'
+
+const latin1 = (...bytes: number[]) => Buffer.from(bytes).toString('latin1')
+// 你好 in GBK.
+const niHao = [0xc4, 0xe3, 0xba, 0xc3]
+
+test('labels that lie: gb2312 holds GB18030, us-ascii and nothing hold anything, utf-7 is refused', () => {
+  const astral = Buffer.from([0x95, 0x32, 0x82, 0x36, ...niHao])
+  assert.equal(decodeText(astral, 'gb2312'), '𠀀你好')
+  assert.equal(decodeText(Buffer.from(niHao)), '你好')
+  assert.equal(decodeText(Buffer.from(niHao), 'us-ascii'), '你好')
+  assert.equal(decodeText(Buffer.from(niHao), 'utf-8'), '你好')
+  assert.equal(decodeText(Buffer.from('你好'), 'us-ascii'), '你好')
+  assert.equal(decodeText(Buffer.from([0xa7, 0x41, 0xa6, 0x6e]), 'big5'), '你好')
+  assert.equal(decodeText(Buffer.from('\u001b$B$3$s\u001b(B', 'latin1'), 'ISO-2022-JP'), 'こん')
+  assert.equal(decodeText(Buffer.from('~{<:Ky2;~}ok', 'latin1'), 'hz-gb-2312'), '己所不ok')
+  assert.equal(decodeText(Buffer.from('+ADw-script+AD4-'), 'utf-7'), '+ADw-script+AD4-')
+  assert.equal(decodeText(Buffer.from([0xbe, 0xc8]), 'ks_c_5601-1987'), '안')
+  for (const label of ['', '__proto__', 'x'.repeat(10_000), '\u0000']) assert.equal(typeof decodeText(Buffer.from([0xff, 0xfe]), label), 'string')
+})
+
+test('encoded words: a character cut in two, spaces between words, raw GBK beside them', () => {
+  const whole = Buffer.from(niHao)
+  const halves = `=?gb2312?B?${whole.subarray(0, 3).toString('base64')}?= =?gb2312?B?${whole.subarray(3).toString('base64')}?=`
+  assert.equal(decodeWords(halves), '你好')
+  assert.equal(decodeWords('=?utf-8?Q?=E4=BD=A0_a?= b =?utf-8?Q?=E5=A5=BD?='), '你 a b 好')
+  assert.equal(decodeWords(latin1(...niHao)), '你好')
+  assert.equal(decodeWords('=?utf-8*zh?B?5L2g?='), '你')
+})
+
+test('names of files: RFC 2231 in pieces, RFC 2047 in quotes, raw GBK', () => {
+  const name = (raw: string) => parseStructured(raw).params.filename
+  assert.equal(name('attachment; filename*0*=utf-8\'\'%E6%8A%A5; filename*1*=%E4%BB%B7; filename*2=".pdf"'), '报价.pdf')
+  assert.equal(name("attachment; filename*=gb18030'zh'%B1%A8%BC%DB.pdf"), '报价.pdf')
+  assert.equal(name('attachment; filename="=?GBK?B?sai82w==?=.pdf"'), '报价.pdf')
+  assert.equal(name(`attachment; filename="${latin1(0xb1, 0xa8, 0xbc, 0xdb)}.pdf"`), '报价.pdf')
+  assert.equal(name('attachment; filename="a;b\\"c.txt"; x=1'), 'a;b"c.txt')
+  assert.equal(name('attachment; filename="a\r\nb.txt"'), 'a b.txt')
+})
+
+test('addresses are compared in lower case, and what is none is none', () => {
+  assert.deepEqual(parseAddresses('"Zhang, San" <Zhang@Example.COM>, =?gb2312?B?1cXI/Q==?= <b@c.cn>; x'), [
+    { name: 'Zhang, San', address: 'zhang@example.com' },
+    { name: '张三', address: 'b@c.cn' },
+  ])
+  for (const bad of ['a', 'a@', '@b', 'a b@c', 'a@b\r\nBcc: c@d', `${'a'.repeat(70)}@b`, 'a@b,c@d', '<a@b>'])
+    assert.equal(normaliseAddress(bad), undefined, bad)
+})
+
+test('headers: unfolded, counted, a colon is needed', () => {
+  const headers = parseHeaders(Buffer.from('Subject: a\r\n b\r\n\tc\r\nBroken line\r\n X: y\r\nTo:d@e.f\r\n'))
+  assert.equal(headers.text('subject'), 'a b c')
+  assert.equal(headers.raw('to'), 'd@e.f')
+  assert.equal(parseHeaders(Buffer.from('X: 1\r\n'.repeat(50_000))).fields.length, 1_000)
+  assert.deepEqual(parseMessageIds('<a@b> text <c@d> <a@b>'), ['a@b', 'c@d'])
+  assert.deepEqual(parseMessageIds('bare@id'), ['bare@id'])
+})

@@ -1,0 +1,89 @@
+/** What the plugin remembers of letters: which ids belong to which conversation, who takes part, how far a mailbox is read. */
+import { defineEntity, p } from '@mikro-orm/core'
+
+const at = () => p.datetime(3)
+
+/** One letter, in or out. Found by its Message-ID, which is long and anybody's: a hash of it is indexed. */
+const LetterRowSchema = defineEntity({
+  name: 'EmailLetter',
+  tableName: 'email_letter',
+  properties: {
+    /** Hash of inbox and external id. */
+    id: p.string().length(43).primary(),
+    inboxId: p.string().length(26),
+    messageKey: p.string().length(43),
+    /** Without angle brackets, as it stood. */
+    messageId: p.string().length(1000),
+    externalId: p.string().length(190),
+    direction: p.string().length(3).$type<'in' | 'out'>(),
+    /** null: the hub has it written down, but not in a conversation yet. */
+    conversationId: p.string().length(26).nullable(),
+    /** The hub's own id of it. */
+    hubMessageId: p.string().length(26).nullable(),
+    fromAddress: p.string().length(190),
+    subject: p.string().length(500),
+    /** The chain it stands at the end of, ids divided by spaces. */
+    references: p.text(),
+    /** Of letters out: `unknown` was handed over and nobody said what became of it. */
+    /** The raw letter in the hub's storage. */
+    rawFileId: p.string().length(26).nullable(),
+    state: p.string().length(10).$type<'received' | 'sending' | 'sent' | 'unknown' | 'failed' | 'returned'>(),
+    at: at(),
+  },
+  indexes: [
+    { properties: ['inboxId', 'messageKey'], name: 'email_letter_message' },
+    { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
+  ],
+})
+export class LetterRow extends LetterRowSchema.class {}
+LetterRowSchema.setClass(LetterRow)
+
+/** Who may write into a conversation by answering a letter of it. */
+const ParticipantSchema = defineEntity({
+  name: 'EmailParticipant',
+  tableName: 'email_participant',
+  properties: { conversationId: p.string().length(26).primary(), address: p.string().length(190).primary() },
+})
+export class Participant extends ParticipantSchema.class {}
+ParticipantSchema.setClass(Participant)
+
+/** How far a folder is read. Saved only after what was read is safe in the hub. */
+const ProgressSchema = defineEntity({
+  name: 'EmailProgress',
+  tableName: 'email_progress',
+  properties: {
+    inboxId: p.string().length(26).primary(),
+    /** Which mailbox these numbers are about: another address or folder starts anew. */
+    mailbox: p.string().length(400),
+    /** A 32-bit number without sign; a string, since it is only compared. */
+    uidValidity: p.string().length(20),
+    lastUid: p.bigint('number'),
+    /** After a change of UIDVALIDITY: letters up to this uid may be known, they are asked for by Message-ID first. */
+    resyncUntil: p.bigint('number'),
+    /** Letters from before were never ours to take in. */
+    since: at(),
+    /** How often the letter after `lastUid` could not be taken in. */
+    attempts: p.integer(),
+    updatedAt: at(),
+  },
+})
+export class Progress extends ProgressSchema.class {}
+ProgressSchema.setClass(Progress)
+
+/** OAuth tokens of a mailbox, sealed with the hub's key. */
+const TokenSchema = defineEntity({
+  name: 'EmailToken',
+  tableName: 'email_token',
+  properties: {
+    inboxId: p.string().length(26).primary(),
+    account: p.string().length(190),
+    access: p.text(),
+    refresh: p.text(),
+    expiresAt: at(),
+    updatedAt: at(),
+  },
+})
+export class Token extends TokenSchema.class {}
+TokenSchema.setClass(Token)
+
+export const emailEntities = [LetterRowSchema, ParticipantSchema, ProgressSchema, TokenSchema]

@@ -1,0 +1,240 @@
+/**
+ * One mailbox, watched: connect → catch up → wait (IDLE, or a look now and then) → again. A letter counts as read only when
+ * the hub has it; then, and not before, the number is saved. One connection; the lease that keeps other processes away is
+ * the hub's. The mailbox itself is not changed unless the admin says so.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChannelInbox } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import type { FetchMessageObject, ImapFlow } from 'imapflow'
+import { connectImap } from './connect.ts'
+import { explainFault } from './faults.ts'
+import { parseHeaders, parseMessageIds } from './headers.ts'
+import { type Mailbox, mailboxOf } from './inbox-settings.ts'
+import { LetterRow, Progress } from './letter.entity.ts'
+import { type Emit, takeLetter, waiting } from './take-letter.ts'
+import { messageKey } from './thread.ts'
+
+/** Larger ones are taken in with their head only: the mailbox keeps them. */
+const maxLetterBytes = 30 * 1024 * 1024
+const oversizedHead = 256 * 1024
+/** After so many failures of the same letter (about half an hour, a storage may be down) it is told to the hub as unreadable, so that those behind it come through. */
+const maxAttempts = 12
+/** Its clock is not ours, and tells seconds only. */
+const clockSkewMs = 10 * 60_000
+const backoffMs = (failures: number) => Math.min(1_000 * 2 ** Math.min(failures, 9), 300_000)
+
+export interface MailboxWatch {
+  stop(): Promise<void>
+}
+
+export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit): MailboxWatch {
+  const mailbox = mailboxOf(inbox)
+  const ending = new AbortController()
+  let client: ImapFlow | undefined
+  const health = (state: Parameters<PluginContext['health']>[1]) =>
+    ctx.health(inbox.id, state).catch((error: unknown) => ctx.log.warn({ err: error }, 'the state of a mailbox could not be told'))
+
+  async function run(): Promise<void> {
+    let failures = 0
+    while (!ending.signal.aborted) {
+      try {
+        client = await connectImap(ctx, mailbox)
+        if (ending.signal.aborted) break
+        await watch(ctx, inbox, mailbox, client, emit, ending.signal, async () => {
+          failures = 0
+          await health({ state: 'connected' })
+        })
+      } catch (error) {
+        if (ending.signal.aborted) break
+        failures++
+        const fault = explainFault(error, mailbox.preset, mailbox.imap)
+        ctx.log.warn({ err: error, inbox: inbox.id, fault: fault.code, failures }, 'a mailbox lost its connection')
+        // One drop is the network's everyday life; what lasts, or will not mend itself, is told.
+        if (!fault.retry || failures > 2)
+          await health({ state: fault.unauthorised ? 'unauthorised' : 'broken', error: fault.error, remedy: fault.remedy, code: fault.code })
+        client?.close()
+        client = undefined
+        // Providers lock accounts that try a wrong password again and again.
+        const wait = fault.unauthorised ? Math.max(backoffMs(failures), 60_000) : backoffMs(failures - 1)
+        await sleep(wait * (0.75 + Math.random() / 2), undefined, { signal: ending.signal }).catch(() => undefined)
+      }
+    }
+    client?.close()
+  }
+
+  const running = run()
+  return {
+    async stop() {
+      ending.abort()
+      // An IDLE or a slow fetch would outlive us: cut, the next process catches up. A connection that is only being made is
+      // dropped when it stands; nobody waits for it.
+      client?.close()
+      await Promise.race([running, sleep(2_000, undefined, { ref: false })])
+    },
+  }
+}
+
+async function watch(
+  ctx: PluginContext,
+  inbox: ChannelInbox,
+  mailbox: Mailbox,
+  client: ImapFlow,
+  emit: Emit,
+  signal: AbortSignal,
+  healthy: () => Promise<void>,
+): Promise<void> {
+  let news: (() => void) | undefined
+  let closed = false
+  let pending = false
+  const wake = () => {
+    pending = true
+    news?.()
+  }
+  client.on('exists', wake)
+  client.on('close', () => {
+    closed = true
+    news?.()
+  })
+  signal.addEventListener('abort', wake, { once: true })
+  await client.mailboxOpen(mailbox.settings.folder, { readOnly: !mailbox.settings.markSeen })
+  const progress = await openProgress(ctx, mailbox, client)
+  await healthy()
+  const idles = client.capabilities.has('IDLE')
+  while (!signal.aborted && !closed) {
+    pending = false
+    await catchUp(ctx, inbox, mailbox, client, progress, emit, signal)
+    if (pending || signal.aborted || closed) continue
+    const timer = setTimeout(() => news?.(), mailbox.settings.pollSeconds * 1_000)
+    const waited = new Promise<void>((resolve) => {
+      news = resolve
+    })
+    // Ends by itself when the next command is sent; a line that is dead shows as a close.
+    if (idles) void client.idle().catch(() => undefined)
+    await waited
+    clearTimeout(timer)
+    news = undefined
+    // Servers without IDLE tell of news only as an answer; and a folder that was made anew under our feet shows only when it
+    // is opened again.
+    if (!signal.aborted && !closed && !pending) {
+      const { uidValidity } = await client.mailboxOpen(mailbox.settings.folder, { readOnly: !mailbox.settings.markSeen })
+      if (String(uidValidity) !== progress.uidValidity) throw Object.assign(new Error('UIDVALIDITY changed'), { code: 'ECONNECTION' })
+    }
+  }
+  if (!signal.aborted) throw Object.assign(new Error(client.byeReason ?? 'Connection closed unexpectedly'), { code: 'ECONNECTION' })
+}
+
+// ── how far we are ───────────────────────────────────────────────────────────────────────────────────────────────
+
+async function openProgress(ctx: PluginContext, { inboxId, settings, address, imap }: Mailbox, client: ImapFlow): Promise<Progress> {
+  const box = client.mailbox
+  if (!box) throw new Error('no folder is open')
+  const mailbox = `${address} ${imap.host} ${settings.folder}`.slice(0, 400)
+  const uidValidity = String(box.uidValidity)
+  const em = ctx.em()
+  const now = new Date()
+  const known = await em.findOne(Progress, { inboxId }, { disableIdentityMap: true })
+  if (known && known.mailbox === mailbox && known.uidValidity === uidValidity) return known
+  const fresh = !known || known.mailbox !== mailbox
+  const since = fresh ? new Date(now.getTime() - settings.firstImportDays * 86_400_000) : known.since
+  const last = (box.uidNext ?? 1) - 1
+  const progress = {
+    inboxId,
+    mailbox,
+    uidValidity,
+    // New here: what lies in the mailbox already was never ours, unless some days of it are wanted.
+    lastUid: fresh && settings.firstImportDays === 0 ? last : 0,
+    // The server numbers anew: the numbers we knew mean nothing, the letters are asked by name.
+    resyncUntil: fresh && settings.firstImportDays === 0 ? 0 : last,
+    since,
+    attempts: 0,
+    updatedAt: now,
+  } as Progress
+  if (!fresh) ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'UIDVALIDITY changed; the mailbox is read again by Message-ID')
+  await em.upsert(Progress, { ...progress })
+  return progress
+}
+
+async function save(ctx: PluginContext, progress: Progress, change: Partial<Pick<Progress, 'lastUid' | 'attempts'>>): Promise<void> {
+  Object.assign(progress, change)
+  await ctx.em().nativeUpdate(Progress, { inboxId: progress.inboxId }, { ...change, updatedAt: new Date() })
+}
+
+// ── catching up ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function catchUp(
+  ctx: PluginContext,
+  inbox: ChannelInbox,
+  mailbox: Mailbox,
+  client: ImapFlow,
+  progress: Progress,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  const resyncing = progress.lastUid < progress.resyncUntil
+  const range = `${progress.lastUid + 1}:*`
+  // `n:*` names the newest letter even when n lies above it (RFC 3501, 6.4.8): told apart by number.
+  const found = await client.search({ uid: range, ...(resyncing ? { since: new Date(progress.since.getTime() - 86_400_000) } : {}) }, { uid: true })
+  if (!Array.isArray(found)) throw new Error('the server refused the search')
+  for (const uid of found.filter((each) => each > progress.lastUid).sort((a, b) => a - b)) {
+    if (signal.aborted) return
+    await takeOne(ctx, inbox, mailbox, client, progress, uid, emit)
+  }
+  if (resyncing && progress.lastUid < progress.resyncUntil) await save(ctx, progress, { lastUid: progress.resyncUntil })
+}
+
+async function takeOne(
+  ctx: PluginContext,
+  inbox: ChannelInbox,
+  mailbox: Mailbox,
+  client: ImapFlow,
+  progress: Progress,
+  uid: number,
+  emit: Emit,
+): Promise<void> {
+  const head = await client.fetchOne(
+    String(uid),
+    { uid: true, size: true, internalDate: true, ...(uid <= progress.resyncUntil ? { headers: ['message-id'] } : {}) },
+    { uid: true },
+  )
+  // Moved or deleted meanwhile.
+  if (!head) return save(ctx, progress, { lastUid: uid, attempts: 0 })
+  if (uid <= progress.resyncUntil && !(await isNew(ctx, progress, head))) return save(ctx, progress, { lastUid: uid, attempts: 0 })
+  const oversized = (head.size ?? 0) > maxLetterBytes
+  // `source` is BODY.PEEK[]: the letter stays unread.
+  const fetched = await client.fetchOne(String(uid), { uid: true, source: oversized ? { start: 0, maxLength: oversizedHead } : true }, { uid: true })
+  if (!fetched || fetched.source === undefined) return save(ctx, progress, { lastUid: uid, attempts: 0 })
+  const receivedAt = head.internalDate ? new Date(head.internalDate) : new Date()
+  try {
+    await takeLetter(ctx, inbox, fetched.source, receivedAt, emit)
+  } catch (error) {
+    // The inbox is off or another process's: the letter waits, and those behind it.
+    if (error instanceof HubError && waiting.has(error.code)) throw error
+    const attempts = progress.attempts + 1
+    if (attempts < maxAttempts) {
+      await save(ctx, progress, { attempts })
+      throw error
+    }
+    ctx.log.error({ err: error, inbox: inbox.id, uid }, 'a letter could not be taken in; the hub is told that it is there')
+    await emit([
+      {
+        kind: 'message',
+        externalId: `unreadable-${progress.uidValidity}-${uid}`,
+        from: { externalId: parseHeaders(fetched.source.subarray(0, 65_536)).addresses('from', 1)[0]?.address ?? 'unknown@invalid' },
+        parts: [{ type: 'unsupported', raw: { reason: 'unreadable', uid, folder: mailbox.settings.folder, error: (error as Error).message.slice(0, 300) } }],
+        sentAt: receivedAt,
+      },
+    ])
+  }
+  if (mailbox.settings.markSeen) await client.messageFlagsAdd(String(uid), ['\\Seen'], { uid: true })
+  await save(ctx, progress, { lastUid: uid, attempts: 0 })
+}
+
+/** During a resync: not from before our time, and not known by its Message-ID. What has none is fetched, and recognised by its print. */
+async function isNew(ctx: PluginContext, progress: Progress, head: FetchMessageObject): Promise<boolean> {
+  if (head.internalDate && new Date(head.internalDate).getTime() < progress.since.getTime() - clockSkewMs) return false
+  const [messageId] = parseMessageIds(parseHeaders(head.headers ?? Buffer.alloc(0)).raw('message-id'), 1)
+  if (!messageId) return true
+  return (await ctx.em().count(LetterRow, { inboxId: progress.inboxId, messageKey: messageKey(messageId) })) === 0
+}

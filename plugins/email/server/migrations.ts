@@ -1,0 +1,32 @@
+import type { Migration } from '@huike/core/sdk/plugin.ts'
+
+const mysql = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
+
+export const emailMigrations: readonly Migration[] = [
+  {
+    name: '0001-letters',
+    mysql: [
+      `create table \`email_letter\` (\`id\` varchar(43) not null, \`inbox_id\` varchar(26) not null, \`message_key\` varchar(43) not null, \`message_id\` varchar(1000) not null, \`external_id\` varchar(190) not null, \`direction\` varchar(3) not null, \`conversation_id\` varchar(26) null, \`hub_message_id\` varchar(26) null, \`from_address\` varchar(190) not null, \`subject\` varchar(500) not null, \`references\` text not null, \`raw_file_id\` varchar(26) null, \`state\` varchar(10) not null, \`at\` datetime(3) not null, primary key (\`id\`)) ${mysql}`,
+      'alter table `email_letter` add index `email_letter_message`(`inbox_id`, `message_key`)',
+      'alter table `email_letter` add index `email_letter_conversation`(`conversation_id`, `at`)',
+      `create table \`email_participant\` (\`conversation_id\` varchar(26) not null, \`address\` varchar(190) not null, primary key (\`conversation_id\`, \`address\`)) ${mysql}`,
+    ],
+    sqlite: [
+      'create table `email_letter` (`id` text not null primary key, `inbox_id` text not null, `message_key` text not null, `message_id` text not null, `external_id` text not null, `direction` text not null, `conversation_id` text null, `hub_message_id` text null, `from_address` text not null, `subject` text not null, `references` text not null, `raw_file_id` text null, `state` text not null, `at` datetime not null)',
+      'create index `email_letter_message` on `email_letter` (`inbox_id`, `message_key`)',
+      'create index `email_letter_conversation` on `email_letter` (`conversation_id`, `at`)',
+      'create table `email_participant` (`conversation_id` text not null, `address` text not null, primary key (`conversation_id`, `address`))',
+    ],
+  },
+  {
+    name: '0002-mailboxes',
+    mysql: [
+      `create table \`email_progress\` (\`inbox_id\` varchar(26) not null, \`mailbox\` varchar(400) not null, \`uid_validity\` varchar(20) not null, \`last_uid\` bigint not null, \`resync_until\` bigint not null, \`since\` datetime(3) not null, \`attempts\` int not null, \`updated_at\` datetime(3) not null, primary key (\`inbox_id\`)) ${mysql}`,
+      `create table \`email_token\` (\`inbox_id\` varchar(26) not null, \`account\` varchar(190) not null, \`access\` text not null, \`refresh\` text not null, \`expires_at\` datetime(3) not null, \`updated_at\` datetime(3) not null, primary key (\`inbox_id\`)) ${mysql}`,
+    ],
+    sqlite: [
+      'create table `email_progress` (`inbox_id` text not null primary key, `mailbox` text not null, `uid_validity` text not null, `last_uid` bigint not null, `resync_until` bigint not null, `since` datetime not null, `attempts` integer not null, `updated_at` datetime not null)',
+      'create table `email_token` (`inbox_id` text not null primary key, `account` text not null, `access` text not null, `refresh` text not null, `expires_at` datetime not null, `updated_at` datetime not null)',
+    ],
+  },
+]

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { simpleParser } from 'mailparser'
+import { readAuthenticity } from './authenticity.ts'
+import { classifyLetter } from './classify.ts'
+import { parseHeaders } from './headers.ts'
+import { readBounce } from './read-bounce.ts'
+import { readMail } from './read-mail.ts'
+import { sanitizeLetter } from './sanitize-html.ts'
+import { splitQuote } from './split-quote.ts'
+
+const bytes = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures', `${name}.eml`))
+const fixture = (name: string) => readMail(bytes(name))
+const kind = (name: string) => classifyLetter(fixture(name), () => false)
+
+/** Client → sender's name, subject, new words, a word of the quotation, names of files. */
+const clients: [file: string, name: string | undefined, subject: string, text: string, quoted: string, files: string[]][] = [
+  ['qq-mail', '张三', '回复：合同', '合同已盖章，请查收。', '请盖章后发回', []],
+  ['netease-163', '王五', 'Re:报价', '报价单见附件，镕丨喆 经理确认过。', '请发报价', ['报价单.txt']],
+  ['foxmail', undefined, '回复: 地址', '朱镕基路 18 号，见图：', '请告知地址', ['image001.png']],
+  ['outlook-zh', '孙七', '答复: 发票', '已收到，附件请查收。', '发票请查收', ['二〇二四年发票.txt']],
+  ['apple-mail-zh', '周八', 'Re: 退款', '款已收到，谢谢。', '已退款', []],
+  ['gmail-zh', '吴九', 'Re: 拜访', '好的，周一见。', '周一可以吗', []],
+  ['big5', '林十', '訂單查詢', '請問我的訂單到哪裡了？', '', []],
+  ['iso-2022-jp', '田中', 'お問い合わせ', '在庫はありますか。', '', []],
+  ['unlabelled-gbk', '刘一', '货到了吗', '还没有收到货。', '', []],
+]
+for (const [file, name, subject, text, quoted, files] of clients)
+  test(`${file}: charset, sender, words, quotation, files`, () => {
+    const letter = fixture(file)
+    assert.deepEqual([letter.from?.name, letter.subject, letter.files.map((each) => each.name)], [name, subject, files])
+    if (letter.text !== undefined) {
+      const split = splitQuote(letter.text)
+      assert.equal(split.text.split('\n')[0], text)
+      assert.ok(split.quoted.includes(quoted))
+    }
+    if (letter.html !== undefined) {
+      const safe = sanitizeLetter(letter.html)
+      assert.equal(safe?.text.split('\n')[0], text)
+      assert.ok(safe?.quoted.includes(quoted), safe?.quoted)
+    }
+    assert.equal(kind(file), 'personal')
+  })
+
+test('a nested mail, an invitation and winmail.dat are files; their words are not the letter’s', () => {
+  const letter = fixture('nested')
+  assert.equal(letter.text?.trim(), '请看转发的邮件')
+  assert.deepEqual(
+    letter.files.map(({ name, type }) => [name, type]),
+    [
+      ['旧邮件.eml', 'message/rfc822'],
+      ['invite.ics', 'text/calendar'],
+      ['winmail.dat', 'application/ms-tnef'],
+    ],
+  )
+})
+
+test('inline pictures are known by their content id', () => {
+  const letter = fixture('foxmail')
+  assert.deepEqual(sanitizeLetter(letter.html ?? '')?.cids, ['_Foxmail.1@abc'])
+  assert.deepEqual([letter.files[0]?.contentId, letter.files[0]?.inline], ['_Foxmail.1@abc', true])
+})
+
+test('bounces: standard, delayed, and those of providers that keep no standard', () => {
+  const facts = (name: string) => {
+    assert.equal(kind(name), 'bounce', name)
+    const { action, recipient, status, originals } = readBounce(fixture(name))
+    return [action, recipient, status, originals.includes('ours@shop.example')]
+  }
+  assert.deepEqual(facts('bounce-postfix'), ['failed', 'nobody@corp.example', '5.1.1', true])
+  assert.deepEqual(facts('bounce-delayed'), ['delayed', 'slow@corp.example', '4.4.1', true])
+  assert.deepEqual(facts('bounce-netease'), ['failed', 'meiyou@163.example', undefined, true])
+  assert.deepEqual(facts('bounce-exchange-zh'), ['failed', 'gone@corp.example', '5.2.2', true])
+  assert.match(readBounce(fixture('bounce-netease')).diagnostic, /收件人不存在/)
+})
+
+test('what no person wrote is recognised, and what one did is not', () => {
+  assert.deepEqual([kind('auto-reply-qq'), kind('newsletter')], ['auto-reply', 'bulk'])
+  const of = (...headers: string[]) => classifyLetter(readMail(Buffer.from(`From: a@b.example\r\n${headers.join('\r\n')}\r\n\r\nx`)), (mark) => mark === 'ours')
+  assert.deepEqual(
+    [
+      of('Auto-Submitted: no'),
+      of('Auto-Submitted: auto-generated'),
+      of('X-Auto-Response-Suppress: OOF'),
+      of('X-Auto-Response-Suppress: All'),
+      of('Precedence: bulk'),
+    ],
+    ['personal', 'auto-reply', 'personal', 'auto-reply', 'bulk'],
+  )
+  assert.deepEqual(
+    [of('X-Huike-Loop: ours'), of('X-Huike-Loop: forged'), of('Return-Path: <>'), of('Subject: Re: undeliverable goods')],
+    ['own', 'personal', 'auto-reply', 'personal'],
+  )
+})
+
+test('only the mailbox’s own server vouches for a sender', () => {
+  const trusted = new Set(['mx.shop.test'])
+  const of = (...lines: string[]) => readAuthenticity(parseHeaders(Buffer.from(lines.join('\r\n'))), trusted)
+  const good = 'Authentication-Results: mx.shop.test (comment; dmarc=fail); spf=pass smtp.mailfrom=a.b; dkim=fail; dkim=pass header.d="x;y"; dmarc=pass'
+  assert.deepEqual(of('Received: x', good), { spf: 'pass', dkim: 'pass', dmarc: 'pass' })
+  assert.equal(of('Authentication-Results: evil.test; dmarc=pass', good), undefined)
+  assert.deepEqual(of('Authentication-Results: mx.shop.test; dmarc=fail', 'Received: x', good), { dmarc: 'fail' })
+  assert.deepEqual(of('Authentication-Results: mx.shop.test; spf=pass', good)?.dmarc, 'pass')
+  assert.equal(of('Authentication-Results: mx.shop.test.evil; dmarc=pass'), undefined)
+  assert.equal(readAuthenticity(parseHeaders(Buffer.from(good)), new Set()), undefined)
+})
+
+test('missing and doubled Message-IDs: two mails are two, one is one', () => {
+  const of = (body: string, id = '') => readMail(Buffer.from(`From: a@b.example\r\nDate: Fri, 1 Mar 2024 10:00:00 +0800\r\n${id}\r\n${body}`)).fingerprint
+  assert.notEqual(of('a'), of('b'))
+  assert.equal(of('a'), of('a'))
+  assert.notEqual(of('a', 'Message-ID: <x@y>\r\n'), of('b', 'Message-ID: <x@y>\r\n'))
+  assert.equal(fixture('unlabelled-gbk').messageId, undefined)
+})
+
+test('agrees with mailparser where mailparser reads them right', async () => {
+  for (const name of ['qq-mail', 'netease-163', 'outlook-zh', 'gmail-zh', 'big5', 'iso-2022-jp']) {
+    const theirs = await simpleParser(bytes(name))
+    const ours = fixture(name)
+    assert.deepEqual(
+      [ours.subject, ours.from?.address, ours.files.map((file) => file.bytes.toString('hex')), ours.html?.replace(/\s+/g, '')],
+      [
+        theirs.subject,
+        theirs.from?.value[0]?.address,
+        theirs.attachments.map((file) => file.content.toString('hex')),
+        theirs.html ? theirs.html.replace(/\s+/g, '') : undefined,
+      ],
+      name,
+    )
+  }
+})

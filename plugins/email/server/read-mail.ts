@@ -1,0 +1,210 @@
+/** A raw mail becomes a letter: who, to whom, which thread, words, markup, files. Pure; the limits are in `mime-tree.ts` and here. */
+import { createHash } from 'node:crypto'
+import type { LetterAddress } from '@huike/core/sdk/channel.ts'
+import { type Headers, oneLine, parseMessageIds } from './headers.ts'
+import { decodeBody, decodeTextPart, type MimePart, parseMime } from './mime-tree.ts'
+
+export interface LetterFile {
+  name: string
+  /** As the sender said; the hub sniffs. */
+  type: string
+  bytes: Buffer
+  contentId?: string
+  inline: boolean
+}
+
+export interface Letter {
+  headers: Headers
+  /** Without angle brackets; absent when the mail has none, or a broken one. */
+  messageId: string | undefined
+  /** Ids it answers, the most telling first: `In-Reply-To`, then `References` from last to first. */
+  answers: string[]
+  references: string[]
+  from: LetterAddress | undefined
+  /** More than one author stands in From: nobody vouches for any of them. */
+  severalAuthors: boolean
+  replyTo: LetterAddress[]
+  to: LetterAddress[]
+  cc: LetterAddress[]
+  /** Every address it may have been delivered to, for the reply token. */
+  recipients: string[]
+  subject: string
+  date: Date | undefined
+  text: string | undefined
+  html: string | undefined
+  files: LetterFile[]
+  /** A delivery or disposition report: `delivery-status`, `disposition-notification`. */
+  report: { type: string; status: string; original: Headers | undefined; text: string } | undefined
+  /** What did not fit the limits. */
+  exceeded: string[]
+  /** Names this mail within its mailbox, also where the Message-ID is missing, or used twice. */
+  fingerprint: string
+}
+
+const maxFiles = 100
+const maxTextLength = 2_000_000
+const maxHtmlLength = 2_000_000
+
+export function readMail(raw: Buffer): Letter {
+  const { root, exceeded } = parseMime(raw)
+  const { headers } = root
+  const body: Body = { segments: [], files: [], report: undefined, exceeded: new Set(exceeded) }
+  collect(root, body, false)
+  const texts = body.segments.filter((segment) => segment.text !== undefined || segment.html !== undefined)
+  const hasHtml = texts.some((segment) => segment.html !== undefined)
+  const text = texts.some((segment) => segment.text !== undefined) ? texts.map((segment) => segment.text ?? '').join('\n') : undefined
+  const html = hasHtml ? texts.map((segment) => segment.html ?? `<pre>${escapeHtml(segment.text ?? '')}</pre>`).join('\n') : undefined
+  const [messageId] = parseMessageIds(headers.raw('message-id'), 1)
+  const references = parseMessageIds(headers.raw('references'))
+  const authors = headers.addresses('from', 20)
+  const date = new Date(headers.raw('date') ?? '')
+  const letter = {
+    headers,
+    messageId,
+    answers: [...new Set([...parseMessageIds(headers.raw('in-reply-to'), 10), ...references.toReversed()])].slice(0, 50),
+    references,
+    from: authors[0] ?? headers.addresses('sender', 1)[0],
+    severalAuthors: authors.length > 1,
+    replyTo: headers.addresses('reply-to', 20),
+    to: headers.addresses('to'),
+    cc: headers.addresses('cc'),
+    recipients: [
+      ...new Set(
+        ['to', 'cc', 'delivered-to', 'x-original-to', 'envelope-to', 'x-delivered-to'].flatMap((name) => headers.addresses(name).map(({ address }) => address)),
+      ),
+    ],
+    subject: [...headers.text('subject')].slice(0, 500).join(''),
+    date: Number.isNaN(date.getTime()) ? undefined : date,
+    text: text?.slice(0, maxTextLength),
+    html,
+    files: body.files,
+    report: body.report,
+    exceeded: [...body.exceeded],
+  }
+  return { ...letter, fingerprint: fingerprintOf(letter, raw) }
+}
+
+interface Body {
+  segments: { text?: string; html?: string }[]
+  files: LetterFile[]
+  report: Letter['report']
+  exceeded: Set<string>
+}
+
+function collect(part: MimePart, body: Body, related: boolean): void {
+  if (part.type === 'multipart/report' && collectReport(part, body)) return
+  if (part.type === 'multipart/alternative' && part.children.length > 0) {
+    collectAlternative(part, body, related)
+    return
+  }
+  if (part.children.length > 0) {
+    for (const child of part.children) collect(child, body, related || part.type === 'multipart/related')
+    return
+  }
+  const isWords =
+    (part.type === 'text/plain' || part.type === 'text/html') &&
+    part.disposition !== 'attachment' &&
+    !(part.fileName && part.disposition === 'inline' && !related)
+  if (isWords && !(part.fileName && body.segments.length > 0)) {
+    const words = decodeTextPart(part)
+    if (part.type === 'text/plain') body.segments.push({ text: words })
+    else if (words.length <= maxHtmlLength) body.segments.push({ html: words })
+    else {
+      body.exceeded.add('html')
+      addFile(part, body, related)
+    }
+    return
+  }
+  // A multipart whose boundary never came has nothing to show but its source.
+  if (part.type.startsWith('multipart/') && part.body.length === 0) return
+  addFile(part, body, related)
+}
+
+/** The same words several times over: plain and marked-up are both kept, files of any branch too. */
+function collectAlternative(part: MimePart, body: Body, related: boolean): void {
+  const branches = part.children.map((child) => {
+    const inner: Body = { segments: [], files: [], report: undefined, exceeded: body.exceeded }
+    collect(child, inner, related)
+    return inner
+  })
+  const segments = branches.flatMap((branch) => branch.segments)
+  const text = branches.findLast((branch) => branch.segments.some((s) => s.text !== undefined) && !branch.segments.some((s) => s.html !== undefined))
+  const html = branches.findLast((branch) => branch.segments.some((s) => s.html !== undefined))
+  const joined = {
+    ...(text ? { text: text.segments.map((s) => s.text ?? '').join('\n') } : {}),
+    ...(html ? { html: html.segments.map((s) => s.html ?? `<pre>${escapeHtml(s.text ?? '')}</pre>`).join('\n') } : {}),
+  }
+  if (segments.length > 0) body.segments.push(joined)
+  for (const branch of branches) body.files.push(...branch.files.slice(0, maxFiles - body.files.length))
+}
+
+/** RFC 3464 and RFC 8098: a text for people, a status for machines, the mail it is about. */
+function collectReport(part: MimePart, body: Body): boolean {
+  const status = part.children.find((child) => child.type === 'message/delivery-status' || child.type === 'message/disposition-notification')
+  if (!status) return false
+  const original = part.children.find(
+    (child) => child.type === 'message/rfc822' || child.type === 'text/rfc822-headers' || child.type === 'message/rfc822-headers',
+  )
+  const words = part.children.filter((child) => child !== status && child !== original)
+  for (const child of words) collect(child, body, false)
+  body.report = {
+    type: status.type.slice('message/'.length),
+    status: decodeTextPart({ ...status, type: 'text/plain' }),
+    original: original ? parseMime(decodeBody(original)).root.headers : undefined,
+    text: body.segments.map((segment) => segment.text ?? '').join('\n'),
+  }
+  if (original) addFile(original, body, false)
+  return true
+}
+
+const extensions: Record<string, string> = {
+  'message/rfc822': '.eml',
+  'text/rfc822-headers': '.txt',
+  'text/calendar': '.ics',
+  'text/plain': '.txt',
+  'text/html': '.html',
+  'image/png': '.png',
+  'image/jpeg': '.jpg',
+  'image/gif': '.gif',
+  'image/webp': '.webp',
+  'application/pdf': '.pdf',
+}
+
+function addFile(part: MimePart, body: Body, related: boolean): void {
+  if (body.files.length >= maxFiles) {
+    body.exceeded.add('files')
+    return
+  }
+  const bytes = decodeBody(part)
+  if (bytes.length === 0) return
+  const subject = part.type === 'message/rfc822' ? parseMime(bytes).root.headers.text('subject') : ''
+  const name =
+    part.fileName ||
+    (part.type === 'text/calendar' ? 'invite' : subject || (part.type.startsWith('image/') ? 'image' : 'attachment')) + (extensions[part.type] ?? '')
+  body.files.push({
+    name: [...oneLine(name)].slice(0, 200).join(''),
+    type: part.type,
+    bytes,
+    ...(part.contentId ? { contentId: part.contentId } : {}),
+    inline: part.disposition === 'inline' || (related && part.disposition !== 'attachment'),
+  })
+}
+
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+
+/**
+ * Message-ID alone will not do: it is missing, malformed or used twice. With sender, date, subject and the first words it
+ * tells two mails apart and recognises one that comes again from another folder, or after a UIDVALIDITY change.
+ */
+function fingerprintOf(letter: Omit<Letter, 'fingerprint'>, raw: Buffer): string {
+  const head = (letter.text ?? letter.html ?? '').replace(/\s+/g, ' ').trim().slice(0, 500)
+  const nothing = !letter.messageId && !letter.headers.has('date') && head === ''
+  const seen = [
+    letter.messageId ?? '',
+    letter.from?.address ?? '',
+    letter.headers.raw('date') ?? '',
+    letter.headers.raw('subject') ?? '',
+    nothing ? raw.toString('latin1') : head,
+  ]
+  return createHash('sha256').update(seen.join('\n')).digest('base64url')
+}

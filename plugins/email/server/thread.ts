@@ -1,0 +1,133 @@
+/**
+ * Which conversation a letter belongs to. The ladder: the mark in the reply address, the ids it answers, our own pattern in
+ * such an id. Never by subject alone. Each rung asks whether the sender takes part: an id leaks with every forward, and a
+ * stranger who knows one must not write into somebody else's conversation.
+ */
+import { createHash } from 'node:crypto'
+import type { EntityManager } from '@mikro-orm/core'
+import { LetterRow, Participant } from './letter.entity.ts'
+import type { Letter } from './read-mail.ts'
+
+/** HMAC with the plugin's own key. */
+export type Sign = (text: string) => string
+
+export const messageKey = (messageId: string): string => createHash('sha256').update(messageId).digest('base64url')
+export const letterId = (inboxId: string, externalId: string): string => createHash('sha256').update(`${inboxId}\n${externalId}`).digest('base64url')
+
+// ── ids of our own ───────────────────────────────────────────────────────────────────────────────────────────────
+
+const stampOf = (sign: Sign, text: string): string => createHash('sha256').update(sign(text)).digest('hex').slice(0, 16)
+
+/**
+ * Always the same for a message of the hub: a second try is recognised by every server on the way. Only a letter that came
+ * back and is sent anew gets another (`again`), or its next bounce could not be told from the first.
+ */
+export function makeMessageId(sign: Sign, conversationId: string, hubMessageId: string, domain: string, again = 0): string {
+  return `c.${conversationId}.${hubMessageId}.${stampOf(sign, `id:${conversationId}.${hubMessageId}`)}${again > 0 ? `.${again}` : ''}@${domain}`
+}
+
+export function readMessageId(sign: Sign, messageId: string): { conversationId: string; hubMessageId: string } | undefined {
+  const match = /^c\.([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-f]{16})(?:\.\d{1,3})?@/i.exec(messageId)
+  if (!match) return undefined
+  const [, conversationId, hubMessageId, stamp] = match.map((piece) => piece.toLowerCase()) as [string, string, string, string]
+  return stamp === stampOf(sign, `id:${conversationId}.${hubMessageId}`) ? { conversationId, hubMessageId } : undefined
+}
+
+/** `support+h<conversation><stamp>@shop.cn`: lower case only, mailers change the case. */
+export function makeReplyAddress(sign: Sign, address: string, conversationId: string): string {
+  const [local, domain] = address.split('@')
+  const marked = `${local}+h${conversationId}${stampOf(sign, `reply:${conversationId}`)}`
+  // 64 characters are all a local part may have (RFC 5321, 4.5.3.1.1).
+  return marked.length <= 64 ? `${marked}@${domain}` : address
+}
+
+export function readReplyAddress(sign: Sign, recipient: string): string | undefined {
+  const match = /\+h([0-9a-z]{26})([0-9a-f]{16})@/i.exec(recipient)
+  const [conversationId, stamp] = [match?.[1]?.toLowerCase(), match?.[2]?.toLowerCase()]
+  return conversationId && stamp === stampOf(sign, `reply:${conversationId}`) ? conversationId : undefined
+}
+
+// ── the ladder ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Thread {
+  conversationId: string
+  by: 'token' | 'answer' | 'own-id'
+}
+
+export interface Threading {
+  thread: Thread | undefined
+  /** A rung held, but the sender takes no part there: a leaked id, or a colleague nobody copied. */
+  stranger: boolean
+  /** The letter of ours (or theirs) it answers, by the hub's own id. */
+  replyTo: string | undefined
+}
+
+export async function findThread(em: EntityManager, sign: Sign, inboxId: string, letter: Letter): Promise<Threading> {
+  const sender = letter.from?.address
+  const known = letter.answers.length > 0 ? await em.find(LetterRow, { inboxId, messageKey: { $in: letter.answers.map(messageKey) } }, { limit: 100 }) : []
+  const answered = letter.answers.flatMap((id) => known.filter((row) => row.messageId === id))
+  const rungs: Thread[] = []
+  for (const recipient of letter.recipients) {
+    const conversationId = readReplyAddress(sign, recipient)
+    if (conversationId) rungs.push({ conversationId, by: 'token' })
+  }
+  for (const row of answered) if (row.conversationId) rungs.push({ conversationId: row.conversationId, by: 'answer' })
+  for (const id of letter.answers) {
+    const own = readMessageId(sign, id)
+    if (own) rungs.push({ conversationId: own.conversationId, by: 'own-id' })
+  }
+  const replyTo = answered[0]?.hubMessageId ?? undefined
+  if (!sender) return { thread: undefined, stranger: false, replyTo }
+  const asked = new Set<string>()
+  for (const rung of rungs) {
+    if (asked.has(rung.conversationId)) continue
+    asked.add(rung.conversationId)
+    if ((await em.count(Participant, { conversationId: rung.conversationId, address: sender })) > 0) return { thread: rung, stranger: false, replyTo }
+  }
+  return { thread: undefined, stranger: rungs.length > 0, replyTo: rungs.length > 0 ? undefined : replyTo }
+}
+
+/** Written after the hub has the letter; again after a crash, with the same result. */
+export async function rememberLetter(
+  em: EntityManager,
+  row: Omit<LetterRow, 'id' | 'messageKey' | 'at'> & { at?: Date },
+  participants: readonly string[],
+): Promise<void> {
+  await em.upsert(LetterRow, {
+    ...row,
+    id: letterId(row.inboxId, row.externalId),
+    messageId: row.messageId.slice(0, 1000),
+    messageKey: messageKey(row.messageId),
+    subject: [...row.subject].slice(0, 250).join(''),
+    at: row.at ?? new Date(),
+  })
+  const { conversationId } = row
+  if (conversationId && participants.length > 0)
+    await em.upsertMany(
+      Participant,
+      [...new Set(participants)].slice(0, 100).map((address) => ({ conversationId, address })),
+      { onConflictAction: 'ignore' },
+    )
+}
+
+// ── going out ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** About what servers take without folding trouble; the first ids name the thread, the last ones the branch. */
+const maxReferences = 20
+
+/** `In-Reply-To` and `References` of an answer to this letter (RFC 5322, 3.6.4). */
+export function answerHeaders(previous: Pick<LetterRow, 'messageId' | 'references'> | undefined): { inReplyTo?: string; references: string[] } {
+  if (!previous) return { references: [] }
+  const chain = [...new Set([...previous.references.split(' ').filter(Boolean), previous.messageId])]
+  const references = chain.length <= maxReferences ? chain : [...chain.slice(0, 3), ...chain.slice(-(maxReferences - 3))]
+  return { inReplyTo: previous.messageId, references }
+}
+
+const prefix = /^\s*(?:\[?(?:re|aw|sv|antw|回复|答复|回覆|答覆|回信)\]?(?:\s?\[\d{1,3}\])?\s?[:：]\s*)/i
+
+/** One `Re:` before the subject, however many were there. */
+export function answerSubject(subject: string): string {
+  let bare = subject
+  for (let i = 0; i < 20 && prefix.test(bare); i++) bare = bare.replace(prefix, '')
+  return `Re: ${bare.trim()}`
+}
