@@ -372,7 +372,8 @@ if (missing) {
       const admin = await world().person('小理', 'admin')
       const url = `/api/x/email/inboxes/${inbox.id}/oauth`
       assert.equal((await agent.call('GET', url)).status, 403)
-      assert.deepEqual((await admin.call('GET', url)).body.available, false)
+      const state = (await admin.call('GET', url)).body
+      assert.deepEqual([state.available, state.url, state.redirectUri], [false, null, `${world().url}/api/x/email/oauth/callback`])
       assert.deepEqual((await admin.call('GET', `/api/x/email/inboxes/${newId()}/oauth`)).status, 404)
       for (const state of ['x', `${inbox.id}.${Date.now() + 1_000}.AAAA`, `${inbox.id}.1.`]) {
         const refused = await admin.call('GET', `/api/x/email/oauth/callback?code=1&state=${state}`)

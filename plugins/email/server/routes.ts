@@ -20,7 +20,8 @@ const Callback = Type.Object({
 })
 
 export function emailRoutes(app: FastifyInstance, ctx: PluginContext): void {
-  const redirectUri = `${ctx.publicUrl}/api/x/email/oauth/callback`
+  // The hub's address is known once it listens, later than this.
+  const redirectUri = () => `${ctx.publicUrl}/api/x/email/oauth/callback`
   const stampOf = (text: string): Buffer =>
     createHash('sha256')
       .update(ctx.sign(`oauth:${text}`))
@@ -40,9 +41,9 @@ export function emailRoutes(app: FastifyInstance, ctx: PluginContext): void {
     const state = `${inboxId}.${Date.now() + stateMs}`
     return {
       available,
-      redirectUri,
+      redirectUri: redirectUri(),
       authorisedAt: row?.updatedAt.toISOString() ?? null,
-      url: available && box.settings.oauthClientId ? authoriseUrl(box, redirectUri, `${state}.${stampOf(state).toString('base64url')}`) : null,
+      url: available && box.settings.oauthClientId ? authoriseUrl(box, redirectUri(), `${state}.${stampOf(state).toString('base64url')}`) : null,
     }
   })
 
@@ -59,7 +60,7 @@ export function emailRoutes(app: FastifyInstance, ctx: PluginContext): void {
         throw new HubError('HUB_REQUEST_INVALID', 'This authorisation was not begun here, or took too long')
       if (error || !code) return reply.type('text/html; charset=utf-8').send(page('授权未完成', 'Not authorised', error ?? 'no code'))
       try {
-        await redeemCode(ctx, await mailbox(inboxId), code, redirectUri)
+        await redeemCode(ctx, await mailbox(inboxId), code, redirectUri())
       } catch (failure) {
         if (!(failure instanceof MailFault)) throw new HubError('HUB_CHANNEL_SEND_FAILED', 'The provider does not answer')
         return reply.type('text/html; charset=utf-8').send(page('授权失败', 'Authorisation failed', failure.message))

@@ -127,7 +127,7 @@ const rules = (seen: { remote: boolean; cids: Set<string> }): sanitize.IOptions 
     a: (tagName, { target: _target, rel: _rel, href, ...attribs }) => ({
       tagName,
       attribs: /^\s*(?:https?:|mailto:|tel:|#)/i.test(href ?? '')
-        ? { ...attribs, href: href as string, target: '_blank', rel: 'noopener noreferrer nofollow' }
+        ? { ...attribs, href: (href as string).trim(), target: '_blank', rel: 'noopener noreferrer nofollow' }
         : attribs,
     }),
     img: (tagName, attribs) => {

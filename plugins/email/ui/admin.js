@@ -8,7 +8,7 @@ const words = {
     done: (at) => `已于 ${at} 授权。`,
     go: '去授权',
     again: '重新授权',
-    need: '请先选择“OAuth 授权”登录方式，填写 OAuth 客户端 ID 与密钥并保存。',
+    need: '请先填写 OAuth 客户端 ID 与密钥并保存。',
     redirect: '在服务商的应用里登记的回调地址：',
     refused: '你没有授权邮箱的权限。',
     failed: '暂时查不到授权状态，请稍后重试。',
@@ -19,7 +19,7 @@ const words = {
     done: (at) => `Authorised on ${at}.`,
     go: 'Authorise',
     again: 'Authorise again',
-    need: 'Choose OAuth as the login, enter client id and secret, and save first.',
+    need: 'Enter the OAuth client id and secret and save first.',
     redirect: 'Redirect address to register with the provider:',
     refused: 'You may not authorise mailboxes.',
     failed: 'The state cannot be read now; try again later.',
@@ -47,7 +47,8 @@ const OAuth = {
       const t = language()
       if (fault.value) return h('p', { role: 'status' }, t[fault.value])
       const now = state.value
-      if (!now) return null
+      // With a password there is nothing to authorise.
+      if (!now?.available) return null
       return h('section', { 'aria-label': t.title }, [
         h('h3', t.title),
         h('p', now.authorisedAt ? t.done(new Date(now.authorisedAt).toLocaleString()) : t.none),
