@@ -245,6 +245,17 @@ export async function readRaw<T extends object>(em: Em, statement: Sql): Promise
   return (await query(em, statement.text, statement.params)).rows as T[]
 }
 
+/** Runs a statement of one's own; returns how many rows it changed. */
+export async function execute(em: Em, statement: Sql): Promise<number> {
+  return (await query(em, statement.text, statement.params)).affected
+}
+
+/** A value as a column holds it (a time is text on MySQL, a number on SQLite), for a statement of one's own. */
+export function stored<T extends object>(em: Em, entity: EntityName<T>, property: keyof T & string, value: unknown): string | number {
+  const column = tableOf(em, entity as EntityName<object>).columns.find((one) => one.property === property)
+  return column?.write(value) as string | number
+}
+
 /** Locks until the commit where the database locks rows; SQLite has one writer anyway. */
 export const forUpdate = (em: Em): Sql => ({ text: dialectOf(em) === 'mysql' ? 'for update' : '', params: [] })
 

@@ -10,7 +10,7 @@ import { columnsOf, insertRows, list, readRaw, rowOf, sql } from '../db/statemen
 import { newId } from '../db/types.ts'
 import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
-import { route } from '../domain/conversation/assign-conversation.ts'
+import { route, type Seen } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { conversationFacts } from '../domain/conversation/facts.ts'
@@ -69,7 +69,8 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         )
         for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
-        for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change)
+        const seen: Seen = new Map()
+        for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change, seen)
         const tell = await writeChanges(hub, em, touched)
         after = () => {
           tell()

@@ -2,11 +2,12 @@
 
 import { LockMode, raw } from '@mikro-orm/core'
 import type { Em } from '../../db/orm.ts'
+import { execute, sql, stored } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { chooseFrom, presenceTtlMs } from '../assignment/choose-agent.ts'
-import { findRule } from '../assignment/find-rule.ts'
+import { findRule, type Rule } from '../assignment/find-rule.ts'
 import { type ConversationChange, changeConversation } from './change.ts'
 import { type Assignment, Conversation } from './conversation.entity.ts'
 import { conversationFacts } from './facts.ts'
@@ -20,7 +21,7 @@ export async function assignTo(
   toAgentId: string | null,
   reason: AssignReason,
   byAgentId: string | null,
-  options: { counted?: boolean } = {},
+  options: { counted?: AgentLoad } = {},
 ): Promise<void> {
   const { conversation, at } = change
   const fromAgentId = conversation.assigneeId ?? null
@@ -30,7 +31,7 @@ export async function assignTo(
   conversation.assigneeId = toAgentId
   conversation.status = toAgentId ? 'open' : 'queued'
   if (toAgentId) {
-    const agent = await em.findOne(Agent, { id: toAgentId }, { fields: ['departmentId'], disableIdentityMap: true })
+    const agent = options.counted ?? (await em.findOne(Agent, { id: toAgentId }, { fields: ['departmentId'], disableIdentityMap: true }))
     conversation.departmentId = agent?.departmentId ?? conversation.departmentId
   }
   change.assignments.push({
@@ -57,47 +58,72 @@ export async function release(em: Em, agentId: string): Promise<void> {
   await em.nativeUpdate(Agent, { id: agentId, openCount: { $gt: 0 } }, { openCount: raw('open_count - 1') })
 }
 
-const loadFields = ['id', 'presence', 'seenAt', 'capacity', 'openCount', 'lastAssignedAt'] as const
+const loadFields = ['id', 'presence', 'seenAt', 'capacity', 'openCount', 'lastAssignedAt', 'departmentId'] as const
+type AgentLoad = Pick<Agent, (typeof loadFields)[number]>
+
+/** What the conversations of one batch need know only once: their rule, and the people with their loads as they grow. */
+export type Seen = Map<string, { rule: Rule; own: AgentLoad[]; others: AgentLoad[] }>
 /** People who are there at once, of one group; beyond it those who had one least recently come first all the same. */
 const mostPresent = 200
 
-/** Gives a queued conversation to whoever should have it; leaves it queued when nobody can. */
-export async function route(em: Em, change: ConversationChange): Promise<boolean> {
+/**
+ * Gives a queued conversation to whoever should have it; leaves it queued when nobody can.
+ * @param seen shared by the conversations that one transaction routes
+ */
+export async function route(em: Em, change: ConversationChange, seen: Seen = new Map()): Promise<boolean> {
   const { conversation, at } = change
-  const { rule, people } = await findRule(em, conversation)
-  const there = { active: true, presence: { $in: ['online', 'busy'] as Agent['presence'][] }, seenAt: { $gte: new Date(at.getTime() - presenceTtlMs) } }
-  const lastAgentId = rule.strategy === 'lastAgent' ? await lastAgentOf(em, conversation) : null
-  const load = async (where: Record<string, unknown>, lock: boolean) =>
-    em.find(
-      Agent,
-      { ...there, ...where },
-      {
-        orderBy: [{ openCount: 'asc' }, { lastAssignedAt: 'asc' }, { id: 'asc' }],
-        limit: mostPresent,
-        fields: [...loadFields],
-        disableIdentityMap: true,
-        ...(lock ? { lockMode: LockMode.PESSIMISTIC_WRITE } : {}),
-      },
-    )
+  const key = `${conversation.inboxId}/${conversation.departmentId}/${conversation.skillGroupId}`
+  const look = async (lock: boolean) => {
+    const { rule, people } = await findRule(em, conversation)
+    const own = await whoIsThere(em, at, people, lock)
+    const ids = new Set(own.map(({ id }) => id))
+    const others = rule.whenFull === 'everybody' ? (await whoIsThere(em, at, {}, lock)).filter(({ id }) => !ids.has(id)) : []
+    const found = { rule, own, others }
+    seen.set(key, found)
+    return found
+  }
   // First as the transaction sees them, without a lock. Whoever is chosen must still be as they were seen: another
   // process may have chosen them too. Then once more, as they are now, and locked: the second choice holds.
   for (const lock of [false, true]) {
-    const own = await load(people, lock)
-    const ids = new Set(own.map(({ id }) => id))
-    const others = rule.whenFull === 'everybody' ? (await load({}, lock)).filter(({ id }) => !ids.has(id)) : []
+    const { rule, own, others } = (lock ? undefined : seen.get(key)) ?? (await look(lock))
+    const lastAgentId = rule.strategy === 'lastAgent' ? await lastAgentOf(em, conversation) : null
     const { choice } = chooseFrom(rule, own, others, lastAgentId, at.getTime())
     if (!choice) return false
-    const { id, openCount, lastAssignedAt } = choice.agent
-    const taken = await em.nativeUpdate(
-      Agent,
-      { id, openCount, lastAssignedAt: lastAssignedAt ?? null },
-      { openCount: raw('open_count + 1'), lastAssignedAt: at },
-    )
-    if (taken === 0) continue
-    await assignTo(em, change, id, choice.reason, null, { counted: true })
+    const { agent, reason } = choice
+    if (!(await countOneMore(em, agent, at))) continue
+    // Whoever is in another group of this batch too must be seen there with the new load.
+    for (const group of seen.values())
+      for (const one of [...group.own, ...group.others])
+        if (one.id === agent.id && one !== agent) Object.assign(one, { openCount: agent.openCount + 1, lastAssignedAt: at })
+    Object.assign(agent, { openCount: agent.openCount + 1, lastAssignedAt: at })
+    await assignTo(em, change, agent.id, reason, null, { counted: agent })
     return true
   }
   return false
+}
+
+const whoIsThere = (em: Em, at: Date, where: Record<string, unknown>, lock: boolean): Promise<AgentLoad[]> =>
+  em.find(
+    Agent,
+    { active: true, presence: { $in: ['online', 'busy'] }, seenAt: { $gte: new Date(at.getTime() - presenceTtlMs) }, ...where },
+    {
+      orderBy: [{ openCount: 'asc' }, { lastAssignedAt: 'asc' }, { id: 'asc' }],
+      limit: mostPresent,
+      fields: [...loadFields],
+      disableIdentityMap: true,
+      ...(lock ? { lockMode: LockMode.PESSIMISTIC_WRITE } : {}),
+    },
+  )
+
+/** One conversation more for an agent, if nobody gave them one since they were seen. */
+async function countOneMore(em: Em, { id, openCount, lastAssignedAt }: AgentLoad, at: Date): Promise<boolean> {
+  const before = lastAssignedAt ? sql`= ${stored(em, Agent, 'lastAssignedAt', lastAssignedAt)}` : sql`is null`
+  const changed = await execute(
+    em,
+    sql`update agent set open_count = open_count + 1, last_assigned_at = ${stored(em, Agent, 'lastAssignedAt', at)}
+        where id = ${id} and open_count = ${openCount} and last_assigned_at ${before}`,
+  )
+  return changed > 0
 }
 
 /** Who served this contact last. */
