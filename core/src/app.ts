@@ -23,9 +23,12 @@ import { fileRoutes } from './domain/file/file.routes.ts'
 import { adapterFor, openInbox, unlock } from './domain/inbox/channels.ts'
 import { Inbox } from './domain/inbox/inbox.entity.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
+import { previewRoutes } from './domain/role/preview.routes.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
 import { seedRoles } from './domain/role/seed-roles.ts'
+import { accountRoutes } from './domain/session/account.routes.ts'
 import { sessionRoutes } from './domain/session/session.routes.ts'
+import { tokenRoutes } from './domain/session/token.routes.ts'
 import { pluginRoutes } from './domain/setting/plugin.routes.ts'
 import { pluginStateStore } from './domain/setting/plugin-state.ts'
 import { tagRoutes } from './domain/tag/tag.routes.ts'
@@ -151,9 +154,12 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   const app = await createServer(hub, log)
   healthRoutes(app, hub)
   sessionRoutes(app, hub)
+  accountRoutes(app, hub)
+  tokenRoutes(app, hub)
   agentRoutes(app, hub)
   departmentRoutes(app, hub)
   roleRoutes(app, hub)
+  previewRoutes(app, hub)
   conversationRoutes(app, hub)
   contactRoutes(app, hub)
   visitRoutes(app, hub)

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, NullableId } from './common.ts'
+import { Id, Name, NullableId } from './common.ts'
 
 export const Inbox = Type.Object({
   id: Id,
@@ -15,7 +15,7 @@ export type Inbox = Static<typeof Inbox>
 
 export const InboxInput = Type.Object({
   channel: Type.String({ maxLength: 40 }),
-  name: Type.String({ minLength: 1, maxLength: 60 }),
+  name: Name(60),
   settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   departmentId: Type.Optional(NullableId),
   skillGroupId: Type.Optional(NullableId),

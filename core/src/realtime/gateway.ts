@@ -12,21 +12,27 @@ import { Contact } from '../domain/contact/contact.entity.ts'
 import type { Visibility } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
-import { identify } from '../http/auth.ts'
+import { type Actor, identify, identifyAgain } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
 import { startCatchUp, ToldRevisions } from './catch-up.ts'
+import { clientAddress } from './client-address.ts'
 import { notifyCustomer } from './notify-customer.ts'
 
 const aliveEveryMs = 15_000
 const recheckEveryMs = 5_000
 const namesKept = 5_000
 
+/** One agent's sockets, which hear the same. A preview and an API token hear something else: each is a seat of its own. */
 interface Seat {
-  access: Access
-  sessionId: string | null
+  access: Actor
   sockets: Set<Socket>
 }
+
+const seatOf = ({ agent, preview, sessionId, tokenId }: Actor): string => (preview ? `preview:${sessionId}` : tokenId ? `token:${tokenId}` : agent.id)
+/** Somebody is there, ready to be given conversations. */
+const present = ({ preview, tokenId }: Actor): boolean => !preview && !tokenId
+const actorOfSocket = (socket: Socket): Actor => socket.data.actor as Actor
 
 export function startGateway(hub: Hub, io: Server): { close(): void; connected(): number } {
   const agents: Namespace = io.of('/')
@@ -38,8 +44,10 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       const { headers } = socket.handshake
       const origin = headers.origin && URL.parse(headers.origin)
       if (origin && origin.host !== headers.host && origin.origin !== hub.env.publicUrl) throw new Error('HUB_REQUEST_ORIGIN')
-      const actor = await identify(hub, { headers, cookies: parseCookie(headers.cookie ?? '') as Record<string, string> })
+      const ip = clientAddress(hub, socket)
+      const actor = await identify(hub, { headers, cookies: parseCookie(headers.cookie ?? ''), ip })
       if (!actor) throw new Error('HUB_AUTH_REQUIRED')
+      if (actor.preview?.over) throw new Error('HUB_PREVIEW_OVER')
       socket.data.actor = actor
       next()
     } catch (error) {
@@ -48,25 +56,30 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   })
 
   agents.on('connection', (socket) => {
-    const actor = socket.data.actor as Access & { sessionId: string | null }
+    const actor = actorOfSocket(socket)
     const { id } = actor.agent
-    const seat = seats.get(id) ?? { access: actor, sessionId: actor.sessionId, sockets: new Set() }
+    const key = seatOf(actor)
+    const seat = seats.get(key) ?? { access: actor, sockets: new Set() }
     seat.access = actor
     seat.sockets.add(socket)
-    seats.set(id, seat)
+    seats.set(key, seat)
     hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-    void stayAlive(hub, [id])
-      .then(() => hub.bus.publish('agent.presence', { agentId: id }))
-      .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
+    if (present(actor))
+      void stayAlive(hub, [id])
+        .then(() => hub.bus.publish('agent.presence', { agentId: id }))
+        .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
     socket.emit('ready', { serverTime: new Date().toISOString() })
 
-    socket.on('typing', (data: unknown) => void ephemeral(seat, data, 'typing'))
-    socket.on('viewing', (data: unknown) => void ephemeral(seat, data, 'viewing'))
+    // A preview changes nothing, and nobody sees it typing.
+    if (!actor.preview) {
+      socket.on('typing', (data: unknown) => void ephemeral(seat, data, 'typing'))
+      socket.on('viewing', (data: unknown) => void ephemeral(seat, data, 'viewing'))
+    }
     socket.on('disconnect', () => {
       seat.sockets.delete(socket)
-      if (seat.sockets.size === 0) seats.delete(id)
+      if (seat.sockets.size === 0 && seats.get(key) === seat) seats.delete(key)
       hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-      hub.bus.publish('agent.presence', { agentId: id })
+      if (present(actor)) hub.bus.publish('agent.presence', { agentId: id })
     })
   })
 
@@ -91,7 +104,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     }
   }
 
-  const canRead = ({ ability }: Access, visibility: Visibility): boolean =>
+  const canRead = ({ ability }: Pick<Access, 'ability'>, visibility: Visibility): boolean =>
     ability.can('read', subject('conversation', { ...visibility }) as unknown as 'conversation')
 
   const names = new Map<string, ContactNames>()
@@ -169,19 +182,30 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   listen('visitors.changed', () => {
     for (const seat of seats.values()) if (seat.access.ability.can('read', 'visitor')) for (const socket of seat.sockets) socket.emit('visitors.changed')
   })
-  listen('session.ended', ({ sessionId }: { sessionId: string | null }) => {
-    for (const seat of seats.values())
-      for (const socket of seat.sockets) if (sessionId && (socket.data.actor as { sessionId: string | null }).sessionId === sessionId) socket.disconnect(true)
+  const socketsWhere = (matches: (actor: Actor) => boolean): Socket[] => [...agents.sockets.values()].filter((socket) => matches(actorOfSocket(socket)))
+  listen('session.ended', ({ sessionId = null, tokenId = null }: { sessionId?: string | null; tokenId?: string | null }) => {
+    for (const socket of socketsWhere((actor) => (sessionId !== null && actor.sessionId === sessionId) || (tokenId !== null && actor.tokenId === tokenId)))
+      socket.disconnect(true)
   })
+  // A preview began or ended: what the session may see is another thing now, and its pages start anew.
+  listen('session.changed', ({ sessionId }: { sessionId: string }) => {
+    for (const socket of socketsWhere((actor) => actor.sessionId === sessionId)) leave(socket)
+  })
+  const leave = (socket: Socket): void => {
+    socket.emit('access.changed')
+    socket.disconnect(true)
+  }
 
-  /** Roles, departments or accounts changed: every seat is looked up anew. */
+  /** Roles, departments or accounts changed, a preview's time is up, a token is gone: every seat is looked up anew. */
   async function recheck(): Promise<void> {
-    for (const [id, seat] of seats) {
-      const access = await hub.access.of(id)
-      if (!access) {
-        for (const socket of seat.sockets) socket.disconnect(true)
-      } else if (signature(access) !== signature(seat.access)) {
-        seat.access = access
+    for (const seat of seats.values()) {
+      const was = seat.access
+      const access = present(was) ? await hub.access.of(was.agent.id) : await identifyAgain(hub, was)
+      const actor = access && { ...was, ...access }
+      if (!actor || actor.preview?.over || seatOf(actor) !== seatOf(was)) {
+        for (const socket of seat.sockets) leave(socket)
+      } else if (signature(actor) !== signature(was)) {
+        seat.access = actor
         for (const socket of seat.sockets) socket.emit('access.changed')
       }
     }
@@ -192,7 +216,14 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   })
 
   const timers = [
-    setInterval(() => void stayAlive(hub, [...seats.keys()]).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept')), aliveEveryMs),
+    setInterval(
+      () =>
+        void stayAlive(
+          hub,
+          [...seats.values()].filter(({ access }) => present(access)).map(({ access }) => access.agent.id),
+        ).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept')),
+      aliveEveryMs,
+    ),
     setInterval(() => inTurn(recheck), recheckEveryMs),
   ]
 
@@ -205,4 +236,4 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   }
 }
 
-const signature = ({ grants, treeIds, owner, agent }: Access): string => JSON.stringify([grants, treeIds, owner, agent.departmentId])
+const signature = ({ ability, agent }: Actor): string => JSON.stringify([ability.rules, agent.departmentId])

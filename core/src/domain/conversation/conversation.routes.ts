@@ -106,7 +106,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
 
   // Which of these may still be seen: what was transferred away during an absence is in no list of changes.
   const Ids = Type.Object({ ids: Type.Array(Id, { maxItems: 500 }) })
-  app.post('/api/conversations/visible', { config, schema: { body: Ids, response: { 200: Ids } } }, async (request) => {
+  app.post('/api/conversations/visible', { config: { ...config, inPreview: true }, schema: { body: Ids, response: { 200: Ids } } }, async (request) => {
     const where = whereAllowed(actorOf(request).ability, 'read', 'conversation')
     if (!where || request.body.ids.length === 0) return { ids: [] }
     const rows = await hub.em().find(Conversation, { $and: [{ id: { $in: request.body.ids } }, where] }, { fields: ['id'], disableIdentityMap: true })

@@ -35,7 +35,7 @@ async function writeInbox(hub: Hub, em: Em, input: InboxInput): Promise<Inbox> {
   const { channel, name, settings = {}, departmentId = null, skillGroupId = null } = input
   const adapter = adapterOf(hub, channel)
   if (!adapter) throw new HubError('HUB_NOT_FOUND', 'There is no such channel', { path: '/channel' })
-  const values = parseSettings(adapter.inboxSettings, settings)
+  const values = parseSettings(adapter.inboxSettings, settings, 'body/settings')
   const row = {
     id: newId(),
     channel,
