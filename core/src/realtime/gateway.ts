@@ -2,10 +2,10 @@
  * Agents' sockets. What a socket hears is decided here, by the same ability that decides the routes: who may read
  * the conversation as it is now gets it, who could before and no longer may is told it is gone, others hear nothing.
  */
-import { subject } from '@casl/ability'
 import { parseCookie } from 'cookie'
 import type { Namespace, Server, Socket } from 'socket.io'
 import type { ConversationPush } from '../../sdk/wire/conversation.ts'
+import { may } from '../access/ability.ts'
 import type { Access } from '../access/access-cache.ts'
 import { stayAlive } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
@@ -97,15 +97,13 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
         agentId: seat.access.agent.id,
         active: active === true,
       })
-      if (kind === 'typing' && seat.access.ability.can('reply', subject('conversation', { ...conversation }) as unknown as 'conversation'))
-        notifyCustomer(hub, conversation, { kind: 'typing', active: active === true })
+      if (kind === 'typing' && may(seat.access.ability, 'reply', conversation)) notifyCustomer(hub, conversation, { kind: 'typing', active: active === true })
     } catch (error) {
       hub.log.warn({ err: error }, 'an ephemeral event was dropped')
     }
   }
 
-  const canRead = ({ ability }: Pick<Access, 'ability'>, visibility: Visibility): boolean =>
-    ability.can('read', subject('conversation', { ...visibility }) as unknown as 'conversation')
+  const canRead = ({ ability }: Pick<Access, 'ability'>, visibility: Visibility): boolean => may(ability, 'read', visibility)
 
   const names = new Map<string, ContactNames>()
   async function namesOf(contactId: string): Promise<ContactNames | undefined> {

@@ -1,11 +1,11 @@
 /** Conversations: lists, the gap after an absence, messages, and what an agent does with them. */
 
-import { type MongoAbility, subject } from '@casl/ability'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
 import { ConversationGroup, GroupCounts, Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import { may } from '../../access/ability.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
@@ -38,10 +38,6 @@ const MessagesQuery = Type.Object({
   afterRev: Type.Optional(Type.Integer({ minimum: 0 })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
 })
-
-/** May this actor do it with this conversation? */
-export const may = (ability: MongoAbility, action: string, conversation: Conversation): boolean =>
-  ability.can(action, subject('conversation', { ...conversation }) as unknown as 'conversation')
 
 /** The conversation, if it may be seen. What one may not see is not there: 404, so that ids cannot be probed. */
 export async function findReadable(em: Em, actor: Actor, id: string): Promise<Conversation> {
