@@ -1,10 +1,24 @@
 /** A hub of its own for a browser test: a real process, real bundles, an empty database. */
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
-import { test as base } from '@playwright/test'
+import { type BrowserContext, test as base } from '@playwright/test'
 import { makePlace } from './profiles.ts'
 
 export const owner = { name: '周敏', email: 'zhou.min@shanye.cn', password: 'mountain-tea-2026' }
+
+/** What the pages of a context tried and the content security policy blocked. */
+export async function watchPolicy(context: BrowserContext): Promise<string[]> {
+  const blocked: string[] = []
+  await context.exposeFunction('reportBlocked', (what: string) => blocked.push(what))
+  await context.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+      void (globalThis as unknown as { reportBlocked(what: string): void }).reportBlocked(
+        `${location.pathname}: ${violatedDirective} ${blockedURI} ${sourceFile}:${lineNumber}`,
+      )
+    })
+  })
+  return blocked
+}
 
 /** `extraPlugins`: folders of plugins besides the bundled ones. */
 export const test = base.extend<{ hubUrl: string; extraPlugins: string[] }>({
