@@ -6,7 +6,8 @@ type Node = { properties?: Record<string, Node>; format?: string; default?: unkn
 
 export function checkForm(schema: object, values: unknown): Fault[] {
   const [, raw] = Errors(schema as never, values)
-  return faultsOf(raw as unknown as RawFault[]).filter(({ path, rule }) => {
+  return faultsOf(raw as unknown as RawFault[]).flatMap((fault) => {
+    const { path, rule } = fault
     let node: Node = schema as Node
     let value = values
     for (const step of path.split('/').slice(1)) {
@@ -14,6 +15,8 @@ export function checkForm(schema: object, values: unknown): Fault[] {
       value = (value as Record<string, unknown> | undefined)?.[step]
     }
     // A secret that is set reads `true`, and the server fills in what has a default.
-    return !(node?.format === 'secret' && value === true) && !(rule === 'required' && value === undefined && node?.default !== undefined)
+    if ((node?.format === 'secret' && value === true) || (rule === 'required' && value === undefined && node?.default !== undefined)) return []
+    // Nothing is no wrong address: it is missing.
+    return value === '' ? [{ ...fault, rule: 'required' }] : [fault]
   })
 }

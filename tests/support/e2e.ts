@@ -10,13 +10,9 @@ export const owner = { name: '周敏', email: 'zhou.min@shanye.cn', password: 'm
 export async function watchPolicy(context: BrowserContext): Promise<string[]> {
   const blocked: string[] = []
   await context.exposeFunction('reportBlocked', (what: string) => blocked.push(what))
-  await context.addInitScript(() => {
-    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
-      void (globalThis as unknown as { reportBlocked(what: string): void }).reportBlocked(
-        `${location.pathname}: ${violatedDirective} ${blockedURI} ${sourceFile}:${lineNumber}`,
-      )
-    })
-  })
+  await context.addInitScript(`addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+    reportBlocked(location.pathname + ': ' + violatedDirective + ' ' + blockedURI + ' ' + sourceFile + ':' + lineNumber)
+  })`)
   return blocked
 }
 

@@ -77,6 +77,7 @@ export const en: typeof zh = {
   },
   roles: {
     text: 'What each role may do, and how far it sees. Changes take effect at once.',
+    readText: 'What each role may do, and how far it sees.',
     add: 'New role',
     rename: 'Rename',
     name: 'Role name',

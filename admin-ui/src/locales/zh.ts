@@ -75,6 +75,7 @@ export const zh = {
   },
   roles: {
     text: '每个角色能做什么、能看到多大范围。修改立即生效。',
+    readText: '每个角色能做什么、能看到多大范围。',
     add: '新建角色',
     rename: '改名',
     name: '角色名称',
