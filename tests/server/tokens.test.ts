@@ -153,10 +153,9 @@ await onEveryProfile('API tokens', [found(manifest)], (world) => {
     const narrow = connect(token)
     const wide = connect(reader.token)
     const heard: Record<string, string[]> = { own: [], narrow: [], wide: [] }
-    for (const [name, socket] of Object.entries({ own, narrow, wide })) {
-      await new Promise((resolve) => socket.once('ready', resolve))
-      socket.on('conversation', (push: { conversation: { id: string } }) => heard[name]?.push(push.conversation.id))
-    }
+    const sockets = Object.entries({ own, narrow, wide })
+    for (const [name, socket] of sockets) socket.on('conversation', (push: { conversation: { id: string } }) => heard[name]?.push(push.conversation.id))
+    await Promise.all(sockets.map(([, socket]) => new Promise((resolve) => socket.once('ready', resolve))))
     const inbox = await world().inbox('mock')
     const [accepted] = await world().say(inbox, newId(), '谁听得到？')
     await eventually(() => heard.own?.includes(accepted?.conversationId ?? '') && heard.wide?.includes(accepted?.conversationId ?? ''), 'the push')
