@@ -13,6 +13,7 @@ import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department } from '../../core/src/domain/department/department.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { Session } from '../../core/src/domain/session/session.entity.ts'
 import { hashToken } from '../../core/src/domain/session/tokens.ts'
@@ -99,6 +100,14 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
       mine: await make({ assigneeId: mine }),
     }
   }
+  /** Its first message as a letter, and where that is shown. */
+  const letter = async (conversationId: string) => {
+    const { id } = await world().hub.em().findOneOrFail(Message, { conversationId, direction: 'in' })
+    await world()
+      .hub.em()
+      .nativeUpdate(Message, { id }, { parts: [{ type: 'html', html: '<p>你好</p>', text: '你好' }] })
+    return `/api/messages/${id}/letters/0`
+  }
   const departments = async () => {
     const rows = ['华东', '华南'].map((name) => ({ id: newId(), parentId: null, name, createdAt: new Date() }))
     await world().hub.em().insertMany(Department, rows)
@@ -118,19 +127,24 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
     assert.equal((await person.call('GET', `/api/conversations/${rows.ours}`)).status, 404)
     assert.equal((await person.call('GET', `/api/conversations/${rows.ours}/messages`)).status, 404)
     assert.deepEqual((await person.call('POST', '/api/conversations/visible', { ids: Object.values(rows) })).body.ids.sort(), [rows.queued, rows.mine].sort())
+    assert.deepEqual([(await person.call('GET', await letter(rows.ours))).status, (await person.call('GET', await letter(rows.mine))).status], [404, 200])
     const me = (await person.call('GET', '/api/me')).body
     assert.deepEqual([me.agent.id, me.preview.builtin, me.preview.until], [person.id, 'agent', until])
     const tries: [method: string, url: string, body?: unknown][] = [
       ['POST', `/api/conversations/${rows.mine}/messages`, { clientId: newId(), parts: [{ type: 'text', text: 'x' }] }],
       ['POST', `/api/conversations/${rows.queued}/take`],
       ['POST', `/api/conversations/${rows.mine}/read`, { seq: 1 }],
-      ['PUT', `/api/conversations/${rows.mine}/draft`, { content: 'x' }],
+      ['PUT', `/api/conversations/${rows.mine}/draft`, { text: 'x' }],
       ['PUT', `/api/conversations/${rows.mine}/star`],
       ['PUT', '/api/me/presence', { presence: 'online' }],
       ['PATCH', '/api/me', { name: 'x' }],
       ['DELETE', '/api/me/sessions'],
       ['POST', '/api/preview', { roleId: newId() }],
       ['POST', '/api/tags', { name: 'x' }],
+      ['PUT', '/api/assignment-rules', { scope: 'hub', targetId: null, strategy: 'roundRobin', maxOpen: null, whenFull: 'queue' }],
+      ['DELETE', `/api/assignment-rules/${newId()}`],
+      ['POST', '/api/inboxes/probe', { channel: 'mock', settings: {} }],
+      ['POST', `/api/inboxes/${newId()}/test`, { text: 'x' }],
     ]
     for (const [method, url, body] of tries) {
       const answer = await person.call(method, url, body)
@@ -236,8 +250,11 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
     const heard = { inPreview: new Set<string>(), elsewhere: new Set<string>() }
     inPreview.on('conversation', (push: { conversation: { id: string } }) => heard.inPreview.add(push.conversation.id))
     elsewhere.on('conversation', (push: { conversation: { id: string } }) => heard.elsewhere.add(push.conversation.id))
-    const typed: string[] = []
-    other.on('ephemeral', ({ conversationId }: { conversationId: string }) => typed.push(conversationId))
+    const noticed: string[] = []
+    other.on('ephemeral', ({ conversationId }: { conversationId: string }) => noticed.push(conversationId))
+    const [looked, told] = [new Set<string>(), new Set<string>()]
+    elsewhere.on('ephemeral', ({ conversationId }: { conversationId: string }) => told.add(conversationId))
+    inPreview.on('ephemeral', ({ conversationId }: { conversationId: string }) => looked.add(conversationId))
 
     const watch = { mine: world().person('x', 'owner', { presence: 'away' }) }
     const owner = await watch.mine
@@ -250,10 +267,18 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
 
     inPreview.emit('typing', { conversationId: rows.ours, active: true })
     inPreview.emit('typing', { conversationId: rows.queued, active: true })
+    inPreview.emit('viewing', { conversationId: rows.ours, active: true })
+    inPreview.emit('viewing', { conversationId: rows.queued, active: true })
     // The other session of the same person is heard: what the preview said before it would have been, too.
     elsewhere.emit('typing', { conversationId: rows.ours, active: true })
-    await eventually(() => typed.length > 0, 'the typing')
-    assert.deepEqual(typed, [rows.ours])
+    await eventually(() => noticed.length > 0, 'the typing')
+    assert.deepEqual(noticed, [rows.ours])
+    // Who looks at what is told to a preview as to the role: of what it may read.
+    other.emit('viewing', { conversationId: rows.ours, active: true })
+    await eventually(() => told.has(rows.ours), 'a look at what the role may not read')
+    other.emit('viewing', { conversationId: rows.queued, active: true })
+    await eventually(() => looked.has(rows.queued), 'a look at what it may')
+    assert.deepEqual([...looked], [rows.queued])
 
     const again = new Promise((resolve) => inPreview.once('disconnect', resolve))
     assert.equal((await person.call('DELETE', '/api/preview')).status, 200)
