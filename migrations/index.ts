@@ -9,7 +9,11 @@ import { activities } from './0006-activities.ts'
 import { inboxHealth } from './0007-inbox-health.ts'
 import { onePerson } from './0008-one-person.ts'
 import { claimedEvents } from './0009-claimed-events.ts'
+import { tokenAddress } from './0010-token-address.ts'
+import { rolePreview } from './0011-role-preview.ts'
+import { totpStep } from './0012-totp-step.ts'
 import { assignmentRule } from './0013-assignment-rule.ts'
+import { recoveryCode } from './0014-recovery-code.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -21,5 +25,9 @@ export const coreMigrations: readonly Migration[] = [
   inboxHealth,
   onePerson,
   claimedEvents,
+  tokenAddress,
+  rolePreview,
+  totpStep,
   assignmentRule,
+  recoveryCode,
 ]

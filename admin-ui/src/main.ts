@@ -1,4 +1,4 @@
-import '../../core/ui-kit/element.ts'
+import '../../core/ui-kit/elements.ts'
 import '../../core/ui-kit/tokens.css'
 import '../../core/ui-kit/controls.css'
 import './admin.css'

@@ -25,6 +25,8 @@ export const errorKinds = {
   HUB_AUTH_THROTTLED: user(429, true),
   HUB_PASSWORD_WEAK: user(422),
   HUB_FORBIDDEN: user(403),
+  HUB_PREVIEW_READ_ONLY: user(403),
+  HUB_PREVIEW_OVER: user(409),
   HUB_NOT_FOUND: user(404),
   HUB_CONFLICT: user(409),
   HUB_RATE_LIMITED: user(429, true),

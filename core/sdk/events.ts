@@ -44,6 +44,11 @@ export interface HubEvents {
   'contact.tagged': { contactId: string; byAgentId: string | null; tagId: string; added: boolean }
   'agent.loggedIn': { agentId: string; ip: string }
   'agent.presenceChanged': { agentId: string; presence: string }
+  'token.created': { tokenId: string; name: string; permissions: string[]; byAgentId: string }
+  'token.revoked': { tokenId: string; name: string; agentId: string; byAgentId: string }
+  'preview.started': { roleId: string; byAgentId: string; until: string }
+  'preview.ended': { roleId: string; byAgentId: string }
+  'account.secured': { agentId: string; change: 'password' | 'totp-on' | 'totp-off' | 'recovery-codes' | 'recovery-code-used' }
   'plugin.switched': { pluginId: string; enabled: boolean; byAgentId: string | null }
   /** `byAgentId` null: evidence that somebody vouches for did it by itself. */
   'contact.merged': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }

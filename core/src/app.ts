@@ -27,9 +27,12 @@ import { adapterFor } from './domain/inbox/channels.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
 import { pluginContext } from './domain/inbox/plugin-context.ts'
 import { letterRoutes } from './domain/message/letter.routes.ts'
+import { previewRoutes } from './domain/role/preview.routes.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
 import { seedRoles } from './domain/role/seed-roles.ts'
+import { accountRoutes } from './domain/session/account.routes.ts'
 import { sessionRoutes } from './domain/session/session.routes.ts'
+import { tokenRoutes } from './domain/session/token.routes.ts'
 import { pluginRoutes } from './domain/setting/plugin.routes.ts'
 import { pluginStateStore } from './domain/setting/plugin-state.ts'
 import { tagRoutes } from './domain/tag/tag.routes.ts'
@@ -141,9 +144,12 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   const app = await createServer(hub, log)
   healthRoutes(app, hub)
   sessionRoutes(app, hub)
+  accountRoutes(app, hub)
+  tokenRoutes(app, hub)
   agentRoutes(app, hub)
   departmentRoutes(app, hub)
   roleRoutes(app, hub)
+  previewRoutes(app, hub)
   conversationRoutes(app, hub)
   contactRoutes(app, hub)
   mergeRoutes(app, hub)

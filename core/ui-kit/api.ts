@@ -42,6 +42,8 @@ export async function api<T>(
   if (response.ok) return json as T
   const error = new ApiError(response.status, json as WireError)
   if (error.code === 'HUB_AUTH_REQUIRED') onSignedOut()
+  // The page starts anew and asks who it is (`session.store.ts`), which ends the preview.
+  if (error.code === 'HUB_PREVIEW_OVER' && path !== '/me') location.reload()
   throw error
 }
 

@@ -40,6 +40,10 @@ export function useLocaleSwitch(): (next: Locale) => void {
   }
 }
 
+/** Built-in roles have a name in each language, the others the one they were given. */
+export const roleTitle = (t: (key: string) => string, role: { builtin: string | null; name: string }): string =>
+  role.builtin ? t(`builtinRoles.${role.builtin}`) : role.name
+
 /** The sentence for an error; an unknown code gets the general one. */
 export function errorText(t: (key: string, values?: Record<string, unknown>) => string, te: (key: string) => boolean, error: unknown): string {
   const code = error instanceof ApiError ? error.code : 'HUB_INTERNAL'

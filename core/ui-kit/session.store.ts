@@ -6,6 +6,10 @@ import type { Me } from '../sdk/wire/agent.ts'
 import { ability } from './ability.ts'
 import { ApiError, api, get } from './api.ts'
 
+/** The other tabs share the session: what changed for one changed for them. */
+const tabs = new BroadcastChannel('huike.session')
+tabs.onmessage = () => location.reload()
+
 export const useSession = defineStore('session', () => {
   const me = shallowRef<Me>()
   const state = ref<'unknown' | 'in' | 'out'>('unknown')
@@ -21,6 +25,11 @@ export const useSession = defineStore('session', () => {
       state.value = 'in'
       return true
     } catch (error) {
+      // Its time is up: this session leaves it, then sees what it may.
+      if (error instanceof ApiError && error.code === 'HUB_PREVIEW_OVER') {
+        await api('DELETE', '/preview')
+        return load()
+      }
       if (error instanceof ApiError && error.status === 401) {
         state.value = 'out'
         return false
@@ -32,6 +41,19 @@ export const useSession = defineStore('session', () => {
   async function login(email: string, password: string, code?: string): Promise<void> {
     await api('POST', '/login', { email, password, ...(code ? { code } : {}) })
     await load()
+  }
+
+  /** See the hub as this role, in every tab of this browser. */
+  async function startPreview(roleId: string): Promise<void> {
+    await api('POST', '/preview', { roleId })
+    tabs.postMessage('preview')
+    location.assign('/workbench')
+  }
+
+  async function endPreview(): Promise<void> {
+    await api('DELETE', '/preview')
+    tabs.postMessage('preview')
+    location.assign('/admin/roles')
   }
 
   async function logout(): Promise<void> {
@@ -46,5 +68,5 @@ export const useSession = defineStore('session', () => {
     return me.value !== undefined && ability.can(permission.slice(dot + 1), permission.slice(0, dot))
   }
 
-  return { me, ability, state, clockSkew, load, login, logout, can }
+  return { me, ability, state, clockSkew, load, login, logout, startPreview, endPreview, can }
 })

@@ -79,6 +79,29 @@ export class AdminPage {
   }
 }
 
+export class AccountPage {
+  readonly page: Page
+  constructor(page: Page) {
+    this.page = page
+  }
+  async open(base: string): Promise<void> {
+    await this.page.goto(`${base}/admin/account`)
+    await expect(this.page.getByRole('heading', { name: '我的账号' })).toBeVisible()
+  }
+  /** Switches the second factor on; returns the secret and the recovery codes. */
+  async enrol(codeOf: (secret: string) => string): Promise<{ secret: string; codes: string[] }> {
+    await this.page.getByRole('button', { name: '开启两步验证' }).click()
+    await expect(this.page.getByRole('img', { name: '用于身份验证器的二维码' })).toBeVisible()
+    const secret = (await this.page.locator('code.secret').innerText()).replaceAll(' ', '')
+    await this.page.getByLabel('验证码').fill(codeOf(secret))
+    await this.page.getByRole('button', { name: '开启两步验证' }).click()
+    await expect(this.page.getByRole('heading', { name: '请保存恢复码' })).toBeVisible()
+    const codes = await this.page.getByRole('listitem').allInnerTexts()
+    await this.page.getByRole('button', { name: '我已保存' }).click()
+    return { secret, codes }
+  }
+}
+
 export class WorkbenchPage {
   readonly page: Page
   constructor(page: Page) {

@@ -191,6 +191,8 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
       ['DELETE', `/api/departments/${id}`],
       ['POST', '/api/skill-groups', { name: 'x' }],
       ['GET', '/api/system'],
+      ['GET', '/api/tokens'],
+      ['POST', '/api/preview', { roleId: id }],
     ]
     for (const [method, url, body] of tries) {
       const answer = await agent.call(method, url, body)
@@ -206,6 +208,42 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     const made = await admin.call('POST', '/api/agents', { email: 'evil@test.cn', name: '越权', roleIds: [owner?.id] })
     assert.deepEqual([made.status, made.body.code], [403, 'HUB_FORBIDDEN'])
     assert.equal((await admin.call('PATCH', `/api/roles/${owner?.id}`, { grants: [] })).body.code, 'HUB_ROLE_BUILTIN')
+  })
+
+  test('who manages agents or roles makes nobody who may more than they may', async () => {
+    const em = world().hub.em()
+    const manager = await world().person('人事', 'agent')
+    const role = {
+      id: newId(),
+      builtin: null,
+      name: '人事',
+      grants: [{ permission: 'agent.manage' }, { permission: 'role.manage' }, { permission: 'conversation.read', scope: 'own' as const }],
+      createdAt: new Date(),
+    }
+    await em.insert(Role, role)
+    await em.nativeUpdate(AgentRole, { agentId: manager.id }, { roleId: role.id })
+    world().hub.access.clear()
+    const { id: adminRole } = await em.findOneOrFail(Role, { builtin: 'admin' })
+    const forbidden = async (method: string, url: string, body?: unknown) => {
+      const answer = await manager.call(method, url, body)
+      assert.deepEqual([answer.status, answer.body.code], [403, 'HUB_FORBIDDEN'], `${method} ${url} ${JSON.stringify(body)}`)
+    }
+    await forbidden('POST', '/api/agents', { email: `${newId()}@test.cn`, name: '越权', roleIds: [adminRole] })
+    await forbidden('PATCH', `/api/agents/${manager.id}`, { roleIds: [adminRole, role.id] })
+    await forbidden('PATCH', `/api/roles/${role.id}`, { grants: [{ permission: 'conversation.read', scope: 'all' }] })
+    await forbidden('POST', '/api/roles', { name: 'x', grants: [{ permission: 'contact.personal', fields: ['phone'] }] })
+    // Nor by the link of somebody who was invited and has not come yet.
+    const owner = await world().person('老板', 'owner')
+    const invited = await owner.call('POST', '/api/agents', { email: `${newId()}@test.cn`, name: '新管理员', roleIds: [adminRole] })
+    await forbidden('POST', `/api/agents/${invited.body.agent.id}/invitation`)
+    // What they hold they may give, and an admin stays an admin when their name is mended.
+    const made = await manager.call('POST', '/api/agents', { email: `${newId()}@test.cn`, name: '同事', roleIds: [role.id] })
+    assert.equal(made.status, 201)
+    assert.equal((await manager.call('PATCH', `/api/agents/${invited.body.agent.id}`, { name: '改名', roleIds: [adminRole] })).status, 200)
+    const taken = await manager.call('PATCH', `/api/agents/${made.body.agent.id}`, { email: invited.body.agent.email.toUpperCase() })
+    assert.deepEqual([taken.status, taken.body.details], [409, { reason: 'email', path: '/email' }])
+    const nameless = await manager.call('PATCH', `/api/agents/${made.body.agent.id}`, { name: '  ' })
+    assert.deepEqual(nameless.body.details.faults, [{ path: 'body/name', rule: 'required', message: nameless.body.details.faults[0].message }])
   })
 
   test('a cookie is not enough from another site', async () => {

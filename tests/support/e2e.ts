@@ -1,11 +1,21 @@
 /** A hub of its own for a browser test: a real process, real bundles, an empty database. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { resolve } from 'node:path'
-import { test as base } from '@playwright/test'
+import { type BrowserContext, test as base } from '@playwright/test'
 import { freePort } from '../chaos/tools.ts'
 import { makePlace, type Place } from './profiles.ts'
 
 export const owner = { name: '周敏', email: 'zhou.min@shanye.cn', password: 'mountain-tea-2026' }
+
+/** What the pages of a context tried and the content security policy blocked. */
+export async function watchPolicy(context: BrowserContext): Promise<string[]> {
+  const blocked: string[] = []
+  await context.exposeFunction('reportBlocked', (what: string) => blocked.push(what))
+  await context.addInitScript(`addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+    reportBlocked(location.pathname + ': ' + violatedDirective + ' ' + blockedURI + ' ' + sourceFile + ':' + lineNumber)
+  })`)
+  return blocked
+}
 
 /** The hub's process: it can be stopped and started again in the middle of a test, with all that it has stored. */
 export class HubProcess {

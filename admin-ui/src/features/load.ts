@@ -1,16 +1,18 @@
-/** A list of an admin page: loading, failed, loaded. */
+/** A list of an admin page: loading, failed, not for this reader, loaded. */
 import { type Ref, ref, shallowRef } from 'vue'
-import { get } from '../../../core/ui-kit/api.ts'
+import { ApiError, get } from '../../../core/ui-kit/api.ts'
 
-export function useList<T>(path: string): { items: Ref<T[]>; state: Ref<'loading' | 'failed' | 'loaded'>; load(): Promise<void> } {
+export type ListState = 'loading' | 'failed' | 'forbidden' | 'loaded'
+
+export function useList<T>(path: string): { items: Ref<T[]>; state: Ref<ListState>; load(): Promise<void> } {
   const items = shallowRef<T[]>([])
-  const state = ref<'loading' | 'failed' | 'loaded'>('loading')
+  const state = ref<ListState>('loading')
   async function load(): Promise<void> {
     try {
       items.value = (await get<{ items: T[] }>(path)).items
       state.value = 'loaded'
-    } catch {
-      state.value = 'failed'
+    } catch (error) {
+      state.value = error instanceof ApiError && error.status === 403 ? 'forbidden' : 'failed'
     }
   }
   void load()

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { Id, Instant, NullableId } from './common.ts'
+import { Id, Instant, Name, NullableId } from './common.ts'
+import { PreviewInfo } from './session.ts'
 
 export const Presence = Type.Union([Type.Literal('online'), Type.Literal('busy'), Type.Literal('away'), Type.Literal('offline')])
 export type Presence = Static<typeof Presence>
@@ -34,7 +35,7 @@ export type Agent = Static<typeof Agent>
 
 export const AgentInput = Type.Object({
   email: Type.String({ format: 'email', maxLength: 190 }),
-  name: Type.String({ minLength: 1, maxLength: 60 }),
+  name: Name(60),
   displayName: Type.Optional(Type.String({ maxLength: 60 })),
   departmentId: Type.Optional(NullableId),
   capacity: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
@@ -58,6 +59,8 @@ export const Me = Type.Object({
       capabilities: Type.Unknown(),
     }),
   ),
+  /** Set while this session sees the hub as a role would. */
+  preview: Type.Union([PreviewInfo, Type.Null()]),
   serverTime: Instant,
   version: Type.String(),
 })
@@ -66,13 +69,13 @@ export type Me = Static<typeof Me>
 export const Department = Type.Object({ id: Id, parentId: NullableId, name: Type.String() })
 export type Department = Static<typeof Department>
 export const DepartmentInput = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 60 }),
+  name: Name(60),
   parentId: Type.Optional(NullableId),
 })
 export type DepartmentInput = Static<typeof DepartmentInput>
 export const SkillGroup = Type.Object({ id: Id, name: Type.String(), agentIds: Type.Array(Id) })
 export type SkillGroup = Static<typeof SkillGroup>
 export const SkillGroupInput = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 60 }),
+  name: Name(60),
   agentIds: Type.Optional(Type.Array(Id, { maxItems: 500 })),
 })

@@ -9,6 +9,9 @@ export const LocalText = Type.Object({ zh: Type.String(), en: Type.String() })
 export const IdParams = Type.Object({ id: Id })
 export const Ok = Type.Object({ ok: Type.Literal(true) })
 
+/** What people call something: not empty, and not of spaces. */
+export const Name = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '\\S' })
+
 /** A page of a list; `cursor` leads to the next one and is null at the end. */
 export const Page = <T extends TSchema>(item: T) => Type.Object({ items: Type.Array(item), cursor: Type.Union([Type.String(), Type.Null()]) })
 

@@ -1,10 +1,10 @@
 import { type Static, Type } from 'typebox'
-import { Id, Instant, LocalText, NullableId, NullableInstant } from './common.ts'
+import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
 export const TagInput = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 30 }),
+  name: Name(30),
   system: Type.Optional(Type.Boolean()),
 })
 

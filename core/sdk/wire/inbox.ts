@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, LocalText, NullableId, NullableInstant } from './common.ts'
+import { Id, LocalText, Name, NullableId, NullableInstant } from './common.ts'
 
 export const Inbox = Type.Object({
   id: Id,
@@ -36,7 +36,7 @@ export const ProbeStep = Type.Object({ label: LocalText, ok: Type.Boolean(), det
 
 export const InboxInput = Type.Object({
   channel: Type.String({ maxLength: 40 }),
-  name: Type.String({ minLength: 1, maxLength: 60 }),
+  name: Name(60),
   settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   departmentId: Type.Optional(NullableId),
   skillGroupId: Type.Optional(NullableId),

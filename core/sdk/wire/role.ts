@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id } from './common.ts'
+import { Id, Name } from './common.ts'
 
 export const Scope = Type.Union([Type.Literal('own'), Type.Literal('department'), Type.Literal('tree'), Type.Literal('all')])
 export type Scope = Static<typeof Scope>
@@ -22,7 +22,7 @@ export const Role = Type.Object({
 export type Role = Static<typeof Role>
 
 export const RoleInput = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 60 }),
+  name: Name(60),
   grants: Type.Array(Grant, { maxItems: 200 }),
 })
 export type RoleInput = Static<typeof RoleInput>

@@ -2,7 +2,7 @@
  * Roles become one CASL ability. The same rules decide a route (`can`), become the `where` of a query
  * (`scope.ts`), decide what a socket hears (`realtime/broadcast.ts`) and are sent to the UI.
  */
-import { AbilityBuilder, createMongoAbility, type MongoAbility } from '@casl/ability'
+import { AbilityBuilder, createMongoAbility, type MongoAbility, subject } from '@casl/ability'
 import type { Grant } from '../../sdk/wire/role.ts'
 
 export type HubAbility = MongoAbility
@@ -21,6 +21,10 @@ export function splitPermission(permission: string): [action: string, subject: s
   const dot = permission.lastIndexOf('.')
   return [permission.slice(dot + 1), permission.slice(0, dot)]
 }
+
+/** May it be done to this very conversation? */
+export const may = (ability: HubAbility, action: string, conversation: object): boolean =>
+  ability.can(action, subject('conversation', { ...conversation }) as unknown as 'conversation')
 
 /** Conditions on the fields `assigneeId`, `departmentId` and `status` of what is asked for. */
 export function buildAbility(agent: AgentFacts, grants: readonly Grant[]): HubAbility {

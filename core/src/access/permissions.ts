@@ -53,6 +53,8 @@ export const corePermissions: readonly PermissionDefinition[] = [
   plain('department.manage', '管理部门和技能组', 'Manage departments and skill groups', { admin: true }),
   plain('role.manage', '管理角色与权限', 'Manage roles and permissions', { admin: true }),
   plain('assignment.manage', '管理分配规则', 'Manage assignment rules', { admin: true }),
+  plain('role.preview', '以角色身份预览', 'See the hub as a role', { admin: true, supervisor: true }),
+  plain('token.manage', '管理接口令牌', 'Manage API tokens', { admin: true }),
   plain('inbox.manage', '管理渠道接入', 'Manage inboxes', { admin: true }),
   plain('plugin.manage', '管理插件', 'Manage plugins', { admin: true }),
   plain('system.read', '查看系统状态', 'See the system page', { admin: true }),

@@ -8,21 +8,46 @@ import fastifyPlugin from 'fastify-plugin'
 import { HubError } from '../../sdk/errors.ts'
 import { buildAbility, splitPermission } from '../access/ability.ts'
 import type { Access } from '../access/access-cache.ts'
+import { previewAccess } from '../access/preview.ts'
+import { Role } from '../domain/role/role.entity.ts'
+import { failLogin, refuseThrottled } from '../domain/session/login-throttle.ts'
 import { ApiToken, Session } from '../domain/session/session.entity.ts'
 import { hashToken } from '../domain/session/tokens.ts'
 import type { Hub } from '../hub.ts'
 
-/** `public`: anybody. `agent`: any signed-in agent; the handler asks the ability itself. Else a permission. */
-export type RouteAccess = 'public' | 'agent' | { permission: string }
+/**
+ * `public`: anybody. `agent`: any signed-in agent; the handler asks the ability itself. `person`: the same, but not
+ * with an API token. Else a permission, or one of several.
+ */
+export type RouteAccess = 'public' | 'agent' | 'person' | { permission: string | readonly string[]; person?: true }
+
+/** The role a session looks at the hub as. */
+export interface Preview {
+  roleId: string
+  until: Date
+  /** Its time is up, or the role or the right to preview is gone: nothing works until the session leaves it. */
+  over: boolean
+}
 
 export interface Actor extends Access {
   ability: MongoAbility
   sessionId: string | null
+  tokenId: string | null
+  preview: Preview | null
+}
+
+/** What tells who asks: a request, or the handshake of a socket. */
+export interface Asking {
+  headers: FastifyRequest['headers']
+  cookies: Record<string, string | undefined>
+  ip: string
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: RouteAccess
+    /** Works in a preview though its method is not GET: it changes nothing, or it is the way out. */
+    inPreview?: true
   }
   interface FastifyRequest {
     actor: Actor | undefined
@@ -48,24 +73,42 @@ export const authPlugin = fastifyPlugin(async (app: FastifyInstance, { hub }: { 
   })
 
   app.addHook('onRequest', async (request) => {
-    const { access } = request.routeOptions.config
+    const { access, inPreview } = request.routeOptions.config
     if (!access || access === 'public') return
     request.actor = await identify(hub, request)
     const actor = actorOf(request)
     checkOrigin(hub, request)
-    if (access !== 'agent') {
-      const [action, subject] = splitPermission(access.permission)
-      if (!actor.ability.can(action, subject)) throw new HubError('HUB_FORBIDDEN', 'You may not do this', { permission: access.permission })
+    if (actor.tokenId && (access === 'person' || (typeof access === 'object' && access.person)))
+      throw new HubError('HUB_FORBIDDEN', 'An API token may not do this', { reason: 'token' })
+    if (actor.preview && !inPreview) {
+      if (actor.preview.over) throw new HubError('HUB_PREVIEW_OVER', 'The preview is over')
+      if (!safe.has(request.method)) throw new HubError('HUB_PREVIEW_READ_ONLY', 'A preview changes nothing')
+    }
+    if (typeof access === 'object') {
+      const permissions = [access.permission].flat()
+      const may = permissions.some((permission) => actor.ability.can(...splitPermission(permission)))
+      if (!may) throw new HubError('HUB_FORBIDDEN', 'You may not do this', { permission: permissions[0] })
     }
   })
 })
 
 /** The one who asks, or undefined. */
-export async function identify(hub: Hub, request: Pick<FastifyRequest, 'headers' | 'cookies'>): Promise<Actor | undefined> {
-  const bearer = request.headers.authorization?.match(/^Bearer (hk_[\w-]{43})$/)?.[1]
-  if (bearer) return byApiToken(hub, bearer)
-  const cookie = request.cookies[sessionCookie]
+export async function identify(hub: Hub, asking: Asking): Promise<Actor | undefined> {
+  const bearer = asking.headers.authorization?.match(/^Bearer (.*)$/)?.[1]
+  if (bearer !== undefined) return byApiToken(hub, bearer, asking.ip)
+  const cookie = asking.cookies[sessionCookie]
   return cookie ? bySession(hub, cookie) : undefined
+}
+
+/** The same one, later: a socket outlives what its handshake found. */
+export async function identifyAgain(hub: Hub, actor: Actor): Promise<Actor | undefined> {
+  const em = hub.em()
+  if (actor.tokenId) {
+    const row = await em.findOne(ApiToken, { id: actor.tokenId }, { disableIdentityMap: true })
+    return row ? ofApiToken(hub, row) : undefined
+  }
+  const session = await em.findOne(Session, { id: actor.sessionId ?? '', expiresAt: { $gt: new Date() } }, { disableIdentityMap: true })
+  return session ? ofSession(hub, session) : undefined
 }
 
 async function bySession(hub: Hub, token: string): Promise<Actor | undefined> {
@@ -73,26 +116,52 @@ async function bySession(hub: Hub, token: string): Promise<Actor | undefined> {
   const now = new Date()
   const session = await em.findOne(Session, { tokenHash: hashToken(token), expiresAt: { $gt: now } }, { disableIdentityMap: true })
   if (!session) return undefined
-  const access = await hub.access.of(session.agentId)
-  if (!access) return undefined
-  if (now.getTime() - session.seenAt.getTime() > seenEveryMs)
+  const actor = await ofSession(hub, session)
+  if (actor && now.getTime() - session.seenAt.getTime() > seenEveryMs)
     await em.nativeUpdate(Session, { id: session.id }, { seenAt: now, expiresAt: new Date(now.getTime() + sessionDays * 86_400_000) })
-  return { ...access, sessionId: session.id }
+  return actor
 }
 
-async function byApiToken(hub: Hub, token: string): Promise<Actor | undefined> {
+async function ofSession(hub: Hub, session: Session): Promise<Actor | undefined> {
+  const access = await hub.access.of(session.agentId)
+  if (!access) return undefined
+  const who = { sessionId: session.id, tokenId: null }
+  if (!session.previewRoleId || !session.previewUntil) return { ...access, ...who, preview: null }
+  const role = await hub.em().findOne(Role, { id: session.previewRoleId }, { disableIdentityMap: true })
+  const preview = { roleId: session.previewRoleId, until: session.previewUntil }
+  // Over, it does not fall back to what the agent may do: the page that is open still says "preview".
+  if (!role || session.previewUntil < new Date() || !access.ability.can('preview', 'role'))
+    return { ...access, ability: buildNothing(), owner: false, grants: [], ...who, preview: { ...preview, over: true } }
+  return { ...previewAccess(access, role), ...who, preview: { ...preview, over: false } }
+}
+
+const buildNothing = (): MongoAbility => buildAbility({ id: '', departmentId: null, treeIds: [], owner: false }, [])
+
+/** Who guesses is slowed down by their address; a token that is right always opens. */
+async function byApiToken(hub: Hub, token: string, ip: string): Promise<Actor | undefined> {
   const em = hub.em()
   const row = await em.findOne(ApiToken, { tokenHash: hashToken(token) }, { disableIdentityMap: true })
-  if (!row || (row.expiresAt && row.expiresAt < new Date())) return undefined
+  const actor = row && (await ofApiToken(hub, row))
+  if (!row || !actor) {
+    await refuseThrottled(em, [`token:${ip}`])
+    await failLogin(em, [`token:${ip}`])
+    return undefined
+  }
+  if (!row.usedAt || row.usedIp !== ip || Date.now() - row.usedAt.getTime() > seenEveryMs)
+    await em.nativeUpdate(ApiToken, { id: row.id }, { usedAt: new Date(), usedIp: ip })
+  return actor
+}
+
+/** A token can do what it was made for, of what its maker may do today; nothing once they may have no tokens. */
+async function ofApiToken(hub: Hub, row: ApiToken): Promise<Actor | undefined> {
+  if (row.expiresAt && row.expiresAt < new Date()) return undefined
   const access = await hub.access.of(row.agentId)
-  if (!access) return undefined
-  if (!row.usedAt || Date.now() - row.usedAt.getTime() > seenEveryMs) await em.nativeUpdate(ApiToken, { id: row.id }, { usedAt: new Date() })
-  // A token can do what it was made for, of what its owner may do today.
+  if (!access?.ability.can('manage', 'token')) return undefined
   const owned = access.owner
     ? row.permissions.map((permission) => ({ permission }))
     : access.grants.filter((grant) => row.permissions.includes(grant.permission))
   const facts = { id: access.agent.id, departmentId: access.agent.departmentId ?? null, treeIds: access.treeIds, owner: false }
-  return { ...access, owner: false, grants: owned, ability: buildAbility(facts, owned), sessionId: null }
+  return { ...access, owner: false, grants: owned, ability: buildAbility(facts, owned), sessionId: null, tokenId: row.id, preview: null }
 }
 
 const safe = new Set(['GET', 'HEAD', 'OPTIONS'])

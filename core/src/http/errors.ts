@@ -1,13 +1,14 @@
 /** Whatever goes wrong becomes `{ code, message, requestId, details }`; nothing of the inside goes on the wire. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { errorKinds, HubError, type WireError } from '../../sdk/errors.ts'
+import { faultsOf } from '../../sdk/faults.ts'
 
 export function toHubError(error: unknown): HubError {
   if (error instanceof HubError) return error
   const known = error as Partial<FastifyError>
   if (known.validation)
     return new HubError('HUB_REQUEST_INVALID', 'The request is not valid', {
-      faults: known.validation.map((fault) => ({ path: `${known.validationContext ?? ''}${fault.instancePath}`, message: fault.message })),
+      faults: faultsOf(known.validation, known.validationContext),
     })
   if (known.statusCode === 413) return new HubError('HUB_REQUEST_TOO_LARGE', 'The request is too large')
   if (known.statusCode === 429) return new HubError('HUB_RATE_LIMITED', 'Too many requests')

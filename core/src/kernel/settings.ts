@@ -3,20 +3,16 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { HubError } from '../../sdk/errors.ts'
+import { faultsOf, type RawFault } from '../../sdk/faults.ts'
 import { at, counterpart, mapSecrets, pointer, secretsIn } from '../access/secrets.ts'
 
 type Values = Record<string, unknown>
 
-/** Fills defaults, drops what the schema does not know, checks. Throws HUB_SETTINGS_INVALID naming every field. */
-export function parseSettings(schema: TSchema | undefined, input: Values): Values {
+/** Fills defaults, drops what the schema does not know, checks. Throws HUB_SETTINGS_INVALID naming every field; `part` is where in the request they stood. */
+export function parseSettings(schema: TSchema | undefined, input: Values, part = ''): Values {
   if (!schema) return {}
   const value = Value.Clean(schema, Value.Default(schema, Value.Clone(input))) as Values
-  const faults = Value.Errors(schema, value).flatMap((fault) =>
-    // A missing field is a fault of its object there; a form needs the field.
-    fault.keyword === 'required'
-      ? fault.params.requiredProperties.map((name) => ({ path: `${fault.instancePath}/${name}`, message: 'must be given' }))
-      : [{ path: fault.instancePath, message: fault.message }],
-  )
+  const faults = faultsOf(Value.Errors(schema, value) as RawFault[], part)
   if (faults.length > 0) throw new HubError('HUB_SETTINGS_INVALID', 'Some settings are not valid', { faults })
   return value
 }

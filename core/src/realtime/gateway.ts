@@ -2,20 +2,21 @@
  * Agents' sockets. What a socket hears is decided here, by the same ability that decides the routes: who may read
  * the conversation as it is now gets it, who could before and no longer may is told it is gone, others hear nothing.
  */
-import { subject } from '@casl/ability'
 import { parseCookie } from 'cookie'
 import type { Namespace, Server, Socket } from 'socket.io'
 import type { ConversationPush } from '../../sdk/wire/conversation.ts'
+import { may } from '../access/ability.ts'
 import type { Access } from '../access/access-cache.ts'
 import { stayAlive } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
 import { type Visibility, visibilityOf } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
-import { identify } from '../http/auth.ts'
+import { type Actor, identify, identifyAgain } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
 import { startCatchUp, ToldRevisions } from './catch-up.ts'
+import { clientAddress } from './client-address.ts'
 import { notifyCustomer } from './notify-customer.ts'
 import { showTyping } from './show-typing.ts'
 
@@ -25,11 +26,16 @@ const namesKept = 5_000
 /** News of another name may be lost with Redis: the old one is not kept longer than this. */
 const nameTtlMs = 30_000
 
+/** One agent's sockets, which hear the same. A preview and an API token hear something else: each is a seat of its own. */
 interface Seat {
-  access: Access
-  sessionId: string | null
+  access: Actor
   sockets: Set<Socket>
 }
+
+const seatOf = ({ agent, preview, sessionId, tokenId }: Actor): string => (preview ? `preview:${sessionId}` : tokenId ? `token:${tokenId}` : agent.id)
+/** Somebody is there, ready to be given conversations. */
+const present = ({ preview, tokenId }: Actor): boolean => !preview && !tokenId
+const actorOfSocket = (socket: Socket): Actor => socket.data.actor as Actor
 
 export function startGateway(hub: Hub, io: Server): { close(): void; connected(): number } {
   const agents: Namespace = io.of('/')
@@ -41,8 +47,10 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       const { headers } = socket.handshake
       const origin = headers.origin && URL.parse(headers.origin)
       if (origin && origin.host !== headers.host && origin.origin !== hub.env.publicUrl) throw new Error('HUB_REQUEST_ORIGIN')
-      const actor = await identify(hub, { headers, cookies: parseCookie(headers.cookie ?? '') as Record<string, string> })
+      const ip = clientAddress(hub, socket)
+      const actor = await identify(hub, { headers, cookies: parseCookie(headers.cookie ?? ''), ip })
       if (!actor) throw new Error('HUB_AUTH_REQUIRED')
+      if (actor.preview?.over) throw new Error('HUB_PREVIEW_OVER')
       socket.data.actor = actor
       next()
     } catch (error) {
@@ -51,30 +59,35 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   })
 
   agents.on('connection', (socket) => {
-    const actor = socket.data.actor as Access & { sessionId: string | null }
+    const actor = actorOfSocket(socket)
     const { id } = actor.agent
-    const seat = seats.get(id) ?? { access: actor, sessionId: actor.sessionId, sockets: new Set() }
+    const key = seatOf(actor)
+    const seat = seats.get(key) ?? { access: actor, sockets: new Set() }
     seat.access = actor
     seat.sockets.add(socket)
-    seats.set(id, seat)
+    seats.set(key, seat)
     hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-    void stayAlive(hub, [id])
-      .then(() => hub.bus.publish('agent.presence', { agentId: id }))
-      .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
+    if (present(actor))
+      void stayAlive(hub, [id])
+        .then(() => hub.bus.publish('agent.presence', { agentId: id }))
+        .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
     socket.emit('ready', { serverTime: new Date().toISOString() })
 
-    // One after the other: an end that overtakes its beginning would stay on the screens.
-    let typed = Promise.resolve()
-    socket.on('typing', (data: unknown) => {
-      typed = typed.then(() => typing(seat, data))
-    })
-    socket.on('viewing', (data: unknown) => void view(seat, socket, data))
+    // A preview changes nothing, and nobody sees it typing or looking.
+    if (!actor.preview) {
+      // One after the other: an end that overtakes its beginning would stay on the screens.
+      let typed = Promise.resolve()
+      socket.on('typing', (data: unknown) => {
+        typed = typed.then(() => typing(seat, data))
+      })
+      socket.on('viewing', (data: unknown) => void view(seat, socket, data))
+    }
     socket.on('disconnect', () => {
       seat.sockets.delete(socket)
       leave(seat, socket)
-      if (seat.sockets.size === 0) seats.delete(id)
+      if (seat.sockets.size === 0 && seats.get(key) === seat) seats.delete(key)
       hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-      hub.bus.publish('agent.presence', { agentId: id })
+      if (present(actor)) hub.bus.publish('agent.presence', { agentId: id })
     })
   })
 
@@ -85,7 +98,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       const conversation = await hub.em().findOne(Conversation, { id: conversationId }, { disableIdentityMap: true })
       if (!conversation || !canRead(seat.access, conversation)) return
       // Who may only look is not answering, whatever their keyboard does.
-      if (!seat.access.ability.can('reply', subject('conversation', { ...conversation }) as unknown as 'conversation')) return
+      if (!may(seat.access.ability, 'reply', conversation)) return
       publish(seat.access.agent.id, conversation, 'typing', active === true)
       notifyCustomer(hub, conversation, { kind: 'typing', active: active === true })
       showTyping(hub, conversation, active === true)
@@ -120,7 +133,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   function leave(seat: Seat, socket: Socket): void {
     const conversation = viewed.get(socket)?.conversation
     viewed.delete(socket)
-    if (conversation && ![...viewed.values()].some((other) => other.seat === seat && other.conversation.id === conversation.id))
+    if (conversation && ![...viewed.values()].some((other) => other.seat.access.agent.id === seat.access.agent.id && other.conversation.id === conversation.id))
       publish(seat.access.agent.id, conversation, 'viewing', false)
   }
 
@@ -132,8 +145,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     }
   }
 
-  const canRead = ({ ability }: Access, visibility: Visibility): boolean =>
-    ability.can('read', subject('conversation', { ...visibility }) as unknown as 'conversation')
+  const canRead = ({ ability }: Pick<Access, 'ability'>, visibility: Visibility): boolean => may(ability, 'read', visibility)
 
   const names = new Map<string, { at: number; names: ContactNames }>()
   async function namesOf(contactId: string): Promise<ContactNames | undefined> {
@@ -218,19 +230,30 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   listen('inbox.health', (data: { inboxId: string; state: string; bad: boolean }) => {
     for (const seat of seats.values()) if (seat.access.ability.can('manage', 'inbox')) for (const socket of seat.sockets) socket.emit('inbox.health', data)
   })
-  listen('session.ended', ({ sessionId }: { sessionId: string | null }) => {
-    for (const seat of seats.values())
-      for (const socket of seat.sockets) if (sessionId && (socket.data.actor as { sessionId: string | null }).sessionId === sessionId) socket.disconnect(true)
+  const socketsWhere = (matches: (actor: Actor) => boolean): Socket[] => [...agents.sockets.values()].filter((socket) => matches(actorOfSocket(socket)))
+  listen('session.ended', ({ sessionId = null, tokenId = null }: { sessionId?: string | null; tokenId?: string | null }) => {
+    for (const socket of socketsWhere((actor) => (sessionId !== null && actor.sessionId === sessionId) || (tokenId !== null && actor.tokenId === tokenId)))
+      socket.disconnect(true)
   })
+  // A preview began or ended: what the session may see is another thing now, and its pages start anew.
+  listen('session.changed', ({ sessionId }: { sessionId: string }) => {
+    for (const socket of socketsWhere((actor) => actor.sessionId === sessionId)) sendAway(socket)
+  })
+  const sendAway = (socket: Socket): void => {
+    socket.emit('access.changed')
+    socket.disconnect(true)
+  }
 
-  /** Roles, departments or accounts changed: every seat is looked up anew. */
+  /** Roles, departments or accounts changed, a preview's time is up, a token is gone: every seat is looked up anew. */
   async function recheck(): Promise<void> {
-    for (const [id, seat] of seats) {
-      const access = await hub.access.of(id)
-      if (!access) {
-        for (const socket of seat.sockets) socket.disconnect(true)
-      } else if (signature(access) !== signature(seat.access)) {
-        seat.access = access
+    for (const seat of seats.values()) {
+      const was = seat.access
+      const access = present(was) ? await hub.access.of(was.agent.id) : await identifyAgain(hub, was)
+      const actor = access && { ...was, ...access }
+      if (!actor || actor.preview?.over || seatOf(actor) !== seatOf(was)) {
+        for (const socket of seat.sockets) sendAway(socket)
+      } else if (signature(actor) !== signature(was)) {
+        seat.access = actor
         for (const socket of seat.sockets) socket.emit('access.changed')
       }
     }
@@ -241,7 +264,14 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   })
 
   const timers = [
-    setInterval(() => void stayAlive(hub, [...seats.keys()]).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept')), aliveEveryMs),
+    setInterval(
+      () =>
+        void stayAlive(
+          hub,
+          [...seats.values()].filter(({ access }) => present(access)).map(({ access }) => access.agent.id),
+        ).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept')),
+      aliveEveryMs,
+    ),
     setInterval(() => inTurn(recheck), recheckEveryMs),
     setInterval(() => tellViewing(), aliveEveryMs),
   ]
@@ -255,4 +285,4 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   }
 }
 
-const signature = ({ grants, treeIds, owner, agent }: Access): string => JSON.stringify([grants, treeIds, owner, agent.departmentId])
+const signature = ({ ability, agent }: Actor): string => JSON.stringify([ability.rules, agent.departmentId])

@@ -5,6 +5,7 @@ import type { PluginContext, SocketDeclaration, SocketPrincipal } from '../../sd
 import type { Hub } from '../hub.ts'
 import type { Undo } from '../kernel/kernel.ts'
 import type { LoadedPlugin } from '../kernel/load.ts'
+import { clientAddress } from './client-address.ts'
 
 interface Push {
   plugin: string
@@ -28,8 +29,8 @@ export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin,
   const authenticate = async (socket: Socket, next: (error?: Error) => void) => {
     try {
       if (!on) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
-      const { auth, headers, address } = socket.handshake
-      const handshake = { auth, origin: headers.origin, host: headers.host, ip: clientAddress(hub, socket) ?? address }
+      const { auth, headers } = socket.handshake
+      const handshake = { auth, origin: headers.origin, host: headers.host, ip: clientAddress(hub, socket) }
       const principal = await sockets.authenticate(handshake, ctx as PluginContext<unknown>)
       // Switched off while it was asked who it is.
       if (!on) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
@@ -77,11 +78,4 @@ export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin,
     namespace.off('connection', connected)
     namespace.disconnectSockets(true)
   }
-}
-
-/** Behind a trusted proxy the first address it names is the client's. */
-function clientAddress(hub: Hub, socket: Socket): string | undefined {
-  if (hub.env.trustProxy === false) return undefined
-  const forwarded = socket.handshake.headers['x-forwarded-for']
-  return (Array.isArray(forwarded) ? forwarded[0] : forwarded)?.split(',')[0]?.trim()
 }

@@ -14,6 +14,8 @@ const AgentSchema = defineEntity({
     displayName: p.string().length(60).default(''),
     passwordHash: p.string().length(255).nullable(),
     totpSecret: p.string().length(255).nullable(),
+    /** The 30 seconds whose code was used last: a code counts once. */
+    totpStep: p.integer().nullable(),
     departmentId: idColumn().nullable(),
     /** What the agent chose. Without a live connection (`seenAt`) it counts as offline all the same. */
     presence: p.string().length(10).$type<Presence>().default('offline'),

@@ -4,9 +4,11 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
+import { JoinInput } from '../../../sdk/wire/session.ts'
+import { holds } from '../../access/grants.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
-import { actorOf } from '../../http/auth.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { SkillGroupMember } from '../department/department.entity.ts'
@@ -55,7 +57,7 @@ export function agentRoutes(app: App, hub: Hub): void {
   app.post('/api/agents', { config: manage, schema: { body: AgentInput, response: { 201: Invited } } }, async (request, reply) => {
     const { roleIds, skillGroupIds = [], ...fields } = request.body
     const em = hub.em()
-    await refuseForeignOwner(em, actorOf(request).owner, roleIds)
+    await refuseHigherRoles(em, actorOf(request), roleIds)
     const agent = newAgent({ ...fields, email: fields.email.trim().toLowerCase() })
     let token = ''
     try {
@@ -65,8 +67,7 @@ export function agentRoutes(app: App, hub: Hub): void {
         token = await invite(tx as Em, agent.id)
       })
     } catch (error) {
-      if (error instanceof UniqueConstraintViolationException) throw new HubError('HUB_CONFLICT', 'There is an agent with this address', { path: '/email' })
-      throw error
+      throw addressTaken(error)
     }
     const [wire] = await presentAgents(em, [agent])
     return reply.status(201).send({ agent: wire as WireAgent, invitation: linkOf(hub, token) })
@@ -80,30 +81,37 @@ export function agentRoutes(app: App, hub: Hub): void {
       const agent = await em.findOne(Agent, { id: request.params.id }, { disableIdentityMap: true })
       if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
       if (agent.passwordHash !== null) throw new HubError('HUB_CONFLICT', 'This agent has joined already')
+      // Whoever holds the link becomes the agent.
+      await refuseHigherRoles(em, actorOf(request), await rolesOf(em, agent.id))
       await em.nativeDelete(Invitation, { agentId: agent.id })
       return { invitation: linkOf(hub, await invite(em, agent.id)) }
     },
   )
 
   app.patch('/api/agents/:id', { config: manage, schema: { params: IdParams, body: AgentPatch, response: { 200: WireAgent } } }, async (request) => {
-    const { roleIds, skillGroupIds, ...fields } = request.body
+    const { roleIds, skillGroupIds, ...rest } = request.body
+    const fields = { ...rest, ...(rest.email ? { email: rest.email.trim().toLowerCase() } : {}) }
     const { id } = request.params
     const actor = actorOf(request)
     const em = hub.em()
-    if (roleIds) await refuseForeignOwner(em, actor.owner, roleIds)
-    await em.transactional(async (tx) => {
-      const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
-      if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
-      const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { disableIdentityMap: true })
-      const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
-      const isOwner = owners.some((link) => link.agentId === id)
-      if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
-      const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
-      if (losesOwner && owners.length === 1) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
-      await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
-      if (roleIds || skillGroupIds) await setLinks(tx as Em, id, roleIds, skillGroupIds)
-      if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
-    })
+    await em
+      .transactional(async (tx) => {
+        const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
+        if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+        const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { disableIdentityMap: true })
+        const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
+        const isOwner = owners.some((link) => link.agentId === id)
+        if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
+        if (roleIds) await refuseHigherRoles(tx as Em, actor, roleIds, await rolesOf(tx as Em, id))
+        const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
+        if (losesOwner && owners.length === 1) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
+        await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
+        if (roleIds || skillGroupIds) await setLinks(tx as Em, id, roleIds, skillGroupIds)
+        if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
+      })
+      .catch((error) => {
+        throw addressTaken(error)
+      })
     hub.access.clear()
     hub.bus.publish('access.changed', {})
     const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
@@ -127,7 +135,7 @@ export function agentRoutes(app: App, hub: Hub): void {
     '/api/invitations/:token',
     {
       config: { access: 'public', rateLimit: { max: 10, timeWindow: 60_000 } },
-      schema: { params: Token, body: Type.Object({ password: Type.String({ maxLength: 200 }) }), response: { 200: Ok } },
+      schema: { params: Token, body: JoinInput, response: { 200: Ok } },
     },
     async (request, reply) => {
       const em = hub.em()
@@ -142,6 +150,11 @@ export function agentRoutes(app: App, hub: Hub): void {
     },
   )
 }
+
+const addressTaken = (error: unknown): unknown =>
+  error instanceof UniqueConstraintViolationException
+    ? new HubError('HUB_CONFLICT', 'There is an agent with this address', { reason: 'email', path: '/email' })
+    : error
 
 async function openInvitation(em: Em, token: string): Promise<{ invitation: Invitation; agent: Agent }> {
   const invitation = await em.findOne(Invitation, { tokenHash: hashToken(token), usedAt: null, expiresAt: { $gt: new Date() } }, { disableIdentityMap: true })
@@ -166,6 +179,10 @@ async function invite(em: Em, agentId: string): Promise<string> {
 
 const linkOf = (hub: Hub, token: string): string => `${hub.publicUrl()}/admin/join/${token}`
 
+async function rolesOf(em: Em, agentId: string): Promise<string[]> {
+  return (await em.find(AgentRole, { agentId }, { disableIdentityMap: true })).map(({ roleId }) => roleId)
+}
+
 async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], skillGroupIds?: readonly string[]): Promise<void> {
   if (roleIds) {
     if ((await em.count(Role, { id: { $in: [...roleIds] } })) < new Set(roleIds).size)
@@ -186,9 +203,9 @@ async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], sk
   }
 }
 
-/** Only an owner makes owners: else who manages agents would manage the hub. */
-async function refuseForeignOwner(em: Em, isOwner: boolean, roleIds: readonly string[]): Promise<void> {
-  if (isOwner) return
-  const owner = await em.findOne(Role, { builtin: 'owner' }, { disableIdentityMap: true })
-  if (owner && roleIds.includes(owner.id)) throw new HubError('HUB_FORBIDDEN', 'Only an owner may make an owner', { path: '/roleIds' })
+/** Nobody makes an account that may more than they may, nor takes such a one over. What it has already is no gift. */
+async function refuseHigherRoles(em: Em, actor: Actor, roleIds: readonly string[], before: readonly string[] = []): Promise<void> {
+  const roles = await em.find(Role, { id: { $in: roleIds.filter((id) => !before.includes(id)) } }, { disableIdentityMap: true })
+  const higher = roles.some((role) => (role.builtin === 'owner' ? !actor.owner : role.grants.some((grant) => !holds(actor, grant))))
+  if (higher) throw new HubError('HUB_FORBIDDEN', 'This role may more than you may', { reason: 'give', path: '/roleIds' })
 }

@@ -218,6 +218,12 @@ export async function writeEvents(hub: Hub, em: Em, events: readonly { name: Hub
   return new Set(rows.map((row) => row.listener))
 }
 
+/** Tells of what already happened elsewhere, in a transaction of its own. */
+export async function tellEvents(hub: Hub, events: Parameters<typeof writeEvents>[2]): Promise<void> {
+  const listeners = await hub.em().transactional((em) => writeEvents(hub, em as Em, events))
+  for (const listener of listeners) hub.queue.hurry('delivery', listener)
+}
+
 /** Conversations in which the same columns changed are one statement. */
 async function updateConversations(em: Em, changes: readonly ConversationChange[]): Promise<void> {
   const groups = Map.groupBy(

@@ -1,11 +1,11 @@
 /** Conversations: lists, the gap after an absence, messages, and what an agent does with them. */
 
-import { type MongoAbility, subject } from '@casl/ability'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
 import { ComposedLetter, ConversationGroup, GroupCounts, Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import { may } from '../../access/ability.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
@@ -43,10 +43,6 @@ const MessagesQuery = Type.Object({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
 })
 const JumpQuery = Type.Object({ q: Type.String({ minLength: 1, maxLength: 60 }) })
-
-/** May this actor do it with this conversation? */
-export const may = (ability: MongoAbility, action: string, conversation: Conversation): boolean =>
-  ability.can(action, subject('conversation', { ...conversation }) as unknown as 'conversation')
 
 /** The conversation, if it may be seen. What one may not see is not there: 404, so that ids cannot be probed. */
 export async function findReadable(em: Em, actor: Actor, id: string): Promise<Conversation> {
@@ -121,7 +117,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
 
   // Which of these may still be seen: what was transferred away during an absence is in no list of changes.
   const Ids = Type.Object({ ids: Type.Array(Id, { maxItems: 500 }) })
-  app.post('/api/conversations/visible', { config, schema: { body: Ids, response: { 200: Ids } } }, async (request) => {
+  app.post('/api/conversations/visible', { config: { ...config, inPreview: true }, schema: { body: Ids, response: { 200: Ids } } }, async (request) => {
     const where = whereAllowed(actorOf(request).ability, 'read', 'conversation')
     if (!where || request.body.ids.length === 0) return { ids: [] }
     const rows = await hub.em().find(Conversation, { $and: [{ id: { $in: request.body.ids } }, where] }, { fields: ['id'], disableIdentityMap: true })

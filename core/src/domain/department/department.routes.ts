@@ -49,7 +49,9 @@ export function departmentRoutes(app: App, hub: Hub): void {
       if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
       const { parentId } = request.body
       if (parentId && (subtree(id, all).includes(parentId) || !all.some((department) => department.id === parentId)))
-        throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', { faults: [{ path: 'body/parentId', message: 'below itself' }] })
+        throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', {
+          faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
+        })
       await em.nativeUpdate(Department, { id }, request.body)
       changed()
       return present({ ...row, ...request.body } as Department)

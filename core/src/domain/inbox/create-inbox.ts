@@ -1,6 +1,7 @@
 /** A new account on a channel, its settings checked by the adapter's schema. */
 import { HubError } from '../../../sdk/errors.ts'
 import type { InboxInput } from '../../../sdk/wire/inbox.ts'
+import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { parseSettings, sealSettings } from '../../kernel/settings.ts'
@@ -9,10 +10,32 @@ import { Inbox } from './inbox.entity.ts'
 
 /** Throws HUB_NOT_FOUND for an unknown channel, HUB_SETTINGS_INVALID. */
 export async function createInbox(hub: Hub, input: InboxInput): Promise<Inbox> {
+  const row = await writeInbox(hub, hub.em(), input)
+  tellOfInbox(hub, row)
+  return row
+}
+
+/** Channels that work without configuration are there from the first minute. In the caller's transaction; tell of them after it. */
+export async function writeStarterInboxes(hub: Hub, em: Em, locale: 'zh' | 'en'): Promise<Inbox[]> {
+  const rows: Inbox[] = []
+  for (const { manifest } of hub.kernel.running()) {
+    const starter = adapterOf(hub, manifest.id)?.starter
+    if (starter && (await em.count(Inbox, { channel: manifest.id })) === 0)
+      rows.push(await writeInbox(hub, em, { channel: manifest.id, name: starter[locale] }))
+  }
+  return rows
+}
+
+export function tellOfInbox(hub: Hub, { id }: Inbox): void {
+  hub.intake.forgetInboxes()
+  hub.bus.publish('inbox.changed', { id })
+}
+
+async function writeInbox(hub: Hub, em: Em, input: InboxInput): Promise<Inbox> {
   const { channel, name, settings = {}, departmentId = null, skillGroupId = null } = input
   const adapter = adapterOf(hub, channel)
   if (!adapter) throw new HubError('HUB_NOT_FOUND', 'There is no such channel', { path: '/channel' })
-  const values = parseSettings(adapter.inboxSettings, settings)
+  const values = parseSettings(adapter.inboxSettings, settings, 'body/settings')
   const row = {
     id: newId(),
     channel,
@@ -23,16 +46,6 @@ export async function createInbox(hub: Hub, input: InboxInput): Promise<Inbox> {
     enabled: true,
     createdAt: new Date(),
   } as Inbox
-  await hub.em().insert(Inbox, row)
-  hub.intake.forgetInboxes()
-  hub.bus.publish('inbox.changed', { id: row.id })
+  await em.insert(Inbox, row)
   return row
-}
-
-/** Channels that work without configuration are there from the first minute. */
-export async function createStarterInboxes(hub: Hub, locale: 'zh' | 'en'): Promise<void> {
-  for (const { manifest } of hub.kernel.running()) {
-    const starter = adapterOf(hub, manifest.id)?.starter
-    if (starter && (await hub.em().count(Inbox, { channel: manifest.id })) === 0) await createInbox(hub, { channel: manifest.id, name: starter[locale] })
-  }
 }

@@ -117,7 +117,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
     if (settings) {
       const schema = schemaOf(row.channel)
       const merged = mergeSecrets(schema, settings, openMost(schema, row.settings, hub.vault))
-      patch.settings = sealSettings(schema, parseSettings(schema, merged), hub.vault)
+      patch.settings = sealSettings(schema, parseSettings(schema, merged, 'body/settings'), hub.vault)
     }
     await em.nativeUpdate(Inbox, { id: row.id }, patch)
     changed(row.id)

@@ -5,11 +5,11 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id } from '../../../sdk/wire/common.ts'
+import { may } from '../../access/ability.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
-import { may } from '../conversation/conversation.routes.ts'
 import { Message } from './message.entity.ts'
 
 const Params = Type.Object({ id: Id, part: Type.Integer({ minimum: 0, maximum: 99 }) })

@@ -4,6 +4,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import type { Grant } from '../../../sdk/wire/role.ts'
 import { Permission, RoleInput, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
+import { holds } from '../../access/grants.ts'
 import { corePermissions } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
@@ -30,19 +31,16 @@ export function roleRoutes(app: App, hub: Hub): void {
     hub.bus.publish('access.changed', {})
   }
 
-  app.get('/api/permissions', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(Permission) }) } } }, async () => ({
+  const read = { access: { permission: ['role.manage', 'role.preview', 'token.manage', 'agent.manage'] } }
+  app.get('/api/permissions', { config: read, schema: { response: { 200: Type.Object({ items: Type.Array(Permission) }) } } }, async () => ({
     items: allPermissions(hub),
   }))
 
-  app.get(
-    '/api/roles',
-    { config: { access: { permission: 'agent.manage' } }, schema: { response: { 200: Type.Object({ items: Type.Array(RoleSchema) }) } } },
-    async () => {
-      const em = hub.em()
-      const rows = await em.find(Role, {}, { orderBy: { createdAt: 'asc' }, limit: 200, disableIdentityMap: true })
-      return { items: await Promise.all(rows.map((role) => present(em, role))) }
-    },
-  )
+  app.get('/api/roles', { config: read, schema: { response: { 200: Type.Object({ items: Type.Array(RoleSchema) }) } } }, async () => {
+    const em = hub.em()
+    const rows = await em.find(Role, {}, { orderBy: { createdAt: 'asc' }, limit: 200, disableIdentityMap: true })
+    return { items: await Promise.all(rows.map((role) => present(em, role))) }
+  })
 
   app.post('/api/roles', { config: manage, schema: { body: RoleInput, response: { 201: RoleSchema } } }, async (request, reply) => {
     checkGrants(hub, actorOf(request), request.body.grants)
@@ -59,7 +57,7 @@ export function roleRoutes(app: App, hub: Hub): void {
       const role = await em.findOne(Role, { id: request.params.id }, { disableIdentityMap: true })
       if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
       if (role.builtin === 'owner') throw new HubError('HUB_ROLE_BUILTIN', 'The owner may do everything; this cannot be changed')
-      if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants)
+      if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants, role.grants)
       const patch = { ...request.body, ...(role.builtin ? { name: role.name } : {}) }
       await em.nativeUpdate(Role, { id: role.id }, patch)
       changed()
@@ -82,17 +80,17 @@ async function present(em: Em, role: Role): Promise<WireRole> {
   return { id: role.id, builtin: role.builtin ?? null, name: role.name, grants: role.grants, agentCount: await em.count(AgentRole, { roleId: role.id }) }
 }
 
-/** Nobody gives what they do not have, and nothing is given that does not exist. */
-function checkGrants(hub: Hub, actor: Actor, grants: readonly Grant[]): void {
+/** Nobody gives what they do not have (what the role has already is no gift), and nothing is given that does not exist. */
+function checkGrants(hub: Hub, actor: Actor, grants: readonly Grant[], before: readonly Grant[] = []): void {
   const known = new Map(allPermissions(hub).map((permission) => [permission.name, permission]))
   grants.forEach((grant, i) => {
     const permission = known.get(grant.permission)
     const fault = !permission || (grant.scope && !permission.scopes.includes(grant.scope)) || grant.fields?.some((field) => !permission.fields.includes(field))
+    if (holds({ owner: false, grants: before }, grant)) return
     if (fault)
       throw new HubError('HUB_REQUEST_INVALID', `There is no permission ${grant.permission} of this shape`, {
-        faults: [{ path: `body/grants/${i}`, message: 'unknown' }],
+        faults: [{ path: `body/grants/${i}`, rule: 'unknown', message: 'unknown' }],
       })
-    if (!actor.owner && !actor.grants.some((own) => own.permission === grant.permission))
-      throw new HubError('HUB_FORBIDDEN', 'You may not give what you do not have', { permission: grant.permission })
+    if (!holds(actor, grant)) throw new HubError('HUB_FORBIDDEN', 'You may not give what you do not have', { permission: grant.permission, reason: 'give' })
   })
 }

@@ -4,9 +4,12 @@ import { HubError } from '../../../sdk/errors.ts'
 
 const options = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 
-/** Long beats odd: ten characters, not the address, not one character again and again. Throws HUB_PASSWORD_WEAK. */
-export function checkPassword(password: string, email: string): void {
-  const weak = (reason: string) => new HubError('HUB_PASSWORD_WEAK', 'This password is too easy to guess', { reason, path: '/password' })
+/**
+ * Long beats odd: ten characters, not the address, not one character again and again. `path` is the field
+ * that held it. Throws HUB_PASSWORD_WEAK.
+ */
+export function checkPassword(password: string, email: string, path = '/password'): void {
+  const weak = (reason: string) => new HubError('HUB_PASSWORD_WEAK', 'This password is too easy to guess', { reason, path })
   if ([...password].length < 10) throw weak('short')
   if (new Set(password).size < 5) throw weak('repetitive')
   const local = email.split('@')[0] ?? ''

@@ -14,6 +14,9 @@ const SessionSchema = defineEntity({
     createdAt: instant(),
     seenAt: instant(),
     expiresAt: instant(),
+    /** While set, this session sees the hub as the role would, and changes nothing. */
+    previewRoleId: idColumn().nullable(),
+    previewUntil: instant().nullable(),
   },
   uniques: [{ properties: ['tokenHash'], name: 'session_token_unique' }],
   indexes: [{ properties: ['agentId'], name: 'session_agent' }],
@@ -33,6 +36,7 @@ const ApiTokenSchema = defineEntity({
     permissions: json<string[]>(),
     createdAt: instant(),
     usedAt: instant().nullable(),
+    usedIp: p.string().length(45).nullable(),
     expiresAt: instant().nullable(),
   },
   uniques: [{ properties: ['tokenHash'], name: 'api_token_token_unique' }],
@@ -40,6 +44,21 @@ const ApiTokenSchema = defineEntity({
 })
 export class ApiToken extends ApiTokenSchema.class {}
 ApiTokenSchema.setClass(ApiToken)
+
+/** For who has lost their authenticator: each opens the door once. */
+const RecoveryCodeSchema = defineEntity({
+  name: 'RecoveryCode',
+  tableName: 'recovery_code',
+  properties: {
+    /** SHA-256, hex. A code has 80 random bits. */
+    codeHash: p.string().length(64).primary(),
+    agentId: idColumn(),
+    usedAt: instant().nullable(),
+  },
+  indexes: [{ properties: ['agentId'], name: 'recovery_code_agent' }],
+})
+export class RecoveryCode extends RecoveryCodeSchema.class {}
+RecoveryCodeSchema.setClass(RecoveryCode)
 
 /** Failed logins per account and per address, counted in windows. */
 const LoginThrottleSchema = defineEntity({
@@ -54,4 +73,4 @@ const LoginThrottleSchema = defineEntity({
 export class LoginThrottle extends LoginThrottleSchema.class {}
 LoginThrottleSchema.setClass(LoginThrottle)
 
-export const sessionEntities = [SessionSchema, ApiTokenSchema, LoginThrottleSchema]
+export const sessionEntities = [SessionSchema, ApiTokenSchema, RecoveryCodeSchema, LoginThrottleSchema]

@@ -4,9 +4,9 @@ import { generateSecret, generateURI, verify } from 'otplib'
 export const newTotpSecret = (): string => generateSecret()
 export const totpUri = (secret: string, email: string): string => generateURI({ issuer: 'Huike', label: email, secret })
 
-/** Accepts the code of now and its two neighbours: clocks differ. */
-export async function verifyTotp(secret: string, code: string): Promise<boolean> {
-  if (!/^\d{6}$/.test(code)) return false
-  const { valid } = await verify({ secret, token: code, epochTolerance: 30 })
-  return valid
+/** The 30 seconds the code is of: now, or one of its two neighbours, since clocks differ; null when it is of none. */
+export async function totpStepOf(secret: string, code: string): Promise<number | null> {
+  if (!/^\d{6}$/.test(code)) return null
+  const result = await verify({ secret, token: code, epochTolerance: 30 })
+  return result.valid && 'timeStep' in result ? result.timeStep : null
 }

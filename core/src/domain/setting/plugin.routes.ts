@@ -5,11 +5,10 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Ok } from '../../../sdk/wire/common.ts'
 import { PluginInfo } from '../../../sdk/wire/inbox.ts'
-import type { Em } from '../../db/orm.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { writeEvents } from '../conversation/change.ts'
+import { tellEvents } from '../conversation/change.ts'
 
 const PluginParams = Type.Object({ id: Type.String({ pattern: '^[a-z][a-z0-9]{1,30}$' }) })
 
@@ -40,7 +39,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
       const { id } = request.params
       const { enabled } = request.body
       await hub.kernel.switch(id, enabled)
-      await tell(hub, 'plugin.switched', { pluginId: id, enabled, byAgentId: actorOf(request).agent.id })
+      await tellEvents(hub, [{ name: 'plugin.switched', data: { pluginId: id, enabled, byAgentId: actorOf(request).agent.id } }])
       hub.bus.publish('plugin.switched', { id, enabled })
       return { ok: true as const }
     },
@@ -52,7 +51,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
     async (request) => {
       const { id } = request.params
       await hub.kernel.configure(id, request.body)
-      await tell(hub, 'settings.changed', { scope: `plugin:${id}`, byAgentId: actorOf(request).agent.id })
+      await tellEvents(hub, [{ name: 'settings.changed', data: { scope: `plugin:${id}`, byAgentId: actorOf(request).agent.id } }])
       hub.bus.publish('plugin.configured', { id })
       return { ok: true as const }
     },
@@ -72,16 +71,4 @@ export function pluginRoutes(app: App, hub: Hub): void {
       .header('cache-control', 'no-cache')
       .send(createReadStream(file))
   })
-}
-
-async function tell<N extends 'plugin.switched' | 'settings.changed'>(
-  hub: Hub,
-  name: N,
-  data: Parameters<typeof writeEvents>[2][number]['data'],
-): Promise<void> {
-  let listeners = new Set<string>()
-  await hub.em().transactional(async (em) => {
-    listeners = await writeEvents(hub, em as Em, [{ name, data }])
-  })
-  for (const listener of listeners) hub.queue.hurry('delivery', listener)
 }

@@ -29,7 +29,8 @@ export function tagRoutes(app: App, hub: Hub): void {
       try {
         await hub.em().insert(Tag, tag)
       } catch (error) {
-        if (error instanceof UniqueConstraintViolationException) throw new HubError('HUB_CONFLICT', 'There is a tag of this name', { path: '/name' })
+        if (error instanceof UniqueConstraintViolationException)
+          throw new HubError('HUB_CONFLICT', 'There is a tag of this name', { reason: 'name', path: '/name' })
         throw error
       }
       return reply.status(201).send(present(tag))

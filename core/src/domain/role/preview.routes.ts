@@ -1,0 +1,38 @@
+/** "See the hub as this role": the session looks through the role's eyes and changes nothing, until it leaves. ADR 0010. */
+import { HubError } from '../../../sdk/errors.ts'
+import { Ok } from '../../../sdk/wire/common.ts'
+import { PreviewInfo, PreviewInput } from '../../../sdk/wire/session.ts'
+import { previewMs } from '../../access/preview.ts'
+import { actorOf } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { tellEvents } from '../conversation/change.ts'
+import { Session } from '../session/session.entity.ts'
+import { Role } from './role.entity.ts'
+
+export function previewRoutes(app: App, hub: Hub): void {
+  app.post(
+    '/api/preview',
+    { config: { access: { permission: 'role.preview', person: true } }, schema: { body: PreviewInput, response: { 201: PreviewInfo } } },
+    async (request, reply) => {
+      const { agent, sessionId } = actorOf(request)
+      const em = hub.em()
+      const role = await em.findOne(Role, { id: request.body.roleId }, { disableIdentityMap: true })
+      if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
+      const until = new Date(Date.now() + previewMs)
+      await em.nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: role.id, previewUntil: until })
+      await tellEvents(hub, [{ name: 'preview.started', data: { roleId: role.id, byAgentId: agent.id, until: until.toISOString() } }])
+      hub.bus.publish('session.changed', { sessionId })
+      return reply.status(201).send({ roleId: role.id, builtin: role.builtin ?? null, name: role.name, until: until.toISOString() })
+    },
+  )
+
+  app.delete('/api/preview', { config: { access: 'person', inPreview: true }, schema: { response: { 200: Ok } } }, async (request) => {
+    const { agent, sessionId, preview } = actorOf(request)
+    if (!preview) return { ok: true as const }
+    await hub.em().nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: null, previewUntil: null })
+    await tellEvents(hub, [{ name: 'preview.ended', data: { roleId: preview.roleId, byAgentId: agent.id } }])
+    hub.bus.publish('session.changed', { sessionId })
+    return { ok: true as const }
+  })
+}

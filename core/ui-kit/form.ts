@@ -1,0 +1,112 @@
+/**
+ * A form: its values, checked by the route's own schema before they are sent, and what is wrong with them at the
+ * field, be it found here or by the server. The first field that is wrong gets the focus.
+ */
+import type { Static, TObject } from 'typebox'
+import { nextTick, type Reactive, type Ref, reactive, ref, useId, watch } from 'vue'
+import { useI18n } from 'vue-i18n'
+import type { Fault } from '../sdk/faults.ts'
+import { ApiError } from './api.ts'
+import { errorText } from './i18n.ts'
+
+/** What a field, or the end of a form, has to know of it. */
+export interface FormState {
+  /** The sentence at a field: `email`, `settings/colour`. */
+  faultAt(name: string): string | undefined
+  /** What is wrong and belongs to no field. */
+  fault: Ref<string>
+  busy: Ref<boolean>
+  /** Binds a control to its field: `v-bind="form.control('email')"`. `Field.vue` hands it to its slot. */
+  control(name: string, hint?: boolean): Record<string, unknown>
+  id(name: string): string
+}
+
+interface Form<V extends object> extends FormState {
+  values: Reactive<V>
+  /** False when something was wrong; then it is shown. */
+  submit(send: (values: V) => Promise<void>): Promise<boolean>
+  reset(values?: Partial<V>): void
+}
+
+/** @param at where the server knows these values: `/password` for a form that sends `{ password: values }` */
+export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at = ''): Form<Static<T> & object> {
+  type V = Static<T> & object
+  const { t, te } = useI18n()
+  const base = useId()
+  const values = reactive(blank() as V)
+  const faults = reactive<Record<string, string>>({})
+  const fault = ref('')
+  const busy = ref(false)
+  const id = (name: string) => `${base}-${name}`
+
+  const sentence = ({ rule, limit }: Fault) => t(te(`faults.${rule}`) ? `faults.${rule}` : 'faults.invalid', { limit: limit ?? 0 })
+  // A list is one control: `/roleIds/0` stands at `roleIds`.
+  const faultAt = (name: string) => Object.entries(faults).find(([path]) => path === `/${name}` || path.startsWith(`/${name}/`))?.[1]
+  function clear(): void {
+    fault.value = ''
+    for (const path of Object.keys(faults)) delete faults[path]
+  }
+  /** Faults of fields this form has stand there, the others above the button. */
+  function show(path: string, text: string): void {
+    const own = path.startsWith(`${at}/`) ? path.slice(at.length) : path
+    if ((own.split('/')[1] ?? '') in schema.properties) faults[own] ??= text
+    else fault.value ||= text
+  }
+  const faultless = () => Object.keys(faults).length === 0 && fault.value === ''
+  async function focus(): Promise<void> {
+    await nextTick()
+    const wrong = document.querySelector<HTMLElement>(`[id^="${CSS.escape(base)}-"][aria-invalid="true"]`)
+    const control = wrong?.matches('input, select, textarea') ? wrong : wrong?.querySelector<HTMLElement>('input, select, textarea')
+    control?.focus()
+  }
+  function refuse(error: unknown): void {
+    const details = (error instanceof ApiError ? error.details : undefined) as { faults?: Fault[]; path?: string } | undefined
+    if (details?.faults) for (const one of details.faults) show(one.path.replace(/^body/, ''), sentence(one))
+    else show(details?.path ?? '', errorText(t, te, error))
+  }
+
+  // What is being mended is no longer called wrong.
+  for (const name of Object.keys(schema.properties))
+    watch(
+      () => (values as Record<string, unknown>)[name],
+      () => {
+        for (const path of Object.keys(faults)) if (path === `/${name}` || path.startsWith(`/${name}/`)) delete faults[path]
+      },
+      { deep: true, flush: 'sync' },
+    )
+
+  return {
+    values,
+    faultAt,
+    fault,
+    busy,
+    id,
+    control: (name, hint = false) => ({
+      id: id(name),
+      name,
+      'aria-invalid': faultAt(name) !== undefined,
+      'aria-describedby': [hint ? `${id(name)}-hint` : '', faultAt(name) ? `${id(name)}-fault` : ''].filter(Boolean).join(' ') || undefined,
+    }),
+    async submit(send) {
+      if (busy.value) return false
+      clear()
+      busy.value = true
+      try {
+        const { checkForm } = await import('./check-form.ts')
+        const plain = JSON.parse(JSON.stringify(values)) as V
+        for (const one of checkForm(schema, plain)) show(at + one.path, sentence(one))
+        if (faultless()) await send(plain)
+      } catch (error) {
+        refuse(error)
+      } finally {
+        busy.value = false
+      }
+      if (!faultless()) await focus()
+      return faultless()
+    },
+    reset(next = {}) {
+      Object.assign(values, blank(), next)
+      clear()
+    },
+  }
+}

@@ -1,0 +1,107 @@
+/** The second factor, recovery codes, passwords and sessions of one's own account. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
+import { hashPassword } from '../../core/src/domain/session/password.ts'
+import { RecoveryCode } from '../../core/src/domain/session/session.entity.ts'
+import { totpCode } from '../support/totp.ts'
+import { call, found, onEveryProfile, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+const password = 'mountain-tea-2026'
+
+const withPassword = async (world: World) => world.person('小陈', 'agent', { passwordHash: await hashPassword(password), email: `${newId()}@test.cn` })
+/** The code of the next half minute counts too: one that was not used at enrolment. */
+const nextCode = (secret: string) => totpCode(secret, 30)
+
+await onEveryProfile('second factor', [found(manifest)], (world) => {
+  const login = (email: string, code?: string) => call(world().url, 'POST', '/api/login', { email, password, ...(code === undefined ? {} : { code }) })
+
+  const enrolled = async () => {
+    const person = await withPassword(world())
+    const { secret, uri } = (await person.call('POST', '/api/me/totp')).body as { secret: string; uri: string }
+    assert.ok(uri.startsWith('otpauth://totp/') && uri.includes(secret))
+    const answer = await person.call('PUT', '/api/me/totp', { secret, code: totpCode(secret) })
+    assert.equal(answer.status, 200, JSON.stringify(answer.body))
+    return { person, secret, email: person.agent.email, codes: answer.body.recoveryCodes as string[] }
+  }
+
+  test('it is on only after a right code, asks at the door, and takes each code once', async () => {
+    const person = await withPassword(world())
+    const { secret } = (await person.call('POST', '/api/me/totp')).body
+    const wrong = await person.call('PUT', '/api/me/totp', { secret, code: '000000' })
+    assert.deepEqual([wrong.status, wrong.body.code, wrong.body.details.path], [401, 'HUB_AUTH_FAILED', '/code'])
+    assert.equal((await login(person.agent.email)).status, 200)
+    const code = totpCode(secret)
+    assert.equal((await person.call('PUT', '/api/me/totp', { secret, code })).status, 200)
+    assert.equal((await person.call('PUT', '/api/me/totp', { secret, code })).body.code, 'HUB_CONFLICT')
+    assert.equal((await login(person.agent.email)).body.code, 'HUB_AUTH_TOTP_REQUIRED')
+    assert.equal((await login(person.agent.email, code)).body.code, 'HUB_AUTH_FAILED', 'the code of the enrolment was used')
+    const fresh = nextCode(secret)
+    const both = await Promise.all([login(person.agent.email, fresh), login(person.agent.email, fresh)])
+    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 401])
+    const stored = await world().hub.em().findOneOrFail(Agent, { id: person.id }, { disableIdentityMap: true })
+    assert.equal(stored.totpSecret?.includes(secret), false)
+  })
+
+  test('a recovery code opens the door once, however it is typed; fresh ones replace the old', async () => {
+    const { person, email, codes } = await enrolled()
+    assert.equal(codes.length, 10)
+    const rows = await world().hub.em().find(RecoveryCode, { agentId: person.id })
+    assert.equal(rows.length, 10)
+    for (const code of codes) assert.equal(JSON.stringify(rows).includes(code.replaceAll('-', '')), false)
+    assert.equal((await login(email, codes[0]?.toLowerCase().replaceAll('-', ' '))).status, 200)
+    assert.deepEqual((await person.call('GET', '/api/me/security')).body, { totp: true, recoveryCodesLeft: 9 })
+    const again = await login(email, codes[0])
+    assert.deepEqual([again.status, again.body.code], [401, 'HUB_AUTH_FAILED'])
+    assert.equal((await person.call('POST', '/api/me/recovery-codes', { password: 'not-this-one' })).body.details.path, '/password')
+    const fresh = (await person.call('POST', '/api/me/recovery-codes', { password })).body.recoveryCodes as string[]
+    assert.equal((await login(email, codes[1])).status, 401)
+    assert.equal((await login(email, fresh[0])).status, 200)
+    const stranger = await enrolled()
+    assert.equal((await login(stranger.email, fresh[1])).status, 401, 'a code of somebody else')
+  })
+
+  test('switching off takes the password and forgets the codes', async () => {
+    const { person, email } = await enrolled()
+    assert.deepEqual((await person.call('DELETE', '/api/me/totp', { password: 'not-this-one' })).body.code, 'HUB_AUTH_FAILED')
+    assert.equal((await person.call('DELETE', '/api/me/totp', { password })).status, 200)
+    assert.equal((await login(email)).status, 200)
+    assert.deepEqual((await person.call('GET', '/api/me/security')).body, { totp: false, recoveryCodesLeft: 0 })
+    assert.equal((await person.call('POST', '/api/me/recovery-codes', { password })).body.code, 'HUB_CONFLICT')
+  })
+
+  test('guessing the password of an open session, or the codes of the door, is slowed down', async () => {
+    const { person, email } = await enrolled()
+    for (let i = 0; i < 10; i++) assert.equal((await login(email, '000000')).status, 401)
+    assert.equal((await login(email, '000000')).body.code, 'HUB_AUTH_THROTTLED')
+    assert.equal((await person.call('DELETE', '/api/me/totp', { password })).body.code, 'HUB_AUTH_THROTTLED')
+  })
+
+  test('a new password must be a good one and ends the other sessions; sessions are seen and ended by their owner only', async () => {
+    const person = await withPassword(world())
+    const elsewhere = await world().signIn(person.agent)
+    const change = (current: string, next: string) => person.call('PATCH', '/api/me', { password: { current, next } })
+    assert.equal((await change('not-this-one', 'quiet-river-1987')).body.details.path, '/password/current')
+    const weak = await change(password, 'aaaaaaaaaaaa')
+    assert.deepEqual([weak.body.code, weak.body.details], ['HUB_PASSWORD_WEAK', { reason: 'repetitive', path: '/password/next' }])
+    assert.equal((await change(password, 'short')).body.details.faults[0].path, 'body/password/next')
+    assert.equal((await change(password, 'quiet-river-1987')).status, 200)
+    assert.deepEqual([(await elsewhere.call('GET', '/api/me')).status, (await person.call('GET', '/api/me')).status], [401, 200])
+
+    const second = await world().signIn(person.agent)
+    const third = await world().signIn(person.agent)
+    const list = async () => (await person.call('GET', '/api/me/sessions')).body.items as { id: string; current: boolean }[]
+    assert.equal((await list()).length, 3)
+    const { id } = (await second.call('GET', '/api/me/sessions')).body.items.find((item: { current: boolean }) => item.current)
+    const stranger = await world().person('小赵')
+    assert.equal((await stranger.call('DELETE', `/api/me/sessions/${id}`)).body.code, 'HUB_NOT_FOUND')
+    assert.equal((await person.call('DELETE', `/api/me/sessions/${id}`)).status, 200)
+    assert.equal((await second.call('GET', '/api/me')).status, 401)
+    assert.deepEqual((await person.call('DELETE', '/api/me/sessions')).body, { ended: 1 })
+    assert.deepEqual([(await third.call('GET', '/api/me')).status, (await list()).map(({ current }) => current)], [401, [true]])
+    assert.equal((await stranger.call('GET', '/api/me')).status, 200)
+  })
+})

@@ -1,0 +1,33 @@
+/** The first owner and what they find: both, or neither. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Type } from 'typebox'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
+import { createOwner, ownerExists } from '../../core/src/domain/agent/create-owner.ts'
+import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { found, onEveryProfile } from '../support/world.ts'
+
+const good = mockChannel('good').manifest
+const bad = mockChannel('spoilt').manifest
+const withStarter = (manifest: typeof good, inboxSettings: object) =>
+  ({ ...manifest, channel: { ...manifest.channel, starter: { zh: '起步', en: 'Starter' }, ...inboxSettings } }) as typeof good
+const input = { name: '周敏', email: 'zhou.min@shanye.cn', password: 'mountain-tea-2026' }
+
+await onEveryProfile(
+  'set-up',
+  [found(withStarter(good, {})), found(withStarter(bad, { inboxSettings: Type.Object({ key: Type.String({ minLength: 1 }) }) }))],
+  (world) => {
+    test('a starter inbox that cannot be made leaves no owner behind, and set-up can be tried again', async () => {
+      const { hub } = world()
+      await assert.rejects(createOwner(hub, input), { code: 'HUB_SETTINGS_INVALID' })
+      const em = hub.em()
+      assert.deepEqual([await ownerExists(em), await em.count(Agent, {}), await em.count(Inbox, {})], [false, 0, 0])
+      await world().whileOff('spoilt', async () => {
+        await createOwner(hub, input)
+        assert.deepEqual([await ownerExists(em), await em.count(Inbox, { channel: 'good' })], [true, 1])
+        await assert.rejects(createOwner(hub, { ...input, email: 'second@shanye.cn' }), { code: 'HUB_SETUP_DONE' })
+      })
+    })
+  },
+)
