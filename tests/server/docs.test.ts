@@ -8,6 +8,7 @@ import { zh as adminZh } from '../../admin-ui/src/locales/zh.ts'
 import { errorKinds } from '../../core/sdk/errors.ts'
 import { corePermissions } from '../../core/src/access/permissions.ts'
 import { envFields } from '../../core/src/config/env.ts'
+import { faultKinds } from '../../core/src/storage/storage-fault.ts'
 import { en as kitEn } from '../../core/ui-kit/locales/en.ts'
 import { zh as kitZh } from '../../core/ui-kit/locales/zh.ts'
 import { en as workbenchEn } from '../../workbench-ui/src/locales/en.ts'
@@ -37,6 +38,10 @@ test('errors.md tells every code, its status, reader and retry, and no other', (
 
 test('every error has a sentence in both languages', () => {
   for (const code of Object.keys(errorKinds)) for (const words of [kitZh.errors, kitEn.errors] as Record<string, string>[]) assert.ok(words[code], code)
+})
+
+test('every fault of the storage has its words in the admin, in both languages', () => {
+  for (const words of [adminZh, adminEn]) assert.deepEqual(Object.keys(words.system.storage), ['s3', 'local', ...faultKinds])
 })
 
 test('env.md tells every variable, its default and meaning, and no other', () => {

@@ -106,7 +106,10 @@ for (const profile of await profiles())
 
       test('it is ready, says how its storage is, and counts', async () => {
         const { status, body } = await call(world.url, 'GET', '/readyz')
-        assert.deepEqual([status, body.checks.storage], [200, { ok: true, detail: kind === 's3' ? 'S3' : 'disk' }])
+        assert.deepEqual(
+          [status, body.checks.storage],
+          [200, kind === 's3' ? { ok: true, detail: 'S3', code: 's3' } : { ok: true, detail: 'disk', code: 'local' }],
+        )
         assert.match((await call(world.url, 'GET', '/metrics')).body, /huike_storage_seconds_count\{operation="put",outcome="ok"\} \d/)
       })
 

@@ -10,6 +10,8 @@ import type { App } from './server.ts'
 interface Check {
   ok: boolean
   detail: string
+  /** For the admin's own words. */
+  code?: string
 }
 
 /** A bucket is asked this often at most, however often we are. */
@@ -20,8 +22,9 @@ function checkStorage(hub: Hub): Promise<Check> {
   const known = storageChecks.get(hub)
   if (known && Date.now() - known.at < storageTtlMs) return known.check
   const check = hub.files.check().then(
-    () => ({ ok: true, detail: hub.env.s3 ? 'S3' : 'disk' }),
-    (error: Error) => ({ ok: false, detail: error instanceof StorageFault ? `${error.message}. ${error.remedy}` : 'not answering' }),
+    () => (hub.env.s3 ? { ok: true, detail: 'S3', code: 's3' } : { ok: true, detail: 'disk', code: 'local' }),
+    (error: Error) =>
+      error instanceof StorageFault ? { ok: false, detail: `${error.message}. ${error.remedy}`, code: error.fault } : { ok: false, detail: 'not answering' },
   )
   storageChecks.set(hub, { at: Date.now(), check })
   return check
@@ -61,7 +64,7 @@ export function healthRoutes(app: App, hub: Hub): void {
     uptimeSeconds: Type.Integer(),
     memoryMb: Type.Integer(),
     disk: Type.Object({ freeMb: Type.Integer(), totalMb: Type.Integer() }),
-    checks: Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), detail: Type.String() })),
+    checks: Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), detail: Type.String(), code: Type.Optional(Type.String()) })),
     due: Type.Object({ outbound: Type.Integer(), deliveries: Type.Integer(), parked: Type.Integer(), jobs: Type.Integer(), givenUp: Type.Integer() }),
   })
   app.get('/api/system', { config: { access: { permission: 'system.read' } }, schema: { response: { 200: System } } }, async () => {

@@ -15,6 +15,7 @@ const remedies = {
 } as const
 
 export type FaultKind = keyof typeof remedies
+export const faultKinds = Object.keys(remedies) as FaultKind[]
 
 export class StorageFault extends HubError {
   readonly fault: FaultKind
