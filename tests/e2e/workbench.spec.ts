@@ -2,7 +2,7 @@
 import type { Browser } from '@playwright/test'
 import { DeskPage } from '../pages/desk.ts'
 import { AdminPage, ShopPage } from '../pages/pages.ts'
-import { expect, owner, test } from '../support/e2e.ts'
+import { expect, owner, test, watchPolicy } from '../support/e2e.ts'
 
 const pdf = Buffer.from(
   '%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\ntrailer<</Root 1 0 R>>\n',
@@ -12,6 +12,7 @@ const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 /** The owner at their desk and a visitor who said something. */
 async function begin(browser: Browser, hubUrl: string, words: string) {
   const context = await browser.newContext({ locale: 'zh-CN' })
+  const blocked = await watchPolicy(context)
   const page = await context.newPage()
   await new AdminPage(page).setUp(hubUrl, owner)
   const desk = new DeskPage(page)
@@ -22,7 +23,7 @@ async function begin(browser: Browser, hubUrl: string, words: string) {
   await shop.say(words)
   await desk.pick(words)
   await expect(desk.message(words)).toBeVisible()
-  return { context, desk, shop }
+  return { context, desk, shop, blocked }
 }
 
 test('what is begun is there after a reload and on another device, and gone once it is sent', async ({ hubUrl, browser }) => {
@@ -83,7 +84,7 @@ test('a colleague who looks and answers is shown, and no longer when they leave'
 })
 
 test('pictures and files are looked at here, and what cannot be is a download', async ({ hubUrl, browser }) => {
-  const { desk } = await begin(browser, hubUrl, '把合同发我看看')
+  const { desk, blocked } = await begin(browser, hubUrl, '把合同发我看看')
   const failures: string[] = []
   desk.page.on('pageerror', (error) => failures.push(error.message))
   await desk.attach('样品.png', 'image/png', png)
@@ -112,6 +113,7 @@ test('pictures and files are looked at here, and what cannot be is a download', 
   await desk.press('Escape')
   await expect(desk.viewer).toHaveCount(0)
   expect(failures).toEqual([])
+  expect(blocked).toEqual([])
 })
 
 test('a day without a mouse: list, reply, quote, note, star, palette, help, end', async ({ hubUrl, browser }) => {
