@@ -265,7 +265,11 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     const response = await fetch(file.url)
     assert.equal(await response.text(), '%PDF-1.4 说明书')
     assert.match(response.headers.get('content-disposition') ?? '', /^attachment/)
-    for (const bad of [file.url.replace(/signature=./, 'signature=_'), file.url.replace(/until=\d/, 'until=9'), file.url.replace(inbox.id, newId())])
+    for (const bad of [
+      file.url.replace(/signature=(.)/, (_: string, first: string) => `signature=${first === 'A' ? 'B' : 'A'}`),
+      file.url.replace(/until=\d/, 'until=9'),
+      file.url.replace(inbox.id, newId()),
+    ])
       assert.equal((await fetch(bad)).status, 404)
   })
 

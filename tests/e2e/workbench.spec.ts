@@ -164,7 +164,8 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   const actions = await desk.palette('结束会话')
   await expect(actions).toHaveCount(1)
   await desk.press('Enter')
-  await desk.page.getByRole('dialog').getByRole('button', { name: '结束会话' }).press('Enter')
+  await expect(desk.page.getByRole('dialog').getByRole('button', { name: '结束会话' })).toBeFocused()
+  await desk.press('Enter')
   await expect(desk.page.getByText('会话已结束，客户再次来信会开启新会话。')).toBeVisible()
 })
 

@@ -1,4 +1,4 @@
-/** The commands of the plugin author's guide, run as they are written, in order; only the folder they write into is this test's own. */
+/** The commands of the plugin author's guide, run as they are written, in order; only the folder they write into is this test's own. Needs the bundled plugins. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'

@@ -13,7 +13,7 @@ import { Conversation } from '../conversation/conversation.entity.ts'
 import { Message } from './message.entity.ts'
 
 const Params = Type.Object({ id: Id, part: Type.Integer({ minimum: 0, maximum: 99 }) })
-const Query = Type.Object({ images: Type.Optional(Type.Boolean()), dark: Type.Optional(Type.Boolean()) })
+const Query = Type.Object({ images: Type.Optional(Type.Boolean()) })
 
 export function letterRoutes(app: App, hub: Hub): void {
   app.get(
@@ -39,7 +39,7 @@ export function letterRoutes(app: App, hub: Hub): void {
           .header('referrer-policy', 'no-referrer')
           .header('cache-control', 'private, no-store')
           .header('cross-origin-resource-policy', 'same-origin')
-          .send(documentOf(part.html, part.inline ?? []))
+          .send(documentOf(part.html, part.inline ?? [], request.query.images ?? false))
       )
     },
   )
@@ -50,13 +50,16 @@ const look = `html{background:#fff;color:#1f2329;font:14px/1.6 -apple-system,"Pi
 body{margin:0;padding:12px;overflow-wrap:anywhere}img{max-width:100%;height:auto}table{max-width:100%}pre{white-space:pre-wrap}
 blockquote{margin:0 0 0 8px;padding-left:8px;border-left:2px solid #d0d3d6}`
 
-function documentOf(html: string, inline: readonly { cid: string; fileId: string }[]): string {
+/** A picture that is not fetched leaves no broken sign behind. */
+const blocked = 'img[src^="http"],img[src^="//"]{display:none}'
+
+function documentOf(html: string, inline: readonly { cid: string; fileId: string }[], images: boolean): string {
   const files = new Map(inline.map(({ cid, fileId }) => [cid, fileId]))
   const body = html.replace(/\bcid:([^"'\s)>]+)/gi, (whole, cid: string) => {
     const fileId = files.get(cid) ?? files.get(decoded(cid))
     return fileId ? `/api/files/${fileId}` : whole
   })
-  return `<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><base target="_blank"><style>${look}</style></head><body>${body}</body></html>`
+  return `<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><base target="_blank"><style>${look}${images ? '' : blocked}</style></head><body>${body}</body></html>`
 }
 
 function decoded(cid: string): string {
