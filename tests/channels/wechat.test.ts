@@ -623,7 +623,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     const colleague = await world().person('小李', 'agent')
     const asked = await Promise.all([
       colleague.call('POST', '/api/inboxes/probe', { channel: 'wechat', settings: desk.account.settings }),
-      colleague.call('POST', `/api/inboxes/${desk.inbox.id}/test`, { text: '试' }),
+      colleague.call('POST', `/api/inboxes/${desk.inbox.id}/test`, { to: 'somebody', text: '试' }),
       colleague.call('GET', '/api/inboxes/health'),
     ])
     assert.deepEqual(

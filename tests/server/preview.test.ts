@@ -144,7 +144,7 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
       ['PUT', '/api/assignment-rules', { scope: 'hub', targetId: null, strategy: 'roundRobin', maxOpen: null, whenFull: 'queue' }],
       ['DELETE', `/api/assignment-rules/${newId()}`],
       ['POST', '/api/inboxes/probe', { channel: 'mock', settings: {} }],
-      ['POST', `/api/inboxes/${newId()}/test`, { text: 'x' }],
+      ['POST', `/api/inboxes/${newId()}/test`, { to: 'x', text: 'x' }],
     ]
     for (const [method, url, body] of tries) {
       const answer = await person.call(method, url, body)

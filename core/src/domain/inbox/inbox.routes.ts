@@ -97,7 +97,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
     return { steps: await probeInbox(hub, row.channel, row, request.body.settings) }
   })
 
-  const Test = Type.Object({ to: Type.Optional(Type.String({ minLength: 1, maxLength: 190 })), text: Type.String({ minLength: 1, maxLength: 1_000 }) })
+  const Test = Type.Object({ to: Type.String({ minLength: 1, maxLength: 190 }), text: Type.String({ minLength: 1, maxLength: 1_000 }) })
   const Tested = Type.Object({
     ok: Type.Boolean(),
     externalId: Type.Union([Type.String(), Type.Null()]),

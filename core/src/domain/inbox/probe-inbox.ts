@@ -39,11 +39,11 @@ export async function probeInbox(hub: Hub, channel: string, saved: Inbox | undef
   }
 }
 
-/** Hands a text to the platform as an agent's message would be, to `to` or to whoever wrote last. Nothing is stored. */
+/** Hands a text to the platform as an agent's message would be. Nothing is stored; whom it goes to is always said, so that no customer gets it by accident. */
 export async function sendTest(
   hub: Hub,
   inboxId: string,
-  to: string | undefined,
+  to: string,
   text: string,
 ): Promise<{ ok: boolean; externalId: string | null; failure: string | null; failureText: LocalText | null }> {
   const inbox = await openInbox(hub, inboxId)
@@ -52,15 +52,13 @@ export async function sendTest(
   if (!inbox.enabled || !adapter) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox is switched off')
   if (!adapter.send || !adapter.capabilities.send.includes('text'))
     throw new HubError('HUB_MESSAGE_REFUSED', 'Customers of this channel read from the hub: nothing is sent', { reason: 'part', part: 'text' })
-  const newest = to ? null : await hub.em().findOne(Identity, { inboxId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true })
-  const address = to ?? newest?.externalId
-  if (!address) throw new HubError('HUB_NOT_FOUND', 'Nobody has written to this inbox yet: say whom to send to')
+  const known = await hub.em().findOne(Identity, { inboxId, externalId: to }, { fields: ['id'], disableIdentityMap: true })
   const id = newId()
   const message: OutboundMessage = {
     id,
     conversationId: id,
-    to: address,
-    identityId: newest?.id ?? id,
+    to,
+    identityId: known?.id ?? id,
     seq: 1,
     parts: [{ type: 'text', text }],
     done: 0,
