@@ -64,6 +64,17 @@ await onEveryProfile(
       assert.equal(await world().hub.em().count(ParkedEvent, { inboxId: inbox.id }), 0)
     })
 
+    test('refused at a webhook: the platform hears that it is done, or it would send it for ever', async () => {
+      const inbox = await world().inbox('mock')
+      const answer = await fetch(`${world().url}/api/channels/mock/${inbox.id}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-mock-secret': 'mock-secret' },
+        body: JSON.stringify({ id: newId(), from: 'li', text: '广告：低价手机' }),
+      })
+      assert.deepEqual([answer.status, await answer.text()], [200, 'success'])
+      assert.deepEqual(await stored(inbox.id), [])
+    })
+
     test('one that throws parks the event; it is processed later, and those behind it keep their order', async () => {
       const inbox = await world().inbox('mock')
       const said = `一 ${newId()}`

@@ -99,14 +99,17 @@ export function startListening(hub: Hub): { stop(): Promise<void>; look(): Promi
   }
 }
 
-/** Events of a platform, whose own part is done: a blocked sender's are refused quietly, the others' go on. */
+/** Refusals of one event that are no fault of the platform's: told to it as taken, or it would send them again and again. */
+const settled: readonly string[] = ['HUB_IDENTITY_BLOCKED', 'HUB_MESSAGE_REFUSED']
+
+/** Events of a platform, whose own part is done: what a block or a hook refuses is refused quietly, the others go on. */
 export async function acceptAll(hub: Hub, inboxId: string, events: InboundEvent[]): Promise<Accepted[]> {
   const results: Accepted[] = []
   for (const event of events)
     try {
       results.push(...(await hub.intake.accept(inboxId, [event])))
     } catch (error) {
-      if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
+      if (!(error instanceof HubError) || !settled.includes(error.code)) throw error
       results.push({ externalId: event.externalId, duplicate: false })
     }
   return results
