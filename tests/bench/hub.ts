@@ -45,7 +45,8 @@ export async function makeVisitors(client: Client, inboxId: string, count: numbe
   const tokens: string[] = []
   for (let i = 0; i < count; i += 25) {
     const batch = Array.from({ length: Math.min(25, count - i) }, async (_, j) => {
-      const address = `127.0.${1 + Math.floor((i + j) / 25)}.2`
+      const house = Math.floor((i + j) / 8)
+      const address = `127.${Math.floor(house / 250)}.${1 + (house % 250)}.2`
       const { status, text } = await client.post(`/api/x/website/inboxes/${inboxId}/session`, '{}', {}, address)
       if (status !== 200) throw new Error(`session: ${status} ${text}`)
       const { token } = JSON.parse(text) as { token: string }

@@ -178,7 +178,7 @@ export async function measure(profile: ProfileName, plan: Plan, say: (line: stri
     await row('conversations', 16, () => sayAs(fresh[next++] ?? ''), fresh.length, 15_000)
     spoken = tokens.slice(0, warmers + next)
     // A visitor may send 120 a minute; the rows together stay below it.
-    const most = spoken.length * 35
+    const most = spoken.length * 28
     for (const concurrency of [1, 16, 64]) await row('messages', concurrency, toHub, most)
 
     const socket = await connect(hub.url, cookie)
