@@ -14,6 +14,28 @@ import { rolePreview } from './0011-role-preview.ts'
 import { totpStep } from './0012-totp-step.ts'
 import { assignmentRule } from './0013-assignment-rule.ts'
 import { recoveryCode } from './0014-recovery-code.ts'
+import { longText } from './0016-long-text.ts'
+import { contactKeys } from './0017-contact-keys.ts'
+import { notice } from './0021-notice.ts'
+import { profile } from './0022-profile.ts'
+import { contactFields } from './0023-contact-fields.ts'
+import { records } from './0030-records.ts'
+import { recordWalk } from './0031-record-walk.ts'
+import { contactWords } from './0032-contact-words.ts'
+import { searchIndex } from './0033-search-index.ts'
+import { doneBy } from './0035-done-by.ts'
+import { recordBatch } from './0036-record-batch.ts'
+import { contactFieldValue } from './0037-contact-field-value.ts'
+import { personalFields } from './0042-personal-fields.ts'
+import { sealedContact } from './0044-sealed-contact.ts'
+import { retention } from './0045-retention.ts'
+import { conversationEnded } from './0046-conversation-ended.ts'
+import { reports } from './0048-reports.ts'
+import { reportGrains } from './0056-report-grains.ts'
+import { waitingSince } from './0057-waiting-since.ts'
+import { identityAddress } from './0059-identity-address.ts'
+import { sends } from './0061-sends.ts'
+import { contactTimeline } from './0062-contact-timeline.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -30,4 +52,26 @@ export const coreMigrations: readonly Migration[] = [
   totpStep,
   assignmentRule,
   recoveryCode,
+  notice,
+  profile,
+  longText,
+  contactKeys,
+  contactFields,
+  records,
+  recordWalk,
+  contactWords,
+  searchIndex,
+  doneBy,
+  recordBatch,
+  contactFieldValue,
+  personalFields,
+  reports,
+  sealedContact,
+  retention,
+  conversationEnded,
+  reportGrains,
+  waitingSince,
+  sends,
+  contactTimeline,
+  identityAddress,
 ]

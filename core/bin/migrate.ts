@@ -25,8 +25,7 @@ try {
     if (process.argv.includes('--diff')) {
       for (const statement of await schemaDrift(orm)) console.log(`${statement};`)
     } else if (process.argv.includes('--status')) {
-      for (const m of await migrationStatus(orm, dialectOf(env), histories))
-        console.log(`${m.appliedAt?.toISOString() ?? 'pending                 '}  ${m.owner}/${m.name}`)
+      for (const m of await migrationStatus(orm, histories)) console.log(`${m.appliedAt?.toISOString() ?? 'pending                 '}  ${m.owner}/${m.name}`)
     } else {
       const ran = await migrate(orm, dialectOf(env), histories, log)
       console.log(ran.length === 0 ? 'The schema is up to date.' : `Applied ${ran.join(', ')}.`)

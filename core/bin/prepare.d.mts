@@ -1,2 +1,4 @@
 /** How the hub's process is run. */
 export declare const hubFlags: string[]
+/** With which variables: how memory is given back. */
+export declare const hubEnv: Record<string, string>

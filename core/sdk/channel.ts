@@ -8,6 +8,9 @@ export interface LocalText {
   en: string
 }
 
+/** Parts that are files. */
+export type FileKind = Extract<PartType, 'image' | 'audio' | 'video' | 'file'>
+
 /** What a channel can carry. The composer obeys it without knowing the channel's name. */
 export interface ChannelCapabilities {
   /** Parts an agent may send. */
@@ -18,10 +21,17 @@ export interface ChannelCapabilities {
    * `notify` only hurries.
    */
   delivery: 'push' | 'pull'
+  /** Kinds of cards an agent may write, where `send` has `card`: then these and no others. Absent: any, by the API only. */
+  cards?: readonly CardForm[]
   /** Longest text of one message, in code points. */
   maxTextLength?: number
   /** Largest file, in bytes. */
   maxFileSize?: number
+  /**
+   * Which files of a kind the platform takes, where it is choosy: MIME types, and a size below `maxFileSize`. The composer
+   * offers these, and says so before it uploads another; `send` has the last word.
+   */
+  files?: { readonly [kind in FileKind]?: { types?: readonly string[]; maxSize?: number } }
   /**
    * The platform lets us write only as an answer: what may be sent is what inbound events granted (their `grant`).
    * Absent or false = any time.
@@ -37,6 +47,25 @@ export interface ChannelCapabilities {
   receipts?: readonly ('delivered' | 'read')[]
   /** Does the platform recognise a repeated send? Only then is a send of unknown fate repeated by itself. */
   idempotentSend?: boolean
+  /** For how many hours a send that fails for now is tried again, ever less often. Absent: eight tries, about half an hour. */
+  retryHours?: number
+  /**
+   * Every part is a message of the platform's own, and a text of more bytes than this is several: the composer warns
+   * before there are more of them than replies left. The server asks `pieces`.
+   */
+  pieceBytes?: number
+}
+
+/**
+ * A kind of card that agents may write, as a form of the composer. Of its fields `title`, `url` and `cover` (with
+ * `format: 'image'`, a picture that is uploaded) are the card's own; all others land in its `data`.
+ */
+export interface CardForm {
+  /** As in `CardPart.kind`. */
+  kind: string
+  label: LocalText
+  /** An object of strings; a title or description may hold both languages, divided by a bar. */
+  fields: TSchema
 }
 
 /** The inbox as an adapter sees it. Secrets in `settings` are in the clear here and nowhere else. */
@@ -56,10 +85,15 @@ export interface ChannelSender {
   /** The platform or the site vouches for phone, email and id. */
   verified?: boolean
   /**
-   * Names of the person that reach beyond this inbox: WeChat's unionid (with the open platform's subject before it),
-   * the site's own user id. What is `verified` links contacts by itself; the rest is offered to agents with its evidence.
+   * Names of the person that reach beyond this inbox: WeChat's unionid, the site's own user id, each within its subject
+   * (`nameWithin` of sdk/person-names.ts). What is `verified` links contacts by itself; the rest is offered to agents with its evidence.
    */
   claims?: readonly { kind: 'phone' | 'email' | 'unionid' | 'userId'; value: string; verified: boolean }[]
+  /**
+   * The address their words came from, where a client of theirs reaches us directly. Sealed with the identity, shown to
+   * nobody: it is what is shut with them when they are blocked.
+   */
+  ip?: string
   /** Kept on the identity; shown in the contact panel. */
   attributes?: Record<string, unknown>
 }
@@ -80,16 +114,49 @@ export interface LetterMeta {
   from?: LetterAddress
   to?: readonly LetterAddress[]
   cc?: readonly LetterAddress[]
+  /** Where the writer wants answers, when that is not `from`. */
+  replyTo?: readonly LetterAddress[]
+  /** Nothing vouches for `replyTo`: answers go to `from` unless the agent says otherwise. */
+  replyToDoubtful?: boolean
   /** Result of the receiving server's own checks. */
   auth?: { spf?: string; dkim?: string; dmarc?: string }
+  /** A conversation it may belong to, although nothing in it proves so: shown as a suggestion, to be followed by hand. */
+  relatedConversationId?: string
   /** A machine wrote it (an automatic reply, a newsletter): shown, but it wakes nobody and reopens nothing. */
   automatic?: boolean
+  /** It is a read receipt: the letter it answers was shown to its reader, or thrown away unread. `automatic` as well. */
+  receipt?: 'read' | 'deleted'
   /** Names of a file of the raw letter. */
   rawFileId?: string
+  /** Of a letter of ours: from whom it came back. Kept by the hub, from what `failure` events said. */
+  returned?: readonly LetterReturn[]
+}
+/** One recipient who did not get a letter after all. */
+export interface LetterReturn {
+  address: string
+  /** The platform's name of the letter that came back: what was sent again may come back again. */
+  name: string
+  sentence?: LocalText
+  /** The report as it came. */
+  rawFileId?: string
+  /** ISO 8601. */
+  at: string
 }
 export interface LetterAddress {
   name?: string
   address: string
+}
+
+/** What a channel puts around an agent's letter by itself, for the composer to show before it is sent. */
+export interface Letterhead {
+  /** The sender as the customer will see it. */
+  from: LetterAddress
+  /** Every address that is ours: answers do not go there. */
+  own: readonly string[]
+  /** Stands below the words; plain text, its variables filled in. */
+  signature?: string
+  /** The letter that is answered is quoted below. */
+  quotes: boolean
 }
 
 /** What a platform tells us, in the hub's words. `externalId` is unique within the inbox: a repeat changes nothing. */
@@ -124,15 +191,35 @@ export type InboundEvent =
       params?: Record<string, unknown>
       at?: Date
       grant?: ReplyGrant
+      /** From then on nothing may be sent, whatever was granted before (they unfollowed). */
+      windowShut?: true
     }
-  /** A message we sent did not arrive after all (a bounce, a late refusal). `messageExternalId` is the platform's name of it. */
-  | { kind: 'failure'; externalId: string; from: ChannelSender; messageExternalId: string; reason: string; detail?: string }
+  /**
+   * A message we sent did not arrive after all (a bounce, a late refusal). `messageExternalId` is the platform's name of it;
+   * `sentence` is what an agent reads, `detail` stands in for it. A message to several tells each `recipient` it did not
+   * reach in an event of its own: they stand beside each other, and beside what the send itself said. `rawFileId` is the
+   * report as it came.
+   */
+  | {
+      kind: 'failure'
+      externalId: string
+      from: ChannelSender
+      messageExternalId: string
+      reason: string
+      detail?: string
+      sentence?: LocalText
+      recipient?: string
+      rawFileId?: string
+    }
   /** The customer saw (or the platform delivered) everything up to this moment: by our number, or by the platform's name of the message. */
   | ({ kind: 'receipt'; externalId: string; from: ChannelSender; status: 'delivered' | 'read' } & (
       | { upToSeq: number; conversationId: string }
       | { messageExternalId: string }
     ))
-  /** A message was taken back: by the customer, or (`by: 'agent'`) on our side in the platform's own app. */
+  /**
+   * A message was taken back: by the customer, or (`by: 'agent'`) on our side in the platform's own app. It may overtake
+   * its message: then it waits for it.
+   */
   | { kind: 'recall'; externalId: string; from: ChannelSender; messageExternalId: string; by?: 'customer' | 'agent' }
 
 /** What became of one accepted event. */
@@ -197,15 +284,24 @@ export class SendError extends Error {
   readonly retryAfterMs: number | undefined
   /** What an agent reads: what happened and what can be done. Without it the workbench words `reason` as it can. */
   readonly sentence: LocalText | undefined
+  /**
+   * What happened and nothing else ("WeChat cannot be reached"), without a full stop. When the last try has failed a
+   * `sentence` that promises another one is no longer true: the core says this instead, and that it has given up.
+   */
+  readonly fault: LocalText | undefined
   /** The platform says the window is shut whatever we counted: all grants of this customer end. */
   readonly windowShut: boolean
-  constructor(reason: string, options: { retry: boolean | 'unknown'; message?: string; retryAfterMs?: number; sentence?: LocalText; windowShut?: boolean }) {
+  constructor(
+    reason: string,
+    options: { retry: boolean | 'unknown'; message?: string; retryAfterMs?: number; sentence?: LocalText; fault?: LocalText; windowShut?: boolean },
+  ) {
     super(options.message ?? reason)
     this.name = 'SendError'
     this.reason = reason
     this.retry = options.retry
     this.retryAfterMs = options.retryAfterMs
     this.sentence = options.sentence
+    this.fault = options.fault
     this.windowShut = options.windowShut ?? false
   }
 }
@@ -262,14 +358,26 @@ export interface ChannelAdapter {
   /** Settings of one inbox: validated on save, drawn as a form, `format: 'secret'` encrypted and never read back. */
   inboxSettings: TSchema
   capabilities: ChannelCapabilities
+  /**
+   * What this inbox can carry, where inboxes of the channel differ: instead of `capabilities`, of the same `delivery`.
+   * Asked often: quick, from the settings alone. Secrets in them read `true` or empty.
+   */
+  capabilitiesOf?(inbox: ChannelInbox): ChannelCapabilities
   /** A webhook call: verify, parse, nothing else. Throws HUB_CHANNEL_UNVERIFIED. */
   receive?(request: RawRequest, inbox: ChannelInbox): ReceiveResult | Promise<ReceiveResult>
   /** A long-lived intake (IMAP, a socket). Held by one process per inbox; acknowledge only after `emit` resolves. Returns its undo. */
   listen?(inbox: ChannelInbox, emit: (events: InboundEvent[]) => Promise<Accepted[]>): (() => void | Promise<void>) | Promise<() => void | Promise<void>>
   /** Hands a message to the platform; returns the platform's id of it, if there is one. Throws {@link SendError}. */
   send?(message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId?: string } | undefined>
+  /**
+   * Where a reply window counts: how many of the platform's messages these parts are. So many are set aside when the
+   * message is stored, or it is refused. Quick, from the parts alone; absent = one.
+   */
+  pieces?(parts: readonly MessagePart[], inbox: ChannelInbox): number
   /** Copies a file that an inbound `remote` part names; called after the message is committed, with retries. */
   fetchFile?(ref: string, inbox: ChannelInbox): Promise<FetchedFile>
+  /** Channels with letters: what will stand around one that this agent writes in this inbox. */
+  letterhead?(inbox: ChannelInbox, agentName: string): Letterhead
   /** Takes a sent message back on the platform. Throws {@link SendError}. */
   recall?(message: { externalId: string; to: string; conversationId: string }, inbox: ChannelInbox): Promise<void>
   /** Shows the customer that somebody types. Best effort. */

@@ -262,6 +262,11 @@ function clauses(options: ConformanceOptions, at: () => TestHub): void {
     const { id } = await room.conversation(said.from)
     for (const [type, part] of Object.entries(await room.everyPart())) {
       if (!room.capabilities.send.includes(type as never)) continue
+      // Where kinds of cards are declared, one that is not is no part of it.
+      if (type === 'card' && room.capabilities.cards) {
+        assert.deepEqual((await room.reply(id, [part])).body.details, { reason: 'part', part: 'card' })
+        continue
+      }
       // A reply window of few messages is filled again.
       if (room.capabilities.replyWindow) await room.write({ ...room.says('再问一句'), from: said.from })
       const { status, body } = await room.reply(id, [part])
@@ -450,7 +455,8 @@ class TestHub {
     const made = await call(this, 'POST', '/api/inboxes', { channel: id, name: `conformance ${unique()}`, settings })
     assert.equal(made.status, 201, `the settings are refused: ${JSON.stringify(made.body)}`)
     const channel = (await call(this, 'GET', '/api/channels')).body.items.find((known: { id: string }) => known.id === id)
-    return new Room(this, made.body.id, channel)
+    const own = (await call(this, 'GET', '/api/inboxes/brief')).body.items.find((known: { id: string }) => known.id === made.body.id)
+    return new Room(this, made.body.id, { ...channel, capabilities: own.capabilities ?? channel.capabilities })
   }
 
   async stop(): Promise<void> {
@@ -568,7 +574,9 @@ class Room {
   /** What waits for its time is due now. */
   async hasten(): Promise<void> {
     const now = new Date()
-    await this.hub.running.hub.em().nativeUpdate('Outbound', { state: 'queued', dueAt: { $gt: now } }, { dueAt: now })
+    const { retryOnConflict } = await import('../src/db/retry.ts')
+    // The hub is taking the same rows.
+    await retryOnConflict(() => this.hub.running.hub.em().nativeUpdate('Outbound', { state: 'queued', dueAt: { $gt: now } }, { dueAt: now }))
     await this.hub.running.sweep()
   }
 

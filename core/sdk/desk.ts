@@ -34,10 +34,18 @@ export interface Desk {
   attended(inboxId: string): Promise<boolean>
   /** Is this customer, or this address, blocked? */
   refused(inboxId: string, externalId: string | undefined, ip: string): Promise<boolean>
-  /** Takes a file in, as a part to send. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
-  storeFile(customer: CustomerRef, upload: { name: string; bytes: Buffer; voice?: boolean; durationMs?: number }): Promise<MessagePart>
-  /** A file of the customer's own thread, with headers that keep browsers from running it; undefined when there is none. */
-  openFile(customer: CustomerRef, fileId: string, thumbnail: boolean): Promise<{ stream: Readable; headers: Record<string, string> } | undefined>
+  /** Takes a file in, as a part to send; a form's stream that was cut (`truncated`) is refused. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
+  storeFile(customer: CustomerRef, upload: { name: string; bytes: Buffer | Readable; voice?: boolean; durationMs?: number }): Promise<MessagePart>
+  /**
+   * A file of the customer's own thread, with headers that keep browsers from running it; undefined when there is none.
+   * `asked`: the request's Range and If-Range. Throws HUB_RANGE_INVALID.
+   */
+  openFile(
+    customer: CustomerRef,
+    fileId: string,
+    thumbnail: boolean,
+    asked?: { range?: string | undefined; ifRange?: string | undefined },
+  ): Promise<{ status: 200 | 206; stream: Readable; headers: Record<string, string> } | undefined>
   /** The customer's verdict on a conversation: 1 good, 2 medium, 3 bad. */
   rate(customer: CustomerRef, conversationId: string, rating: 1 | 2 | 3, comment: string): Promise<void>
   /** The customer ends the conversation. */

@@ -27,10 +27,23 @@ export interface ConversationFacts {
   departmentId: string | null
 }
 
-/** Events by name. They are past: a listener may watch, never change them. */
+/** The agent whose request it was, and from where; null on an event that customers, platforms or the hub itself caused. */
+export interface DoneBy {
+  agentId: string
+  /** It was an API token of that agent's. */
+  tokenId: string | null
+  ip: string
+}
+
+/**
+ * Events by name. They are past: a listener may watch, never change them. A plugin's own (`ctx.tell`) are named
+ * `<id>.<name>`; whoever listens to one gives it its type by declaring it here (`declare module`), `*` hears all.
+ */
 export interface HubEvents {
   'message.received': { message: MessageFacts; conversation: ConversationFacts }
   'message.sent': { message: MessageFacts; conversation: ConversationFacts }
+  /** Whoever answers has seen everything up to here. `messageExternalId`: the platform's name of the customer's newest message of it. */
+  'message.read': { conversation: ConversationFacts; upToSeq: number; messageExternalId: string | null; byAgentId: string }
   'conversation.opened': { conversation: ConversationFacts }
   'conversation.assigned': {
     conversation: ConversationFacts
@@ -40,27 +53,89 @@ export interface HubEvents {
     reason: string
   }
   'conversation.closed': { conversation: ConversationFacts; byAgentId: string | null; reason: string }
+  /** Somebody read it as a record: its page was opened. */
+  'record.viewed': { conversationId: string }
+  /** A page of a list of records was read; `filter` as it was given, personal data in it starred, `shown` how many records stood on the page; `counted`: only how many there are was asked. */
+  'record.searched': { filter: Record<string, unknown>; shown: number; counted?: number }
+  'record.categorised': { conversationId: string; categoryId: string | null; before: string | null }
+  'record.summarised': { conversationId: string; answers: Record<string, unknown> }
+  'record.tagged': { conversationId: string; tagId: string; added: boolean }
+  'record.archived': { conversationId: string; archived: boolean }
+  /** `final`: cannot be restored. */
+  'record.deleted': { conversationId: string; final: boolean }
+  'record.restored': { conversationId: string }
+  /** Its rows and files are gone: who keeps something of their own about it lets go of that now. */
+  'record.purged': { conversationId: string }
+  /** A run of the retention rules has ended: what went for good, and of how many conversations only the files. */
+  'retention.ran': {
+    runId: string
+    state: 'done' | 'stopped' | 'failed'
+    count: number
+    messages: number
+    stripped: number
+    files: number
+    bytes: number
+    seconds: number
+  }
+  /** Files left the hub: one, or all of a record as a zip. `inline`: opened in the page (a picture, a recording). */
+  'file.downloaded': { conversationId: string; fileIds: string[]; inline?: boolean }
+  /** Somebody wrote to the customer in a conversation that another agent holds. */
+  'conversation.assisted': { conversationId: string; messageId: string; assigneeId: string; byAgentId: string }
+  /** Somebody who holds no open conversation with them looked at their profile. */
+  'contact.viewed': { contactId: string }
+  /** Conversations were looked for by who the contact is; personal data in the words starred. */
+  'contact.searched': { words: string; shown: number }
+  'contact.blocked': { contactId: string; identityId: string; blocked: boolean; byAgentId: string }
   'contact.updated': { contactId: string; byAgentId: string | null; fields: string[] }
   'contact.tagged': { contactId: string; byAgentId: string | null; tagId: string; added: boolean }
+  /** Personal data that is masked for them was shown to somebody: a field of the contact, or a message. Never the value, nor one in the reason. */
+  'contact.revealed': { contactId: string; field: string | null; messageId: string | null; reason: string }
   'agent.loggedIn': { agentId: string; ip: string }
+  /** `agentId` null: there is no such account. */
+  'agent.loginFailed': { email: string; agentId: string | null; ip: string; reason: 'password' | 'code' }
+  'agent.loggedOut': { agentId: string }
+  /** Sessions of an agent were ended from elsewhere than themselves. */
+  'agent.sessionsEnded': { agentId: string; count: number }
+  'agent.invited': { agentId: string; name: string; roleIds: string[]; byAgentId: string }
+  /** `fields` that were given; `rolesAdded` and `rolesRemoved` hold the ids that differ. */
+  'agent.changed': { agentId: string; fields: string[]; rolesAdded: string[]; rolesRemoved: string[]; active?: boolean; byAgentId: string }
+  'role.created': { roleId: string; name: string; added: string[]; byAgentId: string }
+  /** Permissions as `record.read`, with its reach as `record.read:tree`. */
+  'role.changed': { roleId: string; name: string; added: string[]; removed: string[]; byAgentId: string }
+  'role.deleted': { roleId: string; name: string; byAgentId: string }
   'agent.presenceChanged': { agentId: string; presence: string }
   'token.created': { tokenId: string; name: string; permissions: string[]; byAgentId: string }
   'token.revoked': { tokenId: string; name: string; agentId: string; byAgentId: string }
   'preview.started': { roleId: string; byAgentId: string; until: string }
   'preview.ended': { roleId: string; byAgentId: string }
-  'account.secured': { agentId: string; change: 'password' | 'totp-on' | 'totp-off' | 'recovery-codes' | 'recovery-code-used' }
+  /** `byAgentId` only where somebody else did it (`totp-reset`). */
+  'account.secured': {
+    agentId: string
+    change: 'password' | 'totp-on' | 'totp-off' | 'totp-reset' | 'recovery-codes' | 'recovery-code-used'
+    byAgentId?: string
+  }
+  /** A listener failed so often that it will not be told of an event any more: `event` its name, `ofAgentId` who did what it was about. */
+  'event.givenUp': { listener: string; event: string; eventId: string; attempts: number; ofAgentId: string | null }
   'plugin.switched': { pluginId: string; enabled: boolean; byAgentId: string | null }
   /** `byAgentId` null: evidence that somebody vouches for did it by itself. */
   'contact.merged': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }
   'contact.split': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }
   'inbox.healthChanged': { inboxId: string; state: InboxHealth['state']; code: string | null }
-  'settings.changed': { scope: string; byAgentId: string | null }
+  /** `scope`: `inbox`, `department`, `skill-group`, `tag`, `assignment`, `categories`, `summary-form`, `retention`, `plugin:<id>`. */
+  'settings.changed': {
+    scope: string
+    byAgentId: string | null
+    change?: 'created' | 'changed' | 'deleted'
+    id?: string
+    name?: string
+    fields?: string[]
+  }
 }
 export type HubEventName = keyof HubEvents
 
 /** An event as a listener gets it; `id` is the same at every retry. */
 export type HubEvent<N extends HubEventName = HubEventName> = {
-  [K in N]: { id: string; name: K; at: string; data: HubEvents[K] }
+  [K in N]: { id: string; name: K; at: string; data: HubEvents[K]; by: DoneBy | null }
 }[N]
 
 /** Hooks by name: awaited, in plugin order. Return a changed input, nothing to let it pass, or throw a HubError to refuse. */

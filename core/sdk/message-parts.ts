@@ -13,7 +13,15 @@ const fileFields = {
   size: Type.Integer({ minimum: 0 }),
 }
 
-export const TextPart = Type.Object({ type: Type.Literal('text'), text: Type.String({ maxLength: 20_000 }) })
+/** Words of an adapter's own about what it tells, where the platform has none: shown in the reader's language, never searched. */
+const Label = Type.Object({ zh: Type.String({ maxLength: 100 }), en: Type.String({ maxLength: 100 }) })
+
+export const TextPart = Type.Object({
+  type: Type.Literal('text'),
+  text: Type.String({ maxLength: 20_000 }),
+  /** What kind of words they are, when the sender has not typed them: "as heard in the voice message". */
+  label: Type.Optional(Label),
+})
 export const ImagePart = Type.Object({
   type: Type.Literal('image'),
   ...fileFields,
@@ -52,7 +60,8 @@ export const EventPart = Type.Object({
 })
 /**
  * A file that the platform still keeps: its message is safe, the bytes are on their way. Replaced by an image, audio,
- * video or file part when they are here; `failed` after the last try, then an agent may ask again.
+ * video or file part when they are here; `failed` after the last try, then an agent may ask again. `removed`: it was here,
+ * and a retention rule took it; nobody can get it again.
  */
 export const RemotePart = Type.Object({
   type: Type.Literal('remote'),
@@ -61,8 +70,12 @@ export const RemotePart = Type.Object({
   ref: Type.String({ maxLength: 2_000 }),
   name: Type.Optional(Type.String({ maxLength: 255 })),
   failed: Type.Optional(Type.Boolean()),
+  removed: Type.Optional(Type.Literal(true)),
 })
-/** A letter's body as it was written. `html` has been sanitised by whoever made the part; browsers still show it in a sandbox. */
+/**
+ * A letter's body as it was written. `html` has been sanitised by whoever made the part (`sanitize-letter.ts`): the adapter for
+ * what comes in, the core for what agents write; browsers still show it in a sandbox.
+ */
 export const HtmlPart = Type.Object({
   type: Type.Literal('html'),
   html: Type.String({ maxLength: 500_000 }),
@@ -81,17 +94,42 @@ export const CardPart = Type.Object({
   /** What it is in the platform's words: `miniprogram`, `lead-form`. */
   kind: Type.String({ maxLength: 40 }),
   title: Type.String({ maxLength: 300 }),
+  /** Instead of a title: then that is empty. */
+  label: Type.Optional(Label),
   url: Type.Optional(Type.String({ maxLength: 2048 })),
+  /** Its picture: id of a stored file. */
+  cover: Type.Optional(Type.String({ maxLength: 26 })),
   fields: Type.Optional(Type.Array(Type.Object({ label: Type.String({ maxLength: 100 }), value: Type.String({ maxLength: 1_000 }) }), { maxItems: 50 })),
   /** The adapter's own data, for sending one again. */
   data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
-/** A telephone call. */
+/**
+ * A telephone call. Told again under the same id it stays one message: what was told later (`toldAt`, milliseconds since
+ * 1970) wins field by field. The customer's number is the identity's and stands in none of them.
+ */
 export const CallPart = Type.Object({
   type: Type.Literal('call'),
   way: Type.Union([Type.Literal('in'), Type.Literal('out')]),
-  outcome: Type.Union([Type.Literal('answered'), Type.Literal('missed'), Type.Literal('rejected')]),
+  outcome: Type.Union([
+    Type.Literal('answered'),
+    Type.Literal('missed'),
+    Type.Literal('rejected'),
+    Type.Literal('busy'),
+    Type.Literal('failed'),
+    Type.Literal('voicemail'),
+  ]),
+  /** Talked. */
   durationMs: Type.Optional(Type.Integer({ minimum: 0 })),
+  ringMs: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** Our number: the one that was called, or that called. */
+  line: Type.Optional(Type.String({ maxLength: 60 })),
+  queue: Type.Optional(Type.String({ maxLength: 100 })),
+  /** Who of ours had it, as the telephone system calls them. */
+  agent: Type.Optional(Type.String({ maxLength: 150 })),
+  hangupBy: Type.Optional(Type.String({ maxLength: 40 })),
+  /** The way through the telephone system's menu. */
+  path: Type.Optional(Type.String({ maxLength: 300 })),
+  toldAt: Type.Optional(Type.Integer({ minimum: 0 })),
 })
 /** What a platform sent and nobody knows: kept whole, shown as such, never dropped. */
 export const UnsupportedPart = Type.Object({ type: Type.Literal('unsupported'), raw: Type.Unknown() })
@@ -129,7 +167,7 @@ export function textOf(parts: readonly MessagePart[]): string {
         case 'link':
           return part.title ?? part.url
         case 'card':
-          return [part.title, ...(part.fields ?? []).map(({ label, value }) => `${label}: ${value}`)].join('\n')
+          return [part.title, ...(part.fields ?? []).map(({ label, value }) => `${label}: ${value}`)].filter(Boolean).join('\n')
         case 'location':
           return part.name ?? ''
         case 'file':

@@ -7,12 +7,16 @@
 
 import type { Readable } from 'node:stream'
 import type { EntityManager, EntitySchema } from '@mikro-orm/core'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import type { Accepted, ChannelAdapter, ChannelInbox, InboundEvent, InboxHealth, LocalText } from './channel.ts'
+import type { Asker, ContactFieldDeclaration, ContactHand } from './contacts.ts'
 import type { Desk } from './desk.ts'
-import type { HubEvent, HubEventName, HubHookName, HubHooks } from './events.ts'
+import type { HubEvent, HubEventName, HubHookName, HubHooks, MessageFacts } from './events.ts'
 import type { MessagePart } from './message-parts.ts'
+import type { Outlet, OutletTarget } from './outlets.ts'
+import type { RecordReader, Records } from './records.ts'
+import type { TableDeclaration, Tables } from './tables.ts'
 
 /** One step of a plugin's (or the core's) schema history; one intent each, since MySQL cannot roll DDL back. */
 export interface Migration {
@@ -29,7 +33,23 @@ export interface PermissionDeclaration {
   name: string
   label: LocalText
   /** Built-in roles that have it from the start; owner always has everything. */
-  grantTo?: readonly ('admin' | 'supervisor' | 'agent')[]
+  grantTo?: readonly BuiltinRole[]
+  /** It is about conversations and can be given as far as these reach (`ctx.records`); how far the roles have it. In place of `grantTo`. */
+  reach?: { [R in BuiltinRole]?: PermissionScope }
+}
+type BuiltinRole = 'admin' | 'supervisor' | 'agent'
+
+/** Bytes that a plugin keeps for itself in the hub's storage (a folder or a bucket). They are not encrypted by the hub. */
+export interface Blobs {
+  /**
+   * Durable when it resolves. The name is made by the hub, or it is yours (32 hex digits, new each time), written down before
+   * the bytes are, so that what a crash leaves is found. Memory stays flat.
+   * They are sealed as they come (AES-256-GCM), and lie nowhere in the clear. Throws HUB_STORAGE_UNAVAILABLE, and what `chunks` throws.
+   */
+  put(chunks: AsyncIterable<Uint8Array>, name?: string): Promise<{ name: string; size: number }>
+  /** Undefined when there is no such thing. */
+  read(name: string): Promise<Readable | undefined>
+  remove(name: string): Promise<void>
 }
 
 export interface Logger {
@@ -37,6 +57,22 @@ export interface Logger {
   info(data: object, message?: string): void
   warn(data: object, message?: string): void
   error(data: object, message?: string): void
+}
+
+/** Something people ought to know, shown by the bell of both apps. */
+export interface NoticeInput {
+  /** All who hold a permission (by its full name: `inbox.manage`, `shop.order.read`), asked when it is read; or these agents. */
+  to: { permission: string } | { agentIds: readonly string[] }
+  /** What it is, for machines: `export.ready`. A plugin's gets its id in front. */
+  kind: string
+  /** With it the notice is raised once until `endNotice`: again, only its words change. Letters, digits, `_ . : -`. */
+  key?: string
+  /** `problem` is coloured; default `info`. */
+  level?: 'info' | 'problem'
+  title: LocalText
+  body?: LocalText
+  /** A path of this site: `/admin/inboxes/…`, `/workbench/x/shop/orders`. */
+  link?: string
 }
 
 /** What a running plugin holds in its hand. */
@@ -72,12 +108,45 @@ export interface PluginContext<S = Record<string, unknown>> {
   lock<T>(name: string, ms: number, work: () => Promise<T>): Promise<T>
   /** Tells how an inbox is; turning bad raises a notice to admins, once. */
   health(inboxId: string, health: InboxHealth): Promise<void>
+  /** Tells people something, now and when they come later. Throws HUB_REQUEST_INVALID. */
+  notify(notice: NoticeInput): Promise<void>
+  /** What a notice of this kind and key was about has mended: it is shown as over, to everybody it went to. */
+  endNotice(kind: string, key: string): Promise<void>
+  /**
+   * Tells an event of this plugin's own, `<id>.<name>`, to all who listen, after what is told of was committed. Who did it
+   * is known in a request; from a job say `byAgentId` in the data. Resolves when it is owed. Throws HUB_REQUEST_INVALID.
+   */
+  tell(name: string, data: Record<string, unknown>): Promise<void>
   /** A stored file, for sending it on: of any conversation in this plugin's inboxes. */
   file(fileId: string): Promise<{ name: string; mime: string; size: number; open(): Promise<Readable> } | undefined>
-  /** Takes bytes in as a file of an inbox of this plugin; the returned part goes into an event of that inbox. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
+  /** Takes bytes in, at most 32 MB, as a file of an inbox of this plugin; the returned part goes into an event of that inbox. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
   storeFile(inboxId: string, upload: { name: string; bytes: Buffer; as?: 'image' | 'audio' | 'video' | 'file' }): Promise<MessagePart>
+  /** Fields and tags of contacts; a person's hand always wins. */
+  readonly contacts: ContactHand
+  /** How personal data is shown to who reads in the background, as `records` shows it. Throws HUB_FORBIDDEN for one who is gone. */
+  masksFor(reader: RecordReader): Promise<Pick<Asker, 'mask' | 'maskText'>>
+  /** Who asks one of the plugin's routes. Throws HUB_AUTH_REQUIRED on a public one. */
+  asker(request: FastifyRequest): Asker
+  /** Messages of a conversation up to `upToSeq`, oldest first, at most `limit` (50) and none from before `since`. What was taken back is not among them. */
+  recent(conversationId: string, options: { upToSeq: number; limit: number; since?: Date }): Promise<MessageFacts[]>
+  /** Tells the plugin's interfaces of whoever may read this conversation that there is news of it (`UiHost.onNews`). May be lost. */
+  news(conversationId: string): void
+  /** May this agent now? By the permission's full name; false for one who is gone. */
+  may(agentId: string, permission: string): Promise<boolean>
+  /** Records as an agent may see them, page after page. */
+  readonly records: Records
+  /** Lists that the core and the running plugins offer, as an agent may see them. */
+  readonly tables: Tables
+  readonly blobs: Blobs
+  /** A place outside of the hub to put files to. Nothing is asked before it is used. */
+  outlet(target: OutletTarget): Outlet
   /** The customer's side of the hub, for channels with a client of their own. */
   readonly desk: Desk
+}
+
+/** What a command holds in its hand: the database and the plugin's own key, no running hub. */
+export interface CommandContext extends Pick<PluginContext, 'id' | 'em' | 'sign' | 'log'> {
+  print(line: string): void
 }
 
 export interface JobDeclaration<S> {
@@ -91,6 +160,8 @@ export interface JobDeclaration<S> {
 export interface SocketPrincipal {
   rooms: string[]
   data: Record<string, unknown>
+  /** Who they are is known until then: the hub hangs up, and they may come again. */
+  until?: Date
 }
 
 /** Sockets of a plugin's own clients, in the namespace `/x/<id>`. */
@@ -120,6 +191,8 @@ export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> 
   permissions?: readonly PermissionDeclaration[]
   entities?: readonly EntitySchema[]
   migrations?: readonly Migration[]
+  /** Fields of contacts besides the core's own. */
+  contactFields?: readonly ContactFieldDeclaration[]
   routes?: (app: FastifyInstance, ctx: PluginContext<S>) => void | Promise<void>
   /** Files served at stable addresses of the site (`/widget.js`), from the plugin's folder. */
   assets?: readonly { path: string; file: string; type: string; embeddable?: boolean; maxAgeSeconds?: number }[]
@@ -128,10 +201,15 @@ export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> 
   hooks?: {
     [K in HubHookName]?: (input: HubHooks[K], ctx: PluginContext<S>) => HubHooks[K] | undefined | void | Promise<HubHooks[K] | undefined | void>
   }
-  on?: { [K in HubEventName]?: (event: HubEvent<K>, ctx: PluginContext<S>) => void | Promise<void> } & {
+  /** `*` hears all but what is `false`: say it of what comes with every message and is no news here, it costs a row each. */
+  on?: { [K in HubEventName]?: false | ((event: HubEvent<K>, ctx: PluginContext<S>) => void | Promise<void>) } & {
     '*'?: (event: HubEvent, ctx: PluginContext<S>) => void | Promise<void>
   }
   jobs?: Record<string, JobDeclaration<S>>
+  /** Lists of this plugin's that others may take out of the hub (`ctx.tables`), each as `<id>.<name>`. */
+  tables?: Record<string, TableDeclaration<PluginContext<S>>>
+  /** For operators: `npm run plugin -- <id> <command> [argument …]`, beside a hub that runs or not. Returns the exit code. */
+  commands?: Record<string, (args: readonly string[], ctx: CommandContext) => Promise<number>>
   /** Prebuilt ES modules, relative to the plugin's folder, whose default export is `defineUi(…)`. */
   ui?: { admin?: string; workbench?: string }
   /** For what must run as long as the plugin does. Returns its own undo. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { checkedUrl, download, isPrivateAddress, requestRemote } from './remote.ts'
+import { checkedUrl, download, guardedFetch, isPrivateAddress, requestRemote } from './remote.ts'
 
 test('addresses that lead inside, in every dress', () => {
   for (const inside of [
@@ -79,6 +79,38 @@ test('redirects are followed for files only, answers have an end, silence too', 
     await assert.rejects(download(at('/file')), { reason: 'address' })
   } finally {
     server.closeAllConnections()
+    server.close()
+  }
+})
+
+test('as fetch, guarded: a body of known length goes as it is read, no redirect is followed, inner addresses are refused', async () => {
+  const heard: { length: string | undefined; body: string }[] = []
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await Array.fromAsync(request)).toString()
+    heard.push({ length: request.headers['content-length'], body })
+    if (request.url === '/moved') response.writeHead(302, { location: '/', 'x-said': 'moved' }).end('elsewhere')
+    else
+      response
+        .writeHead(request.method === 'HEAD' ? 200 : 201, { 'content-length': request.method === 'HEAD' ? 7 : 2 })
+        .end(request.method === 'HEAD' ? '' : 'ok')
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const ask = (path: string, method: string, body?: Buffer | Blob) =>
+    guardedFetch(base + path, { method, headers: new Headers({ 'x-a': 'b' }), signal: AbortSignal.timeout(5_000), ...(body ? { body } : {}) }, true)
+  try {
+    const put = await ask('/', 'PUT', new Blob(['一', '二']))
+    assert.deepEqual([put.status, await put.text(), heard[0]], [201, 'ok', { length: '6', body: '一二' }])
+    assert.equal((await ask('/', 'PUT', Buffer.from('x'))).status, 201)
+    const head = await ask('/', 'HEAD')
+    assert.deepEqual([head.status, head.headers.get('content-length'), await head.text()], [200, '7', ''])
+    const moved = await ask('/moved', 'GET')
+    assert.deepEqual([moved.status, moved.headers.get('x-said'), await moved.text()], [302, 'moved', 'elsewhere'])
+    const asking = { method: 'GET', headers: new Headers(), signal: AbortSignal.timeout(5_000) }
+    await assert.rejects(guardedFetch(base, asking), { reason: 'address' })
+    await assert.rejects(guardedFetch('https://localhost:1/', asking), { reason: 'private-address' })
+    await assert.rejects(guardedFetch(new URL('https://169.254.169.254/'), asking), { reason: 'private-address' })
+  } finally {
     server.close()
   }
 })

@@ -7,6 +7,8 @@ import { lookup } from 'node:dns'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 
 /** Why there is no answer. `sent`: the other side may have got the request. */
 export class RemoteError extends Error {
@@ -128,6 +130,40 @@ export async function requestRemote(address: string, options: RemoteRequest = {}
     if (signal.aborted) throw new RemoteError('timeout', `No answer within ${timeoutMs} ms`, sent)
     throw new RemoteError('unreachable', (error as Error).message, sent)
   }
+}
+
+interface GuardedInit {
+  method: string
+  headers: Headers
+  /** Sent as it is read, with its length. */
+  body?: Buffer | Blob
+  signal: AbortSignal
+}
+/** As `fetch`, through the guard; no redirect is followed. Throws {@link RemoteError}, or what the signal says. */
+export async function guardedFetch(address: URL | string, init: GuardedInit, allowPrivate = false): Promise<Response> {
+  const url = checkedUrl(String(address), allowPrivate)
+  const { method, headers, body, signal } = init
+  const length = body instanceof Blob ? body.size : body?.length
+  const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const request = send(url, {
+      method,
+      headers: { ...Object.fromEntries(headers), ...(length === undefined ? {} : { 'content-length': length }) },
+      signal,
+      agent: false,
+      ...(allowPrivate ? {} : { lookup: guardedLookup }),
+    })
+    request.on('error', reject)
+    request.on('response', resolve)
+    if (body instanceof Blob) void pipeline(Readable.fromWeb(body.stream() as never), request).catch(reject)
+    else request.end(body)
+  })
+  const empty = method === 'HEAD' || answer.statusCode === 204 || answer.statusCode === 304
+  if (empty) answer.resume()
+  return new Response(empty ? null : (Readable.toWeb(answer) as ReadableStream), {
+    status: answer.statusCode ?? 502,
+    headers: Object.entries(answer.headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as [string, string]] : [])),
+  })
 }
 
 async function read(response: IncomingMessage, maxBytes: number): Promise<RemoteAnswer> {

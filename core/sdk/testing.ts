@@ -1,8 +1,10 @@
-/** For plugin authors: a channel that is no platform, and the suite every channel must pass. */
+/** For plugin authors: a channel that is no platform, and simulators of platforms (ours). The suite every channel must pass is `conformance.ts`. */
 import { Type } from 'typebox'
 import type { ChannelAdapter, ChannelCapabilities, OutboundMessage, SendError } from './channel.ts'
 import { HubError } from './errors.ts'
 import { definePlugin } from './plugin.ts'
+
+export * from './simulators/index.ts'
 
 /** What the mock platform got, and how it shall behave. */
 export interface MockPlatform {

@@ -17,16 +17,28 @@ import { waitForDatabase } from './db/wait-for-database.ts'
 import { agentRoutes } from './domain/agent/agent.routes.ts'
 import { createOwner, ownerExists } from './domain/agent/create-owner.ts'
 import { assignmentRoutes } from './domain/assignment/assignment.routes.ts'
+import { categoryRoutes } from './domain/category/category.routes.ts'
 import { contactRoutes } from './domain/contact/contact.routes.ts'
 import { mergeRoutes } from './domain/contact/merge.routes.ts'
+import { revealRoutes } from './domain/contact/reveal.routes.ts'
+import { timelineRoutes } from './domain/contact/timeline.routes.ts'
 import { conversationRoutes } from './domain/conversation/conversation.routes.ts'
 import { createDesk } from './domain/customer/desk.ts'
 import { departmentRoutes } from './domain/department/department.routes.ts'
 import { fileRoutes } from './domain/file/file.routes.ts'
+import { spoolDir, sweepSpool } from './domain/file/spool.ts'
 import { adapterFor } from './domain/inbox/channels.ts'
 import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
 import { pluginContext } from './domain/inbox/plugin-context.ts'
 import { letterRoutes } from './domain/message/letter.routes.ts'
+import { noticeRoutes } from './domain/notice/notice.routes.ts'
+import { attachmentRoutes } from './domain/record/attachments.routes.ts'
+import { batchRoutes } from './domain/record/batch.routes.ts'
+import { findRoutes } from './domain/record/find/find.routes.ts'
+import { recordRoutes } from './domain/record/record.routes.ts'
+import { viewRoutes } from './domain/record/view.routes.ts'
+import { reportRoutes } from './domain/report/report.routes.ts'
+import { retentionRoutes } from './domain/retention/retention.routes.ts'
 import { previewRoutes } from './domain/role/preview.routes.ts'
 import { roleRoutes } from './domain/role/role.routes.ts'
 import { seedRoles } from './domain/role/seed-roles.ts'
@@ -53,10 +65,13 @@ import { startListening } from './pipeline/listen.ts'
 import { startWorkers } from './queue/due.ts'
 import { inProcessQueue } from './queue/in-process.ts'
 import { schedulePeriodic } from './queue/jobs.ts'
-import { localBus, redisBus } from './realtime/bus.ts'
+import { localBus } from './realtime/bus.ts'
 import { startGateway } from './realtime/gateway.ts'
 import { installSockets, startPluginPushes } from './realtime/plugin-sockets.ts'
+import { loadIndexKey } from './sealing/index-key.ts'
+import { keysOf } from './sealing/sealed-columns.ts'
 import { openFileStore } from './storage/open-file-store.ts'
+import { sealedStore } from './storage/sealed-store.ts'
 
 export interface RunningHub {
   hub: Hub
@@ -78,6 +93,7 @@ export interface StartOptions {
 export async function startHub(env: Env, options: StartOptions = {}): Promise<RunningHub> {
   const log = options.log ?? createLog(env)
   const secret = prepareData(env)
+  await sweepSpool(env)
 
   // 1. Which plugins there are, and in which order they load.
   const { loaded, refused } = loadOrder(options.plugins ?? (await discoverPlugins(env)))
@@ -86,7 +102,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   // 2. The database, with the core's tables and theirs.
   const dialect = dialectOf(env)
   const orm = await openOrm(
-    env,
+    { ...env, secret },
     loaded.flatMap(({ manifest }) => manifest.entities ?? []),
   )
   if (dialect === 'mysql')
@@ -98,6 +114,12 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   const unmigrated = new Map<string, unknown>()
   await keepStatements(orm, dialect)
   await migrate(orm, dialect, histories, log, (owner, error) => unmigrated.set(owner, error))
+
+  // What is sealed with a key that is not here stays shut; all else works.
+  await loadIndexKey(orm.em.fork() as Em).catch((error) => {
+    if (!(error instanceof HubError && error.code === 'HUB_DATA_SEALED')) throw error
+    log.error({ code: error.code }, error.message)
+  })
 
   // 3. What everything holds in its hand.
   const em = () => orm.em.fork() as Em
@@ -114,11 +136,11 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     vault: new Vault(secret),
     orm,
     dialect,
-    bus: env.redisUrl ? redisBus(env.redisUrl, prefix, log) : localBus(log),
     // Loaded only where there is a Redis: the embedded hub is lighter by it.
+    bus: env.redisUrl ? (await import('./realtime/redis-bus.ts')).redisBus(env.redisUrl, prefix, log) : localBus(log),
     queue: env.redisUrl ? (await import('./queue/bull.ts')).bullQueue(env.redisUrl, prefix, log) : inProcessQueue(log),
     access: new AccessCache(em),
-    files: openFileStore(env, metrics),
+    files: sealedStore(openFileStore(env, metrics), keysOf(em()), spoolDir(env)),
     metrics,
     nodeId: newId(),
     em,
@@ -151,9 +173,20 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   roleRoutes(app, hub)
   previewRoutes(app, hub)
   conversationRoutes(app, hub)
+  categoryRoutes(app, hub)
+  batchRoutes(app, hub)
+  findRoutes(app, hub)
+  attachmentRoutes(app, hub)
+  recordRoutes(app, hub)
+  viewRoutes(app, hub)
+  reportRoutes(app, hub)
+  retentionRoutes(app, hub)
   contactRoutes(app, hub)
+  timelineRoutes(app, hub)
   mergeRoutes(app, hub)
+  revealRoutes(app, hub)
   visitRoutes(app, hub)
+  noticeRoutes(app, hub)
   tagRoutes(app, hub)
   inboxRoutes(app, hub)
   assignmentRoutes(app, hub)
@@ -175,7 +208,12 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   if (env.roles.worker) hub.kernel.clause('jobs', ({ manifest }) => schedulePeriodic(hub, manifest.id))
   await hub.kernel.start()
   if (env.ownerEmail && !(await ownerExists(em())))
-    await createOwner(hub, { email: env.ownerEmail, password: env.ownerPassword, name: env.ownerEmail.split('@')[0] ?? 'Owner' }).catch((error) => {
+    await createOwner(hub, {
+      email: env.ownerEmail,
+      password: env.ownerPassword,
+      locale: env.ownerLocale,
+      name: env.ownerEmail.split('@')[0] ?? 'Owner',
+    }).catch((error) => {
       // Another process that starts at the same time makes it.
       if (!(error instanceof HubError && error.code === 'HUB_SETUP_DONE')) throw error
     })
@@ -253,7 +291,7 @@ function createLog(env: Env): Pino {
 }
 
 /** The data folder, there and writable; returns the hub's secret. */
-function prepareData(env: Env): string {
+export function prepareData(env: Env): string {
   try {
     mkdirSync(env.dataDir, { recursive: true })
     accessSync(env.dataDir, constants.R_OK | constants.W_OK)

@@ -9,7 +9,7 @@ import type { Vault } from './kernel/settings.ts'
 import type { Intake } from './pipeline/accept.ts'
 import type { Queue } from './queue/queue.ts'
 import type { Bus } from './realtime/bus.ts'
-import type { FileStore } from './storage/file-store.ts'
+import type { SealedStore } from './storage/sealed-store.ts'
 
 export interface Hub {
   env: Env
@@ -23,7 +23,7 @@ export interface Hub {
   kernel: Kernel
   access: AccessCache
   intake: Intake
-  files: FileStore
+  files: SealedStore
   metrics: Metrics
   /** This process, for leases. */
   nodeId: string

@@ -1,11 +1,13 @@
 /** The form's half of the check, by the very schema the route has. Loaded at the first submit: TypeBox is not small. */
 import { Errors } from 'typebox/schema'
 import { type Fault, faultsOf, type RawFault } from '../sdk/faults.ts'
+import { shownOnly } from '../sdk/shown-fields.ts'
 
 type Node = { properties?: Record<string, Node>; format?: string; default?: unknown } | undefined
 
 export function checkForm(schema: object, values: unknown): Fault[] {
-  const [, raw] = Errors(schema as never, values)
+  const shown = shownOnly(schema, values)
+  const [, raw] = Errors(shown.schema as never, shown.values)
   return faultsOf(raw as unknown as RawFault[]).flatMap((fault) => {
     const { path, rule } = fault
     let node: Node = schema as Node

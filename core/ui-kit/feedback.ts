@@ -19,6 +19,26 @@ export function useFeedback() {
         () => ElMessage({ message: t('common.notCopied'), type: 'error', duration: 5_000 }),
       )
     },
+    /** What was typed, or undefined when it was called off. */
+    async askWords(
+      title: string,
+      words: { text: string; placeholder: string; confirm: string; least: number; most: number; fault: string },
+    ): Promise<string | undefined> {
+      try {
+        const { value } = await ElMessageBox.prompt(words.text, title, {
+          confirmButtonText: words.confirm,
+          cancelButtonText: t('common.cancel'),
+          inputPlaceholder: words.placeholder,
+          inputValidator: (typed: string | null) => {
+            const length = (typed ?? '').trim().length
+            return (length >= words.least && length <= words.most) || words.fault
+          },
+        })
+        return value.trim()
+      } catch {
+        return undefined
+      }
+    },
     /** True when confirmed. */
     async ask(text: string, confirm: string, danger = false): Promise<boolean> {
       try {

@@ -27,9 +27,17 @@ async function resync(): Promise<void> {
 export function useRealtime() {
   return {
     state,
-    connect(): void {
+    /** `aside`: hears the news, but nobody sits here ready to be given conversations. */
+    connect(options: { aside?: boolean } = {}): void {
       if (socket.value) return
-      const made = io({ path: '/socket', transports: ['websocket', 'polling'], reconnectionDelayMax: 5_000 })
+      // Polls where a proxy on the way refuses the WebSocket.
+      const made = io({
+        path: '/socket',
+        auth: { aside: options.aside ?? false },
+        transports: ['websocket', 'polling'],
+        tryAllTransports: true,
+        reconnectionDelayMax: 5_000,
+      })
       socket.value = made
       made.on('connect', () => void resync())
       made.on('disconnect', (reason) => {

@@ -63,9 +63,9 @@ export const useSession = defineStore('session', () => {
   }
 
   /** `conversation.read` and the like, without conditions. */
-  const can = (permission: string): boolean => {
+  const can = (permission: string, field?: string): boolean => {
     const dot = permission.lastIndexOf('.')
-    return me.value !== undefined && ability.can(permission.slice(dot + 1), permission.slice(0, dot))
+    return me.value !== undefined && ability.can(permission.slice(dot + 1), permission.slice(0, dot), field)
   }
 
   return { me, ability, state, clockSkew, load, login, logout, startPreview, endPreview, can }

@@ -34,6 +34,8 @@ export const Verdict = Type.Union([
   Type.Literal('busy'),
   Type.Literal('away'),
   Type.Literal('offline'),
+  /** No role of theirs lets them answer in it. */
+  Type.Literal('noRight'),
 ])
 export type Verdict = Static<typeof Verdict>
 

@@ -1,5 +1,7 @@
 import { type Static, Type } from 'typebox'
+import { CallPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
+import { Conversation } from './conversation.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
@@ -16,15 +18,25 @@ export const Contact = Type.Object({
   name: Type.String(),
   phone: Type.String(),
   email: Type.String(),
+  wechat: Type.String(),
+  qq: Type.String(),
+  address: Type.String(),
   /** Personal fields whose value is masked for the reader. */
   masked: Type.Array(Type.String()),
   attributes: Type.Record(Type.String(), Type.Unknown()),
+  /** Fields that running plugins bring. */
+  /** `options`: what can be chosen; empty = any words. */
+  fields: Type.Array(Type.Object({ name: Type.String(), label: LocalText, value: Type.String(), masked: Type.Boolean(), options: Type.Array(Type.String()) })),
+  /** Which fields a running plugin filled and nobody has touched since, and what that plugin is called. */
+  filledBy: Type.Record(Type.String(), LocalText),
   tags: Type.Array(Tag),
   identities: Type.Array(
     Type.Object({
       id: Id,
       inboxId: Id,
       externalId: Type.String(),
+      /** What the person is called there, as far as the channel says. */
+      name: Type.String(),
       verified: Type.Boolean(),
       blockedAt: NullableInstant,
       attributes: Type.Record(Type.String(), Type.Unknown()),
@@ -85,9 +97,22 @@ export const ContactPatch = Type.Partial(
     name: Type.String({ maxLength: 60 }),
     phone: Type.String({ maxLength: 40 }),
     email: Type.String({ maxLength: 190 }),
+    wechat: Type.String({ maxLength: 60 }),
+    qq: Type.String({ maxLength: 20 }),
+    address: Type.String({ maxLength: 300 }),
+    /** Fields that plugins bring, by name. */
+    fields: Type.Record(Type.String({ maxLength: 60 }), Type.String({ maxLength: 300 })),
   }),
 )
 export type ContactPatch = Static<typeof ContactPatch>
+
+/** Why somebody wants to see what is hidden from them. */
+const Reason = Type.String({ minLength: 2, maxLength: 200 })
+export const RevealField = Type.Object({
+  field: Type.Union([Type.Literal('name'), Type.Literal('phone'), Type.Literal('email'), Type.Literal('wechat'), Type.Literal('qq'), Type.Literal('address')]),
+  reason: Reason,
+})
+export const RevealMessage = Type.Object({ reason: Reason })
 
 export const Visit = Type.Object({
   id: Id,
@@ -105,3 +130,24 @@ export const Visit = Type.Object({
   online: Type.Boolean(),
 })
 export type Visit = Static<typeof Visit>
+
+/** What there was with one contact, over all channels, newest first. A conversation stands where it was last spoken in. */
+const entry = { id: Id, at: Instant }
+export const TimelineEntry = Type.Union([
+  Type.Object({ kind: Type.Literal('conversation'), ...entry, conversation: Conversation }),
+  Type.Object({ kind: Type.Literal('activity'), ...entry, activity: Activity }),
+  Type.Object({ kind: Type.Literal('visit'), ...entry, visit: Visit }),
+  /** `id` is its message's. */
+  Type.Object({ kind: Type.Literal('call'), ...entry, conversationId: Id, inboxId: Id, seq: Type.Integer(), call: CallPart }),
+])
+export type TimelineEntry = Static<typeof TimelineEntry>
+
+/** A field of contacts that an admin adds. */
+export const CustomField = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 40, pattern: '^[a-z][a-z0-9-]*$' }),
+  label: Name(30),
+  options: Type.Optional(Type.Array(Name(60), { maxItems: 50 })),
+})
+export type CustomField = Static<typeof CustomField>
+export const CustomFields = Type.Object({ fields: Type.Array(CustomField, { maxItems: 20 }) })
+export type CustomFields = Static<typeof CustomFields>

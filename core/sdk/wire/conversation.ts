@@ -17,9 +17,17 @@ export const LetterMeta = Type.Object({
   from: Type.Optional(LetterAddress),
   to: Type.Optional(Type.Array(LetterAddress)),
   cc: Type.Optional(Type.Array(LetterAddress)),
+  replyTo: Type.Optional(Type.Array(LetterAddress)),
+  replyToDoubtful: Type.Optional(Type.Boolean()),
+  relatedConversationId: Type.Optional(Id),
   auth: Type.Optional(Type.Object({ spf: Type.Optional(Type.String()), dkim: Type.Optional(Type.String()), dmarc: Type.Optional(Type.String()) })),
   automatic: Type.Optional(Type.Boolean()),
+  receipt: Type.Optional(Type.Union([Type.Literal('read'), Type.Literal('deleted')])),
   rawFileId: Type.Optional(Type.String()),
+  /** Of a letter of ours: from whom it came back, and the report of it. */
+  returned: Type.Optional(
+    Type.Array(Type.Object({ address: Type.String(), sentence: Type.Optional(LocalText), rawFileId: Type.Optional(Type.String()), at: Type.String() })),
+  ),
 })
 
 /** What the composer's letter fields may hold. No line breaks: a header is one line. */
@@ -34,6 +42,19 @@ export const ComposedLetter = Type.Object({
   cc: Type.Optional(Type.Array(ComposedAddress, { maxItems: 50 })),
 })
 export type ComposedLetter = Static<typeof ComposedLetter>
+
+/** What the channel puts around a letter by itself (`Letterhead` of sdk/channel.ts). */
+export const Letterhead = Type.Object({
+  from: LetterAddress,
+  own: Type.Array(Type.String()),
+  signature: Type.Optional(Type.String()),
+  quotes: Type.Boolean(),
+})
+export type Letterhead = Static<typeof Letterhead>
+
+/** What an agent has begun to write; `html` where it has a form. */
+export const DraftContent = Type.Object({ text: Type.String({ maxLength: 20_000 }), html: Type.Optional(Type.String({ maxLength: 200_000 })) })
+export type DraftContent = Static<typeof DraftContent>
 
 export const Conversation = Type.Object({
   id: Id,
@@ -54,6 +75,8 @@ export const Conversation = Type.Object({
   previewDirection: Type.String(),
   lastMessageAt: Instant,
   lastCustomerAt: NullableInstant,
+  /** Since when the customer waits for an answer; null when they have one. */
+  waitingSince: NullableInstant,
   /** On a channel with a reply window: until when we may write (null = shut) and how many messages (null = no count), now. */
   replyUntil: NullableInstant,
   replyLeft: Type.Union([Type.Integer(), Type.Null()]),
@@ -85,6 +108,8 @@ export const Message = Type.Object({
   recalledAt: NullableInstant,
   sentAt: Instant,
   createdAt: Instant,
+  /** Something in it is masked for the reader. */
+  masked: Type.Optional(Type.Boolean()),
 })
 export type Message = Static<typeof Message>
 
@@ -96,6 +121,25 @@ export const ConversationGroup = Type.Union([
   Type.Literal('closed'),
 ])
 export type ConversationGroup = Static<typeof ConversationGroup>
+
+/** Newest message first; newest of the customer's first; who has waited longest first. */
+export const ConversationSort = Type.Union([Type.Literal('message'), Type.Literal('customer'), Type.Literal('waiting')])
+export type ConversationSort = Static<typeof ConversationSort>
+
+/** By what the list can be cut into sections. */
+export const SectionBy = Type.Union([
+  Type.Literal('channel'),
+  Type.Literal('inbox'),
+  Type.Literal('department'),
+  Type.Literal('agent'),
+  Type.Literal('tag'),
+  Type.Literal('waiting'),
+])
+export type SectionBy = Static<typeof SectionBy>
+
+/** `key`: a channel, an id, `waiting` or `answered`; null = those that have none. */
+export const ConversationSection = Type.Object({ key: Type.Union([Type.String(), Type.Null()]), count: Type.Integer() })
+export type ConversationSection = Static<typeof ConversationSection>
 
 export const GroupCounts = Type.Object({
   mine: Type.Integer(),

@@ -25,6 +25,9 @@ export const InboxHealth = Type.Object({
   code: Type.Union([Type.String(), Type.Null()]),
   validUntil: NullableInstant,
   changedAt: NullableInstant,
+  /** What was wrong last, also when it is well again. */
+  lastError: Type.Union([LocalText, Type.Null()]),
+  lastErrorAt: NullableInstant,
   lastEventAt: NullableInstant,
   lastSendAt: NullableInstant,
   behind: Type.Integer(),

@@ -22,7 +22,11 @@ export const JoinInput = Type.Object({ password: NewPassword })
 export const PasswordChange = Type.Object({ current: Password, next: NewPassword })
 export const MePatch = Type.Partial(Type.Object({ name: Name(60), displayName: Type.String({ maxLength: 60 }), locale: Locale, password: PasswordChange }))
 
-export const TotpInput = Type.Object({ secret: Type.String({ pattern: '^[A-Z2-7]{16,64}$' }), code: Type.String({ minLength: 6, maxLength: 10 }) })
+export const TotpInput = Type.Object({
+  secret: Type.String({ pattern: '^[A-Z2-7]{16,64}$' }),
+  code: Type.String({ minLength: 6, maxLength: 10 }),
+  password: Password,
+})
 export const PasswordProof = Type.Object({ password: Password })
 export const RecoveryCodes = Type.Object({ recoveryCodes: Type.Array(Type.String()) })
 

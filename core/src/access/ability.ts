@@ -22,11 +22,28 @@ export function splitPermission(permission: string): [action: string, subject: s
   return [permission.slice(dot + 1), permission.slice(0, dot)]
 }
 
-/** May it be done to this very conversation? */
+/** May it be done to this very conversation? Nothing to one in the recycle bin: whoever they are, they restore it first. */
 export const may = (ability: HubAbility, action: string, conversation: object): boolean =>
+  !('deletedAt' in conversation && conversation.deletedAt) && allows(ability, action, conversation)
+
+/** May this very conversation be seen in the recycle bin? It lies there, and is not deleted for good with only its purge to come. */
+export const maySeeDeleted = (ability: HubAbility, conversation: Deletable): boolean =>
+  Boolean(conversation.deletedAt) &&
+  !(conversation.purgeAt && conversation.purgeAt <= new Date()) &&
+  ability.can('restore', 'record') &&
+  allows(ability, 'read', conversation)
+interface Deletable {
+  deletedAt?: Date | null | undefined
+  purgeAt?: Date | null | undefined
+}
+
+/** May it be looked at: as what it is, or by who may restore it, where it lies in the recycle bin? */
+export const mayView = (ability: HubAbility, conversation: Deletable): boolean => may(ability, 'read', conversation) || maySeeDeleted(ability, conversation)
+
+const allows = (ability: HubAbility, action: string, conversation: object): boolean =>
   ability.can(action, subject('conversation', { ...conversation }) as unknown as 'conversation')
 
-/** Conditions on the fields `assigneeId`, `departmentId` and `status` of what is asked for. */
+/** Conditions on the fields `assigneeId`, `departmentId`, `status` and `inboxId` of what is asked for. */
 export function buildAbility(agent: AgentFacts, grants: readonly Grant[]): HubAbility {
   const { can, build } = new AbilityBuilder<HubAbility>(createMongoAbility)
   if (agent.owner) {
@@ -35,11 +52,13 @@ export function buildAbility(agent: AgentFacts, grants: readonly Grant[]): HubAb
   }
   for (const grant of grants) {
     const [action, subject] = splitPermission(grant.permission)
+    if (grant.inboxIds?.length === 0) continue
+    const line = grant.inboxIds ? { inboxId: { $in: [...grant.inboxIds] } } : {}
     if (grant.permission === 'conversation.take') {
       // Taking implies seeing what can be taken: the queue of one's own departments and the one of nobody's.
       for (const verb of ['take', 'read']) {
-        can(verb, 'conversation', { status: 'queued', departmentId: null })
-        if (agent.treeIds.length > 0) can(verb, 'conversation', { status: 'queued', departmentId: { $in: [...agent.treeIds] } })
+        can(verb, 'conversation', { status: 'queued', departmentId: null, ...line })
+        if (agent.treeIds.length > 0) can(verb, 'conversation', { status: 'queued', departmentId: { $in: [...agent.treeIds] }, ...line })
       }
       continue
     }
@@ -50,18 +69,19 @@ export function buildAbility(agent: AgentFacts, grants: readonly Grant[]): HubAb
     switch (grant.scope) {
       case undefined:
       case 'all':
-        can(action, subject)
+        if (grant.inboxIds) can(action, subject, line)
+        else can(action, subject)
         break
       case 'own':
-        can(action, subject, { assigneeId: agent.id })
+        can(action, subject, { assigneeId: agent.id, ...line })
         break
       case 'department':
-        can(action, subject, { assigneeId: agent.id })
-        if (agent.departmentId) can(action, subject, { departmentId: agent.departmentId })
+        can(action, subject, { assigneeId: agent.id, ...line })
+        if (agent.departmentId) can(action, subject, { departmentId: agent.departmentId, ...line })
         break
       case 'tree':
-        can(action, subject, { assigneeId: agent.id })
-        if (agent.treeIds.length > 0) can(action, subject, { departmentId: { $in: [...agent.treeIds] } })
+        can(action, subject, { assigneeId: agent.id, ...line })
+        if (agent.treeIds.length > 0) can(action, subject, { departmentId: { $in: [...agent.treeIds] }, ...line })
         break
     }
   }

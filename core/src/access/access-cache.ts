@@ -19,9 +19,18 @@ export interface Access {
 /** Long enough to spare the database, short enough that a change counts within a second even if the bus lost it. */
 const ttlMs = 1_000
 
+interface Entry {
+  at: number
+  access: Promise<Access | undefined>
+  /** What the promise has come to. */
+  found?: { access: Access | undefined }
+}
+
 export class AccessCache {
   readonly #em: () => Em
-  readonly #entries = new Map<string, { at: number; access: Promise<Access | undefined> }>()
+  readonly #entries = new Map<string, Entry>()
+  /** What transactions saw, which may be older than the last change: good for `several`, not for a request. */
+  readonly #seen = new Map<string, { at: number; access: Access | undefined }>()
 
   constructor(em: () => Em) {
     this.#em = em
@@ -29,28 +38,63 @@ export class AccessCache {
 
   /** An active agent's access, or undefined. */
   async of(agentId: string): Promise<Access | undefined> {
-    const known = this.#entries.get(agentId)
-    if (known && Date.now() - known.at < ttlMs) return known.access
-    const access = this.#load(agentId)
-    this.#entries.set(agentId, { at: Date.now(), access })
-    access.catch(() => this.#entries.delete(agentId))
-    return access
+    const known = this.#fresh(agentId)
+    if (known) return known.access
+    const entry: Entry = { at: Date.now(), access: load(this.#em(), [agentId]).then((all) => all.get(agentId)) }
+    this.#entries.set(agentId, entry)
+    entry.access.then(
+      (access) => {
+        entry.found = { access }
+      },
+      () => this.#entries.delete(agentId),
+    )
+    return entry.access
+  }
+
+  /**
+   * The same for several, in four queries for all that are not known. For use within a transaction: it asks by the
+   * transaction's own connection, and waits for nobody who may be waiting for that.
+   */
+  async several(em: Em, agentIds: readonly string[]): Promise<Map<string, Access>> {
+    const known = new Map<string, Access | undefined>()
+    for (const id of agentIds) {
+      const seen = this.#seen.get(id)
+      const found = seen && Date.now() - seen.at < ttlMs ? seen : this.#fresh(id)?.found
+      if (found) known.set(id, found.access)
+    }
+    const unknown = agentIds.filter((id) => !known.has(id))
+    if (unknown.length > 0) {
+      const loaded = await load(em, unknown)
+      for (const id of unknown) {
+        known.set(id, loaded.get(id))
+        this.#seen.set(id, { at: Date.now(), access: loaded.get(id) })
+      }
+    }
+    return new Map([...known].flatMap(([id, access]) => (access ? [[id, access] as const] : [])))
   }
 
   /** Something about access changed: everybody is looked up anew. */
   clear(): void {
     this.#entries.clear()
+    this.#seen.clear()
   }
 
-  async #load(agentId: string): Promise<Access | undefined> {
-    const em = this.#em()
-    const agent = await em.findOne(Agent, { id: agentId, active: true })
-    if (!agent) return undefined
-    const links = await em.find(AgentRole, { agentId })
-    const roles = links.length > 0 ? await em.find(Role, { id: { $in: links.map((link) => link.roleId) } }) : []
-    const departments = await em.find(Department, {})
-    return accessOf(agent, roles, departments)
+  #fresh(agentId: string): Entry | undefined {
+    const known = this.#entries.get(agentId)
+    return known && Date.now() - known.at < ttlMs ? known : undefined
   }
+}
+
+async function load(em: Em, agentIds: readonly string[]): Promise<Map<string, Access>> {
+  const quiet = { disableIdentityMap: true }
+  const agents = await em.find(Agent, { id: { $in: [...agentIds] }, active: true }, quiet)
+  if (agents.length === 0) return new Map()
+  const links = await em.find(AgentRole, { agentId: { $in: agents.map(({ id }) => id) } }, quiet)
+  const roleIds = [...new Set(links.map((link) => link.roleId))]
+  const roles = roleIds.length > 0 ? await em.find(Role, { id: { $in: roleIds } }, quiet) : []
+  const departments = await em.find(Department, {}, quiet)
+  const rolesOf = (agent: Agent) => roles.filter((role) => links.some((link) => link.agentId === agent.id && link.roleId === role.id))
+  return new Map(agents.map((agent) => [agent.id, accessOf(agent, rolesOf(agent), departments)]))
 }
 
 /** The same, from rows at hand. */

@@ -10,6 +10,7 @@ export function holds(actor: { owner: boolean; grants: readonly Grant[] }, grant
     (own) =>
       own.permission === grant.permission &&
       reach[own.scope ?? 'all'] >= reach[grant.scope ?? 'all'] &&
-      (own.fields === undefined || (grant.fields ?? []).every((field) => own.fields?.includes(field))),
+      (own.inboxIds === undefined || (grant.inboxIds ?? ['*']).every((id) => own.inboxIds?.includes(id))) &&
+      (own.fields === undefined || grant.fields?.every((field) => own.fields?.includes(field))),
   )
 }

@@ -1,5 +1,6 @@
 /** The core's permissions and what the built-in roles hold of them. Plugins add theirs with their manifests. */
 import type { LocalText } from '../../sdk/channel.ts'
+import type { PluginManifest } from '../../sdk/plugin.ts'
 import type { Grant, Scope } from '../../sdk/wire/role.ts'
 
 export interface PermissionDefinition {
@@ -8,18 +9,24 @@ export interface PermissionDefinition {
   label: LocalText
   scopes: readonly Scope[]
   fields: readonly string[]
+  /** It can be held within some inboxes only: what is asked of one conversation. */
+  inboxes?: true
   /** Built-in roles that hold it, and how far. `owner` holds everything, always. */
   grants: { admin?: Scope | true; supervisor?: Scope | true; agent?: Scope | true }
 }
 
 const scopes = ['own', 'department', 'tree', 'all'] as const
-export const personalFields = ['name', 'phone', 'email'] as const
+/** Personal fields that are columns of a contact. */
+export const contactFields = ['name', 'phone', 'email', 'wechat', 'qq', 'address'] as const
+/** What can be opened one by one; `document` (ID and bank card numbers) is found in messages only. */
+export const personalFields = [...contactFields, 'document'] as const
 
 const reach = (name: string, zh: string, en: string, grants: PermissionDefinition['grants']): PermissionDefinition => ({
   name,
   label: { zh, en },
   scopes,
   fields: [],
+  inboxes: true,
   grants,
 })
 const plain = (name: string, zh: string, en: string, grants: PermissionDefinition['grants']): PermissionDefinition => ({
@@ -35,7 +42,16 @@ export const corePermissions: readonly PermissionDefinition[] = [
   reach('conversation.reply', '回复会话', 'Reply in conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
   reach('conversation.transfer', '转接会话', 'Transfer conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
   reach('conversation.close', '结束会话', 'End conversations', { admin: 'all', supervisor: 'tree', agent: 'own' }),
-  plain('conversation.take', '查看并接入排队会话', 'See and take queued conversations', { admin: true, supervisor: true, agent: true }),
+  reach('conversation.archive', '归档聊天记录', 'Archive records', { admin: 'all', supervisor: 'tree' }),
+  reach('conversation.delete', '删除聊天记录', 'Delete records', { admin: 'all', agent: 'own' }),
+  plain('file.download', '下载会话的全部附件', 'Download all attachments of a record', { admin: true, supervisor: true, agent: true }),
+  plain('record.batch', '批量处理聊天记录', 'Work on many records at once', { admin: true }),
+  plain('record.restore', '管理回收站', 'Manage the recycle bin', { admin: true }),
+  plain('retention.manage', '管理保留规则', 'Manage retention rules', { admin: true }),
+  {
+    ...plain('conversation.take', '查看并接入排队会话', 'See and take queued conversations', { admin: true, supervisor: true, agent: true }),
+    inboxes: true,
+  },
   plain('contact.update', '修改客户资料', 'Edit contacts', { admin: true, supervisor: true, agent: true }),
   {
     name: 'contact.personal',
@@ -44,10 +60,19 @@ export const corePermissions: readonly PermissionDefinition[] = [
     fields: personalFields,
     grants: { admin: true, supervisor: true, agent: true },
   },
+  {
+    name: 'contact.reveal',
+    label: { zh: '说明原因后查看隐藏的个人信息', en: 'Reveal hidden personal data, with a reason' },
+    scopes: [],
+    fields: personalFields,
+    grants: { admin: true, supervisor: true },
+  },
   plain('contact.tag', '给客户打标签', 'Tag contacts', { admin: true, supervisor: true, agent: true }),
   plain('contact.merge', '合并与拆分客户', 'Merge and split contacts', { admin: true, supervisor: true, agent: true }),
   plain('contact.block', '拉黑客户', 'Block contacts', { admin: true, supervisor: true, agent: true }),
   plain('visitor.read', '查看访客', 'See visitors', { admin: true, supervisor: true, agent: true }),
+  reach('report.read', '查看数据概览', 'See the overview and its figures', { admin: 'all', supervisor: 'tree' }),
+  plain('category.manage', '管理事项分类与服务小结', 'Manage categories and the service summary', { admin: true }),
   plain('tag.manage', '管理标签', 'Manage tags', { admin: true }),
   plain('agent.manage', '管理客服账号', 'Manage agents', { admin: true }),
   plain('department.manage', '管理部门和技能组', 'Manage departments and skill groups', { admin: true }),
@@ -59,6 +84,16 @@ export const corePermissions: readonly PermissionDefinition[] = [
   plain('plugin.manage', '管理插件', 'Manage plugins', { admin: true }),
   plain('system.read', '查看系统状态', 'See the system page', { admin: true }),
 ]
+
+/** A plugin's permissions by their full names. */
+export const pluginPermissions = ({ id, permissions = [] }: Pick<PluginManifest, 'id' | 'permissions'>): PermissionDefinition[] =>
+  permissions.map(({ name, label, grantTo = [], reach }) => ({
+    name: `${id}.${name}`,
+    label,
+    scopes: reach ? scopes : [],
+    fields: [],
+    grants: reach ?? Object.fromEntries(grantTo.map((role) => [role, true])),
+  }))
 
 export type BuiltinRole = 'owner' | 'admin' | 'supervisor' | 'agent'
 

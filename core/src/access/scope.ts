@@ -2,8 +2,22 @@
 import { rulesToQuery } from '@casl/ability/extra'
 import type { HubAbility } from './ability.ts'
 
-/** MikroORM conditions for rows of `subject` on which `action` is allowed; null when there can be none. */
+/**
+ * MikroORM conditions for rows of `subject` on which `action` is allowed; null when there can be none. Conversations in
+ * the recycle bin are in no list but the one that {@link whereDeleted} makes.
+ */
 export function whereAllowed(ability: HubAbility, action: string, subject: string): Record<string, unknown> | null {
+  const where = whereRules(ability, action, subject)
+  return where && subject === 'conversation' ? { $and: [where, { deletedAt: null }] } : where
+}
+
+/** Conditions for the conversations in the recycle bin, for who may restore them; null for everybody else. */
+export function whereDeleted(ability: HubAbility): Record<string, unknown> | null {
+  const where = ability.can('restore', 'record') ? whereRules(ability, 'read', 'conversation') : null
+  return where && { $and: [where, { deletedAt: { $ne: null } }] }
+}
+
+function whereRules(ability: HubAbility, action: string, subject: string): Record<string, unknown> | null {
   const query = rulesToQuery(ability, action, subject, (rule) => (rule.inverted ? { $not: rule.conditions ?? {} } : (rule.conditions ?? {})))
   return query as Record<string, unknown> | null
 }

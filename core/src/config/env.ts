@@ -1,5 +1,7 @@
 /** The environment: one documented field per variable. Every fault is printed at once, then exit 1. */
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { type DataKey, parseDataKeys } from '../sealing/keyring.ts'
 import type { S3Settings } from '../storage/s3-client.ts'
 
 export interface Env {
@@ -15,7 +17,10 @@ export interface Env {
   redisUrl: string
   /** 32 bytes or more; empty = made once and kept in the data folder. */
   secret: string
+  /** What personal fields and files are sealed with, the first of them; the others open. */
+  dataKeys: DataKey[]
   ownerEmail: string
+  ownerLocale: 'zh' | 'en'
   ownerPassword: string
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** Folders or package names of plugins besides those of the `plugins` folder. */
@@ -27,6 +32,8 @@ export interface Env {
   roles: { web: boolean; worker: boolean }
   /** Files live in this bucket; undefined = below the data folder. */
   s3: S3Settings | undefined
+  /** Folder below which plugins may put files for others; empty = none. */
+  outputDir: string
   /** How long the start waits for a database that does not answer yet. */
   databaseWaitSeconds: number
 }
@@ -92,6 +99,12 @@ export const envFields: readonly Field[] = [
     check: (v) => (v === '' || v.length >= 32 ? undefined : 'must have at least 32 characters'),
   },
   {
+    name: 'HUB_DATA_KEY',
+    default: '',
+    doc: 'Keys that seal personal fields and files, id:key,id:key with 32 bytes in base64 or hex each; the first seals, all open. Empty means one derived from HUB_SECRET. All processes need the same.',
+  },
+  { name: 'HUB_DATA_KEY_FILE', default: '', doc: 'A file with what HUB_DATA_KEY would say, one key a line.' },
+  {
     name: 'S3_BUCKET',
     default: '',
     doc: 'Bucket of an S3-compatible storage for uploaded files; empty means they are kept in HUB_DATA. All processes need the same.',
@@ -123,8 +136,14 @@ export const envFields: readonly Field[] = [
     doc: 'Folder inside the bucket, for one that is shared.',
     check: (v) => (v === '' || /^[\w-][\w.-]*(\/[\w-][\w.-]*)*\/?$/.test(v) ? undefined : 'may have letters, digits, - _ . and / only'),
   },
+  {
+    name: 'HUB_OUTPUT_DIR',
+    default: '',
+    doc: 'Folder below which admins may let files be put for others to fetch, such as scheduled exports; empty allows none. All processes need the same.',
+  },
   { name: 'HUB_OWNER_EMAIL', default: '', doc: 'With HUB_OWNER_PASSWORD: creates the owner at the first start.' },
   { name: 'HUB_OWNER_PASSWORD', default: '', doc: "The owner's first password." },
+  { name: 'HUB_OWNER_LOCALE', default: 'zh', doc: "The owner's language, in which the first inboxes are named: zh or en.", check: oneOf('zh', 'en') },
   {
     name: 'LOG_LEVEL',
     default: 'info',
@@ -177,6 +196,7 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
   const [bucket, ...ofBucket] = ['S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'].map((name) => get(name) !== '')
   if (bucket ? !ofBucket.every(Boolean) : ofBucket.some(Boolean)) faults.push('S3_BUCKET, S3_ACCESS_KEY and S3_SECRET_KEY go together')
   if (!bucket && get('S3_ENDPOINT') !== '') faults.push('S3_ENDPOINT needs S3_BUCKET')
+  const dataKeys = readDataKeys(get('HUB_DATA_KEY'), get('HUB_DATA_KEY_FILE'), faults)
   if (faults.length > 0) throw new EnvError(faults)
   const proxy = get('HUB_TRUST_PROXY')
   return {
@@ -187,7 +207,9 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
     databaseUrl: get('DATABASE_URL').replace(/^mariadb:/, 'mysql:'),
     redisUrl: get('REDIS_URL'),
     secret: get('HUB_SECRET'),
+    dataKeys,
     ownerEmail: get('HUB_OWNER_EMAIL'),
+    ownerLocale: get('HUB_OWNER_LOCALE') as Env['ownerLocale'],
     ownerPassword: get('HUB_OWNER_PASSWORD'),
     logLevel: get('LOG_LEVEL') as Env['logLevel'],
     extraPlugins: get('HUB_PLUGINS')
@@ -207,7 +229,20 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
           prefix: get('S3_PREFIX').replace(/([^/])\/?$/, '$1/'),
         }
       : undefined,
+    outputDir: get('HUB_OUTPUT_DIR') && resolve(get('HUB_OUTPUT_DIR')),
     databaseWaitSeconds: Number(get('DATABASE_WAIT')),
     roles: { web: get('HUB_ROLE') !== 'worker', worker: get('HUB_ROLE') !== 'web' },
+  }
+}
+
+function readDataKeys(inline: string, file: string, faults: string[]): DataKey[] {
+  if (inline && file) faults.push('HUB_DATA_KEY and HUB_DATA_KEY_FILE: give one of them')
+  const name = file ? 'HUB_DATA_KEY_FILE' : 'HUB_DATA_KEY'
+  try {
+    return parseDataKeys(file ? readFileSync(file, 'utf8') : inline)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    faults.push(`${name} ${code ? `cannot be read (${code})` : message}`)
+    return []
   }
 }

@@ -10,46 +10,84 @@ interface Waiting<T, R> {
 
 export interface Batcher<T, R> {
   add(item: T): Promise<R>
+  /** Something waits or runs. */
+  busy(): boolean
   /** Resolves when nothing waits or runs. */
   idle(): Promise<void>
 }
 
-/**
- * @param run does the work of a whole batch, all or nothing; its results stand in the order of the items
- * @param max most items of one batch
- */
-export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, max: number): Batcher<T, R> {
-  let waiting: Waiting<T, R>[] = []
-  let running: Promise<void> | undefined
+interface BatchRules<T> {
+  /** Most items of one batch. */
+  max: number
+  /** Most batches at a time; one where the database has one writer. */
+  lanes: number
+  /** So many must wait for a batch to begin beside another: smaller ones cost more than they gain. */
+  worth: number
+  /** Items of one key keep their order: they are in one batch, or the later ones wait for the earlier batch to end. */
+  keyOf(item: T): string
+}
 
-  async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, max)
-      waiting = waiting.slice(max)
-      try {
-        const results = await run(batch.map(({ item }) => item))
-        batch.forEach(({ resolve }, i) => {
-          resolve(results[i] as R)
-        })
-      } catch (error) {
-        // One bad item must not take the others with it: each gets a try of its own.
-        if (batch.length === 1) batch[0]?.reject(error)
-        else for (const { item, resolve, reject } of batch) await run([item]).then(([result]) => resolve(result as R), reject)
-      }
+/** @param run does the work of a whole batch, all or nothing; its results stand in the order of the items */
+export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, lanes, worth, keyOf }: BatchRules<T>): Batcher<T, R> {
+  let waiting: Waiting<T, R>[] = []
+  /** Keys of the batches that run. */
+  const busy = new Set<string>()
+  let running = 0
+  let gathering = false
+  const idle: (() => void)[] = []
+
+  /** The next batch: those that wait longest and are behind nobody. */
+  function take(): Waiting<T, R>[] {
+    const [batch, rest]: [Waiting<T, R>[], Waiting<T, R>[]] = [[], []]
+    for (const one of waiting) (batch.length < max && !busy.has(keyOf(one.item)) ? batch : rest).push(one)
+    if (running > 0 && batch.length < worth) return []
+    waiting = rest
+    return batch
+  }
+
+  function start(): void {
+    gathering = false
+    while (running < lanes && waiting.length > 0) {
+      const batch = take()
+      if (batch.length === 0) return
+      const keys = new Set(batch.map(({ item }) => keyOf(item)))
+      for (const key of keys) busy.add(key)
+      running++
+      void settle(batch).then(() => {
+        for (const key of keys) busy.delete(key)
+        running--
+        start()
+        if (running === 0) for (const done of idle.splice(0)) done()
+      })
     }
-    running = undefined
+  }
+
+  async function settle(batch: Waiting<T, R>[]): Promise<void> {
+    try {
+      const results = await run(batch.map(({ item }) => item))
+      batch.forEach(({ resolve }, i) => {
+        resolve(results[i] as R)
+      })
+    } catch (error) {
+      // One bad item must not take the others with it: each gets a try of its own.
+      if (batch.length === 1) batch[0]?.reject(error)
+      else for (const { item, resolve, reject } of batch) await run([item]).then(([result]) => resolve(result as R), reject)
+    }
   }
 
   return {
     add(item) {
       return new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject })
+        if (gathering || running === lanes) return
+        gathering = true
         // The turn of the event loop gathers requests that arrived together.
-        running ??= new Promise<void>((done) => setImmediate(done)).then(drain)
+        setImmediate(start)
       })
     },
+    busy: () => running > 0 || waiting.length > 0,
     async idle() {
-      while (running) await running
+      while (running > 0 || waiting.length > 0) await new Promise<void>((resolve) => idle.push(resolve))
     },
   }
 }

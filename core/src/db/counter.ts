@@ -19,8 +19,9 @@ export class NumberSource {
   readonly #em: () => Em
   readonly #name: string
   readonly #first: number
-  #next = 0
-  #end = 0
+  /** Those at hand, first to last. */
+  readonly #blocks: { next: number; end: number }[] = []
+  #left = 0
   #fetching: Promise<void> | undefined
 
   /** @param first the number before all others */
@@ -32,39 +33,51 @@ export class NumberSource {
 
   /** `count` numbers of those at hand, inside any transaction. Throws {@link NumbersShort}. */
   takeNow(count: number): number[] {
-    if (this.#end - this.#next < count) throw new NumbersShort(count)
-    return Array.from({ length: count }, () => this.#next++)
+    if (this.#left < count) throw new NumbersShort(count)
+    const numbers = Array.from({ length: count }, () => this.#one())
+    // Ahead of need and beside the caller's transaction, which does not wait for it: the next one seldom falls short.
+    if (this.#left < block) this.#more().catch(() => undefined)
+    return numbers
   }
 
   /** `count` numbers; must not be called inside a transaction on SQLite (there is one connection). */
   async take(count: number): Promise<number[]> {
     const numbers: number[] = []
     while (numbers.length < count) {
-      if (this.#next < this.#end) numbers.push(this.#next++)
-      else {
-        this.#fetching ??= this.#fetch().finally(() => {
-          this.#fetching = undefined
-        })
-        await this.#fetching
-      }
+      if (this.#left > 0) numbers.push(this.#one())
+      else await this.#more()
     }
     return numbers
   }
 
+  #one(): number {
+    const [first] = this.#blocks
+    if (!first) throw new NumbersShort(1)
+    const number = first.next++
+    if (first.next === first.end) this.#blocks.shift()
+    this.#left--
+    return number
+  }
+
+  #more(): Promise<void> {
+    this.#fetching ??= this.#fetch().finally(() => {
+      this.#fetching = undefined
+    })
+    return this.#fetching
+  }
+
   async #fetch(): Promise<void> {
-    await retryOnConflict(async () => {
-      await this.#em().transactional(async (em) => {
+    const end = await retryOnConflict(() =>
+      this.#em().transactional(async (em) => {
         const changed = await em.nativeUpdate(Counter, { name: this.#name }, { next: raw('next + ?', [block]) })
         if (changed === 0) {
           await em.insert(Counter, { name: this.#name, next: this.#first + block })
-          this.#next = this.#first
-          this.#end = this.#first + block
-          return
+          return this.#first + block
         }
-        const row = await em.findOneOrFail(Counter, { name: this.#name })
-        this.#end = row.next
-        this.#next = row.next - block
-      })
-    })
+        return (await em.findOneOrFail(Counter, { name: this.#name })).next
+      }),
+    )
+    this.#blocks.push({ next: end - block, end })
+    this.#left += block
   }
 }

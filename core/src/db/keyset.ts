@@ -7,10 +7,13 @@ export const encodeCursor = (values: readonly (string | number)[]): string => Bu
 export function decodeCursor(cursor: string, length: number): (string | number)[] {
   try {
     const values = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown
-    if (Array.isArray(values) && values.length === length && values.every((v) => typeof v === 'string' || typeof v === 'number')) return values
+    if (Array.isArray(values) && values.length === length && values.every((v) => typeof v === 'string' || isTime(v))) return values
   } catch {}
   throw new HubError('HUB_REQUEST_INVALID', 'The cursor is not valid')
 }
+
+/** What a date can be made of. */
+const isTime = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 8.64e15
 
 /** Rows after a time and an id, newest first. */
 export function beforeRow(field: string, cursor: string | undefined): Record<string, unknown> {

@@ -2,6 +2,7 @@
  * Brings the schema up to date: the core's history and the plugins', in the order the plugins are loaded.
  * One process at a time; each migration is recorded once it has run, so a crash between two of them is harmless.
  */
+import { TableNotFoundException } from '@mikro-orm/core'
 import type { Logger, Migration } from '../../sdk/plugin.ts'
 import type { Dialect, Em, Orm } from './orm.ts'
 
@@ -24,8 +25,7 @@ const table: Record<Dialect, string> = {
     'create table if not exists `hub_migration` (`owner` text not null, `name` text not null, `applied_at` datetime not null, primary key (`owner`, `name`))',
 }
 
-async function applied(em: Em, dialect: Dialect): Promise<Map<string, Date>> {
-  await em.execute(table[dialect])
+async function applied(em: Em): Promise<Map<string, Date>> {
   const rows = (await em.execute('select owner, name, applied_at from hub_migration')) as {
     owner: string
     name: string
@@ -34,9 +34,12 @@ async function applied(em: Em, dialect: Dialect): Promise<Map<string, Date>> {
   return new Map(rows.map((row) => [`${row.owner}/${row.name}`, new Date(typeof row.applied_at === 'number' ? row.applied_at : `${row.applied_at}Z`)]))
 }
 
-/** Every migration there is, with the time it was applied. */
-export async function migrationStatus(orm: Orm, dialect: Dialect, histories: readonly History[]): Promise<MigrationStatus[]> {
-  const done = await applied(orm.em.fork() as Em, dialect)
+/** Every migration there is, with the time it was applied. Writes nothing, not even into an empty database. */
+export async function migrationStatus(orm: Orm, histories: readonly History[]): Promise<MigrationStatus[]> {
+  const done = await applied(orm.em.fork() as Em).catch((error) => {
+    if (error instanceof TableNotFoundException) return new Map<string, Date>()
+    throw error
+  })
   return histories.flatMap((history) =>
     history.migrations.map((migration) => ({
       owner: history.owner,
@@ -66,7 +69,8 @@ export async function migrate(orm: Orm, dialect: Dialect, histories: readonly Hi
 }
 
 async function apply(em: Em, dialect: Dialect, histories: readonly History[], log: Logger, fault: MigrationFault | undefined): Promise<string[]> {
-  const done = await applied(em, dialect)
+  await em.execute(table[dialect])
+  const done = await applied(em)
   const ran: string[] = []
   for (const { owner, migrations } of histories) {
     for (const migration of migrations) {

@@ -3,12 +3,14 @@
  * inside it; here the text stays the same and the database keeps it parsed. Rows go in and come out as the ORM's own,
  * in the caller's transaction.
  */
-import type { EntityMetadata, EntityName, EntityProperty } from '@mikro-orm/core'
+import type { EntityMetadata, EntityName, EntityProperty, Platform } from '@mikro-orm/core'
 import { CompiledQuery } from 'kysely'
+import { SealedText } from '../../sdk/sealed.ts'
+import { SealedJson } from '../sealing/sealed-columns.ts'
 import type { Dialect, Em, Orm } from './orm.ts'
 import { JsonText } from './types.ts'
 
-/** Rows of one statement: a longer list is cut into these, what is left over has a statement of its own length; so few different texts exist. */
+/** Rows of one statement, see {@link pieces}. */
 const sizes = [64, 32, 16] as const
 
 interface Column {
@@ -16,6 +18,8 @@ interface Column {
   name: string
   write(value: unknown): unknown
   read(value: unknown): unknown
+  /** It costs something to open: read when somebody asks for it. */
+  sealed?: true
 }
 
 interface Table {
@@ -27,10 +31,7 @@ interface Table {
 
 type Row = Record<string, unknown>
 
-/**
- * Lets a connection keep its statements: whatever comes with values is prepared once, the ORM's own statements
- * (values inside the text, none beside it) go on as they were.
- */
+/** Lets a connection keep its statements: those of this file, told apart by {@link mark}, are prepared once; the ORM's own go on as they were. */
 export async function keepStatements(orm: Orm, dialect: Dialect): Promise<void> {
   const client: unknown = await (orm.em.getConnection() as unknown as { getNativeClient(): Promise<unknown> }).getNativeClient()
   if (dialect === 'sqlite') {
@@ -56,20 +57,17 @@ export async function keepStatements(orm: Orm, dialect: Dialect): Promise<void> 
       typeof sql === 'string' && sql.startsWith(mark) ? connection.execute(sql, values, done) : query(sql, values, done)
   })
 }
-/** Told apart by how it begins: only our few texts are kept. */
+/** How the texts of this file begin. They are few: the ORM's, with their values inside, are without number. */
 const mark = '/*+*/ '
 
 const dialectOf = (em: Em): Dialect => (em.getDriver().getPlatform().constructor.name.startsWith('Sqlite') ? 'sqlite' : 'mysql')
 
 async function query(em: Em, sql: string, values: readonly unknown[]): Promise<{ rows: Row[]; affected: number }> {
-  const { executeQuery } = (em.getTransactionContext() ?? em.getConnection().getClient()) as unknown as {
+  const runner = (em.getTransactionContext() ?? em.getConnection().getClient()) as unknown as {
     executeQuery(query: CompiledQuery): Promise<{ rows: Row[]; numAffectedRows?: bigint }>
   }
   try {
-    const { rows, numAffectedRows } = await executeQuery.call(
-      em.getTransactionContext() ?? em.getConnection().getClient(),
-      CompiledQuery.raw(mark + sql, [...values]),
-    )
+    const { rows, numAffectedRows } = await runner.executeQuery(CompiledQuery.raw(mark + sql, [...values]))
     return { rows, affected: Number(numAffectedRows ?? 0) }
   } catch (error) {
     throw em
@@ -87,7 +85,7 @@ function tableOf(em: Em, entity: EntityName<object>): Table {
   const known = tables.get(meta)
   if (known) return known
   const dialect = dialectOf(em)
-  const columns = (meta.props as EntityProperty[]).filter((prop) => prop.persist !== false).map((prop) => columnOf(prop, dialect))
+  const columns = (meta.props as EntityProperty[]).filter((prop) => prop.persist !== false).map((prop) => columnOf(prop, dialect, em.getDriver().getPlatform()))
   const table: Table = {
     name: `\`${meta.tableName}\``,
     columns,
@@ -100,7 +98,7 @@ function tableOf(em: Em, entity: EntityName<object>): Table {
 const same = (value: unknown): unknown => value
 const pad = (value: number, length = 2): string => String(value).padStart(length, '0')
 
-function columnOf(prop: EntityProperty, dialect: Dialect): Column {
+function columnOf(prop: EntityProperty, dialect: Dialect, platform: Platform): Column {
   const [name] = prop.fieldNames
   if (!name || prop.fieldNames.length !== 1) throw new Error(`${prop.name} is not one column`)
   const column = (write: Column['write'], read: Column['read']): Column => ({
@@ -109,6 +107,15 @@ function columnOf(prop: EntityProperty, dialect: Dialect): Column {
     write: (value) => (value === null || value === undefined ? null : write(value)),
     read: (value) => (value === null ? null : read(value)),
   })
+  const type = prop.customType
+  if (type instanceof SealedText || type instanceof SealedJson)
+    return {
+      ...column(
+        (value) => type.convertToDatabaseValue(value as string, platform),
+        (value) => type.convertToJSValue(value as string, platform),
+      ),
+      sealed: true,
+    }
   if (prop.customType instanceof JsonText) {
     const [write, read] = [JSON.stringify, (value: unknown) => JSON.parse(value as string)]
     // JSON's null is a value, unless the column may be empty.
@@ -142,6 +149,7 @@ function columnOf(prop: EntityProperty, dialect: Dialect): Column {
   }
 }
 
+/** A list cut into the sizes above; what is left over, fewer than the smallest, has a statement of its own length: so few different texts exist. */
 function* pieces<T>(list: readonly T[]): Generator<readonly T[]> {
   let at = 0
   for (const size of sizes)
@@ -219,10 +227,32 @@ export const columnsOf = (em: Em, entity: EntityName<object>, alias: string): Sq
   params: [],
 })
 
+/**
+ * A property that is opened when it is first asked for: most messages ask for nothing of their sender that is sealed,
+ * and are taken in also while its key is missing.
+ */
+function openLater(result: Row, { property, read }: Column, value: unknown): void {
+  const keep = (now: unknown) => Object.defineProperty(result, property, { value: now, writable: true, enumerable: true, configurable: true })
+  Object.defineProperty(result, property, {
+    get: () => {
+      const opened = read(value)
+      keep(opened)
+      return opened
+    },
+    set: keep,
+    enumerable: true,
+    configurable: true,
+  })
+}
+
 /** The entity inside a raw row. */
 export function rowOf<T extends object>(em: Em, entity: EntityName<T>, row: object): T {
   const result: Row = {}
-  for (const column of tableOf(em, entity as EntityName<object>).columns) result[column.property] = column.read((row as Row)[column.name])
+  for (const column of tableOf(em, entity as EntityName<object>).columns) {
+    const value = (row as Row)[column.name]
+    if (column.sealed && value) openLater(result, column, value)
+    else result[column.property] = column.read(value)
+  }
   return result as T
 }
 
@@ -255,6 +285,9 @@ export function stored<T extends object>(em: Em, entity: EntityName<T>, property
   const column = tableOf(em, entity as EntityName<object>).columns.find((one) => one.property === property)
   return column?.write(value) as string | number
 }
+
+/** `join` that begins with the table on its left, where the planner would rather walk the right one in the order asked for. */
+export const joinInOrder = (em: Em): Sql => ({ text: dialectOf(em) === 'mysql' ? 'straight_join' : 'cross join', params: [] })
 
 /** Locks until the commit where the database locks rows; SQLite has one writer anyway. */
 export const forUpdate = (em: Em): Sql => ({ text: dialectOf(em) === 'mysql' ? 'for update' : '', params: [] })

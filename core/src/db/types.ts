@@ -1,6 +1,6 @@
 /** Column types that compare equal on SQLite, MySQL and MariaDB (a native JSON column does not: MariaDB's is a longtext with a check). */
 import { randomFillSync } from 'node:crypto'
-import { type EntityProperty, type Platform, p, Type } from '@mikro-orm/core'
+import { type EntityProperty, type Platform, p, TextType, Type } from '@mikro-orm/core'
 import { monotonicFactory } from 'ulid'
 
 export class JsonText extends Type<unknown, string | null> {
@@ -12,7 +12,7 @@ export class JsonText extends Type<unknown, string | null> {
     return typeof value === 'string' ? JSON.parse(value) : value
   }
   override getColumnType(_prop: EntityProperty, platform: Platform): string {
-    return platform.constructor.name.startsWith('Sqlite') ? 'text' : 'mediumtext'
+    return longText(platform)
   }
   override compareAsType(): string {
     return 'any'
@@ -28,6 +28,14 @@ class NullableJsonText extends JsonText {
     return value === undefined || value === null ? null : JSON.stringify(value)
   }
 }
+
+/** 64 KB is what MySQL's and MariaDB's own `text` holds: less than a letter may have. */
+class LongText extends TextType {
+  override getColumnType(_prop: EntityProperty, platform: Platform): string {
+    return longText(platform)
+  }
+}
+export const longText = (platform: Platform): string => (platform.constructor.name.startsWith('Sqlite') ? 'text' : 'mediumtext')
 
 /** Random bytes by the block: asking the system for each one costs more than the id. */
 const bytes = Buffer.alloc(4_096)
@@ -48,5 +56,7 @@ export const newId = (): string => ulid().toLowerCase()
 export const idColumn = () => p.string().length(26)
 export const json = <T>() => p.type(JsonText).$type<T>()
 export const nullableJson = <T>() => p.type(NullableJsonText).$type<T>().nullable()
+/** A text that people may write much of: 16 MB. */
+export const prose = () => p.type(LongText).$type<string>()
 /** UTC, milliseconds. */
 export const instant = () => p.datetime(3)

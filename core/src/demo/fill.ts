@@ -1,5 +1,7 @@
 /** `npm start -- --demo`: a world worth looking at, made through the same doors that customers and agents use. Fills an empty hub only. */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MessagePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
 import { newId } from '../db/types.ts'
 import { Agent, AgentRole } from '../domain/agent/agent.entity.ts'
@@ -8,14 +10,20 @@ import { Contact } from '../domain/contact/contact.entity.ts'
 import { assignTo } from '../domain/conversation/assign-conversation.ts'
 import { changeConversation } from '../domain/conversation/change.ts'
 import { closeConversation } from '../domain/conversation/close-conversation.ts'
-import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { Assignment, Conversation } from '../domain/conversation/conversation.entity.ts'
+import { customerKey } from '../domain/customer/desk.ts'
 import { Department } from '../domain/department/department.entity.ts'
+import { claimFiles } from '../domain/file/claim-files.ts'
+import { partOf, storeFile } from '../domain/file/store-file.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { Delivery, Message } from '../domain/message/message.entity.ts'
 import { Role } from '../domain/role/role.entity.ts'
 import { hashPassword } from '../domain/session/password.ts'
 import { ContactTag, Tag } from '../domain/tag/tag.entity.ts'
 import { Visit } from '../domain/visit/visit.entity.ts'
 import type { Hub } from '../hub.ts'
+import { attachments, type Sent } from './attachments.ts'
+import { fillHistory } from './history.ts'
 import { pages, people, stories } from './stories.ts'
 
 /** Returns how to sign in, or nothing when the hub holds something already. */
@@ -39,33 +47,50 @@ export async function fillDemo(hub: Hub): Promise<string | undefined> {
   for (const [i, story] of stories.entries()) {
     const externalId = `demo_${newId()}`
     let conversationId = ''
-    for (const [from, text] of story.lines) {
+    for (const [from, text, sent] of story.lines) {
       if (from === 'in') {
         const [accepted] = await hub.intake.accept(inbox.id, [
-          { kind: 'message', externalId: newId(), from: { externalId, name: story.name, phone: story.phone }, parts: [{ type: 'text', text }] },
+          {
+            kind: 'message',
+            externalId: newId(),
+            from: { externalId, name: story.name, phone: story.phone },
+            parts: await partsOf(hub, text, sent, customerKey({ inboxId: inbox.id, externalId })),
+          },
         ])
         conversationId = accepted?.conversationId ?? conversationId
       } else {
         const agent = all[story.agent] as Agent
+        const parts = await partsOf(hub, text, sent, agent.id)
         await changeConversation(hub, conversationId, async (change, tx) => {
           if (change.conversation.assigneeId !== agent.id) await assignTo(tx, change, agent.id, 'routed', null)
-          change.append({ direction: from, parts: [{ type: 'text', text }], authorId: agent.id })
+          change.append({ direction: from, parts, authorId: agent.id })
+          await claimFiles(tx, parts, conversationId, agent.id)
           return true
         })
       }
     }
     const conversation = await em.findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    await heard(em)
     await age(em, conversation, story.minutesAgo)
     if (story.remark) await em.nativeUpdate(Contact, { id: conversation.contactId }, { remark: story.remark })
     for (const name of story.tags) {
       const tag = tags.find((known) => known.name === name)
-      if (tag) await em.insert(ContactTag, { contactId: conversation.contactId, tagId: tag.id, byAgentId: null, createdAt: new Date() })
+      // A plugin that reads along may have put it there already.
+      if (tag) await em.upsert(ContactTag, { contactId: conversation.contactId, tagId: tag.id, byAgentId: null, createdAt: new Date() })
     }
     await em.insert(Visit, visitOf(inbox.id, conversation, story.minutesAgo, i))
     if (story.closed) await closeConversation(hub, conversationId, 'agent', (all[story.agent] as Agent).id)
   }
   for (let i = 0; i < 6; i++) await em.insert(Visit, visitOf(inbox.id, undefined, i * 3, i))
-  return login
+  await fillHistory(hub, inbox, agents)
+  return login || `${agents[0]?.email} / ${password}`
+}
+
+async function partsOf(hub: Hub, text: string, sent: Sent | undefined, uploadedBy: string): Promise<MessagePart[]> {
+  const words: MessagePart = { type: 'text', text }
+  if (!sent) return [words]
+  const { name, bytes } = attachments[sent]
+  return [words, partOf(await storeFile(hub, { name, bytes: await bytes(), uploadedBy }))]
 }
 
 async function makeDepartments(em: Em): Promise<Department[]> {
@@ -104,24 +129,33 @@ async function makeTags(em: Em): Promise<Tag[]> {
   return rows
 }
 
+/** Until plugins have read what was said, while it is new. */
+async function heard(em: Em): Promise<void> {
+  for (let i = 0; i < 200 && (await em.count(Delivery, { attempts: 0 })) > 0; i++) await sleep(20)
+}
+
 /** Moves what was just written into the past, so that the list reads like a day. */
 async function age(em: Em, conversation: Conversation, minutes: number): Promise<void> {
   const ms = minutes * 60_000
   const back = (date: Date) => new Date(date.getTime() - ms)
+  const total = conversation.lastSeq
+  const now = Date.now()
+  const said = (seq: number) => new Date(now - ms - (total - seq) * 45_000)
   await em.nativeUpdate(
     Conversation,
     { id: conversation.id },
     {
       lastMessageAt: back(conversation.lastMessageAt),
       lastCustomerAt: conversation.lastCustomerAt ? back(conversation.lastCustomerAt) : null,
-      createdAt: back(conversation.createdAt),
+      waitingSince: conversation.waitingSince ? back(conversation.waitingSince) : null,
+      firstReplyAt: conversation.firstReplyAt ? said(Math.min(4, total)) : null,
+      createdAt: said(1),
     },
   )
-  const total = conversation.lastSeq
-  for (let seq = 1; seq <= total; seq++) {
-    const at = new Date(Date.now() - ms - (total - seq) * 45_000)
-    await em.execute('update message set created_at = ?, sent_at = ? where conversation_id = ? and seq = ?', [at, at, conversation.id, seq])
-  }
+  for (let seq = 1; seq <= total; seq++) await em.nativeUpdate(Message, { conversationId: conversation.id, seq }, { createdAt: said(seq), sentAt: said(seq) })
+  // The lines that tell of them follow the first words.
+  const assignments = await em.find(Assignment, { conversationId: conversation.id }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+  for (const [i, { id }] of assignments.entries()) await em.nativeUpdate(Assignment, { id }, { createdAt: said(2 + i) })
 }
 
 function visitOf(inboxId: string, conversation: Conversation | undefined, minutesAgo: number, i: number): Visit {

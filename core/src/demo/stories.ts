@@ -1,5 +1,6 @@
 /** The people and the talk of the demonstration: a tea shop on an ordinary afternoon. */
 import type { Presence } from '../domain/agent/agent.entity.ts'
+import type { Sent } from './attachments.ts'
 
 export const people: { name: string; mail: string; role: 'supervisor' | 'agent'; department: number; presence: Presence }[] = [
   { name: '林晓', mail: 'lin.xiao', role: 'supervisor', department: 0, presence: 'online' },
@@ -26,7 +27,8 @@ export interface Story {
   closed?: boolean
   remark?: string
   tags: string[]
-  lines: ['in' | 'out' | 'note', string][]
+  /** Who said what, and what was sent along. */
+  lines: ['in' | 'out' | 'note', string, Sent?][]
 }
 
 export const stories: Story[] = [
@@ -65,7 +67,7 @@ export const stories: Story[] = [
     lines: [
       ['in', '盖碗收到了，盖子边上有个小缺口'],
       ['out', '非常抱歉！麻烦您拍张照片发给我，我马上为您补发。'],
-      ['in', '好的，晚上到家拍给你'],
+      ['in', '就是这里，盖子边上', 'chipped'],
     ],
   },
   {
@@ -87,6 +89,8 @@ export const stories: Story[] = [
       ['in', '公司年会想订五十份礼盒，能定制 logo 吗？'],
       ['out', '可以的，五十份起做，烫金 logo 免费，工期十天。'],
       ['in', '发一份报价给我吧，微信 lisiyuan_2020'],
+      ['out', '报价在这里，有效期一个月。', 'prices'],
+      ['out', '这是去年一家客户的样子：', 'box'],
     ],
   },
   {
@@ -96,6 +100,7 @@ export const stories: Story[] = [
     lines: [
       ['in', '优惠券怎么用不了'],
       ['out', '请问提示是什么？麻烦截个图给我看看。'],
+      ['in', '就是这样，点了没反应', 'coupon'],
     ],
   },
   {
@@ -105,7 +110,7 @@ export const stories: Story[] = [
     lines: [
       ['in', '退款申请了三天还没到账，你们到底处不处理？'],
       ['out', '您好，我是主管林晓，已经为您加急，今天 18 点前到账，到账后我给您回电话确认。'],
-      ['in', '13655558888，等你电话'],
+      ['in', '一三六 5555 八八八八，微信同号，等你电话'],
     ],
   },
   {
@@ -133,3 +138,34 @@ export const stories: Story[] = [
     ],
   },
 ]
+
+/** What is asked most comes first. */
+export const matters = [
+  { category: '商品咨询', ask: '请问 2019 年的古树普洱还有货吗？', answer: '您好，还有的，今天下单明天就能发出。' },
+  { category: '商品咨询', ask: '龙井和碧螺春，哪个更适合送长辈？', answer: '长辈的话推荐龙井礼盒，口感更清爽，也更体面。' },
+  { category: '物流配送', ask: '我的快递三天没有动了，帮我看一下。', answer: '已经帮您联系快递，今天会重新派送，请您留意电话。' },
+  { category: '物流配送', ask: '可以改一下收货地址吗？', answer: '可以的，请把新地址发给我，我马上为您修改。' },
+  { category: '售后退换', ask: '收到的茶罐有磕碰，可以换一个吗？', answer: '非常抱歉，这边给您补发一个新的，旧的不用寄回。' },
+  { category: '售后退换', ask: '不太合口味，七天内能退吗？', answer: '未拆封的七天内可以退，我把退货地址发给您。' },
+  { category: '发票与付款', ask: '麻烦开一张公司抬头的发票。', answer: '好的，请提供公司名称和税号，今天开好发到您的邮箱。' },
+  { category: '投诉建议', ask: '包装太厚了，能不能环保一点？', answer: '谢谢您的建议，我们正在换可回收的纸盒。' },
+] as const
+
+export const regulars = [
+  '赵雅琴',
+  '钱伯伟',
+  '孙丽华',
+  '李建国',
+  '周晓彤',
+  '吴佳宁',
+  '郑海涛',
+  '王思远',
+  '冯淑敏',
+  '陈立新',
+  '褚文静',
+  '卫东升',
+  '蒋梦洁',
+  '沈志强',
+  '韩雨欣',
+  '杨立群',
+] as const

@@ -8,6 +8,7 @@ import fastifyPlugin from 'fastify-plugin'
 import { HubError } from '../../sdk/errors.ts'
 import { buildAbility, splitPermission } from '../access/ability.ts'
 import type { Access } from '../access/access-cache.ts'
+import { doneBy } from '../access/doing.ts'
 import { previewAccess } from '../access/preview.ts'
 import { Role } from '../domain/role/role.entity.ts'
 import { failLogin, refuseThrottled } from '../domain/session/login-throttle.ts'
@@ -90,7 +91,15 @@ export const authPlugin = fastifyPlugin(async (app: FastifyInstance, { hub }: { 
       if (!may) throw new HubError('HUB_FORBIDDEN', 'You may not do this', { permission: permissions[0] })
     }
   })
+  app.addHook('preValidation', rememberWho)
 })
+
+/** After the body has been read: its parser leaves the context of the request behind. */
+function rememberWho(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  const { actor } = request
+  if (actor) doneBy({ agentId: actor.agent.id, tokenId: actor.tokenId, ip: request.ip }, done)
+  else done()
+}
 
 /** The one who asks, or undefined. */
 export async function identify(hub: Hub, asking: Asking): Promise<Actor | undefined> {

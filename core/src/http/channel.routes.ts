@@ -5,6 +5,7 @@ import type { ChannelAdapter, ChannelInbox, RawRequest, ReceiveResult } from '..
 import { HubError } from '../../sdk/errors.ts'
 import { Id } from '../../sdk/wire/common.ts'
 import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import { noteLife } from '../domain/inbox/inbox-health.ts'
 import type { Hub } from '../hub.ts'
 import { acceptAll } from '../pipeline/listen.ts'
 import { toHubError } from './errors.ts'
@@ -36,6 +37,8 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
       }
       const { events, reply: answer } = await read(hub, adapter, raw, inbox.forAdapter)
       await acceptAll(hub, inboxId, events)
+      // It has proved that it is the platform, if only by trying the address.
+      if (events.length === 0) noteLife(hub, inboxId, 'heard')
       return reply
         .status(answer.status ?? 200)
         .type(answer.type ?? 'text/plain; charset=utf-8')

@@ -34,6 +34,7 @@ export function errorHandler(error: unknown, request: FastifyRequest, reply: Fas
     const wait = (refusal.details as { retryAfterSeconds?: number } | undefined)?.retryAfterSeconds
     if (wait) reply.header('retry-after', wait)
   }
+  if (refusal.code === 'HUB_RANGE_INVALID') reply.header('content-range', `bytes */${(refusal.details as { size: number }).size}`)
   reply.status(refusal.kind.status).send(body)
 }
 

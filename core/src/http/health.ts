@@ -1,11 +1,8 @@
 /** Is it alive, is it ready, how is it: for load balancers, Prometheus and the admin's system page. */
-import { statfs } from 'node:fs/promises'
-import { Type } from 'typebox'
-import { hubVersion } from '../config/version.ts'
-import { Delivery, Job, Outbound, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { StorageFault } from '../storage/storage-fault.ts'
 import type { App } from './server.ts'
+import { systemRoute } from './system.ts'
 
 interface Check {
   ok: boolean
@@ -36,12 +33,15 @@ export async function checkDependencies(hub: Hub): Promise<Record<string, Check>
     .execute('select 1')
     .then(() => ({ ok: true, detail: hub.dialect }))
     .catch((error: Error & { code?: string }) => ({ ok: false, detail: error.code ?? 'not answering' }))
-  const checks: Record<string, Check> = { database, storage: await checkStorage(hub) }
-  if (hub.env.redisUrl !== '') {
-    checks.redis = { ok: hub.bus.healthy(), detail: hub.bus.healthy() ? 'ready' : 'not answering' }
-    checks.queue = { ok: hub.queue.healthy(), detail: hub.queue.healthy() ? 'ready' : 'not answering' }
-  }
-  return checks
+  const ready = (part: { healthy(): boolean }) => ({ ok: part.healthy(), detail: part.healthy() ? 'ready' : 'not answering' })
+  const [redis, queue] =
+    hub.env.redisUrl === ''
+      ? [
+          { ok: true, detail: 'not used' },
+          { ok: true, detail: 'in process' },
+        ]
+      : [ready(hub.bus), ready(hub.queue)]
+  return { database, storage: await checkStorage(hub), redis, queue }
 }
 
 export function healthRoutes(app: App, hub: Hub): void {
@@ -57,34 +57,5 @@ export function healthRoutes(app: App, hub: Hub): void {
     reply.type(hub.metrics.registry.contentType).send(await hub.metrics.registry.metrics()),
   )
 
-  const System = Type.Object({
-    version: Type.String(),
-    node: Type.String(),
-    profile: Type.String(),
-    uptimeSeconds: Type.Integer(),
-    memoryMb: Type.Integer(),
-    disk: Type.Object({ freeMb: Type.Integer(), totalMb: Type.Integer() }),
-    checks: Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), detail: Type.String(), code: Type.Optional(Type.String()) })),
-    due: Type.Object({ outbound: Type.Integer(), deliveries: Type.Integer(), parked: Type.Integer(), jobs: Type.Integer(), givenUp: Type.Integer() }),
-  })
-  app.get('/api/system', { config: { access: { permission: 'system.read' } }, schema: { response: { 200: System } } }, async () => {
-    const em = hub.em()
-    const disk = await statfs(hub.env.dataDir)
-    return {
-      version: hubVersion,
-      node: process.version,
-      profile: hub.env.databaseUrl === '' ? 'embedded' : 'served',
-      uptimeSeconds: Math.round(process.uptime()),
-      memoryMb: Math.round(process.memoryUsage().rss / 1_048_576),
-      disk: { freeMb: Math.round((disk.bavail * disk.bsize) / 1_048_576), totalMb: Math.round((disk.blocks * disk.bsize) / 1_048_576) },
-      checks: await checkDependencies(hub),
-      due: {
-        outbound: await em.count(Outbound, {}),
-        deliveries: await em.count(Delivery, { dueAt: { $ne: null } }),
-        parked: await em.count(ParkedEvent, { dueAt: { $ne: null } }),
-        jobs: await em.count(Job, { dueAt: { $ne: null } }),
-        givenUp: (await em.count(Delivery, { dueAt: null })) + (await em.count(ParkedEvent, { dueAt: null })) + (await em.count(Job, { dueAt: null })),
-      },
-    }
-  })
+  systemRoute(app, hub)
 }

@@ -14,6 +14,7 @@ import Fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify'
+import { lineSources } from '../../sdk/content-policy.ts'
 import { hubVersion } from '../config/version.ts'
 import { newId } from '../db/types.ts'
 import { maxFileBytes } from '../domain/file/store-file.ts'
@@ -56,7 +57,8 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
         mediaSrc: ["'self'", 'data:', 'blob:'],
         // Letters, documents and the widget's preview lie in frames, all of this hub.
         frameSrc: ["'self'"],
-        connectSrc: ["'self'", 'ws:', 'wss:'],
+        connectSrc: ["'self'", ({ headers }) => lineSources(headers.host, hub.env.publicUrl).join(' ')],
+        fontSrc: ["'self'"],
         objectSrc: ["'none'"],
         frameAncestors: ["'self'"],
         baseUri: ["'self'"],

@@ -21,7 +21,8 @@ export interface StoredState {
 }
 export interface StateStore {
   load(): Promise<Map<string, StoredState>>
-  save(id: string, state: StoredState): Promise<void>
+  /** `told`: events of it, owed in the same transaction. */
+  save(id: string, state: StoredState, told?: readonly Pick<HubEvent, 'name' | 'data'>[]): Promise<void>
 }
 
 export interface PluginStatus {
@@ -89,7 +90,7 @@ export class Kernel {
   #entry(plugin: LoadedPlugin): Entry {
     const { id } = plugin.manifest
     const log = prefixed(this.#options.log, id)
-    const key = createSecretKey(Buffer.from(hkdfSync('sha256', this.#options.secret, 'huike', `plugin:${id}`, 32)))
+    const sign = signerOf(this.#options.secret, id)
     const vault = new Vault(this.#options.secret, `plugin-seal:${id}`)
     const kernel = this
     const entry: Entry = {
@@ -111,7 +112,7 @@ export class Kernel {
         return kernel.#entries.get(id)?.settings ?? {}
       },
       log,
-      sign: (text: string) => createHmac('sha256', key).update(text).digest('base64url'),
+      sign,
       seal: (text: string) => vault.seal(text),
       unseal(sealed: string) {
         try {
@@ -306,14 +307,14 @@ export class Kernel {
     })
   }
 
-  /** Checks and keeps settings. Throws HUB_SETTINGS_INVALID with the faults by field. */
-  async configure(id: string, input: Record<string, unknown>): Promise<void> {
+  /** Checks and keeps settings, and owes what is told of it with them. Throws HUB_SETTINGS_INVALID with the faults by field. */
+  async configure(id: string, input: Record<string, unknown>, told: readonly Pick<HubEvent, 'name' | 'data'>[] = []): Promise<void> {
     const entry = this.#require(id)
     const schema = entry.manifest.settings as TSchema | undefined
     const values = parseSettings(schema, mergeSecrets(schema, input, openMost(schema, entry.stored.settings, this.#options.vault)))
     await this.#inTurn(async () => {
       const stored = { ...entry.stored, settings: sealSettings(schema, values, this.#options.vault) }
-      await this.#options.store.save(id, stored)
+      await this.#options.store.save(id, stored, told)
       this.#take(entry, stored)
       // What was wrong may have been a setting.
       if (entry.state === 'broken' && stored.enabled) await this.#bringUp(entry)
@@ -393,13 +394,14 @@ export class Kernel {
   }
 
   hasHook(name: HubHookName): boolean {
-    return this.running().some((entry) => entry.manifest.hooks?.[name] !== undefined)
+    for (const { state, manifest } of this.#entries.values()) if (state === 'running' && manifest.hooks?.[name]) return true
+    return false
   }
 
   /** Plugins that are to hear of an event. */
   listeners(name: HubEventName): string[] {
     return this.running()
-      .filter(({ manifest }) => manifest.on?.[name] !== undefined || manifest.on?.['*'] !== undefined)
+      .filter(({ manifest }) => (manifest.on?.[name] ?? manifest.on?.['*'] ?? false) !== false)
       .map(({ manifest }) => manifest.id)
   }
 
@@ -407,11 +409,19 @@ export class Kernel {
   async tell(id: string, event: HubEvent): Promise<boolean> {
     const entry = this.#entries.get(id)
     if (entry?.state !== 'running') return false
-    const on = entry.manifest.on as Record<string, ((event: HubEvent, ctx: PluginContext) => unknown) | undefined> | undefined
-    await on?.[event.name]?.(event, entry.ctx)
-    await on?.['*']?.(event, entry.ctx)
+    const on = entry.manifest.on as Record<string, ((event: HubEvent, ctx: PluginContext) => unknown) | false | undefined> | undefined
+    const own = on?.[event.name]
+    if (own === false) return true
+    await own?.(event, entry.ctx)
+    if (on?.['*']) await on['*'](event, entry.ctx)
     return true
   }
+}
+
+/** Signs with a key that only this plugin on this hub has. */
+export function signerOf(secret: string, id: string): PluginContext['sign'] {
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'huike', `plugin:${id}`, 32)))
+  return (text) => createHmac('sha256', key).update(text).digest('base64url')
 }
 
 function prefixed(log: Logger, plugin: string): Logger {

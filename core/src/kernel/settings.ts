@@ -4,17 +4,39 @@ import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { HubError } from '../../sdk/errors.ts'
 import { faultsOf, type RawFault } from '../../sdk/faults.ts'
+import { isShown, shownOnly } from '../../sdk/shown-fields.ts'
 import { at, counterpart, mapSecrets, pointer, secretsIn } from '../access/secrets.ts'
 
 type Values = Record<string, unknown>
 
-/** Fills defaults, drops what the schema does not know, checks. Throws HUB_SETTINGS_INVALID naming every field; `part` is where in the request they stood. */
+/**
+ * Fills defaults, drops what the schema does not know, checks what is shown. What is not shown (`x-when`) keeps its value for
+ * the day it is shown again, unless that is none the plugin could read. Throws HUB_SETTINGS_INVALID naming every field; `part`
+ * is where in the request they stood.
+ */
 export function parseSettings(schema: TSchema | undefined, input: Values, part = ''): Values {
   if (!schema) return {}
   const value = Value.Clean(schema, Value.Default(schema, Value.Clone(input))) as Values
-  const faults = faultsOf(Value.Errors(schema, value) as RawFault[], part)
+  mendHidden(schema, value)
+  const shown = shownOnly(schema, value)
+  const faults = faultsOf(Value.Errors(shown.schema, shown.values) as RawFault[], part)
   if (faults.length > 0) throw new HubError('HUB_SETTINGS_INVALID', 'Some settings are not valid', { faults })
   return value
+}
+
+/** What is not shown and does not fit becomes its default, or goes: nobody is asked for it. */
+function mendHidden(schema: TSchema, values: Values): void {
+  const { properties = {} } = schema as unknown as { properties?: Record<string, TSchema> }
+  for (const [name, field] of Object.entries(properties)) {
+    const value = values[name]
+    if (isShown(schema, name, values)) {
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) mendHidden(field, value as Values)
+      // What is sealed with another key is not ours to judge.
+    } else if (value !== undefined && !isSealed(value) && !Value.Check(field, value)) {
+      delete values[name]
+      if ('default' in field) values[name] = structuredClone(field.default)
+    }
+  }
 }
 
 /** AES-256-GCM with a key of the hub's secret. */

@@ -14,7 +14,8 @@ import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
-import { type InboundItem, type InboundOutcome, processInbound } from './inbound.ts'
+import { callIn } from './apply-call.ts'
+import { type InboundItem, type InboundOutcome, processInbound, senderKey } from './inbound.ts'
 
 /** Platforms cut after five seconds and count an answer that late as none: hooks get this long, then the event is parked and theirs is the time. */
 const hookMs = 3_000
@@ -24,22 +25,30 @@ const maxAttempts = 12
 const inboxTtlMs = 1_000
 /** Columns that hold a platform's names. */
 const idLength = 190
-/** So long an event may wait for the answer of a send that it seems to speak of: longer than a send is given. */
-const patienceMs = 120_000
 
-/** Where events wait that keep nobody behind them. */
-const aside = (event: InboundEvent): string => `~${createHash('sha256').update(event.from.externalId).digest('hex').slice(0, 40)}`
+/** Where events wait that keep nobody behind them; a recall, which may wait long, keeps not even those. */
+function aside({ kind, externalId, from }: InboundEvent): string {
+  const lane = kind === 'recall' ? `recall ${externalId}` : from.externalId
+  return `~${createHash('sha256').update(lane).digest('hex').slice(0, 40)}`
+}
 
 export class Intake {
   readonly #hub: Hub
   readonly #batch: Batcher<InboundItem, InboundOutcome>
   readonly #inboxes = new Map<string, { at: number; inbox: Promise<Inbox | null> }>()
   readonly numbers: NumberSource
+  #lastAt = 0
 
   constructor(hub: Hub) {
     this.#hub = hub
     this.numbers = new NumberSource(() => hub.em(), 'contact', 100_001)
-    this.#batch = createBatcher((items) => processInbound(hub, items), 64)
+    this.#batch = createBatcher((items) => processInbound(hub, items), {
+      max: 64,
+      // While one waits for the database the other is worked on. SQLite has one writer.
+      lanes: hub.dialect === 'mysql' ? 2 : 1,
+      worth: 16,
+      keyOf: senderKey,
+    })
   }
 
   /** Resolves when every event is safe. Throws HUB_CHANNEL_DISABLED, HUB_IDENTITY_BLOCKED, or what a hook refuses with. */
@@ -62,6 +71,11 @@ export class Intake {
     return inbox
   }
 
+  /** Events are being taken in, or were a moment ago: whoever sent them is about to send the next. */
+  busy(): boolean {
+    return this.#batch.busy() || performance.now() - this.#lastAt < 20
+  }
+
   forgetInboxes(): void {
     this.#inboxes.clear()
   }
@@ -71,6 +85,7 @@ export class Intake {
       const repeated = await this.#repeatOf(inbox, event)
       if (repeated) return repeated
       const outcome = await this.#batch.add({ inbox, event: await inTime(this.#hooked(inbox, event)), parked: false })
+      this.#lastAt = performance.now()
       switch (outcome.kind) {
         case 'blocked':
           throw new HubError('HUB_IDENTITY_BLOCKED', 'This sender is blocked')
@@ -95,7 +110,8 @@ export class Intake {
 
   /** A hook may do things in the world: it does not see what a platform says twice. Without a hook, `inbound.ts` finds repeats out by itself. */
   async #repeatOf(inbox: Inbox, event: InboundEvent): Promise<Accepted | undefined> {
-    if (event.kind !== 'message' || !this.#hub.kernel.hasHook('inbound.accept')) return undefined
+    // A call that is told again may say more.
+    if (event.kind !== 'message' || callIn(event.parts) || !this.#hub.kernel.hasHook('inbound.accept')) return undefined
     const em = this.#hub.em()
     const { externalId } = event
     const message = await em.findOne(
@@ -153,8 +169,8 @@ export class Intake {
     try {
       const inbox = await this.inbox(row.inboxId)
       if (!inbox) throw new Error('the inbox is gone')
-      const overdue = Date.now() - row.createdAt.getTime() > patienceMs
-      const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true, overdue })
+      const waitedMs = Date.now() - row.createdAt.getTime()
+      const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true, waitedMs })
       if (outcome.kind === 'later') {
         await em.nativeUpdate(ParkedEvent, { id: row.id }, { dueAt: new Date(Date.now() + outcome.ms) })
         return

@@ -3,7 +3,7 @@
 import { newId } from '../db/types.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import { Activity } from '../domain/contact/contact.entity.ts'
-import { changeGrants, withGrant } from '../domain/conversation/reply-window.ts'
+import { changeGrants, withGrant, withoutGrants } from '../domain/conversation/reply-window.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import type { Applying, EventOf } from './applying.ts'
 import type { InboundOutcome } from './inbound.ts'
@@ -28,6 +28,7 @@ export async function applyActivity(applying: Applying, inbox: Inbox, identity: 
   })
   const change = changes.get(identity.id)
   if (change) change.line('activity', { name: event.name, label: event.label, ...(Object.keys(params).length > 0 ? { params } : {}) })
+  if (event.windowShut) await changeGrants(em, identity.id, change?.conversation, (grants) => withoutGrants(grants, at))
   if (event.grant) {
     const { grant } = event
     await changeGrants(em, identity.id, change?.conversation, (grants) => withGrant(grants, grant, at))

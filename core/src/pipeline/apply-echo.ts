@@ -3,17 +3,15 @@
  * before or after the answer to its send; then it only confirms.
  */
 import { type MessagePart, textOf } from '../../sdk/message-parts.ts'
-import type { Em } from '../db/orm.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
-import type { ConversationChange } from '../domain/conversation/change.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, MessageName } from '../domain/message/message.entity.ts'
-import { type Applying, attend, type EventOf, findSent, isSending, quietConversation } from './applying.ts'
+import { applyCall } from './apply-call.ts'
+import { type Applying, afterTheSend, attend, changeOf, type EventOf, findSent, isSending, newestConversations, quietConversation } from './applying.ts'
 import type { InboundOutcome } from './inbound.ts'
 
 /** How far back a message of unknown fate can be the one that comes back. */
 const lookBack = 200
-const waitMs = 2_000
 
 export const echoKey = (externalId: string): string => `echo:${externalId}`
 
@@ -23,16 +21,16 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
   // Asked for before the name is: what stops sending meanwhile has its name by then.
   const sending = patient && (await isSending(em, identity))
   const ours = await findSent(em, inbox.id, event.externalId)
-  if (ours) return { kind: 'done', duplicate: true, at: { messageId: ours.message.id, conversationId: ours.message.conversationId, seq: ours.message.seq } }
-  if (sending) return { kind: 'later', ms: waitMs, why: 'a send is on its way' }
-  const change = await quietConversation(applying, inbox, identity)
-  const unsure = await findUncertain(em, change, event.parts)
+  if (ours) return applyCall(applying, event, { messageId: ours.message.id, conversationId: ours.message.conversationId, seq: ours.message.seq })
+  if (sending) return afterTheSend
+  const unsure = await findUncertain(applying, identity, event.parts)
   if (unsure) {
     Object.assign(unsure, { status: 'sent', failure: null, failureText: null, externalId: event.externalId })
-    change.touch(unsure)
+    ;(await changeOf(applying, unsure.conversationId))?.touch(unsure)
     await em.insert(MessageName, { inboxId: inbox.id, externalId: event.externalId, messageId: unsure.id, failedAt: null })
     return { kind: 'done', duplicate: true, at: { messageId: unsure.id, conversationId: unsure.conversationId, seq: unsure.seq } }
   }
+  const change = await quietConversation(applying, inbox, identity)
   const message = change.append({
     direction: 'out',
     parts: event.parts,
@@ -46,16 +44,26 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
   return { kind: 'done', duplicate: false, at: { messageId: message.id, conversationId: change.conversation.id, seq: message.seq } }
 }
 
-/** The oldest message of unknown fate that says the same. */
-async function findUncertain(em: Em, { conversation, changed }: ConversationChange, parts: readonly MessagePart[]): Promise<Message | undefined> {
-  if (conversation.lastSeq === 0) return undefined
+/** The oldest message of unknown fate that says the same, in the conversation of now or in one that has ended since. Locks its conversation. */
+async function findUncertain(applying: Applying, identity: Identity, parts: readonly MessagePart[]): Promise<Message | undefined> {
+  const { em } = applying
+  const newest = await newestConversations(em, identity)
+  if (newest.length === 0) return undefined
+  const wanted = sayingOf(parts)
   const rows = await em.find(
     Message,
-    { conversationId: conversation.id, seq: { $gt: conversation.lastSeq - lookBack }, direction: 'out', status: 'uncertain' },
-    { orderBy: { seq: 'asc' }, disableIdentityMap: true },
+    { $or: newest.map(({ id, lastSeq }) => ({ conversationId: id, seq: { $gt: lastSeq - lookBack } })), direction: 'out', status: 'uncertain' },
+    { orderBy: { id: 'asc' }, disableIdentityMap: true },
   )
-  const wanted = sayingOf(parts)
-  return rows.find((row) => sayingOf(row.parts) === wanted && !changed.some(({ id }) => id === row.id))
+  for (const { id, conversationId, parts: said } of rows) {
+    if (sayingOf(said) !== wanted) continue
+    // Under its lock it is looked at again: another echo may have cleared it up meanwhile.
+    const change = await changeOf(applying, conversationId)
+    if (!change || change.changed.some((other) => other.id === id)) continue
+    const message = await em.findOne(Message, { id, status: 'uncertain' }, { disableIdentityMap: true })
+    if (message) return message
+  }
+  return undefined
 }
 
 /** Words where there are some; of a picture only that it is one, its name and bytes are the platform's. */

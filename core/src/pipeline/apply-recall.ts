@@ -1,23 +1,29 @@
-/** A message was taken back: by the customer, or on our side in the platform's own app. The record keeps it. */
+/**
+ * A message was taken back: by the customer, or on our side in the platform's own app. The record keeps it. Platforms send
+ * again what was not answered in time, so a recall may be here before its message: then it waits for it.
+ */
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message } from '../domain/message/message.entity.ts'
-import { type Applying, changeOf, type EventOf, findSent, isSending, ownCopy } from './applying.ts'
+import { type Applying, changeOf, type EventOf, findSent, ownCopy } from './applying.ts'
 import type { InboundOutcome } from './inbound.ts'
 
-const waitMs = 2_000
+/** What has not come by then was before our time, or is none of ours. */
+const patienceMs = 3_600_000
+/** Looked for at once, and ever less often. */
+const lookAgainMs = (waitedMs: number): number => Math.min(Math.max(2_000, waitedMs / 4), 300_000)
 
-export async function applyRecall(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'recall'>, patient: boolean): Promise<InboundOutcome> {
+/** @param waitedMs so long it has waited for its message */
+export async function applyRecall(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'recall'>, waitedMs: number): Promise<InboundOutcome> {
   const { em } = applying
   const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }
-  const ours = event.by === 'agent'
-  const sending = ours && patient && (await isSending(em, identity))
   const dedupeKey = `in:${event.messageExternalId}`
-  const found = ours
-    ? (await findSent(em, inbox.id, event.messageExternalId))?.message
-    : ([...applying.changes.values()].flatMap(({ added }) => added).find((message) => message.inboxId === inbox.id && message.dedupeKey === dedupeKey) ??
-      (await em.findOne(Message, { inboxId: inbox.id, dedupeKey }, { disableIdentityMap: true })))
-  if (!found) return sending ? { kind: 'later', ms: waitMs, why: 'a send is on its way' } : nothing
+  const found =
+    event.by === 'agent'
+      ? (await findSent(em, inbox.id, event.messageExternalId))?.message
+      : ([...applying.changes.values()].flatMap(({ added }) => added).find((message) => message.inboxId === inbox.id && message.dedupeKey === dedupeKey) ??
+        (await em.findOne(Message, { inboxId: inbox.id, dedupeKey }, { disableIdentityMap: true })))
+  if (!found) return waitedMs < patienceMs ? { kind: 'later', ms: lookAgainMs(waitedMs), why: 'its message is not here yet' } : nothing
   const change = await changeOf(applying, found.conversationId)
   // One customer's recall takes back nothing of another's.
   if (!change || change.conversation.identityId !== identity.id) return nothing

@@ -1,10 +1,8 @@
 /** The customer saw, or the platform delivered, everything up to a message: by our number of it or by the platform's name. */
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { type Applying, changeOf, type EventOf, findSent, isSending } from './applying.ts'
+import { type Applying, afterTheSend, changeOf, type EventOf, findSent, isSending } from './applying.ts'
 import type { InboundOutcome } from './inbound.ts'
-
-const waitMs = 2_000
 
 export async function applyReceipt(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'receipt'>, patient: boolean): Promise<InboundOutcome> {
   const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }
@@ -16,7 +14,7 @@ export async function applyReceipt(applying: Applying, inbox: Inbox, identity: I
   } else {
     const sending = patient && (await isSending(applying.em, identity))
     const sent = await findSent(applying.em, inbox.id, event.messageExternalId)
-    if (!sent) return sending ? { kind: 'later', ms: waitMs, why: 'a send is on its way' } : nothing
+    if (!sent) return sending ? afterTheSend : nothing
     change = await changeOf(applying, sent.message.conversationId)
     upToSeq = sent.message.seq
   }

@@ -5,12 +5,14 @@ import { newId } from '../db/types.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import { ConversationChange, lockConversations, visibilityOf } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { openConversation } from '../domain/conversation/open-conversation.ts'
 import { changeGrants, withGrant } from '../domain/conversation/reply-window.ts'
 import { customerKey } from '../domain/customer/desk.ts'
 import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, MessageName, Outbound, RemoteFetch } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import type { InboundOutcome } from './inbound.ts'
 
 export interface Applying {
   hub: Hub
@@ -19,8 +21,6 @@ export interface Applying {
   changes: Map<string, ConversationChange>
   /** Writes a change that added and touched no message: a pointer moved. */
   keep(change: ConversationChange): void
-  /** Opens a conversation; it is not in `changes` yet. */
-  open(inbox: Inbox, identity: Identity): ConversationChange
   after: (() => void)[]
 }
 
@@ -53,7 +53,7 @@ export async function quietConversation(applying: Applying, inbox: Inbox, identi
   )
   const before = newest && (await changeOf(applying, newest.id))
   if (before) return before
-  const change = applying.open(inbox, identity)
+  const change = openConversation(inbox, identity, 'customer')
   const { conversation, at } = change
   Object.assign(conversation, { status: 'closed', openIdentityId: null, closeReason: 'quiet', closedAt: at })
   // Nobody was told that it opened: it never was.
@@ -69,7 +69,7 @@ export async function conversationFor(applying: Applying, inbox: Inbox, identity
     if (thread && thread.conversation.inboxId === inbox.id && thread.conversation.status !== 'closed') return thread
   }
   if (event.meta?.automatic) return quietConversation(applying, inbox, identity)
-  const change = applying.changes.get(identity.id) ?? applying.open(inbox, identity)
+  const change = applying.changes.get(identity.id) ?? openConversation(inbox, identity, 'customer')
   applying.changes.set(identity.id, change)
   return change
 }
@@ -107,14 +107,20 @@ export async function findSent(em: Em, inboxId: string, externalId: string): Pro
   return message ? { message, name } : undefined
 }
 
+/** The customer's newest conversations: a message that was to be tried again may leave one that has ended while the next is open. */
+export const newestConversations = (em: Em, { id }: Identity): Promise<Pick<Conversation, 'id' | 'lastSeq'>[]> =>
+  em.find(Conversation, { identityId: id }, { orderBy: { createdAt: 'desc', id: 'desc' }, limit: 5, fields: ['id', 'lastSeq'], disableIdentityMap: true })
+
+/** So long an event may wait for the answer of a send that it seems to speak of: longer than a send is given. */
+export const sendPatienceMs = 120_000
+
+/** What speaks of a message that is being handed over now waits until its name is known. */
+export const afterTheSend: InboundOutcome = { kind: 'later', ms: 2_000, why: 'a send is on its way' }
+
 /** Is a message to this customer being handed over now, its answer not here yet? What names it may be early. */
 export async function isSending(em: Em, identity: Identity): Promise<boolean> {
-  const [newest] = await em.find(
-    Conversation,
-    { identityId: identity.id },
-    { orderBy: { createdAt: 'desc', id: 'desc' }, limit: 1, fields: ['id'], disableIdentityMap: true },
-  )
-  return newest !== undefined && (await em.count(Outbound, { conversationId: newest.id, state: 'sending' })) > 0
+  const newest = await newestConversations(em, identity)
+  return newest.length > 0 && (await em.count(Outbound, { conversationId: { $in: newest.map(({ id }) => id) }, state: 'sending' })) > 0
 }
 
 /** The message as this batch has it: one that was added or touched already is not read anew. */

@@ -1,6 +1,11 @@
 /** Tells listeners what they are owed, each by itself, each with its own retry; the row goes when it has been told. */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { HubEvent } from '../../sdk/events.ts'
+import type { Em } from '../db/orm.ts'
+import { retryOnConflict } from '../db/retry.ts'
+import { readRows, sql, stored } from '../db/statements.ts'
 import { newId } from '../db/types.ts'
+import { commitWithEvents, type EventToTell } from '../domain/conversation/change.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 
@@ -12,42 +17,96 @@ const leaseMs = 60_000
 /** Listeners that take long give the rest of the page back by then. */
 const turnMs = 10_000
 
+/** Waited for at most so long before a plugin is switched off. */
+const lastWordsMs = 3_000
+
+/** Tells a plugin what it is still owed, before it falls silent. Another process may be telling it just now: that is waited for. */
+export async function tellLast(hub: Hub, listener: string): Promise<void> {
+  const end = Date.now() + lastWordsMs
+  const until = new Date()
+  do {
+    await deliverEvents(hub, listener)
+    if ((await hub.em().count(Delivery, { listener, attempts: 0, createdAt: { $lte: until } })) === 0) return
+    await sleep(20)
+  } while (Date.now() < end)
+}
+
+/** Above this share of its time the process has no more to give. */
+const fullyBusy = 0.8
+/** It is measured over at least so long. */
+const windowMs = 50
+/** Then, for each millisecond that a listener takes, customers' messages get so many … */
+const courtesy = 9
+/** … but never more than this in one go. */
+const mostCourtesyMs = 200
+
+let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
+
+/** Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
+async function giveWay(hub: Hub, tookMs: number): Promise<void> {
+  const at = performance.now()
+  if (at - window.at >= windowMs) {
+    const used = performance.eventLoopUtilization()
+    window = { at, used, full: performance.eventLoopUtilization(used, window.used).utilization > fullyBusy }
+  }
+  if (window.full && hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, Math.ceil(tookMs * courtesy)))
+  // Nor does a message that has just come wait for more than one event.
+  else await nextTurn()
+}
+
+/** It waits for its next try. The last time there is none: then those who keep a log of what happens are told that something is missing. */
+async function noteFailure(hub: Hub, { id, listener, name, eventId, doneBy, ...row }: Delivery, error: Error): Promise<void> {
+  const attempts = row.attempts + 1
+  const last = attempts >= maxAttempts
+  hub.log[last ? 'error' : 'warn']({ err: error, listener, event: name, eventId, attempts }, last ? 'a listener was given up' : 'a listener failed')
+  const dueAt = last ? null : new Date(Date.now() + backoffMs(attempts))
+  const note = async (tx: Em): Promise<EventToTell[]> => {
+    await tx.nativeUpdate(Delivery, { id }, { attempts, error: error.message.slice(0, 500), holder: null, dueAt })
+    // Who cannot even hear of that is not told that it could not.
+    if (!last || name === 'event.givenUp') return []
+    return [{ name: 'event.givenUp', data: { listener, event: name, eventId, attempts, ofAgentId: doneBy?.agentId ?? null } }]
+  }
+  await retryOnConflict(() => commitWithEvents(hub, note))
+}
+
 /** Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. */
 export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
   for (;;) {
     const em = hub.em()
     const now = new Date()
-    const rows = await em.find(Delivery, { listener, dueAt: { $lte: now } }, { orderBy: { dueAt: 'asc', id: 'asc' }, limit: page, disableIdentityMap: true })
+    const due = stored(em, Delivery, 'dueAt', now)
+    const first = { text: `limit ${page}`, params: [] }
+    const rows = await readRows(em, Delivery, sql`where listener = ${listener} and due_at <= ${due} order by due_at, id ${first}`)
     if (rows.length === 0) return
     // A hint and a sweep, or two processes, may see the same rows: an update that only one can win decides.
     const ids = rows.map((row) => row.id)
     const holder = newId()
-    const claimed = await em.nativeUpdate(Delivery, { id: { $in: ids }, dueAt: { $lte: now } }, { dueAt: new Date(now.getTime() + leaseMs), holder })
+    // Batches that owe more to the same listener insert beside these rows: the database may end one of the two in a circle.
+    const claimed = await retryOnConflict(() =>
+      em.nativeUpdate(Delivery, { id: { $in: ids }, dueAt: { $lte: now } }, { dueAt: new Date(now.getTime() + leaseMs), holder }),
+    )
     const won =
       claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, holder }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
     for (const row of rows.filter(({ id }) => won.includes(id))) {
       if (Date.now() - now.getTime() > turnMs) break
+      const began = performance.now()
       try {
         // A listener that was switched off falls silent: what it was still owed is dropped.
-        await hub.kernel.tell(listener, { id: row.eventId, name: row.name, at: row.createdAt.toISOString(), data: row.data } as HubEvent)
+        await hub.kernel.tell(listener, {
+          id: row.eventId,
+          name: row.name,
+          at: row.createdAt.toISOString(),
+          data: row.data,
+          by: row.doneBy ?? null,
+        } as HubEvent)
         told.push(row.id)
       } catch (error) {
-        const attempts = row.attempts + 1
-        hub.log.warn({ err: error, listener, event: row.name, attempts }, 'a listener failed')
-        await em.nativeUpdate(
-          Delivery,
-          { id: row.id },
-          {
-            attempts,
-            error: (error as Error).message.slice(0, 500),
-            holder: null,
-            dueAt: attempts >= maxAttempts ? null : new Date(Date.now() + backoffMs(attempts)),
-          },
-        )
+        await noteFailure(hub, row, error as Error)
       }
+      await giveWay(hub, performance.now() - began)
     }
-    if (told.length > 0) await em.nativeDelete(Delivery, { id: { $in: told } })
+    if (told.length > 0) await retryOnConflict(() => em.nativeDelete(Delivery, { id: { $in: told } }))
     if (Date.now() - now.getTime() > turnMs) {
       await em.nativeUpdate(Delivery, { id: { $in: won }, holder, dueAt: { $gt: now } }, { dueAt: now, holder: null })
       continue

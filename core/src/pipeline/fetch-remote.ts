@@ -23,7 +23,7 @@ const leaseMs = 5 * 60_000
 /** A channel that is switched off is looked at again this often; that is no try. */
 const pausedMs = 30_000
 
-const missing = (part: MessagePart): part is Remote => part.type === 'remote' && !part.failed
+const missing = (part: MessagePart): part is Remote => part.type === 'remote' && !part.failed && !part.removed
 
 /** Fetches what one message still misses, if it is due and nobody else does. */
 export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
@@ -97,9 +97,9 @@ export async function fetchAgain(hub: Hub, messageId: string, allowed: (conversa
   const { result } = await changeConversation(hub, found.conversationId, async (change, em) => {
     if (!allowed(change.conversation)) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
     const message = await em.findOneOrFail(Message, { id: messageId }, { disableIdentityMap: true })
-    if (message.recalledAt || !message.parts.some((part) => part.type === 'remote' && part.failed))
+    if (message.recalledAt || !message.parts.some((part) => part.type === 'remote' && part.failed && !part.removed))
       throw new HubError('HUB_CONFLICT', 'There is no file of this message to ask for again')
-    message.parts = message.parts.map((part) => (part.type === 'remote' ? { ...part, failed: false } : part))
+    message.parts = message.parts.map((part) => (part.type === 'remote' && !part.removed ? { ...part, failed: false } : part))
     change.touch(message)
     await em.upsert(RemoteFetch, {
       messageId,

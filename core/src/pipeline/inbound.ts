@@ -6,30 +6,30 @@ import type { InboundEvent } from '../../sdk/channel.ts'
 import { NumbersShort } from '../db/counter.ts'
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
-import { columnsOf, insertRows, list, readRaw, rowOf, sql } from '../db/statements.ts'
+import { columnsOf, insertRows, list, readRaw, rowOf, sql, updateRows } from '../db/statements.ts'
 import { newId } from '../db/types.ts'
 import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
-import { route, type Seen } from '../domain/conversation/assign-conversation.ts'
+import { profileOf, refreshProfiles } from '../domain/contact/refresh-profile.ts'
+import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
-import type { Conversation } from '../domain/conversation/conversation.entity.ts'
-import { conversationFacts } from '../domain/conversation/facts.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import type { Hub } from '../hub.ts'
 import { applyActivity } from './apply-activity.ts'
+import { applyCall } from './apply-call.ts'
 import { applyEcho, echoKey } from './apply-echo.ts'
 import { applyFailure } from './apply-failure.ts'
 import { applyRecall } from './apply-recall.ts'
 import { applyReceipt } from './apply-receipt.ts'
-import { type Applying, answeredMessage, attend, conversationFor } from './applying.ts'
+import { type Applying, answeredMessage, attend, conversationFor, sendPatienceMs } from './applying.ts'
 
 export interface InboundItem {
   inbox: Inbox
   event: InboundEvent
   /** It comes from the parked rows: earlier ones are done, so it need not look behind itself. */
   parked: boolean
-  /** It has waited long enough for a send's answer: it is taken as it is. */
-  overdue?: boolean
+  /** So long it has waited already for what it speaks of. */
+  waitedMs?: number
 }
 
 export type InboundOutcome =
@@ -54,7 +54,7 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         const known: KnownMessages = attempt > 1 ? await knownMessages(em, items) : new Map()
         const changes = await openChanges(em, items, senders, known)
         const results: InboundOutcome[] = []
-        const applying: Applying = { hub, em, changes, keep: (change) => void receipts.add(change), open, after: [] }
+        const applying: Applying = { hub, em, changes, keep: (change) => void receipts.add(change), after: [] }
         for (const item of items) {
           const sender = senders.get(senderKey(item))
           if (!sender) throw new Error('a sender was not resolved')
@@ -62,6 +62,14 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
           else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
           else results.push(await apply(applying, item, sender.identity, known))
         }
+        const refreshed = await refreshProfiles(
+          em,
+          items.flatMap(({ inbox, event }) => {
+            const identity = senders.get(senderKey({ inbox, event, parked: false }))?.identity
+            return identity && !identity.blockedAt ? [{ identity, from: event.from, at: timeOf(event) }] : []
+          }),
+        )
+        for (const contactId of refreshed) applying.after.push(() => hub.bus.publish('contact.changed', { contactId }))
         // New names of people we know may join them to others: that happens after the commit, by itself.
         const due = await noteClaims(
           em,
@@ -69,8 +77,12 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         )
         for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
-        const seen: Seen = new Map()
-        for (const change of touched) if (change.before === null && change.conversation.status === 'queued') await route(em, change, seen)
+        await keepAddresses(em, items, senders, touched)
+        await route(
+          hub,
+          em,
+          touched.filter(({ before, conversation }) => before === null && conversation.status === 'queued'),
+        )
         const tell = await writeChanges(hub, em, touched)
         after = () => {
           tell()
@@ -88,16 +100,22 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
   })
 }
 
-const senderKey = ({ inbox, event }: InboundItem): string => `${inbox.id}\n${event.from.externalId}`
+/** Whose events keep their order. */
+export const senderKey = ({ inbox, event }: InboundItem): string => `${inbox.id}\n${event.from.externalId}`
 const dedupeKey = (event: InboundEvent): string => (event.kind === 'echo' ? echoKey(event.externalId) : `in:${event.externalId}`)
 /** What a blocked sender does is refused; what became of our own words is not theirs to keep from us. */
 const fromCustomer = ({ kind }: InboundEvent): boolean => kind === 'message' || kind === 'activity'
+
+/** By the platform's clock, where it tells. */
+const timeOf = (event: InboundEvent): Date => ('sentAt' in event ? event.sentAt : 'at' in event ? event.at : undefined) ?? new Date()
 
 interface Sender {
   identity: Identity
   /** Earlier events of this sender are parked. */
   waiting: boolean
   openConversationId: string | null
+  /** Met for the first time, in this batch. */
+  made?: true
 }
 
 /** All senders of a batch with their open conversations; who is new gets a contact and an identity. */
@@ -148,6 +166,9 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       name: from.name?.slice(0, 60) ?? '',
       phone: from.phone?.slice(0, 40) ?? '',
       email: from.email?.slice(0, 190) ?? '',
+      wechat: '',
+      qq: '',
+      address: '',
       attributes: {},
       mergedIntoId: null,
       createdAt: now,
@@ -160,12 +181,14 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       contactId: contact.id,
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
+      profile: profileOf(from, timeOf(item.event)),
+      address: from.ip?.slice(0, 45) ?? '',
       grants: null,
       blockedAt: null,
       blockedById: null,
       createdAt: now,
     } as Identity
-    senders.set(senderKey(item), { identity, waiting: waiting.has(senderKey(item)), openConversationId: null })
+    senders.set(senderKey(item), { identity, waiting: waiting.has(senderKey(item)), openConversationId: null, made: true })
     return { contact, identity, from }
   })
   await insertRows(em, Contact, await linkNewPeople(em, made))
@@ -174,6 +197,20 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
     Identity,
     made.map(({ identity }) => identity),
   )
+}
+
+/** Where somebody is now, once a conversation: to compare it with every message would be to open it each time. */
+async function keepAddresses(em: Em, items: readonly InboundItem[], senders: Map<string, Sender>, touched: readonly ConversationChange[]): Promise<void> {
+  const began = new Set(touched.flatMap(({ before, conversation }) => (before === null ? conversation.identityId : [])))
+  const moved = new Set<Identity>()
+  for (const item of items) {
+    const sender = senders.get(senderKey(item))
+    const { ip } = item.event.from
+    if (!ip || !sender || sender.made || !began.has(sender.identity.id)) continue
+    sender.identity.address = ip.slice(0, 45)
+    moved.add(sender.identity)
+  }
+  await updateRows(em, Identity, [...moved], ['address'])
 }
 
 type KnownMessages = Map<string, { id: string; conversationId: string; seq: number }>
@@ -218,10 +255,12 @@ const isWorthWriting = (change: ConversationChange): boolean => change.added.len
 /** Changes that only move a pointer. */
 const receipts = new WeakSet<ConversationChange>()
 
-async function apply(applying: Applying, { inbox, event, overdue }: InboundItem, identity: Identity, known: KnownMessages): Promise<InboundOutcome> {
+async function apply(applying: Applying, { inbox, event, waitedMs = 0 }: InboundItem, identity: Identity, known: KnownMessages): Promise<InboundOutcome> {
   const key = `${inbox.id}\n${dedupeKey(event)}`
   const before = event.kind === 'message' || event.kind === 'echo' ? known.get(key) : undefined
-  if (before) return { kind: 'done', duplicate: true, at: { messageId: before.id, conversationId: before.conversationId, seq: before.seq } }
+  if (before && (event.kind === 'message' || event.kind === 'echo'))
+    return applyCall(applying, event, { messageId: before.id, conversationId: before.conversationId, seq: before.seq })
+  const patient = waitedMs < sendPatienceMs
   switch (event.kind) {
     case 'message': {
       const change = await conversationFor(applying, inbox, identity, event)
@@ -238,56 +277,17 @@ async function apply(applying: Applying, { inbox, event, overdue }: InboundItem,
       return { kind: 'done', duplicate: false, at: { messageId: message.id, conversationId: change.conversation.id, seq: message.seq } }
     }
     case 'echo': {
-      const outcome = await applyEcho(applying, inbox, identity, event, !overdue)
+      const outcome = await applyEcho(applying, inbox, identity, event, patient)
       if (outcome.kind === 'done' && outcome.at) known.set(key, { ...outcome.at, id: outcome.at.messageId })
       return outcome
     }
     case 'activity':
       return applyActivity(applying, inbox, identity, event)
     case 'failure':
-      return applyFailure(applying, inbox, identity, event, !overdue)
+      return applyFailure(applying, inbox, identity, event, patient)
     case 'receipt':
-      return applyReceipt(applying, inbox, identity, event, !overdue)
+      return applyReceipt(applying, inbox, identity, event, patient)
     case 'recall':
-      return applyRecall(applying, inbox, identity, event, !overdue)
+      return applyRecall(applying, inbox, identity, event, waitedMs)
   }
-}
-
-/** A new conversation; the database holds that an identity has one open at most. */
-function open(inbox: Inbox, identity: Identity): ConversationChange {
-  const now = new Date()
-  const conversation = {
-    id: newId(),
-    inboxId: inbox.id,
-    channel: inbox.channel,
-    contactId: identity.contactId,
-    identityId: identity.id,
-    openIdentityId: identity.id,
-    status: 'queued',
-    assigneeId: null,
-    departmentId: inbox.departmentId ?? null,
-    skillGroupId: inbox.skillGroupId ?? null,
-    lastSeq: 0,
-    rev: 0,
-    agentReadSeq: 0,
-    customerDeliveredSeq: 0,
-    customerReadSeq: 0,
-    unread: 0,
-    preview: '',
-    previewDirection: '',
-    lastMessageAt: now,
-    lastCustomerAt: now,
-    grants: identity.grants ?? null,
-    rating: null,
-    ratingComment: null,
-    closeReason: null,
-    closedById: null,
-    closedAt: null,
-    createdAt: now,
-    changedAt: now,
-  } as Conversation
-  const change = new ConversationChange(conversation, null, now)
-  change.customer = identity.externalId
-  change.event('conversation.opened', () => ({ conversation: conversationFacts(conversation) }))
-  return change
 }

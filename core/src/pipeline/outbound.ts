@@ -11,14 +11,15 @@ import { Agent } from '../domain/agent/agent.entity.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
 import { type ConversationChange, changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
-import { giveBackReply, shutWindow, takeMore, takeReply } from '../domain/conversation/reply-window.ts'
+import { giveBackReplies, shutWindow, takeMore, takeReplies } from '../domain/conversation/reply-window.ts'
 import { claimFiles } from '../domain/file/claim-files.ts'
-import { adapterOf, openInbox, withoutSecrets } from '../domain/inbox/channels.ts'
-import { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { noteLife } from '../domain/inbox/inbox-health.ts'
+import { adapterOf, capabilitiesOf, openInbox, piecesOf, withoutSecrets } from '../domain/inbox/channels.ts'
+import { noteLife, noteSendFault } from '../domain/inbox/inbox-health.ts'
 import { Message, MessageName, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { echoKey } from './apply-echo.ts'
+import { checkedCard, checkLink } from './check-card.ts'
+import { adapterFailed, channelOff, gaveUp, nextTry } from './next-try.ts'
 
 export interface SendRequest {
   conversationId: string
@@ -41,7 +42,7 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
   const dedupeKey = `out:${request.clientId}`
   const target = await em.findOne(Message, { conversationId: request.conversationId, dedupeKey }, { disableIdentityMap: true })
   if (target) return { message: target, duplicate: true }
-  const parts = await checkedParts(hub, em, request)
+  const { parts, capabilities, pieces } = await checkedParts(hub, em, request)
   let duplicate: Message | null = null
   const { result } = await changeConversation(hub, request.conversationId, async (change, tx) => {
     const { conversation } = change
@@ -49,10 +50,11 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     duplicate = await tx.findOne(Message, { inboxId: conversation.inboxId, dedupeKey }, { disableIdentityMap: true })
     if (duplicate) return false
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
-    const capabilities = request.note ? undefined : adapterOf(hub, conversation.channel)?.capabilities
     const push = capabilities?.delivery === 'push'
     await claimFiles(tx, parts, conversation.id, request.agentId)
-    return change.append({
+    const { assigneeId } = conversation
+    const grants = capabilities?.replyWindow ? await takeReplies(tx, conversation, pieces) : null
+    const message = change.append({
       direction: request.note ? 'note' : 'out',
       parts,
       authorId: request.agentId,
@@ -60,19 +62,29 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
       dedupeKey,
       replyToId: request.replyToId ?? null,
       meta: request.meta ?? null,
-      grantName: capabilities?.replyWindow ? await takeReply(tx, conversation) : null,
-      outbound: push,
+      outbound: push ? { grants } : undefined,
     })
+    const byAgentId = request.agentId
+    if (!request.note && assigneeId && byAgentId && assigneeId !== byAgentId)
+      change.event('conversation.assisted', () => ({ conversationId: conversation.id, messageId: message.id, assigneeId, byAgentId }))
+    return message
   })
   const message = duplicate ?? (result as Message)
   return { message, duplicate: duplicate !== null }
 }
 
-async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<ComposablePart[]> {
-  if (request.note) return request.parts
+interface CheckedParts {
+  parts: ComposablePart[]
+  capabilities?: ChannelCapabilities
+  /** The platform's messages it will be. */
+  pieces: number
+}
+
+async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<CheckedParts> {
+  if (request.note) return { parts: await Promise.all(request.parts.map(cleaned)), pieces: 1 }
   const conversation = await em.findOne(Conversation, { id: request.conversationId }, { fields: ['channel', 'inboxId'], disableIdentityMap: true })
   if (!conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
-  const capabilities = adapterOf(hub, conversation.channel)?.capabilities
+  const capabilities = await capabilitiesOf(hub, conversation.inboxId)
   if (!capabilities) throw new HubError('HUB_CHANNEL_DISABLED', 'The channel of this conversation is switched off')
   checkLetter(capabilities, request.meta)
   for (const part of request.parts) {
@@ -84,14 +96,31 @@ async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<Com
         max: capabilities.maxTextLength,
       })
   }
+  const parts: ComposablePart[] = []
+  for (const part of request.parts) {
+    if (part.type === 'link') checkLink(part)
+    parts.push(part.type === 'card' ? await checkedCard(em, part, capabilities) : part)
+  }
   const hooked = await hub.kernel.hook('outbound.send', {
     inboxId: conversation.inboxId,
     channel: conversation.channel,
     conversationId: request.conversationId,
     agentId: request.agentId,
-    parts: request.parts,
+    parts,
   })
-  return hooked.parts as ComposablePart[]
+  const safe = await Promise.all((hooked.parts as ComposablePart[]).map(cleaned))
+  return { parts: safe, capabilities, pieces: capabilities.replyWindow ? await piecesOf(hub, conversation.inboxId, safe) : 1 }
+}
+
+/** Markup comes from a browser, or by a token from anywhere: it is made harmless before anybody sees it, after the hooks have had their say. */
+async function cleaned(part: ComposablePart): Promise<ComposablePart> {
+  if (part.type !== 'html') return part
+  // Large, and needed where letters are written: loaded with the first one.
+  const { sanitizeWritten } = await import('../../sdk/sanitize-letter.ts')
+  const safe = sanitizeWritten(part.html)
+  if (!safe) throw new HubError('HUB_MESSAGE_REFUSED', 'The markup is too large or too deep', { reason: 'markup' })
+  const { quoted: _folded, remoteImages: _told, ...rest } = part
+  return { ...rest, html: safe.html, text: [...safe.text].slice(0, 100_000).join(''), ...(safe.remoteImages ? { remoteImages: true } : {}) }
 }
 
 function checkLetter({ letter = [] }: ChannelCapabilities, meta: LetterMeta | undefined): void {
@@ -101,8 +130,6 @@ function checkLetter({ letter = [] }: ChannelCapabilities, meta: LetterMeta | un
 
 /** How long one hand-over may take before its fate counts as unknown. */
 const sendTimeoutMs = 30_000
-const maxAttempts = 8
-const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 900_000)
 
 /** Sends what is due of one conversation, in order. */
 export async function deliverConversation(hub: Hub, conversationId: string): Promise<void> {
@@ -142,21 +169,30 @@ async function claimHead(hub: Hub, conversationId: string): Promise<{ row: Outbo
   const attempt = { ...row, attempts: row.attempts + 1 } as Outbound
   if (!lost) return { row: attempt }
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
-  const inbox = await em.findOne(Inbox, { id: message.inboxId }, { disableIdentityMap: true })
-  const repeatable = inbox ? adapterOf(hub, inbox.channel)?.capabilities.idempotentSend : false
+  const repeatable = (await capabilitiesOf(hub, message.inboxId))?.idempotentSend ?? false
   return repeatable ? { row: attempt } : { row: attempt, unsure: { status: 'uncertain', failure: 'interrupted' } }
 }
 
 async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   const em = hub.em()
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
-  const again = (failure: string, afterMs = backoffMs(row.attempts)): Fate =>
-    row.attempts >= maxAttempts ? { status: 'failed', failure } : { status: 'queued', failure, dueAt: new Date(Date.now() + afterMs) }
+  const capabilities = await capabilitiesOf(hub, message.inboxId)
+  let { done } = message
+  const again = (failure: string, told: Pick<Fate, 'failureText'> & { fault?: LocalText | undefined; afterMs?: number | undefined }): Fate => {
+    const dueAt = nextTry(row, capabilities?.retryHours, told.afterMs)
+    return dueAt
+      ? { status: 'queued', failure, failureText: told.failureText ?? null, dueAt }
+      : { status: 'failed', failure, failureText: gaveUp(told.fault, done) }
+  }
   const inbox = await openInbox(hub, message.inboxId).catch(withoutSecrets)
   const adapter = inbox && adapterOf(hub, inbox.channel)
-  if (!inbox?.enabled || !adapter?.send) return again('channel-off')
+  if (!inbox?.enabled || !adapter?.send) return again('channel-off', { fault: channelOff })
+  let fate: Fate
+  let fault: LocalText | undefined
   try {
-    const outgoing = await toOutbound(hub, em, message, row)
+    const outgoing = await toOutbound(hub, em, message, row, (through) => {
+      done = Math.max(done, through)
+    })
     const sent = await Promise.race([
       adapter.send(outgoing, inbox.forAdapter as ChannelInbox),
       new Promise<never>((_, reject) => setTimeout(() => reject(new SendError('timeout', { retry: 'unknown' })), sendTimeoutMs).unref()),
@@ -166,17 +202,24 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   } catch (error) {
     if (!(error instanceof SendError)) {
       hub.log.error({ err: error, message: message.id }, 'an adapter failed')
-      return again('adapter')
+      fault = adapterFailed
+      fate = again('adapter', { fault })
+    } else {
+      const { reason, retry, windowShut, sentence: failureText = null } = error
+      if (retry === false) return { status: 'failed', failure: reason, failureText, windowShut }
+      fault = error.fault ?? error.sentence
+      const repeatable = retry === true || capabilities?.idempotentSend
+      fate = repeatable
+        ? { ...again(reason, { failureText, fault: error.fault, afterMs: error.retryAfterMs }), windowShut }
+        : { status: 'uncertain', failure: reason, failureText, windowShut }
     }
-    const told = { failureText: error.sentence ?? null, windowShut: error.windowShut }
-    if (error.retry === true) return { ...again(error.reason, error.retryAfterMs), ...told }
-    if (error.retry === 'unknown')
-      return adapter.capabilities.idempotentSend ? { ...again(error.reason), ...told } : { status: 'uncertain', failure: error.reason, ...told }
-    return { status: 'failed', failure: error.reason, ...told }
   }
+  // The message is not at fault: it is the way there, and that is the inbox's business.
+  await noteSendFault(hub, inbox, { fault, code: fate.failure ?? '', last: fate.status === 'failed' })
+  return fate
 }
 
-async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound): Promise<OutboundMessage> {
+async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onProgress: (done: number) => void): Promise<OutboundMessage> {
   const conversation = await em.findOneOrFail(Conversation, { id: message.conversationId }, { fields: ['identityId'], disableIdentityMap: true })
   const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { disableIdentityMap: true })
   const author = message.authorId ? await em.findOne(Agent, { id: message.authorId }, { fields: ['name', 'displayName'], disableIdentityMap: true }) : null
@@ -192,7 +235,10 @@ async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound): Pr
     ...(message.meta ? { meta: message.meta } : {}),
     ...(author ? { agentName: author.displayName || author.name } : {}),
     done: message.done,
-    progress: (done, externalId) => noteProgress(hub, message, done, externalId),
+    async progress(done, externalId) {
+      await noteProgress(hub, message, done, externalId)
+      onProgress(done)
+    },
     attempt: row.attempts,
   }
 }
@@ -205,9 +251,7 @@ async function noteProgress(hub: Hub, { id, conversationId }: Message, done: num
     if (externalId) await joinEcho(em, change, message, externalId)
     if (done > message.done) {
       await em.nativeUpdate(Message, { id }, { done })
-      // Storing used one; the platform counts each of its own.
-      const more = done - Math.max(message.done, 1)
-      if (message.grantName && more > 0) await takeMore(em, conversation, more)
+      await useUp(em, conversation, id, done - message.done)
     }
     if (externalId && !message.externalId) {
       message.externalId = externalId
@@ -215,6 +259,14 @@ async function noteProgress(hub: Hub, { id, conversationId }: Message, done: num
     }
     return true
   })
+}
+
+/** Pieces that are through use what was set aside for them; more than the adapter had counted take what there is. */
+async function useUp(em: Em, conversation: Conversation, messageId: string, count: number): Promise<void> {
+  const row = await em.findOne(Outbound, { messageId }, { fields: ['grants'], disableIdentityMap: true })
+  if (!row?.grants) return
+  await em.nativeUpdate(Outbound, { messageId }, { grants: row.grants.slice(count) })
+  if (count > row.grants.length) await takeMore(em, conversation, count - row.grants.length)
 }
 
 /** A name the platform has for a message of ours. An echo that was stored under it was ours all along: it steps back. */
@@ -237,10 +289,7 @@ async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
       message.externalId = message.externalId ?? fate.externalId ?? null
     }
     if (fate.status === 'sent' && fate.externalId) await joinEcho(em, change, message, fate.externalId)
-    if (fate.status === 'failed' && message.grantName && message.done === 0) {
-      await giveBackReply(em, change.conversation, message.grantName)
-      message.grantName = null
-    }
+    if (fate.status === 'failed' || fate.status === 'uncertain') await giveBack(em, change.conversation, row.messageId, fate.status === 'failed' ? 0 : 1)
     if (fate.windowShut) await shutWindow(em, change.conversation)
     change.touch(message)
     if (fate.status === 'queued' && !confirmed)
@@ -248,6 +297,13 @@ async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
     else await em.nativeDelete(Outbound, { messageId: row.messageId })
     return true
   })
+}
+
+/** What was set aside for pieces that the platform never took; `inDoubt` of them it may have taken. */
+export async function giveBack(em: Em, conversation: Conversation, messageId: string, inDoubt = 0): Promise<void> {
+  const row = await em.findOne(Outbound, { messageId }, { fields: ['grants'], disableIdentityMap: true })
+  const unused = row?.grants?.slice(inDoubt) ?? []
+  if (unused.length > 0) await giveBackReplies(em, conversation, unused)
 }
 
 /**
@@ -262,24 +318,4 @@ async function joinEcho(em: Em, change: ConversationChange, message: Message, ex
   echo.text = ''
   echo.externalId = null
   change.touch(echo)
-}
-
-/** An agent wants a failed or uncertain message sent again. Throws HUB_CONFLICT when it is not one. */
-export async function resendMessage(hub: Hub, messageId: string, allowed: (conversation: Conversation) => boolean): Promise<Message> {
-  const found = await hub.em().findOne(Message, { id: messageId }, { disableIdentityMap: true })
-  if (!found) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
-  const { result } = await changeConversation(hub, found.conversationId, async (change, em) => {
-    if (!allowed(change.conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not write in this conversation')
-    const message = await em.findOneOrFail(Message, { id: messageId }, { disableIdentityMap: true })
-    if (message.status !== 'failed' && message.status !== 'uncertain') throw new HubError('HUB_CONFLICT', 'This message need not be sent again')
-    const { replyWindow } = adapterOf(hub, change.conversation.channel)?.capabilities ?? {}
-    if (replyWindow) message.grantName = await takeReply(em, change.conversation)
-    message.status = 'queued'
-    message.failure = null
-    message.failureText = null
-    change.touch(message)
-    change.outbound.push(message)
-    return message
-  })
-  return result as Message
 }

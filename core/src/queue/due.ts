@@ -5,21 +5,38 @@
 import { takeLease } from '../db/lease.ts'
 import { ContactMove, MergeSuggestion } from '../domain/contact/contact.entity.ts'
 import { settlePeople } from '../domain/contact/merge-contacts.ts'
-import { routeQueue } from '../domain/conversation/assign-conversation.ts'
+import { returnOrphans, routeQueue } from '../domain/conversation/assign-conversation.ts'
 import { Delivery, Job, Outbound, ParkedEvent, RemoteFetch } from '../domain/message/message.entity.ts'
+import { runBatch } from '../domain/record/batch.ts'
+import { indexMessages } from '../domain/record/find/index-messages.ts'
+import { purgeDue } from '../domain/record/purge.ts'
+import { RecordBatch } from '../domain/record/record.entity.ts'
+import { keepReports } from '../domain/report/keep-reports.ts'
+import { RetentionRun } from '../domain/retention/retention.entity.ts'
+import { runRetention } from '../domain/retention/run-retention.ts'
+import { startDailyRun } from '../domain/retention/start-run.ts'
 import type { Hub } from '../hub.ts'
 import { deliverEvents } from '../pipeline/deliver-events.ts'
 import { fetchRemote } from '../pipeline/fetch-remote.ts'
 import { deliverConversation } from '../pipeline/outbound.ts'
+import { isSealing, sealSome } from '../sealing/seal-rows.ts'
 import { KeyedRunner } from './in-process.ts'
 import { runJob } from './jobs.ts'
 import type { Topic } from './queue.ts'
 
 const sweepEveryMs = 1_000
 const routeEveryMs = 3_000
+const purgeEveryMs = 60_000
+const sealEveryMs = 60_000
+const retentionEveryMs = 60_000
+const indexEveryMs = 10_000
+const reportEveryMs = 10_000
+/** A block of the search's index is done well within the lease. */
+const indexLeaseMs = 5 * 60_000
 const page = 200
 
 export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promise<void> } {
+  let stopped = false
   const work: Record<Topic, (key: string) => Promise<void>> = {
     outbound: (conversationId) => deliverConversation(hub, conversationId),
     delivery: (listener) => deliverEvents(hub, listener),
@@ -27,6 +44,8 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     job: (jobId) => runJob(hub, jobId),
     fetch: (messageId) => fetchRemote(hub, messageId),
     people: (id) => settlePeople(hub, id),
+    batch: (id) => runBatch(hub, id),
+    retention: (id) => runRetention(hub, id, () => stopped),
   }
   for (const topic of Object.keys(work) as Topic[]) hub.queue.work(topic, work[topic])
   const runners = Object.fromEntries(Object.entries(work).map(([topic, run]) => [topic, new KeyedRunner(run, hub.log)])) as Record<Topic, KeyedRunner>
@@ -35,7 +54,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     const em = hub.em()
     const due = { dueAt: { $lte: new Date() } }
     const options = { limit: page, orderBy: { dueAt: 'asc' as const }, disableIdentityMap: true }
-    const [outbound, deliveries, parked, jobs, fetches, suggestions, moves] = [
+    const [outbound, deliveries, parked, jobs, fetches, suggestions, moves, batches, retention] = [
       await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
       await em.find(Delivery, due, { ...options, fields: ['listener'] }),
       await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
@@ -44,6 +63,8 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       await em.find(RemoteFetch, due, { ...options, fields: ['messageId'] }),
       await em.find(MergeSuggestion, due, { ...options, fields: ['id'] }),
       await em.find(ContactMove, { recheckAt: due.dueAt }, { limit: page, fields: ['id'], disableIdentityMap: true }),
+      await em.find(RecordBatch, due, { ...options, fields: ['id'] }),
+      await em.find(RetentionRun, due, { ...options, fields: ['id'] }),
     ]
     for (const row of outbound) runners.outbound.run(row.conversationId)
     for (const row of deliveries) runners.delivery.run(row.listener)
@@ -51,9 +72,10 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     for (const row of jobs) runners.job.run(row.id)
     for (const row of fetches) runners.fetch.run(row.messageId)
     for (const row of [...suggestions, ...moves]) runners.people.run(row.id)
+    for (const row of batches) runners.batch.run(row.id)
+    for (const row of retention) runners.retention.run(row.id)
   }
 
-  let stopped = false
   const loop = (everyMs: number, name: string, run: () => Promise<unknown>): Promise<void> => {
     const wake = new Set<() => void>()
     wakers.push(() => {
@@ -77,8 +99,28 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
   const wakers: (() => void)[] = []
   const loops = [
     loop(sweepEveryMs, 'due', sweep),
+    loop(purgeEveryMs, 'purge', async () => {
+      if (await takeLease(hub.em(), 'purge', hub.nodeId, purgeEveryMs * 2)) while (!stopped && (await purgeDue(hub)) > 0);
+    }),
+    loop(sealEveryMs, 'seal', async () => {
+      if ((await isSealing(hub.em())) && (await takeLease(hub.em(), 'seal', hub.nodeId, sealEveryMs * 5))) while (!stopped && !(await sealSome(hub.em())));
+    }),
+    loop(retentionEveryMs, 'retention', async () => {
+      if (await takeLease(hub.em(), 'retention', hub.nodeId, retentionEveryMs * 2)) await startDailyRun(hub)
+    }),
     loop(routeEveryMs, 'route', async () => {
-      if (await takeLease(hub.em(), 'route', hub.nodeId, routeEveryMs * 2)) await routeQueue(hub)
+      if (await takeLease(hub.em(), 'route', hub.nodeId, routeEveryMs * 2)) {
+        await returnOrphans(hub)
+        await routeQueue(hub)
+      }
+    }),
+    loop(indexEveryMs, 'search', async () => {
+      if (await takeLease(hub.em(), 'search', hub.nodeId, indexLeaseMs))
+        await indexMessages(hub, { until: performance.now() + indexEveryMs, stopped: () => stopped })
+    }),
+    loop(reportEveryMs, 'report', async () => {
+      if (await takeLease(hub.em(), 'report', hub.nodeId, reportEveryMs * 6))
+        await keepReports(hub, { until: performance.now() + reportEveryMs, stopped: () => stopped })
     }),
   ]
   return {

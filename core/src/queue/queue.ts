@@ -12,6 +12,6 @@ export interface Queue {
   close(): Promise<void>
 }
 
-/** outbound: a conversation's id. delivery: a listener's id. inbound: a parked event's id. job: a job's id. fetch: a message's id. people: a suggestion's or a move's id. */
-export const topics = ['outbound', 'delivery', 'inbound', 'job', 'fetch', 'people'] as const
+/** outbound: a conversation's id. delivery: a listener's id. inbound: a parked event's id. job: a job's id. fetch: a message's id. people: a suggestion's or a move's id. batch: a record batch's id. retention: a run's id. */
+export const topics = ['outbound', 'delivery', 'inbound', 'job', 'fetch', 'people', 'batch', 'retention'] as const
 export type Topic = (typeof topics)[number]

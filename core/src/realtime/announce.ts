@@ -1,12 +1,13 @@
 /** After a commit: tells every process what changed in which conversation. Who may hear it is decided where the sockets are. */
 import type { Conversation as WireConversation, Message as WireMessage } from '../../sdk/wire/conversation.ts'
-import type { ConversationChange, Visibility } from '../domain/conversation/change.ts'
-import { conversationJson, presentMessage } from '../domain/conversation/conversation.present.ts'
+import { type ConversationChange, type Visibility, visibilityOf } from '../domain/conversation/change.ts'
+import { conversationJson, messageJson } from '../domain/conversation/conversation.present.ts'
 import type { Hub } from '../hub.ts'
 import { notifyCustomer } from './notify-customer.ts'
 
 export interface ConversationChanged {
   before: Visibility | null
+  after: Visibility
   conversation: Omit<WireConversation, 'contact'>
   contactId: string
   messages: WireMessage[]
@@ -19,9 +20,10 @@ export function announce(
   for (const change of changes) {
     const changed: ConversationChanged = {
       before: change.before,
+      after: visibilityOf(change.conversation),
       conversation: conversationJson(change.conversation),
       contactId: change.conversation.contactId,
-      messages: [...change.added, ...change.changed].map(presentMessage),
+      messages: [...change.added, ...change.changed].map(messageJson),
     }
     hub.bus.publish('conversation.changed', changed)
     // What stays among colleagues (notes, assignments, reading) is no news for the customer.

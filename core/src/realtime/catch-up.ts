@@ -4,6 +4,7 @@
  * changed in the database and tells again what it did not hear of: pushes make screens fast, this makes them certain.
  */
 import type { Em } from '../db/orm.ts'
+import { readRaw, sql, stored } from '../db/statements.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { adapterOf } from '../domain/inbox/channels.ts'
 import { Message } from '../domain/message/message.entity.ts'
@@ -57,12 +58,14 @@ export function startCatchUp(hub: Hub, { needed, agents, tell }: CatchUp): () =>
     const until = Date.now() - graceMs
     if (needed()) {
       const em = hub.em()
-      let [at, id] = [since - overlapMs, '']
+      const instant = (ms: number) => stored(em, Conversation, 'changedAt', new Date(ms))
+      let [at, id] = [instant(since - overlapMs), '']
       for (;;) {
-        const rows = await em.find(
-          Conversation,
-          { changedAt: { $lte: new Date(until) }, $or: [{ changedAt: { $gt: new Date(at) } }, { changedAt: new Date(at), id: { $gt: id } }] },
-          { orderBy: [{ changedAt: 'asc' }, { id: 'asc' }], limit: page, fields: ['id', 'rev', 'channel', 'changedAt'], disableIdentityMap: true },
+        // Raw: under load these are hundreds of rows, and messages wait while they are read.
+        const rows = await readRaw<{ id: string; rev: number; channel: string; changed_at: string | number }>(
+          em,
+          sql`select id, rev, channel, changed_at from conversation
+              where changed_at <= ${instant(until)} and (changed_at > ${at} or (changed_at = ${at} and id > ${id})) order by changed_at, id ${{ text: `limit ${page}`, params: [] }}`,
         )
         for (const row of rows) {
           if (agents.of(row.id) < row.rev) await tellAgents(em, row.id)
@@ -70,7 +73,7 @@ export function startCatchUp(hub: Hub, { needed, agents, tell }: CatchUp): () =>
         }
         const last = rows.at(-1)
         if (!last || rows.length < page || stopped) break
-        ;[at, id] = [last.changedAt.getTime(), last.id]
+        ;[at, id] = [last.changed_at, last.id]
       }
     }
     since = until

@@ -7,11 +7,15 @@ import type { Namespace, Server, Socket } from 'socket.io'
 import type { ConversationPush } from '../../sdk/wire/conversation.ts'
 import { may } from '../access/ability.ts'
 import type { Access } from '../access/access-cache.ts'
+import { hiddenFrom } from '../access/mask.ts'
+import { readRows, sql } from '../db/statements.ts'
 import { stayAlive } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
 import { type Visibility, visibilityOf } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
-import { type ContactNames, conversationJson, presentBrief, presentMessage } from '../domain/conversation/conversation.present.ts'
+import { type ContactNames, conversationJson, messageJson, shownTo } from '../domain/conversation/conversation.present.ts'
+import { maskMessage } from '../domain/conversation/mask-message.ts'
+import { isFor } from '../domain/notice/raise-notice.ts'
 import { type Actor, identify, identifyAgain } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
@@ -33,8 +37,10 @@ interface Seat {
 }
 
 const seatOf = ({ agent, preview, sessionId, tokenId }: Actor): string => (preview ? `preview:${sessionId}` : tokenId ? `token:${tokenId}` : agent.id)
-/** Somebody is there, ready to be given conversations. */
+/** It is the agent's own. */
 const present = ({ preview, tokenId }: Actor): boolean => !preview && !tokenId
+/** Somebody is there, ready to be given conversations: an app that only listens (`aside`) is not where they sit. */
+const sits = (socket: Socket): boolean => present(actorOfSocket(socket)) && socket.handshake.auth.aside !== true
 const actorOfSocket = (socket: Socket): Actor => socket.data.actor as Actor
 
 export function startGateway(hub: Hub, io: Server): { close(): void; connected(): number } {
@@ -67,7 +73,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     seat.sockets.add(socket)
     seats.set(key, seat)
     hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-    if (present(actor))
+    if (sits(socket))
       void stayAlive(hub, [id])
         .then(() => hub.bus.publish('agent.presence', { agentId: id }))
         .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
@@ -87,7 +93,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       leave(seat, socket)
       if (seat.sockets.size === 0 && seats.get(key) === seat) seats.delete(key)
       hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-      if (present(actor)) hub.bus.publish('agent.presence', { agentId: id })
+      if (sits(socket)) hub.bus.publish('agent.presence', { agentId: id })
     })
   })
 
@@ -151,10 +157,11 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   async function namesOf(contactId: string): Promise<ContactNames | undefined> {
     const known = names.get(contactId)
     if (known && Date.now() - known.at < nameTtlMs) return known.names
-    const row = await hub.em().findOne(Contact, { id: contactId }, { fields: ['id', 'number', 'nickname', 'name'], disableIdentityMap: true })
+    // By the entity: the name lies sealed.
+    const [row] = await readRows(hub.em(), Contact, sql`where id = ${contactId}`)
     if (!row) return undefined
-    if (names.size >= namesKept) names.delete(names.keys().next().value ?? '')
     const found = { id: row.id, number: row.number, nickname: row.nickname, name: row.name }
+    if (names.size >= namesKept) names.delete(names.keys().next().value ?? '')
     names.set(contactId, { at: Date.now(), names: found })
     return found
   }
@@ -181,10 +188,10 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       if (!contact) return
       told.told(id, rev)
       for (const seat of seats.values()) {
-        if (canRead(seat.access, changed.conversation)) {
+        if (canRead(seat.access, changed.after)) {
           const push: ConversationPush = {
-            conversation: { ...changed.conversation, contact: presentBrief(seat.access.ability, contact) },
-            messages: changed.messages,
+            conversation: shownTo(seat.access.ability, changed.conversation, contact),
+            messages: changed.messages.map((message) => maskMessage(seat.access, message)),
           }
           for (const socket of seat.sockets) socket.emit('conversation', push)
         } else if (before === 'unknown' || (before && canRead(seat.access, before))) {
@@ -197,9 +204,9 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   listen('viewing.asked', ({ conversationId }: { conversationId: string }) => tellViewing(conversationId))
   listen('conversation.changed', (changed: ConversationChanged) => {
     const { id } = changed.conversation
-    for (const one of viewed.values()) if (one.conversation.id === id) one.conversation = { id, ...visibilityOf(changed.conversation) }
+    for (const one of viewed.values()) if (one.conversation.id === id) one.conversation = { id, ...changed.after }
     // Transferred out of somebody's sight: they do not look at it any more.
-    if (changed.before && changed.before.assigneeId !== changed.conversation.assigneeId) tellViewing(id)
+    if (changed.before && (changed.before.assigneeId !== changed.after.assigneeId || changed.after.deletedAt)) tellViewing(id)
     if (seats.size > 0) tell(changed)
     else told.told(changed.conversation.id, changed.conversation.rev)
   })
@@ -208,15 +215,37 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       needed: () => io.engine.clientsCount > 0,
       agents: told,
       tell: (conversation, messages) =>
-        tell({ before: 'unknown', conversation: conversationJson(conversation), contactId: conversation.contactId, messages: messages.map(presentMessage) }),
+        tell({
+          before: 'unknown',
+          after: visibilityOf(conversation),
+          conversation: conversationJson(conversation),
+          contactId: conversation.contactId,
+          messages: messages.map(messageJson),
+        }),
     }),
   )
 
   listen('ephemeral', ({ visibility, ...event }: Ephemeral & { visibility: Visibility }) => {
-    for (const seat of seats.values())
-      if (seat.access.agent.id !== event.agentId && canRead(seat.access, visibility)) for (const socket of seat.sockets) socket.emit('ephemeral', event)
+    for (const seat of seats.values()) {
+      if (seat.access.agent.id === event.agentId || !canRead(seat.access, visibility)) continue
+      // Half a number is no number yet: who may not see numbers sees that somebody types, not what.
+      const { text, ...silent } = event
+      for (const socket of seat.sockets) socket.emit('ephemeral', hiddenFrom(seat.access.ability) ? silent : event)
+    }
   })
 
+  // Of whom and what is asked of the plugin itself, with the asker's ability; here only that there is something.
+  listen('plugin.news', async ({ plugin, conversationId }: { plugin: string; conversationId: string }) => {
+    if (seats.size === 0) return
+    try {
+      const conversation = await hub.em().findOne(Conversation, { id: conversationId }, { disableIdentityMap: true })
+      if (!conversation) return
+      for (const seat of seats.values())
+        if (canRead(seat.access, conversation)) for (const socket of seat.sockets) socket.emit('plugin.news', { plugin, conversationId })
+    } catch (error) {
+      hub.log.warn({ err: error }, 'news of a plugin was lost')
+    }
+  })
   listen('contact.changed', ({ contactId }: { contactId: string }) => {
     names.delete(contactId)
     // An id alone tells nothing; who may see the contact fetches it.
@@ -229,6 +258,12 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   })
   listen('inbox.health', (data: { inboxId: string; state: string; bad: boolean }) => {
     for (const seat of seats.values()) if (seat.access.ability.can('manage', 'inbox')) for (const socket of seat.sockets) socket.emit('inbox.health', data)
+  })
+  // An id alone: who shows what it is called or can carry fetches that.
+  listen('inbox.changed', ({ id }: { id: string }) => void agents.emit('inbox.changed', { id }))
+  listen('notices.changed', ({ audiences }: { audiences: string[] }) => {
+    for (const { access, sockets } of seats.values())
+      if (audiences.some((audience) => isFor(access, audience))) for (const socket of sockets) socket.emit('notices.changed')
   })
   const socketsWhere = (matches: (actor: Actor) => boolean): Socket[] => [...agents.sockets.values()].filter((socket) => matches(actorOfSocket(socket)))
   listen('session.ended', ({ sessionId = null, tokenId = null }: { sessionId?: string | null; tokenId?: string | null }) => {
@@ -268,7 +303,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       () =>
         void stayAlive(
           hub,
-          [...seats.values()].filter(({ access }) => present(access)).map(({ access }) => access.agent.id),
+          [...seats.values()].filter(({ sockets }) => [...sockets].some(sits)).map(({ access }) => access.agent.id),
         ).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept')),
       aliveEveryMs,
     ),

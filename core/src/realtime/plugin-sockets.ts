@@ -22,6 +22,13 @@ export function startPluginPushes(hub: Hub, io: Server): () => void {
   })
 }
 
+/** Most that a timer can wait. */
+const longestMs = 2 ** 31 - 1
+
+function hangUpAt(socket: Socket, until: Date | undefined): NodeJS.Timeout | undefined {
+  return until && setTimeout(() => socket.disconnect(true), Math.min(Math.max(until.getTime() - Date.now(), 0), longestMs)).unref()
+}
+
 export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin, ctx: PluginContext): Undo {
   const sockets = manifest.sockets as SocketDeclaration<unknown>
   const namespace = io.of(`/x/${manifest.id}`)
@@ -45,6 +52,7 @@ export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin,
   const connected = (socket: Socket) => {
     const principal = socket.data.principal as SocketPrincipal
     hub.metrics.sockets.set({ namespace: manifest.id }, namespace.sockets.size)
+    const end = hangUpAt(socket, principal.until)
     const guarded = async (work: () => unknown, done?: (answer: unknown) => void) => {
       try {
         const answer = await work()
@@ -60,6 +68,7 @@ export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin,
       )
     void guarded(() => sockets.connected?.(principal, ctx as PluginContext<unknown>))
     socket.on('disconnect', () => {
+      clearTimeout(end)
       hub.metrics.sockets.set({ namespace: manifest.id }, namespace.sockets.size)
       void guarded(() => sockets.disconnected?.(principal, ctx as PluginContext<unknown>))
     })

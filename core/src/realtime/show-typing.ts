@@ -1,7 +1,7 @@
 /** Shows a platform's customer that an agent types. Platforms count such calls: one every few seconds at most, best effort. */
 import { Identity } from '../domain/contact/contact.entity.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
-import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
+import { adapterOf, capabilitiesOf, openInbox } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
 
 const everyMs = 4_000
@@ -10,7 +10,7 @@ const shown = new WeakMap<Hub, Map<string, number>>()
 
 export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status }: Conversation, active: boolean): void {
   const adapter = adapterOf(hub, channel)
-  if (status === 'closed' || !adapter?.typing || !adapter.capabilities.typing) return
+  if (status === 'closed' || !adapter?.typing) return
   const times = shown.get(hub) ?? new Map<string, number>()
   shown.set(hub, times)
   const last = times.get(id)
@@ -20,6 +20,7 @@ export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status 
   if (active) times.set(id, Date.now())
   if (times.size > kept) times.delete(times.keys().next().value ?? '')
   void (async () => {
+    if (!(await capabilitiesOf(hub, inboxId))?.typing) return
     const inbox = await openInbox(hub, inboxId)
     const identity = await hub.em().findOne(Identity, { id: identityId }, { fields: ['externalId'], disableIdentityMap: true })
     if (inbox?.enabled && identity) await adapter.typing?.(identity.externalId, active, inbox.forAdapter)

@@ -1,7 +1,8 @@
 /** Files on the local disk. */
-import { createReadStream, existsSync, mkdirSync } from 'node:fs'
+import { createReadStream, createWriteStream, existsSync, mkdirSync } from 'node:fs'
 import { access, constants, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { newId } from '../db/types.ts'
 import { type FileStore, pathOfKey } from './file-store.ts'
 import { StorageFault } from './storage-fault.ts'
@@ -9,10 +10,10 @@ import { StorageFault } from './storage-fault.ts'
 export function diskStore(root: string): FileStore {
   const pathOf = (key: string) => join(root, pathOfKey(key))
   return {
-    put: (key, bytes) =>
+    put: (key, bytes, again = false) =>
       orFault(async () => {
         const path = pathOf(key)
-        if (existsSync(path)) return
+        if (!again && existsSync(path)) return
         mkdirSync(dirname(path), { recursive: true })
         // Written aside and renamed: a crash leaves no half file under a good name.
         const temporary = `${path}.${newId()}`
@@ -30,7 +31,7 @@ export function diskStore(root: string): FileStore {
           throw error
         }
       }),
-    read: async (key) => (existsSync(pathOf(key)) ? createReadStream(pathOf(key)) : undefined),
+    read: async (key, range) => (existsSync(pathOf(key)) ? createReadStream(pathOf(key), range && { start: range.from, end: range.to }) : undefined),
     bytes: (key) => orFault(async () => (existsSync(pathOf(key)) ? readFile(pathOf(key)) : undefined)),
     remove: (key) => orFault(() => rm(pathOf(key), { force: true })),
     check: () =>
@@ -41,7 +42,19 @@ export function diskStore(root: string): FileStore {
   }
 }
 
-async function orFault<T>(work: () => Promise<T>): Promise<T> {
+/** Makes a file of bytes as they come. Of what goes wrong only the disk's part is a fault of the disk; what their source throws goes through. */
+export async function writeNew(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    await pipeline(chunks, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+  } catch (error) {
+    const { syscall = '' } = error as NodeJS.ErrnoException
+    // Of the two ends, only the disk is opened and written to.
+    await (['open', 'write', 'writev'].includes(syscall) ? orFault(() => Promise.reject(error)) : Promise.reject(error))
+  }
+}
+
+/** A fault of the disk, in the operator's words. */
+export async function orFault<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -1,12 +1,18 @@
 /** Files by the hash of their bytes: equal files are stored once, and a name says nothing about the owner. */
 import type { Readable } from 'node:stream'
 
+/** Bytes of a file, both ends included. */
+export interface ByteRange {
+  from: number
+  to: number
+}
+
 /** Every verb throws StorageFault (HUB_STORAGE_UNAVAILABLE) when the storage is away or refuses. */
 export interface FileStore {
-  /** Durable when it resolves. Storing what is there already changes nothing. A Blob is read as it is sent. */
-  put(key: string, bytes: Buffer | Blob): Promise<void>
-  /** Undefined when there is no such file. */
-  read(key: string): Promise<Readable | undefined>
+  /** Durable when it resolves. Storing what is there already changes nothing, unless `again`. A Blob is read as it is sent. */
+  put(key: string, bytes: Buffer | Blob, again?: boolean): Promise<void>
+  /** Undefined when there is no such file. A range must lie within it. */
+  read(key: string, range?: ByteRange): Promise<Readable | undefined>
   bytes(key: string): Promise<Buffer | undefined>
   remove(key: string): Promise<void>
   /** Asks at once, without trying again, whether the storage would take and give files. */

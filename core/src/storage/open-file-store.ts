@@ -29,8 +29,8 @@ function measured(store: FileStore, { storage }: Metrics): FileStore {
     }
   }
   return {
-    put: (key, bytes) => timed('put', () => store.put(key, bytes)),
-    read: (key) => timed('read', () => store.read(key)),
+    put: (key, bytes, again) => timed('put', () => store.put(key, bytes, again)),
+    read: (key, range) => timed('read', () => store.read(key, range)),
     bytes: (key) => timed('read', () => store.bytes(key)),
     remove: (key) => timed('remove', () => store.remove(key)),
     check: () => timed('check', () => store.check()),

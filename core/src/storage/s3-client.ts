@@ -1,6 +1,7 @@
 /** Signed requests to an S3-compatible storage, with time limits, tries again, and faults in plain words. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
+import { RemoteError } from '../../sdk/remote.ts'
 import { type FaultKind, StorageFault } from './storage-fault.ts'
 
 export interface S3Settings {
@@ -14,6 +15,10 @@ export interface S3Settings {
   /** Before every key; empty, or with a slash at its end. */
   prefix: string
 }
+
+/** `fetch`, or one that looks at the address first. */
+export type Ask = (url: URL, init: { method: string; headers: Headers; redirect: 'manual'; signal: AbortSignal; body?: Buffer | Blob }) => Promise<Response>
+const fetchIt: Ask = (url, init) => fetch(url, init as RequestInit)
 
 interface SendOptions {
   body?: Buffer | Blob
@@ -37,11 +42,13 @@ export class S3Client {
   readonly #settings: S3Settings
   readonly #base: string
   readonly #onRetry: () => void
+  readonly #ask: Ask
   /** Signing keys of the day. */
   readonly #keys = new Map<string, ArrayBuffer>()
 
-  constructor(settings: S3Settings, onRetry: () => void) {
+  constructor(settings: S3Settings, onRetry: () => void, ask: Ask = fetchIt) {
     this.#settings = settings
+    this.#ask = ask
     this.#onRetry = onRetry
     this.#base = addressOf(settings)
   }
@@ -79,7 +86,7 @@ export class S3Client {
     const limit = new AbortController()
     const timer = setTimeout(() => limit.abort(new Error(`no answer within ${Math.round(timeoutMs / 1_000)} s`)), timeoutMs)
     try {
-      const answer = await fetch(url, { method, headers, redirect: 'manual', signal: limit.signal, ...(body ? { body: body as never } : {}) })
+      const answer = await this.#ask(url, { method, headers, redirect: 'manual', signal: limit.signal, ...(body ? { body } : {}) })
       if (answer.ok) return { answer }
       // The words of a refusal: a small XML document, none after a HEAD.
       const { code, words } = errorOf((await answer.text()).slice(0, 10_000))
@@ -88,6 +95,8 @@ export class S3Client {
       const detail = `${answer.status} ${code || answer.statusText}${words ? `: ${words}` : ''}${kind === 'clock' ? ` (${skewOf(answer)})` : ''}`
       return { fault: new StorageFault(kind, detail), waitMs: Number(answer.headers.get('retry-after') ?? 0) * 1_000 || 0 }
     } catch (error) {
+      if (error instanceof RemoteError && (error.reason === 'private-address' || error.reason === 'address'))
+        return { fault: new StorageFault('private', error.message, { cause: error }) }
       const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
       return { fault: new StorageFault('unreachable', `${new URL(this.#base).host}: ${code ?? message}`, { cause: error }) }
     } finally {

@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { type FileStore, pathOfKey } from './file-store.ts'
+import { type ByteRange, type FileStore, pathOfKey } from './file-store.ts'
 import { S3Client, type S3Settings } from './s3-client.ts'
+import { StorageFault } from './storage-fault.ts'
 
 /** How often the rest of a file is asked for when the connection is cut in the middle of it. */
 const maxResumes = 3
@@ -20,17 +21,21 @@ export function s3Store(settings: S3Settings, onRetry: () => void = () => undefi
   }
 
   return {
-    async put(key, bytes) {
+    async put(key, bytes, again = false) {
       const path = pathOfKey(key)
       const size = bytes instanceof Blob ? bytes.size : bytes.length
-      if (await isThere(path, size)) return
+      if (!again && (await isThere(path, size))) return
       const answer = await client.send('PUT', path, { body: bytes, sha256: await sha256(bytes), size })
       await answer?.body?.cancel()
     },
-    async read(key) {
+    async read(key, range) {
       const path = pathOfKey(key)
-      const answer = await client.send('GET', path)
-      return answer && Readable.from(chunks(client, path, answer), { objectMode: false })
+      const answer = await client.send('GET', path, range ? { range: `bytes=${range.from}-${range.to}` } : {})
+      if (range && answer && answer.status !== 206) {
+        await answer.body?.cancel()
+        throw new StorageFault('other', 'asked for a range, it answers with the whole file')
+      }
+      return answer && Readable.from(chunks(client, path, answer, range), { objectMode: false })
     },
     async bytes(key) {
       const path = pathOfKey(key)
@@ -50,19 +55,22 @@ export function s3Store(settings: S3Settings, onRetry: () => void = () => undefi
 }
 
 /** The body; where the connection is cut, the rest of it. */
-async function* chunks(client: S3Client, path: string, first: Response): AsyncGenerator<Uint8Array> {
+async function* chunks(client: S3Client, path: string, first: Response, range?: ByteRange): AsyncGenerator<Uint8Array> {
   let answer = first
-  let offset = 0
+  let offset = range?.from ?? 0
   for (let resumes = 0; ; resumes++) {
     try {
       for await (const chunk of client.bodyOf(answer)) {
-        offset += chunk.length
-        yield chunk
+        // A storage that sends more than it was asked for does not shift what the reader gets.
+        const piece = range ? chunk.subarray(0, range.to + 1 - offset) : chunk
+        offset += piece.length
+        yield piece
+        if (offset > (range?.to ?? Number.POSITIVE_INFINITY)) return
       }
       return
     } catch (error) {
       if (resumes === maxResumes) throw error
-      const rest = await client.send('GET', path, { range: `bytes=${offset}-` })
+      const rest = await client.send('GET', path, { range: `bytes=${offset}-${range?.to ?? ''}` })
       if (rest?.status !== 206) throw error
       answer = rest
     }

@@ -10,6 +10,8 @@ const remedies = {
   bucket: ['there is no such bucket', 'Make the bucket, or correct S3_BUCKET and S3_PATH_STYLE.'],
   region: ['the bucket is in another region', 'Set S3_REGION, and S3_ENDPOINT if it names a region, to the one of the bucket.'],
   full: ['the storage is full', 'Free some space or raise the quota.'],
+  private: ['the address leads inside the network', 'Give a public https address, or allow inner addresses where it is set up.'],
+  nowhere: ['no folder is allowed', 'Set HUB_OUTPUT_DIR to a folder that files may be put into.'],
   disk: ['the folder of files cannot be used', 'Make HUB_DATA writable for this user, and look at the disk’s health.'],
   other: ['the storage refused', 'See the hub’s log for what it said.'],
 } as const

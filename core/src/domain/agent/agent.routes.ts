@@ -11,9 +11,13 @@ import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { returnConversations } from '../conversation/assign-conversation.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { SkillGroupMember } from '../department/department.entity.ts'
 import { Role } from '../role/role.entity.ts'
+import { endSessions } from '../session/end-sessions.ts'
 import { checkPassword, hashPassword } from '../session/password.ts'
+import { dropSecondFactor } from '../session/second-factor.ts'
 import { Session } from '../session/session.entity.ts'
 import { startSession } from '../session/session.routes.ts'
 import { hashToken, newToken } from '../session/tokens.ts'
@@ -61,10 +65,11 @@ export function agentRoutes(app: App, hub: Hub): void {
     const agent = newAgent({ ...fields, email: fields.email.trim().toLowerCase() })
     let token = ''
     try {
-      await em.transactional(async (tx) => {
+      await commitWithEvents(hub, async (tx) => {
         await tx.insert(Agent, agent)
-        await setLinks(tx as Em, agent.id, roleIds, skillGroupIds)
-        token = await invite(tx as Em, agent.id)
+        await setLinks(tx, agent.id, roleIds, skillGroupIds)
+        token = await invite(tx, agent.id)
+        return [{ name: 'agent.invited', data: { agentId: agent.id, name: agent.name, roleIds, byAgentId: actorOf(request).agent.id } }]
       })
     } catch (error) {
       throw addressTaken(error)
@@ -83,8 +88,36 @@ export function agentRoutes(app: App, hub: Hub): void {
       if (agent.passwordHash !== null) throw new HubError('HUB_CONFLICT', 'This agent has joined already')
       // Whoever holds the link becomes the agent.
       await refuseHigherRoles(em, actorOf(request), await rolesOf(em, agent.id))
-      await em.nativeDelete(Invitation, { agentId: agent.id })
-      return { invitation: linkOf(hub, await invite(em, agent.id)) }
+      let token = ''
+      await commitWithEvents(hub, async (tx) => {
+        await tx.nativeDelete(Invitation, { agentId: agent.id })
+        token = await invite(tx, agent.id)
+        const roleIds = await rolesOf(tx, agent.id)
+        return [{ name: 'agent.invited', data: { agentId: agent.id, name: agent.name, roleIds, byAgentId: actorOf(request).agent.id } }]
+      })
+      return { invitation: linkOf(hub, token) }
+    },
+  )
+
+  // For who has lost the authenticator and the recovery codes. One's own takes one's password (`/api/me/totp`).
+  app.delete(
+    '/api/agents/:id/totp',
+    { config: { access: { permission: 'agent.manage', person: true } }, schema: { params: IdParams, response: { 200: Ok } } },
+    async (request) => {
+      const { id } = request.params
+      const actor = actorOf(request)
+      if (id === actor.agent.id) throw new HubError('HUB_FORBIDDEN', 'Nobody resets their own second factor', { reason: 'self' })
+      const em = hub.em()
+      if ((await em.count(Agent, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+      // It leaves the password as the only lock of an account that may more.
+      await refuseHigherRoles(em, actor, await rolesOf(em, id), [], 'higher')
+      await commitWithEvents(hub, async (tx) => {
+        if (!(await dropSecondFactor(tx, id))) throw new HubError('HUB_CONFLICT', 'The second factor is off')
+        return [{ name: 'account.secured', data: { agentId: id, change: 'totp-reset', byAgentId: actor.agent.id } }]
+      })
+      await endSessions(hub, em, id, null)
+      hub.access.clear()
+      return { ok: true as const }
     },
   )
 
@@ -94,26 +127,35 @@ export function agentRoutes(app: App, hub: Hub): void {
     const { id } = request.params
     const actor = actorOf(request)
     const em = hub.em()
-    await em
-      .transactional(async (tx) => {
-        const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
-        if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
-        const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { disableIdentityMap: true })
-        const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
-        const isOwner = owners.some((link) => link.agentId === id)
-        if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
-        if (roleIds) await refuseHigherRoles(tx as Em, actor, roleIds, await rolesOf(tx as Em, id))
-        const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
-        if (losesOwner && owners.length === 1) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
-        await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
-        if (roleIds || skillGroupIds) await setLinks(tx as Em, id, roleIds, skillGroupIds)
-        if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
-      })
-      .catch((error) => {
-        throw addressTaken(error)
-      })
+    await commitWithEvents(hub, async (tx) => {
+      const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
+      if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+      const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { disableIdentityMap: true })
+      const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
+      const isOwner = owners.some((link) => link.agentId === id)
+      if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
+      const before = await rolesOf(tx, id)
+      if (roleIds) await refuseHigherRoles(tx, actor, roleIds, before)
+      const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
+      if (losesOwner && owners.length === 1) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
+      await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
+      if (roleIds || skillGroupIds) await setLinks(tx, id, roleIds, skillGroupIds)
+      if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
+      const changed = {
+        agentId: id,
+        fields: Object.keys(request.body),
+        rolesAdded: (roleIds ?? []).filter((roleId) => !before.includes(roleId)),
+        rolesRemoved: roleIds ? before.filter((roleId) => !roleIds.includes(roleId)) : [],
+        ...(fields.active === undefined ? {} : { active: fields.active }),
+        byAgentId: actor.agent.id,
+      }
+      return [{ name: 'agent.changed', data: changed }]
+    }).catch((error) => {
+      throw addressTaken(error)
+    })
     hub.access.clear()
     hub.bus.publish('access.changed', {})
+    if (fields.active === false) await returnConversations(hub, id, actor.agent.id)
     const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
     return wire as WireAgent
   })
@@ -204,8 +246,14 @@ async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], sk
 }
 
 /** Nobody makes an account that may more than they may, nor takes such a one over. What it has already is no gift. */
-async function refuseHigherRoles(em: Em, actor: Actor, roleIds: readonly string[], before: readonly string[] = []): Promise<void> {
+async function refuseHigherRoles(
+  em: Em,
+  actor: Actor,
+  roleIds: readonly string[],
+  before: readonly string[] = [],
+  reason: 'give' | 'higher' = 'give',
+): Promise<void> {
   const roles = await em.find(Role, { id: { $in: roleIds.filter((id) => !before.includes(id)) } }, { disableIdentityMap: true })
   const higher = roles.some((role) => (role.builtin === 'owner' ? !actor.owner : role.grants.some((grant) => !holds(actor, grant))))
-  if (higher) throw new HubError('HUB_FORBIDDEN', 'This role may more than you may', { reason: 'give', path: '/roleIds' })
+  if (higher) throw new HubError('HUB_FORBIDDEN', 'This role may more than you may', { reason, ...(reason === 'give' ? { path: '/roleIds' } : {}) })
 }

@@ -1,6 +1,7 @@
 /** What an agent is doing, and that they are there at all. */
 import { HubError } from '../../../sdk/errors.ts'
 import type { Hub } from '../../hub.ts'
+import { whoMayServe } from '../assignment/may-serve.ts'
 import { assignTo, routeQueue } from '../conversation/assign-conversation.ts'
 import { changeConversation } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
@@ -18,7 +19,7 @@ export async function stayAlive(hub: Hub, agentIds: readonly string[]): Promise<
   if (agentIds.length > 0) await hub.em().nativeUpdate(Agent, { id: { $in: [...agentIds] } }, { seenAt: new Date() })
 }
 
-/** Moves every open conversation of an agent who goes away to a colleague who is online. Throws HUB_AGENT_UNAVAILABLE. */
+/** Moves every open conversation of an agent who goes away to a colleague who is online; what those may not serve waits for others. Throws HUB_AGENT_UNAVAILABLE. */
 export async function handOver(hub: Hub, agentId: string, toAgentId: string): Promise<number> {
   const em = hub.em()
   const to = await em.findOne(Agent, { id: toAgentId, active: true }, { disableIdentityMap: true })
@@ -27,8 +28,10 @@ export async function handOver(hub: Hub, agentId: string, toAgentId: string): Pr
   for (const { id } of mine)
     await changeConversation(hub, id, async (change, tx) => {
       if (change.conversation.assigneeId !== agentId || change.conversation.status !== 'open') return false
-      await assignTo(tx, change, toAgentId, 'away', agentId)
+      const able = (await whoMayServe(hub, tx, [to], change.conversation)).length > 0
+      await assignTo(tx, change, able ? toAgentId : null, able ? 'away' : 'returned', agentId)
       return true
     })
+  await routeQueue(hub)
   return mine.length
 }

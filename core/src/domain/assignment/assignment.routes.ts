@@ -9,7 +9,7 @@ import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { routeQueue } from '../conversation/assign-conversation.ts'
-import { writeEvents } from '../conversation/change.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { Department, SkillGroup } from '../department/department.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { AssignmentRule } from './assignment-rule.entity.ts'
@@ -22,12 +22,10 @@ export function assignmentRoutes(app: App, hub: Hub): void {
   const config = { access: { permission: 'assignment.manage' } }
   /** Tells the listeners, in the transaction, and the queue, after it: a new rule may let somebody through. */
   async function change(byAgentId: string, work: (em: Em) => Promise<void>): Promise<void> {
-    let listeners = new Set<string>()
-    await hub.em().transactional(async (tx) => {
-      await work(tx as Em)
-      listeners = await writeEvents(hub, tx as Em, [{ name: 'settings.changed', data: { scope: 'assignment', byAgentId } }])
+    await commitWithEvents(hub, async (em) => {
+      await work(em)
+      return [{ name: 'settings.changed', data: { scope: 'assignment', byAgentId } }]
     })
-    for (const listener of listeners) hub.queue.hurry('delivery', listener)
     await routeQueue(hub)
   }
 
@@ -61,7 +59,7 @@ export function assignmentRoutes(app: App, hub: Hub): void {
       const em = hub.em()
       const inbox = await em.findOne(Inbox, { id: request.query.inboxId }, { disableIdentityMap: true })
       if (!inbox) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
-      return explainAssignment(em, { inboxId: inbox.id, departmentId: inbox.departmentId, skillGroupId: inbox.skillGroupId })
+      return explainAssignment(hub, { inboxId: inbox.id, departmentId: inbox.departmentId, skillGroupId: inbox.skillGroupId })
     },
   )
 }

@@ -15,7 +15,7 @@ export type AgentLoad = Pick<Agent, 'id' | 'presence' | 'seenAt' | 'capacity' | 
 export const capOf = (rule: Pick<Rule, 'maxOpen'>, agent: Pick<Agent, 'capacity'>): number => Math.min(agent.capacity, rule.maxOpen ?? agent.capacity)
 
 /** What keeps an agent from getting it, or `ready`. */
-export function verdictOn(rule: Pick<Rule, 'maxOpen'>, agent: AgentLoad, now: number): Exclude<Verdict, 'next'> {
+export function verdictOn(rule: Pick<Rule, 'maxOpen'>, agent: AgentLoad, now: number): Exclude<Verdict, 'next' | 'noRight'> {
   if (!agent.seenAt || now - agent.seenAt.getTime() >= presenceTtlMs || agent.presence === 'offline') return 'offline'
   if (agent.presence !== 'online') return agent.presence
   return agent.openCount < capOf(rule, agent) ? 'ready' : 'full'

@@ -6,6 +6,7 @@
 import type { ChannelSender } from '../../../sdk/channel.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
+import { claimKey, isClaimKey } from '../../sealing/sealed-columns.ts'
 import { type ClaimKind, type Contact, ContactClaim, type Evidence, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
 
 export interface Claim {
@@ -53,6 +54,13 @@ export function claimsOf(from: ChannelSender): Claim[] {
 }
 
 const keyOf = ({ kind, value }: Pick<Claim, 'kind' | 'value'>): string => `${kind}\n${value}`
+/** The key of a row: what it holds is a hash, unless it was written before there were any. */
+const rowKey = (em: Em, { kind, value }: Pick<Claim, 'kind' | 'value'>): string => keyOf({ kind, value: isClaimKey(value) ? value : claimKey(em, kind, value) })
+/** The key of what somebody claims. */
+const nameOf = (em: Em, { kind, value }: Pick<Claim, 'kind' | 'value'>): string => keyOf({ kind, value: claimKey(em, kind, value) })
+/** Rows that hold one of these claims. What looks like a hash is only looked for as what it is. */
+const holding = (em: Em, claims: readonly Claim[]) =>
+  claims.map(({ kind, value }) => ({ kind, value: { $in: [claimKey(em, kind, value), ...(isClaimKey(value) ? [] : [value])] } }))
 
 export interface NewPerson {
   identity: Identity
@@ -74,7 +82,7 @@ export async function linkNewPeople(em: Em, people: readonly NewPerson[]): Promi
   )
   const dropped = new Set<string>()
   for (const { identity, contact, claims } of claimed) {
-    const held = [...new Set(claims.filter(({ verified }) => verified).flatMap((claim) => holders.get(keyOf(claim)) ?? []))].sort()
+    const held = [...new Set(claims.filter(({ verified }) => verified).flatMap((claim) => holders.get(nameOf(em, claim)) ?? []))].sort()
     // The oldest: whoever looks, whenever, finds the same one.
     const [known, ...others] = held
     if (known) {
@@ -87,7 +95,7 @@ export async function linkNewPeople(em: Em, people: readonly NewPerson[]): Promi
         em,
         known as string,
         other,
-        claims.filter((claim) => holders.get(keyOf(claim)) !== undefined && claim.verified),
+        claims.filter((claim) => holders.get(nameOf(em, claim)) !== undefined && claim.verified),
         null,
       )
     await record(em, identity, claims, holders)
@@ -100,18 +108,18 @@ export async function noteClaims(em: Em, people: readonly { identity: Identity; 
   const claimed = people.map(({ identity, from }) => ({ identity, claims: claimsOf(from) })).filter(({ claims }) => claims.length > 0)
   if (claimed.length === 0) return []
   const rows = await em.find(IdentityClaim, { identityId: { $in: claimed.map(({ identity }) => identity.id) } }, { disableIdentityMap: true })
-  const before = new Map(rows.map((row) => [`${row.identityId}\n${keyOf(row)}`, row.verified]))
+  const before = new Map(rows.map((row) => [`${row.identityId}\n${rowKey(em, row)}`, row.verified]))
   const due: string[] = []
   for (const { identity, claims } of claimed) {
     const fresh = claims.filter((claim) => {
-      const known = before.get(`${identity.id}\n${keyOf(claim)}`)
+      const known = before.get(`${identity.id}\n${nameOf(em, claim)}`)
       return known === undefined || (claim.verified && !known)
     })
     if (fresh.length === 0) continue
-    for (const claim of fresh) before.set(`${identity.id}\n${keyOf(claim)}`, claim.verified)
+    for (const claim of fresh) before.set(`${identity.id}\n${nameOf(em, claim)}`, claim.verified)
     const holders = await holdersOf(em, fresh)
     for (const claim of fresh) {
-      const holder = claim.verified ? holders.get(keyOf(claim)) : undefined
+      const holder = claim.verified ? holders.get(nameOf(em, claim)) : undefined
       if (holder && holder !== identity.contactId) {
         const id = await suggest(em, holder, identity.contactId, [claim], new Date())
         if (id) due.push(id)
@@ -125,8 +133,8 @@ export async function noteClaims(em: Em, people: readonly { identity: Identity; 
 async function holdersOf(em: Em, claims: readonly Claim[]): Promise<Map<string, string>> {
   const verified = claims.filter((claim) => claim.verified)
   if (verified.length === 0) return new Map()
-  const rows = await em.find(ContactClaim, { $or: verified.map(({ kind, value }) => ({ kind, value })) }, { disableIdentityMap: true })
-  return new Map(rows.map((row) => [keyOf(row), row.contactId]))
+  const rows = await em.find(ContactClaim, { $or: holding(em, verified) }, { disableIdentityMap: true })
+  return new Map(rows.map((row) => [rowKey(em, row), row.contactId]))
 }
 
 /** Writes an identity's claims down, takes those nobody holds, and suggests whom the weaker ones point at. */
@@ -134,20 +142,24 @@ async function record(em: Em, identity: Identity, claims: readonly Claim[], hold
   const now = new Date()
   const others = await em.find(
     IdentityClaim,
-    { $or: claims.map(({ kind, value }) => ({ kind, value })), identityId: { $ne: identity.id } },
+    { $or: holding(em, claims), identityId: { $ne: identity.id } },
     { limit: tooCommon * claims.length, disableIdentityMap: true },
   )
   for (const claim of claims) {
-    await em.upsert(IdentityClaim, { identityId: identity.id, ...claim, createdAt: now }, { onConflictExcludeFields: ['createdAt'] })
-    if (claim.verified && !holders.has(keyOf(claim))) {
-      await em.insert(ContactClaim, { kind: claim.kind, value: claim.value, contactId: identity.contactId, createdAt: now })
-      holders.set(keyOf(claim), identity.contactId)
+    await em.upsert(
+      IdentityClaim,
+      { identityId: identity.id, ...claim, value: claimKey(em, claim.kind, claim.value), createdAt: now },
+      { onConflictExcludeFields: ['createdAt'] },
+    )
+    if (claim.verified && !holders.has(nameOf(em, claim))) {
+      await em.insert(ContactClaim, { kind: claim.kind, value: claimKey(em, claim.kind, claim.value), contactId: identity.contactId, createdAt: now })
+      holders.set(nameOf(em, claim), identity.contactId)
     }
   }
-  const alike = Map.groupBy(others, keyOf)
+  const alike = Map.groupBy(others, (row) => rowKey(em, row))
   const evidence = new Map<string, Evidence[]>()
   for (const claim of claims) {
-    const rows = alike.get(keyOf(claim)) ?? []
+    const rows = alike.get(nameOf(em, claim)) ?? []
     if (rows.length === 0 || rows.length >= tooCommon) continue
     const owners = await em.find(Identity, { id: { $in: rows.map(({ identityId }) => identityId) } }, { fields: ['id', 'contactId'], disableIdentityMap: true })
     for (const owner of owners) {

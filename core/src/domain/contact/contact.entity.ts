@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import type { ChannelSender, LocalText } from '../../../sdk/channel.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
+import { sealed, sealedJson } from '../../sealing/sealed-columns.ts'
 import type { Grant } from '../conversation/reply-window.ts'
 
 const ContactSchema = defineEntity({
@@ -14,9 +15,12 @@ const ContactSchema = defineEntity({
     nickname: p.string().length(60).default(''),
     remark: p.string().length(500).default(''),
     /** Personal data: masked for those who may not see it. */
-    name: p.string().length(60).default(''),
-    phone: p.string().length(40).default(''),
-    email: p.string().length(190).default(''),
+    name: sealed('contact.name', 60),
+    phone: sealed('contact.phone', 40),
+    email: sealed('contact.email', 190),
+    wechat: sealed('contact.wechat', 60),
+    qq: sealed('contact.qq', 20),
+    address: sealed('contact.address', 300),
     attributes: json<Record<string, unknown>>(),
     /** The same person as this contact, which has the identities now. */
     mergedIntoId: idColumn().nullable(),
@@ -24,9 +28,18 @@ const ContactSchema = defineEntity({
     updatedAt: instant(),
   },
   uniques: [{ properties: ['number'], name: 'contact_number_unique' }],
+  indexes: [{ properties: ['nickname'], name: 'contact_nickname' }],
 })
 export class Contact extends ContactSchema.class {}
 ContactSchema.setClass(Contact)
+
+export interface Profile {
+  name?: string
+  phone?: string
+  email?: string
+  /** The event's own time, in milliseconds. */
+  at: number
+}
 
 const IdentitySchema = defineEntity({
   name: 'Identity',
@@ -39,6 +52,10 @@ const IdentitySchema = defineEntity({
     /** The platform or the site vouches for it. */
     verified: p.boolean().default(false),
     attributes: json<Record<string, unknown>>(),
+    /** What the channel last said of the person, and when. */
+    profile: sealedJson<Profile>('identity.profile').nullable(),
+    /** Where they came from when their last conversation began; blocking them shuts it. Personal, and looked for by nobody. */
+    address: sealed('identity.address', 45),
     blockedAt: instant().nullable(),
     blockedById: idColumn().nullable(),
     /** What we may send, where the platform lets us write only as an answer (see reply-window.ts). */
@@ -129,6 +146,26 @@ const ContactClaimSchema = defineEntity({
 export class ContactClaim extends ContactClaimSchema.class {}
 ContactClaimSchema.setClass(ContactClaim)
 
+/** Who had a hand in a field of a contact; of a field that a plugin brings, its value too. */
+const ContactFieldSchema = defineEntity({
+  name: 'ContactField',
+  tableName: 'contact_field',
+  properties: {
+    contactId: idColumn().primary(),
+    /** `phone`, or `<plugin>.<name>`. */
+    field: p.string().length(60).primary(),
+    /** Empty for the core's own: that stands in the contact. */
+    value: p.string().length(300).default(''),
+    /** The plugin that filled it; empty: a person. */
+    source: p.string().length(40),
+    byAgentId: idColumn().nullable(),
+    updatedAt: instant(),
+  },
+  indexes: [{ properties: ['field', 'value'], name: 'contact_field_value' }],
+})
+export class ContactField extends ContactFieldSchema.class {}
+ContactFieldSchema.setClass(ContactField)
+
 export interface Evidence {
   kind: ClaimKind
   value: string
@@ -144,7 +181,7 @@ const MergeSuggestionSchema = defineEntity({
     id: idColumn().primary(),
     contactId: idColumn(),
     otherId: idColumn(),
-    evidence: json<Evidence[]>(),
+    evidence: sealedJson<Evidence[]>('merge_suggestion.evidence'),
     state: p.string().length(10).$type<'open' | 'accepted' | 'refused'>(),
     decidedById: idColumn().nullable(),
     decidedAt: instant().nullable(),
@@ -172,7 +209,7 @@ const ContactMoveSchema = defineEntity({
     intoId: idColumn(),
     identityIds: json<string[]>(),
     /** Fields and tags that `into` got from `from`: taken back with it. */
-    given: json<{ fields: Record<string, string>; tagIds: string[] }>(),
+    given: sealedJson<{ fields: Record<string, string>; tagIds: string[] }>('contact_move.given'),
     byAgentId: idColumn().nullable(),
     undoneById: idColumn().nullable(),
     undoneAt: instant().nullable(),
@@ -198,4 +235,5 @@ export const contactEntities = [
   ContactClaimSchema,
   MergeSuggestionSchema,
   ContactMoveSchema,
+  ContactFieldSchema,
 ]

@@ -2,25 +2,30 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok, Page } from '../../../sdk/wire/common.ts'
-import { ContactPatch, Activity as WireActivity, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
+import { ContactPatch, CustomFields, Activity as WireActivity, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import { Conversation as WireConversation } from '../../../sdk/wire/conversation.ts'
+import { firstTime } from '../../access/first-time.ts'
 import { maySee, type PersonalField } from '../../access/mask.ts'
-import { personalFields } from '../../access/permissions.ts'
+import { maskText } from '../../access/mask-text.ts'
+import { contactFields } from '../../access/permissions.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { writeEvents } from '../conversation/change.ts'
-import { closeConversation } from '../conversation/close-conversation.ts'
+import { commitWithEvents, tellEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { present } from '../conversation/conversation.routes.ts'
+import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { presentVisit } from '../visit/visit.present.ts'
+import { blockIdentity } from './block-identity.ts'
 import { Activity, BlockedAddress, Contact, Identity } from './contact.entity.ts'
 import { presentActivity, presentContact } from './contact.present.ts'
+import { checkCustomValue, readCustomFields, writeCustomFields } from './custom-fields.ts'
+import { declaredFields, notePerson, writeDeclared } from './fields.ts'
 import { survivorOf } from './merge-contacts.ts'
 
 /** The contact, if a conversation of theirs may be seen; one that was merged is who it became. */
@@ -33,6 +38,12 @@ export async function findReadableContact(em: Em, actor: Actor, asked: string): 
   return contact
 }
 
+/** Whoever talks with a contact works with their profile; everybody else who opens it has looked at it. */
+export async function tellContactView(hub: Hub, em: Em, actor: Actor, contactId: string): Promise<void> {
+  if ((await em.count(Conversation, { contactId, assigneeId: actor.agent.id, status: 'open' })) > 0) return
+  if (firstTime('contact', actor.agent.id, contactId)) await tellEvents(hub, [{ name: 'contact.viewed', data: { contactId } }])
+}
+
 export function contactRoutes(app: App, hub: Hub): void {
   const config = { access: 'agent' as const }
   /** Those who show this contact fetch it again. */
@@ -41,7 +52,9 @@ export function contactRoutes(app: App, hub: Hub): void {
   app.get('/api/contacts/:id', { config, schema: { params: IdParams, response: { 200: WireContact } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
-    return presentContact(em, actor.ability, await findReadableContact(em, actor, request.params.id))
+    const contact = await findReadableContact(em, actor, request.params.id)
+    await tellContactView(hub, em, actor, contact.id)
+    return presentContact(hub, em, actor.ability, contact)
   })
 
   app.patch(
@@ -51,19 +64,45 @@ export function contactRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
-      const fields = Object.keys(request.body)
+      const { fields: brought = {}, ...own } = request.body
+      const declared = declaredFields(hub).filter(({ fullName }) => fullName in brought)
+      const custom = Object.keys(brought).filter((name) => !declared.some(({ fullName }) => fullName === name))
+      const known = custom.length > 0 ? await readCustomFields(em) : { fields: [] }
+      for (const name of custom) checkCustomValue(known, name, (brought[name] ?? '').trim())
+      const fields = [...Object.keys(own), ...Object.keys(brought)]
       // Who cannot see a field would overwrite it blindly.
-      const blind = fields.find((field) => (personalFields as readonly string[]).includes(field) && !maySee(actor.ability, field as PersonalField))
-      if (blind) throw new HubError('HUB_FORBIDDEN', 'You may not change what you may not see', { field: blind })
-      const patch = Object.fromEntries(Object.entries(request.body).map(([name, value]) => [name, value.trim()]))
-      let listeners = new Set<string>()
-      await em.transactional(async (tx) => {
-        await tx.nativeUpdate(Contact, { id: contact.id }, { ...patch, updatedAt: new Date() })
-        listeners = await writeEvents(hub, tx as Em, [{ name: 'contact.updated', data: { contactId: contact.id, byAgentId: actor.agent.id, fields } }])
+      const blind = fields.find((field) => {
+        const personal = (contactFields as readonly string[]).includes(field) ? field : declared.find(({ fullName }) => fullName === field)?.personal
+        return personal !== undefined && !maySee(actor.ability, personal as PersonalField)
       })
-      for (const listener of listeners) hub.queue.hurry('delivery', listener)
+      if (blind) throw new HubError('HUB_FORBIDDEN', 'You may not change what you may not see', { field: blind })
+      // What was masked for them and comes back with its stars would write those down.
+      const starred = (['nickname', 'remark'] as const).find(
+        (field) => request.body[field]?.includes('*') && maskText(actor.ability, contact[field]) !== contact[field],
+      )
+      if (starred) throw new HubError('HUB_FORBIDDEN', 'You may not change what you may not see', { field: starred })
+      const patch = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, value.trim()]))
+      await commitWithEvents(hub, async (tx) => {
+        await tx.nativeUpdate(Contact, { id: contact.id }, { ...patch, updatedAt: new Date() })
+        await notePerson(tx, contact.id, Object.keys(own), actor.agent.id)
+        for (const [name, value] of Object.entries(brought)) await writeDeclared(tx, contact.id, name, value, actor.agent.id)
+        return [{ name: 'contact.updated', data: { contactId: contact.id, byAgentId: actor.agent.id, fields } }]
+      })
       tell(contact.id)
-      return presentContact(em, actor.ability, { ...contact, ...patch } as Contact)
+      return presentContact(hub, em, actor.ability, { ...contact, ...patch } as Contact)
+    },
+  )
+
+  app.get('/api/contact-fields', { config, schema: { response: { 200: CustomFields } } }, async () => readCustomFields(hub.em()))
+  app.put(
+    '/api/contact-fields',
+    { config: { access: { permission: 'category.manage' } }, schema: { body: CustomFields, response: { 200: CustomFields } } },
+    async (request) => {
+      await changeSettings(hub, request, async (tx) => {
+        await writeCustomFields(tx, request.body)
+        return { scope: 'contact-fields' }
+      })
+      return readCustomFields(hub.em())
     },
   )
 
@@ -84,13 +123,11 @@ export function contactRoutes(app: App, hub: Hub): void {
         await findReadableContact(em, actor, id)
         const tag = await em.findOne(Tag, { id: tagId }, { disableIdentityMap: true })
         if (!tag) throw new HubError('HUB_NOT_FOUND', 'There is no such tag')
-        let listeners = new Set<string>()
-        await em.transactional(async (tx) => {
+        await commitWithEvents(hub, async (tx) => {
           if (added) await tx.upsert(ContactTag, { contactId: id, tagId, byAgentId: actor.agent.id, createdAt: new Date() }, { onConflictAction: 'ignore' })
           else await tx.nativeDelete(ContactTag, { contactId: id, tagId })
-          listeners = await writeEvents(hub, tx as Em, [{ name: 'contact.tagged', data: { contactId: id, byAgentId: actor.agent.id, tagId, added } }])
+          return [{ name: 'contact.tagged', data: { contactId: id, byAgentId: actor.agent.id, tagId, added } }]
         })
-        for (const listener of listeners) hub.queue.hurry('delivery', listener)
         tell(id)
         return { ok: true as const }
       },
@@ -104,15 +141,16 @@ export function contactRoutes(app: App, hub: Hub): void {
     async (request) => {
       const actor = actorOf(request)
       const em = hub.em()
-      await findReadableContact(em, actor, request.params.id)
+      const { id: contactId } = await findReadableContact(em, actor, request.params.id)
+      await tellContactView(hub, em, actor, contactId)
       const allowed = whereAllowed(actor.ability, 'read', 'conversation') ?? {}
       const rows = await em.find(
         Conversation,
-        { $and: [{ contactId: request.params.id }, allowed, beforeRow('createdAt', request.query.cursor)] },
-        { orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], limit: 21, disableIdentityMap: true },
+        { $and: [{ contactId }, allowed, beforeRow('lastMessageAt', request.query.cursor)] },
+        { orderBy: [{ lastMessageAt: 'desc' }, { id: 'desc' }], limit: 21, disableIdentityMap: true },
       )
       const last = rows.length > 20 ? rows[19] : undefined
-      return { items: await present(em, actor, rows.slice(0, 20)), cursor: last ? encodeCursor([last.createdAt.getTime(), last.id]) : null }
+      return { items: await present(em, actor, rows.slice(0, 20)), cursor: last ? encodeCursor([last.lastMessageAt.getTime(), last.id]) : null }
     },
   )
 
@@ -120,15 +158,17 @@ export function contactRoutes(app: App, hub: Hub): void {
     '/api/contacts/:id/activities',
     { config, schema: { params: IdParams, querystring: HistoryQuery, response: { 200: Page(WireActivity) } } },
     async (request) => {
+      const actor = actorOf(request)
       const em = hub.em()
-      const contact = await findReadableContact(em, actorOf(request), request.params.id)
+      const contact = await findReadableContact(em, actor, request.params.id)
+      await tellContactView(hub, em, actor, contact.id)
       const rows = await em.find(
         Activity,
         { $and: [{ contactId: contact.id }, beforeRow('at', request.query.cursor)] },
         { orderBy: [{ at: 'desc' }, { id: 'desc' }], limit: 51, disableIdentityMap: true },
       )
       const last = rows.length > 50 ? rows[49] : undefined
-      return { items: rows.slice(0, 50).map(presentActivity), cursor: last ? encodeCursor([last.at.getTime(), last.id]) : null }
+      return { items: rows.slice(0, 50).map((row) => presentActivity(actor.ability, row)), cursor: last ? encodeCursor([last.at.getTime(), last.id]) : null }
     },
   )
 
@@ -139,6 +179,7 @@ export function contactRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
+      await tellContactView(hub, em, actor, contact.id)
       const rows = await em.find(Visit, { contactId: contact.id }, { orderBy: { startedAt: 'desc' }, limit: 10, disableIdentityMap: true })
       return { items: rows.map((visit) => presentVisit(actor.ability, visit, contact)) }
     },
@@ -153,16 +194,7 @@ export function contactRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
-      const now = new Date()
-      const changed = await em.nativeUpdate(Identity, { id: request.body.identityId, contactId: contact.id }, { blockedAt: now, blockedById: actor.agent.id })
-      if (changed === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such identity')
-      const identity = await em.findOneOrFail(Identity, { id: request.body.identityId }, { disableIdentityMap: true })
-      // A new identity from the same address would be the same person an hour later.
-      const visits = await em.find(Visit, { identityId: identity.id }, { orderBy: { startedAt: 'desc' }, limit: 5, disableIdentityMap: true })
-      for (const address of new Set(visits.map((visit) => visit.ip)))
-        await em.upsert(BlockedAddress, { inboxId: identity.inboxId, address, identityId: identity.id, createdAt: now }, { onConflictAction: 'ignore' })
-      const open = await em.find(Conversation, { openIdentityId: identity.id }, { fields: ['id'], disableIdentityMap: true })
-      for (const { id } of open) await closeConversation(hub, id, 'blocked', actor.agent.id)
+      await blockIdentity(hub, contact.id, request.body.identityId, actor.agent.id)
       tell(contact.id)
       return { ok: true as const }
     },
@@ -175,8 +207,16 @@ export function contactRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
-      await em.nativeUpdate(Identity, { id: request.params.identityId, contactId: contact.id }, { blockedAt: null, blockedById: null })
-      await em.nativeDelete(BlockedAddress, { identityId: request.params.identityId })
+      const { identityId } = request.params
+      await commitWithEvents(hub, async (tx) => {
+        const changed = await tx.nativeUpdate(
+          Identity,
+          { id: identityId, contactId: contact.id, blockedAt: { $ne: null } },
+          { blockedAt: null, blockedById: null },
+        )
+        if (changed > 0) await tx.nativeDelete(BlockedAddress, { identityId })
+        return changed > 0 ? [{ name: 'contact.blocked', data: { contactId: contact.id, identityId, blocked: false, byAgentId: actor.agent.id } }] : []
+      })
       tell(contact.id)
       return { ok: true as const }
     },

@@ -4,6 +4,7 @@
  */
 import { LockMode, raw } from '@mikro-orm/core'
 import { HubError } from '../../../sdk/errors.ts'
+import { contactFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
@@ -14,12 +15,14 @@ import { Conversation } from '../conversation/conversation.entity.ts'
 import { ContactTag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { suggest } from './claims.ts'
-import { Activity, Contact, ContactClaim, ContactMove, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+import { Activity, Contact, ContactClaim, ContactField, ContactMove, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
 
 /** A conversation that was being opened while identities moved may point at the old contact: looked at once more after this. */
 const recheckMs = 30_000
 /** Fields the kept contact gets from the other where it has none. */
-const givenFields = ['nickname', 'remark', 'name', 'phone', 'email'] as const
+const givenFields = ['nickname', 'remark', ...contactFields] as const
+
+const emptyFields = Object.fromEntries(contactFields.map((field) => [field, ''])) as Record<(typeof contactFields)[number], string>
 
 export interface MergePreview {
   identities: number
@@ -62,10 +65,12 @@ export async function mergeContacts(hub: Hub, intoId: string, fromId: string, by
     const [into, from] = await lockContacts(em, intoId, fromId)
     if (into.mergedIntoId || from.mergedIntoId) throw new HubError('HUB_CONFLICT', 'One of them has been merged meanwhile')
     const given = await givenBy(em, into, from)
+    await giveFields(em, intoId, fromId, given)
     const identities = await em.find(Identity, { contactId: fromId }, { fields: ['id'], disableIdentityMap: true })
     const now = new Date()
     await em.nativeUpdate(Contact, { id: fromId }, { mergedIntoId: intoId, updatedAt: now })
-    if (Object.keys(given.fields).length > 0) await em.nativeUpdate(Contact, { id: intoId }, { ...given.fields, updatedAt: now })
+    const own = Object.fromEntries(Object.entries(given.fields).filter(([field]) => !field.includes('.')))
+    if (Object.keys(own).length > 0) await em.nativeUpdate(Contact, { id: intoId }, { ...own, updatedAt: now })
     for (const tagId of given.tagIds) await em.upsert(ContactTag, { contactId: intoId, tagId, byAgentId, createdAt: now }, { onConflictAction: 'ignore' })
     await em.nativeUpdate(MergeSuggestion, suggestionId ? { id: suggestionId } : pairOf(intoId, fromId), {
       state: 'accepted',
@@ -85,6 +90,17 @@ export async function mergeContacts(hub: Hub, intoId: string, fromId: string, by
   })
 }
 
+/** Fields that plugins bring go along where the kept contact has none; noted in `given`, so that undoing takes them back. */
+async function giveFields(em: Em, intoId: string, fromId: string, given: ContactMove['given']): Promise<void> {
+  const rows = await em.find(ContactField, { contactId: { $in: [intoId, fromId] } }, { limit: 200, disableIdentityMap: true })
+  const has = new Set(rows.filter((row) => row.contactId === intoId).map(({ field }) => field))
+  for (const row of rows) {
+    if (row.contactId !== fromId || has.has(row.field) || (row.value === '' && given.fields[row.field] === undefined)) continue
+    await em.insert(ContactField, { ...row, contactId: intoId })
+    if (row.value !== '') given.fields[row.field] = row.value
+  }
+}
+
 /** Makes identities of a contact a contact of their own. Throws HUB_NOT_FOUND, HUB_CONFLICT when none would be left. */
 export async function splitContact(hub: Hub, contactId: string, identityIds: readonly string[], byAgentId: string): Promise<ContactMove> {
   const [number] = await hub.intake.numbers.take(1)
@@ -101,9 +117,7 @@ export async function splitContact(hub: Hub, contactId: string, identityIds: rea
       number: number as number,
       nickname: '',
       remark: '',
-      name: '',
-      phone: '',
-      email: '',
+      ...emptyFields,
       attributes: {},
       mergedIntoId: null,
       createdAt: now,
@@ -128,6 +142,8 @@ export async function undoMove(hub: Hub, moveId: string, byAgentId: string): Pro
     if (record.kind === 'merge') {
       await em.nativeUpdate(Contact, { id: record.fromId }, { mergedIntoId: null, updatedAt: now })
       // What was changed since is somebody's work and stays.
+      for (const [field, value] of Object.entries(record.given.fields).filter(([name]) => name.includes('.')))
+        await em.nativeDelete(ContactField, { contactId: record.intoId, field, value })
       const kept = Object.entries(record.given.fields).filter(([field, value]) => (into as unknown as Record<string, unknown>)[field] === value)
       if (kept.length > 0) await em.nativeUpdate(Contact, { id: record.intoId }, { ...Object.fromEntries(kept.map(([field]) => [field, ''])), updatedAt: now })
       if (record.given.tagIds.length > 0) await em.nativeDelete(ContactTag, { contactId: record.intoId, tagId: { $in: record.given.tagIds } })

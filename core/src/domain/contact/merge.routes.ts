@@ -4,7 +4,9 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { ContactMove as WireMove, MergePreview as WirePreview, MergeSuggestion as WireSuggestion } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField } from '../../access/mask.ts'
+import { type ContactField, maskField } from '../../access/mask.ts'
+import { maskText } from '../../access/mask-text.ts'
+import { contactFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -142,10 +144,10 @@ export function mergeRoutes(app: App, hub: Hub): void {
   })
 }
 
-const personal = new Set(['name', 'phone', 'email'])
+const personal = new Set<string>(contactFields)
 const maskFields = (ability: HubAbility, fields: Record<string, string>) =>
   Object.fromEntries(
-    Object.entries(fields).map(([field, value]) => [field, personal.has(field) ? maskField(ability, field as 'name' | 'phone' | 'email', value) : value]),
+    Object.entries(fields).map(([field, value]) => [field, personal.has(field) ? maskField(ability, field as ContactField, value) : maskText(ability, value)]),
   )
 
 const presentEvidence = (ability: HubAbility, { kind, value, verified }: Evidence) => ({

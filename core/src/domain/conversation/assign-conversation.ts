@@ -8,11 +8,12 @@ import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { chooseFrom, presenceTtlMs } from '../assignment/choose-agent.ts'
 import { findRule, type Rule } from '../assignment/find-rule.ts'
+import { whoMayServe } from '../assignment/may-serve.ts'
 import { type ConversationChange, changeConversation } from './change.ts'
 import { type Assignment, Conversation } from './conversation.entity.ts'
 import { conversationFacts } from './facts.ts'
 
-export type AssignReason = 'routed' | 'forced' | 'taken' | 'transferred' | 'away' | 'returned'
+export type AssignReason = 'routed' | 'forced' | 'taken' | 'begun' | 'transferred' | 'away' | 'returned'
 
 /** Moves a conversation to an agent (or back to the queue), keeping the trail and both agents' counts. */
 export async function assignTo(
@@ -61,38 +62,52 @@ export async function release(em: Em, agentId: string): Promise<void> {
 const loadFields = ['id', 'presence', 'seenAt', 'capacity', 'openCount', 'lastAssignedAt', 'departmentId'] as const
 type AgentLoad = Pick<Agent, (typeof loadFields)[number]>
 
-/** What the conversations of one batch need know only once: their rule, and the people with their loads as they grow. */
-export type Seen = Map<string, { rule: Rule; own: AgentLoad[]; others: AgentLoad[] }>
+/** What the conversations of one transaction need know only once. */
+interface Seen {
+  /** By where conversations wait: their rule, and the people with their loads as they grow. */
+  groups: Map<string, { rule: Rule; own: AgentLoad[]; others: AgentLoad[] }>
+  /** Agents chosen in this transaction: their rows are ours until it ends, what they are given after the first is written in one go. */
+  given: Map<string, { more: number; at: Date }>
+}
 /** People who are there at once, of one group; beyond it those who had one least recently come first all the same. */
 const mostPresent = 200
 
-/**
- * Gives a queued conversation to whoever should have it; leaves it queued when nobody can.
- * @param seen shared by the conversations that one transaction routes
- */
-export async function route(em: Em, change: ConversationChange, seen: Seen = new Map()): Promise<boolean> {
+/** Gives queued conversations to whoever should have them; leaves those queued that nobody can take. Returns how many were given. */
+export async function route(hub: Hub, em: Em, changes: readonly ConversationChange[]): Promise<number> {
+  const seen: Seen = { groups: new Map(), given: new Map() }
+  let count = 0
+  for (const change of changes) if (await routeOne(hub, em, change, seen)) count++
+  await writeGiven(em, seen)
+  return count
+}
+
+async function routeOne(hub: Hub, em: Em, change: ConversationChange, seen: Seen): Promise<boolean> {
   const { conversation, at } = change
   const key = `${conversation.inboxId}/${conversation.departmentId}/${conversation.skillGroupId}`
   const look = async (lock: boolean) => {
+    await writeGiven(em, seen)
     const { rule, people } = await findRule(em, conversation)
-    const own = await whoIsThere(em, at, people, lock)
-    const ids = new Set(own.map(({ id }) => id))
-    const others = rule.whenFull === 'everybody' ? (await whoIsThere(em, at, {}, lock)).filter(({ id }) => !ids.has(id)) : []
-    const found = { rule, own, others }
-    seen.set(key, found)
+    const present = await whoIsThere(em, at, people, lock)
+    const ids = new Set(present.map(({ id }) => id))
+    const elsewhere = rule.whenFull === 'everybody' ? (await whoIsThere(em, at, {}, lock)).filter(({ id }) => !ids.has(id)) : []
+    const found = { rule, own: await whoMayServe(hub, em, present, conversation), others: await whoMayServe(hub, em, elsewhere, conversation) }
+    seen.groups.set(key, found)
     return found
   }
   // First as the transaction sees them, without a lock. Whoever is chosen must still be as they were seen: another
   // process may have chosen them too. Then once more, as they are now, and locked: the second choice holds.
   for (const lock of [false, true]) {
-    const { rule, own, others } = (lock ? undefined : seen.get(key)) ?? (await look(lock))
+    const { rule, own, others } = (lock ? undefined : seen.groups.get(key)) ?? (await look(lock))
     const lastAgentId = rule.strategy === 'lastAgent' ? await lastAgentOf(em, conversation) : null
     const { choice } = chooseFrom(rule, own, others, lastAgentId, at.getTime())
     if (!choice) return false
     const { agent, reason } = choice
-    if (!(await countOneMore(em, agent, at))) continue
+    const given = seen.given.get(agent.id)
+    if (given) Object.assign(given, { more: given.more + 1, at })
+    else if (await countOneMore(em, agent, at)) seen.given.set(agent.id, { more: 0, at })
+    else continue
     // Whoever is in another group of this batch too must be seen there with the new load.
-    for (const group of seen.values())
+    for (const group of seen.groups.values())
       for (const one of [...group.own, ...group.others])
         if (one.id === agent.id && one !== agent) Object.assign(one, { openCount: agent.openCount + 1, lastAssignedAt: at })
     Object.assign(agent, { openCount: agent.openCount + 1, lastAssignedAt: at })
@@ -126,6 +141,18 @@ async function countOneMore(em: Em, { id, openCount, lastAssignedAt }: AgentLoad
   return changed > 0
 }
 
+/** Writes what agents were given beyond their first. */
+async function writeGiven(em: Em, { given }: Seen): Promise<void> {
+  for (const [id, one] of given) {
+    if (one.more === 0) continue
+    await execute(
+      em,
+      sql`update agent set open_count = open_count + ${one.more}, last_assigned_at = ${stored(em, Agent, 'lastAssignedAt', one.at)} where id = ${id}`,
+    )
+    one.more = 0
+  }
+}
+
 /** Who served this contact last. */
 async function lastAgentOf(em: Em, { id, contactId }: Conversation): Promise<string | null> {
   const last = await em.findOne(
@@ -134,6 +161,36 @@ async function lastAgentOf(em: Em, { id, contactId }: Conversation): Promise<str
     { orderBy: { createdAt: 'desc' }, fields: ['assigneeId'], disableIdentityMap: true },
   )
   return last?.assigneeId ?? null
+}
+
+/** Puts what an agent has open back into the queue, for others. Returns how many there were. */
+export async function returnConversations(hub: Hub, agentId: string, byAgentId: string | null): Promise<number> {
+  let returned = 0
+  for (;;) {
+    const open = await hub
+      .em()
+      .find(Conversation, { assigneeId: agentId, status: 'open' }, { orderBy: { id: 'asc' }, limit: queuePage, fields: ['id'], disableIdentityMap: true })
+    for (const { id } of open) {
+      const { result } = await changeConversation(hub, id, async (change, em) => {
+        if (change.conversation.assigneeId !== agentId || change.conversation.status !== 'open') return false
+        await assignTo(em, change, null, 'returned', byAgentId)
+        return true
+      })
+      if (result) returned++
+    }
+    if (open.length < queuePage) break
+  }
+  if (returned > 0) await routeQueue(hub)
+  return returned
+}
+
+/** What agents who were switched off still have, because a process died before it was done with them. */
+export async function returnOrphans(hub: Hub): Promise<void> {
+  const gone = await hub.em().find(Agent, { active: false, openCount: { $gt: 0 } }, { limit: queuePage, fields: ['id'], disableIdentityMap: true })
+  for (const { id } of gone) {
+    await returnConversations(hub, id, null)
+    await hub.em().nativeUpdate(Agent, { id, active: false }, { openCount: 0 })
+  }
 }
 
 /** Waiting conversations looked at in one go. */
@@ -163,7 +220,7 @@ export async function routeQueue(hub: Hub): Promise<number> {
       const { result, conversation } = await changeConversation(
         hub,
         id,
-        async (change, em) => change.conversation.status === 'queued' && (await route(em, change)),
+        async (change, em) => change.conversation.status === 'queued' && (await route(hub, em, [change])) > 0,
       )
       if (result) given++
       else if (conversation.status === 'queued') full.add(people)

@@ -6,18 +6,21 @@ import type { LetterMeta } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
 import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
+import { whoDoes } from '../../access/doing.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { changedProperties, forUpdate, insertRows, list, readRows, sql, updateRows } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { announce } from '../../realtime/announce.ts'
-import { Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
+import { CallMessage, Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
+import { attachmentsOf } from '../record/attachments.ts'
 import { Assignment, Conversation } from './conversation.entity.ts'
+import { previewLength } from './conversation.present.ts'
 import { conversationFacts, messageFacts } from './facts.ts'
 
 /** Who could see it before: needed to tell those who no longer can. */
-export type Visibility = Pick<Conversation, 'assigneeId' | 'departmentId' | 'status'>
+export type Visibility = Pick<Conversation, 'inboxId' | 'assigneeId' | 'departmentId' | 'status' | 'deletedAt'>
 
 export interface NewMessage {
   direction: Direction
@@ -28,11 +31,10 @@ export interface NewMessage {
   dedupeKey?: string
   replyToId?: string | null
   sentAt?: Date
-  /** Goes to a platform that may refuse it: an outbound row is written with it. */
-  outbound?: boolean
+  /** Goes to a platform that may refuse it: an outbound row is written with it, and holds the reply grants it uses. */
+  outbound?: { grants: string[] | null } | undefined
   externalId?: string | null
   meta?: LetterMeta | null
-  grantName?: string | null
 }
 
 /**
@@ -52,7 +54,7 @@ export class ConversationChange {
   readonly at: Date
   readonly added: Message[] = []
   readonly changed: Message[] = []
-  readonly outbound: Message[] = []
+  readonly outbound: { message: Message; grants: string[] | null }[] = []
   readonly assignments: Assignment[] = []
   readonly events: PendingEvent[] = []
   /** As it was read: only what differs is written. */
@@ -92,14 +94,14 @@ export class ConversationChange {
       failureText: null,
       meta: input.meta ?? null,
       done: 0,
-      grantName: input.grantName ?? null,
       recalledAt: null,
       sentAt: input.sentAt ?? at,
       createdAt: at,
     } as Message
     this.added.push(message)
-    if (input.outbound) this.outbound.push(message)
+    if (input.outbound) this.outbound.push({ message, ...input.outbound })
     if (input.direction === 'in' || input.direction === 'out') {
+      conversation.attachments |= attachmentsOf(input.parts, text)
       conversation.preview = previewOf(input.parts, text)
       conversation.previewDirection = input.direction
       conversation.lastMessageAt = at
@@ -108,13 +110,18 @@ export class ConversationChange {
       // A machine's letter wakes nobody.
       if (!input.meta?.automatic) {
         conversation.lastCustomerAt = at
+        conversation.waitingSince ??= at
         conversation.unread += 1
       }
       this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     if (input.direction === 'out') {
+      conversation.waitingSince = null
       // Who answers has read what was there.
-      if (input.authorId !== null && input.authorId !== undefined) this.readUpTo(conversation.lastSeq)
+      if (input.authorId !== null && input.authorId !== undefined) {
+        this.readUpTo(conversation.lastSeq)
+        conversation.firstReplyAt ??= at
+      }
       this.event('message.sent', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     return message
@@ -144,7 +151,7 @@ export class ConversationChange {
 
 /** The words of the list's second line; empty for a picture, whose kind the UI words. */
 function previewOf(parts: readonly MessagePart[], text: string): string {
-  if (text !== '') return [...text.replace(/\s+/g, ' ')].slice(0, 100).join('')
+  if (text !== '') return [...text.replace(/\s+/g, ' ')].slice(0, previewLength).join('')
   return `[${parts[0]?.type ?? 'unsupported'}]`
 }
 
@@ -157,6 +164,15 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
     Message,
     changes.flatMap((change) => change.added),
   )
+  await insertRows(
+    em,
+    CallMessage,
+    changes.flatMap((change) =>
+      change.added
+        .filter(({ parts }) => parts.some((part) => part.type === 'call'))
+        .map(({ id, conversationId, sentAt }) => ({ messageId: id, conversationId, at: sentAt })),
+    ),
+  )
   await updateConversations(
     em,
     changes.filter((change) => change.before !== null),
@@ -165,15 +181,16 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
     em,
     Message,
     changes.flatMap((change) => change.changed),
-    ['rev', 'direction', 'parts', 'text', 'status', 'externalId', 'failure', 'failureText', 'grantName', 'recalledAt'],
+    ['rev', 'direction', 'parts', 'text', 'status', 'externalId', 'failure', 'failureText', 'recalledAt'],
   )
   const outbound = changes.flatMap((change) =>
-    change.outbound.map((message) => ({
+    change.outbound.map(({ message, grants }) => ({
       messageId: message.id,
       conversationId: message.conversationId,
       seq: message.seq,
       state: 'queued' as const,
       attempts: 0,
+      grants,
       dueAt: change.at,
       createdAt: change.at,
     })),
@@ -196,9 +213,13 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
   }
 }
 
+/** An event that is to be told. */
+export type EventToTell = { [N in HubEventName]: { name: N; data: HubEvents[N] } }[HubEventName]
+
 /** Owes events to their listeners, in the caller's transaction; returns the listeners to hurry after the commit. */
 export async function writeEvents(hub: Hub, em: Em, events: readonly { name: HubEventName; data: HubEvents[HubEventName] }[]): Promise<Set<string>> {
   const now = new Date()
+  const by = whoDoes()
   const rows = events.flatMap(({ name, data }) => {
     const eventId = newId()
     return hub.kernel.listeners(name).map((listener) => ({
@@ -207,6 +228,7 @@ export async function writeEvents(hub: Hub, em: Em, events: readonly { name: Hub
       listener,
       name,
       data,
+      doneBy: by,
       attempts: 0,
       holder: null,
       error: '',
@@ -218,10 +240,15 @@ export async function writeEvents(hub: Hub, em: Em, events: readonly { name: Hub
   return new Set(rows.map((row) => row.listener))
 }
 
-/** Tells of what already happened elsewhere, in a transaction of its own. */
-export async function tellEvents(hub: Hub, events: Parameters<typeof writeEvents>[2]): Promise<void> {
-  const listeners = await hub.em().transactional((em) => writeEvents(hub, em as Em, events))
+/** Does `work` in a transaction and owes the events it returns in the same one: what was done and not told of cannot be. */
+export async function commitWithEvents(hub: Hub, work: (em: Em) => Promise<Parameters<typeof writeEvents>[2]>): Promise<void> {
+  const listeners = await hub.em().transactional(async (tx) => writeEvents(hub, tx as Em, await work(tx as Em)))
   for (const listener of listeners) hub.queue.hurry('delivery', listener)
+}
+
+/** Tells of what changes no row (a view, a download, a failed sign-in), in a transaction of its own. */
+export async function tellEvents(hub: Hub, events: Parameters<typeof writeEvents>[2]): Promise<void> {
+  await commitWithEvents(hub, async () => events)
 }
 
 /** Conversations in which the same columns changed are one statement. */
@@ -246,7 +273,13 @@ export async function lockConversations(em: Em, ids: readonly string[]): Promise
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-export const visibilityOf = ({ assigneeId, departmentId, status }: Visibility): Visibility => ({ assigneeId, departmentId, status })
+export const visibilityOf = ({ inboxId, assigneeId, departmentId, status, deletedAt = null }: Visibility): Visibility => ({
+  inboxId,
+  assigneeId,
+  departmentId,
+  status,
+  deletedAt,
+})
 
 /**
  * Changes one conversation: locks it, lets `work` change it, writes, commits, then tells everybody.

@@ -1,8 +1,24 @@
 import { defineEntity, p } from '@mikro-orm/core'
+import type { DraftContent } from '../../../sdk/wire/conversation.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 import type { Grant } from './reply-window.ts'
 
 export type ConversationStatus = 'queued' | 'open' | 'closed'
+
+const facets = [
+  'status',
+  'inboxId',
+  'channel',
+  'assigneeId',
+  'departmentId',
+  'skillGroupId',
+  'categoryId',
+  'rating',
+  'attachments',
+  'archivedAt',
+  'deletedAt',
+  'contactId',
+] as const
 
 const ConversationSchema = defineEntity({
   name: 'Conversation',
@@ -33,14 +49,29 @@ const ConversationSchema = defineEntity({
     previewDirection: p.string().length(10).default(''),
     lastMessageAt: instant(),
     lastCustomerAt: instant().nullable(),
+    /** The customer's first message that nobody has answered yet. */
+    waitingSince: instant().nullable(),
     /** The identity's reply grants as they are now: a copy, so that every list and push carries them. */
     grants: nullableJson<Grant[]>(),
     /** 1 good … 3 bad, by the customer. */
     rating: p.integer().nullable(),
     ratingComment: p.string().length(500).nullable(),
+    /** The kind of matter. */
+    categoryId: idColumn().nullable(),
+    /** Which kinds of attachment it holds, a bit each (`attachmentBits`). */
+    attachments: p.integer().default(0),
+    /** When a person first answered. */
+    firstReplyAt: instant().nullable(),
     closeReason: p.string().length(20).nullable(),
     closedById: idColumn().nullable(),
     closedAt: instant().nullable(),
+    /** Put away: out of the everyday lists, found by its status. Only what is closed can be. */
+    archivedAt: instant().nullable(),
+    /** In the recycle bin: nobody reads it but who may restore. */
+    deletedAt: instant().nullable(),
+    deletedById: idColumn().nullable(),
+    /** When it goes for good. */
+    purgeAt: instant().nullable(),
     createdAt: instant(),
     /** Time of the last change of any kind; what a client that was away asks by. */
     changedAt: instant(),
@@ -50,9 +81,20 @@ const ConversationSchema = defineEntity({
     { properties: ['assigneeId', 'status', 'lastMessageAt', 'id'], name: 'conversation_assignee' },
     { properties: ['departmentId', 'status', 'lastMessageAt', 'id'], name: 'conversation_department' },
     { properties: ['status', 'lastMessageAt', 'id'], name: 'conversation_status' },
-    { properties: ['contactId', 'createdAt'], name: 'conversation_contact' },
+    { properties: ['contactId', 'lastMessageAt', 'id'], name: 'conversation_contact' },
     { properties: ['identityId', 'createdAt'], name: 'conversation_identity' },
     { properties: ['changedAt', 'id'], name: 'conversation_changed' },
+    { properties: ['purgeAt'], name: 'conversation_purge' },
+    // The lists of records (`record/find`): along a time, with all that conditions ask for beside it; or from what is rare.
+    { properties: ['lastMessageAt', 'id', ...facets], name: 'conversation_record' },
+    { properties: ['createdAt', 'id', ...facets], name: 'conversation_record_created' },
+    { properties: ['inboxId', 'id'], name: 'conversation_inbox' },
+    { properties: ['skillGroupId', 'id'], name: 'conversation_skill_group' },
+    { properties: ['categoryId', 'id'], name: 'conversation_category' },
+    { properties: ['rating', 'id'], name: 'conversation_rating' },
+    { properties: ['archivedAt', 'id'], name: 'conversation_archived' },
+    { properties: ['deletedAt', 'id'], name: 'conversation_deleted' },
+    { properties: ['closedAt', 'id'], name: 'conversation_closed' },
   ],
 })
 export class Conversation extends ConversationSchema.class {}
@@ -73,7 +115,7 @@ const DraftSchema = defineEntity({
   properties: {
     agentId: idColumn().primary(),
     conversationId: idColumn().primary(),
-    content: json<{ text: string }>(),
+    content: json<DraftContent>(),
     updatedAt: instant(),
   },
 })
@@ -89,7 +131,7 @@ const AssignmentSchema = defineEntity({
     fromAgentId: idColumn().nullable(),
     toAgentId: idColumn().nullable(),
     byAgentId: idColumn().nullable(),
-    /** routed, forced, taken, transferred, away, closed, unassigned */
+    /** routed, forced, taken, begun, transferred, away, closed, unassigned */
     reason: p.string().length(20),
     createdAt: instant(),
   },
@@ -98,4 +140,13 @@ const AssignmentSchema = defineEntity({
 export class Assignment extends AssignmentSchema.class {}
 AssignmentSchema.setClass(Assignment)
 
-export const conversationEntities = [ConversationSchema, StarSchema, DraftSchema, AssignmentSchema]
+const ConversationTagSchema = defineEntity({
+  name: 'ConversationTag',
+  tableName: 'conversation_tag',
+  properties: { conversationId: idColumn().primary(), tagId: idColumn().primary(), byAgentId: idColumn().nullable(), createdAt: instant() },
+  indexes: [{ properties: ['tagId', 'conversationId'], name: 'conversation_tag_tag' }],
+})
+export class ConversationTag extends ConversationTagSchema.class {}
+ConversationTagSchema.setClass(ConversationTag)
+
+export const conversationEntities = [ConversationSchema, StarSchema, DraftSchema, AssignmentSchema, ConversationTagSchema]

@@ -1,24 +1,27 @@
 /** The only way conversations and messages become JSON for agents. */
 
+import type { LetterMeta } from '../../../sdk/channel.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import type { Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { maskField } from '../../access/mask.ts'
+import { maskCut, maskText } from '../../access/mask-text.ts'
 import type { Contact } from '../contact/contact.entity.ts'
 import type { Message } from '../message/message.entity.ts'
 import type { Conversation } from './conversation.entity.ts'
+import { maskMessage, type Reader } from './mask-message.ts'
 import { windowOf } from './reply-window.ts'
 
 export type ContactNames = Pick<Contact, 'id' | 'number' | 'nickname' | 'name'>
 
 /** What to call a contact: nickname, else name, else the number. */
 export function contactTitle(ability: HubAbility, contact: ContactNames): string {
-  return contact.nickname || maskField(ability, 'name', contact.name) || `#${contact.number}`
+  return maskText(ability, contact.nickname) || maskField(ability, 'name', contact.name) || `#${contact.number}`
 }
 
 const iso = (date: Date | null | undefined): string | null => date?.toISOString() ?? null
 
-/** All but the contact's title, which depends on who reads. */
+/** As it is, without the contact's title: for those who show it, who mask it for each reader (`shownTo`). */
 export function conversationJson(c: Conversation): Omit<WireConversation, 'contact'> {
   const reply = windowOf(c.grants)
   return {
@@ -39,6 +42,7 @@ export function conversationJson(c: Conversation): Omit<WireConversation, 'conta
     previewDirection: c.previewDirection,
     lastMessageAt: c.lastMessageAt.toISOString(),
     lastCustomerAt: iso(c.lastCustomerAt),
+    waitingSince: iso(c.waitingSince),
     replyUntil: reply.until === null ? null : new Date(reply.until).toISOString(),
     replyLeft: reply.left,
     replyGrants: (c.grants ?? []).map(({ until, left }) => ({ until: new Date(until).toISOString(), left })),
@@ -51,8 +55,18 @@ export function conversationJson(c: Conversation): Omit<WireConversation, 'conta
 }
 
 export function presentConversation(ability: HubAbility, conversation: Conversation, contact: ContactNames): WireConversation {
-  return { ...conversationJson(conversation), contact: presentBrief(ability, contact) }
+  return shownTo(ability, conversationJson(conversation), contact)
 }
+
+/** What stands in the list, for this reader. */
+export const shownTo = (ability: HubAbility, conversation: Omit<WireConversation, 'contact'>, contact: ContactNames): WireConversation => ({
+  ...conversation,
+  preview: presentPreview(ability, conversation.preview),
+  contact: presentBrief(ability, contact),
+})
+
+export const previewLength = 100
+export const presentPreview = (ability: HubAbility, preview: string): string => maskCut(ability, preview, [...preview].length >= previewLength)
 
 export const presentBrief = (ability: HubAbility, contact: ContactNames) => ({
   id: contact.id,
@@ -63,7 +77,11 @@ export const presentBrief = (ability: HubAbility, contact: ContactNames) => ({
 /** The adapter's own name of a file that is on its way stays on the server. */
 export const shownPart = (part: MessagePart): MessagePart => (part.type === 'remote' ? { ...part, ref: '' } : part)
 
-export function presentMessage(m: Message): WireMessage {
+/** A message as this reader may see it. */
+export const presentMessage = (reader: Reader, m: Message): WireMessage => maskMessage(reader, messageJson(m))
+
+/** As it is: who shows it masks it for each reader. */
+export function messageJson(m: Message): WireMessage {
   return {
     id: m.id,
     conversationId: m.conversationId,
@@ -78,9 +96,17 @@ export function presentMessage(m: Message): WireMessage {
     replyToId: m.replyToId ?? null,
     failure: m.failure ?? null,
     failureText: m.failureText ?? null,
-    meta: m.meta ? { ...m.meta, to: m.meta.to && [...m.meta.to], cc: m.meta.cc && [...m.meta.cc] } : null,
+    meta: m.meta ? letterJson(m.meta) : null,
     recalledAt: iso(m.recalledAt),
     sentAt: m.sentAt.toISOString(),
     createdAt: m.createdAt.toISOString(),
   }
 }
+
+const letterJson = ({ to, cc, replyTo, returned, ...rest }: LetterMeta): WireMessage['meta'] => ({
+  ...rest,
+  to: to && [...to],
+  cc: cc && [...cc],
+  replyTo: replyTo && [...replyTo],
+  ...(returned ? { returned: returned.map(({ name: _name, ...shown }) => shown) } : {}),
+})

@@ -4,36 +4,58 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
-import { ComposedLetter, ConversationGroup, GroupCounts, Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
-import { may } from '../../access/ability.ts'
+import {
+  ComposedLetter,
+  ConversationGroup,
+  ConversationSection,
+  ConversationSort,
+  DraftContent,
+  GroupCounts,
+  Letterhead,
+  SectionBy,
+  Conversation as WireConversation,
+  Message as WireMessage,
+} from '../../../sdk/wire/conversation.ts'
+import { may, mayView } from '../../access/ability.ts'
+import { firstTime } from '../../access/first-time.ts'
+import { starredWho } from '../../access/mask-text.ts'
 import { whereAllowed } from '../../access/scope.ts'
-import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
+import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { resendMessage, stopMessage } from '../../pipeline/decide-send.ts'
 import { fetchAgain } from '../../pipeline/fetch-remote.ts'
-import { resendMessage, sendMessage } from '../../pipeline/outbound.ts'
+import { sendMessage } from '../../pipeline/outbound.ts'
 import { notifyCustomer } from '../../realtime/notify-customer.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { effectivePresence } from '../agent/agent.present.ts'
+import { whoMayServe } from '../assignment/may-serve.ts'
 import { Contact } from '../contact/contact.entity.ts'
+import { adapterOf, openInbox, withoutSecrets } from '../inbox/channels.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
-import { changeConversation, changesPage } from './change.ts'
+import { changeConversation, changesPage, tellEvents } from './change.ts'
 import { closeConversation } from './close-conversation.ts'
 import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
+import { conversationFacts } from './facts.ts'
 import { findByContact } from './find-by-contact.ts'
+import { countGroup, listConversations, listSections, tagsOf } from './list-conversations.ts'
 import { recallMessage } from './recall-message.ts'
 
 /** A change seen this long ago may have committed after a later one: ask again from before it. */
 const overlapMs = 10_000
+const marksPage = 500
 
 const ListQuery = Type.Object({
   ...PageQuery.properties,
   group: Type.Optional(ConversationGroup),
-  sort: Type.Optional(Type.Union([Type.Literal('message'), Type.Literal('customer')])),
+  sort: Type.Optional(ConversationSort),
+  /** One section of it: `key` as the sections say it, empty for those that have none. */
+  by: Type.Optional(SectionBy),
+  key: Type.Optional(Type.String({ maxLength: 40, pattern: '^[\\w-]*$' })),
 })
 const MessagesQuery = Type.Object({
   /** Older than this number, newest of them; or newer than it, oldest of them. */
@@ -51,36 +73,48 @@ export async function findReadable(em: Em, actor: Actor, id: string): Promise<Co
   return conversation
 }
 
+/** As {@link findReadable}, and for who may restore it also what lies in the recycle bin: to be looked at, no more. */
+export async function findViewable(em: Em, actor: Actor, id: string): Promise<Conversation> {
+  const conversation = await em.findOne(Conversation, { id }, { disableIdentityMap: true })
+  if (!conversation || !mayView(actor.ability, conversation)) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
+  return conversation
+}
+
+/** Whoever holds a conversation works in it; everybody else who opens it has viewed the record. */
+export async function tellView(hub: Hub, actor: Actor, conversationId: string): Promise<void> {
+  if (firstTime('view', actor.agent.id, conversationId)) await tellEvents(hub, [{ name: 'record.viewed', data: { conversationId } }])
+}
+
 export function conversationRoutes(app: App, hub: Hub): void {
   const config = { access: 'agent' as const }
 
   app.get('/api/conversations', { config, schema: { querystring: ListQuery, response: { 200: Page(WireConversation) } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
-    const { group = 'mine', sort = 'message', cursor, limit = 50 } = request.query
-    const where = await groupWhere(em, actor, group)
-    if (!where) return { items: [], cursor: null }
-    const field = sort === 'customer' ? 'lastCustomerAt' : 'lastMessageAt'
-    const rows = await em.find(
-      Conversation,
-      { $and: [where, beforeRow(field, cursor)] },
-      { orderBy: [{ [field]: 'desc' }, { id: 'desc' }], limit: limit + 1, disableIdentityMap: true },
-    )
-    const page = rows.slice(0, limit)
-    const last = page.at(-1)
-    return {
-      items: await present(em, actor, page),
-      cursor: rows.length > limit && last ? encodeCursor([(last[field] ?? last.lastMessageAt).getTime(), last.id]) : null,
-    }
+    const { group = 'mine', sort = 'message', by, key = '', cursor, limit = 50 } = request.query
+    const section = by && { by, key: key === '' ? null : key }
+    const page = await listConversations(em, actor, { group, sort, section, cursor, limit })
+    return { items: await present(em, actor, page.rows), cursor: page.cursor }
   })
+
+  const SectionsQuery = Type.Object({ group: Type.Optional(ConversationGroup), by: SectionBy })
+  const Sections = Type.Object({ items: Type.Array(ConversationSection) })
+  app.get('/api/conversations/sections', { config, schema: { querystring: SectionsQuery, response: { 200: Sections } } }, async (request) => {
+    const { group = 'mine', by } = request.query
+    return { items: await listSections(hub.em(), actorOf(request), group, by) }
+  })
+
+  // For a list in sections by tag: which tags these carry, or their contacts.
+  const Tagged = Type.Object({ items: Type.Array(Type.Object({ id: Id, tagIds: Type.Array(Id) })) })
+  const TagsBody = Type.Object({ ids: Type.Array(Id, { maxItems: 500 }) })
+  app.post('/api/conversations/tags', { config: { ...config, inPreview: true }, schema: { body: TagsBody, response: { 200: Tagged } } }, async (request) => ({
+    items: await tagsOf(hub.em(), actorOf(request), request.body.ids),
+  }))
 
   app.get('/api/conversations/counts', { config, schema: { response: { 200: GroupCounts } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
-    const count = async (group: ConversationGroup) => {
-      const where = await groupWhere(em, actor, group)
-      return where ? em.count(Conversation, where) : 0
-    }
+    const count = (group: ConversationGroup) => countGroup(em, actor, group)
     const [{ unread = 0 } = {}] = (await em.execute('select sum(unread) as unread from conversation where assignee_id = ? and status = ?', [
       actor.agent.id,
       'open',
@@ -130,14 +164,18 @@ export function conversationRoutes(app: App, hub: Hub): void {
     { config, schema: { querystring: JumpQuery, response: { 200: Type.Object({ items: Type.Array(WireConversation) }) } } },
     async (request) => {
       const actor = actorOf(request)
-      return { items: await present(hub.em(), actor, await findByContact(hub.em(), actor, request.query.q)) }
+      const { q } = request.query
+      const items = await present(hub.em(), actor, await findByContact(hub.em(), actor, q))
+      if (firstTime('jump', actor.agent.id, q.trim()))
+        await tellEvents(hub, [{ name: 'contact.searched', data: { words: starredWho(q.trim()), shown: items.length } }])
+      return { items }
     },
   )
 
   app.get('/api/conversations/:id', { config, schema: { params: IdParams, response: { 200: WireConversation } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
-    const conversation = await findReadable(em, actor, request.params.id)
+    const conversation = await findViewable(em, actor, request.params.id)
     return (await present(em, actor, [conversation]))[0] as WireConversation
   })
 
@@ -147,8 +185,12 @@ export function conversationRoutes(app: App, hub: Hub): void {
     { config, schema: { params: IdParams, querystring: MessagesQuery, response: { 200: Messages } } },
     async (request) => {
       const em = hub.em()
-      const conversation = await findReadable(em, actorOf(request), request.params.id)
+      const actor = actorOf(request)
+      const shown = (message: Message) => presentMessage(actor, message)
+      const conversation = await findViewable(em, actor, request.params.id)
       const { before, after, afterRev, limit = 50 } = request.query
+      // Also of what is only caught up with: a client that says it has seen nothing yet is given everything.
+      if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
       const conversationId = conversation.id
       // `rev` is read before the messages: what changes in between is fetched again, never missed.
       if (afterRev !== undefined) {
@@ -161,18 +203,18 @@ export function conversationRoutes(app: App, hub: Hub): void {
         const page = rows.slice(0, size)
         // A revision can carry several messages: the next page starts again at the last one seen.
         const more = rows.length > size
-        return { items: page.map(presentMessage), rev: more ? Math.max(afterRev, (page.at(-1)?.rev ?? 1) - 1) : conversation.rev, more }
+        return { items: page.map(shown), rev: more ? Math.max(afterRev, (page.at(-1)?.rev ?? 1) - 1) : conversation.rev, more }
       }
       if (after !== undefined) {
         const rows = await em.find(Message, { conversationId, seq: { $gt: after } }, { orderBy: { seq: 'asc' }, limit: limit + 1, disableIdentityMap: true })
-        return { items: rows.slice(0, limit).map(presentMessage), rev: conversation.rev, more: rows.length > limit }
+        return { items: rows.slice(0, limit).map(shown), rev: conversation.rev, more: rows.length > limit }
       }
       const rows = await em.find(
         Message,
         { conversationId, ...(before ? { seq: { $lt: before } } : {}) },
         { orderBy: { seq: 'desc' }, limit: limit + 1, disableIdentityMap: true },
       )
-      return { items: rows.slice(0, limit).reverse().map(presentMessage), rev: conversation.rev, more: rows.length > limit }
+      return { items: rows.slice(0, limit).reverse().map(shown), rev: conversation.rev, more: rows.length > limit }
     },
   )
 
@@ -196,7 +238,18 @@ export function conversationRoutes(app: App, hub: Hub): void {
       allowed: (conversation) => may(actor.ability, 'reply', conversation),
     })
     if (!duplicate) hub.metrics.messages.inc({ direction: message.direction, channel: 'all' })
-    return reply.status(201).send(presentMessage(message))
+    return reply.status(201).send(presentMessage(actor, message))
+  })
+
+  // What the channel will put around a letter that this agent writes here.
+  app.get('/api/conversations/:id/letterhead', { config, schema: { params: IdParams, response: { 200: Letterhead } } }, async (request) => {
+    const { ability, agent } = actorOf(request)
+    const conversation = await findReadable(hub.em(), actorOf(request), request.params.id)
+    if (!may(ability, 'reply', conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not write in this conversation')
+    const inbox = await openInbox(hub, conversation.inboxId).catch(withoutSecrets)
+    const letterhead = inbox && adapterOf(hub, inbox.channel)?.letterhead?.(inbox.forAdapter, agent.displayName || agent.name)
+    if (!letterhead) throw new HubError('HUB_NOT_FOUND', 'This channel writes no letters')
+    return { ...letterhead, own: [...letterhead.own] }
   })
 
   // One that is answered to but lies outside what a client holds.
@@ -204,24 +257,32 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const message = await em.findOne(Message, { id: request.params.id }, { disableIdentityMap: true })
     if (!message) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
-    await findReadable(em, actorOf(request), message.conversationId)
-    return presentMessage(message)
+    const actor = actorOf(request)
+    const conversation = await findViewable(em, actor, message.conversationId)
+    if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+    return presentMessage(actor, message)
   })
 
   app.post('/api/messages/:id/resend', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
-    const { ability } = actorOf(request)
-    return presentMessage(await resendMessage(hub, request.params.id, (conversation) => may(ability, 'reply', conversation)))
+    const actor = actorOf(request)
+    return presentMessage(actor, await resendMessage(hub, request.params.id, (conversation) => may(actor.ability, 'reply', conversation)))
+  })
+
+  // It waits for its next try, perhaps for hours: an agent need not.
+  app.post('/api/messages/:id/stop', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
+    const actor = actorOf(request)
+    return presentMessage(actor, await stopMessage(hub, request.params.id, (conversation) => may(actor.ability, 'reply', conversation)))
   })
 
   // Files that the platform kept and that could not be had: asked for once more.
   app.post('/api/messages/:id/fetch', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
-    const { ability } = actorOf(request)
-    return presentMessage(await fetchAgain(hub, request.params.id, (conversation) => may(ability, 'reply', conversation)))
+    const actor = actorOf(request)
+    return presentMessage(actor, await fetchAgain(hub, request.params.id, (conversation) => may(actor.ability, 'reply', conversation)))
   })
 
   app.post('/api/messages/:id/recall', { config, schema: { params: IdParams, response: { 200: WireMessage } } }, async (request) => {
     const actor = actorOf(request)
-    return presentMessage(await recallMessage(hub, request.params.id, actor.agent.id, (conversation) => may(actor.ability, 'reply', conversation)))
+    return presentMessage(actor, await recallMessage(hub, request.params.id, actor.agent.id, (conversation) => may(actor.ability, 'reply', conversation)))
   })
 
   app.post(
@@ -232,11 +293,25 @@ export function conversationRoutes(app: App, hub: Hub): void {
       const found = await findReadable(hub.em(), actor, request.params.id)
       // Only the one who answers can have read it; a supervisor looking in leaves it unread.
       if (found.assigneeId === actor.agent.id && found.agentReadSeq < request.body.seq) {
-        await changeConversation(hub, found.id, async (change) => {
+        await changeConversation(hub, found.id, async (change, em) => {
           const seq = Math.min(request.body.seq, change.conversation.lastSeq)
           if (seq <= change.conversation.agentReadSeq) return false
           change.readUpTo(seq)
           if (seq < change.conversation.lastSeq) change.conversation.unread = Math.min(change.conversation.unread, change.conversation.lastSeq - seq)
+          if (hub.kernel.listeners('message.read').length > 0) {
+            const newest = await em.findOne(
+              Message,
+              { conversationId: found.id, seq: { $lte: seq }, direction: 'in' },
+              { orderBy: { seq: 'desc' }, fields: ['dedupeKey'], disableIdentityMap: true },
+            )
+            const messageExternalId = newest?.dedupeKey.replace(/^in:/, '') ?? null
+            change.event('message.read', () => ({
+              conversation: conversationFacts(change.conversation),
+              upToSeq: seq,
+              messageExternalId,
+              byAgentId: actor.agent.id,
+            }))
+          }
           return true
         })
         notifyCustomer(hub, found, { kind: 'read', seq: request.body.seq })
@@ -273,6 +348,8 @@ export function conversationRoutes(app: App, hub: Hub): void {
         if (!may(actor.ability, 'transfer', change.conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not transfer this conversation')
         if (change.conversation.status === 'closed') throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
         if (change.conversation.assigneeId === agentId) return false
+        if ((await whoMayServe(hub, tx, [to], change.conversation)).length === 0)
+          throw new HubError('HUB_AGENT_CANNOT_SERVE', 'This colleague may not answer in this conversation')
         await assignTo(tx, change, agentId, 'transferred', actor.agent.id)
         return true
       })
@@ -287,9 +364,27 @@ export function conversationRoutes(app: App, hub: Hub): void {
     return { ok: true as const }
   })
 
-  app.get('/api/stars', { config, schema: { response: { 200: Type.Object({ ids: Type.Array(Id) }) } } }, async (request) => {
-    const rows = await hub.em().find(Star, { agentId: actorOf(request).agent.id }, { orderBy: { createdAt: 'desc' }, limit: 500, disableIdentityMap: true })
-    return { ids: rows.map((row) => row.conversationId) }
+  // What an agent has marked, page by page: an app asks until there is no further one.
+  const MarksQuery = Type.Object({ cursor: Type.Optional(Id) })
+  const Further = Type.Union([Id, Type.Null()])
+  async function pageOfMarks<T extends Star | Draft>(entity: new () => T, agentId: string, after: string | undefined) {
+    const rows = await hub.em().find(
+      entity as unknown as typeof Star,
+      { agentId, ...(after ? { conversationId: { $lt: after } } : {}) },
+      {
+        orderBy: { conversationId: 'desc' },
+        limit: marksPage + 1,
+        disableIdentityMap: true,
+      },
+    )
+    const page = rows.slice(0, marksPage) as unknown as T[]
+    return { page, cursor: rows.length > marksPage ? (page.at(-1)?.conversationId ?? null) : null }
+  }
+
+  const Stars = Type.Object({ ids: Type.Array(Id), cursor: Further })
+  app.get('/api/stars', { config, schema: { querystring: MarksQuery, response: { 200: Stars } } }, async (request) => {
+    const { page, cursor } = await pageOfMarks(Star, actorOf(request).agent.id, request.query.cursor)
+    return { ids: page.map((row) => row.conversationId), cursor }
   })
 
   app.put('/api/conversations/:id/star', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
@@ -305,50 +400,26 @@ export function conversationRoutes(app: App, hub: Hub): void {
     return { ok: true as const }
   })
 
-  const DraftBody = Type.Object({ text: Type.String({ maxLength: 20_000 }) })
-  app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: DraftBody } } }, async (request) => {
+  app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: DraftContent } } }, async (request) => {
     const draft = await hub.em().findOne(Draft, { agentId: actorOf(request).agent.id, conversationId: request.params.id }, { disableIdentityMap: true })
-    return { text: draft?.content.text ?? '' }
+    return draft?.content ?? { text: '' }
   })
 
   // What the list marks as begun.
-  const Drafts = Type.Object({ items: Type.Array(Type.Object({ conversationId: Id, text: Type.String() })) })
-  app.get('/api/drafts', { config, schema: { response: { 200: Drafts } } }, async (request) => {
-    const rows = await hub.em().find(Draft, { agentId: actorOf(request).agent.id }, { orderBy: { updatedAt: 'desc' }, limit: 200, disableIdentityMap: true })
-    return { items: rows.map(({ conversationId, content }) => ({ conversationId, text: [...content.text].slice(0, 100).join('') })) }
+  const Drafts = Type.Object({ items: Type.Array(Type.Object({ conversationId: Id, text: Type.String() })), cursor: Further })
+  app.get('/api/drafts', { config, schema: { querystring: MarksQuery, response: { 200: Drafts } } }, async (request) => {
+    const { page, cursor } = await pageOfMarks(Draft, actorOf(request).agent.id, request.query.cursor)
+    return { items: page.map(({ conversationId, content }) => ({ conversationId, text: [...content.text].slice(0, 100).join('') })), cursor }
   })
 
-  app.put('/api/conversations/:id/draft', { config, schema: { params: IdParams, body: DraftBody, response: { 200: Ok } } }, async (request) => {
+  app.put('/api/conversations/:id/draft', { config, schema: { params: IdParams, body: DraftContent, response: { 200: Ok } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
     const { id } = await findReadable(em, actor, request.params.id)
     if (request.body.text === '') await em.nativeDelete(Draft, { agentId: actor.agent.id, conversationId: id })
-    else await em.upsert(Draft, { agentId: actor.agent.id, conversationId: id, content: { text: request.body.text }, updatedAt: new Date() })
+    else await em.upsert(Draft, { agentId: actor.agent.id, conversationId: id, content: request.body, updatedAt: new Date() })
     return { ok: true as const }
   })
-}
-
-/** A group as conditions, within what the actor may see; null when that is nothing. */
-async function groupWhere(em: Em, actor: Actor, group: ConversationGroup): Promise<Record<string, unknown> | null> {
-  const allowed = whereAllowed(actor.ability, 'read', 'conversation')
-  if (!allowed) return null
-  const conditions = async (): Promise<Record<string, unknown>> => {
-    switch (group) {
-      case 'mine':
-        return { assigneeId: actor.agent.id, status: 'open' }
-      case 'queue':
-        return { status: 'queued' }
-      case 'open':
-        return { status: 'open' }
-      case 'closed':
-        return { status: 'closed' }
-      case 'starred': {
-        const stars = await em.find(Star, { agentId: actor.agent.id }, { orderBy: { createdAt: 'desc' }, limit: 500, disableIdentityMap: true })
-        return { id: { $in: stars.map((star) => star.conversationId) } }
-      }
-    }
-  }
-  return { $and: [allowed, await conditions()] }
 }
 
 /** Conversations with their contacts, two queries for any number. */

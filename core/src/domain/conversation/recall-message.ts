@@ -4,7 +4,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Identity } from '../contact/contact.entity.ts'
-import { adapterOf, openInbox } from '../inbox/channels.ts'
+import { adapterOf, capabilitiesOf, openInbox } from '../inbox/channels.ts'
 import { Message, MessageName } from '../message/message.entity.ts'
 import { changeConversation } from './change.ts'
 import { Conversation } from './conversation.entity.ts'
@@ -15,13 +15,14 @@ export async function recallMessage(hub: Hub, id: string, agentId: string, allow
   const found = await em.findOne(Message, { id }, { disableIdentityMap: true })
   const conversation = found && (await em.findOne(Conversation, { id: found.conversationId }, { disableIdentityMap: true }))
   if (!found || !conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
+  const { recallMs = 0 } = (await capabilitiesOf(hub, conversation.inboxId)) ?? {}
   const check = (message: Message, of: Conversation, at: Date): boolean => {
     if (!allowed(of)) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
     if (message.recalledAt) return false
     if (message.direction !== 'out' && message.direction !== 'note')
       throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'Only what was sent can be taken back', { reason: 'direction' })
     if (message.authorId !== agentId) throw new HubError('HUB_FORBIDDEN', 'Only its author can take a message back')
-    const window = message.direction === 'note' ? Number.POSITIVE_INFINITY : (adapterOf(hub, of.channel)?.capabilities.recallMs ?? 0)
+    const window = message.direction === 'note' ? Number.POSITIVE_INFINITY : recallMs
     if (at.getTime() - message.createdAt.getTime() > window)
       throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'It is too late to take this message back', { reason: 'time', windowMs: window })
     return true

@@ -16,17 +16,23 @@ export interface Grant {
   until: number
   /** Messages; null = no count. */
   left: number | null
+  /** When the customer gave it, by the platform's clock; absent on what is older than this field. */
+  at?: number
 }
 
 /** Grants with a new one: it replaces the one of its name, unless that one lasts longer (events come out of order). */
 export function withGrant(grants: readonly Grant[], { name, ms, count }: ReplyGrant, eventAt: Date, now = Date.now()): Grant[] {
   // A platform's clock that is ahead lengthens nothing.
-  const grant = { name: name.slice(0, 60), until: Math.min(eventAt.getTime(), now) + ms, left: count ?? null }
+  const at = Math.min(eventAt.getTime(), now)
+  const grant = { name: name.slice(0, 60), until: at + ms, left: count ?? null, at }
   const live = grants.filter(({ until }) => until > now)
   const old = live.find((known) => known.name === grant.name)
   if (grant.until <= now || (old && old.until > grant.until)) return live
   return [...live.filter((known) => known !== old), grant].sort((a, b) => a.until - b.until)
 }
+
+/** Grants without those from before the customer shut the window (unfollowed): what they did after it opens it again. */
+export const withoutGrants = (grants: readonly Grant[], shutAt: Date): Grant[] => grants.filter(({ at = 0 }) => at > shutAt.getTime())
 
 /** Uses one: the grant that ends first. Undefined when nothing is left. */
 export function useGrant(grants: readonly Grant[], now = Date.now()): { grants: Grant[]; name: string } | undefined {
@@ -59,25 +65,42 @@ export async function changeGrants(em: Em, identityId: string, conversation: Con
   if (conversation) conversation.grants = grants
 }
 
-/** One message's worth of the window, for a message that is being stored. Throws HUB_REPLY_WINDOW. Returns the grant's name. */
-export async function takeReply(em: Em, conversation: Conversation): Promise<string> {
-  let name = ''
-  await changeGrants(em, conversation.identityId, conversation, (grants) => {
-    const used = useGrant(grants)
-    if (!used) {
-      const { until } = windowOf(grants)
-      throw new HubError('HUB_REPLY_WINDOW', 'The platform lets us write only as an answer, and nothing is left', { reason: until === null ? 'time' : 'count' })
-    }
-    name = used.name
-    return used.grants
-  })
-  return name
+/** What one message would use. Throws HUB_REPLY_WINDOW when nothing is left. */
+export function requireWindow(grants: readonly Grant[] | null | undefined): NonNullable<ReturnType<typeof useGrant>> {
+  const used = useGrant(grants ?? [])
+  if (!used) throw tooMany(grants ?? [], 1)
+  return used
 }
 
-/** Gives back what a message used that the platform never took. */
-export const giveBackReply = (em: Em, conversation: Conversation, name: string): Promise<void> =>
+/**
+ * Of the window what a message that is being stored needs, one for each of the platform's messages: all of it, or
+ * nothing and HUB_REPLY_WINDOW. Returns the names of the grants, in the order of use.
+ */
+export async function takeReplies(em: Em, conversation: Conversation, count: number): Promise<string[]> {
+  const names: string[] = []
+  await changeGrants(em, conversation.identityId, conversation, (grants) => {
+    let rest = grants
+    for (let i = 0; i < count; i++) {
+      const used = useGrant(rest)
+      if (!used) throw tooMany(grants, count)
+      names.push(used.name)
+      rest = used.grants
+    }
+    return rest
+  })
+  return names
+}
+
+function tooMany(grants: readonly Grant[], needed: number): HubError {
+  const { until, left } = windowOf(grants)
+  if (left) return new HubError('HUB_REPLY_WINDOW', `This takes ${needed} messages and ${left} are left`, { reason: 'pieces', needed, left })
+  return new HubError('HUB_REPLY_WINDOW', 'The platform lets us write only as an answer, and nothing is left', { reason: until === null ? 'time' : 'count' })
+}
+
+/** Gives back what a message had set aside and the platform never took. */
+export const giveBackReplies = (em: Em, conversation: Conversation, names: readonly string[]): Promise<void> =>
   changeGrants(em, conversation.identityId, conversation, (grants) =>
-    grants.map((grant) => (grant.name === name && grant.left !== null ? { ...grant, left: grant.left + 1 } : grant)),
+    grants.map((grant) => (grant.left === null ? grant : { ...grant, left: grant.left + names.filter((name) => name === grant.name).length })),
   )
 
 /** Platform messages beyond the first one that a message took: as many as there are. */

@@ -15,7 +15,7 @@ import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { shownPart } from '../conversation/conversation.present.ts'
 import { StoredFile } from '../file/file.entity.ts'
-import { fileHeaders } from '../file/send-file.ts'
+import { openStored } from '../file/send-file.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
 import { Message } from '../message/message.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -91,7 +91,7 @@ export function createDesk(hub: Hub): Desk {
       return partOf(file, { durationMs: upload.durationMs })
     },
 
-    async openFile(customer, fileId, thumbnail) {
+    async openFile(customer, fileId, thumbnail, asked = {}) {
       const em = hub.em()
       const file = await em.findOne(StoredFile, { id: fileId }, { disableIdentityMap: true })
       if (!file) return undefined
@@ -108,9 +108,7 @@ export function createDesk(hub: Hub): Desk {
         )
         if (!carried.some((message) => message.parts.some((part) => 'fileId' in part && part.fileId === fileId))) return undefined
       }
-      const small = thumbnail && file.hasThumbnail
-      const stream = await hub.files.read(small ? `${file.hash}.thumb` : file.hash)
-      return stream && { stream, headers: fileHeaders(file, small) }
+      return openStored(hub, file, thumbnail, asked)
     },
 
     async rate(customer, conversationId, rating, comment) {
@@ -240,7 +238,7 @@ async function beatVisit(hub: Hub, inboxId: string, beat: VisitBeat): Promise<vo
       },
       { onConflictAction: 'ignore' },
     )
-    hub.bus.publish('visitors.changed', {})
+    tellVisit(hub, identity?.contactId)
     return
   }
   if (visit.inboxId !== inboxId) return
@@ -250,7 +248,13 @@ async function beatVisit(hub: Hub, inboxId: string, beat: VisitBeat): Promise<vo
     { id: visit.id },
     { seenAt: now, ...known, ...(moved ? { pages: [...visit.pages, page].slice(-maxPages), pageCount: visit.pageCount + 1 } : {}) },
   )
-  if (moved) hub.bus.publish('visitors.changed', {})
+  if (moved) tellVisit(hub, identity?.contactId ?? visit.contactId)
+}
+
+/** Those who show the visitors fetch them again, and those who show this one's contact that. */
+function tellVisit(hub: Hub, contactId: string | null | undefined): void {
+  hub.bus.publish('visitors.changed', {})
+  if (contactId) hub.bus.publish('contact.changed', { contactId })
 }
 
 /** The visitor spoke: their visit leaves the silent list. */
@@ -258,6 +262,7 @@ async function markSpoken(hub: Hub, inboxId: string, externalId: string, visitId
   const em = hub.em()
   const identity = await em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
   if (!identity) return
-  await em.nativeUpdate(Visit, { id: visitId, inboxId }, { identityId: identity.id, contactId: identity.contactId, spokeAt: new Date() })
-  hub.bus.publish('visitors.changed', {})
+  const now = new Date()
+  await em.nativeUpdate(Visit, { id: visitId, inboxId }, { identityId: identity.id, contactId: identity.contactId, spokeAt: now, seenAt: now })
+  tellVisit(hub, identity.contactId)
 }

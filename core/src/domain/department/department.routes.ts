@@ -11,6 +11,7 @@ import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { AssignmentRule } from '../assignment/assignment-rule.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
+import { changeSettings } from '../setting/tell-settings.ts'
 import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
 
 const most = 500
@@ -33,7 +34,10 @@ export function departmentRoutes(app: App, hub: Hub): void {
     const { name, parentId = null } = request.body
     if (parentId && !(await em.findOne(Department, { id: parentId }))) throw new HubError('HUB_NOT_FOUND', 'There is no such department', { path: '/parentId' })
     const row = { id: newId(), name: name.trim(), parentId, createdAt: new Date() } as Department
-    await em.insert(Department, row)
+    await changeSettings(hub, request, async (tx) => {
+      await tx.insert(Department, row)
+      return { scope: 'department', change: 'created', id: row.id, name: row.name }
+    })
     changed()
     return reply.status(201).send(present(row))
   })
@@ -52,7 +56,11 @@ export function departmentRoutes(app: App, hub: Hub): void {
         throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', {
           faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
         })
-      await em.nativeUpdate(Department, { id }, request.body)
+      const { name = row.name } = request.body
+      await changeSettings(hub, request, async (tx) => {
+        await tx.nativeUpdate(Department, { id }, request.body)
+        return { scope: 'department', change: 'changed', id, name, fields: Object.keys(request.body) }
+      })
       changed()
       return present({ ...row, ...request.body } as Department)
     },
@@ -63,8 +71,11 @@ export function departmentRoutes(app: App, hub: Hub): void {
     const { id } = request.params
     const used = (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
     if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
-    await em.nativeDelete(AssignmentRule, { scope: 'department', targetId: id })
-    if ((await em.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+    await changeSettings(hub, request, async (tx) => {
+      await tx.nativeDelete(AssignmentRule, { scope: 'department', targetId: id })
+      if ((await tx.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+      return { scope: 'department', change: 'deleted', id }
+    })
     changed()
     return { ok: true as const }
   })
@@ -77,12 +88,12 @@ export function departmentRoutes(app: App, hub: Hub): void {
   })
 
   app.post('/api/skill-groups', { config: manage, schema: { body: SkillGroupInput, response: { 201: WireSkillGroup } } }, async (request, reply) => {
-    const em = hub.em()
     const id = newId()
     const { name, agentIds = [] } = request.body
-    await em.transactional(async (tx) => {
+    await changeSettings(hub, request, async (tx) => {
       await tx.insert(SkillGroup, { id, name: name.trim(), createdAt: new Date() })
-      await setMembers(tx as Em, id, agentIds)
+      await setMembers(tx, id, agentIds)
+      return { scope: 'skill-group', change: 'created', id, name }
     })
     return reply.status(201).send({ id, name, agentIds })
   })
@@ -93,10 +104,11 @@ export function departmentRoutes(app: App, hub: Hub): void {
     async (request) => {
       const { name, agentIds } = request.body
       const { id } = request.params
-      await hub.em().transactional(async (tx) => {
+      await changeSettings(hub, request, async (tx) => {
         if (!(await tx.findOne(SkillGroup, { id }))) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
         if (name) await tx.nativeUpdate(SkillGroup, { id }, { name: name.trim() })
-        if (agentIds) await setMembers(tx as Em, id, agentIds)
+        if (agentIds) await setMembers(tx, id, agentIds)
+        return { scope: 'skill-group', change: 'changed', id, ...(name ? { name } : {}), fields: Object.keys(request.body) }
       })
       return { ok: true as const }
     },
@@ -104,11 +116,12 @@ export function departmentRoutes(app: App, hub: Hub): void {
 
   app.delete('/api/skill-groups/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const { id } = request.params
-    await hub.em().transactional(async (tx) => {
+    await changeSettings(hub, request, async (tx) => {
       if ((await tx.count(Inbox, { skillGroupId: id })) > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'An inbox gives its conversations to this group')
       await tx.nativeDelete(SkillGroupMember, { skillGroupId: id })
       await tx.nativeDelete(AssignmentRule, { scope: 'skillGroup', targetId: id })
       if ((await tx.nativeDelete(SkillGroup, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
+      return { scope: 'skill-group', change: 'deleted', id }
     })
     return { ok: true as const }
   })

@@ -5,7 +5,11 @@ import type { Em } from '../../db/orm.ts'
 import { StoredFile } from './file.entity.ts'
 
 export const fileIdsOf = (parts: readonly MessagePart[]): string[] =>
-  parts.flatMap((part) => ('fileId' in part ? [part.fileId] : part.type === 'html' ? (part.inline ?? []).map(({ fileId }) => fileId) : []))
+  parts.flatMap((part) => {
+    if ('fileId' in part) return [part.fileId]
+    if (part.type === 'card') return part.cover ? [part.cover] : []
+    return part.type === 'html' ? (part.inline ?? []).map(({ fileId }) => fileId) : []
+  })
 
 /** Who brought a file that a channel took in for one of its inboxes. */
 export const inboxKey = (inboxId: string): string => `i:${inboxId}`

@@ -2,13 +2,18 @@
 import { HubError } from '../../../sdk/errors.ts'
 import { MessagePart } from '../../../sdk/message-parts.ts'
 import { IdParams } from '../../../sdk/wire/common.ts'
-import { may } from '../../access/ability.ts'
+import { mayView } from '../../access/ability.ts'
+import { firstTime } from '../../access/first-time.ts'
+import { maskText } from '../../access/mask-text.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { tellEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
+import { tellView } from '../conversation/conversation.routes.ts'
 import { StoredFile } from './file.entity.ts'
-import { sendFile } from './send-file.ts'
+import { rawLettersHidden } from './raw-letters.ts'
+import { isInline, sendFile } from './send-file.ts'
 import { maxFileBytes, partOf, storeFile } from './store-file.ts'
 
 export function fileRoutes(app: App, hub: Hub): void {
@@ -18,27 +23,41 @@ export function fileRoutes(app: App, hub: Hub): void {
     async (request, reply) => {
       const upload = await request.file()
       if (!upload) throw new HubError('HUB_REQUEST_INVALID', 'There is no file in the request')
-      const bytes = await upload.toBuffer()
-      const file = await storeFile(hub, { name: upload.filename, bytes, uploadedBy: actorOf(request).agent.id, voice: upload.fieldname === 'voice' })
+      const file = await storeFile(hub, {
+        name: upload.filename,
+        bytes: upload.file,
+        uploadedBy: actorOf(request).agent.id,
+        voice: upload.fieldname === 'voice',
+      })
       return reply.status(201).send(partOf(file))
     },
   )
 
   for (const variant of ['', '/thumbnail'] as const) {
     app.get(`/api/files/:id${variant}`, { config: { access: 'agent' }, schema: { params: IdParams } }, async (request, reply) => {
-      const file = await findReadableFile(hub, actorOf(request), request.params.id)
-      return sendFile(hub, reply, file, variant === '/thumbnail')
+      const actor = actorOf(request)
+      const { file, conversation } = await findReadableFile(hub, actor, request.params.id)
+      if (variant === '' && file.conversationId && firstTime('file', actor.agent.id, file.id))
+        await tellEvents(hub, [
+          { name: 'file.downloaded', data: { conversationId: file.conversationId, fileIds: [file.id], ...(isInline(file) ? { inline: true } : {}) } },
+        ])
+      // A small picture is a piece of what was said: whoever looks at it alone has looked into the record.
+      if (variant === '/thumbnail' && conversation && conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+      const shown = { ...file, name: maskText(actor.ability, file.name) } as StoredFile
+      return sendFile(hub, request, reply, shown, variant === '/thumbnail')
     })
   }
 }
 
-async function findReadableFile(hub: Hub, actor: Actor, id: string): Promise<StoredFile> {
+/** The conversation is missing where it is a file that one brought oneself. */
+async function findReadableFile(hub: Hub, actor: Actor, id: string): Promise<{ file: StoredFile; conversation?: Conversation }> {
   const em = hub.em()
   const missing = new HubError('HUB_NOT_FOUND', 'There is no such file')
   const file = await em.findOne(StoredFile, { id }, { disableIdentityMap: true })
   if (!file) throw missing
-  if (file.uploadedBy === actor.agent.id) return file
+  if (file.uploadedBy === actor.agent.id) return { file }
   const conversation = file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { disableIdentityMap: true }))
-  if (!conversation || !may(actor.ability, 'read', conversation)) throw missing
-  return file
+  if (!conversation || !mayView(actor.ability, conversation)) throw missing
+  if ((await rawLettersHidden(em, actor.ability, conversation.id, [file])).size > 0) throw missing
+  return { file, conversation }
 }

@@ -1,14 +1,20 @@
-/** Takes a file in: its type is sniffed from its bytes, pictures get a thumbnail and lose their metadata's rotation. */
+/**
+ * Takes a file in: its type is sniffed from its bytes, pictures get a thumbnail and lose their metadata's rotation.
+ * What does so is loaded with the first file: a hub without any is lighter by it.
+ */
 import { createHash } from 'node:crypto'
-import { fileTypeFromBuffer } from 'file-type'
-import sharp from 'sharp'
+import { openAsBlob } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { HubError } from '../../../sdk/errors.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { StoredFile } from './file.entity.ts'
+import { spool } from './spool.ts'
 
 export const maxFileBytes = 20 * 1024 * 1024
+/** What a channel itself brings may be larger: a letter as it came holds its files in a longer writing. */
+export const maxChannelFileBytes = 32 * 1024 * 1024
 /** Shown in the page; everything else is a download. SVG and HTML can carry scripts and are never shown. */
 export const inlineTypes = new Set([
   'image/png',
@@ -31,32 +37,43 @@ const maxPixels = 50_000_000
 
 export interface Upload {
   name: string
-  bytes: Buffer
+  /** A stream is never in memory as a whole; one that was cut (`truncated`) is refused. */
+  bytes: Buffer | Readable
   /** An agent's id, or a customer's key (`customerKey`). */
   uploadedBy: string
   /** The client says it is a voice note: WebM is video to a sniffer either way. */
   voice?: boolean
+  /** Instead of `maxFileBytes`. */
+  maxBytes?: number
 }
 
-/** Throws HUB_REQUEST_TOO_LARGE, HUB_FILE_TYPE. */
+/** Nothing is stored of what is refused. Throws HUB_REQUEST_INVALID (empty), HUB_REQUEST_TOO_LARGE, HUB_FILE_TYPE, HUB_STORAGE_UNAVAILABLE. */
 export async function storeFile(hub: Hub, upload: Upload): Promise<StoredFile> {
-  const { bytes } = upload
-  if (bytes.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The file is empty')
-  if (bytes.length > maxFileBytes) throw new HubError('HUB_REQUEST_TOO_LARGE', `Files may have ${maxFileBytes} bytes at most`, { max: maxFileBytes })
-  const sniffed = await fileTypeFromBuffer(bytes)
+  const { bytes, maxBytes = maxFileBytes } = upload
+  const file = Buffer.isBuffer(bytes)
+    ? bytes.length <= maxBytes && (await keep(hub, upload, { at: bytes, size: bytes.length, hash: createHash('sha256').update(bytes).digest('hex') }))
+    : await spool(hub.env, bytes, maxBytes, ({ path, size, hash }) => keep(hub, upload, { at: path, size, hash }))
+  if (!file) throw new HubError('HUB_REQUEST_TOO_LARGE', `Files may have ${maxBytes} bytes at most`, { max: maxBytes })
+  return file
+}
+
+/** `at`: the bytes, or the path of the file that has them. */
+async function keep(hub: Hub, upload: Upload, { at, size, hash }: { at: Buffer | string; size: number; hash: string }): Promise<StoredFile> {
+  if (size === 0) throw new HubError('HUB_REQUEST_INVALID', 'The file is empty')
+  const { fileTypeFromBuffer, fileTypeFromFile } = await import('file-type')
+  const sniffed = await (typeof at === 'string' ? fileTypeFromFile(at) : fileTypeFromBuffer(at))
   let mime: string = sniffed?.mime ?? 'application/octet-stream'
   if (upload.voice && mime === 'video/webm') mime = 'audio/webm'
   if (upload.voice && mime === 'video/mp4') mime = 'audio/mp4'
-  const hash = createHash('sha256').update(bytes).digest('hex')
-  const picture = pictures.has(mime) ? await readPicture(bytes) : undefined
-  await hub.files.put(hash, bytes)
+  const picture = pictures.has(mime) ? await readPicture(at) : undefined
+  await hub.files.put(hash, typeof at === 'string' ? await openAsBlob(at) : at)
   if (picture) await hub.files.put(`${hash}.thumb`, picture.thumbnail)
   const file = {
     id: newId(),
     hash,
     name: safeName(upload.name),
     mime,
-    size: bytes.length,
+    size,
     width: picture?.width ?? null,
     height: picture?.height ?? null,
     hasThumbnail: picture !== undefined,
@@ -68,14 +85,17 @@ export async function storeFile(hub: Hub, upload: Upload): Promise<StoredFile> {
   return file
 }
 
-async function readPicture(bytes: Buffer): Promise<{ width: number; height: number; thumbnail: Buffer }> {
+async function readPicture(at: Buffer | string): Promise<{ width: number; height: number; thumbnail: Buffer }> {
+  const { default: sharp } = await import('sharp')
+  // Each picture is looked at once: nothing is kept of it, nor its file open.
+  sharp.cache(false)
   try {
-    const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels })
+    const { data, info } = await sharp(at, { limitInputPixels: maxPixels })
       .rotate()
       .resize(thumbnailPx, thumbnailPx, { fit: 'inside', withoutEnlargement: true })
       .webp({ quality: 80 })
       .toBuffer({ resolveWithObject: true })
-    const meta = await sharp(bytes, { limitInputPixels: maxPixels }).metadata()
+    const meta = await sharp(at, { limitInputPixels: maxPixels }).metadata()
     const turned = (meta.orientation ?? 1) >= 5
     return {
       width: (turned ? meta.height : meta.width) ?? info.width,

@@ -1,9 +1,10 @@
 /** Inboxes meet their adapters. */
 import type { TSchema } from 'typebox'
-import type { ChannelAdapter, ChannelInbox } from '../../../sdk/channel.ts'
+import type { ChannelAdapter, ChannelCapabilities, ChannelInbox } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
+import type { MessagePart } from '../../../sdk/message-parts.ts'
 import type { Hub } from '../../hub.ts'
-import { openSettings } from '../../kernel/settings.ts'
+import { openSettings, redactSettings } from '../../kernel/settings.ts'
 import type { Inbox } from './inbox.entity.ts'
 
 /** By the context it was made with: two hubs in one process (tests) are two adapters. */
@@ -25,6 +26,38 @@ export function adapterFor(manifest: { channel?: unknown }, ctx: object): Channe
   return made
 }
 
+/** What an inbox can carry: its own word, else its channel's. Undefined when the inbox is gone or the channel off. */
+export async function capabilitiesOf(hub: Hub, inboxId: string): Promise<ChannelCapabilities | undefined> {
+  const inbox = await hub.intake.inbox(inboxId)
+  return inbox ? ownCapabilities(hub, inbox) : undefined
+}
+
+export function ownCapabilities(hub: Hub, inbox: Pick<Inbox, 'id' | 'channel' | 'name' | 'settings'>): ChannelCapabilities | undefined {
+  const adapter = adapterOf(hub, inbox.channel)
+  if (!adapter?.capabilitiesOf) return adapter?.capabilities
+  try {
+    return adapter.capabilitiesOf({ id: inbox.id, name: inbox.name, settings: redactSettings(adapter.inboxSettings, inbox.settings) })
+  } catch (error) {
+    // The channel's own are wider: what the inbox cannot carry is then refused when it is sent.
+    hub.log.error({ err: error, inbox: inbox.id }, 'an adapter failed')
+    return adapter.capabilities
+  }
+}
+
+/** How many of the platform's messages these parts are; an adapter that stumbles is asked again when it sends. */
+export async function piecesOf(hub: Hub, inboxId: string, parts: readonly MessagePart[]): Promise<number> {
+  const inbox = await hub.intake.inbox(inboxId)
+  const adapter = inbox ? adapterOf(hub, inbox.channel) : undefined
+  if (!inbox || !adapter?.pieces) return 1
+  try {
+    const settings = redactSettings(adapter.inboxSettings, inbox.settings)
+    return Math.max(1, adapter.pieces(parts, { id: inbox.id, name: inbox.name, settings }))
+  } catch (error) {
+    hub.log.error({ err: error, inbox: inboxId }, 'an adapter failed')
+    return 1
+  }
+}
+
 export interface OpenInbox {
   id: string
   channel: string
@@ -32,10 +65,16 @@ export interface OpenInbox {
   forAdapter: ChannelInbox
 }
 
+/** Of the rows that the intake holds for a second: every message asks for its inbox, some several times. */
+const opened = new WeakMap<Inbox, OpenInbox>()
+
 /** An inbox with its secrets in the clear, for its adapter only. Throws HUB_SETTINGS_SEALED when they cannot be opened. */
 export async function openInbox(hub: Hub, id: string): Promise<OpenInbox | undefined> {
   const inbox = await hub.intake.inbox(id)
-  return inbox ? unlock(hub, inbox) : undefined
+  if (!inbox) return undefined
+  const known = opened.get(inbox) ?? unlock(hub, inbox)
+  opened.set(inbox, known)
+  return known
 }
 
 /** An inbox whose secrets cannot be opened stands still, alone; the admin shows it. Throws every other error on. */

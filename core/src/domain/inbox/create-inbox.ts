@@ -5,14 +5,22 @@ import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { parseSettings, sealSettings } from '../../kernel/settings.ts'
+import { commitWithEvents, type EventToTell } from '../conversation/change.ts'
 import { adapterOf } from './channels.ts'
 import { Inbox } from './inbox.entity.ts'
 
-/** Throws HUB_NOT_FOUND for an unknown channel, HUB_SETTINGS_INVALID. */
-export async function createInbox(hub: Hub, input: InboxInput): Promise<Inbox> {
-  const row = await writeInbox(hub, hub.em(), input)
-  tellOfInbox(hub, row)
-  return row
+/**
+ * Throws HUB_NOT_FOUND for an unknown channel, HUB_SETTINGS_INVALID.
+ * @param told what is told of it, in the same transaction
+ */
+export async function createInbox(hub: Hub, input: InboxInput, told?: (row: Inbox) => EventToTell): Promise<Inbox> {
+  let row: Inbox | undefined
+  await commitWithEvents(hub, async (em) => {
+    row = await writeInbox(hub, em, input)
+    return told ? [told(row)] : []
+  })
+  tellOfInbox(hub, row as Inbox)
+  return row as Inbox
 }
 
 /** Channels that work without configuration are there from the first minute. In the caller's transaction; tell of them after it. */

@@ -1,11 +1,14 @@
 /** How inboxes are: what their adapters say, when they last lived, what waits. Turning tells admins, once over all processes. */
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
-import type { InboxHealth as Health } from '../../../sdk/channel.ts'
+import type { InboxHealth as Health, LocalText } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
+import type { NoticeInput } from '../../../sdk/plugin.ts'
 import type { InboxHealth as WireHealth } from '../../../sdk/wire/inbox.ts'
 import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
 import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
+import { endNotice, tellNotices, writeNotice } from '../notice/raise-notice.ts'
 import { Inbox, InboxHealth } from './inbox.entity.ts'
 
 const noteEveryMs = 5_000
@@ -19,33 +22,88 @@ const untold = (inboxId: string) => ({
   code: null,
   validUntil: null,
   changedAt: null,
+  byHub: false,
+  sendFaults: 0,
+  lastError: null,
+  lastErrorAt: null,
   lastEventAt: null,
   lastSendAt: null,
 })
 
-async function ensureRow(em: Em, inboxId: string): Promise<void> {
+async function ensureRow(em: Em, inboxId: string): Promise<null> {
   try {
     await em.insert(InboxHealth, untold(inboxId))
   } catch (error) {
     if (!(error instanceof UniqueConstraintViolationException)) throw error
   }
+  return null
 }
 
-/** An event came in, a message went out: written every few seconds at most, never waited for. */
-export function noteLife(hub: Hub, inboxId: string, what: 'lastEventAt' | 'lastSendAt'): void {
+type Life = 'lastEventAt' | 'lastSendAt'
+const noteKey = (inboxId: string, what: Life | 'heard'): string => `${inboxId}/${what}`
+
+/**
+ * An event came in, a message went out, or (`heard`) the platform proved itself without saying anything: written every few
+ * seconds at most, never waited for. It also says that the inbox is connected, where nobody has said anything else.
+ */
+export function noteLife(hub: Hub, inboxId: string, what: Life | 'heard'): void {
   const mine = noted.get(hub) ?? new Map<string, number>()
   noted.set(hub, mine)
-  const key = `${inboxId}/${what}`
+  const key = noteKey(inboxId, what)
   const now = Date.now()
   if (now - (mine.get(key) ?? 0) < noteEveryMs) return
   mine.set(key, now)
   void (async () => {
     const em = hub.em()
-    const update = () => em.nativeUpdate(InboxHealth, { inboxId }, { [what]: new Date(now) })
-    if ((await update()) > 0) return
-    await ensureRow(em, inboxId)
-    await update()
+    const row = (await findRow(em, inboxId)) ?? (await ensureRow(em, inboxId))
+    if (what !== 'heard') await em.nativeUpdate(InboxHealth, { inboxId }, { [what]: new Date(now) })
+    // A push proves nothing of the way out: what sends have broken a send mends.
+    const mended = what === 'lastSendAt' && (row?.byHub || (row?.sendFaults ?? 0) > 0)
+    if (mended) await em.nativeUpdate(InboxHealth, { inboxId }, { sendFaults: 0 })
+    if (row?.state == null || (mended && row.byHub)) await turnByHub(hub, inboxId, { state: 'connected' })
   })().catch((error) => hub.log.warn({ err: error, inbox: inboxId }, 'a sign of life was not written'))
+}
+
+const findRow = (em: Em, inboxId: string): Promise<InboxHealth | null> => em.findOne(InboxHealth, { inboxId }, { disableIdentityMap: true })
+
+/** So many sends in a row that the platform did not take are no accident. */
+const faultsToBreak = 3
+
+export interface SendFault {
+  /** What happened, for admins. */
+  fault: LocalText | undefined
+  code: string
+  /** It was a message's last try. */
+  last: boolean
+}
+
+/**
+ * A message could not be handed over for a reason that is not its own. The next that goes through ends the count. Never
+ * throws: the message's own fate is more important.
+ */
+export async function noteSendFault(hub: Hub, { id: inboxId }: { id: string }, { fault, code, last }: SendFault): Promise<void> {
+  noted.get(hub)?.delete(noteKey(inboxId, 'lastSendAt'))
+  try {
+    const em = hub.em()
+    if (!(await findRow(em, inboxId))) await ensureRow(em, inboxId)
+    await em.execute('update inbox_health set send_faults = send_faults + 1 where inbox_id = ?', [inboxId])
+    const error = fault ?? { zh: '平台没有接收消息', en: 'The platform does not take messages' }
+    await em.nativeUpdate(InboxHealth, { inboxId }, { lastError: error, lastErrorAt: new Date() })
+    if (!last && ((await findRow(em, inboxId))?.sendFaults ?? 0) < faultsToBreak) return
+    await turnByHub(hub, inboxId, { state: 'broken', code, error, remedy: networkRemedy })
+  } catch (error) {
+    hub.log.warn({ err: error, inbox: inboxId }, 'a failed send was not noted')
+  }
+}
+
+const networkRemedy: LocalText = {
+  zh: '请检查本系统到平台的网络和收件箱设置，再做一次连接测试；下一条消息发出后会自动恢复。',
+  en: 'Check the network between this hub and the platform, and the inbox’s settings, then try the connection. It recovers with the next message that goes out.',
+}
+
+async function turnByHub(hub: Hub, inboxId: string, health: Health): Promise<void> {
+  const inbox = await hub.em().findOne(Inbox, { id: inboxId }, { fields: ['name', 'enabled'], disableIdentityMap: true })
+  if (inbox?.enabled) await turn(hub, { id: inboxId, name: inbox.name }, health, true)
 }
 
 const bad = (state: Health['state']): boolean => state === 'broken' || state === 'unauthorised'
@@ -53,32 +111,78 @@ const bad = (state: Health['state']): boolean => state === 'broken' || state ===
 /** An adapter says how its inbox is. Throws HUB_NOT_FOUND when it is not this channel's. */
 export async function tellHealth(hub: Hub, channel: string, inboxId: string, health: Health): Promise<void> {
   const em = hub.em()
-  if ((await em.count(Inbox, { id: inboxId, channel })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
+  const inbox = await em.findOne(Inbox, { id: inboxId, channel }, { fields: ['name'], disableIdentityMap: true })
+  if (!inbox) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
+  if (!(await findRow(em, inboxId))) await ensureRow(em, inboxId)
+  await turn(hub, { id: inboxId, name: inbox.name }, health, false)
+}
+
+/** Whose word stands: the hub's own changes nothing that an adapter said is bad; failing sends are not well because a token is. */
+function mayTurn(health: Health, byHub: boolean): object {
+  if (byHub && bad(health.state)) return { $or: [{ state: null }, { state: { $in: ['connected', 'connecting'] } }] }
+  if (byHub) return { $or: [{ state: null }, { byHub: true }] }
+  const turns = { $or: [{ state: null }, { state: { $ne: health.state } }] }
+  return bad(health.state) ? turns : { byHub: false, ...turns }
+}
+
+async function turn(hub: Hub, inbox: { id: string; name: string }, health: Health, byHub: boolean): Promise<void> {
+  const { id: inboxId, name } = inbox
   const told = {
     error: health.error ?? null,
     remedy: health.remedy ?? null,
     code: health.code?.slice(0, 60) ?? null,
-    validUntil: health.validUntil ?? null,
+    // What the hub finds out says nothing about credentials.
+    ...(byHub ? {} : { validUntil: health.validUntil ?? null }),
   }
-  if ((await em.count(InboxHealth, { inboxId })) === 0) await ensureRow(em, inboxId)
   let listeners = new Set<string>()
-  const turned = await em.transactional(async (tx) => {
-    // Of two processes that say the same, one changes the row.
-    const changed = await tx.nativeUpdate(
-      InboxHealth,
-      { inboxId, $or: [{ state: null }, { state: { $ne: health.state } }] },
-      { ...told, state: health.state, changedAt: new Date() },
-    )
-    if (changed === 0) {
-      await tx.nativeUpdate(InboxHealth, { inboxId, state: health.state }, told)
-      return false
-    }
-    listeners = await writeEvents(hub, tx as Em, [{ name: 'inbox.healthChanged', data: { inboxId, state: health.state, code: told.code } }])
-    return true
-  })
+  let noticed: string[] = []
+  const turned = await retryOnConflict(() =>
+    hub.em().transactional(async (tx) => {
+      const now = new Date()
+      if (bad(health.state)) await tx.nativeUpdate(InboxHealth, { inboxId }, { lastErrorAt: now, ...(health.error ? { lastError: health.error } : {}) })
+      // Of two processes that say the same, one changes the row.
+      const changed = await tx.nativeUpdate(
+        InboxHealth,
+        { inboxId, ...mayTurn(health, byHub) },
+        { ...told, state: health.state, byHub: byHub && bad(health.state), changedAt: now },
+      )
+      if (changed === 0) {
+        if (!byHub) await tx.nativeUpdate(InboxHealth, { inboxId, state: health.state }, { ...told, byHub: false })
+        return false
+      }
+      listeners = await writeEvents(hub, tx as Em, [{ name: 'inbox.healthChanged', data: { inboxId, state: health.state, code: told.code } }])
+      if (bad(health.state)) noticed = await writeNotice(tx as Em, breakOf(inboxId, name, health))
+      else if (health.state === 'connected') noticed = await endNotice(tx as Em, brokenKind, inboxId)
+      return true
+    }),
+  )
   if (!turned) return
   for (const listener of listeners) hub.queue.hurry('delivery', listener)
   hub.bus.publish('inbox.health', { inboxId, state: health.state, bad: bad(health.state) })
+  tellNotices(hub, noticed)
+}
+
+const brokenKind = 'inbox.broken'
+
+function breakOf(inboxId: string, name: string, { state, error, remedy }: Health): NoticeInput {
+  const refused = state === 'unauthorised'
+  const words = (language: 'zh' | 'en') => [error?.[language], remedy?.[language]].filter(Boolean).join(language === 'zh' ? '' : ' ')
+  return {
+    to: { permission: 'inbox.manage' },
+    kind: brokenKind,
+    key: inboxId,
+    level: 'problem',
+    title: refused ? { zh: `“${name}”的授权已失效`, en: `“${name}” is no longer authorised` } : { zh: `“${name}”连接异常`, en: `“${name}” is not connected` },
+    ...(error || remedy ? { body: { zh: words('zh'), en: words('en') } } : {}),
+    link: `/admin/inboxes/${inboxId}`,
+  }
+}
+
+/** An inbox that is switched off says nothing about itself; on again, its next word counts as news. */
+export async function forgetHealth(hub: Hub, inboxId: string): Promise<void> {
+  const em = hub.em()
+  await em.nativeUpdate(InboxHealth, { inboxId }, { state: null, error: null, remedy: null, code: null, byHub: false, sendFaults: 0 })
+  tellNotices(hub, await endNotice(em, brokenKind, inboxId))
 }
 
 /** Of every inbox, with what waits to leave. */
@@ -101,6 +205,8 @@ export async function listHealth(em: Em): Promise<WireHealth[]> {
       code: row?.code ?? null,
       validUntil: row?.validUntil?.toISOString() ?? null,
       changedAt: row?.changedAt?.toISOString() ?? null,
+      lastError: row?.lastError ?? null,
+      lastErrorAt: row?.lastErrorAt?.toISOString() ?? null,
       lastEventAt: row?.lastEventAt?.toISOString() ?? null,
       lastSendAt: row?.lastSendAt?.toISOString() ?? null,
       behind: behind.get(id)?.count ?? 0,

@@ -36,6 +36,13 @@ const InboxHealthSchema = defineEntity({
     validUntil: instant().nullable(),
     /** When the state last turned. */
     changedAt: instant().nullable(),
+    /** The hub itself said `broken`, because sends failed: the next one that goes through takes it back. */
+    byHub: p.boolean().default(false),
+    /** Sends that failed one after another. */
+    sendFaults: p.integer().default(0),
+    /** What was wrong last, also when it is well again. */
+    lastError: nullableJson<LocalText>(),
+    lastErrorAt: instant().nullable(),
     /** Written every few seconds at most. */
     lastEventAt: instant().nullable(),
     lastSendAt: instant().nullable(),

@@ -6,10 +6,11 @@ import { InboxInput, InboxPatch, ProbeStep, InboxHealth as WireHealth, Inbox as 
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { canOpen, mergeSecrets, openMost, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
-import { adapterFor, adapterOf } from './channels.ts'
+import { changeSettings, settingsChanged } from '../setting/tell-settings.ts'
+import { adapterFor, adapterOf, ownCapabilities } from './channels.ts'
 import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
-import { listHealth } from './inbox-health.ts'
+import { forgetHealth, listHealth } from './inbox-health.ts'
 import { probeInbox, sendTest } from './probe-inbox.ts'
 
 export function inboxRoutes(app: App, hub: Hub): void {
@@ -33,11 +34,26 @@ export function inboxRoutes(app: App, hub: Hub): void {
     hub.bus.publish('inbox.changed', { id })
   }
 
-  // Names and channels only: every agent's list shows where a conversation comes from.
-  const Brief = Type.Object({ id: Id, name: Type.String(), channel: Type.String(), enabled: Type.Boolean() })
+  // Names and what they carry: every agent's list shows where a conversation comes from, the composer what goes there.
+  const Brief = Type.Object({
+    id: Id,
+    name: Type.String(),
+    channel: Type.String(),
+    enabled: Type.Boolean(),
+    /** Where it differs from its channel's. */
+    capabilities: Type.Unknown(),
+  })
   app.get('/api/inboxes/brief', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(Brief) }) } } }, async () => {
     const rows = await hub.em().find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
-    return { items: rows.map(({ id, name, channel, enabled }) => ({ id, name, channel, enabled })) }
+    return {
+      items: rows.map((row) => ({
+        id: row.id,
+        name: row.name,
+        channel: row.channel,
+        enabled: row.enabled,
+        capabilities: adapterOf(hub, row.channel)?.capabilitiesOf ? ownCapabilities(hub, row) : null,
+      })),
+    }
   })
 
   app.get('/api/inboxes', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireInbox) }) } } }, async () => {
@@ -75,7 +91,8 @@ export function inboxRoutes(app: App, hub: Hub): void {
   }))
 
   app.post('/api/inboxes', { config: manage, schema: { body: InboxInput, response: { 201: WireInbox } } }, async (request, reply) => {
-    return reply.status(201).send(present(await createInbox(hub, request.body)))
+    const row = await createInbox(hub, request.body, ({ id, name }) => settingsChanged(request, { scope: 'inbox', change: 'created', id, name }))
+    return reply.status(201).send(present(row))
   })
 
   app.get('/api/inboxes/health', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireHealth) }) } } }, async () => ({
@@ -119,7 +136,12 @@ export function inboxRoutes(app: App, hub: Hub): void {
       const merged = mergeSecrets(schema, settings, openMost(schema, row.settings, hub.vault))
       patch.settings = sealSettings(schema, parseSettings(schema, merged, 'body/settings'), hub.vault)
     }
-    await em.nativeUpdate(Inbox, { id: row.id }, patch)
+    const kept = Object.keys(settings ?? {}).map((field) => `settings.${field}`)
+    await changeSettings(hub, request, async (tx) => {
+      await tx.nativeUpdate(Inbox, { id: row.id }, patch)
+      return { scope: 'inbox', change: 'changed', id: row.id, name: patch.name ?? row.name, fields: [...Object.keys(fields), ...kept] }
+    })
+    if (row.enabled && patch.enabled === false) await forgetHealth(hub, row.id)
     changed(row.id)
     return present({ ...row, ...patch } as Inbox)
   })

@@ -1,19 +1,42 @@
 /** What the core puts into a plugin's hand: the clauses of `PluginContext` that need the hub. */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyRequest } from 'fastify'
 import type { ChannelInbox, InboundEvent, InboxHealth } from '../../../sdk/channel.ts'
+import type { Asker } from '../../../sdk/contacts.ts'
 import type { Desk } from '../../../sdk/desk.ts'
 import { HubError } from '../../../sdk/errors.ts'
+import type { HubEventName, HubEvents, MessageFacts } from '../../../sdk/events.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
-import type { PluginContext } from '../../../sdk/plugin.ts'
+import type { OutletTarget } from '../../../sdk/outlets.ts'
+import type { NoticeInput, PluginContext } from '../../../sdk/plugin.ts'
+import type { RecordReader } from '../../../sdk/records.ts'
+import { splitPermission } from '../../access/ability.ts'
+import { maskField, maySee } from '../../access/mask.ts'
+import { maskText } from '../../access/mask-text.ts'
+import { whereAllowed } from '../../access/scope.ts'
 import { dropLease, takeLease } from '../../db/lease.ts'
+import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
+import { readRows, sql, stored } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
+import { actorOf } from '../../http/auth.ts'
 import type { Hub } from '../../hub.ts'
 import { enqueueJob } from '../../queue/jobs.ts'
+import { outletTo } from '../../storage/outlet.ts'
+import { blobsOf } from '../../storage/plugin-blobs.ts'
+import { findReadableContact, tellContactView } from '../contact/contact.routes.ts'
+import { contactHand } from '../contact/fields.ts'
+import { tellEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
+import { messageFacts } from '../conversation/facts.ts'
 import { inboxKey } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
-import { partOf, storeFile } from '../file/store-file.ts'
+import { maxChannelFileBytes, partOf, storeFile } from '../file/store-file.ts'
+import { Message } from '../message/message.entity.ts'
+import { endNotice, tellNotices, writeNotice } from '../notice/raise-notice.ts'
+import { accessOf, recordsFor, seeing } from '../record/read-records.ts'
+import { tablesFor } from '../record/read-tables.ts'
 import { openInbox, unlock, withoutSecrets } from './channels.ts'
 import { Inbox } from './inbox.entity.ts'
 import { tellHealth } from './inbox-health.ts'
@@ -46,10 +69,80 @@ export function pluginContext(hub: Hub, desk: Desk, base: Base): PluginContext {
     enqueue: (job: string, data: unknown, options?: { key?: string; delayMs?: number }) => enqueueJob(hub, base.id, job, data, options),
     lock: <T>(name: string, ms: number, work: () => Promise<T>) => holdLock(hub, base.id, name, ms, work),
     health: (inboxId: string, health: InboxHealth) => tellHealth(hub, base.id, inboxId, health),
+    notify: async (notice: NoticeInput) => {
+      const named = { ...notice, kind: `${base.id}.${notice.kind}` }
+      const audiences = await retryOnConflict(() => hub.em().transactional((tx) => writeNotice(tx as Em, named)))
+      tellNotices(hub, audiences)
+    },
+    endNotice: async (kind: string, key: string) => tellNotices(hub, await endNotice(hub.em(), `${base.id}.${kind}`, key)),
+    may: async (agentId: string, permission: string) => (await hub.access.of(agentId))?.ability.can(...splitPermission(permission)) ?? false,
+    records: recordsFor(hub),
+    tables: tablesFor(hub),
+    blobs: blobsOf(hub, base.id),
+    outlet: (target: OutletTarget) => outletTo(hub.env, target),
+    tell: (name: string, data: Record<string, unknown>) => tellOwn(hub, base.id, name, data),
     file: (fileId: string) => ownFile(hub, base.id, fileId),
+    contacts: contactHand(hub, base.id),
+    asker: (request: FastifyRequest) => askerOf(hub, request),
+    masksFor: (reader: RecordReader) => masksFor(hub, reader),
+    recent: (conversationId: string, options: { upToSeq: number; limit: number; since?: Date }) => recentMessages(hub, conversationId, options),
+    news: (conversationId: string) => hub.bus.publish('plugin.news', { plugin: base.id, conversationId }),
     storeFile: (inboxId: string, upload: Parameters<PluginContext['storeFile']>[1]) => takeFile(hub, base.id, inboxId, upload),
   }
   return Object.defineProperties(own, Object.getOwnPropertyDescriptors(base)) as unknown as PluginContext
+}
+
+/** Most conversations one question may be about. */
+const mostAsked = 500
+
+function askerOf(hub: Hub, request: FastifyRequest): Asker {
+  const actor = actorOf(request)
+  return {
+    agentId: actor.agent.id,
+    can: (permission) => actor.ability.can(...splitPermission(permission)),
+    maySee: (field) => maySee(actor.ability, field),
+    mask: (field, value) => maskField(actor.ability, field, value),
+    maskText: (text) => maskText(actor.ability, text),
+    async conversations(ids) {
+      const allowed = whereAllowed(actor.ability, 'read', 'conversation')
+      if (!allowed || ids.length === 0) return []
+      const rows = await hub
+        .em()
+        .find(Conversation, { $and: [{ id: { $in: ids.slice(0, mostAsked) } }, allowed] }, { fields: ['id'], disableIdentityMap: true })
+      return rows.map(({ id }) => id)
+    },
+    async contact(id) {
+      const em = hub.em()
+      const contact = await findReadableContact(em, actor, id)
+      await tellContactView(hub, em, actor, contact.id)
+      return contact.id
+    },
+  }
+}
+
+async function masksFor(hub: Hub, reader: RecordReader): Promise<Pick<Asker, 'mask' | 'maskText'>> {
+  const ability = seeing(await accessOf(hub, reader), reader)
+  return { mask: (field, value) => maskField(ability, field, value), maskText: (text) => maskText(ability, text) }
+}
+
+const mostRecent = 50
+
+async function recentMessages(
+  hub: Hub,
+  conversationId: string,
+  { upToSeq, limit, since }: { upToSeq: number; limit: number; since?: Date },
+): Promise<MessageFacts[]> {
+  // Prepared: a plugin that reads along asks with every message.
+  const em = hub.em()
+  const [conversation] = await readRows(em, Conversation, sql`where id = ${conversationId}`)
+  if (!conversation) return []
+  const from = since ? sql`and created_at >= ${stored(em, Message, 'createdAt', since)}` : sql``
+  const last = { text: `limit ${Math.max(0, Math.min(Math.trunc(limit), mostRecent))}`, params: [] }
+  const rows = await readRows(em, Message, sql`where conversation_id = ${conversationId} and seq <= ${upToSeq} ${from} order by seq desc ${last}`)
+  return rows
+    .filter((row) => !row.recalledAt)
+    .reverse()
+    .map((row) => messageFacts(row, conversation))
 }
 
 /** Asked again this often whether it is our turn. */
@@ -69,6 +162,18 @@ async function holdLock<T>(hub: Hub, plugin: string, name: string, ms: number, w
   } finally {
     await dropLease(hub.em(), lease, holder)
   }
+}
+
+/** What listeners keep is small: they fetch what they want more of. */
+const mostEventBytes = 16_384
+
+async function tellOwn(hub: Hub, plugin: string, name: string, data: Record<string, unknown>): Promise<void> {
+  const full = `${plugin}.${name}`
+  if (!/^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*$/.test(name) || full.length > 60)
+    throw new HubError('HUB_REQUEST_INVALID', `"${name}" cannot be an event's name: letters and digits, at most 60 with the plugin's id`)
+  if (Buffer.byteLength(JSON.stringify(data)) > mostEventBytes)
+    throw new HubError('HUB_REQUEST_INVALID', `The event ${full} is larger than ${mostEventBytes} bytes`)
+  await retryOnConflict(() => tellEvents(hub, [{ name: full as HubEventName, data: data as unknown as HubEvents[HubEventName] }]))
 }
 
 /** A file of a conversation in one of this channel's inboxes, or one that it brought itself. */
@@ -95,6 +200,7 @@ async function ownFile(hub: Hub, channel: string, fileId: string) {
 async function takeFile(hub: Hub, channel: string, inboxId: string, upload: Parameters<PluginContext['storeFile']>[1]): Promise<MessagePart> {
   const inbox = await hub.intake.inbox(inboxId)
   if (inbox?.channel !== channel) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
-  const file = await storeFile(hub, { name: upload.name, bytes: upload.bytes, uploadedBy: inboxKey(inboxId), voice: upload.as === 'audio' })
-  return partOf(file, { as: upload.as })
+  const { name, bytes, as } = upload
+  const file = await storeFile(hub, { name, bytes, uploadedBy: inboxKey(inboxId), voice: as === 'audio', maxBytes: maxChannelFileBytes })
+  return partOf(file, { as })
 }

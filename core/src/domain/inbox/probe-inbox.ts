@@ -5,7 +5,7 @@ import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { mergeSecrets, parseSettings } from '../../kernel/settings.ts'
 import { Identity } from '../contact/contact.entity.ts'
-import { adapterOf, openInbox, unlock } from './channels.ts'
+import { adapterOf, capabilitiesOf, openInbox, unlock } from './channels.ts'
 import type { Inbox } from './inbox.entity.ts'
 import { noteLife } from './inbox-health.ts'
 
@@ -50,7 +50,7 @@ export async function sendTest(
   if (!inbox) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
   const adapter = adapterOf(hub, inbox.channel)
   if (!inbox.enabled || !adapter) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox is switched off')
-  if (!adapter.send || !adapter.capabilities.send.includes('text'))
+  if (!adapter.send || !(await capabilitiesOf(hub, inboxId))?.send.includes('text'))
     throw new HubError('HUB_MESSAGE_REFUSED', 'Customers of this channel read from the hub: nothing is sent', { reason: 'part', part: 'text' })
   const known = await hub.em().findOne(Identity, { inboxId, externalId: to }, { fields: ['id'], disableIdentityMap: true })
   const id = newId()

@@ -5,11 +5,13 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id } from '../../../sdk/wire/common.ts'
-import { may } from '../../access/ability.ts'
+import { mayView } from '../../access/ability.ts'
+import { maskHtml } from '../../access/mask-html.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
+import { tellView } from '../conversation/conversation.routes.ts'
 import { Message } from './message.entity.ts'
 
 const Params = Type.Object({ id: Id, part: Type.Integer({ minimum: 0, maximum: 99 }) })
@@ -24,8 +26,11 @@ export function letterRoutes(app: App, hub: Hub): void {
       const missing = new HubError('HUB_NOT_FOUND', 'There is no such letter')
       const message = await em.findOne(Message, { id: request.params.id }, { disableIdentityMap: true })
       const conversation = message && (await em.findOne(Conversation, { id: message.conversationId }, { disableIdentityMap: true }))
+      const actor = actorOf(request)
       const part = message?.recalledAt ? undefined : message?.parts[request.params.part]
-      if (!conversation || part?.type !== 'html' || !may(actorOf(request).ability, 'read', conversation)) throw missing
+      if (!conversation || part?.type !== 'html' || !mayView(actor.ability, conversation)) throw missing
+      if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+      const html = message?.authorId === actor.agent.id ? part.html : maskHtml(actor.ability, part.html)
       const images = `'self' data:${request.query.images ? ' https:' : ''}`
       return (
         reply
@@ -39,7 +44,7 @@ export function letterRoutes(app: App, hub: Hub): void {
           .header('referrer-policy', 'no-referrer')
           .header('cache-control', 'private, no-store')
           .header('cross-origin-resource-policy', 'same-origin')
-          .send(documentOf(part.html, part.inline ?? [], request.query.images ?? false))
+          .send(documentOf(html, part.inline ?? [], request.query.images ?? false))
       )
     },
   )

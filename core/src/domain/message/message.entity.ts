@@ -1,7 +1,9 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import type { InboundEvent, LetterMeta, LocalText } from '../../../sdk/channel.ts'
+import type { DoneBy } from '../../../sdk/events.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
-import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
+import { idColumn, instant, json, nullableJson, prose } from '../../db/types.ts'
+import { sealedJson } from '../../sealing/sealed-columns.ts'
 
 export type Direction = 'in' | 'out' | 'note' | 'system'
 export type MessageStatus = 'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain'
@@ -21,7 +23,7 @@ const MessageSchema = defineEntity({
     /** The agent who really wrote it; null for customers and the system. */
     authorId: idColumn().nullable(),
     parts: json<MessagePart[]>(),
-    text: p.text(),
+    text: prose(),
     status: p.string().length(10).$type<MessageStatus>(),
     /** `in:<platform id>`, `echo:<platform id>` or `out:<client id>`: unique in the inbox, so a repeat is the same message. */
     dedupeKey: p.string().length(200),
@@ -36,8 +38,6 @@ const MessageSchema = defineEntity({
     meta: nullableJson<LetterMeta>(),
     /** Platform messages of it that are through: a retry goes on where it stopped. */
     done: p.integer().default(0),
-    /** The reply grant it used, given back when the platform never took it. */
-    grantName: p.string().length(60).nullable(),
     recalledAt: instant().nullable(),
     /** When the customer wrote it, by the platform's clock. */
     sentAt: instant(),
@@ -71,6 +71,21 @@ const MessageNameSchema = defineEntity({
 export class MessageName extends MessageNameSchema.class {}
 MessageNameSchema.setClass(MessageName)
 
+/** Which messages are telephone calls, so that a contact's are found among all they said. */
+const CallMessageSchema = defineEntity({
+  name: 'CallMessage',
+  tableName: 'message_call',
+  properties: {
+    messageId: idColumn().primary(),
+    conversationId: idColumn(),
+    /** When it rang, as the message's `sentAt`. */
+    at: instant(),
+  },
+  indexes: [{ properties: ['conversationId', 'at', 'messageId'], name: 'message_call_conversation' }],
+})
+export class CallMessage extends CallMessageSchema.class {}
+CallMessageSchema.setClass(CallMessage)
+
 /** Messages with files that the platform still keeps; the row goes when they are here or given up. */
 const RemoteFetchSchema = defineEntity({
   name: 'RemoteFetch',
@@ -98,7 +113,7 @@ const InboundEventSchema = defineEntity({
     externalId: p.string().length(190),
     /** The sender: later events of the same sender wait behind this one. */
     senderId: p.string().length(190),
-    event: json<InboundEvent>(),
+    event: sealedJson<InboundEvent>('inbound_event.event'),
     attempts: p.integer().default(0),
     error: p.string().length(500).default(''),
     /** null = given up; an operator decides. */
@@ -124,8 +139,11 @@ const OutboundSchema = defineEntity({
     seq: p.integer(),
     state: p.string().length(10).$type<'queued' | 'sending'>(),
     attempts: p.integer().default(0),
+    /** The reply grants set aside for it, one for each of the platform's messages; what the platform never took goes back. */
+    grants: nullableJson<string[]>(),
     /** When it may be tried; while sending: when the try counts as lost. */
     dueAt: instant(),
+    /** Since when it is being tried. */
     createdAt: instant(),
   },
   indexes: [
@@ -147,6 +165,7 @@ const DeliverySchema = defineEntity({
     listener: p.string().length(40),
     name: p.string().length(60),
     data: json<unknown>(),
+    doneBy: nullableJson<DoneBy>(),
     attempts: p.integer().default(0),
     error: p.string().length(500).default(''),
     /** The turn that has taken it, while it is not due. */
@@ -184,4 +203,13 @@ const JobSchema = defineEntity({
 export class Job extends JobSchema.class {}
 JobSchema.setClass(Job)
 
-export const messageEntities = [MessageSchema, MessageNameSchema, RemoteFetchSchema, InboundEventSchema, OutboundSchema, DeliverySchema, JobSchema]
+export const messageEntities = [
+  MessageSchema,
+  MessageNameSchema,
+  CallMessageSchema,
+  RemoteFetchSchema,
+  InboundEventSchema,
+  OutboundSchema,
+  DeliverySchema,
+  JobSchema,
+]

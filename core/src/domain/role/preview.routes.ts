@@ -6,7 +6,7 @@ import { previewMs } from '../../access/preview.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { tellEvents } from '../conversation/change.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { Session } from '../session/session.entity.ts'
 import { Role } from './role.entity.ts'
 
@@ -20,8 +20,10 @@ export function previewRoutes(app: App, hub: Hub): void {
       const role = await em.findOne(Role, { id: request.body.roleId }, { disableIdentityMap: true })
       if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
       const until = new Date(Date.now() + previewMs)
-      await em.nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: role.id, previewUntil: until })
-      await tellEvents(hub, [{ name: 'preview.started', data: { roleId: role.id, byAgentId: agent.id, until: until.toISOString() } }])
+      await commitWithEvents(hub, async (tx) => {
+        await tx.nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: role.id, previewUntil: until })
+        return [{ name: 'preview.started', data: { roleId: role.id, byAgentId: agent.id, until: until.toISOString() } }]
+      })
       hub.bus.publish('session.changed', { sessionId })
       return reply.status(201).send({ roleId: role.id, builtin: role.builtin ?? null, name: role.name, until: until.toISOString() })
     },
@@ -30,8 +32,10 @@ export function previewRoutes(app: App, hub: Hub): void {
   app.delete('/api/preview', { config: { access: 'person', inPreview: true }, schema: { response: { 200: Ok } } }, async (request) => {
     const { agent, sessionId, preview } = actorOf(request)
     if (!preview) return { ok: true as const }
-    await hub.em().nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: null, previewUntil: null })
-    await tellEvents(hub, [{ name: 'preview.ended', data: { roleId: preview.roleId, byAgentId: agent.id } }])
+    await commitWithEvents(hub, async (tx) => {
+      await tx.nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: null, previewUntil: null })
+      return [{ name: 'preview.ended', data: { roleId: preview.roleId, byAgentId: agent.id } }]
+    })
     hub.bus.publish('session.changed', { sessionId })
     return { ok: true as const }
   })

@@ -5,22 +5,37 @@ import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import type { Grant } from '../../../sdk/wire/role.ts'
 import { Permission, RoleInput, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
 import { holds } from '../../access/grants.ts'
-import { corePermissions } from '../../access/permissions.ts'
+import { corePermissions, pluginPermissions } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { AgentRole } from '../agent/agent.entity.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { Role } from './role.entity.ts'
 
 export function allPermissions(hub: Hub): Permission[] {
-  const core = corePermissions.map(({ name, label, scopes, fields }) => ({ name, plugin: null, label, scopes: [...scopes], fields: [...fields] }))
-  const plugins = hub.kernel
-    .running()
-    .flatMap(({ manifest }) =>
-      (manifest.permissions ?? []).map(({ name, label }) => ({ name: `${manifest.id}.${name}`, plugin: manifest.id, label, scopes: [], fields: [] })),
-    )
+  const core = corePermissions.map(({ name, label, scopes, fields, inboxes = false }) => ({
+    name,
+    plugin: null,
+    pluginLabel: null,
+    label,
+    scopes: [...scopes],
+    fields: [...fields],
+    inboxes,
+  }))
+  const plugins = hub.kernel.running().flatMap(({ manifest }) =>
+    pluginPermissions(manifest).map(({ name, label, scopes }) => ({
+      name,
+      plugin: manifest.id,
+      pluginLabel: manifest.label,
+      label,
+      scopes: [...scopes],
+      fields: [],
+      inboxes: false,
+    })),
+  )
   return [...core, ...plugins]
 }
 
@@ -45,7 +60,11 @@ export function roleRoutes(app: App, hub: Hub): void {
   app.post('/api/roles', { config: manage, schema: { body: RoleInput, response: { 201: RoleSchema } } }, async (request, reply) => {
     checkGrants(hub, actorOf(request), request.body.grants)
     const role = { id: newId(), builtin: null, name: request.body.name.trim(), grants: request.body.grants, createdAt: new Date() } as Role
-    await hub.em().insert(Role, role)
+    const told = { roleId: role.id, name: role.name, added: role.grants.map(wordOf), byAgentId: actorOf(request).agent.id }
+    await commitWithEvents(hub, async (em) => {
+      await em.insert(Role, role)
+      return [{ name: 'role.created', data: told }]
+    })
     return reply.status(201).send(await present(hub.em(), role))
   })
 
@@ -59,7 +78,18 @@ export function roleRoutes(app: App, hub: Hub): void {
       if (role.builtin === 'owner') throw new HubError('HUB_ROLE_BUILTIN', 'The owner may do everything; this cannot be changed')
       if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants, role.grants)
       const patch = { ...request.body, ...(role.builtin ? { name: role.name } : {}) }
-      await em.nativeUpdate(Role, { id: role.id }, patch)
+      const [before, after] = [role.grants, request.body.grants ?? role.grants].map((grants) => grants.map(wordOf)) as [string[], string[]]
+      const told = {
+        roleId: role.id,
+        name: patch.name ?? role.name,
+        added: after.filter((word) => !before.includes(word)),
+        removed: before.filter((word) => !after.includes(word)),
+        byAgentId: actorOf(request).agent.id,
+      }
+      await commitWithEvents(hub, async (tx) => {
+        await tx.nativeUpdate(Role, { id: role.id }, patch)
+        return [{ name: 'role.changed', data: told }]
+      })
       changed()
       return present(em, { ...role, ...patch } as Role)
     },
@@ -71,10 +101,16 @@ export function roleRoutes(app: App, hub: Hub): void {
     if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
     if (role.builtin) throw new HubError('HUB_ROLE_BUILTIN', 'Built-in roles cannot be deleted')
     if ((await em.count(AgentRole, { roleId: role.id })) > 0) throw new HubError('HUB_ROLE_IN_USE', 'Agents have this role')
-    await em.nativeDelete(Role, { id: role.id })
+    await commitWithEvents(hub, async (tx) => {
+      await tx.nativeDelete(Role, { id: role.id })
+      return [{ name: 'role.deleted', data: { roleId: role.id, name: role.name, byAgentId: actorOf(request).agent.id } }]
+    })
     return { ok: true as const }
   })
 }
+
+/** A grant in a word: the permission, its reach, its fields. */
+const wordOf = ({ permission, scope, fields }: Grant): string => `${permission}${scope ? `:${scope}` : ''}${fields ? `[${fields.join()}]` : ''}`
 
 async function present(em: Em, role: Role): Promise<WireRole> {
   return { id: role.id, builtin: role.builtin ?? null, name: role.name, grants: role.grants, agentCount: await em.count(AgentRole, { roleId: role.id }) }
@@ -85,7 +121,11 @@ function checkGrants(hub: Hub, actor: Actor, grants: readonly Grant[], before: r
   const known = new Map(allPermissions(hub).map((permission) => [permission.name, permission]))
   grants.forEach((grant, i) => {
     const permission = known.get(grant.permission)
-    const fault = !permission || (grant.scope && !permission.scopes.includes(grant.scope)) || grant.fields?.some((field) => !permission.fields.includes(field))
+    const fault =
+      !permission ||
+      (grant.scope && !permission.scopes.includes(grant.scope)) ||
+      grant.fields?.some((field) => !permission.fields.includes(field)) ||
+      (grant.inboxIds && !permission.inboxes)
     if (holds({ owner: false, grants: before }, grant)) return
     if (fault)
       throw new HubError('HUB_REQUEST_INVALID', `There is no permission ${grant.permission} of this shape`, {

@@ -1,6 +1,6 @@
 /** The built-in roles: made at the first start; a permission that is new since then (an upgrade, a plugin) is granted once, to whom it is meant for. */
 import type { Grant } from '../../../sdk/wire/role.ts'
-import { type BuiltinRole, builtinGrants, corePermissions, type PermissionDefinition } from '../../access/permissions.ts'
+import { type BuiltinRole, builtinGrants, corePermissions, pluginPermissions } from '../../access/permissions.ts'
 import { dropLease, takeLease } from '../../db/lease.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
@@ -23,16 +23,7 @@ export async function seedRoles(hub: Hub): Promise<void> {
 
 async function seed(hub: Hub): Promise<void> {
   const em = hub.em()
-  const plugins: PermissionDefinition[] = hub.kernel.all().flatMap(({ manifest }) =>
-    (manifest.permissions ?? []).map(({ name, label, grantTo = [] }) => ({
-      name: `${manifest.id}.${name}`,
-      label,
-      scopes: [],
-      fields: [],
-      grants: Object.fromEntries(grantTo.map((role) => [role, true])),
-    })),
-  )
-  const all = [...corePermissions, ...plugins]
+  const all = [...corePermissions, ...hub.kernel.all().flatMap(({ manifest }) => pluginPermissions(manifest))]
   const setting = await em.findOne(Setting, { key }, { disableIdentityMap: true })
   const known = new Set((setting?.value as string[] | undefined) ?? [])
   const fresh = all.filter((permission) => !known.has(permission.name))

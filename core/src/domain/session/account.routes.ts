@@ -3,17 +3,17 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { MePatch, PasswordProof, RecoveryCodes, SessionInfo, TotpInput } from '../../../sdk/wire/session.ts'
-import type { Em } from '../../db/orm.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
-import { tellEvents } from '../conversation/change.ts'
+import { commitWithEvents } from '../conversation/change.ts'
+import { endSessions } from './end-sessions.ts'
 import { checkPassword, hashPassword } from './password.ts'
 import { provePassword } from './prove-password.ts'
-import { renewRecoveryCodes } from './second-factor.ts'
+import { dropSecondFactor, renewRecoveryCodes } from './second-factor.ts'
 import { RecoveryCode, Session } from './session.entity.ts'
-import { newTotpSecret, totpStepOf, totpUri } from './totp.ts'
+import { newTotp, totpStepOf } from './totp.ts'
 
 /** Sessions shown; nobody has more by hand. */
 const most = 50
@@ -30,12 +30,15 @@ export function accountRoutes(app: App, hub: Hub): void {
       await provePassword(em, agent, request.ip, password.current, '/password/current')
       checkPassword(password.next, agent.email, '/password/next')
       patch.passwordHash = await hashPassword(password.next)
-      // Whoever knew the old one is out.
-      await endSessions(hub, em, agent.id, sessionId)
     }
-    if (Object.keys(patch).length > 0) await em.nativeUpdate(Agent, { id: agent.id }, patch)
+    if (Object.keys(patch).length > 0)
+      await commitWithEvents(hub, async (tx) => {
+        await tx.nativeUpdate(Agent, { id: agent.id }, patch)
+        return password ? [{ name: 'account.secured', data: { agentId: agent.id, change: 'password' } }] : []
+      })
+    // Whoever knew the old one is out.
+    if (password) await endSessions(hub, em, agent.id, sessionId)
     hub.access.clear()
-    if (password) await tellEvents(hub, [{ name: 'account.secured', data: { agentId: agent.id, change: 'password' } }])
     return { ok: true as const }
   })
 
@@ -47,35 +50,36 @@ export function accountRoutes(app: App, hub: Hub): void {
 
   // The secret is kept only once its first code has been shown to be right: nobody locks themselves out.
   app.post('/api/me/totp', { config, schema: { response: { 200: Type.Object({ secret: Type.String(), uri: Type.String() }) } } }, async (request) => {
-    const secret = newTotpSecret()
-    return { secret, uri: totpUri(secret, actorOf(request).agent.email) }
+    return newTotp(actorOf(request).agent.email)
   })
 
   app.put('/api/me/totp', { config, schema: { body: TotpInput, response: { 200: RecoveryCodes } } }, async (request) => {
     const { agent } = actorOf(request)
-    const { secret, code } = request.body
+    const { secret, code, password } = request.body
+    // Else whoever finds a screen unlocked locks its owner out for good.
+    await provePassword(hub.em(), agent, request.ip, password, '/password')
     const totpStep = await totpStepOf(secret, code.trim())
     if (totpStep === null) throw new HubError('HUB_AUTH_FAILED', 'The code is wrong', { reason: 'code', path: '/code' })
-    const recoveryCodes = await hub.em().transactional(async (em) => {
+    let recoveryCodes: string[] = []
+    await commitWithEvents(hub, async (em) => {
       // One that is on is switched off first, and that takes the password.
       const set = await em.nativeUpdate(Agent, { id: agent.id, totpSecret: null }, { totpSecret: hub.vault.seal(secret), totpStep })
       if (set === 0) throw new HubError('HUB_CONFLICT', 'The second factor is on already')
-      return renewRecoveryCodes(em as Em, agent.id)
+      recoveryCodes = await renewRecoveryCodes(em, agent.id)
+      return [{ name: 'account.secured', data: { agentId: agent.id, change: 'totp-on' } }]
     })
     hub.access.clear()
-    await tellEvents(hub, [{ name: 'account.secured', data: { agentId: agent.id, change: 'totp-on' } }])
     return { recoveryCodes }
   })
 
   app.delete('/api/me/totp', { config, schema: { body: PasswordProof, response: { 200: Ok } } }, async (request) => {
     const { agent } = actorOf(request)
     await provePassword(hub.em(), agent, request.ip, request.body.password, '/password')
-    await hub.em().transactional(async (em) => {
-      await em.nativeUpdate(Agent, { id: agent.id }, { totpSecret: null, totpStep: null })
-      await em.nativeDelete(RecoveryCode, { agentId: agent.id })
+    await commitWithEvents(hub, async (em) => {
+      await dropSecondFactor(em, agent.id)
+      return [{ name: 'account.secured', data: { agentId: agent.id, change: 'totp-off' } }]
     })
     hub.access.clear()
-    await tellEvents(hub, [{ name: 'account.secured', data: { agentId: agent.id, change: 'totp-off' } }])
     return { ok: true as const }
   })
 
@@ -83,8 +87,11 @@ export function accountRoutes(app: App, hub: Hub): void {
     const { agent } = actorOf(request)
     await provePassword(hub.em(), agent, request.ip, request.body.password, '/password')
     if (agent.totpSecret === null) throw new HubError('HUB_CONFLICT', 'The second factor is off')
-    const recoveryCodes = await hub.em().transactional((em) => renewRecoveryCodes(em as Em, agent.id))
-    await tellEvents(hub, [{ name: 'account.secured', data: { agentId: agent.id, change: 'recovery-codes' } }])
+    let recoveryCodes: string[] = []
+    await commitWithEvents(hub, async (em) => {
+      recoveryCodes = await renewRecoveryCodes(em, agent.id)
+      return [{ name: 'account.secured', data: { agentId: agent.id, change: 'recovery-codes' } }]
+    })
     return { recoveryCodes }
   })
 
@@ -106,8 +113,12 @@ export function accountRoutes(app: App, hub: Hub): void {
   })
 
   app.delete('/api/me/sessions/:id', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
-    const ended = await hub.em().nativeDelete(Session, { id: request.params.id, agentId: actorOf(request).agent.id })
-    if (ended === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such session')
+    const { agent } = actorOf(request)
+    await commitWithEvents(hub, async (em) => {
+      const ended = await em.nativeDelete(Session, { id: request.params.id, agentId: agent.id })
+      if (ended === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such session')
+      return [{ name: 'agent.sessionsEnded', data: { agentId: agent.id, count: 1 } }]
+    })
     hub.bus.publish('session.ended', { sessionId: request.params.id })
     return { ok: true as const }
   })
@@ -116,13 +127,4 @@ export function accountRoutes(app: App, hub: Hub): void {
     const { agent, sessionId } = actorOf(request)
     return { ended: await endSessions(hub, hub.em(), agent.id, sessionId) }
   })
-}
-
-/** All of somebody's sessions but the one they are in, and what hangs on them. */
-async function endSessions(hub: Hub, em: Em, agentId: string, exceptId: string | null): Promise<number> {
-  const others = { agentId, id: { $ne: exceptId ?? '' } }
-  const rows = await em.find(Session, others, { fields: ['id'], limit: 1_000, disableIdentityMap: true })
-  const ended = await em.nativeDelete(Session, others)
-  for (const { id } of rows) hub.bus.publish('session.ended', { sessionId: id })
-  return ended
 }

@@ -25,6 +25,12 @@ export async function useSecondFactor(hub: Hub, em: Em, agent: Agent, code: stri
   return used === 1 ? 'recovery' : null
 }
 
+/** The password alone opens the door again; in the caller's transaction. False where it did before. */
+export async function dropSecondFactor(em: Em, agentId: string): Promise<boolean> {
+  await em.nativeDelete(RecoveryCode, { agentId })
+  return (await em.nativeUpdate(Agent, { id: agentId, totpSecret: { $ne: null } }, { totpSecret: null, totpStep: null })) > 0
+}
+
 /** Fresh ones instead of all earlier ones, in the caller's transaction: `7K3F-…`, shown once. */
 export async function renewRecoveryCodes(em: Em, agentId: string): Promise<string[]> {
   // 32 letters: five bits of each byte are a letter without a bias.

@@ -7,7 +7,6 @@ import { Me } from '../../../sdk/wire/agent.ts'
 import { Ok } from '../../../sdk/wire/common.ts'
 import { LoginInput, SetupInput } from '../../../sdk/wire/session.ts'
 import { hubVersion } from '../../config/version.ts'
-import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import { actorOf, sessionCookie, sessionDays, setSessionCookie } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -16,7 +15,7 @@ import { Agent } from '../agent/agent.entity.ts'
 import { presentAgents } from '../agent/agent.present.ts'
 import { createOwner, ownerExists } from '../agent/create-owner.ts'
 import { setPresence } from '../agent/set-presence.ts'
-import { tellEvents, writeEvents } from '../conversation/change.ts'
+import { commitWithEvents, tellEvents } from '../conversation/change.ts'
 import { adapterFor } from '../inbox/channels.ts'
 import { Role } from '../role/role.entity.ts'
 import { failLogin, forgetFailures, refuseThrottled } from './login-throttle.ts'
@@ -48,9 +47,12 @@ export function sessionRoutes(app: App, hub: Hub): void {
       const email = request.body.email.trim().toLowerCase()
       const keys = [`account:${email}`, `address:${request.ip}`]
       await refuseThrottled(em, keys)
+      const tellFailure = (agentId: string | null, reason: 'password' | 'code') =>
+        tellEvents(hub, [{ name: 'agent.loginFailed', data: { email, agentId, ip: request.ip, reason } }])
       const agent = await em.findOne(Agent, { email, active: true }, { disableIdentityMap: true })
       if (!(await verifyPassword(agent?.passwordHash, request.body.password)) || !agent) {
         await failLogin(em, keys)
+        await tellFailure(agent?.id ?? null, 'password')
         throw new HubError('HUB_AUTH_FAILED', 'The address or the password is wrong')
       }
       if (agent.totpSecret) {
@@ -58,6 +60,7 @@ export function sessionRoutes(app: App, hub: Hub): void {
         const factor = await useSecondFactor(hub, em, agent, request.body.code)
         if (!factor) {
           await failLogin(em, keys)
+          await tellFailure(agent.id, 'code')
           throw new HubError('HUB_AUTH_FAILED', 'The code is wrong', { reason: 'code', path: '/code' })
         }
         if (factor === 'recovery') await tellEvents(hub, [{ name: 'account.secured', data: { agentId: agent.id, change: 'recovery-code-used' } }])
@@ -71,7 +74,10 @@ export function sessionRoutes(app: App, hub: Hub): void {
   app.post('/api/logout', { config: { access: 'person', inPreview: true }, schema: { response: { 200: Ok } } }, async (request, reply) => {
     const actor = actorOf(request)
     const em = hub.em()
-    if (actor.sessionId) await em.nativeDelete(Session, { id: actor.sessionId })
+    await commitWithEvents(hub, async (tx) => {
+      if (actor.sessionId) await tx.nativeDelete(Session, { id: actor.sessionId })
+      return [{ name: 'agent.loggedOut', data: { agentId: actor.agent.id } }]
+    })
     if ((await em.count(Session, { agentId: actor.agent.id, expiresAt: { $gt: new Date() } })) === 0) await setPresence(hub, actor.agent.id, 'offline')
     hub.bus.publish('session.ended', { sessionId: actor.sessionId })
     reply.clearCookie(sessionCookie, { path: '/' })
@@ -106,7 +112,7 @@ export function sessionRoutes(app: App, hub: Hub): void {
 export async function startSession(hub: Hub, request: FastifyRequest, reply: FastifyReply, agent: Agent): Promise<void> {
   const token = newToken()
   const now = new Date()
-  const listeners = await hub.em().transactional(async (em) => {
+  await commitWithEvents(hub, async (em) => {
     await em.insert(Session, {
       id: newId(),
       agentId: agent.id,
@@ -117,9 +123,8 @@ export async function startSession(hub: Hub, request: FastifyRequest, reply: Fas
       seenAt: now,
       expiresAt: new Date(now.getTime() + sessionDays * 86_400_000),
     })
-    return writeEvents(hub, em as Em, [{ name: 'agent.loggedIn', data: { agentId: agent.id, ip: request.ip } }])
+    return [{ name: 'agent.loggedIn', data: { agentId: agent.id, ip: request.ip } }]
   })
-  for (const listener of listeners) hub.queue.hurry('delivery', listener)
   await setPresence(hub, agent.id, 'online')
   setSessionCookie(reply, token, request.protocol === 'https')
 }

@@ -9,7 +9,7 @@ import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
-import { tellEvents } from '../conversation/change.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { allPermissions } from '../role/role.routes.ts'
 import { ApiToken } from './session.entity.ts'
 import { hashToken, newToken } from './tokens.ts'
@@ -45,8 +45,10 @@ export function tokenRoutes(app: App, hub: Hub): void {
       expiresAt: expiresInDays === undefined ? null : new Date(now.getTime() + expiresInDays * 86_400_000),
     } as ApiToken
     const em = hub.em()
-    await em.insert(ApiToken, row)
-    await tellEvents(hub, [{ name: 'token.created', data: { tokenId: row.id, name: row.name, permissions, byAgentId: actor.agent.id } }])
+    await commitWithEvents(hub, async (tx) => {
+      await tx.insert(ApiToken, row)
+      return [{ name: 'token.created', data: { tokenId: row.id, name: row.name, permissions, byAgentId: actor.agent.id } }]
+    })
     const [apiToken] = await present(em, [row])
     return reply.status(201).send({ token, apiToken: apiToken as WireToken })
   })
@@ -54,8 +56,12 @@ export function tokenRoutes(app: App, hub: Hub): void {
   app.delete('/api/tokens/:id', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const em = hub.em()
     const row = await em.findOne(ApiToken, { id: request.params.id }, { disableIdentityMap: true })
-    if (!row || (await em.nativeDelete(ApiToken, { id: row.id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such token')
-    await tellEvents(hub, [{ name: 'token.revoked', data: { tokenId: row.id, name: row.name, agentId: row.agentId, byAgentId: actorOf(request).agent.id } }])
+    const missing = new HubError('HUB_NOT_FOUND', 'There is no such token')
+    if (!row) throw missing
+    await commitWithEvents(hub, async (tx) => {
+      if ((await tx.nativeDelete(ApiToken, { id: row.id })) === 0) throw missing
+      return [{ name: 'token.revoked', data: { tokenId: row.id, name: row.name, agentId: row.agentId, byAgentId: actorOf(request).agent.id } }]
+    })
     hub.bus.publish('session.ended', { tokenId: row.id })
     return { ok: true as const }
   })

@@ -1,6 +1,7 @@
 /** Which plugins are on, and their settings, in the database: every process follows it. */
 import type { Hub } from '../../hub.ts'
 import type { StateStore } from '../../kernel/kernel.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { PluginState } from './setting.entity.ts'
 
 export function pluginStateStore(hub: Hub): StateStore {
@@ -9,8 +10,11 @@ export function pluginStateStore(hub: Hub): StateStore {
       const rows = await hub.em().find(PluginState, {}, { disableIdentityMap: true })
       return new Map(rows.map(({ id, enabled, settings }) => [id, { enabled, settings }]))
     },
-    async save(id, { enabled, settings }) {
-      await hub.em().upsert(PluginState, { id, enabled, settings, updatedAt: new Date() })
+    async save(id, { enabled, settings }, told = []) {
+      await commitWithEvents(hub, async (em) => {
+        await em.upsert(PluginState, { id, enabled, settings, updatedAt: new Date() })
+        return told
+      })
     },
   }
 }

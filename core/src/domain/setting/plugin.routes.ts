@@ -1,6 +1,6 @@
 /** Plugins for the admin: state, settings, switch, errors; and the UI modules of the running ones. */
 import { createReadStream, existsSync } from 'node:fs'
-import { join, resolve, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Ok } from '../../../sdk/wire/common.ts'
@@ -8,7 +8,9 @@ import { PluginInfo } from '../../../sdk/wire/inbox.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { tellLast } from '../../pipeline/deliver-events.ts'
 import { tellEvents } from '../conversation/change.ts'
+import { settingsChanged } from './tell-settings.ts'
 
 const PluginParams = Type.Object({ id: Type.String({ pattern: '^[a-z][a-z0-9]{1,30}$' }) })
 
@@ -38,8 +40,16 @@ export function pluginRoutes(app: App, hub: Hub): void {
     async (request) => {
       const { id } = request.params
       const { enabled } = request.body
-      await hub.kernel.switch(id, enabled)
-      await tellEvents(hub, [{ name: 'plugin.switched', data: { pluginId: id, enabled, byAgentId: actorOf(request).agent.id } }])
+      const told = { name: 'plugin.switched' as const, data: { pluginId: id, enabled, byAgentId: actorOf(request).agent.id } }
+      // The last thing a plugin hears is that it is being switched off; the first, that it is on again.
+      if (!enabled && hub.kernel.isRunning(id)) {
+        await tellEvents(hub, [told])
+        await tellLast(hub, id)
+        await hub.kernel.switch(id, false)
+      } else {
+        await hub.kernel.switch(id, enabled)
+        await tellEvents(hub, [told])
+      }
       hub.bus.publish('plugin.switched', { id, enabled })
       return { ok: true as const }
     },
@@ -50,8 +60,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
     { config: manage, schema: { params: PluginParams, body: Type.Record(Type.String(), Type.Unknown()), response: { 200: Ok } } },
     async (request) => {
       const { id } = request.params
-      await hub.kernel.configure(id, request.body)
-      await tellEvents(hub, [{ name: 'settings.changed', data: { scope: `plugin:${id}`, byAgentId: actorOf(request).agent.id } }])
+      await hub.kernel.configure(id, request.body, [settingsChanged(request, { scope: `plugin:${id}`, fields: Object.keys(request.body) })])
       hub.bus.publish('plugin.configured', { id })
       return { ok: true as const }
     },
@@ -63,7 +72,9 @@ export function pluginRoutes(app: App, hub: Hub): void {
     const plugin = hub.kernel.get(request.params.id)
     const name = request.params['*']
     const entry = name === 'admin.js' ? plugin?.manifest.ui?.admin : name === 'workbench.js' ? plugin?.manifest.ui?.workbench : undefined
-    const file = plugin && resolve(plugin.dir, entry ?? join('ui', name))
+    // What a module imports stands beside it.
+    const { admin, workbench } = plugin?.manifest.ui ?? {}
+    const file = plugin && resolve(plugin.dir, entry ?? join(dirname(workbench ?? admin ?? 'ui/module.js'), name))
     if (!plugin || !file?.startsWith(plugin.dir + sep) || !existsSync(file) || !/\.(?:m?js|css)$/.test(file))
       throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
     return reply

@@ -8,6 +8,7 @@ import { newId } from '../../db/types.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from './tag.entity.ts'
 
 export function tagRoutes(app: App, hub: Hub): void {
@@ -27,7 +28,10 @@ export function tagRoutes(app: App, hub: Hub): void {
       if (request.body.system && !ability.can('manage', 'tag')) throw new HubError('HUB_FORBIDDEN', 'You may not make system tags')
       const tag = { id: newId(), name: request.body.name.trim(), system: request.body.system ?? false, createdAt: new Date() } as Tag
       try {
-        await hub.em().insert(Tag, tag)
+        await changeSettings(hub, request, async (tx) => {
+          await tx.insert(Tag, tag)
+          return { scope: 'tag', change: 'created', id: tag.id, name: tag.name }
+        })
       } catch (error) {
         if (error instanceof UniqueConstraintViolationException)
           throw new HubError('HUB_CONFLICT', 'There is a tag of this name', { reason: 'name', path: '/name' })
@@ -42,9 +46,10 @@ export function tagRoutes(app: App, hub: Hub): void {
     const tag = await em.findOne(Tag, { id: request.params.id }, { disableIdentityMap: true })
     if (!tag) throw new HubError('HUB_NOT_FOUND', 'There is no such tag')
     if (tag.system && !actorOf(request).ability.can('manage', 'tag')) throw new HubError('HUB_TAG_SYSTEM', 'System tags cannot be deleted here')
-    await em.transactional(async (tx) => {
+    await changeSettings(hub, request, async (tx) => {
       await tx.nativeDelete(ContactTag, { tagId: tag.id })
       await tx.nativeDelete(Tag, { id: tag.id })
+      return { scope: 'tag', change: 'deleted', id: tag.id, name: tag.name }
     })
     return { ok: true as const }
   })

@@ -1,6 +1,7 @@
 /** The only way visits become JSON. */
 import type { Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
+import { maskDeep, maskText } from '../../access/mask-text.ts'
 import { type ContactNames, contactTitle } from '../conversation/conversation.present.ts'
 import type { Visit } from './visit.entity.ts'
 
@@ -16,8 +17,8 @@ export function presentVisit(ability: HubAbility, visit: Visit, contact: Contact
     title: contact ? contactTitle(ability, contact) : '',
     ip: visit.ip,
     device: deviceOf(visit.userAgent),
-    referrer: visit.referrer,
-    pages: visit.pages,
+    referrer: maskText(ability, visit.referrer),
+    pages: maskDeep(ability, visit.pages),
     startedAt: visit.startedAt.toISOString(),
     seenAt: visit.seenAt.toISOString(),
     spokeAt: visit.spokeAt?.toISOString() ?? null,

@@ -1,0 +1,105 @@
+/** E-mail addresses, plain and spelled. What they cover is closed to the other finders. */
+import { find, type Reading } from './candidate.ts'
+
+const signs = /@|\(at\)|\[at\]|\{at\}|艾特|爱特|圈a|小老鼠|#| at /g
+const local = /[a-z0-9._%+-]/
+const ends = new Set('com cn net org edu gov io me co cc hk tw jp uk de fr us info vip top xyz club shop tech online site live pro asia fm tv'.split(' '))
+/** Boxes of machines. */
+const machine = /^(?:no-?reply|postmaster|mailer-daemon|do-?not-?reply)@/
+const mailHosts = /^(?:qq|163|126|139|189|gmail|outlook|hotmail|sina|sohu|foxmail|yeah|icloud|yahoo|aliyun|live|msn|vip)\./
+const longest = 64
+
+export function findEmails(reading: Reading): void {
+  const { low } = reading.shadow
+  for (const match of low.matchAll(signs)) {
+    const at = match.index
+    let start = at
+    const gapBefore = /\s{0,2}$/.exec(low.slice(Math.max(0, at - 2), at))?.[0].length ?? 0
+    start -= gapBefore
+    while (start > 0 && at - start < longest && local.test(low[start - 1] as string)) start--
+    const written = low.slice(start, at - gapBefore).replace(/^[.\-+%]+/, '')
+    start = at - gapBefore - written.length
+    // `wang(dot)li(at)…`: pieces of the name behind dots in words.
+    const spelled = /(?:[a-z0-9_%+-]{1,32}[([{](?:dot|点)[)\]}]){1,4}$/.exec(low.slice(Math.max(0, start - 160), start))?.[0] ?? ''
+    start -= spelled.length
+    const name = spelled.replace(/[([{](?:dot|点)[)\]}]/g, '.') + written
+    if (name === '' || /\.$/.test(name)) continue
+    const domain = domainAfter(low, at + match[0].length)
+    if (!domain) continue
+    const plain = spelled === '' && match[0] === '@' && gapBefore === 0 && domain.plain
+    if (match[0] === '#' && !mailHosts.test(`${domain.name}`)) continue
+    const address = `${name}@${domain.name}`
+    for (let i = start; i < domain.end; i++) reading.closed[i] = 1
+    if (machine.test(address) || low.slice(start - 3, start).includes('://')) continue
+    const place = { normal: address, start, end: domain.end }
+    const near = reading.words.before(start, 14)
+    const other = near.find((hit) => hit.topic === 'theirs')
+    if (other && !reading.anybodys && !/我|发到|发给|发至|[。！？!?\n]|寄|把|抄送|填/.test(low.slice(other.end, start)) && !reading.theirs[other.start])
+      continue
+    const cue = near.find((hit) => hit.topic === 'email')
+    find(reading, plain ? 'email.plain' : 'email.spelled', { ...place, ...(cue ? { cue: [cue.start, cue.end] as const } : {}) })
+    if (/^(?:vip\.)?qq\.com$/.test(domain.name) && /^[1-9]\d{4,10}$/.test(name)) find(reading, 'qq.mail', { ...place, normal: name })
+  }
+}
+
+/** `qq.com`, `qq点com`, `163 dot com`, `vip。163。com`: at least one dot and an ending that exists. */
+function domainAfter(low: string, from: number): { name: string; end: number; plain: boolean } | undefined {
+  let i = from
+  let plain = true
+  while (low[i] === ' ' && i < from + 2) {
+    i++
+    plain = false
+  }
+  const parts: string[] = []
+  let end = i
+  for (let dots = 0; dots < 5; dots++) {
+    const start = i
+    while (i - start < longest && /[a-z0-9-]/.test(low[i] ?? '')) i++
+    if (i === start) break
+    parts.push(low.slice(start, i))
+    end = i
+    const dot = /^(?:\.|\s?(?:点|dot|。|\[dot\]|\(dot\))\s?|\s\.\s?|,(?=com|cn|net))/.exec(low.slice(i, i + 8))
+    if (!dot) break
+    if (dot[0] !== '.') {
+      // A full stop ends a sentence more often than it is a dot.
+      if (parts.length >= 2 && ends.has(parts.at(-1) as string) && !/^(?:cn|hk|tw|uk|jp)\b/.test(low.slice(i + dot[0].length, i + dot[0].length + 3))) break
+      plain = false
+    }
+    i += dot[0].length
+  }
+  // What comes after the ending is the next sentence.
+  while (parts.length > 1 && !ends.has(parts.at(-1) as string)) {
+    const last = parts.at(-1) as string
+    const known = /^(com|cn|net|org)(?![a-z])/.exec(last)?.[1]
+    if (known) {
+      end -= last.length - known.length
+      parts[parts.length - 1] = known
+      break
+    }
+    end = low.lastIndexOf(last, end) - 1
+    plain = false
+    parts.pop()
+  }
+  return parts.length > 1 && ends.has(parts.at(-1) as string) ? { name: parts.join('.'), end, plain } : undefined
+}
+
+const linkStart = /https?:\/\/|www\.|\/\/[a-z0-9]/g
+
+/** Links are nobody's number, whatever stands in them. */
+export function closeLinks(reading: Reading): void {
+  const { low } = reading.shadow
+  let done = 0
+  for (const match of low.matchAll(linkStart)) {
+    if (match.index < done) continue
+    let i = match.index
+    while (i < low.length && /[!-~]/.test(low[i] as string)) reading.closed[i++] = 1
+    done = i
+  }
+  // Without a protocol: `m.shop.com/item?id=138…`.
+  for (const match of low.matchAll(/\.(?:com|cn|net|org|io|html?|php)[/?]/g)) {
+    let i = match.index
+    if (reading.closed[i]) continue
+    while (i > 0 && match.index - i < 80 && /[a-z0-9./:-]/.test(low[i - 1] as string)) i--
+    while (i < low.length && /[!-~]/.test(low[i] as string)) reading.closed[i++] = 1
+  }
+}

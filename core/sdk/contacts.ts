@@ -1,0 +1,44 @@
+/** What a plugin may do with a contact, and how it learns who asks. */
+import type { LocalText } from './channel.ts'
+
+export type PersonalField = 'name' | 'phone' | 'email' | 'wechat' | 'qq' | 'address' | 'document'
+
+/** A field of contacts that a plugin brings: shown and edited beside the core's own, gone from sight while the plugin is off. */
+export interface ContactFieldDeclaration {
+  /** With the plugin's id in front it is the field's name: `wechat` → `extraction.wechat`. */
+  name: string
+  label: LocalText
+  /** Masked, and closed to editing, for those who may not see this of the core's fields. */
+  personal?: PersonalField
+}
+
+/** Writing to contacts. A field is one of the core's (`phone`) or one that the plugin declares (`wechat`). */
+export interface ContactHand {
+  /**
+   * Writes a field that is empty and that no person has had a hand in. `kept`: something stands there, or a person
+   * emptied it, and it stays. A repeat is `filled` again.
+   */
+  fill(contactId: string, field: string, value: string): Promise<'filled' | 'kept'>
+  /** A person's choice made through the plugin: from now on theirs. With `instead`, only where just that stands. */
+  write(contactId: string, field: string, value: string, choice: { byAgentId: string; instead?: string }): Promise<{ written: boolean; before: string }>
+  /** Puts the tag of this name on; makes it a system tag if there is none. Returns whether it was not there. */
+  tag(contactId: string, name: string): Promise<boolean>
+}
+
+/** Who asks a route of a plugin, and what their roles let them see. */
+export interface Asker {
+  agentId: string
+  can(permission: string): boolean
+  maySee(field: PersonalField): boolean
+  /** The value as they may see it. */
+  mask(field: PersonalField, value: string): string
+  /** A text with the personal data in it masked as it is for them. */
+  maskText(text: string): string
+  /** Of these conversations those they may read. */
+  conversations(ids: readonly string[]): Promise<string[]>
+  /**
+   * The contact of this id, or who it was merged into. Throws HUB_NOT_FOUND when they may see no conversation of theirs.
+   * Asking is looking: it is told as `contact.viewed`, as if the core had shown the profile.
+   */
+  contact(id: string): Promise<string>
+}

@@ -1,0 +1,95 @@
+/** Records for plugins that read many of them in the background (an export, a report), as one agent may see them. */
+import type { Readable } from 'node:stream'
+import type { LocalText } from './channel.ts'
+import type { RecordFilter, RecordStatus } from './wire/record.ts'
+
+/** For whom it is read. What this agent may is asked anew at every page, not once at the beginning. */
+export interface RecordReader {
+  agentId: string
+  /** A permission of the plugin's own that has a reach: only records within it, of those that the agent may read. */
+  permission?: string
+  /** Without it personal data is masked, whatever the agent may see; with it, what the agent may not see. */
+  personal?: boolean
+}
+
+/** A field of a contact that a running plugin brought or an admin made: `hub.level`. */
+export interface RecordContactField {
+  name: string
+  label: LocalText
+  value: string
+}
+
+/** A conversation with its names in place of ids, as they are today. Times are UTC, ISO 8601. */
+export interface RecordFacts {
+  id: string
+  status: RecordStatus
+  channel: string
+  inbox: string
+  contact: {
+    id: string
+    number: number
+    title: string
+    name: string
+    phone: string
+    email: string
+    wechat: string
+    qq: string
+    address: string
+    remark: string
+    /** Those that hold something. */
+    fields: RecordContactField[]
+  }
+  agent: string
+  department: string
+  skillGroup: string
+  /** From the root down: `售后 / 退款`. */
+  category: string
+  tags: string[]
+  /** 1 good … 3 bad. */
+  rating: number | null
+  ratingComment: string
+  /** Answers of the summary's form, by the field's label. */
+  summary: Record<string, string>
+  /** How many messages it has, notes and system lines too. */
+  messages: number
+  createdAt: string
+  firstReplyAt: string | null
+  lastMessageAt: string
+  closedAt: string | null
+}
+
+export interface RecordFile {
+  id: string
+  name: string
+  mime: string
+  /** Undefined when its bytes are gone. */
+  open(): Promise<Readable | undefined>
+}
+
+export interface RecordMessage {
+  conversationId: string
+  seq: number
+  direction: 'in' | 'out' | 'note' | 'system'
+  /** The agent's name; empty for customers and the hub. */
+  author: string
+  /** Empty when it was taken back. */
+  text: string
+  /** The kinds of its parts: what has neither text nor file is known by it alone. */
+  kinds: string[]
+  files: RecordFile[]
+  recalled: boolean
+  at: string
+}
+
+export interface Records {
+  /**
+   * The ids of all records that a filter finds, newest first, a few hundred at a time. Throws HUB_FORBIDDEN when the agent
+   * is gone or lacks the permission.
+   * @param options.tz an IANA name, for "today" in the filter
+   */
+  matching(reader: RecordReader, filter: RecordFilter, options: { tz: string }): AsyncIterable<string[]>
+  /** At most 200 records, ordered by id (the oldest first); those that the agent may not read (any more) are left out. Throws as `matching`. */
+  read(reader: RecordReader, ids: readonly string[]): Promise<RecordFacts[]>
+  /** The messages of at most 200 records, in pages: ordered by the conversation's id, then as they were written. Throws as `matching`. */
+  messages(reader: RecordReader, ids: readonly string[]): AsyncIterable<RecordMessage[]>
+}

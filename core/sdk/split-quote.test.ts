@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sanitizeLetter } from './sanitize-letter.ts'
+import { splitQuote } from './split-quote.ts'
+
+/** What clients put above the old letter, as they write it. */
+const heads: Record<string, string> = {
+  'QQ 邮箱':
+    '------------------ 原始邮件 ------------------\n发件人: "客服" <a@b.cn>;\n发送时间: 2024年3月1日(星期五) 上午10:00\n收件人: "张三"<c@d.cn>;\n主题: 询价\n\n旧话',
+  '网易 163': '在 2024-03-01 10:00:00，"客服" <a@b.cn> 写道：\n\n旧话',
+  Foxmail: '发件人： 客服\n发送时间： 2024-03-01 10:00\n收件人： 张三\n主题： 询价\n旧话',
+  'Outlook 中文': '________________________________\n发件人: 客服 <a@b.cn>\n发送时间: 2024年3月1日 10:00\n收件人: 张三 <c@d.cn>\n主题: 询价\n\n旧话',
+  'Apple Mail 中文': '> 在 2024年3月1日，上午10:00，客服 <a@b.cn> 写道：\n> \n> 旧话',
+  'Gmail 中文': '客服 <a@b.cn> 于2024年3月1日周五 10:00写道：\n\n> 旧话',
+  'Gmail zh-TW': '客服 <a@b.cn> 於 2024年3月1日 週五 上午10:00寫道：\n\n> 旧话',
+  Gmail: 'On Fri, Mar 1, 2024 at 10:00 AM 客服 <a@b.cn> wrote:\n\n> 旧话',
+  'Gmail, wrapped': 'On Fri, Mar 1, 2024 at 10:00 AM A very long name of somebody\n<a@b.cn> wrote:\n\n> 旧话',
+  Outlook: 'From: A <a@b.cn>\nSent: Friday, March 1, 2024 10:00 AM\nTo: C <c@d.cn>\nSubject: x\n\n旧话',
+  'Outlook, old': '-----Original Message-----\nFrom: a\n旧话',
+  our: '--- 请在此行以上回复 ---\n旧话',
+}
+for (const [client, head] of Object.entries(heads))
+  test(`the quotation of ${client} is folded, and is still there`, () => {
+    const { text, quoted } = splitQuote(`好的，谢谢。\n\n${head}`)
+    assert.equal(text, '好的，谢谢。')
+    assert.ok(quoted.includes('旧话'))
+    assert.equal(`${text}${quoted}`.replace(/\s/g, ''), `好的，谢谢。${head}`.replace(/\s/g, ''))
+  })
+
+test('answers between quoted lines stay where they are', () => {
+  const inline = '在 2024年3月1日，客服 <a@b.cn> 写道：\n> 要红的吗？\n红的\n> 几件？\n两件'
+  assert.deepEqual(splitQuote(`见下\n${inline}`), { text: `见下\n${inline}`, quoted: '' })
+})
+
+test('signatures fold; a letter that is only a quotation shows it; words about From: are words', () => {
+  assert.deepEqual(splitQuote('明天见\n\n发自我的iPhone'), { text: '明天见', quoted: '发自我的iPhone' })
+  assert.deepEqual(splitQuote('明天见\n-- \n张三\n电话 1'), { text: '明天见', quoted: '-- \n张三\n电话 1' })
+  assert.equal(splitQuote('> 只有引用').text, '> 只有引用')
+  assert.equal(splitQuote('On Fri, Mar 1, 2024 a <a@b.cn> wrote:\n> 旧话\n\n答在下面').text, '答在下面')
+  assert.equal(splitQuote('发件人: 请改成李四\n其他不变').text, '发件人: 请改成李四\n其他不变')
+  assert.deepEqual(splitQuote(''), { text: '', quoted: '' })
+})
+
+test('a long quotation takes milliseconds', () => {
+  for (const line of ['> 引用'.repeat(5), '发件人: x', 'On a', '-'.repeat(300), '在 '.repeat(100)]) {
+    const at = performance.now()
+    splitQuote(`答\n${`${line}\n`.repeat(100_000)}`)
+    assert.ok(performance.now() - at < 3_000, line.slice(0, 20))
+  }
+})
+
+test('markup: the quotation is folded by its container or its first line, words are told apart', () => {
+  const cases = [
+    '<div>好的</div><div class="gmail_quote"><blockquote>旧话</blockquote></div>',
+    '<div>好的</div><div id="divRplyFwdMsg"><b>发件人:</b> a</div><div>旧话</div>',
+    '<div>好的</div><blockquote type="cite">旧话</blockquote>',
+    '<div>好的</div><includetail><div>旧话</div></includetail>',
+    '<div>好的</div><blockquote id="isReplyContent">旧话</blockquote>',
+    '<div>好的</div><div><div>------------------&nbsp;原始邮件&nbsp;------------------</div><div>旧话</div></div>',
+  ]
+  for (const html of cases) {
+    const safe = sanitizeLetter(html)
+    assert.equal(safe?.text, '好的', html)
+    assert.ok(safe?.quoted.includes('旧话') && /<details data-quoted(?:="")?>.*旧话.*<\/details>/s.test(safe.html), html)
+  }
+  const between = sanitizeLetter('<blockquote type="cite">要红的吗</blockquote><p>红的</p><blockquote type="cite">几件</blockquote><p>两件</p>')
+  assert.ok(!between?.html.includes('<details'))
+})
+
+test('markup: what could act is gone, what could look elsewhere is told', () => {
+  const hostile = `<p onclick="x()" style="position:fixed;background:url(https://t.cn/a);color:red">甲</p><script>x</script><style>@import 'x'</style>
+    <iframe src="https://x.cn"></iframe><svg><script>x</script></svg><math><mi xlink:href="javascript:x">z</mi></math><form action="https://x.cn"><input name="a"></form>
+    <a href="javascript:x">a</a><a href=" jAvAsCrIpT:x">b</a><a href="data:text/html,x">c</a><a href="//x.cn">d</a><base href="https://x.cn"><meta http-equiv="refresh" content="0;url=https://x.cn">
+    <img src="x.png" onerror="x"><img src="data:image/svg+xml,<svg onload=x>"><img srcset="https://t.cn/b 2x"><object data="x"></object><link rel="stylesheet" href="https://x.cn"><template><img src=x onerror=x></template>`
+  const safe = sanitizeLetter(hostile)
+  assert.ok(safe)
+  assert.doesNotMatch(safe.html, /<(?:script|style|iframe|svg|math|form|input|base|meta|object|link|template)|on\w+=|javascript:|url\(|position|srcset|data:/i)
+  assert.equal(safe.remoteImages, false)
+  assert.match(safe.html, /style="color:red"/)
+  assert.equal(sanitizeLetter('<img src="https://t.cn/a.gif">')?.remoteImages, true)
+  assert.equal(sanitizeLetter(`${'<div>'.repeat(5_000)}x`), undefined)
+  assert.equal(sanitizeLetter('<p>x'.repeat(400_000)), undefined)
+})

@@ -1,0 +1,148 @@
+/**
+ * Divides a letter's plain text into what is new and what was quoted or signed below. Nothing is lost: the two together
+ * are the text. One pass over the lines; every pattern is anchored and bounded, since letters come from strangers.
+ *
+ * email-reply-parser blocks for minutes on a long quotation, and talon's port (planer) knows no Chinese client.
+ */
+
+export interface SplitText {
+  text: string
+  quoted: string
+}
+
+/** The line our own letters carry: the surest cut. */
+export const replyMarker = { zh: '--- 请在此行以上回复 ---', en: '--- Please reply above this line ---' }
+
+const maxLine = 400
+
+/** Lines that begin a quotation whatever stands around them. */
+const dividers: readonly RegExp[] = [
+  /^[-_—=\s]{0,40}(?:原始邮件|原邮件|原始信件|原始郵件|原始訊息|转发的邮件|轉寄郵件|回复的邮件|Original Message|Original Email|Forwarded Message|Forwarded message|Reply message|元のメッセージ|원본 메시지)[-_—=\s]{0,40}$/i,
+  /^-{3,}\s{0,10}(?:Original|原始|回复|转发|Forwarded)[^-]{0,40}-{3,}$/i,
+  // Gmail zh, Apple Mail zh: `在 2024年3月1日周五 10:00，张三 <zhang@example.com> 写道：`, also 于…写道
+  /^(?:>{0,3}\s?)?(?:在|於|于)\s?.{4,200}?(?:写道|寫道|撰写|撰寫|来信)\s?[:：]\s*$/,
+  // Foxmail, older QQ: `张三 <zhang@example.com> 于2024年3月1日周五 10:00写道：`
+  /^.{0,100}<[^<>\s]{1,64}@[^<>\s]{1,120}>\s?(?:于|於|在)\s?.{4,80}?(?:写道|寫道)\s?[:：]\s*$/,
+  /^On\s.{6,250}\swrote\s?:\s*$/i,
+  /^.{1,120}<[^<>\s]{1,64}@[^<>\s]{1,120}>\swrote\s?:\s*$/i,
+  /^At\s\d{4}-\d{2}-\d{2}\s\d{2}:\d{2}(?::\d{2})?,?\s.{3,150}\swrote\s?:\s*$/i,
+  /^(?:Le|Am|El|Il)\s.{6,200}\s(?:a écrit|schrieb.{0,80}|escribió|ha scritto)\s?:\s*$/i,
+  /^\d{4}年\d{1,2}月\d{1,2}日.{0,120}(?:写道|寫道|のメール|:)\s?[:：]?\s*$/,
+]
+
+/** `发件人：` and friends: a block of at least three within a few lines is a header block (Outlook, Foxmail, 163). */
+const blockField =
+  /^[\s>*|]{0,10}(?:发件人|寄件者|寄件人|发送时间|寄件日期|发送日期|日期|时间|收件人|收件者|抄送|副本|主题|主旨|From|Sent|Date|To|Cc|Subject|差出人|送信日時|宛先|件名)\*{0,2}\s{0,6}[:：]/i
+const blockStart = /^[\s>*|]{0,10}(?:发件人|寄件者|寄件人|From|差出人)\*{0,2}\s{0,6}[:：]/i
+
+const signatures: readonly RegExp[] = [
+  /^--\s?$/,
+  /^(?:发自|發自|从我的|來自|来自)\s?.{0,30}(?:iPhone|iPad|手机|手機|邮箱|郵箱|邮件|Mail|安卓|Android|华为|小米|OPPO|vivo|荣耀|HUAWEI|客户端|QQ邮箱|网易邮箱大师|Foxmail|Outlook).{0,30}$/i,
+  /^(?:Sent from|Get Outlook for|Sent with|Sent via)\s.{2,60}$/i,
+]
+
+const isQuoted = (line: string): boolean => /^\s{0,3}>/.test(line)
+
+/** Where the quotation begins, as a line number; undefined when there is none. */
+function findDivider(lines: readonly string[]): number | undefined {
+  for (let i = 0; i < lines.length; i++) {
+    const line = (lines[i] as string).slice(0, maxLine + 1)
+    if (line.length > maxLine) continue
+    const trimmed = line.trim()
+    if (trimmed === '') continue
+    if (trimmed.includes(replyMarker.zh) || trimmed.includes(replyMarker.en)) return i
+    if (dividers.some((pattern) => pattern.test(trimmed))) return i
+    // Clients wrap "On … <address> wrote:" after the address.
+    const next = lines[i + 1]?.trim() ?? ''
+    if (next !== '' && next.length < 120 && /^(?:On\s|在|于|於)/i.test(trimmed) && dividers.some((pattern) => pattern.test(`${trimmed} ${next}`))) return i
+    if (blockStart.test(line) && countBlock(lines, i) >= 3) return i
+  }
+  return undefined
+}
+
+function countBlock(lines: readonly string[], from: number): number {
+  let fields = 0
+  let blank = 0
+  for (let i = from; i < lines.length && i < from + 14; i++) {
+    const line = (lines[i] as string).slice(0, maxLine)
+    if (line.trim() === '') {
+      // Outlook sets an empty line between them now and then, never two.
+      if (++blank > 1) break
+      continue
+    }
+    blank = 0
+    if (blockField.test(line)) fields++
+  }
+  return fields
+}
+
+export function splitQuote(whole: string): SplitText {
+  const lines = whole.split('\n')
+  const divider = findDivider(lines)
+  let end = divider ?? lines.length
+  // Outlook draws a line above its block.
+  if (divider !== undefined) while (end > 0 && /^[\s_=-]{0,80}$/.test(lines[end - 1] as string)) end--
+  const start = firstWords(lines, end)
+  // The letter is nothing but a forward or a bottom answer: to fold it all away would show an empty message.
+  if (divider !== undefined && start >= end) {
+    const below = answerBelow(lines, divider)
+    return below ?? { text: whole.trim(), quoted: '' }
+  }
+  if (divider === undefined) {
+    // `>` lines at the end are quotation; between answers they must stay where they are.
+    let last = end
+    while (last > 0 && (isQuoted(lines[last - 1] as string) || (lines[last - 1] as string).trim() === '')) last--
+    if (lines.slice(last, end).some(isQuoted)) end = last === 0 ? end : last
+  } else if (interleaved(lines, divider)) return { text: whole.trim(), quoted: '' }
+  const signature = findSignature(lines, end)
+  const cut = signature ?? end
+  const text = lines.slice(0, cut).join('\n').trim()
+  if (text === '') return { text: whole.trim(), quoted: '' }
+  return { text, quoted: lines.slice(cut).join('\n').trim() }
+}
+
+function firstWords(lines: readonly string[], end: number): number {
+  let i = 0
+  while (i < end && ((lines[i] as string).trim() === '' || isQuoted(lines[i] as string))) i++
+  return i
+}
+
+/** Answers between quoted lines: below the divider, `>` lines and own words take turns. They must survive, so nothing is cut. */
+function interleaved(lines: readonly string[], divider: number): boolean {
+  // Below `原始邮件` the old letter stands without marks: `>` in it are older still, no frame for answers.
+  const first = lines.slice(divider + 1, divider + 12).find((line) => line.trim() !== '' && !/[:：]\s*$/.test(line))
+  if (first === undefined || !isQuoted(first)) return false
+  let turns = 0
+  let quoted = false
+  for (let i = divider + 1; i < lines.length; i++) {
+    const line = lines[i] as string
+    if (line.trim() === '') continue
+    if (isQuoted(line)) quoted = true
+    else if (quoted) {
+      if (signatures.some((pattern) => pattern.test(line.trim().slice(0, maxLine)))) break
+      turns++
+      quoted = false
+    }
+  }
+  return turns > 0
+}
+
+/** `On … wrote:`, the quotation, and the answer below it. */
+function answerBelow(lines: readonly string[], divider: number): SplitText | undefined {
+  let i = divider + 1
+  while (i < lines.length && ((lines[i] as string).trim() === '' || isQuoted(lines[i] as string))) i++
+  const quotedAny = lines.slice(divider, i).some(isQuoted)
+  if (!quotedAny || i >= lines.length) return undefined
+  if (lines.slice(i).some(isQuoted)) return undefined
+  const below = splitQuote(lines.slice(i).join('\n'))
+  return { text: below.text, quoted: [lines.slice(0, i).join('\n').trim(), below.quoted].filter(Boolean).join('\n') }
+}
+
+/** A signature stands near the end of the new words. */
+function findSignature(lines: readonly string[], end: number): number | undefined {
+  for (let i = Math.max(0, end - 20); i < end; i++) {
+    const line = (lines[i] as string).slice(0, maxLine).trim()
+    if (line === '--' || signatures.some((pattern) => pattern.test(line) || pattern.test((lines[i] as string).slice(0, maxLine)))) return i
+  }
+  return undefined
+}

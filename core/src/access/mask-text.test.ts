@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { buildAbility } from './ability.ts'
+import { maskCut, maskDeep, maskSaid, maskText } from './mask-text.ts'
+
+const facts = { id: 'a', departmentId: null, treeIds: [], owner: false }
+const nobody = buildAbility(facts, [])
+const owner = buildAbility({ ...facts, owner: true }, [])
+const sees = (...fields: string[]) => buildAbility(facts, [{ permission: 'contact.personal', fields }])
+
+const cases: [text: string, shown: string][] = [
+  ['我的手机是13812345678，下午打', '我的手机是138****5678，下午打'],
+  ['138 1234 5678', '138 **** 5678'],
+  ['+86-138-1234-5678', '+86-138-****-5678'],
+  ['１３８１２３４５６７８', '１３８****５６７８'],
+  ['一三六 5555 八八八八', '一三六 **** 八八八八'],
+  ['0571-88990011', '0571-****0011'],
+  ['电话：8899 0011', '电话：88** **11'],
+  ['+1 415 555 2671', '+1 4** *** 2671'],
+  ['13812345678 13987654321', '138****5678 139****4321'],
+  ['写到 alice.wang@example.com 吧', '写到 a*********@example.com 吧'],
+  ['微信：alice_w88', '微信：al*******'],
+  ['加v alice88', '加v al*****'],
+  ['my wechat is alice-w', 'my wechat is al*****'],
+  ['QQ号 123456789', 'QQ号 12*******'],
+  ['110101199003071234', '110*************34'],
+  ['11010119900307123X', '110*************3X'],
+  ['加薇 lucky-cat99 细聊', '加薇 lu********* 细聊'],
+  ['liujia0418，我微信', 'li********，我微信'],
+  ['V❤：moon_light520', 'V❤：mo***********'],
+  ['微信 a b c 1 2 3 4 5', '微信 a b * * * * * *'],
+  ['①⑦⑦⓪①②③④⑤⑥⑦ 这是我号码', '①⑦⑦****④⑤⑥⑦ 这是我号码'],
+  ['1️⃣8️⃣6️⃣0️⃣0️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣', `1️⃣8️⃣6️⃣${'*'.repeat(12)}3️⃣4️⃣5️⃣6️⃣`],
+  ['妖三八零零妖三八零零零', '妖三八****零零零'.replace('****零', '****八零')],
+  ['我电话138\n0013\n8000', '我电话138\n****\n8000'],
+  ['固话零二零 八八三三 二二一一', '固话零二* **** 二二一一'],
+  ['zhaomin2020（at）gmail点com', 'z**********（at）gmail点com'],
+  ['加q一〇二四五六七八九', '加q一〇*******'],
+  ['6222 0212 3456 7894', '**** **** **** 7894'],
+  ['收件人：王小明', '收件人：王**'],
+  ['地址：杭州市西湖区文三路88号', `地址：${'*'.repeat(12)}`],
+  ['文三路 88号3栋501室见', '文三路 *********见'],
+]
+for (const [text, shown] of cases) {
+  test(`masks ${text}`, () => {
+    assert.equal(maskText(nobody, text), shown)
+    assert.equal(shown.length, text.length)
+    assert.equal(maskText(owner, text), text)
+  })
+}
+
+test('a message that is only a piece is starred without its neighbours', () => {
+  for (const [text, shown] of [
+    ['0013', '****'],
+    ['手机1371234', '手机*******'],
+    ['5678 这个是我的手机号', '**** 这个是我的手机号'],
+    ['happy_bear1314', 'ha************'],
+    ['23456789。', '********。'],
+  ] as const) {
+    assert.equal(maskSaid(nobody, text), shown)
+    assert.equal(maskSaid(owner, text), text)
+  }
+  for (const text of ['10', '2026-11-22', '10:30', '12.50', '192.168.1.138', 'SF1391234567890', 'iphone15', '六一八打折吗', '一共 138 元'])
+    assert.equal(maskSaid(nobody, text), text)
+})
+
+test('leaves alone what names nobody', () => {
+  for (const text of [
+    '订单 20261122123456 已发货',
+    '2026-11-22 10:30 到 2026-11-23',
+    '一共 1280 元，满 300 减 50',
+    '微信支付可以吗',
+    'WeChat official account',
+    '下午 3 点 20 分',
+    '一百二十三',
+    '',
+  ])
+    assert.equal(maskText(nobody, text), text)
+})
+
+test('opens field by field', () => {
+  const text = '13812345678 alice@example.com QQ 123456789'
+  assert.equal(maskText(sees('phone', 'qq', 'wechat', 'name', 'address', 'document'), text), '13812345678 a****@example.com QQ 123456789')
+  assert.equal(maskText(sees('email', 'qq'), text), '138****5678 alice@example.com QQ 123456789')
+})
+
+test('a number that was cut off is hidden too', () => {
+  assert.equal(maskCut(nobody, '打给我 138123', true), '打给我 ******')
+  assert.equal(maskCut(nobody, '打给我 138123', false), '打给我 138123')
+})
+
+test('looks into data that it does not know', () => {
+  const data = { phone: 13812345678, list: [{ text: '13812345678' }], userName: '张三丰', n: 12 }
+  assert.deepEqual(maskDeep(nobody, data), { phone: '138****5678', list: [{ text: '138****5678' }], userName: '张**', n: 12 })
+  assert.equal(maskDeep(owner, data), data)
+})
+
+test('hostile text takes time by its length only', () => {
+  for (const piece of ['1 ', 'a@', '1', '微信 ', 'aaaaaaaa', '@a.', '路1', '1-', 'name: aa ', 'q ', '+1'])
+    for (const [text, most] of [[piece.repeat(100_000 / piece.length), 1_500]] as const) {
+      const began = performance.now()
+      maskText(nobody, text)
+      assert.ok(performance.now() - began < most, `${piece}: ${performance.now() - began} ms`)
+    }
+})

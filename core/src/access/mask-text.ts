@@ -1,0 +1,225 @@
+/**
+ * Personal data inside what was written, as this reader may see it. The masked text is as long as the text was, so that
+ * what points into it (the words that a search found) still points at the same place. Time grows with the length only:
+ * every pattern is bounded and each number is looked at a fixed number of times. Better a star too many than one too few.
+ */
+import type { HubAbility } from './ability.ts'
+import { hiddenFrom, masks, type PersonalField, shownDigits } from './mask.ts'
+import { starContacts } from './mask-contacts.ts'
+import { starPieces } from './mask-pieces.ts'
+import { personalFields } from './permissions.ts'
+
+type Hidden = ReadonlySet<PersonalField>
+
+/** The text as the reader sees it. Costs nothing for who sees everything. */
+export function maskText(ability: HubAbility, text: string): string {
+  const hidden = hiddenFrom(ability)
+  return hidden ? maskHidden(hidden, text) : text
+}
+
+/** The words of one message: it may be a piece of what was said in several. */
+export function maskSaid(ability: HubAbility, text: string): string {
+  const hidden = hiddenFrom(ability)
+  return hidden ? maskHiddenSaid(hidden, text) : text
+}
+
+function maskHiddenSaid(hidden: Hidden, text: string): string {
+  const stars = new Stars(maskHidden(hidden, text))
+  starPieces(hidden, text, (from, to) => stars.put(from, to))
+  return stars.toString()
+}
+
+/** The beginning of a longer text: a number that was cut in two is none any more, yet says enough. */
+export function maskCut(ability: HubAbility, text: string, cut: boolean): string {
+  const hidden = hiddenFrom(ability)
+  if (!hidden) return text
+  const masked = maskHiddenSaid(hidden, text)
+  return cut ? masked.replace(/[\w@.+０-９零〇一二三四五六七八九*-]{1,64}$/, (end) => '*'.repeat(end.length)) : masked
+}
+
+/** Every word inside some JSON that we know nothing of; what stands under the name of a field is that field. */
+export function maskDeep<T>(ability: HubAbility, value: T): T {
+  const hidden = hiddenFrom(ability)
+  return hidden ? (deep(hidden, value, undefined, 0) as T) : value
+}
+
+const everything: Hidden = new Set(personalFields)
+
+/** Nobody's business: the text with all personal data in it masked, for what is kept where it is not sealed. */
+export const starred = (text: string): string => maskHidden(everything, text)
+
+/** The same of words that say who somebody is: what is no number nor address is a name. */
+export const starredWho = (words: string): string => {
+  const masked = starred(words)
+  return masked === words ? masks.name(words) : masked
+}
+
+const keys: readonly [PersonalField, RegExp][] = [
+  ['phone', /phone|mobile|(?:^|_)tel|手机|电话/i],
+  ['email', /e-?mail|邮箱/i],
+  ['wechat', /wechat|weixin|微信/i],
+  ['qq', /^qq|扣扣/i],
+  ['address', /^(?:home_?|street_?|full_?)?addr|地址/i],
+  ['name', /^(?:real|full|first|last|user)?_?name$|姓名/i],
+  ['document', /id_?card|passport|bank_?card|身份证|银行卡/i],
+]
+const mostDeep = 40
+
+function deep(hidden: Hidden, value: unknown, key: string | undefined, depth: number): unknown {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
+    const text = String(value)
+    const field = key === undefined || text === '' ? undefined : keys.find(([name, pattern]) => hidden.has(name) && pattern.test(key))?.[0]
+    const masked = field ? masks[field](text) : maskHidden(hidden, text)
+    return masked === text ? value : masked
+  }
+  if (typeof value !== 'object' || value === null) return value
+  // Nobody nests so deep but to slip through.
+  if (depth >= mostDeep) return null
+  if (Array.isArray(value)) return value.map((one) => deep(hidden, one, key, depth + 1))
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [maskHidden(hidden, name), deep(hidden, one, name, depth + 1)]))
+}
+
+/** Which places of a text carry a star. */
+class Stars {
+  readonly text: string
+  readonly #stars: Uint8Array
+  any = false
+  constructor(text: string) {
+    this.text = text
+    this.#stars = new Uint8Array(text.length)
+  }
+  put(from: number, to: number): void {
+    if (to <= from) return
+    this.#stars.fill(1, from, to)
+    this.any = true
+  }
+  toString(): string {
+    if (!this.any) return this.text
+    let result = ''
+    for (let i = 0; i < this.text.length; i++) result += this.#stars[i] ? '*' : this.text[i]
+    return result
+  }
+}
+
+/** The same for a set of hidden fields. */
+export function maskHidden(hidden: Hidden, text: string): string {
+  if (text.length < 2) return text
+  const folded = fold(text)
+  const stars = new Stars(text)
+  if (hidden.has('phone') || hidden.has('document')) maskNumbers(hidden, folded, stars)
+  if ((hidden.has('email') || hidden.has('qq')) && folded.includes('@')) maskAddresses(hidden, folded, stars)
+  starContacts(hidden, text, (from, to) => stars.put(from, to))
+  if (hidden.has('wechat')) for (const pattern of [wechat, wxid]) maskAccounts(pattern, folded, stars)
+  if (hidden.has('qq')) maskAccounts(qq, folded, stars)
+  if (hidden.has('name')) maskAccounts(names, folded, stars, 1)
+  if (hidden.has('address')) for (const pattern of [places, doors]) maskAccounts(pattern, folded, stars, 0)
+  return stars.toString()
+}
+
+const signs = { 0: '〇零○', 1: '一壹幺①', 2: '二贰②', 3: '三叁③', 4: '四肆④', 5: '五伍⑤', 6: '六陆⑥', 7: '七柒⑦', 8: '八捌⑧', 9: '九玖⑨' }
+const numerals = new Map(Object.entries(signs).flatMap(([digit, all]) => [...all].map((sign) => [sign, digit] as const)))
+
+/** Full width and Chinese numerals as plain ones, sign for sign. */
+function fold(text: string): string {
+  return text.replace(/[\uff01-\uff5e〇零○一壹幺①二贰②三叁③四肆④五伍⑤六陆⑥七柒⑦八捌⑧九玖⑨]/g, (sign) => {
+    return numerals.get(sign) ?? String.fromCharCode(sign.charCodeAt(0) - 0xfee0)
+  })
+}
+
+/** Digits with what people put between them. */
+const run = /\d(?:[ \t\u00a0.()\-\u2010-\u2015\u200b-\u200d\u2060\ufeff/*_]{0,3}\d)*/g
+const mobile = /^(?:0|0?86|0086)?1[3-9]\d{9}$/
+const landline = /^(?:(?:00)?86)?0(?:10|2\d|[3-9]\d{2})[2-9]\d{6,7}$/
+const landlineAbroad = /^(?:00)?86(?:10|2\d|[3-9]\d{2})[2-9]\d{6,7}$/
+const idCard = /^[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3,4}$/
+const oldIdCard = /^[1-9]\d{5}\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}$/
+const callWords = /(?:电话|座机|固话|手机|号码|致电|联系方式|tel|phone|mobile|call)[^\d]{0,6}$/i
+const cardWords = /(?:卡号|账号|帐号|账户|银行|card)[^\d]{0,6}$/i
+const longest = 19
+
+/** Every few neighbouring groups of digits, taken together: is it a number of a person? */
+function maskNumbers(hidden: Hidden, text: string, stars: Stars): void {
+  for (const found of text.matchAll(run)) {
+    if (found[0].length < 7) continue
+    const from = found.index
+    /** Place of each digit in the text, and which of them begin and end a group. */
+    const at: number[] = []
+    let digits = ''
+    for (let i = 0; i < found[0].length; i++) {
+      const code = found[0].charCodeAt(i)
+      if (code < 48 || code > 57) continue
+      at.push(from + i)
+      digits += found[0][i]
+    }
+    for (let a = 0; a < at.length; a++) {
+      if (a > 0 && (at[a] as number) - (at[a - 1] as number) === 1) continue
+      const start = at[a] as number
+      const lead = text.slice(Math.max(0, start - 12), start)
+      const plus = /\+\s?\(?$/.test(lead)
+      for (let b = a + 6; b < Math.min(a + longest, at.length); b++) {
+        if (b + 1 < at.length && (at[b + 1] as number) - (at[b] as number) === 1) continue
+        const number = digits.slice(a, b + 1)
+        const end = (at[b] as number) + 1
+        const places = at.slice(a, b + 1)
+        if (hidden.has('phone') && isPhone(number, plus, lead)) starMiddle(places, ...shownDigits(number.length), stars)
+        if (!hidden.has('document')) continue
+        const x = number.length === 17 && /^[xX]/.test(text.slice(end, end + 1))
+        if ((number.length === 18 || x ? idCard : oldIdCard).test(number)) {
+          starMiddle(x ? [...places, end] : places, 3, 2, stars)
+        } else if (number.length >= 12 && (cardWords.test(lead) || (number.length >= 16 && /^[3-69]/.test(number) && luhn(number))))
+          starMiddle(places, 0, 4, stars)
+      }
+    }
+  }
+}
+
+function isPhone(number: string, plus: boolean, lead: string): boolean {
+  if (number.length >= 10 && (mobile.test(number) || landline.test(number) || /^00[1-9]\d{8,13}$/.test(number))) return true
+  if (plus && number.length <= 15 && !/^(?:0|861)/.test(number)) return true
+  return (number.length >= 11 && landlineAbroad.test(number)) || (number.length <= 12 && callWords.test(lead))
+}
+
+function starMiddle(places: readonly number[], start: number, end: number, stars: Stars): void {
+  for (const place of places.slice(start, places.length - end)) stars.put(place, place + 1)
+}
+
+/** The check digit of bank cards. */
+function luhn(number: string): boolean {
+  let sum = 0
+  for (let i = 0; i < number.length; i++) {
+    const digit = Number(number[number.length - 1 - i])
+    sum += i % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2
+  }
+  return sum % 10 === 0
+}
+
+/** a****@example.com: from every @ to both sides, as far as an address may reach. */
+function maskAddresses(hidden: Hidden, text: string, stars: Stars): void {
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
+    const local = /[\w.+%'-]{1,64}$/.exec(text.slice(Math.max(0, at - 64), at))?.[0]
+    const domain = /^[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/.exec(text.slice(at + 1, at + 255))?.[0]
+    if (!local || !domain) continue
+    if (hidden.has('email') || /^qq\.com/i.test(domain)) stars.put(at - local.length + (local.length > 1 ? 1 : 0), at)
+  }
+}
+
+/** Their first group leads to the second one, which is what nobody is to see. */
+const wechat =
+  /((?:[微威维薇]信|v信|加\s?v|(?<![a-z])(?:vx|wx|wechat|weixin|vchat))\s{0,3}(?:号码?|id|名|账号|帐号)?\s{0,3}(?:都?是|为|叫|[:=,，;]|is)?\s{0,3})([a-z0-9][-_a-z0-9]{4,29})/gi
+const wxid = /(wxid_)([a-z0-9]{4,30})/gi
+const qq = /((?:(?<![a-z])qq|扣扣|企鹅|(?<![a-z0-9])q)\s{0,3}(?:号码?)?\s{0,3}(?:都?是|为|[:=,，])?\s{0,3})(\d{5,12})(?!\d)/gi
+const names =
+  /((?:姓名|联系人|收件人|收货人|户名|name)\s{0,2}[:=是]\s{0,2}|我叫)(?!了|的|你|他|她|什么)([\p{Script=Han}·]{2,4}|[a-z]{2,20}(?: [a-z]{2,20}){0,2})/giu
+const places = /((?:地址|住址|寄到|送到|住在|address)\s{0,2}(?:是|为|[:=])?\s{0,2})([^\n,，。;；!！?？]{4,80})/gi
+/** 文三路 88号3栋501室 */
+const doors = /([路街道巷弄村里苑园区镇庄]\s?)((?:[\da-z-]{1,8}(?:号楼|号院|号|弄|栋|幢|座|单元|室|楼|层)){1,5}(?:\d{1,5})?)/gi
+
+function maskAccounts(pattern: RegExp, text: string, stars: Stars, shown = 2): void {
+  for (const found of text.matchAll(pattern)) {
+    const [, lead = '', account = ''] = found
+    // "WeChat official account": a word in a sentence, not somebody's name.
+    if (pattern === wechat && /^(?:wechat|weixin)\s*$/i.test(lead) && !/[\d_-]/.test(account)) continue
+    const start = found.index + lead.length
+    stars.put(start + Math.min(shown, account.length - 1), start + account.length)
+  }
+}

@@ -1,0 +1,44 @@
+/** Blocking: the identity, the addresses it is known from, and the end of what is being said, all or nothing. */
+import { HubError } from '../../../sdk/errors.ts'
+import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
+import type { Hub } from '../../hub.ts'
+import { ConversationChange, lockConversations, visibilityOf, writeChanges, writeEvents } from '../conversation/change.ts'
+import { end, tellEnd } from '../conversation/close-conversation.ts'
+import { Conversation } from '../conversation/conversation.entity.ts'
+import { Visit } from '../visit/visit.entity.ts'
+import { BlockedAddress, Identity } from './contact.entity.ts'
+
+/** Throws HUB_NOT_FOUND when the contact has no such identity. */
+export async function blockIdentity(hub: Hub, contactId: string, identityId: string, byAgentId: string): Promise<void> {
+  const { ended, tell, listeners } = await retryOnConflict(() =>
+    hub.em().transactional(async (tx) => {
+      const em = tx as Em
+      // Their conversation first, as the river in has it: the other way round the two would wait for each other.
+      const open = await em.findOne(Conversation, { openIdentityId: identityId }, { fields: ['id'], disableIdentityMap: true })
+      const locked = (await lockConversations(em, open ? [open.id] : [])).get(open?.id ?? '')
+      const now = new Date()
+      const changed = await em.nativeUpdate(Identity, { id: identityId, contactId }, { blockedAt: now, blockedById: byAgentId })
+      if (changed === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such identity')
+      const { inboxId, address } = await em.findOneOrFail(Identity, { id: identityId }, { disableIdentityMap: true })
+      for (const one of await addressesOf(em, identityId, address))
+        await em.upsert(BlockedAddress, { inboxId, address: one, identityId, createdAt: now }, { onConflictAction: 'ignore' })
+      const change = locked && new ConversationChange(locked, visibilityOf(locked))
+      const ended = change && (await end(change, em, 'blocked', byAgentId)) ? change.conversation : undefined
+      return {
+        ended,
+        tell: change && ended && (await writeChanges(hub, em, [change])),
+        listeners: await writeEvents(hub, em, [{ name: 'contact.blocked', data: { contactId, identityId, blocked: true, byAgentId } }]),
+      }
+    }),
+  )
+  tell?.()
+  for (const listener of listeners) hub.queue.hurry('delivery', listener)
+  if (ended) await tellEnd(hub, ended, 'blocked')
+}
+
+/** A new identity from the same address would be the same person an hour later. */
+async function addressesOf(em: Em, identityId: string, last: string): Promise<Set<string>> {
+  const visits = await em.find(Visit, { identityId }, { orderBy: { startedAt: 'desc' }, limit: 5, fields: ['ip'], disableIdentityMap: true })
+  return new Set([last, ...visits.map(({ ip }) => ip)].filter((address) => address !== ''))
+}

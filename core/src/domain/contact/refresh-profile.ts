@@ -1,0 +1,48 @@
+/**
+ * What a platform says of a person changes: a nickname, a picture, a language. The newer word counts, for the identity
+ * always, for the contact only where its field still holds what the channel brought: what an agent wrote stays.
+ */
+import { LockMode } from '@mikro-orm/core'
+import type { ChannelSender } from '../../../sdk/channel.ts'
+import type { Em } from '../../db/orm.ts'
+import { updateRows } from '../../db/statements.ts'
+import { Contact, Identity, type Profile } from './contact.entity.ts'
+
+const widths = { name: 60, phone: 40, email: 190 } as const
+const fields = Object.keys(widths) as (keyof typeof widths)[]
+
+/** What this event says of its sender, as the contact's columns hold it. */
+export const profileOf = (from: ChannelSender, at: Date): Profile => ({
+  ...Object.fromEntries(fields.flatMap((field) => (from[field] ? [[field, from[field].slice(0, widths[field])]] : []))),
+  at: at.getTime(),
+})
+
+/** Costs nothing while nothing changed. Returns the contacts of those who changed, to be told after the commit. */
+export async function refreshProfiles(em: Em, seen: readonly { identity: Identity; from: ChannelSender; at: Date }[]): Promise<string[]> {
+  const changed = new Set<Identity>()
+  for (const { identity, from, at } of seen) {
+    const now = profileOf(from, at)
+    const attributes = Object.entries(from.attributes ?? {}).filter(([name, value]) => JSON.stringify(identity.attributes[name]) !== JSON.stringify(value))
+    // Most say nothing of their sender: then what is known already stays sealed.
+    if (attributes.length === 0 && fields.every((field) => now[field] === undefined)) continue
+    const before = identity.profile
+    // An earlier event that comes late knows less than we do.
+    if (before && at.getTime() < before.at) continue
+    const news = fields.filter((field) => now[field] !== undefined && now[field] !== before?.[field])
+    if (attributes.length === 0 && news.length === 0) continue
+    identity.attributes = { ...identity.attributes, ...Object.fromEntries(attributes) }
+    identity.profile = { ...before, ...now }
+    changed.add(identity)
+    if (news.length === 0) continue
+    const contact = await em.findOne(Contact, { id: identity.contactId }, { fields, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+    const free = news.filter((field) => contact && [before?.[field] ?? '', ''].includes(contact[field]))
+    if (free.length > 0)
+      await em.nativeUpdate(
+        Contact,
+        { id: identity.contactId },
+        { ...Object.fromEntries(free.map((field) => [field, now[field] as string])), updatedAt: new Date() },
+      )
+  }
+  await updateRows(em, Identity, [...changed], ['attributes', 'profile'])
+  return [...changed].map(({ contactId }) => contactId)
+}

@@ -1,0 +1,71 @@
+/** Personal data shown to somebody who may not see it by itself: one field or one message, for a reason, told before it is shown. */
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { IdParams } from '../../../sdk/wire/common.ts'
+import { RevealField, RevealMessage } from '../../../sdk/wire/contact.ts'
+import { Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import { buildAbility } from '../../access/ability.ts'
+import { mayReveal, maySee } from '../../access/mask.ts'
+import { starred } from '../../access/mask-text.ts'
+import { personalFields } from '../../access/permissions.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { tellEvents } from '../conversation/change.ts'
+import { presentMessage } from '../conversation/conversation.present.ts'
+import { findReadable } from '../conversation/conversation.routes.ts'
+import { Message } from '../message/message.entity.ts'
+import { findReadableContact } from './contact.routes.ts'
+
+const perMinute = 30
+
+export function revealRoutes(app: App, hub: Hub): void {
+  const config = {
+    // A program has no reason to give: persons only.
+    access: { permission: 'contact.reveal', person: true as const },
+    rateLimit: {
+      max: perMinute,
+      timeWindow: 60_000,
+      hook: 'preHandler' as const,
+      keyGenerator: (request: { actor: Actor | undefined; ip: string }) => request.actor?.agent.id ?? request.ip,
+    },
+  }
+  const reasonOf = ({ reason }: { reason: string }): string => {
+    const said = reason.trim()
+    if (said.length >= 2) return said
+    throw new HubError('HUB_REQUEST_INVALID', 'Say why', { faults: [{ path: 'body/reason', rule: 'required', message: 'Say why' }] })
+  }
+
+  app.post(
+    '/api/contacts/:id/reveal',
+    { config, schema: { params: IdParams, body: RevealField, response: { 200: Type.Object({ value: Type.String() }) } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const { field } = request.body
+      const reason = reasonOf(request.body)
+      const contact = await findReadableContact(hub.em(), actor, request.params.id)
+      if (!maySee(actor.ability, field) && !mayReveal(actor.ability, field))
+        throw new HubError('HUB_FORBIDDEN', 'You may not see this', { permission: 'contact.reveal', field })
+      await tellEvents(hub, [{ name: 'contact.revealed', data: { contactId: contact.id, field, messageId: null, reason: starred(reason) } }])
+      return { value: contact[field] }
+    },
+  )
+
+  // Of a message as much as they may have shown; the rest stays masked.
+  app.post('/api/messages/:id/reveal', { config, schema: { params: IdParams, body: RevealMessage, response: { 200: WireMessage } } }, async (request) => {
+    const actor = actorOf(request)
+    const reason = reasonOf(request.body)
+    const em = hub.em()
+    const message = await em.findOne(Message, { id: request.params.id }, { disableIdentityMap: true })
+    if (!message) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
+    const { contactId } = await findReadable(em, actor, message.conversationId)
+    await tellEvents(hub, [{ name: 'contact.revealed', data: { contactId, field: null, messageId: message.id, reason: starred(reason) } }])
+    return presentMessage({ ability: revealed(actor), agent: actor.agent }, message)
+  })
+}
+
+/** An ability that sees, of personal data, what this person may see or have revealed; for nothing else. */
+function revealed({ ability, agent }: Actor): Actor['ability'] {
+  const fields = personalFields.filter((field) => maySee(ability, field) || mayReveal(ability, field))
+  return buildAbility({ id: agent.id, departmentId: null, treeIds: [], owner: false }, [{ permission: 'contact.personal', fields }])
+}

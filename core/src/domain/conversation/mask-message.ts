@@ -1,0 +1,85 @@
+/** A message for one reader: what its parts say of a person is masked for who may not see it. Who wrote it reads it as it is. */
+import type { MessagePart } from '../../../sdk/message-parts.ts'
+import type { Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import { hiddenFrom, maskField } from '../../access/mask.ts'
+import { maskHtml } from '../../access/mask-html.ts'
+import { maskDeep, maskSaid, maskText } from '../../access/mask-text.ts'
+import type { Actor } from '../../http/auth.ts'
+
+export type Reader = { ability: Actor['ability']; agent: { id: string } }
+
+/** The same object for who sees everything: nothing is done on that path. */
+export function maskMessage(reader: Reader, message: WireMessage): WireMessage {
+  const { ability, agent } = reader
+  if (!hiddenFrom(ability) || message.authorId === agent.id) return message
+  const { parts, meta, failure, failureText } = message
+  const text = (words: string) => maskText(ability, words)
+  const address = (one: { name?: string; address: string }) => ({
+    ...one,
+    ...(one.name === undefined ? {} : { name: text(maskField(ability, 'name', one.name)) }),
+    address: maskField(ability, 'email', text(one.address)),
+  })
+  const returned = ({ rawFileId: _raw, ...one }: NonNullable<NonNullable<typeof meta>['returned']>[number]) => ({
+    ...one,
+    address: address(one).address,
+    ...(one.sentence && { sentence: { zh: text(one.sentence.zh), en: text(one.sentence.en) } }),
+  })
+  const masked = {
+    parts: parts.map((part) => maskPart(ability, part)),
+    // The letter as it came says all that is masked here: no way to it.
+    meta: meta && {
+      ...meta,
+      ...(meta.subject === undefined ? {} : { subject: text(meta.subject) }),
+      ...(meta.from && { from: address(meta.from) }),
+      ...(meta.to && { to: meta.to.map(address) }),
+      ...(meta.cc && { cc: meta.cc.map(address) }),
+      rawFileId: undefined,
+      ...(meta.returned && { returned: meta.returned.map(returned) }),
+    },
+    failure: failure && text(failure),
+    failureText: failureText && { zh: text(failureText.zh), en: text(failureText.en) },
+  }
+  const changed = JSON.stringify(masked) !== JSON.stringify({ parts, meta, failure, failureText })
+  return changed ? { ...message, ...masked, masked: true } : message
+}
+
+function maskPart(ability: Reader['ability'], part: MessagePart): MessagePart {
+  const text = (words: string) => maskText(ability, words)
+  switch (part.type) {
+    case 'text':
+      return { ...part, text: maskSaid(ability, part.text) }
+    case 'html':
+      return { ...part, html: maskHtml(ability, part.html), text: text(part.text), ...(part.quoted === undefined ? {} : { quoted: text(part.quoted) }) }
+    case 'image':
+    case 'file':
+    case 'audio':
+    case 'video':
+      return { ...part, name: text(part.name) }
+    case 'remote':
+      return part.name === undefined ? part : { ...part, name: text(part.name) }
+    case 'call':
+      // Keys that were pressed may be a number.
+      return part.path === undefined ? part : { ...part, path: text(part.path) }
+    case 'location': {
+      // About where, as with an address.
+      const about = (degrees: number) => (hiddenFrom(ability)?.has('address') ? Math.round(degrees * 100) / 100 : degrees)
+      return {
+        ...part,
+        lat: about(part.lat),
+        lng: about(part.lng),
+        ...(part.name === undefined ? {} : { name: maskField(ability, 'address', text(part.name)) }),
+      }
+    }
+    default: {
+      // Cards, links, what nobody knows: every word in it but what it is.
+      const { type: _type, ...rest } = part
+      return { ...maskDeep(ability, { ...rest, ...fieldsOf(part, ability) }), type: part.type } as MessagePart
+    }
+  }
+}
+
+/** A field of a card is what its label says it is. */
+function fieldsOf(part: MessagePart, ability: Reader['ability']): object {
+  if (part.type !== 'card' || !part.fields) return {}
+  return { fields: part.fields.map(({ label, value }) => ({ label, value: Object.values(maskDeep(ability, { [label]: value }))[0] as string })) }
+}

@@ -1,0 +1,15 @@
+/** A letter as it came over the wire says all that its message masks: it is not for those for whom something is masked. */
+import type { HubAbility } from '../../access/ability.ts'
+import { hiddenFrom } from '../../access/mask.ts'
+import type { Em } from '../../db/orm.ts'
+import type { StoredFile } from './file.entity.ts'
+
+/** Of these files of a conversation, those that this reader may not have. Nothing is looked up for who sees everything. */
+export async function rawLettersHidden(em: Em, ability: HubAbility, conversationId: string, files: readonly Pick<StoredFile, 'id'>[]): Promise<Set<string>> {
+  if (!hiddenFrom(ability) || files.length === 0) return new Set()
+  const rows = (await em.execute("select meta from message where conversation_id = ? and meta like '%rawFileId%'", [conversationId])) as {
+    meta: string | null
+  }[]
+  const raw = new Set(rows.flatMap(({ meta }) => [...(meta ?? '').matchAll(/"rawFileId":"(\w+)"/g)].map(([, id]) => id)))
+  return new Set(files.filter(({ id }) => raw.has(id)).map(({ id }) => id))
+}

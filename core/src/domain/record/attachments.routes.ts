@@ -1,0 +1,107 @@
+/** The attachment wall: of one record, and of all that a filter finds; either can be taken along as one zip. */
+import { Type } from 'typebox'
+import { HubError } from '../../../sdk/errors.ts'
+import { IdParams } from '../../../sdk/wire/common.ts'
+import { Attachment, AttachmentKind, AttachmentPage, mostZipped, type RecordFilter } from '../../../sdk/wire/record.ts'
+import { may } from '../../access/ability.ts'
+import { firstTime } from '../../access/first-time.ts'
+import { actorOf } from '../../http/auth.ts'
+import type { App } from '../../http/server.ts'
+import type { Hub } from '../../hub.ts'
+import { tellEvents } from '../conversation/change.ts'
+import { Conversation } from '../conversation/conversation.entity.ts'
+import { findReadable, findViewable, tellView } from '../conversation/conversation.routes.ts'
+import { StoredFile } from '../file/file.entity.ts'
+import { FilterQuery, ListQuery, readFilter, toldFilter } from './find/find.routes.ts'
+import { countMatching, findRecords } from './find/find-records.ts'
+import { checkTimeZone } from './find/period.ts'
+import { readAttachments } from './read-attachments.ts'
+import { zipFound, zipRecord } from './zip-files.ts'
+
+/** One record's wall. */
+const own = { most: 60, reads: 2_000 }
+/** Of each record on the wall of a search. */
+const ofEach = { most: 12, reads: 600 }
+const recordsAtOnce = 20
+const kinds: AttachmentKind[] = AttachmentKind.anyOf.map(({ const: kind }) => kind)
+
+export function attachmentRoutes(app: App, hub: Hub): void {
+  const config = { access: 'agent' as const }
+  const forFiles = { access: { permission: 'file.download' } }
+  const zipHeaders = (name: string) => ({
+    'content-type': 'application/zip',
+    'content-disposition': `attachment; filename="${name}.zip"`,
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'private, no-store',
+  })
+
+  // Newest first; `before` is the number of the last message it showed.
+  const WallQuery = Type.Object({ before: Type.Optional(Type.Integer({ minimum: 1 })) })
+  const Wall = Type.Object({ items: Type.Array(Attachment), before: Type.Union([Type.Integer(), Type.Null()]) })
+  app.get('/api/records/:id/attachments', { config, schema: { params: IdParams, querystring: WallQuery, response: { 200: Wall } } }, async (request) => {
+    const em = hub.em()
+    const actor = actorOf(request)
+    const conversation = await findViewable(em, actor, request.params.id)
+    if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+    return readAttachments(em, actor.ability, conversation, { ...own, before: request.query.before ?? conversation.lastSeq + 1 })
+  })
+
+  app.get('/api/records/:id/attachments.zip', { config: forFiles, schema: { params: IdParams } }, async (request, reply) => {
+    const em = hub.em()
+    const actor = actorOf(request)
+    const { id } = await findReadable(em, actor, request.params.id)
+    const files = await em.find(StoredFile, { conversationId: id }, { fields: ['id'], limit: 1_000, disableIdentityMap: true })
+    if (files.length === 0) throw new HubError('HUB_NOT_FOUND', 'No files were sent in it')
+    await tellEvents(hub, [{ name: 'file.downloaded', data: { conversationId: id, fileIds: files.map((file) => file.id) } }])
+    return reply.headers(zipHeaders(`attachments-${id}`)).send(zipRecord(hub, actor, id))
+  })
+
+  app.get('/api/records/attachments', { config, schema: { querystring: ListQuery, response: { 200: AttachmentPage } } }, async (request) => {
+    const { filter, tz, cursor, limit } = request.query
+    const actor = actorOf(request)
+    const em = hub.em()
+    const asked = readFilter(filter)
+    const wanted = withAttachments(asked)
+    const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit: Math.min(limit ?? recordsAtOnce, recordsAtOnce) })
+    if (firstTime('search', actor.agent.id, filter ?? '', cursor ?? ''))
+      await tellEvents(hub, [{ name: 'record.searched', data: { filter: toldFilter(asked), shown: page.items.length } }])
+    const records = []
+    for (const { id, contact, lastMessageAt, messages } of page.items) {
+      const { items, before } = await readAttachments(em, actor.ability, { id }, { ...ofEach, before: messages + 1, kinds: wanted.attachments })
+      // What was sent may have been taken back since.
+      if (items.length > 0) records.push({ id, contact, lastMessageAt, items, more: before !== null })
+    }
+    return { records, cursor: page.cursor, partial: page.partial }
+  })
+
+  const ZipQuery = Type.Object({
+    ...FilterQuery.properties,
+    /** Some of what was found: ids, divided by commas. */
+    ids: Type.Optional(Type.String({ maxLength: 200 * 27, pattern: '^[0-9a-z]{26}(,[0-9a-z]{26})*$' })),
+  })
+  app.get('/api/records/attachments.zip', { config: forFiles, schema: { querystring: ZipQuery } }, async (request, reply) => {
+    const { filter, ids } = request.query
+    const actor = actorOf(request)
+    const wanted = withAttachments(readFilter(filter), ['image', 'file', 'voice', 'video'])
+    const tz = checkTimeZone(request.query.tz ?? 'UTC')
+    const chosen = ids?.split(',')
+    const none = () => new HubError('HUB_NOT_FOUND', 'No files were sent in what was found')
+    if (chosen) {
+      const readable = (await hub.em().find(Conversation, { id: { $in: chosen } }, { disableIdentityMap: true })).filter((row) =>
+        may(actor.ability, 'read', row),
+      )
+      if ((await hub.em().count(StoredFile, { conversationId: { $in: readable.map(({ id }) => id) } })) === 0) throw none()
+    } else {
+      const { count, more } = await countMatching(hub, actor, wanted, { tz })
+      if (count === 0 && !more) throw none()
+      if (count > mostZipped) throw new HubError('HUB_RESULT_TOO_LARGE', 'Too many records for one file', { max: mostZipped })
+    }
+    return reply.headers(zipHeaders('attachments')).send(zipFound(hub, actor, wanted, { tz, ids: chosen }))
+  })
+}
+
+/** Only records in which something of the kinds was sent: those asked for, else all. */
+function withAttachments(filter: RecordFilter, of: readonly AttachmentKind[] = kinds): RecordFilter & { attachments: AttachmentKind[] } {
+  const asked = filter.attachments?.filter((kind) => of.includes(kind)) ?? []
+  return { ...filter, attachments: asked.length > 0 ? asked : [...of] }
+}

@@ -1,0 +1,66 @@
+/** Work on many records: a row says what is to be done, a worker does it in the background, anybody may watch or stop it who asked for it. */
+import { HubError } from '../../../sdk/errors.ts'
+import type { BatchInput, BatchState } from '../../../sdk/wire/record.ts'
+import { doneBy, whoDoes } from '../../access/doing.ts'
+import { newId } from '../../db/types.ts'
+import type { Hub } from '../../hub.ts'
+import { changeRecord } from './change-record.ts'
+import { recordsMatching } from './find/find-records.ts'
+import { RecordBatch } from './record.entity.ts'
+
+/** A worker that has said nothing for so long is gone: the next one begins anew, which changes nothing twice. */
+const leaseMs = 30_000
+/** What a record itself refuses: passed over, the rest goes on. */
+const passedOver = new Set(['HUB_NOT_FOUND', 'HUB_FORBIDDEN', 'HUB_RECORD_OPEN', 'HUB_REQUEST_INVALID'])
+
+export async function startBatch(hub: Hub, agentId: string, input: BatchInput): Promise<BatchState> {
+  const now = new Date()
+  const row = { id: newId(), agentId, input, doneBy: whoDoes(), state: 'running', done: 0, skipped: 0, dueAt: now, createdAt: now } as RecordBatch
+  await hub.em().insert(RecordBatch, row)
+  hub.queue.hurry('batch', row.id)
+  return presentBatch(row)
+}
+
+export const presentBatch = ({ id, input, state, done, skipped }: RecordBatch): BatchState => ({ id, action: input.action, state, done, skipped })
+
+/** Throws HUB_NOT_FOUND for one of somebody else's. */
+export async function findBatch(hub: Hub, agentId: string, id: string): Promise<RecordBatch> {
+  const row = await hub.em().findOne(RecordBatch, { id, agentId }, { disableIdentityMap: true })
+  if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such task')
+  return row
+}
+
+export async function runBatch(hub: Hub, id: string): Promise<void> {
+  const em = hub.em()
+  const row = await em.findOne(RecordBatch, { id }, { disableIdentityMap: true })
+  const now = new Date()
+  if (!row?.dueAt || row.dueAt > now) return
+  const lease = () => new Date(Date.now() + leaseMs)
+  if ((await em.nativeUpdate(RecordBatch, { id, dueAt: row.dueAt, state: 'running' }, { dueAt: lease() })) === 0) return
+  // What the agent may do now decides, not what they might when they asked.
+  const access = await hub.access.of(row.agentId)
+  let { done, skipped } = row
+  const work = async (): Promise<'done' | 'cancelled' | 'failed'> => {
+    if (!access?.ability.can('batch', 'record')) return 'failed'
+    for await (const ids of idsOf(hub, row, access)) {
+      for (const recordId of ids) {
+        const changed = await changeRecord(hub, access, recordId, row.input).catch((error) => {
+          if (error instanceof HubError && passedOver.has(error.code)) return false
+          throw error
+        })
+        if (changed) done++
+        else skipped++
+      }
+      if ((await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { done, skipped, dueAt: lease() })) === 0) return 'cancelled'
+    }
+    return 'done'
+  }
+  const state = await (row.doneBy ? doneBy(row.doneBy, work) : work())
+  await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { state, done, skipped, dueAt: null })
+}
+
+const idsAtOnce = 100
+async function* idsOf(hub: Hub, { input }: RecordBatch, access: Parameters<typeof recordsMatching>[1]): AsyncIterable<readonly string[]> {
+  if (input.ids) for (let at = 0; at < input.ids.length; at += idsAtOnce) yield input.ids.slice(at, at + idsAtOnce)
+  else yield* recordsMatching(hub, access, input.filter ?? {}, { tz: input.tz ?? 'UTC' })
+}

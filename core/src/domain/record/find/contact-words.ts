@@ -1,0 +1,39 @@
+/** Which contacts are meant by what somebody typed into "customer". */
+
+import type { Access } from '../../../access/access-cache.ts'
+import { type ContactField, hiddenFrom, maySee } from '../../../access/mask.ts'
+import type { Em } from '../../../db/orm.ts'
+import { type Sql, sql } from '../../../db/statements.ts'
+import { blindsOf } from '../../../sealing/sealed-columns.ts'
+import { among, any, raw } from './sql-where.ts'
+
+/**
+ * A condition on `contact k`: the number, the beginning of the nickname, the whole name, phone number or mail address
+ * (those are sealed: only what is equal can be found). Never of a field that the reader sees masked: looking in it would unmask it, letter by letter.
+ */
+export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: string): Sql {
+  // A sign that no text has and that would end the statement there.
+  const words = typed.replaceAll('\0', '').trim()
+  if (words === '') return any([])
+  const number = /^#?(\d{1,9})$/.exec(words)?.[1]
+  const sees = (field: ContactField) => maySee(actor.ability, field)
+  const digits = words.replace(/[\s().-]/g, '')
+  const whole = (field: 'name' | 'phone' | 'email', value: string) => among(`k.${field}_key`, blindsOf(em, field, value))
+  // A number that an agent wrote into the nickname is masked as well.
+  const blind = hiddenFrom(actor.ability) !== null
+  return any([
+    ...(number ? [sql`k.number = ${Number(number)}`] : []),
+    ...(blind && /\d{4}/.test(digits)
+      ? []
+      : [blind ? sql`(${beginning('k.nickname', words)} and instr(k.nickname, '@') = 0)` : beginning('k.nickname', words)]),
+    ...(sees('name') ? [whole('name', words)] : []),
+    ...(sees('phone') && /^\+?\d{5,}$/.test(digits) ? [whole('phone', words)] : []),
+    ...(sees('email') && words.includes('@') ? [whole('email', words)] : []),
+  ])
+}
+
+/** A range of the column's index; Latin names are looked for as they are usually written. */
+function beginning(column: string, words: string): Sql {
+  const spellings = new Set([words, words.toLowerCase(), words.toUpperCase(), words.slice(0, 1).toUpperCase() + words.slice(1).toLowerCase()])
+  return any([...spellings].map((from) => sql`(${raw(column)} >= ${from} and ${raw(column)} < ${`${from}\u{10FFFF}`})`))
+}

@@ -1,0 +1,150 @@
+/** Finding records: a page of the list, how many there are, or all of them for what works through a whole result. */
+import { HubError } from '../../../../sdk/errors.ts'
+import type { RecordCount, RecordFilter, RecordHit, RecordPage, RecordRow } from '../../../../sdk/wire/record.ts'
+import type { Access } from '../../../access/access-cache.ts'
+import { decodeCursor, encodeCursor } from '../../../db/keyset.ts'
+import type { Em } from '../../../db/orm.ts'
+import type { Hub } from '../../../hub.ts'
+import { Conversation } from '../../conversation/conversation.entity.ts'
+import { presentRecords } from '../record.present.ts'
+import { type Keyword, keywordOf, snippetOf } from './keyword.ts'
+import { countRecords, listRecords, type Place, query, type Sizes, usualSizes } from './list-records.ts'
+import { type Hit, hitsOf, moreHits, type Search, shownBefore } from './search-records.ts'
+import { raw } from './sql-where.ts'
+import { wantedBy } from './wanted.ts'
+
+/** A person waits: after so long a page is given as far as it has come. */
+const waitMs = 120
+const mostCounted = 10_000
+const hitsShown = 3
+
+interface Options {
+  /** The reader's time zone, an IANA name. */
+  tz: string
+  cursor?: string | null | undefined
+  limit?: number | undefined
+  /** A permission with a reach: only what lies within it, too. */
+  permission?: string
+  /** When to stop looking. */
+  waitMs?: number
+  sizes?: Sizes
+}
+
+interface FoundPage {
+  ids: string[]
+  hits?: Map<string, Hit[]>
+  cursor: string | null
+  partial: boolean
+}
+
+/** One page, newest first. Throws HUB_REQUEST_INVALID for a cursor that is none. */
+export async function findRecords(hub: Hub, actor: Access, filter: RecordFilter, options: Options): Promise<RecordPage> {
+  const em = hub.em()
+  const { ids, hits, cursor, partial } = await findPage(em, actor, filter, options)
+  const rows = await em.find(Conversation, { id: { $in: ids } }, { disableIdentityMap: true })
+  const byId = new Map((await presentRecords(em, actor, rows)).map((row) => [row.id, row]))
+  const keyword = keywordOf(filter.keyword, filter.match)
+  const items = ids.flatMap((id): RecordRow[] => {
+    const row = byId.get(id)
+    return row ? [{ ...row, hits: keyword ? (hits?.get(id) ?? []).map((hit) => presentHit(keyword, hit)) : [] }] : []
+  })
+  return { items, cursor, partial }
+}
+
+/** Exact up to ten thousand; `more` = at least that many. */
+export async function countMatching(
+  hub: Hub,
+  actor: Access,
+  filter: RecordFilter,
+  { tz, waitMs: ms = waitMs, sizes = usualSizes }: Options,
+): Promise<RecordCount> {
+  const em = hub.em()
+  const until = performance.now() + ms
+  const wanted = await wantedBy(em, actor, filter, tz)
+  if (!wanted) return { count: 0, more: false }
+  const keyword = keywordOf(filter.keyword, filter.match)
+  if (!keyword) return countRecords(em, wanted, mostCounted, until, sizes)
+  const conversations = new Set<string>()
+  for await (const { hits, downTo } of hitsOf(await searchFrom({ em, actor, wanted, keyword, sizes }, undefined))) {
+    for (const hit of hits) conversations.add(hit.conversationId)
+    if (conversations.size > mostCounted) return { count: mostCounted, more: true }
+    if (downTo !== '' && performance.now() > until) return { count: conversations.size, more: true }
+  }
+  return { count: conversations.size, more: false }
+}
+
+/**
+ * The ids of all records that match, newest first, a few hundred at a time; memory does not grow with the result. What
+ * changes while it runs may be in it or not; what was in it is given once, as long as no new message moves it.
+ */
+export async function* recordsMatching(
+  hub: Hub,
+  actor: Access,
+  filter: RecordFilter,
+  { tz, permission }: Pick<Options, 'tz' | 'permission'>,
+): AsyncGenerator<string[]> {
+  let cursor: string | null | undefined
+  do {
+    const page: FoundPage = await findPage(hub.em(), actor, filter, {
+      tz,
+      ...(permission ? { permission } : {}),
+      cursor,
+      limit: 200,
+      waitMs: Number.POSITIVE_INFINITY,
+    })
+    if (page.ids.length > 0) yield page.ids
+    cursor = page.cursor
+  } while (cursor)
+}
+
+async function findPage(em: Em, actor: Access, filter: RecordFilter, options: Options): Promise<FoundPage> {
+  const { tz, permission, cursor, limit = 50, waitMs: ms = waitMs, sizes = usualSizes } = options
+  const until = performance.now() + ms
+  const keyword = keywordOf(filter.keyword, filter.match)
+  const after = cursor ? decodeCursor(cursor, 2) : undefined
+  if (after && typeof after[0] !== (keyword ? 'string' : 'number')) throw new HubError('HUB_REQUEST_INVALID', 'The cursor is of another search')
+  const wanted = await wantedBy(em, actor, filter, tz, permission)
+  if (!wanted) return { ids: [], cursor: null, partial: false }
+  if (keyword) return searchPage(await searchFrom({ em, actor, wanted, keyword, sizes }, after as [string, string] | undefined), limit, until)
+  const { ids, next, partial } = await listRecords(em, wanted, (after as Place | undefined) ?? null, limit, until, sizes)
+  return { ids, cursor: next && encodeCursor(next), partial }
+}
+
+/** Sorts after every id. */
+const end = '~'
+
+async function searchFrom(search: Omit<Search, 'beforeId' | 'upToId'>, after: readonly [string, string] | undefined): Promise<Search> {
+  if (after) return { ...search, beforeId: after[0], upToId: after[1] }
+  const [newest] = await query<{ id: string }>(search.em, raw('select id from message order by id desc limit 1'))
+  return { ...search, beforeId: end, upToId: newest?.id ?? '' }
+}
+
+async function searchPage(search: Search, limit: number, until: number): Promise<FoundPage> {
+  /** By conversation, in the order of the newest hit of each. */
+  const found = new Map<string, Hit>()
+  const known = new Set<string>()
+  const page = async (hits: readonly Hit[], at: string | null, partial: boolean): Promise<FoundPage> => ({
+    ids: hits.map((hit) => hit.conversationId),
+    hits: await moreHits(search, hits, hitsShown),
+    cursor: at && encodeCursor([at, search.upToId]),
+    partial,
+  })
+  for await (const { hits, downTo } of hitsOf(search)) {
+    const fresh = hits.filter((hit) => !known.has(hit.conversationId) && known.add(hit.conversationId))
+    const shown = await shownBefore(
+      search,
+      fresh.map((hit) => hit.conversationId),
+    )
+    for (const hit of fresh) if (!shown.has(hit.conversationId)) found.set(hit.conversationId, hit)
+    if (found.size > limit) {
+      const full = [...found.values()].slice(0, limit)
+      return page(full, full.at(-1)?.id ?? null, false)
+    }
+    if (downTo !== '' && performance.now() > until) return page([...found.values()], downTo, true)
+  }
+  return page([...found.values()], null, false)
+}
+
+function presentHit(keyword: Keyword, hit: Hit): RecordHit {
+  return { messageId: hit.id, seq: hit.seq, direction: hit.direction, at: new Date(hit.at).toISOString(), ...snippetOf(keyword, hit.text) }
+}

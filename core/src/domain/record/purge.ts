@@ -1,0 +1,67 @@
+/** Deletes for good what the recycle bin or a retention rule has done with: rows and files, a few conversations at a time. */
+import type { Em } from '../../db/orm.ts'
+import type { Hub } from '../../hub.ts'
+import { writeEvents } from '../conversation/change.ts'
+import { Assignment, Conversation, ConversationTag, Draft, Star } from '../conversation/conversation.entity.ts'
+import { StoredFile } from '../file/file.entity.ts'
+import { CallMessage, Message, MessageName, Outbound, RemoteFetch } from '../message/message.entity.ts'
+import { replaceFacts } from '../report/keep-reports.ts'
+import { ConversationSummary } from './record.entity.ts'
+
+const conversationsAtOnce = 20
+const messagesAtOnce = 500
+
+/**
+ * Purges conversations whose time has come; returns how many. Each step can be repeated: a process that dies leaves
+ * rows that the next turn finds, because the conversation goes last.
+ */
+export async function purgeDue(hub: Hub, most = conversationsAtOnce): Promise<number> {
+  const em = hub.em()
+  const due = await em.find(
+    Conversation,
+    { purgeAt: { $lte: new Date() } },
+    { orderBy: { purgeAt: 'asc' }, limit: most, fields: ['id'], disableIdentityMap: true },
+  )
+  for (const { id } of due) await purge(hub, id)
+  return due.length
+}
+
+/** One whose time has come. Two processes may do the same one: who takes the last row tells of it. */
+export async function purge(hub: Hub, conversationId: string): Promise<void> {
+  await dropFiles(hub, conversationId)
+  for (;;) {
+    const em = hub.em()
+    const page = await em.find(Message, { conversationId }, { fields: ['id'], orderBy: { seq: 'asc' }, limit: messagesAtOnce, disableIdentityMap: true })
+    if (page.length === 0) break
+    const ids = page.map((message) => message.id)
+    await em.transactional(async (tx) => {
+      for (const entity of [MessageName, CallMessage, RemoteFetch, Outbound]) await tx.nativeDelete(entity as typeof Outbound, { messageId: { $in: ids } })
+      await tx.nativeDelete(Message, { id: { $in: ids } })
+    })
+  }
+  let listeners = new Set<string>()
+  await hub.em().transactional(async (tx) => {
+    for (const entity of [Assignment, ConversationTag, Draft, Star, ConversationSummary]) await tx.nativeDelete(entity as typeof Assignment, { conversationId })
+    if ((await tx.nativeDelete(Conversation, { id: conversationId })) > 0) {
+      await replaceFacts(tx as Em, [conversationId])
+      listeners = await writeEvents(hub, tx as Em, [{ name: 'record.purged', data: { conversationId } }])
+    }
+  })
+  for (const listener of listeners) hub.queue.hurry('delivery', listener)
+}
+
+/** Bytes that no other row names go first, then the row: a process that dies between them leaves a row that is found again. */
+export async function dropFiles(hub: Hub, conversationId: string): Promise<void> {
+  for (;;) {
+    const em = hub.em()
+    const files = await em.find(StoredFile, { conversationId }, { fields: ['id', 'hash', 'hasThumbnail'], limit: 100, disableIdentityMap: true })
+    if (files.length === 0) return
+    for (const { id, hash, hasThumbnail } of files) {
+      if ((await em.count(StoredFile, { hash, id: { $ne: id } })) === 0) {
+        await hub.files.remove(hash)
+        if (hasThumbnail) await hub.files.remove(`${hash}.thumb`)
+      }
+      await em.nativeDelete(StoredFile, { id })
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/** The admin's system page: each part with its version, who is connected, what is due, what is broken. */
+import { statfs } from 'node:fs/promises'
+import { Type } from 'typebox'
+import { hubVersion } from '../config/version.ts'
+import { Inbox, InboxHealth } from '../domain/inbox/inbox.entity.ts'
+import { Delivery, Job, ParkedEvent } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+import { dueWork } from '../queue/due-work.ts'
+import { checkDependencies } from './health.ts'
+import type { App } from './server.ts'
+
+const Text = Type.String()
+const Count = Type.Integer()
+const System = Type.Object({
+  version: Text,
+  node: Text,
+  database: Type.Object({ version: Text }),
+  /** Null: not used, or it does not answer. */
+  redis: Type.Object({ version: Type.Union([Text, Type.Null()]) }),
+  queue: Type.Union([Type.Literal('bull'), Type.Literal('in-process')]),
+  profile: Text,
+  uptimeSeconds: Count,
+  memoryMb: Count,
+  disk: Type.Object({ freeMb: Count, totalMb: Count }),
+  checks: Type.Record(Text, Type.Object({ ok: Type.Boolean(), detail: Text, code: Type.Optional(Text) })),
+  /** Open in the process that answers. */
+  sockets: Type.Object({ agents: Count, visitors: Count }),
+  channels: Type.Object({ broken: Count, all: Count }),
+  plugins: Type.Array(Type.Object({ id: Text, version: Type.Union([Text, Type.Null()]), state: Text })),
+  due: Type.Object({ outbound: Count, deliveries: Count, parked: Count, jobs: Count, fetches: Count, givenUp: Count }),
+  /** Since when the oldest of it is due. */
+  oldest: Type.Record(Text, Type.Union([Text, Type.Null()])),
+})
+
+export function systemRoute(app: App, hub: Hub): void {
+  app.get('/api/system', { config: { access: { permission: 'system.read' } }, schema: { response: { 200: System } } }, async () => {
+    const em = hub.em()
+    const disk = await statfs(hub.env.dataDir)
+    const work = await dueWork(
+      em,
+      hub.kernel.running().map(({ manifest }) => manifest.id),
+    )
+    const count = Object.fromEntries(work.map((one) => [one.kind, one.count])) as Record<(typeof work)[number]['kind'], number>
+    return {
+      version: hubVersion,
+      node: process.version,
+      database: { version: await databaseVersion(hub) },
+      redis: { version: await hub.bus.version() },
+      queue: hub.env.redisUrl === '' ? ('in-process' as const) : ('bull' as const),
+      profile: hub.env.databaseUrl === '' ? 'embedded' : 'served',
+      uptimeSeconds: Math.round(process.uptime()),
+      memoryMb: Math.round(process.memoryUsage().rss / 1_048_576),
+      disk: { freeMb: Math.round((disk.bavail * disk.bsize) / 1_048_576), totalMb: Math.round((disk.blocks * disk.bsize) / 1_048_576) },
+      checks: await checkDependencies(hub),
+      sockets: await openSockets(hub),
+      channels: { broken: await em.count(InboxHealth, { state: { $in: ['broken', 'unauthorised'] } }), all: await em.count(Inbox, {}) },
+      plugins: hub.kernel.status().map(({ id, manifest, state }) => ({ id, version: manifest?.version ?? null, state })),
+      due: {
+        ...count,
+        givenUp: (await em.count(Delivery, { dueAt: null })) + (await em.count(ParkedEvent, { dueAt: null })) + (await em.count(Job, { dueAt: null })),
+      },
+      oldest: Object.fromEntries(work.map(({ kind, oldest }) => [kind, oldest?.toISOString() ?? null])),
+    }
+  })
+}
+
+async function databaseVersion(hub: Hub): Promise<string> {
+  const [row] = (await hub.em().execute(`select ${hub.dialect === 'mysql' ? 'version()' : 'sqlite_version()'} as version`)) as { version: string }[]
+  return row?.version ?? ''
+}
+
+/** As the metrics count them: the agents' own namespace, and those of the plugins' visitors. */
+async function openSockets(hub: Hub): Promise<{ agents: number; visitors: number }> {
+  const { values } = await hub.metrics.sockets.get()
+  const sum = (agents: boolean) => values.filter(({ labels }) => (labels.namespace === 'agent') === agents).reduce((all, { value }) => all + value, 0)
+  return { agents: sum(true), visitors: sum(false) }
+}

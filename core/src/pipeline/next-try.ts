@@ -1,0 +1,45 @@
+/** When a send that failed for now is tried again, and what an agent reads once it is not. */
+import type { LocalText } from '../../sdk/channel.ts'
+
+/** Where the channel names no hours. */
+const maxAttempts = 8
+const quarterMs = 900_000
+const hourMs = 3_600_000
+/** After that many tries no adapter's own haste goes below a minute. */
+const hastyTries = 20
+
+export interface Tries {
+  /** Done so far. */
+  attempts: number
+  /** Since when. */
+  createdAt: Date
+}
+
+/** @returns undefined when the last try is done */
+export function nextTry({ attempts, createdAt }: Tries, retryHours: number | undefined, asked?: number, now = Date.now()): Date | undefined {
+  const waitMs = asked ?? Math.min(1_000 * 3 ** attempts, retryHours === undefined ? quarterMs : hourMs)
+  if (retryHours === undefined) return attempts >= maxAttempts ? undefined : new Date(now + waitMs)
+  const due = now + (attempts > hastyTries ? Math.max(waitMs, 60_000) : waitMs)
+  return due > createdAt.getTime() + retryHours * hourMs ? undefined : new Date(due)
+}
+
+/** Of a message of several pieces those that are through are the customer's. */
+const through = (done: number): LocalText => (done > 0 ? { zh: `（前 ${done} 条已送达）`, en: ` (the first ${done} arrived)` } : { zh: '', en: '' })
+
+/** The last try has failed: whatever the adapter said of another one is no longer true. */
+export function gaveUp(fault: LocalText | undefined, done: number): LocalText {
+  const part = through(done)
+  return {
+    zh: `多次重试后仍未送达${part.zh}${fault ? `：${fault.zh}` : ''}。系统不再自动重试，请稍后手动重新发送。`,
+    en: `Not delivered after several tries${part.en}${fault ? `: ${fault.en}` : ''}. It is not tried again by itself; send it again later.`,
+  }
+}
+
+/** An agent did not want to wait for the next try. */
+export function stoppedByAgent(done: number): LocalText {
+  const part = through(done)
+  return { zh: `已停止重试，这条消息没有送达${part.zh}。`, en: `No longer tried: this message was not delivered${part.en}.` }
+}
+
+export const channelOff: LocalText = { zh: '这个收件箱或渠道已停用', en: 'the inbox or its channel is switched off' }
+export const adapterFailed: LocalText = { zh: '渠道插件出错', en: 'the channel’s plugin failed' }

@@ -1,0 +1,66 @@
+/** The records that a filter finds, page by page, and how many there are. */
+import { computed, type Ref, ref, shallowRef, watch } from 'vue'
+import type { RecordCount, RecordFilter, RecordPage, RecordRow } from '../../sdk/wire/record.ts'
+import { ApiError, get, query } from '../api.ts'
+import { useFeedback } from '../feedback.ts'
+import { tidy, timeZone } from './filter.ts'
+
+/** Looks anew whenever the filter changes; ticks fall away then. */
+export function useRecords(filter: Readonly<Ref<RecordFilter>>) {
+  const { fail } = useFeedback()
+  const rows = shallowRef<RecordRow[]>([])
+  const cursor = ref<string | null>(null)
+  const state = ref<'loading' | 'loaded' | 'failed' | 'invalid'>('loading')
+  const looking = ref(false)
+  const count = ref<RecordCount>()
+  const ticked = ref(new Set<string>())
+  const asked = (more: Record<string, string | undefined> = {}) => query({ filter: JSON.stringify(tidy(filter.value)), tz: timeZone(), ...more })
+
+  let turn = 0
+  async function load(): Promise<void> {
+    const mine = ++turn
+    looking.value = true
+    count.value = undefined
+    ticked.value = new Set()
+    try {
+      const page = await get<RecordPage>(`/records${asked()}`)
+      if (mine !== turn) return
+      rows.value = page.items
+      cursor.value = page.cursor
+      state.value = 'loaded'
+      // The time was up before the page was full: look on, a few turns, as long as nobody asks for something else.
+      for (let i = 0; i < 10 && page.partial && cursor.value && rows.value.length < 20 && mine === turn; i++) await more()
+    } catch (error) {
+      if (mine !== turn) return
+      rows.value = []
+      state.value = error instanceof ApiError && error.status === 400 ? 'invalid' : 'failed'
+    } finally {
+      if (mine === turn) looking.value = false
+    }
+    if (mine === turn && state.value === 'loaded')
+      await get<RecordCount>(`/records/count${asked()}`).then(
+        (found) => {
+          if (mine === turn) count.value = found
+        },
+        () => undefined,
+      )
+  }
+  async function more(): Promise<void> {
+    if (!cursor.value) return
+    const mine = turn
+    looking.value = true
+    try {
+      const page = await get<RecordPage>(`/records${asked({ cursor: cursor.value })}`)
+      if (mine !== turn) return
+      const known = new Set(rows.value.map((row) => row.id))
+      rows.value = [...rows.value, ...page.items.filter((row) => !known.has(row.id))]
+      cursor.value = page.cursor
+    } catch (error) {
+      fail(error)
+    } finally {
+      if (mine === turn) looking.value = false
+    }
+  }
+  watch(filter, () => void load(), { immediate: true })
+  return { rows, cursor, state, looking, count, ticked, chosenIds: computed(() => [...ticked.value]), load, more }
+}
