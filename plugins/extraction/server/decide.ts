@@ -1,0 +1,37 @@
+/** A person's word on a fact: accept, refuse, and taking either back. It stays whatever is found later. */
+import { HubError } from '@huike/core/sdk/errors.ts'
+import { isContact } from './extract/tables.ts'
+import { Fact, type FactState, Mark } from './fact.entity.ts'
+import { tag } from './read-message.ts'
+import { type Ctx, fieldOf } from './settings.ts'
+import { shown } from './shown.ts'
+
+export type Verdict = 'accept' | 'refuse' | 'undo'
+
+const from: Record<Verdict, readonly FactState[]> = {
+  accept: ['suggested', 'noted', 'refused'],
+  refuse: ['suggested', 'noted', 'filled'],
+  undo: ['accepted', 'refused'],
+}
+
+/** Throws HUB_CONFLICT when somebody was faster, or for an age that is somebody else's. */
+export async function decide(ctx: Ctx, fact: Fact, verdict: Verdict, byAgentId: string): Promise<void> {
+  if (!from[verdict].includes(fact.state)) throw new HubError('HUB_CONFLICT', 'This has been decided already')
+  if (verdict === 'accept' && fact.whose !== '' && !isContact(fact.kind)) throw new HubError('HUB_CONFLICT', 'This is somebody else’s age')
+  const state = verdict === 'accept' ? 'accepted' : verdict === 'refuse' ? 'refused' : 'suggested'
+  const now = new Date()
+  const decided = verdict === 'undo' ? { decidedById: null, decidedAt: null } : { decidedById: byAgentId, decidedAt: now }
+  // Whose update counts writes the contact.
+  if ((await ctx.em().nativeUpdate(Fact, { id: fact.id, state: fact.state }, { state, settled: true, ...decided })) === 0)
+    throw new HubError('HUB_CONFLICT', 'This has been decided already')
+  const [field, value] = [fieldOf[fact.kind], shown(fact.kind, fact.normal, fact.createdAt)]
+  if (verdict === 'accept') {
+    const { before } = await ctx.contacts.write(fact.contactId, field, value, { byAgentId })
+    await ctx.em().nativeUpdate(Fact, { id: fact.id }, { before: before === value ? '' : before, tagged: await tag(ctx, fact) })
+  }
+  // What somebody wrote there since stays.
+  if (verdict === 'refuse' && fact.state === 'filled') await ctx.contacts.write(fact.contactId, field, '', { byAgentId, instead: value })
+  if (verdict === 'undo' && fact.state === 'accepted') await ctx.contacts.write(fact.contactId, field, fact.before, { byAgentId, instead: value })
+  const marks = await ctx.em().find(Mark, { factId: fact.id }, { fields: ['conversationId'], limit: 50, disableIdentityMap: true })
+  for (const conversationId of new Set(marks.map((mark) => mark.conversationId))) ctx.news(conversationId)
+}

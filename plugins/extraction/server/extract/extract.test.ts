@@ -1,0 +1,220 @@
+/** The corpus (precision and recall for each kind), hostile inputs, offsets, an admin's own rules. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { corpora, measure, readCorpus } from './corpus.ts'
+import { extract } from './extract.ts'
+import type { OwnRule } from './own-rules.ts'
+import { kinds } from './tables.ts'
+
+const brief = (text: string, options = {}) => extract(text, options).map(({ kind, normal }) => `${kind} ${normal}`)
+
+for (const name of corpora)
+  test(`the corpus, ${name}`, (t) => {
+    const { sentences, scores, faults } = measure(readCorpus(name))
+    for (const kind of kinds) {
+      const { wanted, found, precision, recall } = scores[kind]
+      t.diagnostic(`${name} ${kind}: precision ${precision.toFixed(3)}, recall ${recall.toFixed(3)} (${wanted} labelled, ${found} found)`)
+    }
+    for (const kind of kinds) {
+      assert.ok(scores[kind].wanted > 5, `${kind} has too few sentences`)
+      assert.ok(scores[kind].precision >= 0.97, `${kind}: precision ${scores[kind].precision}\n${faults.join('\n')}`)
+      assert.ok(scores[kind].recall >= 0.95, `${kind}: recall ${scores[kind].recall}\n${faults.join('\n')}`)
+    }
+    assert.ok(sentences > 120)
+  })
+
+test('the corpus has at least six hundred different sentences, and none stands in two parts', () => {
+  const all = corpora.flatMap((name) => readCorpus(name).map(({ messages }) => messages.join('⏎')))
+  assert.ok(new Set(all).size >= 600, String(new Set(all).size))
+  assert.deepEqual(
+    all.filter((one, i) => all.indexOf(one) !== i),
+    [],
+  )
+})
+
+test('offsets are those of the original, whatever stood before', () => {
+  const text = '😀 我的电话是 １３８-００１３​-8000 😀'
+  const [fact] = extract(text)
+  assert.equal(fact?.normal, '+8613800138000')
+  assert.equal(text.slice(fact?.spans[0]?.start, fact?.spans[0]?.end), fact?.value)
+})
+
+test('pieces of several messages are one fact with a place in each; a colleague’s question is a word, never a source', () => {
+  const [joined] = extract([{ text: '138' }, { text: '0013' }, { text: '8000' }])
+  assert.deepEqual([joined?.normal, joined?.spans.map(({ segment }) => segment), joined?.touches], ['+8613800138000', [0, 1, 2], [0, 1, 2]])
+  assert.deepEqual(
+    extract([{ text: '您的微信号是多少？方便加一下吗', theirs: true }, { text: 'abc12345' }]).map(({ kind, normal }) => [kind, normal]),
+    [['wechat', 'abc12345']],
+  )
+  assert.deepEqual(extract([{ text: '我们电话13800138000', theirs: true }, { text: '好的' }]), [])
+  assert.deepEqual(extract([{ text: '138' }, { text: '您说', theirs: true }, { text: '00138000' }]), [])
+})
+
+test('kinds and rules can be switched off; the house’s own numbers are nobody’s', () => {
+  const text = '电话13800138000，邮箱kefu@shop.cn'
+  assert.deepEqual(brief(text, { kinds: ['email'] }), ['email kefu@shop.cn'])
+  assert.deepEqual(brief(text, { off: new Set(['email.plain']) }), ['phone +8613800138000'])
+  assert.deepEqual(brief(text, { ours: ['13800138000', 'shop.cn'] }), [])
+})
+
+test('an admin’s own rule is words and a shape', () => {
+  const rule: OwnRule = { id: 'own.1', kind: 'wechat', words: ['飞信'], shape: 'account', min: 6, max: 20, not: ['客服'], confidence: 0.9, normal: '' }
+  assert.deepEqual(brief('我的飞信：feixin_8', { own: [rule] }), ['wechat feixin_8'])
+  assert.deepEqual(brief('客服飞信：feixin_8', { own: [rule] }), [])
+  assert.deepEqual(brief('飞信：abc', { own: [rule] }), [])
+})
+
+test('an own rule reads digits as the built-in ones do, and writes them by kind', () => {
+  const rule = { id: 'own.1', words: ['飞信'], shape: 'digits', min: 5, max: 20, not: [], confidence: 1, normal: '' } as const
+  const own = (kind: OwnRule['kind']): OwnRule[] => [{ ...rule, kind, words: ['飞信'], not: [] }]
+  assert.ok(brief('飞信①③⑧0013 8000', { own: own('qq') }).includes('qq 13800138000'))
+  assert.deepEqual(brief('飞信：138 0013 8000', { own: own('phone') }), ['phone +8613800138000'])
+  assert.deepEqual(brief('飞信 12345', { own: own('qq') }), ['qq 12345'])
+})
+
+test('what is somebody else’s is offered with whose it is, never sure enough to fill; what is refused is nothing', () => {
+  for (const [text, whose] of [
+    ['我朋友微信abc12345', 'friend'],
+    ['我爸微信 laowang_66', 'parent'],
+    ['我老公QQ 12345678', 'partner'],
+    ['我同事邮箱 a@b.com', 'friend'],
+    ['他手机号13800138000', 'other'],
+    ['她电话是13800138000', 'other'],
+    ['我儿子的电话，13800138000', 'child'],
+  ] as const) {
+    const [fact] = extract(text, { kinds: ['phone', 'wechat', 'qq', 'email'] })
+    assert.equal(fact?.whose, whose, text)
+    assert.ok((fact?.confidence ?? 1) < 0.85, text)
+  }
+  for (const text of [
+    '别加我微信 abc12345',
+    '刚才加我的微信 kefu_001 是骗子吧',
+    '我以前的号13800138000不用了',
+    '充值13800138000的话费',
+    'wx_pay_error',
+    '我是女儿代问的',
+    '我比我老婆大三岁',
+  ])
+    assert.deepEqual(
+      brief(text).filter((one) => one !== 'gender male'),
+      [],
+      text,
+    )
+  for (const text of ['我妈让我打的，我电话13800138000', '其他时间打13800138000', '我电话13800138000，我朋友推荐来的'])
+    assert.equal(extract(text)[0]?.whose, undefined, text)
+})
+
+test('an account that has its word already takes the next message’s number for no account', () => {
+  const found = extract([{ text: 'liujia0418，我微信' }, { text: '①⑦⑦⓪①②③④⑤⑥⑦ 这是我号码' }])
+  assert.deepEqual(
+    found.map(({ kind, normal }) => `${kind} ${normal}`),
+    ['wechat liujia0418', 'phone +8617701234567'],
+  )
+})
+
+test('hostile inputs cost time in proportion to their length', () => {
+  const hostile = [
+    '1',
+    '13',
+    '138 ',
+    '1 ',
+    '一',
+    '微',
+    'v',
+    'v ',
+    'a_',
+    'a b ',
+    '@',
+    'a@',
+    'a@b.',
+    '我',
+    '我是',
+    '岁',
+    '女 ',
+    '女,3',
+    '十二',
+    'http://',
+    '1-',
+    '加我',
+    '微信',
+    '微信 a',
+    '(',
+    '+86 ',
+    'l',
+    'O0',
+    '是',
+    '138\n',
+    '#',
+    ' at ',
+    '28岁',
+    '，',
+    '🔟',
+    'ﷺ',
+    '我妈',
+  ]
+  // Short ones first: what is compiled late must not count.
+  for (const unit of hostile) extract(unit.repeat(200))
+  for (const unit of hostile) {
+    const text = unit.repeat(Math.ceil(20_000 / unit.length)).slice(0, 20_000)
+    const began = process.cpuUsage()
+    extract(text)
+    const { user, system } = process.cpuUsage(began)
+    assert.ok(user + system < 2_000_000, `${JSON.stringify(unit)} took ${(user + system) / 1000} ms of CPU`)
+  }
+})
+
+test('whatever is written: no throw, bounded, places inside the text', () => {
+  const pieces = fc.constantFrom(
+    '1',
+    '3',
+    '8',
+    '一',
+    '零',
+    'o',
+    'l',
+    ' ',
+    '-',
+    '\n',
+    '微信',
+    'v',
+    'vx',
+    '：',
+    '是',
+    'qq',
+    '@',
+    '.',
+    'com',
+    '岁',
+    '女',
+    '我',
+    '今年',
+    '😀',
+    '​',
+    '０',
+    '①',
+    'abc_1',
+    '电话',
+    '订单号',
+    '\ud800',
+  )
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 80 }), (parts) => {
+      const text = parts.join('')
+      const facts = extract(text)
+      assert.ok(facts.length <= 50)
+      for (const { spans, value, confidence } of facts) {
+        assert.ok(confidence > 0 && confidence <= 1)
+        for (const { start, end } of spans) assert.ok(start >= 0 && start < end && end <= text.length)
+        assert.equal(spans.map(({ start, end }) => text.slice(start, end)).join(' '), value)
+      }
+    }),
+    { numRuns: 500 },
+  )
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
+      extract(text)
+    }),
+    { numRuns: 300 },
+  )
+})

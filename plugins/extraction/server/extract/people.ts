@@ -1,0 +1,349 @@
+/** Age and gender: of the customer where they speak of themselves, else with whose it is. */
+import { find, type Reading } from '@huike/core/sdk/contact-reader/reader.ts'
+
+const han: Readonly<Record<string, number>> = { 零: 0, 〇: 0, 一: 1, 二: 2, 两: 2, 三: 3, 四: 4, 五: 5, 六: 6, 七: 7, 八: 8, 九: 9 }
+
+/** 28, 二十八, 廿八; undefined for what is no number below 120. */
+export function numberOf(text: string): number | undefined {
+  if (/^\d{1,3}$/.test(text)) return Number(text)
+  const parts = /^([一二两三四五六七八九])?十([一二三四五六七八九])?$/.exec(text)
+  if (parts) return (parts[1] ? (han[parts[1]] as number) : 1) * 10 + (parts[2] ? (han[parts[2]] as number) : 0)
+  if (/^[一二三四五六七八九][零〇一二三四五六七八九]$/.test(text)) return (han[text[0] as string] as number) * 10 + (han[text[1] as string] as number)
+  return text.length === 1 ? han[text] : undefined
+}
+
+const number = '(?:\\d{1,3}|[一二三四五六七八九]?十[一二三四五六七八九]?|[一二两三四五六七八九])'
+/** After a number these make it something else than an age. */
+const unit =
+  '(?![\\d.%％:：/]|[-~～—至到]\\d|\\s?(?:号|元|块|天|分|秒|码|寸|周(?!岁)|楼|折|个|件|斤|公斤|次|点|月|日|克|米|厘|公|度|层|栋|级|期|名|位|人|页|毛|k|w|两|盒|瓶|套|双|条|张|毫|升|平|c|m|g|小时|款|只|本|台|箱|包|倍|班|路|线|届|章|集|部|家|种|杯|片|粒|支|袋|千|万|百|床|室|年|多[块元斤个]|来[块元斤个]|几[块元斤个]))'
+
+const subjects: readonly [whose: string, words: RegExp][] = [
+  ['self', /(?:我今年|我奔|我快|本人|我自己|我(?:都|才|刚|也|快|现在|马上|已经|虚岁|周岁|实岁|是|，|,|大概|差不多|年龄|：|:| )|俺|(?:我|本人)$)/g],
+  [
+    'child',
+    /(?:孩子|宝宝|宝贝|儿子|女儿|闺女|小孩|娃|小朋友|大宝|二宝|老大|老二|小儿|小女|孙子|孙女|外孙|弟弟|妹妹|侄子|侄女|外甥|学生|犬子|崽|幼儿|婴儿|男孩|女孩|儿童)/g,
+  ],
+  ['parent', /(?:妈妈?|爸爸?|母亲|父亲|爸妈|父母|老人|爷爷|奶奶|外婆|外公|姥姥|姥爷|公公|婆婆|岳父|岳母|丈母娘|老爷子|老太太|长辈)/g],
+  ['partner', /(?:老公|老婆|媳妇|男朋友|女朋友|男友|女友|对象|爱人|先生|太太|老伴|未婚夫|未婚妻)/g],
+  ['friend', /(?:朋友|同学|同事|闺蜜|姐姐?|哥哥?|嫂子|舅舅|阿姨|叔叔|表妹|表弟|堂妹|堂弟|老板|亲戚|小姑子|客人|室友)/g],
+  [
+    'thing',
+    /(?:工龄|房龄|车龄|教龄|驾龄|店龄|狗|猫|猫咪|狗狗|泰迪|金毛|公司|房子|车子|这车|树龄|树|茶|酒|机器|乌龟|鹦鹉|兔子|马|建店|品牌|你们(?:家|店|公司|医院)|医生|老师|教练|它|账号|模特)/g,
+  ],
+]
+
+/** Who the words before an age speak of: the last one named in this clause. */
+function whoseAge(before: string): string {
+  const clause = before.slice(Math.max(...['。', '！', '？', '!', '?', '\n', ';', '；', '\ue000'].map((end) => before.lastIndexOf(end))) + 1)
+  let best = ''
+  let at = -1
+  let length = 0
+  for (const [whose, pattern] of subjects)
+    for (const match of clause.matchAll(pattern)) {
+      // The one that ends last; of two that end together the longer: `小朋友` is no `朋友`.
+      const end = match.index + match[0].length
+      if (end > at || (end === at && match[0].length > length)) {
+        at = end
+        length = match[0].length
+        best = whose
+      }
+    }
+  // Whoever names nobody speaks of themselves.
+  return best === '' && /今年|年龄|岁数|年纪|自己/.test(clause) ? 'self' : best
+}
+
+const reach = 22
+/** A rule for everybody, a size, a product: nobody's age. */
+const general = /(?:适合|适用|适龄|满|未满|超过|大于|小于|不到|从|至|到|[-~～—]|儿童|限|\d|第|几|每)\s?$/
+const generalAfter =
+  /^(?:以上|以下|以内|以前|之前|之后|以后|起|及|至|到|[-~～—]|左右(?:的)?(?:能|可以|适合|小孩|孩子|穿)|的?(?:时候|那年|书|教材|玩具|衣服|鞋|课程|班|奶粉|生日蛋糕|蜡烛)|段|前|后|组|龄|生日)/
+
+interface Found {
+  start: number
+  end: number
+}
+
+export function findAge(reading: Reading): void {
+  const { shadow, closed } = reading
+  const { low } = shadow
+  const taken: Found[] = []
+  const free = (start: number, end: number) => !closed[start] && !taken.some((one) => one.start < end && start < one.end)
+  const put = (rule: string, normal: string, start: number, end: number, whose: string, factor = 1) => {
+    if (!free(start, end)) return
+    taken.push({ start, end })
+    if (whose === 'thing') return
+    if (whose === '' || whose === 'self') find(reading, rule, { normal, start, end }, factor)
+    else find(reading, 'age.others', { normal: `${whose}:${normal}`, start, end, whose })
+  }
+  /** The clause begins here: whoever names nobody speaks of themselves. */
+  const begins = (at: number) => at === 0 || /[，,。！!？?；;\s\ue000]/.test(low[at - 1] as string)
+  const before = (at: number) => low.slice(Math.max(0, at - reach), at)
+
+  // 三十出头, 四十多岁, 二十八九, 快三十了, 奔五
+  for (const match of low.matchAll(/([二三四五六七八九]十|[2-9]0)(出头|多岁|来岁|好几|几岁|多了|好几岁|多(?=[，,。！!\s]|$))/g)) {
+    const base = numberOf(match[1] as string) as number
+    if (/^[\d零一二三四五六七八九十百千万]/.test(low[match.index - 1] ?? '') || /^(?:块|元|斤|个|天|件)/.test(low.slice(match.index + match[0].length)))
+      continue
+    const whose = whoseAge(before(match.index))
+    if (whose === '' && !/岁|出头/.test(match[0]) && !(match[2] === '多了' && begins(match.index))) continue
+    put('age.range', match[2] === '出头' ? `${base}-${base + 3}` : `${base}-${base + 9}`, match.index, match.index + match[0].replace(/了$/, '').length, whose)
+  }
+  for (const match of low.matchAll(/([二三四五六七八九]?十)([一二三四五六七八])([二三四五六七八九])(岁)?/g)) {
+    const [tens, low1, low2] = [numberOf(match[1] as string) as number, han[match[2] as string] as number, han[match[3] as string] as number]
+    const whose = whoseAge(before(match.index))
+    if (low2 !== low1 + 1 || (whose === '' && !match[4]) || /^[块元斤个天件号度分]/.test(low.slice(match.index + match[0].length))) continue
+    put('age.range', `${tens + low1}-${tens + low2}`, match.index, match.index + match[0].length, whose)
+  }
+  for (const match of low.matchAll(new RegExp(`(快|奔|将近|年近|接近|马上|小)(${number})(岁|了|的人|(?=[，,。！!\\s]|$))`, 'g'))) {
+    const value = numberOf(match[2] as string)
+    if (value === undefined) continue
+    const start = match.index
+    const whose = whoseAge(before(start) + (match[1] as string))
+    const decade = match[1] === '奔' && value < 10 ? value * 10 : value
+    if (decade < 18 || decade > 100 || (match[1] === '小' && decade % 10 !== 0)) continue
+    if (whose === '' && !(begins(start) && decade % 10 === 0 && /[了人岁]$/.test(match[0]))) continue
+    if (match[1] === '小') continue
+    put(
+      'age.range',
+      match[1] === '奔' ? `${decade - 5}-${decade - 1}` : `${decade - 2}-${decade - 1}`,
+      start,
+      start + match[0].length - (/^(?:了|的人)$/.test(match[3] as string) ? (match[3] as string).length : 0),
+      whose,
+    )
+  }
+  // 95后, 90年的, 1990年出生
+  for (const match of low.matchAll(
+    /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会)/g,
+  )) {
+    const text = match[1] as string
+    const short = /^\d/.test(text) ? Number(text.slice(-2)) : (numberOf(text.replaceAll('〇', '零').replace(/^零零$/, '00')) ?? Number.NaN)
+    const two = /^[零〇]/.test(text) ? [...text].map((sign) => han[sign]).join('') : String(short).padStart(2, '0')
+    const year = Number(two) > 30 ? 1900 + Number(two) : 2000 + Number(two)
+    if (!/[05]$/.test(two) || year < 1940 || year > 2015) continue
+    const whose = whoseAge(before(match.index))
+    const lead = low.slice(Math.max(0, match.index - 4), match.index)
+    if (whose !== 'self' && !/我|是|^$|[，,。！!\s]$/.test(lead)) continue
+    if (/分钟|小时|天$/.test(lead)) continue
+    const span = two.endsWith('5') ? `${year}-${year + 4}` : `${year}-${year + 9}`
+    put('age.born', `born:${span}`, match.index, match.index + match[0].length, whose)
+  }
+  for (const match of low.matchAll(/(?<!\d)((?:19[3-9]|20[01])\d|[3-9]\d|0\d)年(?:\d{1,2}月)?(?:\d{1,2}[日号])?(出生的?|生的?|的(?=[，,。！!~～\s]|$))/g)) {
+    const year = (match[1] as string).length === 4 ? Number(match[1]) : Number(match[1]) > 30 ? 1900 + Number(match[1]) : 2000 + Number(match[1])
+    const whose = whoseAge(before(match.index))
+    if (
+      /产|生产|成立|上市/.test(low.slice(match.index + match[0].length, match.index + match[0].length + 3)) ||
+      (match[2]?.startsWith('的') && whose !== 'self')
+    )
+      continue
+    put('age.born', `born:${year}`, match.index, match.index + match[0].replace(/的$/, '').length, whose)
+  }
+  for (const match of low.matchAll(
+    /(?:出生年份|出生日期|出生年月|生日|出生于|生于)[是为:：\s]{0,3}((?:19[3-9]|20[01])\d)((?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)|年?(?!\d))/g,
+  )) {
+    const length = 4 + (match[2] as string).length
+    const start = match.index + match[0].length - length
+    put('age.born', `born:${match[1]}`, start, start + length, whoseAge(before(match.index)))
+  }
+  // 28岁
+  for (const match of low.matchAll(new RegExp(`(?<![\\d.零一二三四五六七八九十百第])(?:虚岁|周岁|实岁)?(${number})(?:个?半)?\\s?(?:多)?(?:周岁|岁半?)`, 'g'))) {
+    const value = numberOf(match[1] as string)
+    if (value === undefined || value < 1 || value > 110) continue
+    const start = match.index
+    const end = start + match[0].length
+    const [left, right] = [before(start), low.slice(end, end + 12)]
+    // 我比她大三岁: the years between two.
+    if (/(?:大|小|差|长|年轻|老)(?:了|着|个)?$/.test(left) && /比|差|我|他|她/.test(left)) {
+      taken.push({ start, end })
+      continue
+    }
+    let whose = whoseAge(left)
+    const ofChild = /^(?:多|左右|大)?的?(?:孩子|宝宝|小孩|娃|儿子|女儿|小朋友|女孩(?!子?[，,。]?$)|男孩|闺女|小男孩|小女孩|女宝|男宝|儿童)/.test(right)
+    if (ofChild && !/我$|我今年$|^(?:的)?(?:女孩|男孩)/.test(left + right)) whose = whose === 'thing' ? 'thing' : 'child'
+    if (/^(?:半|多|左右)?的?(?:狗|猫|泰迪|老人|车|房|柯基|布偶)/.test(right)) whose = /^.{0,3}老人/.test(right) ? 'parent' : 'thing'
+    const about = whose === 'self' || whose === 'child' || whose === 'parent' || whose === 'partner'
+    if (general.test(left.slice(-3)) && !(about && /(?:到|满|快)\s?$/.test(left) && whose === 'self')) {
+      taken.push({ start, end })
+      continue
+    }
+    if (generalAfter.test(right)) {
+      taken.push({ start, end })
+      continue
+    }
+    if (
+      whose === '' &&
+      /^\s?(?:能|可以|可不可以|适合|用|穿|学|吃|喝|玩|怎么|需要|要不要|应该|有没有|的)/.test(right) &&
+      !/[，,\s]?(?:女|男)/.test(left.slice(-3))
+    ) {
+      taken.push({ start, end })
+      continue
+    }
+    const beside = /(?:女|男)[\s,，、/生士性]{0,3}$/.test(left) || /^[\s,，、/]{0,2}(?:女|男)/.test(right)
+    put(whose === 'self' || beside ? 'age.self' : 'age.bare', String(value), start, end, beside && whose === '' ? 'self' : whose)
+  }
+  // 老公35我33
+  for (const match of low.matchAll(
+    /(?:老公|老婆|媳妇|爱人|先生|太太|男友|女友|对象)(?:今年|是)?(\d{2})岁?[，,、\s]?我(?:今年|是)?(\d{2})(?=$|岁|了|[，,。！!\s])/g,
+  )) {
+    const first = match.index + match[0].indexOf(match[1] as string)
+    const second = match.index + match[0].length - 2
+    put('age.others', match[1] as string, first, first + 2, 'partner')
+    put('age.self', match[2] as string, second, second + 2, 'self')
+  }
+  // 刚满18, and nobody named
+  for (const match of low.matchAll(/刚满(\d{2})(?=$|岁|了|[，,。！!\s])/g)) {
+    const start = match.index + 2
+    if (begins(match.index)) put('age.self', match[1] as string, start, start + 2 + (low[start + 2] === '岁' ? 1 : 0), 'self')
+  }
+  // 我今年28, 年龄：28, 虚岁30, 我28，女
+  for (const match of low.matchAll(
+    new RegExp(
+      `(?:(?:年龄|年纪|岁数)(?:是|为|大概|大约|有|已经)?[\\s:：]{0,2}|(?:今年|虚岁|周岁|实岁|刚满|已经|都)\\s?(?:都|已经|快|刚|刚满|才|是|虚岁|周岁|就)?\\s?)(${number})(?:多)?${unit}`,
+      'g',
+    ),
+  )) {
+    const value = numberOf(match[1] as string)
+    const end = match.index + match[0].length
+    const start = match.index + match[0].search(new RegExp(`${number}(?:多)?$`))
+    if (value === undefined || value > 110 || value < 1 || (value < 10 && !/[\d十]/.test(match[1] as string))) continue
+    const label = /年龄|年纪|岁数|[虚周实]岁/.test(match[0])
+    const whose = whoseAge(before(match.index) + match[0].slice(0, 2))
+    if (!label && whose !== 'self' && whose !== 'parent' && whose !== 'child' && whose !== 'partner' && whose !== 'friend') continue
+    if (!label && /(?:已经|都)/.test(match[0]) && !/今年/.test(match[0]) && !/我$|[妈爸]$/.test(low.slice(0, match.index))) continue
+    const right = low.slice(end, end + 8)
+    if (!/^(?:$|岁|了|[，,。！!？?、；;~～\s)）\ufffd\ue000]|女|男|还|未|啊|哦|呢|吧|的人|想|能|可以|单身|已婚|身高|是不是)/.test(right)) continue
+    put('age.self', String(value), start, end, whose || 'self')
+  }
+  for (const match of low.matchAll(
+    new RegExp(`(?:^|[，,。！!？?\\s\\ue000:：])(?:我|本人)[\\s,，]?(${number})(?=$|[，,。！!？?、；;~～\\s/]|了|女|男|未婚|已婚|单身|身高|啊|呢)`, 'g'),
+  )) {
+    const value = numberOf(match[1] as string)
+    const end = match.index + match[0].length
+    const start = end - (match[1] as string).length
+    if (value !== undefined && value >= 10 && value <= 99) put('age.self', String(value), start, end, 'self', 0.95)
+  }
+  for (const [whose, pattern] of subjects) {
+    if (whose === 'self' || whose === 'thing') continue
+    for (const match of low.matchAll(pattern)) {
+      const after = /^(?:今年|都|已经|快|刚|，|,|是|虚岁)?(\d{2}|[二三四五六七八九]十[一二三四五六七八九]?)(?:了|(?=[，,。！!\s]|$))/.exec(
+        low.slice(match.index + match[0].length, match.index + match[0].length + 10),
+      )
+      const value = after && numberOf(after[1] as string)
+      if (!after || value === undefined || value === null || value > 110) continue
+      if (!/我|家|给|^$/.test(low.slice(Math.max(0, match.index - 4), match.index))) continue
+      const start = match.index + match[0].length + after[0].indexOf(after[1] as string)
+      put('age.others', String(value), start, start + (after[1] as string).length, whose)
+    }
+  }
+  // 给我妈买，她65
+  for (const match of low.matchAll(/(?:她|他)(?:今年|都|已经|现在|快)?(\d{2})(?=$|了|[，,。！!\s])/g)) {
+    const whose = whoseAge(before(match.index))
+    const start = match.index + match[0].length - 2
+    if (whose !== '' && whose !== 'self') put('age.others', match[1] as string, start, start + 2, whose)
+  }
+  // 女，28 · 28 女
+  for (const match of low.matchAll(
+    /(?:^|[\s,，。、;；/:：\ue000]|本人|性别|我是|我)(?:女|男)(?:生|士|性|的)?[\s,，、/]{0,2}(\d{2})(?=$|[\s,，。、;；/!！]|岁|了)/g,
+  )) {
+    const start = match.index + match[0].length - 2
+    put('age.self', match[1] as string, start, start + 2, whoseAge(before(match.index)) || 'self', 0.97)
+  }
+  for (const match of low.matchAll(/(?:^|[\s,，。、;；/:：\ue000])(\d{2})[\s,，、/]{0,2}(?:女|男)(?=$|[\s,，。、;；/!！]|性|生|士)/g)) {
+    const start = match.index + match[0].indexOf(match[1] as string)
+    put('age.self', match[1] as string, start, start + 2, whoseAge(before(match.index)) || 'self', 0.97)
+  }
+}
+
+const female =
+  '新手妈妈|女生|女的|女孩子|女孩|女士|女性|女人|小姐姐|妹子|姑娘|宝妈|孕妇|准妈妈|单亲妈妈|全职妈妈|妈妈|女学生|女大学生|家庭主妇|大姐|阿姨|女同志|女'
+const male = '新手爸爸|男生|男的|男孩子|男孩|男士|男性|男人|小哥哥|大老爷们儿?|大男人|汉子|宝爸|奶爸|爸爸|小伙子?|大叔|男学生|男同志|糙汉|老爷们|男'
+const none = '(?![装包鞋款友朋方用士用婴宝科儿婿])'
+
+export function findGender(reading: Reading): void {
+  const { low } = reading.shadow
+  const put = (rule: string, pattern: RegExp, normal: 'female' | 'male', group = 1, check?: (match: RegExpExecArray) => boolean) => {
+    for (const match of low.matchAll(pattern)) {
+      if (check && !check(match as RegExpExecArray)) continue
+      const phrase = match[group] as string
+      const start = match.index + match[0].lastIndexOf(phrase)
+      find(reading, rule, { normal, start, end: start + phrase.length })
+    }
+  }
+  for (const [normal, wordsOf, sign] of [
+    ['female', female, '女'],
+    ['male', male, '男'],
+  ] as const) {
+    // 我是女生, 本人女, 我一个大男人
+    put(
+      'gender.stated',
+      new RegExp(
+        `(?:我|本人|俺|自己)(?:就|也|呢|可|其实|本身)?(?:是一?个?|一个|一)(?:普通|年轻|单身|中年|90后|95后|00后|80后|\\d{2}岁的?)?的?(${wordsOf})${none}`,
+        'g',
+      ),
+      normal,
+      1,
+      (match) => {
+        const end = match.index + match[0].length
+        return (
+          !/^(?:的?(?:朋友|老公|老婆|家属|同事|妈妈|爸爸|女儿|儿子|助理)|还是|是女|吗)/.test(low.slice(end, end + 6)) &&
+          !/不$/.test(low.slice(0, match.index)) &&
+          !/^的/.test(low.slice(end).replace(/^的(?=[，,。！!？?\s]|$)/, '')) &&
+          !/(?:阿姨|大姐|大叔)$/.test(match[1] as string)
+        )
+      },
+    )
+    // 女生一枚, 00后女生一枚
+    put('gender.stated', new RegExp(`(?:^|[，,。！!\\s\\ue000后岁])(${wordsOf})一[枚名只](?=$|[，,。！!~～\\s])`, 'g'), normal)
+    put('gender.stated', new RegExp(`(?:本人|性别)[\\s,，:：是为]{0,3}(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。、;；/!！)）]|\\d)`, 'g'), normal)
+    // 28岁女 · 女，28 · a line that says only 女
+    put(
+      'gender.stated',
+      new RegExp(`(?:^|我|[\\s,，。、;；/:：\\ue000])(${sign}(?:性|生|士|的)?)[\\s,，、/]{0,2}(?:\\d{2}(?!\\d|码|号|元|块|[.:：])|[二三四五六七八九]十)`, 'g'),
+      normal,
+      1,
+      (match) => selfOnly(low, match.index),
+    )
+    put(
+      'gender.stated',
+      new RegExp(`(?:\\d|十[一二三四五六七八九]?)(?:周?岁)?了?[\\s,，、/]{0,2}(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。、;；/!！]|未婚|已婚)`, 'g'),
+      normal,
+      1,
+      (match) => selfOnly(low, match.index) && /岁|^\d/.test(match[0]) && !/[款码号]/.test(match[0]),
+    )
+    put('gender.stated', new RegExp(`(?:^|[\\n\\ue000])\\s?(${sign}(?:的|生|士|性)?)[。.!！~～]?(?=$|[\\n\\ue000])`, 'g'), normal)
+  }
+  // 叫我王女士, 我姓李，女士
+  const title = (names: string) =>
+    new RegExp(
+      `(?:我姓|我是|叫我|喊我|称呼我|免贵姓|本人姓|敝姓|我叫|鄙人姓)[\\u4e00-\\u9fa5]{0,3}?[,，]?((?:${names}))(?=$|[\\s,，。、;；/!！)）(（\\d]|就|即可|吧|啊|呀|哈|好|电话|手机|，)`,
+      'g',
+    )
+  put('gender.title', title('女士|小姐|阿姨|大姐|太太|姐'), 'female')
+  put('gender.title', title('先生|大叔|叔叔|大哥|哥'), 'male')
+  // 免贵姓李，李先生
+  for (const [names, normal] of [
+    ['女士|小姐|太太', 'female'],
+    ['先生', 'male'],
+  ] as const)
+    put(
+      'gender.title',
+      new RegExp(`(?:免贵姓|敝姓|我姓|本人姓|鄙姓)([\\u4e00-\\u9fa5]{1,2})[，,\\s](?:我是|叫我)?\\1(${names})(?=$|[，,。！!\\s])`, 'g'),
+      normal,
+      2,
+    )
+  put('gender.implied', /(?:^|[，,。\s])(老公)(?:今年|是)?\d{2}岁?[，,、\s]?我/g, 'female')
+  put('gender.implied', /(?:^|[，,。\s])(老婆|媳妇)(?:今年|是)?\d{2}岁?[，,、\s]?我/g, 'male')
+  put('gender.implied', /我(?:刚刚?|才)?(生完孩子|生完(?=$|[，,。\s])|剖腹产|剖宫产)/g, 'female')
+  // 我老公: by convention, so only offered.
+  const implied = (names: string) => new RegExp(`(?:^|[^给帮和跟让叫问你])我(?:家)?(?:的)?((?:${names}))(?!家|的?朋友)`, 'g')
+  put('gender.implied', /我(?:家)?((?:老公|男朋友|男友|未婚夫))/g, 'female')
+  put('gender.implied', /我(?:家)?((?:老婆|媳妇|女朋友|女友|太太|未婚妻|丈母娘|岳母|岳父))/g, 'male')
+  put('gender.implied', implied('大姨妈|月经|例假|生理期|怀孕|孕期|怀上|怀着|孕\\d+周|产后|剖腹产|剖宫产|哺乳期|坐月子'), 'female')
+  put('gender.implied', /我(?:现在|目前|刚|都|正在|已经|这)*((?:怀孕|怀着|孕期|孕\d+周|坐月子|哺乳期?|来(?:大姨妈|例假|月经)))/g, 'female')
+  put('gender.implied', implied('前列腺|包皮|胡子|胡茬'), 'male')
+}
+
+/** `女鞋 38`, `给女儿，6岁女`: the girl or the shoe, not the customer. */
+function selfOnly(low: string, at: number): boolean {
+  const whose = whoseAge(low.slice(Math.max(0, at - reach), at + 1))
+  return whose === '' || whose === 'self'
+}

@@ -1,0 +1,123 @@
+/** A customer's message, from top to bottom: read with what was said just before, written down, filled in, tagged, told. */
+import type { HubEvent, MessageFacts } from '@huike/core/sdk/events.ts'
+import { extract, type Found, type Segment } from './extract/extract.ts'
+import { isContact, kinds } from './extract/tables.ts'
+import { Fact, longestNormal, longestValue, Mark } from './fact.entity.ts'
+import { ruleSet } from './rules.ts'
+import { type Ctx, fieldOf } from './settings.ts'
+import { shown } from './shown.ts'
+
+/** What is split over messages comes within this time and so many of them. */
+const togetherMs = 3 * 60_000
+const together = 10
+
+interface Piece extends Segment {
+  message: MessageFacts
+  part: number
+}
+
+export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received'>): Promise<void> {
+  const { message, conversation } = data
+  // A machine's letter is nobody's word.
+  if (message.meta?.automatic) return
+  const since = new Date(Date.parse(message.at) - togetherMs)
+  const pieces = (await ctx.recent(conversation.id, { upToSeq: message.seq, limit: together, since })).flatMap(piecesOf)
+  // Taken back meanwhile, or without a word.
+  if (!pieces.some((piece) => piece.message.id === message.id)) return
+
+  const { settings } = ctx
+  const { off, own } = await ruleSet(ctx)
+  const found = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours }).filter(
+    ({ confidence, touches }) => confidence >= settings.suggestFrom && touches.some((i) => pieces[i]?.message.id === message.id),
+  )
+  if (found.length === 0) return
+
+  const em = ctx.em()
+  const ids = found.map(({ kind, normal }) => factId(ctx, conversation.identityId, kind, normal.slice(0, longestNormal)))
+  await em.transactional(async (tx) => {
+    for (const [i, one] of found.entries()) await write(tx, ids[i] as string, one, pieces, data)
+  })
+  // Whatever a process that died has left is settled by the next delivery of the same event.
+  const open = await em.find(Fact, { id: { $in: ids }, settled: false }, { orderBy: { createdAt: 'asc', id: 'asc' }, disableIdentityMap: true })
+  for (const fact of found.flatMap((_, i) => open.find(({ id }) => id === ids[i]) ?? [])) await settle(ctx, fact)
+  ctx.news(conversation.id)
+}
+
+/** What words there are; a colleague's are only listened to. */
+function piecesOf(message: MessageFacts): Piece[] {
+  if (message.direction !== 'in' && message.direction !== 'out') return []
+  return message.parts.flatMap((part, i) =>
+    part.type === 'text' || part.type === 'html' ? [{ text: part.text, message, part: i, ...(message.direction === 'out' ? { theirs: true } : {}) }] : [],
+  )
+}
+
+/** Without the plugin's key nobody can try which number an id is made of. */
+export const factId = (ctx: Pick<Ctx, 'sign'>, identityId: string, kind: string, normal: string): string =>
+  Buffer.from(ctx.sign(`fact\n${identityId}\n${kind}\n${normal}`), 'base64url')
+    .toString('hex')
+    .slice(0, 32)
+
+async function write(
+  em: ReturnType<Ctx['em']>,
+  id: string,
+  found: Found,
+  pieces: readonly Piece[],
+  { message, conversation }: HubEvent<'message.received'>['data'],
+): Promise<void> {
+  await em.upsert(
+    Fact,
+    {
+      id,
+      keyed: true,
+      identityId: conversation.identityId,
+      contactId: message.contactId,
+      kind: found.kind,
+      normal: found.normal.slice(0, longestNormal),
+      value: found.value.slice(0, longestValue),
+      whose: found.whose ?? '',
+      rule: found.rule,
+      confidence: Math.round(found.confidence * 100),
+      state: 'noted',
+      settled: false,
+      tagged: '',
+      before: '',
+      decidedById: null,
+      decidedAt: null,
+      createdAt: new Date(message.at),
+    },
+    { onConflictAction: 'ignore', disableIdentityMap: true },
+  )
+  for (const { segment, start, end } of found.spans) {
+    const piece = pieces[segment] as Piece
+    const mark = {
+      messageId: piece.message.id,
+      factId: id,
+      part: piece.part,
+      startAt: start,
+      endAt: end,
+      conversationId: conversation.id,
+      seq: piece.message.seq,
+    }
+    await em.upsert(Mark, mark, { onConflictAction: 'ignore' })
+  }
+}
+
+/** Fills the contact's empty field and puts the tag on, or leaves it to a person. Every step may be done twice. */
+async function settle(ctx: Ctx, fact: Fact): Promise<void> {
+  const { settings } = ctx
+  const strong = fact.confidence >= Math.round(settings.fillFrom * 100) && fact.whose === ''
+  // Another's number may be the one to call: a person says so.
+  const fills = settings[`${fact.kind}Fill`] && (fact.whose === '' || isContact(fact.kind))
+  const filled = strong && fills && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], shown(fact.kind, fact.normal, fact.createdAt))) === 'filled'
+  const tagged = strong ? await tag(ctx, fact) : ''
+  // A person may have decided meanwhile: theirs stays.
+  await ctx.em().nativeUpdate(Fact, { id: fact.id, settled: false }, { settled: true, tagged, state: filled ? 'filled' : fills ? 'suggested' : 'noted' })
+}
+
+/** Once for a contact: taken off by a person, it is not put on again. Returns the tag. */
+export async function tag(ctx: Ctx, fact: Fact): Promise<string> {
+  const name = ctx.settings[`${fact.kind}Tag`].trim()
+  if (name === '' || (await ctx.em().count(Fact, { contactId: fact.contactId, tagged: name })) > 0) return name
+  await ctx.contacts.tag(fact.contactId, name)
+  return name
+}
