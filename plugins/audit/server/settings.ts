@@ -1,0 +1,44 @@
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { type Static, Type } from 'typebox'
+
+const clock = (title: string, value: string) => Type.String({ title, pattern: '^([01]\\d|2[0-3]):[0-5]\\d$', maxLength: 5, default: value })
+
+export const settings = Type.Object({
+  readRecords: Type.Integer({
+    title: '短时间内查看记录（或客户资料）达到多少条时提醒|Records (or profiles) viewed in a short time before a notice',
+    description: '0 为不提醒。|0: no notice.',
+    minimum: 0,
+    maximum: 10_000,
+    default: 100,
+  }),
+  readMinutes: Type.Integer({ title: '“短时间”是多少分钟|How many minutes a short time is', minimum: 1, maximum: 1_440, default: 30 }),
+  exportRows: Type.Integer({
+    title: '一次导出超过多少行时提醒|Rows in one export before a notice',
+    description: '0 为不提醒。|0: no notice.',
+    minimum: 0,
+    maximum: 10_000_000,
+    default: 5_000,
+  }),
+  outsideHours: Type.Boolean({
+    title: '在工作时间以外查看记录或客户资料时提醒|Notice when records or profiles are viewed outside working hours',
+    default: false,
+  }),
+  hoursFrom: clock('工作时间开始|Working hours begin', '08:00'),
+  hoursTo: clock('工作时间结束|Working hours end', '21:00'),
+  timeZone: Type.String({
+    title: '时区|Time zone',
+    description: '如 Asia/Shanghai。|As Asia/Shanghai.',
+    pattern: '^[A-Za-z_]+(/[A-Za-z_+-]+[0-9]*){0,2}$',
+    maxLength: 60,
+    default: 'Asia/Shanghai',
+  }),
+  keepDays: Type.Integer({
+    title: '日志保留天数|Days the log is kept',
+    description: '0 为永久保留。到期的条目分批删除,其余条目仍可校验。|0: for ever. Older entries go bit by bit; the rest stays verifiable.',
+    minimum: 0,
+    maximum: 36_500,
+    default: 0,
+  }),
+})
+export type Settings = Static<typeof settings>
+export type Ctx = PluginContext<Settings>

@@ -1,0 +1,124 @@
+/**
+ * Reading that deserves a look: many records or profiles in a short time, such outside working hours, a large export. One notice
+ * and one entry for each burst; a burst ends when the same agent has paused for as long as the rule looks back.
+ */
+import { UniqueConstraintViolationException } from '@mikro-orm/core'
+import { Burst, Entry } from './audit.entity.ts'
+import { append, type Deed, nobody } from './chain.ts'
+import { agentNames } from './names.ts'
+import type { Ctx, Settings } from './settings.ts'
+
+type Rule = 'reads' | 'profiles' | 'hours' | 'export'
+/** What counts as reading, each by itself, and the rule of many of them. */
+const reads = new Map<string, Rule>([
+  ['record.viewed', 'reads'],
+  ['contact.viewed', 'profiles'],
+])
+const outsideMs = 60 * 60_000
+
+/** Looks at a deed that has just been written down; its own time is the clock. */
+export async function watch(ctx: Ctx, deed: Deed): Promise<void> {
+  const { agentId, at } = deed
+  if (!agentId) return
+  const { readRecords, readMinutes, exportRows, outsideHours, timeZone } = ctx.settings
+  const rule = reads.get(deed.event)
+  if (rule) {
+    const ms = readMinutes * 60_000
+    if (readRecords > 0) {
+      const seen = await ctx.em().count(Entry, { agentId, event: deed.event, at: { $gt: new Date(at.getTime() - ms), $lte: at } })
+      if (seen >= readRecords) await raise(ctx, rule, deed, ms, { count: seen, minutes: readMinutes })
+    }
+    if (outsideHours && isOutside(ctx.settings, at)) await raise(ctx, 'hours', deed, outsideMs, { time: timeIn(timeZone, at) })
+  }
+  // Of whichever plugin: what says how many rows were exported is looked at.
+  if (exportRows > 0 && /(^|\.)export\.?|\.exported$/.test(deed.event) && (deed.count ?? 0) > exportRows && !/downloaded|shared|cancelled/.test(deed.event))
+    await raise(ctx, 'export', deed, 60_000, { count: deed.count ?? 0 })
+}
+
+/** Wall-clock time, `HH:MM`. An unknown zone is UTC. */
+export function timeIn(timeZone: string, at: Date): string {
+  const options = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+  try {
+    return new Intl.DateTimeFormat('en-GB', { ...options, timeZone }).format(at)
+  } catch {
+    return new Intl.DateTimeFormat('en-GB', { ...options, timeZone: 'UTC' }).format(at)
+  }
+}
+
+/** Hours may run over midnight. */
+export function isOutside({ hoursFrom, hoursTo, timeZone }: Settings, at: Date): boolean {
+  const time = timeIn(timeZone, at)
+  return hoursFrom <= hoursTo ? time < hoursFrom || time >= hoursTo : time < hoursFrom && time >= hoursTo
+}
+
+async function raise(ctx: Ctx, rule: Rule, deed: Deed, pauseMs: number, facts: Record<string, string | number>): Promise<void> {
+  const agentId = deed.agentId as string
+  if (!(await begins(ctx, rule, agentId, deed.at, pauseMs))) return
+  const [name = agentId] = (await agentNames(ctx.em(), [agentId])).values()
+  await append(ctx, {
+    ...nobody,
+    eventId: `unusual:${rule}:${deed.eventId}`,
+    event: 'audit.unusual',
+    at: deed.at,
+    agentId,
+    ip: deed.ip,
+    count: typeof facts.count === 'number' ? facts.count : null,
+    details: { rule, ...facts },
+  })
+  await ctx.notify({
+    to: { permission: `${ctx.id}.read` },
+    kind: 'unusual',
+    level: 'problem',
+    ...wordsOf(rule, name, facts),
+    link: `/admin/x/${ctx.id}/log?agentId=${agentId}`,
+  })
+}
+
+/** Is this the first of a burst? Only one of two processes that ask at once is told yes. */
+async function begins(ctx: Ctx, rule: Rule, agentId: string, at: Date, pauseMs: number): Promise<boolean> {
+  const em = ctx.em()
+  const key = { rule, agentId }
+  const known = await em.findOne(Burst, key, { disableIdentityMap: true })
+  if (!known)
+    return em.insert(Burst, { ...key, lastAt: at }).then(
+      () => true,
+      (error) => {
+        if (error instanceof UniqueConstraintViolationException) return false
+        throw error
+      },
+    )
+  const over = at.getTime() - known.lastAt.getTime() > pauseMs
+  const moved = at > known.lastAt ? await em.nativeUpdate(Burst, { ...key, lastAt: known.lastAt }, { lastAt: at }) : 0
+  return over && moved > 0
+}
+
+function wordsOf(rule: Rule, name: string, facts: Record<string, string | number>) {
+  switch (rule) {
+    case 'reads':
+      return {
+        title: {
+          zh: `${name} 在 ${facts.minutes} 分钟内查看了 ${facts.count} 条记录`,
+          en: `${name} viewed ${facts.count} records within ${facts.minutes} minutes`,
+        },
+        body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
+      }
+    case 'profiles':
+      return {
+        title: {
+          zh: `${name} 在 ${facts.minutes} 分钟内查看了 ${facts.count} 份客户资料`,
+          en: `${name} opened ${facts.count} customer profiles within ${facts.minutes} minutes`,
+        },
+        body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
+      }
+    case 'hours':
+      return {
+        title: { zh: `${name} 在工作时间以外（${facts.time}）查看了记录`, en: `${name} viewed records outside working hours (${facts.time})` },
+        body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
+      }
+    case 'export':
+      return {
+        title: { zh: `${name} 一次导出了 ${facts.count} 行`, en: `${name} exported ${facts.count} rows at once` },
+        body: { zh: '请在审计日志里核对导出的内容和去向。', en: 'Look in the audit log what was exported and where it went.' },
+      }
+  }
+}

@@ -1,0 +1,57 @@
+/** Walks the chain from its anchor to its head and finds the first entry that is not as it was written. */
+import { Entry } from './audit.entity.ts'
+import { type ChainCtx, findMark, hashOf, isSigned } from './chain.ts'
+
+export interface Checkpoint {
+  seq: number
+  hash: string
+}
+export interface Verdict {
+  entries: number
+  /** The end as it is now: keep it elsewhere, and a cut of everything that came later is found too. */
+  head: Checkpoint
+  fault: { seq: number; what: 'missing' | 'changed' | 'order' | 'cut' | 'head' | 'anchor' | 'checkpoint'; text: string } | null
+}
+
+const page = 500
+
+/** @param kept heads that were kept outside of the database */
+export async function verify(ctx: ChainCtx, kept: readonly Checkpoint[] = []): Promise<Verdict> {
+  const em = ctx.em()
+  const head = await findMark(em, 'head')
+  const anchor = await findMark(em, 'anchor')
+  const end = { seq: head?.seq ?? 0, hash: head?.hash ?? '' }
+  let entries = 0
+  const verdict = (fault: Verdict['fault']): Verdict => ({ entries, head: end, fault })
+  if (anchor && !isSigned(ctx, anchor)) return verdict({ seq: anchor.seq, what: 'anchor', text: 'the mark of what was pruned is forged' })
+  if (head && !isSigned(ctx, head)) return verdict({ seq: head.seq, what: 'head', text: 'the mark of the newest entry is forged' })
+  if (!head && (await em.count(Entry)) > 0) return verdict({ seq: 0, what: 'head', text: 'the mark of the newest entry is gone' })
+  let { seq, hash } = anchor ?? { seq: 0, hash: '' }
+  const checkpoints = new Map(kept.map((point) => [point.seq, point.hash]))
+  for (const point of kept)
+    if (point.seq > end.seq) return verdict({ seq: point.seq, what: 'cut', text: `entry ${point.seq} was there once; the log now ends at ${end.seq}` })
+  while (seq < end.seq) {
+    const rows = await em.find(Entry, { seq: { $gt: seq, $lte: end.seq } }, { orderBy: { seq: 'asc' }, limit: page, disableIdentityMap: true })
+    if (rows.length === 0) return verdict({ seq: seq + 1, what: 'cut', text: `entries ${seq + 1} to ${end.seq} are missing at the end` })
+    for (const row of rows) {
+      if (row.seq !== seq + 1) return verdict({ seq: seq + 1, what: 'missing', text: `entry ${seq + 1} is missing` })
+      if (row.hash !== hashOf(ctx, row)) return verdict({ seq: row.seq, what: 'changed', text: `entry ${row.seq} is not as it was written` })
+      if (row.previous !== hash) return verdict({ seq: row.seq, what: 'order', text: `entry ${row.seq} does not follow the one before it` })
+      const known = checkpoints.get(row.seq)
+      if (known !== undefined && known !== row.hash)
+        return verdict({ seq: row.seq, what: 'checkpoint', text: `entry ${row.seq} is another one than was noted` })
+      ;({ seq, hash } = row)
+      entries++
+    }
+  }
+  if (hash !== end.hash) return verdict({ seq, what: 'head', text: 'the newest entry is not the one that was marked' })
+  if ((await em.count(Entry, { seq: { $lte: anchor?.seq ?? 0 } })) > 0)
+    return verdict({ seq: anchor?.seq ?? 0, what: 'order', text: 'there are entries from before the beginning' })
+  return verdict(null)
+}
+
+/** `42:hash`, as the command and the page print it. */
+export function readCheckpoint(text: string): Checkpoint | undefined {
+  const [, seq, hash] = /^(\d{1,15}):([\w-]{43})$/.exec(text.trim()) ?? []
+  return seq && hash ? { seq: Number(seq), hash } : undefined
+}
