@@ -1,0 +1,47 @@
+/** The columns there are, in their usual order. */
+export const recordFields = [
+  'id',
+  'contact',
+  'number',
+  'name',
+  'phone',
+  'email',
+  'wechat',
+  'qq',
+  'address',
+  'remark',
+  'contactFields',
+  'channel',
+  'inbox',
+  'agent',
+  'department',
+  'skillGroup',
+  'status',
+  'category',
+  'tags',
+  'rating',
+  'ratingComment',
+  'summary',
+  'messages',
+  'createdAt',
+  'firstReplyAt',
+  'lastMessageAt',
+  'closedAt',
+  'link',
+] as const
+/** Only where a row is a message. */
+export const messageFields = ['at', 'sender', 'author', 'text', 'files', 'fileLink'] as const
+export const fieldKeys = [...recordFields, ...messageFields]
+export type FieldKey = (typeof fieldKeys)[number]
+
+/** What stands above each conversation of a PDF, whose title is the contact; the links are links there. */
+export const pdfFields: readonly FieldKey[] = [...recordFields.filter((field) => field !== 'contact'), 'fileLink']
+
+/** A file's name by its rule. Unknown variables stay as they are; what a file system minds is taken out. */
+export function nameByRule(rule: string, values: Record<string, string>): string {
+  const name = rule.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  const plain = name.replace(/[\\/:*?"<>|\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '')
+  return [...plain].slice(0, 80).join('') || 'export'
+}
+export const nameVariables = ['date', 'time', 'inbox', 'agent', 'category', 'count'] as const

@@ -1,0 +1,68 @@
+/** What stands in the columns of a row. */
+import type { RecordFacts, RecordMessage } from '@huike/core/sdk/records.ts'
+import type { FieldKey } from '../fields.ts'
+import type { Order } from './order.ts'
+import { words } from './words.ts'
+
+/** A date is an instant, shown in the order's time zone. A link leads into this hub. */
+export type Cell = string | number | Date | { link: string; label: string } | null
+
+export function cellOf(order: Order, publicUrl: string, field: FieldKey, record: RecordFacts, message?: RecordMessage): Cell {
+  const word = words[order.language]
+  const date = (at: string | null | undefined) => (at ? new Date(at) : null)
+  switch (field) {
+    case 'contact':
+      return record.contact.title
+    case 'number':
+      return record.contact.number
+    case 'name':
+    case 'phone':
+    case 'email':
+    case 'wechat':
+    case 'qq':
+    case 'address':
+    case 'remark':
+      return record.contact[field]
+    case 'contactFields':
+      return record.contact.fields.map(({ label, value }) => `${label[order.language]}: ${value}`).join('; ')
+    case 'status':
+      return word.status[record.status]
+    case 'tags':
+      return record.tags.join(', ')
+    case 'rating':
+      return record.rating ? (word.rating[record.rating - 1] ?? '') : ''
+    case 'summary':
+      return Object.entries(record.summary)
+        .map(([label, answer]) => `${label}: ${answer}`)
+        .join('; ')
+    case 'createdAt':
+    case 'firstReplyAt':
+    case 'lastMessageAt':
+    case 'closedAt':
+      return date(record[field])
+    case 'link':
+      return { link: `${publicUrl}/workbench/records/${record.id}`, label: word.open }
+    case 'at':
+      return date(message?.at)
+    case 'sender':
+      return message ? word.sender[message.direction] : ''
+    case 'author':
+      return message ? message.author || (message.direction === 'in' ? record.contact.title : '') : ''
+    case 'text':
+      return message ? textOf(order, message) : ''
+    case 'files':
+      return message?.files.map(({ name }) => name).join(', ') ?? ''
+    case 'fileLink':
+      return message?.files[0] ? { link: `${publicUrl}/api/files/${message.files[0].id}`, label: word.open } : null
+    default:
+      return record[field]
+  }
+}
+
+/** What has neither words nor a file is named by its kind. */
+function textOf({ language }: Order, { text, recalled, kinds, files }: RecordMessage): string {
+  const word = words[language]
+  if (recalled) return word.recalled
+  if (text || files.length > 0) return text
+  return kinds.map((kind) => `[${word.kind[kind] ?? kind}]`).join(' ')
+}

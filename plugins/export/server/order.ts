@@ -1,0 +1,59 @@
+/** What is ordered: which records, in which form. Shared by the routes, the job and the dialog. */
+import { HubError } from '@huike/core/sdk/errors.ts'
+import { Id } from '@huike/core/sdk/wire/common.ts'
+import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
+import { type Static, Type } from 'typebox'
+import { fieldKeys } from '../fields.ts'
+import { wallClock } from './local-time.ts'
+import type { OrderedTable } from './table-order.ts'
+
+const one = <T extends string>(...words: T[]) => Type.Unsafe<T>(Type.Union(words.map((word) => Type.Literal(word))))
+
+/** How it shall look: what a template keeps. */
+export const Choices = Type.Object(
+  {
+    format: one('xlsx', 'csv', 'pdf'),
+    /** A row for each conversation, or for each message. */
+    rows: one('record', 'message'),
+    fields: Type.Array(one(...fieldKeys), { minItems: 1, maxItems: 40, uniqueItems: true }),
+    /** With the files that were sent, in a zip. */
+    attachments: Type.Boolean(),
+    /** Pictures where they were sent, in a PDF; not said: yes. */
+    images: Type.Optional(Type.Boolean()),
+    /** Notes among colleagues; not said: yes. */
+    notes: Type.Optional(Type.Boolean()),
+    /** Names, telephone numbers, addresses unmasked, as far as the exporter may see them. */
+    personal: Type.Boolean(),
+    /** Words and `{variables}`. */
+    nameRule: Type.String({ minLength: 1, maxLength: 100, pattern: '\\S' }),
+  },
+  { additionalProperties: false },
+)
+export type Choices = Static<typeof Choices>
+
+export const Order = Type.Object(
+  {
+    ...Choices.properties,
+    /** Either these records, or all that the filter finds. */
+    ids: Type.Optional(Type.Array(Id, { minItems: 1, maxItems: 1_000, uniqueItems: true })),
+    filter: Type.Optional(RecordFilter),
+    tz: Type.String({ minLength: 1, maxLength: 60 }),
+    /** Of the headings. */
+    language: one('zh', 'en'),
+  },
+  { additionalProperties: false },
+)
+/** `table`: of another list than conversations; `fields` is empty then. */
+export type Order = Static<typeof Order> & { table?: OrderedTable }
+
+/** Twelve and more: a locked zip can be tried offline as often as one likes. */
+export const Password = Type.String({ minLength: 12, maxLength: 100 })
+
+/** Throws HUB_REQUEST_INVALID for a name of no time zone. */
+export function checkZone(tz: string): void {
+  try {
+    wallClock(new Date(), tz)
+  } catch {
+    throw new HubError('HUB_REQUEST_INVALID', 'There is no such time zone', { path: '/tz' })
+  }
+}

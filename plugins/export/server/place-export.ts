@@ -1,0 +1,50 @@
+/** An order becomes an export that is due, with who may have it and where it goes, in one transaction of the caller's. */
+import type { Ctx } from './context.ts'
+import { ExportFile, ExportShare, newId } from './export.entity.ts'
+import type { Order } from './order.ts'
+import { ExportDelivery } from './schedule.entity.ts'
+
+interface Placed {
+  id?: string
+  agentId: string
+  order: Order
+  password?: string | undefined
+  shareWith?: readonly string[]
+  destinationId?: string | undefined
+}
+
+export async function placeExport(ctx: Ctx, tx: ReturnType<Ctx['em']>, placed: Placed): Promise<string> {
+  const { id = newId(), agentId, order, password, shareWith = [], destinationId } = placed
+  const now = new Date()
+  await tx.insert(ExportFile, {
+    id,
+    agentId,
+    state: 'running',
+    order: JSON.stringify(order),
+    password: password ? ctx.seal(password) : '',
+    named: JSON.stringify({ inbox: [], agent: [], category: [] }),
+    leaseUntil: now,
+    createdAt: now,
+  } as unknown as ExportFile)
+  if (shareWith.length > 0)
+    await tx.insertMany(
+      ExportShare,
+      shareWith.map((one) => ({ agentId: one, exportId: id })),
+    )
+  if (destinationId) await tx.insert(ExportDelivery, { exportId: id, destinationId, state: 'due', dueAt: now } as unknown as ExportDelivery)
+  return id
+}
+
+/** What everybody hears who listens to this plugin; the log of deeds, too. */
+export async function tellStarted(ctx: Ctx, exportId: string, order: Order, more: Record<string, unknown> = {}): Promise<void> {
+  await ctx.tell('started', {
+    exportId,
+    format: order.format,
+    personal: order.personal,
+    attachments: order.attachments,
+    records: order.ids?.length ?? null,
+    ...(order.table ? { table: order.table.name } : {}),
+    ...more,
+  })
+  await ctx.enqueue('write', { id: exportId }, { key: exportId })
+}

@@ -1,0 +1,86 @@
+/**
+ * Schedules that are due become exports: each time once however many processes look, since who moves the schedule on from
+ * that time is one. What was missed is made up once. What the owner may is asked anew; when it is too little, it stops.
+ */
+import type { Ctx } from './context.ts'
+import { newId } from './export.entity.ts'
+import { latestRun, nextRun, previousSpan, type Rule } from './next-run.ts'
+import type { Order } from './order.ts'
+import { placeExport, tellStarted } from './place-export.ts'
+import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
+import { spanPlace } from './table-order.ts'
+
+const runsKeptMs = 90 * 86_400_000
+const quiet = { disableIdentityMap: true }
+
+export async function runSchedules(ctx: Ctx, now = new Date()): Promise<void> {
+  const due = await ctx.em().find(ExportSchedule, { nextAt: { $lte: now } }, { orderBy: { nextAt: 'asc' }, limit: 50, ...quiet })
+  // One that cannot be run holds up no other; it is due again with the next look.
+  for (const row of due) await runOne(ctx, row, now).catch((error) => ctx.log.warn({ err: error, schedule: row.id }, 'a schedule could not be run'))
+}
+
+async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
+  if (!row.nextAt) return
+  const rule = JSON.parse(row.rule) as Rule
+  const order = JSON.parse(row.order) as Order
+  const fault = await faultOf(ctx, row, order)
+  if (fault) return stop(ctx, row, fault)
+  const dueAt = latestRun(rule, row.nextAt, now)
+  const spanned = row.span === 'previous' ? await within(ctx, row.agentId, order, previousSpan(rule, dueAt)) : order
+  const shareWith: string[] = []
+  for (const id of JSON.parse(row.shareWith) as string[])
+    if ((await ctx.may(id, 'export.record')) && (!order.personal || (await ctx.may(id, 'export.personal')))) shareWith.push(id)
+  const exportId = newId()
+  const won = await ctx.em().transactional(async (tx) => {
+    const moved = await tx.nativeUpdate(ExportSchedule, { id: row.id, state: 'active', nextAt: row.nextAt }, { nextAt: nextRun(rule, now) })
+    if (moved === 0) return false
+    await placeExport(ctx, tx, { id: exportId, agentId: row.agentId, order: spanned, shareWith, destinationId: row.destinationId || undefined })
+    await tx.insert(ExportRun, { scheduleId: row.id, dueAt, exportId, at: now })
+    await tx.nativeDelete(ExportRun, { scheduleId: row.id, dueAt: { $lt: new Date(now.getTime() - runsKeptMs) } })
+    return true
+  })
+  if (won) await tellStarted(ctx, exportId, spanned, { byAgentId: row.agentId, scheduleId: row.id })
+}
+
+/** What is missing for it, as a permission or a code; empty when nothing is. */
+async function faultOf(ctx: Ctx, row: ExportSchedule, order: Order): Promise<string> {
+  const needed = ['export.record', 'export.schedule', ...(order.personal ? ['export.personal'] : []), ...(row.destinationId ? ['export.deliver'] : [])]
+  for (const permission of needed) if (!(await ctx.may(row.agentId, permission))) return permission
+  if (row.destinationId && (await ctx.em().count(ExportDestination, { id: row.destinationId })) === 0) return 'EXPORT_DESTINATION_GONE'
+  if (order.table) {
+    const offered = await ctx.tables.list(row.agentId)
+    if (!offered.some(({ name }) => name === order.table?.name)) return 'EXPORT_TABLE_GONE'
+  }
+  return ''
+}
+
+async function stop(ctx: Ctx, row: ExportSchedule, fault: string): Promise<void> {
+  const stopped = await ctx.em().nativeUpdate(ExportSchedule, { id: row.id, state: 'active', nextAt: row.nextAt }, { state: 'stopped', nextAt: null, fault })
+  if (stopped === 0) return
+  await ctx.tell('scheduleStopped', { scheduleId: row.id, byAgentId: row.agentId, fault })
+  const gone = fault.startsWith('EXPORT_')
+  await ctx.notify({
+    to: { agentIds: [row.agentId] },
+    kind: 'scheduleStopped',
+    key: row.id,
+    level: 'problem',
+    title: { zh: `定时导出「${row.name}」已停止`, en: `The scheduled export “${row.name}” has stopped` },
+    body: gone
+      ? { zh: '它的目的地或内容已不存在，请修改后重新启用。', en: 'Its destination or its list is gone: change it and start it again.' }
+      : { zh: '你已没有它需要的权限，请联系管理员。', en: 'You no longer have a permission that it needs: ask an admin.' },
+    link: '/workbench/x/export/exports',
+  })
+}
+
+async function within(ctx: Ctx, agentId: string, order: Order, span: { from: string; to: string }): Promise<Order> {
+  const narrowed = (filter: object) => ({ ...filter, period: undefined, ...span })
+  if (!order.table) return { ...order, filter: narrowed(order.filter ?? {}) }
+  const info = (await ctx.tables.list(agentId)).find(({ name }) => name === order.table?.name)
+  const { filter } = order.table
+  const place = info && spanPlace(info)
+  if (!place) return order
+  return {
+    ...order,
+    table: { ...order.table, filter: place === 'own' ? { ...filter, ...span } : { ...filter, records: narrowed((filter.records as object) ?? {}) } },
+  }
+}

@@ -1,0 +1,324 @@
+/**
+ * Writes an export, from top to bottom: the ids are found and kept, then part after part is written, then the parts
+ * become one file. Whatever is finished is a row and a blob; killed anywhere, the next turn begins behind the last part.
+ * What the exporter may see is asked by `ctx.records` at each page; whether it goes on, at each part.
+ */
+import { text } from 'node:stream/consumers'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import type { RecordFacts, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
+import { type FieldKey, messageFields, nameByRule } from '../fields.ts'
+import { assemble } from './assemble.ts'
+import { type Cell, cellOf } from './cells.ts'
+import type { Ctx } from './context.ts'
+import { csvRow } from './csv.ts'
+import { afterDone } from './deliver.ts'
+import { ExportFile, ExportPart, newId } from './export.entity.ts'
+import { wallText } from './local-time.ts'
+import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
+import type { Order } from './order.ts'
+import { pdfPart } from './pdf/write-pdf.ts'
+import { tableCells, tableKeys, tableRows } from './table-order.ts'
+import { words } from './words.ts'
+import { xlsxRow } from './xlsx.ts'
+
+export const permission = 'export.record'
+const leaseMs = 30_000
+const usualPart = 200
+/** Turns that broke by themselves before it is given up. */
+const mostAttempts = 5
+const quiet = { disableIdentityMap: true }
+
+/** At most two of each: one is a name for the file, two are "several". */
+export interface Named {
+  inbox: string[]
+  agent: string[]
+  category: string[]
+}
+
+/** Cancelled, or another process took it over: nothing more of it is written. */
+class Stopped extends Error {}
+
+export interface Turn {
+  ctx: Ctx
+  row: ExportFile
+  order: Order
+  reader: RecordReader
+  /** Throws when this turn is over. */
+  check(): void
+}
+
+export const readerOf = async (ctx: Ctx, agentId: string, { personal }: Order): Promise<RecordReader> => ({
+  agentId,
+  permission,
+  personal: personal && (await ctx.may(agentId, 'export.personal')),
+})
+
+/** @param partRecords how many conversations are written before they are safe */
+export async function writeExport(ctx: Ctx, id: string, partRecords = usualPart): Promise<void> {
+  const em = ctx.em()
+  const holder = newId()
+  const lease = () => new Date(Date.now() + leaseMs)
+  const claimed = await em.nativeUpdate(ExportFile, { id, state: 'running', leaseUntil: { $lte: new Date() } }, { holder, leaseUntil: lease() })
+  if (claimed === 0) return
+  const row = await em.findOneOrFail(ExportFile, { id }, quiet)
+  const mine = { id, holder, state: 'running' as const }
+  let over = false
+  const beat = setInterval(() => {
+    void ctx
+      .em()
+      .nativeUpdate(ExportFile, mine, { leaseUntil: lease() })
+      .then(
+        (held) => void (over ||= held === 0),
+        () => undefined,
+      )
+  }, leaseMs / 10)
+  const order = JSON.parse(row.order) as Order
+  const turn: Turn = {
+    ctx,
+    row,
+    order,
+    reader: await readerOf(ctx, row.agentId, order),
+    check() {
+      if (over) throw new Stopped()
+    },
+  }
+  try {
+    await writeParts(turn, mine, partRecords)
+    await finish(turn, mine)
+  } catch (error) {
+    if (error instanceof Stopped) return
+    const attempts = row.attempts + 1
+    const refused = error instanceof HubError && !error.kind.retry
+    if (refused || attempts >= mostAttempts) await fail(turn, mine, error instanceof HubError ? error.code : 'HUB_INTERNAL')
+    else await ctx.em().nativeUpdate(ExportFile, mine, { attempts, leaseUntil: new Date(Date.now() + 1_000 * 2 ** attempts) })
+    ctx.log.warn({ err: error, export: id, attempts }, 'an export was interrupted')
+  } finally {
+    clearInterval(beat)
+  }
+}
+
+type Mine = { id: string; holder: string; state: 'running' }
+
+async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<void> {
+  const { ctx, row } = turn
+  const em = ctx.em()
+  const ids = await idsOf(turn, mine)
+  const parts = await em.find(ExportPart, { exportId: row.id }, { orderBy: { n: 'asc' }, ...quiet })
+  const named = JSON.parse(row.named) as Named
+  let done = parts.reduce((sum, part) => sum + part.records, 0)
+  let rows = parts.reduce((sum, part) => sum + part.rows, 0)
+  for (let n = parts.length; done < ids.length; n++) {
+    turn.check()
+    const chosen = ids.slice(done, done + partRecords)
+    let count = 0
+    async function* body(): AsyncGenerator<Buffer> {
+      if (turn.order.format === 'pdf') {
+        for await (const { bytes, pages } of pdfPart(turn, await factsOf(turn, chosen, named))) {
+          count += pages
+          yield bytes
+        }
+        return
+      }
+      for await (const cells of rowsOf(turn, chosen, named)) {
+        count++
+        yield Buffer.from(turn.order.format === 'csv' ? csvRow(cells, turn.order.tz) : xlsxRow(cells, turn.order.tz))
+      }
+    }
+    const { name } = await putNoted(ctx, row.id, mine.holder, body())
+    const kept = await em.transactional(async (tx) => {
+      // The row of the export is held: a part is of the turn that holds it, or is not.
+      const held = await tx.nativeUpdate(ExportFile, mine, {
+        done: done + chosen.length,
+        rows: rows + count,
+        named: JSON.stringify(named),
+        attempts: 0,
+        leaseUntil: new Date(Date.now() + leaseMs),
+      })
+      if (held === 0) return false
+      await tx.insert(ExportPart, { exportId: row.id, n, blob: name, records: chosen.length, rows: count })
+      await forgetNote(tx, name)
+      return true
+    })
+    if (!kept) {
+      await dropNoted(ctx, name)
+      throw new Stopped()
+    }
+    done += chosen.length
+    rows += count
+  }
+  row.rows = rows
+  row.named = JSON.stringify(named)
+}
+
+/** What was found, once: a conversation that gets a message while it is exported is neither lost nor there twice. */
+async function idsOf(turn: Turn, mine: Mine): Promise<string[]> {
+  const { ctx, row, order, reader } = turn
+  if (row.idsBlob) {
+    const stored = await ctx.blobs.read(row.idsBlob)
+    if (!stored) throw new Error('the list of what to export is gone')
+    return JSON.parse(await text(stored)) as string[]
+  }
+  const { cap } = ctx.settings
+  const found = new Set(order.ids)
+  if (!order.ids)
+    for await (const page of order.table ? tableKeys(ctx, reader, order) : ctx.records.matching(reader, order.filter ?? {}, { tz: order.tz })) {
+      turn.check()
+      for (const id of page) found.add(id)
+      if (found.size > cap) break
+    }
+  if (found.size > cap) throw new HubError('EXPORT_TOO_MANY', `More than ${cap} records`, { cap }, { status: 422, reader: 'user', retry: false })
+  // Ids sort by time: the oldest conversation first, as one reads. A list has its own order.
+  const ids = order.table ? [...found] : [...found].sort()
+  const { name } = await putNoted(ctx, row.id, mine.holder, only(JSON.stringify(ids)))
+  if ((await ctx.em().nativeUpdate(ExportFile, mine, { idsBlob: name, total: ids.length })) === 0) {
+    await dropNoted(ctx, name)
+    throw new Stopped()
+  }
+  await forgetNote(ctx.em(), name)
+  row.idsBlob = name
+  row.total = ids.length
+  return ids
+}
+
+async function* only(content: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(content)
+}
+
+async function factsOf({ ctx, reader }: Turn, ids: readonly string[], named: Named): Promise<RecordFacts[]> {
+  const records = await ctx.records.read(reader, ids)
+  for (const record of records) {
+    note(named.inbox, record.inbox)
+    note(named.agent, record.agent)
+    note(named.category, record.category)
+  }
+  return records
+}
+
+/** The rows of a part. Messages are never all in memory. */
+async function* rowsOf(turn: Turn, ids: readonly string[], named: Named): AsyncGenerator<Cell[]> {
+  const { ctx, order, reader, check } = turn
+  if (order.table) {
+    for (const row of await tableRows(ctx, reader, order, ids)) yield tableCells(order, row)
+    return
+  }
+  const records = await factsOf(turn, ids, named)
+  const fields = order.fields.filter((field) => order.rows === 'message' || !(messageFields as readonly FieldKey[]).includes(field))
+  const cells = (record: RecordFacts, message?: RecordMessage) => fields.map((field) => cellOf(order, ctx.publicUrl, field, record, message))
+  if (order.rows === 'record') {
+    for (const record of records) yield cells(record)
+    return
+  }
+  const byId = new Map(records.map((record) => [record.id, record]))
+  for await (const page of ctx.records.messages(reader, [...byId.keys()])) {
+    check()
+    for (const message of page) {
+      const record = byId.get(message.conversationId)
+      // Lines of the hub itself ("assigned to …") say nothing that the columns do not.
+      if (!record || message.direction === 'system' || (message.direction === 'note' && order.notes === false)) continue
+      yield cells(record, message)
+    }
+  }
+}
+
+const note = (names: string[], name: string) => {
+  if (names.length < 2 && !names.includes(name)) names.push(name)
+}
+
+async function finish(turn: Turn, mine: Mine): Promise<void> {
+  const { ctx, row, order } = turn
+  const name = fileName(order, JSON.parse(row.named) as Named, row.total, row.createdAt)
+  const parts = await ctx.em().find(ExportPart, { exportId: row.id }, { orderBy: { n: 'asc' }, ...quiet })
+  const ids = await idsOf(turn, mine)
+  const file = assemble(turn, { name, parts, ids })
+  const { name: blob, size } = await putNoted(ctx, row.id, mine.holder, file.bytes)
+  const now = new Date()
+  const done = await ctx.em().nativeUpdate(ExportFile, mine, {
+    state: 'done',
+    blob,
+    bytes: size,
+    name: file.name,
+    password: row.password && '*',
+    holder: null,
+    leaseUntil: null,
+    finishedAt: now,
+    expiresAt: new Date(now.getTime() + ctx.settings.keepDays * 86_400_000),
+  })
+  if (done === 0) {
+    await dropNoted(ctx, blob)
+    throw new Stopped()
+  }
+  await forgetNote(ctx.em(), blob)
+  await dropParts(ctx, row.id, row.idsBlob)
+  await ctx.tell('ready', {
+    exportId: row.id,
+    byAgentId: row.agentId,
+    records: row.total,
+    rows: row.rows,
+    format: order.format,
+    personal: order.personal,
+    ...(order.table ? { table: order.table.name } : {}),
+  })
+  await ctx.notify({
+    to: { agentIds: [row.agentId] },
+    kind: 'ready',
+    key: row.id,
+    title: { zh: '导出已完成，可以下载', en: 'An export is ready to download' },
+    body: { zh: file.name, en: file.name },
+    link: '/workbench/x/export/exports',
+  })
+  await afterDone(ctx, row, file.name)
+}
+
+async function fail({ ctx, row }: Turn, mine: Mine, fault: string): Promise<void> {
+  if ((await ctx.em().nativeUpdate(ExportFile, mine, { state: 'failed', fault, holder: null, leaseUntil: null, finishedAt: new Date() })) === 0) return
+  await dropParts(ctx, row.id, row.idsBlob)
+  await ctx.tell('failed', { exportId: row.id, byAgentId: row.agentId, fault })
+  await ctx.notify({
+    to: { agentIds: [row.agentId] },
+    kind: 'failed',
+    key: row.id,
+    level: 'problem',
+    title: { zh: '导出没有完成', en: 'An export did not finish' },
+    link: '/workbench/x/export/exports',
+  })
+}
+
+export async function dropParts(ctx: Ctx, exportId: string, idsBlob: string): Promise<void> {
+  const em = ctx.em()
+  for (const part of await em.find(ExportPart, { exportId }, quiet)) await ctx.blobs.remove(part.blob)
+  await em.nativeDelete(ExportPart, { exportId })
+  if (idsBlob) await ctx.blobs.remove(idsBlob)
+}
+
+export function fileName(order: Pick<Order, 'nameRule' | 'tz' | 'language'>, named: Named, count: number, at: Date): string {
+  const word = words[order.language]
+  const [date = '', time = ''] = wallText(at, order.tz).split(' ')
+  const of = (names: string[]) => (names.length > 1 ? word.several : names[0] || word.none)
+  return nameByRule(order.nameRule, {
+    date: date.replaceAll('-', ''),
+    time: time.replaceAll(':', '').slice(0, 4),
+    inbox: of(named.inbox),
+    agent: of(named.agent),
+    category: of(named.category),
+    count: String(count),
+  })
+}
+
+/** What a crash left goes on; what has had its time goes. */
+export async function sweepExports(ctx: Ctx): Promise<void> {
+  const em = ctx.em()
+  const now = new Date()
+  const due = await em.find(ExportFile, { state: 'running', leaseUntil: { $lte: now } }, { fields: ['id'], limit: 100, ...quiet })
+  for (const { id } of due) await ctx.enqueue('write', { id }, { key: id })
+  const old = await em.find(ExportFile, { expiresAt: { $lte: now } }, { limit: 100, ...quiet })
+  for (const row of old) {
+    if (row.blob) await ctx.blobs.remove(row.blob)
+    await dropParts(ctx, row.id, row.idsBlob)
+    await em.nativeUpdate(
+      ExportFile,
+      { id: row.id },
+      { expiresAt: null, blob: '', idsBlob: '', ...(row.state === 'done' ? { state: 'expired' as const } : {}) },
+    )
+    if (row.state === 'done') await ctx.endNotice('ready', row.id)
+  }
+}

@@ -1,0 +1,3 @@
+import { pluginUiConfig } from '@huike/core/ui-kit/vite.ts'
+
+export default pluginUiConfig(import.meta.dirname)
