@@ -38,6 +38,8 @@ export default definePlugin({
         receipts: ['delivered', 'read'],
         // The client knows a repeat by its webhook-id.
         idempotentSend: true,
+        // All ten tries of the schedule in `deliver.ts`, with their jitter.
+        retryHours: 84,
       },
       receive: (request, inbox) => receive(ctx, request, inbox),
       send: (message, inbox) => sendMessage(ctx, message, inbox),
@@ -59,6 +61,20 @@ export default definePlugin({
         at,
         conversationId: conversation.id,
         data: { assigned: toAgentId !== null, reason },
+      }
+      await ctx.enqueue('news', news, { key: id })
+    },
+    async 'message.read'({ id, at, data }, ctx) {
+      const { conversation, messageExternalId } = data
+      // What is not told by the client's own name says nothing to it.
+      if (conversation.channel !== ctx.id || messageExternalId === null) return
+      const news: News = {
+        eventId: id,
+        inboxId: conversation.inboxId,
+        type: 'message.read',
+        at,
+        conversationId: conversation.id,
+        data: { externalMessageId: messageExternalId },
       }
       await ctx.enqueue('news', news, { key: id })
     },

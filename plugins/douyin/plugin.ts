@@ -3,7 +3,7 @@ import { definePlugin } from '@huike/core/sdk/plugin.ts'
 import { migrations } from './migrations/index.ts'
 import { entities } from './server/account.entity.ts'
 import type { Ctx } from './server/context.ts'
-import { maxImageBytes, maxText } from './server/encode.ts'
+import { countSteps, maxImageBytes, maxText } from './server/encode.ts'
 import { inboxSettings, pluginSettings } from './server/inbox-settings.ts'
 import { fetchMedia } from './server/media.ts'
 import { probe } from './server/probe.ts'
@@ -44,6 +44,7 @@ export default definePlugin({
         recallMs: 2 * 60_000,
       },
       receive: (request, inbox) => receive(ctx, request, inbox),
+      pieces: countSteps,
       send: (message, inbox) => sendMessage(ctx, message, inbox),
       fetchFile: (ref, inbox) => fetchMedia(ctx, ref, inbox),
       recall: (message, inbox) => recallMessage(ctx, message, inbox),

@@ -2,14 +2,10 @@
 
 import { buffer } from 'node:stream/consumers'
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
-import { appendSent } from './server/append-sent.ts'
-import { inboxSettings, mailboxOf } from './server/inbox-settings.ts'
+import { inboxSettings, mailboxOf, signatureOf } from './server/inbox-settings.ts'
 import { emailEntities } from './server/letter.entity.ts'
-import { watchMailbox } from './server/mailbox.ts'
 import { emailMigrations } from './server/migrations.ts'
-import { probeMailbox } from './server/probe.ts'
 import { emailRoutes } from './server/routes.ts'
-import { sendMail } from './server/send-mail.ts'
 
 export default definePlugin({
   id: 'email',
@@ -32,14 +28,27 @@ export default definePlugin({
       delivery: 'push',
       maxTextLength: 20_000,
       maxFileSize: 18 * 1024 * 1024,
+      retryHours: 24,
       letter: ['subject', 'to', 'cc', 'html'],
     },
-    listen(inbox, emit) {
+    // What speaks IMAP and SMTP and reads letters is large: it is loaded with the first mailbox.
+    async listen(inbox, emit) {
+      const { watchMailbox } = await import('./server/mailbox.ts')
       const watch = watchMailbox(ctx, inbox, emit)
       return () => watch.stop()
     },
-    send: (message, inbox) => sendMail(ctx, message, inbox),
-    probe: (inbox) => probeMailbox(ctx, inbox),
+    send: async (message, inbox) => (await import('./server/send-mail.ts')).sendMail(ctx, message, inbox),
+    letterhead(inbox, agentName) {
+      const mailbox = mailboxOf(inbox)
+      const signature = signatureOf(mailbox, agentName)
+      return {
+        from: { name: mailbox.settings.displayName || mailbox.name, address: mailbox.address },
+        own: [...mailbox.own],
+        ...(signature ? { signature } : {}),
+        quotes: mailbox.settings.quotePrevious,
+      }
+    },
+    probe: async (inbox) => (await import('./server/probe.ts')).probeMailbox(ctx, inbox),
   }),
   routes: emailRoutes,
   jobs: {
@@ -51,6 +60,7 @@ export default definePlugin({
         const inbox = await ctx.inbox(inboxId)
         const file = await ctx.file(raw)
         if (!inbox || !file) return
+        const { appendSent } = await import('./server/append-sent.ts')
         await appendSent(ctx, mailboxOf(inbox), messageId, await buffer(await file.open()), new Date(at))
       },
     },

@@ -1,11 +1,13 @@
 /** The WeChat channel: customer-service messages of official accounts and mini-programs, any number of them side by side. */
-import type { ChannelAdapter } from '@huike/core/sdk/channel.ts'
+import type { ChannelAdapter, ChannelCapabilities } from '@huike/core/sdk/channel.ts'
 import { definePlugin, type PluginContext } from '@huike/core/sdk/plugin.ts'
 import type { EntitySchema } from '@mikro-orm/core'
 import { migrations } from './migrations/index.ts'
 import { callApi } from './server/api.ts'
+import { cardForm } from './server/card-form.ts'
+import { countDrafts, maxTextBytes } from './server/encode.ts'
 import { asWechat, inboxSettings } from './server/inbox-settings.ts'
-import { fetchMedia } from './server/media.ts'
+import { fetchMedia, limits } from './server/media.ts'
 import { WechatPersonSchema } from './server/person.entity.ts'
 import { probeAccount } from './server/probe.ts'
 import { profileAsker, readProfile } from './server/read-profile.ts'
@@ -19,22 +21,36 @@ const icon = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="#07c160"><path d="M9.5 3C5 3 2 5.7 2 9.2c0 2 1.1 3.7 2.8 4.9L4 16.6l2.9-1.5c.8.2 1.7.4 2.6.4-.1-.5-.2-.9-.2-1.4 0-3.3 3-5.8 6.9-5.8h.3C16 5.2 13.2 3 9.5 3Z"/><path d="M22 14.2c0-2.9-2.6-5-5.9-5s-6 2.1-6 5 2.7 5 6 5c.7 0 1.4-.1 2-.3l2.3 1.3-.6-2.1C21.2 17.2 22 15.8 22 14.2Z"/></svg>',
 )}`
 
+const capabilities: ChannelCapabilities = {
+  send: ['text', 'image', 'audio', 'video', 'link', 'card'],
+  delivery: 'push',
+  // Longer than a message of WeChat's it is split, and every piece counts as a reply: three of them at most.
+  maxTextLength: 2_000,
+  pieceBytes: maxTextBytes,
+  maxFileSize: 10 * 1024 * 1024,
+  files: {
+    image: { types: limits.image.types, maxSize: limits.image.bytes },
+    audio: { types: limits.voice.types, maxSize: limits.voice.bytes },
+    video: { types: limits.video.types, maxSize: limits.video.bytes },
+  },
+  replyWindow: true,
+  typing: true,
+  // WeChat gives no id of what it took and recognises no repeat: a send of unknown fate is a person's to decide.
+  idempotentSend: false,
+}
+
 function adapter(ctx: PluginContext): ChannelAdapter {
   const askProfile = profileAsker(ctx)
   return {
     label: { zh: '微信', en: 'WeChat' },
     icon,
     inboxSettings,
-    capabilities: {
-      send: ['text', 'image', 'audio', 'video', 'link', 'card'],
-      delivery: 'push',
-      // Longer texts are split, and every piece counts as a reply: three of them at most.
-      maxTextLength: 2_000,
-      maxFileSize: 10 * 1024 * 1024,
-      replyWindow: true,
-      typing: true,
-      // WeChat gives no id of what it took and recognises no repeat: a send of unknown fate is a person's to decide.
-      idempotentSend: false,
+    capabilities,
+    capabilitiesOf(inbox) {
+      const { settings } = asWechat(inbox)
+      // Mini-programs carry neither voice nor video.
+      const { send } = settings.kind === 'mini' ? { send: ['text', 'image', 'link', 'card'] as const } : capabilities
+      return { ...capabilities, send, cards: [cardForm(settings)] }
     },
     receive(request, inbox) {
       const account = asWechat(inbox)
@@ -43,6 +59,7 @@ function adapter(ctx: PluginContext): ChannelAdapter {
         for (const { from } of result.events) askProfile({ inboxId: inbox.id, openid: from.externalId })
       return result
     },
+    pieces: countDrafts,
     send: (message, inbox) => sendMessage(ctx, message, asWechat(inbox)),
     fetchFile: (ref, inbox) => fetchMedia(ctx, ref, asWechat(inbox)),
     async typing(to, active, inbox) {

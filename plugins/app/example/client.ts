@@ -30,9 +30,12 @@ export class HubClient {
     this.#secrets = [secrets].flat()
   }
 
-  /** Tells the hub. The same `id` again is the same event: after a timeout, send it again with its id. */
-  async tell(type: string, data: object, id: string = randomUUID()): Promise<{ eventId: string; messageId?: string; duplicate: boolean }> {
-    const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data })
+  /**
+   * Tells the hub. The same `id` again is the same event, and must have the same body: after a timeout, send it again with its
+   * id and its time.
+   */
+  async tell(type: string, data: object, id: string = randomUUID(), at = new Date()): Promise<{ eventId: string; messageId?: string; duplicate: boolean }> {
+    const body = JSON.stringify({ type, timestamp: at.toISOString(), data })
     return this.#post(this.#eventsUrl, body, id, { 'content-type': 'application/json' }) as never
   }
 

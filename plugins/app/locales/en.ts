@@ -16,6 +16,10 @@ export const en: typeof zh = {
   gone: 'The other side says its address is gone (410): nothing is sent to it.',
   enable: 'Send again',
   deliveries: 'Last deliveries',
+  undelivered: 'Not delivered',
+  undeliveredText:
+    'The other side did not take these. Once it is mended, send them again under the same id; it will not count them twice. Kept for 14 days. Messages that failed are sent again in their conversation.',
+  replay: 'Send again',
   none: 'Nothing has been delivered yet.',
   noAnswer: 'no answer',
   attempt: 'try {n}',

@@ -24,4 +24,17 @@ export const migrations: readonly Migration[] = [
       'create index `app_delivery_inbox` on `app_delivery` (`inbox_id`, `id`)',
     ],
   },
+  {
+    name: '0002-undelivered',
+    mysql: [
+      `create table \`app_undelivered\` (\`inbox_id\` varchar(26) not null, \`webhook_id\` varchar(150) not null, \`type\` varchar(60) not null, \`body\` text not null, \`created_at\` datetime(3) not null, primary key (\`inbox_id\`, \`webhook_id\`), index \`app_undelivered_inbox\` (\`inbox_id\`, \`created_at\`), index \`app_undelivered_created\` (\`created_at\`)) ${end}`,
+      'alter table `app_delivery` add index `app_delivery_webhook` (`inbox_id`, `webhook_id`)',
+    ],
+    sqlite: [
+      'create table `app_undelivered` (`inbox_id` text not null, `webhook_id` text not null, `type` text not null, `body` text not null, `created_at` datetime not null, primary key (`inbox_id`, `webhook_id`))',
+      'create index `app_undelivered_inbox` on `app_undelivered` (`inbox_id`, `created_at`)',
+      'create index `app_undelivered_created` on `app_undelivered` (`created_at`)',
+      'create index `app_delivery_webhook` on `app_delivery` (`inbox_id`, `webhook_id`)',
+    ],
+  },
 ]

@@ -83,9 +83,31 @@ const DeliverySchema = defineEntity({
     response: p.string().length(300),
     createdAt: p.datetime(3),
   },
-  indexes: [{ properties: ['inboxId', 'id'], name: 'app_delivery_inbox' }],
+  indexes: [
+    { properties: ['inboxId', 'id'], name: 'app_delivery_inbox' },
+    { properties: ['inboxId', 'webhookId'], name: 'app_delivery_webhook' },
+  ],
 })
 export class Delivery extends DeliverySchema.class {}
 DeliverySchema.setClass(Delivery)
 
-export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema]
+/** News that the other side has not taken: sealed, for sending it again. */
+const UndeliveredSchema = defineEntity({
+  name: 'AppUndelivered',
+  tableName: 'app_undelivered',
+  properties: {
+    inboxId: p.string().length(26).primary(),
+    webhookId: p.string().length(150).primary(),
+    type: p.string().length(60),
+    body: p.text(),
+    createdAt: p.datetime(3),
+  },
+  indexes: [
+    { properties: ['inboxId', 'createdAt'], name: 'app_undelivered_inbox' },
+    { properties: ['createdAt'], name: 'app_undelivered_created' },
+  ],
+})
+export class Undelivered extends UndeliveredSchema.class {}
+UndeliveredSchema.setClass(Undelivered)
+
+export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema, UndeliveredSchema]

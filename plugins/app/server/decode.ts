@@ -1,14 +1,17 @@
 /**
  * A client's event in the hub's words. Calls come in any order and in pieces: every piece (the call, its recording, its
- * note, its transcript) is an entry of its own named by the call, so none waits for another and none is written twice.
+ * note, its transcript) is an entry of its own named by the call, so none waits for another and none is written twice; the
+ * same call told again, with more known of it, is put together by the hub.
  */
 import { createHash } from 'node:crypto'
 import type { ChannelSender, InboundEvent } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Content, type DataOf, Envelope, type EventType, type Person, types } from './schema.ts'
+import type { InboxSettings } from './settings.ts'
 
 export interface Told {
   type: EventType
@@ -22,11 +25,16 @@ export interface Told {
 /** What `uploadId` stands for; undefined when there is no such upload. */
 export type FindUpload = (uploadId: string) => Promise<{ part: MessagePart; sha256: string } | undefined>
 
+/** Within which subjects the client's names of a person count. */
+export type Subjects = Pick<InboxSettings, 'userSubject' | 'openPlatform'>
+type SenderOf = (person: Person, context?: Record<string, unknown>) => ChannelSender
+
 /**
  * @param id the event's `webhook-id`
  * @throws HUB_REQUEST_INVALID with the faults by path, APP_TYPE_UNKNOWN
  */
-export async function decode(body: Buffer, id: string, findUpload: FindUpload): Promise<Told> {
+export async function decode(body: Buffer, id: string, subjects: Subjects, findUpload: FindUpload): Promise<Told> {
+  const senderOf = senderWithin(subjects)
   const { type, timestamp, data } = readEnvelope(body)
   const at = timestamp ? new Date(timestamp) : new Date()
   const told = (events: InboundEvent[], more: Partial<Told> = {}): Told => ({ type, events, ...more })
@@ -53,8 +61,11 @@ export async function decode(body: Buffer, id: string, findUpload: FindUpload): 
       return told([event], message.conversation ? { thread: { externalId: message.conversation.externalId, customerId: customer.externalId } } : {})
     }
     case 'message.recalled': {
-      const { sender, externalMessageId } = data as DataOf<'message.recalled'> & { externalMessageId: string }
-      return told([{ kind: 'recall', externalId: `recall:${externalMessageId}`, from: senderOf(sender), messageExternalId: externalMessageId, by: 'customer' }])
+      const { sender, recipient, externalMessageId } = data as DataOf<'message.recalled'> & { recipient?: Person; externalMessageId: string }
+      const by = (sender.role ?? 'customer') === 'customer' ? 'customer' : 'agent'
+      const customer = by === 'customer' ? sender : recipient
+      if (!customer) throw invalid('/data/recipient', 'says whom the message of an agent or a bot went to')
+      return told([{ kind: 'recall', externalId: `recall:${externalMessageId}`, from: senderOf(customer), messageExternalId: externalMessageId, by }])
     }
     case 'message.delivered':
     case 'message.read': {
@@ -98,7 +109,7 @@ export async function decode(body: Buffer, id: string, findUpload: FindUpload): 
         {
           kind: 'activity',
           externalId: `call:${call.externalCallId}:started`,
-          from: callerOf(call),
+          from: callerOf(call, senderOf),
           name: 'call.started',
           label: call.direction === 'in' ? { zh: '打来电话', en: 'Called' } : { zh: '给客户打了电话', en: 'Was called' },
           params: plain(call),
@@ -108,7 +119,7 @@ export async function decode(body: Buffer, id: string, findUpload: FindUpload): 
     }
     case 'call.ended':
     case 'call.recording.ready':
-      return told(await callEntries(type, data as Call, findUpload))
+      return told(await callEntries(type, data as Call, at, senderOf, findUpload))
   }
 }
 
@@ -142,34 +153,49 @@ const faultsOf = (schema: TSchema, value: unknown, at: string) =>
     faults: [...Value.Errors(schema, value)].slice(0, 20).map(({ instancePath, message }) => ({ path: `${at}${instancePath}`, message })),
   })
 
-function senderOf(person: Person, context: Record<string, unknown> = {}): ChannelSender {
-  const { externalId, name, avatarUrl, phone, email, unionId, verified = false } = person
-  const attributes = { ...(avatarUrl ? { avatar: avatarUrl } : {}), ...context }
-  return {
-    externalId,
-    verified,
-    ...(name ? { name } : {}),
-    ...(phone ? { phone } : {}),
-    ...(email ? { email } : {}),
-    ...(unionId ? { claims: [{ kind: 'unionid' as const, value: unionId, verified }] } : {}),
-    ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
+const senderWithin =
+  ({ userSubject, openPlatform }: Subjects): SenderOf =>
+  (person, context = {}) => {
+    const { externalId, name, avatarUrl, phone, email, unionId, userId, verified = false } = person
+    const attributes = { ...(avatarUrl ? { avatar: avatarUrl } : {}), ...(userId ? { userId } : {}), ...context }
+    const claims: NonNullable<ChannelSender['claims']> = [
+      ...(unionId ? [{ kind: 'unionid' as const, value: nameWithin(openPlatform, unionId), verified }] : []),
+      ...(userId ? [{ kind: 'userId' as const, value: nameWithin(userSubject, userId), verified }] : []),
+    ]
+    return {
+      externalId,
+      verified,
+      ...(name ? { name } : {}),
+      ...(phone ? { phone } : {}),
+      ...(email ? { email } : {}),
+      ...(claims.length > 0 ? { claims } : {}),
+      ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
+    }
   }
-}
 
 type Call = DataOf<'call.ended'> & { result?: DataOf<'call.ended'>['result'] }
 
 /** A caller's number can be forged: it is offered, never proof of a person. */
-function callerOf(call: Call): ChannelSender {
+function callerOf(call: Call, senderOf: SenderOf): ChannelSender {
   if (call.customer) return senderOf(call.customer)
   const number = (call.direction === 'in' ? call.from : call.to).replace(/[\s()-]/g, '')
   if (number === '') return { externalId: `call:${call.externalCallId}`.slice(0, 190) }
   return { externalId: `tel:${number}`, phone: number, claims: [{ kind: 'phone', value: number, verified: false }] }
 }
 
-const outcomes = { answered: 'answered', missed: 'missed', voicemail: 'missed', busy: 'rejected', failed: 'rejected' } as const
+/** The call as a part. The hub puts together what is told of it in pieces, by the time each was told. */
+function callPart(call: Call, toldAt: Date): MessagePart {
+  const { direction: way, from, to, result: outcome = 'answered', queue, agentExternalId: agent, hangupBy, ivrPath: path, ringSec, talkSec } = call
+  const spoken = talkSec !== undefined ? talkSec * 1_000 : call.answeredAt && call.endedAt ? Date.parse(call.endedAt) - Date.parse(call.answeredAt) : undefined
+  const durationMs = outcome === 'answered' && spoken !== undefined ? Math.max(0, Math.round(spoken)) : undefined
+  const ringMs = ringSec === undefined ? undefined : Math.round(ringSec * 1_000)
+  const facts = { durationMs, ringMs, line: way === 'in' ? to : from, queue, agent, hangupBy, path }
+  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined && value !== ''))
+  return { type: 'call', way, outcome, ...known, toldAt: Math.max(0, toldAt.getTime()) }
+}
 
-async function callEntries(type: EventType, call: Call, findUpload: FindUpload): Promise<InboundEvent[]> {
-  const from = callerOf(call)
+async function callEntries(type: EventType, call: Call, toldAt: Date, senderOf: SenderOf, findUpload: FindUpload): Promise<InboundEvent[]> {
+  const from = callerOf(call, senderOf)
   const startedAt = new Date(call.startedAt)
   const endedAt = call.endedAt ? new Date(call.endedAt) : startedAt
   const entry = (name: string, parts: MessagePart[], sentAt: Date): InboundEvent => {
@@ -178,13 +204,7 @@ async function callEntries(type: EventType, call: Call, findUpload: FindUpload):
     return call.direction === 'in' ? { kind: 'message', externalId, from, parts, sentAt } : { kind: 'echo', externalId, from, parts, sentAt }
   }
   const entries: InboundEvent[] = []
-  if (type === 'call.ended') {
-    const spoken =
-      call.talkSec !== undefined ? call.talkSec * 1_000 : call.answeredAt && call.endedAt ? Date.parse(call.endedAt) - Date.parse(call.answeredAt) : undefined
-    const outcome = outcomes[call.result ?? 'answered']
-    const durationMs = outcome === 'answered' && spoken !== undefined ? Math.max(0, Math.round(spoken)) : undefined
-    entries.push(entry('', [{ type: 'call', way: call.direction, outcome, ...(durationMs === undefined ? {} : { durationMs }) }], startedAt))
-  }
+  if (type === 'call.ended') entries.push(entry('', [callPart(call, toldAt)], startedAt))
   if (call.recording) {
     const name = `${call.startedAt.slice(0, 19).replaceAll(':', '')}.wav`
     entries.push(entry(':recording', await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))

@@ -1,9 +1,10 @@
 /** Out: a signed POST to the client's endpoint, every try of it noted. The client knows repeats by `webhook-id`. */
 import { randomBytes } from 'node:crypto'
 import { type ChannelInbox, type LocalText, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { RemoteError, requestRemote } from '@huike/core/sdk/remote.ts'
-import { Delivery, Endpoint, Thread } from './app.entity.ts'
+import { Delivery, Endpoint, Thread, Undelivered } from './app.entity.ts'
 import { fileLink } from './files.ts'
 import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
 import { signedHeaders } from './standard-webhooks.ts'
@@ -15,6 +16,13 @@ const schedule = [5 * second, 300 * second, 1_800 * second, 2 * hour, 5 * hour, 
 export const retryAfter = (attempt: number, jitter = Math.random()): number =>
   Math.round((schedule[Math.min(attempt, schedule.length) - 1] ?? 0) * (0.9 + 0.2 * jitter))
 const timeoutMs = 15_000
+
+/** `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); a day at most. Undefined when it asks for nothing. */
+export function retryAfterMs(header: string | string[] | undefined, now = Date.now()): number | undefined {
+  if (typeof header !== 'string' || header.trim() === '') return undefined
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * second : Date.parse(header) - now
+  return ms > 0 ? Math.min(ms, 24 * hour) : undefined
+}
 
 let notes = 0
 /** Sorts by time; within a millisecond by this process's own count. */
@@ -30,13 +38,28 @@ interface Outgoing {
 }
 
 /** The client's answer. Throws SendError. */
-export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = new Date(), data, attempt }: Outgoing): Promise<Record<string, unknown>> {
+export function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = new Date(), data, attempt }: Outgoing): Promise<Record<string, unknown>> {
+  return post(ctx, inbox, id, type, JSON.stringify({ type, timestamp: at.toISOString(), data }), attempt)
+}
+
+/** Sends once more what never arrived, as it was: the client knows it by its `webhook-id`. Throws HUB_NOT_FOUND, SendError. */
+export async function replay(ctx: Ctx, inbox: ChannelInbox, webhookId: string): Promise<void> {
+  const kept = await ctx.em().findOne(Undelivered, { inboxId: inbox.id, webhookId }, { disableIdentityMap: true })
+  const body = kept && ctx.unseal(kept.body)
+  if (!kept || !body) throw new HubError('HUB_NOT_FOUND', 'There is nothing of this name to send again')
+  const attempt = await ctx.em().count(Delivery, { inboxId: inbox.id, webhookId })
+  await post(ctx, inbox, webhookId, kept.type, body, attempt + 1)
+  await forget(ctx, inbox.id, webhookId)
+}
+
+const forget = (ctx: Ctx, inboxId: string, webhookId: string) => ctx.em().nativeDelete(Undelivered, { inboxId, webhookId })
+
+async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, body: string, attempt: number): Promise<Record<string, unknown>> {
   const { endpointUrl } = inbox.settings as InboxSettings
   const secrets = secretsOf(inbox)
   if (endpointUrl === '' || secrets.length === 0) throw new SendError('no-endpoint', { retry: false, sentence: sentences['no-endpoint'] })
   const endpoint = await ctx.em().findOne(Endpoint, { inboxId: inbox.id }, { disableIdentityMap: true })
   if (endpoint?.goneUrl === endpointUrl) throw new SendError('endpoint-gone', { retry: false, sentence: sentences['endpoint-gone'] })
-  const body = JSON.stringify({ type, timestamp: at.toISOString(), data })
   const began = Date.now()
   const note = (status: number, response: string) =>
     ctx
@@ -72,6 +95,7 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
       retry: !forbidden,
       message: (error as Error).message,
       sentence: forbidden ? sentences['private-address'] : sentences.unreachable,
+      fault: noAnswer,
       ...(forbidden ? {} : { retryAfterMs: retryAfter(attempt) }),
     })
   }
@@ -89,11 +113,12 @@ export async function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = ne
   // The endpoint is well; it is this message that it will not have.
   if (answer.status === 422) throw new SendError('422', { retry: false, message: text.slice(0, 200), sentence: sentences.refused })
   await tellHealth(ctx, inbox, endpoint, sentences.unreachable, String(answer.status))
-  const asked = Number(answer.headers['retry-after'])
+  const asked = retryAfterMs(answer.headers['retry-after'])
   throw new SendError(String(answer.status), {
     retry: true,
     sentence: sentences.unreachable,
-    retryAfterMs: asked > 0 ? Math.min(asked * second, 24 * hour) : retryAfter(attempt),
+    fault: noAnswer,
+    retryAfterMs: asked ?? retryAfter(attempt),
   })
 }
 
@@ -110,6 +135,8 @@ const sentences = {
   'private-address': { zh: '接收消息的地址指向内网，已被禁止。', en: 'The address leads inside the network: it is not asked.' },
   unreachable: { zh: '对方系统没有正常应答，稍后自动重发。', en: 'The other side did not answer as it should. It will be sent again.' },
 } satisfies Record<string, LocalText>
+
+const noAnswer: LocalText = { zh: '对方系统没有正常应答', en: 'the other side did not answer as it should' }
 
 const parsed = (text: string): Record<string, unknown> => {
   try {
@@ -168,6 +195,10 @@ function contentOf(ctx: Ctx, inboxId: string, part: MessagePart): Record<string,
     const { fileId, ...rest } = part
     return { ...rest, url: fileLink(ctx, inboxId, fileId) }
   }
+  if (part.type === 'card' && part.cover) {
+    const { cover, ...rest } = part
+    return { ...rest, coverUrl: fileLink(ctx, inboxId, cover) }
+  }
   return part
 }
 
@@ -195,7 +226,7 @@ export async function showTyping(ctx: Ctx, to: string, active: boolean, inbox: C
 export interface News {
   eventId: string
   inboxId: string
-  type: 'conversation.assigned' | 'conversation.closed'
+  type: 'conversation.assigned' | 'conversation.closed' | 'message.read'
   at: string
   conversationId: string
   data: Record<string, unknown>
@@ -205,15 +236,22 @@ export async function tellNews(ctx: Ctx, news: News): Promise<void> {
   const inbox = await ctx.inbox(news.inboxId)
   if (!inbox || (inbox.settings as InboxSettings).endpointUrl === '') return
   const thread = await ctx.em().findOne(Thread, { conversationId: news.conversationId }, { disableIdentityMap: true })
+  const id = `evt_${news.eventId}`
+  const outgoing: Outgoing = {
+    id,
+    type: news.type,
+    at: new Date(news.at),
+    attempt: (await ctx.em().count(Delivery, { inboxId: inbox.id, webhookId: id })) + 1,
+    data: { conversation: await conversationOf(ctx, news.conversationId), ...(thread ? { recipient: { externalId: thread.customerId } } : {}), ...news.data },
+  }
   try {
-    await deliver(ctx, inbox, {
-      id: `evt_${news.eventId}`,
-      type: news.type,
-      at: new Date(news.at),
-      attempt: 1,
-      data: { conversation: await conversationOf(ctx, news.conversationId), ...(thread ? { recipient: { externalId: thread.customerId } } : {}), ...news.data },
-    })
+    await deliver(ctx, inbox, outgoing)
+    if (outgoing.attempt > 1) await forget(ctx, inbox.id, id)
   } catch (error) {
+    // Kept as it was, for the day an admin sends it again.
+    const body = JSON.stringify({ type: news.type, timestamp: news.at, data: outgoing.data })
+    const row = { inboxId: inbox.id, webhookId: id, type: news.type, body: ctx.seal(body), createdAt: new Date() }
+    await ctx.em().upsert(Undelivered, row, { onConflictExcludeFields: ['createdAt'] })
     // What can never arrive is not tried again.
     if (!(error instanceof SendError) || error.retry !== false) throw error
   }

@@ -6,7 +6,7 @@ import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Endpoint, Taken, Thread, Upload } from './app.entity.ts'
 import { decode, hashOf } from './decode.ts'
-import { type Ctx, secretsOf } from './settings.ts'
+import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
 import { verify } from './standard-webhooks.ts'
 
 /** The `webhook-id` of a request that the holder of a secret signed. Throws HUB_CHANNEL_UNVERIFIED. */
@@ -47,7 +47,7 @@ export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox
   const before = await takenBefore(ctx, inbox.id, id, bodyHash)
   if (before) return json(200, { ...before, duplicate: true })
 
-  const told = await decode(request.body, id, (uploadId) => findUpload(ctx, inbox.id, uploadId))
+  const told = await decode(request.body, id, inbox.settings as InboxSettings, (uploadId) => findUpload(ctx, inbox.id, uploadId))
   await claim(ctx, inbox.id, id, bodyHash)
   const answer = { accepted: true, eventId: id, ...(await take(ctx, inbox.id, told)) }
   await ctx.em().nativeUpdate(Taken, { inboxId: inbox.id, webhookId: id }, { answer: JSON.stringify(answer) })

@@ -1,11 +1,13 @@
 /** Uploads and files for clients (signed), and what the admin page shows. */
 import { createHash } from 'node:crypto'
+import { SendError } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id } from '@huike/core/sdk/wire/common.ts'
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { Delivery, Endpoint, Upload } from './app.entity.ts'
+import { Delivery, Endpoint, Undelivered, Upload } from './app.entity.ts'
 import { hashOf } from './decode.ts'
+import { replay } from './deliver.ts'
 import { isFileLink } from './files.ts'
 import { prove } from './receive.ts'
 import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
@@ -28,12 +30,16 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const { endpointUrl } = inbox.settings as InboxSettings
     const endpoint = await ctx.em().findOne(Endpoint, { inboxId: id }, { disableIdentityMap: true })
     const deliveries = await ctx.em().find(Delivery, { inboxId: id }, { orderBy: { id: 'desc' }, limit: shownDeliveries, disableIdentityMap: true })
+    const undelivered = await ctx
+      .em()
+      .find(Undelivered, { inboxId: id }, { orderBy: { createdAt: 'desc' }, limit: shownDeliveries, fields: ['type', 'createdAt'], disableIdentityMap: true })
     return {
       eventsUrl: `${ctx.publicUrl}/api/channels/app/${id}`,
       uploadsUrl: `${ctx.publicUrl}/api/x/app/inboxes/${id}/uploads`,
       secrets: secretsOf(inbox).length,
       secretUsedAt: endpoint?.secretUsedAt?.toISOString() ?? null,
       oldSecretUsedAt: endpoint?.oldSecretUsedAt?.toISOString() ?? null,
+      undelivered: undelivered.map(({ webhookId, type, createdAt }) => ({ webhookId, type, at: createdAt.toISOString() })),
       gone: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl,
       deliveries: deliveries.map(({ id, webhookId, type, attempt, status, ms, response, createdAt }) => ({
         id,
@@ -58,6 +64,22 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     await ctx.em().nativeUpdate(Endpoint, { inboxId: id }, { goneUrl: '' })
     return { ok: true }
   })
+
+  const Replay = Type.Object({ webhookId: Type.String({ minLength: 1, maxLength: 150 }) })
+  app.post(
+    '/inboxes/:id/replay',
+    { config: { ...manage, rateLimit: { max: 60, timeWindow: 60_000 } }, schema: { params: Params, body: Replay } },
+    async (request) => {
+      const { id } = request.params as Static<typeof Params>
+      try {
+        await replay(ctx, await inboxOf(id), (request.body as Static<typeof Replay>).webhookId)
+        return { ok: true, failure: null }
+      } catch (error) {
+        if (!(error instanceof SendError)) throw error
+        return { ok: false, failure: error.sentence ?? null }
+      }
+    },
+  )
 
   app.register(async (scope) => {
     // The signature is over the bytes.

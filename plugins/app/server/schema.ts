@@ -44,7 +44,9 @@ export const Person = Type.Object({
   avatarUrl: optional(Text(1_000)),
   phone: optional(Text(40)),
   email: optional(Text(190)),
-  unionId: optional(Text(150)),
+  /** Names that reach beyond this inbox: WeChat's, and the id that the website and the mini-program sign. */
+  unionId: optional(Text(120)),
+  userId: optional(Text(120)),
   verified: optional(Type.Boolean()),
 })
 export type Person = Static<typeof Person>
@@ -88,7 +90,7 @@ const result = Type.Union([Type.Literal('answered'), Type.Literal('missed'), Typ
 export const types = {
   'message.created': Type.Object(messageFields),
   'message.edited': Type.Object(messageFields),
-  'message.recalled': about({ externalMessageId: Name }),
+  'message.recalled': about({ externalMessageId: Name, recipient: optional(Person) }),
   'message.delivered': receipt,
   'message.read': receipt,
   'message.failed': about({ externalMessageId: Name, code: Text(60), reason: optional(Text(500)) }),

@@ -1,4 +1,5 @@
 /** What an admin sets for one app, and for all of them. */
+import { subjectFields } from '@huike/core/sdk/person-names.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { type Static, Type } from 'typebox'
 import { isSecret } from './standard-webhooks.ts'
@@ -19,6 +20,8 @@ export const inboxSettings = Type.Object({
     '旧签名密钥（更换期间）|Old signing secret (while changing)',
     '更换时把旧密钥放在这里：两个都有效、两个都签名；对方换好后清空。|While changing, the old one stays here: both are valid, both sign. Empty it when the other side has changed.',
   ),
+  userSubject: subjectFields.userSubject,
+  openPlatform: subjectFields.openPlatform,
 })
 export type InboxSettings = Static<typeof inboxSettings>
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import type { ChannelAdapter, ChannelInbox, OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
-import { DouyinServer } from '../../../tests/support/douyin-server.ts'
+import { DouyinServer } from '@huike/core/sdk/testing.ts'
 import { type FakeContext, fakeContext } from '../../../tests/support/plugin-context.ts'
 import plugin from '../plugin.ts'
 import { Account, Peer } from './account.entity.ts'
@@ -200,7 +200,7 @@ describe('the adapter against the simulator', () => {
         28003070: [false, true],
         28003080: [false, true],
         28003081: [false, true],
-        28003082: [false, false],
+        28003082: [false, true],
         28003095: [false, false],
         28029004: [false, false],
         28003101: [false, false],

@@ -10,6 +10,8 @@ export interface CodeMeaning {
   /** The reply window is shut, whatever was counted here. */
   windowShut?: true
   sentence: LocalText
+  /** Of what is sent again: what happened, without what is done about it. */
+  fault?: LocalText
   /** What the admin can do about it. */
   remedy?: LocalText
 }
@@ -24,10 +26,17 @@ const windowOver: CodeMeaning = {
   sentence: { zh: '已超过抖音的回复时限，要等客户再发消息才能回复。', en: 'Douyin’s time for a reply is over. You can answer when the customer writes again.' },
 }
 
+const busy: CodeMeaning = {
+  action: 'backoff',
+  sentence: { zh: '抖音系统繁忙，稍后自动重发。', en: 'Douyin is busy. It will be sent again shortly.' },
+  fault: { zh: '抖音系统繁忙', en: 'Douyin is busy' },
+}
+
 export const codes: Readonly<Record<number, CodeMeaning>> = {
   2190001: {
     action: 'tomorrow',
     sentence: { zh: '今天的发送额度已用完，明天会自动重发。', en: 'Today’s quota is used up. It will be sent again tomorrow.' },
+    fault: { zh: '抖音的发送额度用完了', en: 'Douyin’s quota was used up' },
   },
   2190002: { action: 'refresh', sentence: authorisationExpired },
   2190008: { action: 'refresh', sentence: authorisationExpired },
@@ -44,7 +53,11 @@ export const codes: Readonly<Record<number, CodeMeaning>> = {
     action: 'tell-agent',
     sentence: { zh: '抖音认为内容不合规，请修改后再发。', en: 'Douyin refused the content. Change it and send again.' },
   },
-  28003018: { action: 'backoff', sentence: { zh: '发送太频繁，稍后自动重发。', en: 'Sent too often. It will be sent again shortly.' } },
+  28003018: {
+    action: 'backoff',
+    sentence: { zh: '发送太频繁，稍后自动重发。', en: 'Sent too often. It will be sent again shortly.' },
+    fault: { zh: '发送太频繁，抖音没有接受', en: 'sent too often for Douyin' },
+  },
   28003070: {
     action: 'tell-agent',
     windowShut: true,
@@ -57,6 +70,7 @@ export const codes: Readonly<Record<number, CodeMeaning>> = {
   28003081: windowOver,
   28003082: {
     action: 'tell-agent',
+    windowShut: true,
     sentence: {
       zh: '抖音找不到要回复的那条客户消息，请等客户再发一条。',
       en: 'Douyin cannot find the customer’s message to answer. Wait for the customer’s next one.',
@@ -80,8 +94,8 @@ export const codes: Readonly<Record<number, CodeMeaning>> = {
     sentence: { zh: '对方账号被平台封禁，无法收到消息。', en: 'Douyin has banned the customer’s account: it cannot get messages.' },
   },
   // From general knowledge of the platform, not confirmed by a source we could read: "the system is busy".
-  10001: { action: 'backoff', sentence: { zh: '抖音系统繁忙，稍后自动重发。', en: 'Douyin is busy. It will be sent again shortly.' } },
-  2100004: { action: 'backoff', sentence: { zh: '抖音系统繁忙，稍后自动重发。', en: 'Douyin is busy. It will be sent again shortly.' } },
+  10001: busy,
+  2100004: busy,
 }
 
 /** Codes of the token endpoints: the authorisation is over, only the operator can renew it. */

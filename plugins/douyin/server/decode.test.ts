@@ -53,7 +53,8 @@ test('a lead card is a card with its fields; a whole number is offered, a masked
     {
       type: 'card',
       kind: 'lead-form',
-      title: '留资卡片',
+      title: '',
+      label: { zh: '留资卡片', en: 'Lead card' },
       fields: [
         { label: '姓名', value: '林小满' },
         { label: '手机号', value: '138 0013 8000' },
@@ -136,7 +137,8 @@ test('every event of the platform’s list has its place', () => {
   }
   assert.deepEqual(decoded('unauthorize'), { kind: 'authorisation', account: '_000operator', change: 'taken' })
   assert.deepEqual(decoded('authorize'), { kind: 'authorisation', account: '_000operator', change: 'given' })
-  for (const name of ['contract-authorize', 'contract-unauthorize']) assert.equal((decoded(name) as { change?: string }).change, 'contract')
+  assert.equal((decoded('contract-authorize') as { change?: string }).change, 'contract')
+  assert.equal((decoded('contract-unauthorize') as { change?: string }).change, 'contract-ended')
   assert.deepEqual(event('unknown', 'message').parts, [
     { type: 'unsupported', raw: { ...JSON.parse(read('unknown').toString()), content: { amount: '9007199254740993' } } },
   ])

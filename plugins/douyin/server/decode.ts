@@ -25,10 +25,13 @@ export interface PeerNews {
   enter?: { messageId: string; at: Date }
 }
 
+/** What the operator did: gave or took the authorisation of the app, signed or ended a contract about what it may do. */
+export type AuthorisationChange = 'given' | 'taken' | 'contract' | 'contract-ended'
+
 export type Decoded =
   | { kind: 'challenge'; body: string }
   /** The operator gave or took away an authorisation of the app. */
-  | { kind: 'authorisation'; account: string; change: 'given' | 'taken' | 'contract' }
+  | { kind: 'authorisation'; account: string; change: AuthorisationChange }
   | { kind: 'event'; account: string; event: InboundEvent; peer?: PeerNews }
 
 interface Push {
@@ -272,7 +275,7 @@ const inGroup =
   }
 
 const authorisation =
-  (change: 'given' | 'taken' | 'contract'): Handler =>
+  (change: AuthorisationChange): Handler =>
   ({ from, to }, isOurs) => ({ kind: 'authorisation', account: isOurs(to) ? to : from, change })
 
 const handlers: Readonly<Record<string, Handler>> = Object.assign(Object.create(null), {
@@ -292,7 +295,7 @@ const handlers: Readonly<Record<string, Handler>> = Object.assign(Object.create(
   authorize: authorisation('given'),
   unauthorize: authorisation('taken'),
   contract_authorize: authorisation('contract'),
-  contract_unauthorize: authorisation('contract'),
+  contract_unauthorize: authorisation('contract-ended'),
   // Names of the older enterprise interface.
   receive_msg: received,
   enter_im: entered,
@@ -326,9 +329,12 @@ function partsOf({ content, raw }: Push): MessagePart[] {
       return url === '' ? [{ type: 'unsupported', raw }] : [{ type: 'remote', as: 'image', ref: JSON.stringify({ url: clip(url, 1_900) }), name: 'emoji' }]
     }
     case 'image':
-      return localOrTold(content, 'image', '图片（抖音未开放内容，请在抖音 App 查看）')
+      return localOrTold(content, 'image', {
+        zh: '图片（抖音未开放内容，请在抖音 App 查看）',
+        en: 'Picture (look at it in the Douyin app: its content is not given out)',
+      })
     case 'video':
-      return localOrTold(content, 'video', '抖音视频（请在抖音 App 查看）')
+      return localOrTold(content, 'video', { zh: '抖音视频（请在抖音 App 查看）', en: 'Douyin video (look at it in the Douyin app)' })
     case 'user_local_image':
       return [localFile(content, 'image')]
     case 'user_local_video':
@@ -352,11 +358,11 @@ function textParts(words: string): MessagePart[] {
 }
 
 /** The website flavour gives no address for pictures and shared videos, only that there is one. */
-function localOrTold(content: Values, as: 'image' | 'video', title: string): MessagePart[] {
+function localOrTold(content: Values, as: 'image' | 'video', label: LocalText): MessagePart[] {
   const url = text(content.resource_url)
   if (url !== '') return [{ type: 'remote', as, ref: JSON.stringify({ url: clip(url, 1_900) }) }]
   const item = text(content.item_id)
-  return [{ type: 'card', kind: as === 'image' ? 'douyin-image' : 'douyin-video', title, ...(item ? { data: { itemId: item } } : {}) }]
+  return [{ type: 'card', kind: as === 'image' ? 'douyin-image' : 'douyin-video', title: '', label, ...(item ? { data: { itemId: item } } : {}) }]
 }
 
 /** The mini-program flavour: the platform keeps it, and tells where when it is asked with both ids. */
@@ -374,7 +380,8 @@ function cardFields(content: Values): { label: string; value: string }[] {
 const leadCard = (content: Values): MessagePart => ({
   type: 'card',
   kind: 'lead-form',
-  title: '留资卡片',
+  title: '',
+  label: { zh: '留资卡片', en: 'Lead card' },
   fields: cardFields(content),
   data: { cardId: text(content.card_id), cardStatus: text(content.card_status) },
 })

@@ -15,6 +15,9 @@ export function encode(parts: readonly MessagePart[]): Step[] {
   return parts.flatMap(stepsOf)
 }
 
+/** How many of Douyin's messages they will be, without asking whether it can carry them. */
+export const countSteps = (parts: readonly MessagePart[]): number => parts.reduce((sum, part) => sum + (part.type === 'text' ? pieces(part.text).length : 1), 0)
+
 function stepsOf(part: MessagePart): Step[] {
   switch (part.type) {
     case 'text':

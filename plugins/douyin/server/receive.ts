@@ -3,7 +3,7 @@ import type { ChannelInbox, InboundEvent, RawRequest, ReceiveResult } from '@hui
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Account, Webhook } from './account.entity.ts'
 import type { Ctx } from './context.ts'
-import { challengeOf, type Decoded, decode } from './decode.ts'
+import { type AuthorisationChange, challengeOf, type Decoded, decode } from './decode.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { rememberPeer } from './peers.ts'
 import { isSigned } from './signature.ts'
@@ -42,11 +42,33 @@ async function take(ctx: Ctx, calledId: string, inboxId: string, decoded: Exclud
   return []
 }
 
-async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change }: { account: string; change: 'given' | 'taken' | 'contract' }): Promise<void> {
+async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change }: { account: string; change: AuthorisationChange }): Promise<void> {
   ctx.log.info({ inbox: inboxId, change }, 'the operator changed the authorisation')
   const known = await accountOf(ctx, inboxId)
   // Given: the tokens come by the admin's own way back from Douyin. Contracts change scopes: the next call shows it.
-  if (known && known.openId === account && change === 'taken') await revoke(ctx, inboxId)
+  if (!known || known.openId !== account) return
+  if (change === 'taken') await revoke(ctx, inboxId)
+  // Nothing has failed yet, and it may well soon.
+  if (change === 'contract-ended') await tellContractEnded(ctx, inboxId)
+  if (change === 'contract') await ctx.endNotice(contractNotice, inboxId)
+}
+
+const contractNotice = 'contract'
+
+async function tellContractEnded(ctx: Ctx, inboxId: string): Promise<void> {
+  const inbox = await ctx.inbox(inboxId)
+  await ctx.notify({
+    to: { permission: 'inbox.manage' },
+    kind: contractNotice,
+    key: inboxId,
+    level: 'problem',
+    title: { zh: `“${inbox?.name ?? ''}”的抖音签约授权已解除`, en: `A Douyin contract of “${inbox?.name ?? ''}” has ended` },
+    body: {
+      zh: '运营者在抖音解除了签约授权，部分私信能力可能不再可用。如非本意，请让运营者在抖音 App 重新签约，再到收件箱做一次连接测试。',
+      en: 'The operator has ended it in Douyin; some of what messages need may not work any more. If that was not meant, have it signed again in the Douyin app and try the connection of the inbox.',
+    },
+    link: `/admin/inboxes/${inboxId}`,
+  })
 }
 
 /** Before the first signed push, the platform's trial of the address may come unsigned; a wrong signature never passes. */

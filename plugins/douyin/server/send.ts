@@ -129,6 +129,7 @@ export function toSendError(error: unknown): SendError {
       retry: meaning.action === 'backoff' || meaning.action === 'tomorrow',
       message: error.message,
       sentence: meaning.sentence,
+      ...(meaning.fault ? { fault: meaning.fault } : {}),
       ...(meaning.action === 'tomorrow' ? { retryAfterMs: untilTomorrow() } : {}),
       windowShut: meaning.windowShut ?? false,
     })
@@ -137,6 +138,7 @@ export function toSendError(error: unknown): SendError {
     return new SendError(error.sent ? 'no-answer' : 'unreachable', {
       retry: error.sent ? 'unknown' : true,
       message: error.message,
+      fault: error.sent ? { zh: '抖音没有回应', en: 'Douyin does not answer' } : { zh: '连不上抖音', en: 'Douyin cannot be reached' },
       sentence: error.sent
         ? {
             zh: '抖音没有回应，无法确定是否已送达。请在抖音 App 核对后再决定是否重发。',
@@ -147,5 +149,9 @@ export function toSendError(error: unknown): SendError {
   if (error instanceof HubError && (error.details as { reason?: string } | undefined)?.reason === 'unauthorised')
     return new SendError('unauthorised', { retry: false, message: error.message, sentence: authorisationExpired })
   // Waiting for a lock, a database that is away: nothing has been sent.
-  return new SendError('hub', { retry: true, message: (error as Error).message })
+  return new SendError('hub', {
+    retry: true,
+    message: (error as Error).message,
+    fault: { zh: '本系统没能把消息交给抖音', en: 'this hub could not hand the message to Douyin' },
+  })
 }

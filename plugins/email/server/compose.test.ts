@@ -117,6 +117,6 @@ test('what servers say becomes a sentence: each fault by its own words', () => {
   assert.deepEqual(code({ responseCode: 550, response: '550 5.1.1 User unknown' }), ['recipient-unknown', false, false])
   assert.deepEqual(code({ responseCode: 554, response: '554 DT:SPM 163 smtp11' }), ['spam-refused', false, false])
   assert.deepEqual(code({ responseCode: 451, response: '451 try again later' }), ['rate-limited', true, false])
-  assert.deepEqual(code({ responseCode: 450, response: '450 greylisted' }), ['refused-by-server', true, false])
+  assert.deepEqual(code({ responseCode: 450, response: '450 greylisted' }), ['greylisted', true, false])
   assert.deepEqual(code({ code: 'ECONNRESET' }), ['cut', true, false])
 })

@@ -2,14 +2,14 @@
 import type { LetterAddress, OutboundMessage } from '@huike/core/sdk/channel.ts'
 import { SendError } from '@huike/core/sdk/channel.ts'
 import { type MessagePart, textOf } from '@huike/core/sdk/message-parts.ts'
+import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
+import { replyMarker } from '@huike/core/sdk/split-quote.ts'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { loopHeader } from './classify.ts'
 import { normaliseAddress, oneLine } from './headers.ts'
-import type { Mailbox } from './inbox-settings.ts'
+import { type Mailbox, signatureOf, unverified } from './inbox-settings.ts'
 import type { LetterRow } from './letter.entity.ts'
 import { escapeHtml } from './read-mail.ts'
-import { sanitizeLetter } from './sanitize-html.ts'
-import { replyMarker } from './split-quote.ts'
 import { answerHeaders, answerSubject } from './thread.ts'
 
 export interface Attached {
@@ -24,7 +24,7 @@ export interface ComposeInput {
   message: Pick<OutboundMessage, 'to' | 'parts' | 'meta' | 'agentName'>
   messageId: string
   /** The letter it answers, as the plugin knows it. */
-  previous?: Pick<LetterRow, 'messageId' | 'references' | 'subject'>
+  previous?: Pick<LetterRow, 'messageId' | 'references' | 'subject'> & Partial<Pick<LetterRow, 'replyTo'>>
   /** Its words, quoted below ours. */
   previousWords?: { from: LetterAddress; at: Date; text: string }
   files: readonly Attached[]
@@ -47,7 +47,15 @@ const maxRecipients = 50
 
 export async function composeLetter(input: ComposeInput): Promise<Composed> {
   const { mailbox, message, previous, files } = input
-  const to = checked(message.meta?.to?.length ? message.meta.to : [{ address: message.to }])
+  // Nobody chose: where the letter that is answered wants its answer.
+  const asked = previous?.replyTo?.split(' ').map((address) => ({ address }))
+  if (!message.meta?.to?.length && !asked && message.to.startsWith(unverified))
+    throw refused(
+      'sender-unverified',
+      '这封邮件的发件人未通过验证，可能是冒充的，所以没有自动回复到该地址。确认无误后，请自己填写收件人再发送。',
+      'The sender of this letter could not be verified and may be somebody else, so the answer does not go there by itself. If you are sure, enter the recipient yourself.',
+    )
+  const to = checked(message.meta?.to?.length ? message.meta.to : (asked ?? [{ address: message.to }]))
   const cc = checked(message.meta?.cc ?? []).filter(({ address }) => !to.some((other) => other.address === address))
   if (to.length + cc.length > maxRecipients) throw refused('recipients', `收件人最多 ${maxRecipients} 个。`, `At most ${maxRecipients} recipients.`)
   const { inReplyTo, references } = answerHeaders(previous)
@@ -58,10 +66,11 @@ export async function composeLetter(input: ComposeInput): Promise<Composed> {
   const { settings } = mailbox
   const quote = settings.quotePrevious ? input.previousWords : undefined
   const marker = settings.replyMarker && quote ? (chinese ? replyMarker.zh : replyMarker.en) : undefined
-  const text = [words, settings.signature && `-- \n${settings.signature}`, marker, quote && quoteText(quote, chinese)].filter(Boolean).join('\n\n')
+  const signature = signatureOf(mailbox, message.agentName ?? '')
+  const text = [words, signature && `-- \n${signature}`, marker, quote && quoteText(quote, chinese)].filter(Boolean).join('\n\n')
   const html = [
     markupOf(message.parts),
-    settings.signature && `<div>-- <br>${breaks(settings.signature)}</div>`,
+    signature && `<div>-- <br>${linked(breaks(signature))}</div>`,
     marker && `<div>${escapeHtml(marker)}</div>`,
     quote && quoteHtml(quote, chinese),
   ]
@@ -112,6 +121,9 @@ function checked(addresses: readonly LetterAddress[]): LetterAddress[] {
 }
 
 const breaks = (text: string): string => escapeHtml(text).replace(/\r?\n/g, '<br>')
+
+/** Addresses in escaped text become links. */
+const linked = (html: string): string => html.replace(/https?:\/\/[^\s<>"'&，。；）]{3,300}/g, (url) => `<a href="${url}">${url}</a>`)
 
 /** Markup of the words; what the composer made is cleaned again: the agent's browser is no authority. */
 function markupOf(parts: readonly MessagePart[]): string {

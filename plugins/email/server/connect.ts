@@ -6,8 +6,8 @@ import { explainFault, MailFault } from './faults.ts'
 import type { Mailbox } from './inbox-settings.ts'
 import { accessToken, type OAuthContext } from './oauth.ts'
 
-/** TLS by default is verified; a name that is an address cannot be asked for by SNI. */
-const minimum = { minVersion: 'TLSv1.2' as const }
+/** Certificates are verified unless the admin says that this server’s is its own. */
+const tlsOf = ({ settings }: Mailbox) => ({ minVersion: 'TLSv1.2' as const, rejectUnauthorized: !settings.selfSigned })
 
 export function assertConfigured({ address, imap, smtp, settings }: Mailbox): void {
   if (!address || !imap.host || !smtp.host || (settings.login === 'password' && !settings.password))
@@ -43,7 +43,7 @@ export async function connectImap(ctx: OAuthContext, mailbox: Mailbox): Promise<
       ...(security === 'starttls' ? { doSTARTTLS: true } : security === 'none' ? { doSTARTTLS: false } : {}),
       auth,
       clientInfo: { name: 'Huike', version: '0.1.0', vendor: 'Huike', 'support-email': mailbox.address },
-      tls: minimum,
+      tls: tlsOf(mailbox),
       logger: false,
       disableAutoIdle: true,
       maxIdleTime: 5 * 60_000,
@@ -77,7 +77,7 @@ export async function connectSmtp(ctx: OAuthContext, mailbox: Mailbox): Promise<
       requireTLS: security === 'starttls',
       ignoreTLS: security === 'none',
       name: mailbox.address.split('@')[1] ?? 'localhost',
-      tls: minimum,
+      tls: tlsOf(mailbox),
       // Below the half minute after which the hub counts a hand-over as lost.
       connectionTimeout: 8_000,
       greetingTimeout: 8_000,

@@ -16,6 +16,7 @@ export type FaultCode =
   | 'basic-auth-ended'
   | 'from-mismatch'
   | 'recipient-unknown'
+  | 'greylisted'
   | 'recipient-full'
   | 'too-large'
   | 'spam-refused'
@@ -121,8 +122,8 @@ const rules: readonly Rule[] = [
     pattern: /SELF_SIGNED|CERT_|certificate|ERR_TLS_CERT|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/i,
     error: { zh: '服务器的证书不可信。', en: 'The server’s certificate is not trusted.' },
     remedy: {
-      zh: '请确认服务器名与证书一致；自签名证书需加入本机的信任列表（NODE_EXTRA_CA_CERTS）。',
-      en: 'The name must match the certificate; a private one must be trusted by this machine (NODE_EXTRA_CA_CERTS).',
+      zh: '请确认服务器名与证书一致；自签名证书请加入本机的信任列表（NODE_EXTRA_CA_CERTS），内网自建的服务器也可以开启“接受自签名证书”。',
+      en: 'The name must match the certificate; have this machine trust a private one (NODE_EXTRA_CA_CERTS), or, for a server of your own on a private network, switch on “Accept a self-signed certificate”.',
     },
   },
   {
@@ -133,6 +134,13 @@ const rules: readonly Rule[] = [
       zh: `端口 ${port} 与加密方式不匹配：993/465 用 TLS，143/587 用 STARTTLS。`,
       en: `Port ${port} and the way of encryption do not fit: 993/465 want TLS, 143/587 STARTTLS.`,
     }),
+  },
+  {
+    code: 'greylisted',
+    pattern: /gr[ae]y-?list/i,
+    retry: true,
+    error: { zh: '对方服务器要求稍后再试（灰名单）。', en: 'The recipient’s server wants a second try later (greylisting).' },
+    remedy: { zh: '会自动重试，一般几分钟后送达。', en: 'Tried again by itself; usually it arrives within minutes.' },
   },
   {
     code: 'rate-limited',

@@ -1,11 +1,13 @@
 /**
- * Mails no client would write. Seeded; a few thousand in the short form, as many as one likes with FUZZ_MAILS (and FUZZ_SEED).
+ * Mails no client would write. Seeded; a few thousand in the short form, as many as one likes with FUZZ_INPUTS (and FUZZ_SEED).
  * Held: nothing throws, one mail takes bounded time, what comes out fits the parts, nothing that acts is left in the markup.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
+import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { type AnyNode, isTag } from 'domhandler'
 import { parseDocument } from 'htmlparser2'
 import { readAuthenticity } from './authenticity.ts'
@@ -13,10 +15,8 @@ import { classifyLetter } from './classify.ts'
 import { limits } from './mime-tree.ts'
 import { readBounce } from './read-bounce.ts'
 import { readMail } from './read-mail.ts'
-import { sanitizeLetter } from './sanitize-html.ts'
-import { splitQuote } from './split-quote.ts'
 
-const mails = Number(process.env.FUZZ_MAILS ?? 2_000)
+const mails = Number(process.env.FUZZ_INPUTS ?? 2_000)
 const seed = Number(process.env.FUZZ_SEED ?? 20_240_301)
 const maxMs = 3_000
 

@@ -21,6 +21,8 @@ const security = (title: string) =>
     },
   )
 
+const withOAuth = { field: 'login', is: ['oauth'] }
+
 export const inboxSettings = Type.Object({
   provider: Type.Union(
     (Object.entries(presets) as [ProviderId, Preset][]).map(([id, preset]) => choice(id, `${preset.label.zh}|${preset.label.en}`)),
@@ -47,24 +49,36 @@ export const inboxSettings = Type.Object({
     description: '163、126、QQ 邮箱请填客户端授权码，不是登录密码|NetEase and QQ want the client authorisation code, not the login password',
     format: 'secret',
     maxLength: 300,
+    'x-when': { field: 'login', is: ['password'] },
     default: '',
   }),
-  oauthClientId: Type.String({ title: 'OAuth 客户端 ID|OAuth client id', maxLength: 300, default: '' }),
-  oauthClientSecret: Type.String({ title: 'OAuth 客户端密钥|OAuth client secret', format: 'secret', maxLength: 500, default: '' }),
+  oauthClientId: Type.String({ title: 'OAuth 客户端 ID|OAuth client id', maxLength: 300, 'x-when': withOAuth, default: '' }),
+  oauthClientSecret: Type.String({ title: 'OAuth 客户端密钥|OAuth client secret', format: 'secret', maxLength: 500, 'x-when': withOAuth, default: '' }),
   oauthTenant: Type.String({
     title: 'Microsoft 租户|Microsoft tenant',
     description: '填写租户 ID 或域名；个人邮箱填 consumers|The tenant’s id or domain; consumers for personal mailboxes',
     maxLength: 200,
     pattern: '^[A-Za-z0-9.-]*$',
+    'x-when': withOAuth,
     default: 'common',
   }),
-  oauthAppOnly: Type.Boolean({ title: '仅以应用身份登录（Microsoft，需管理员授权）|App-only access (Microsoft, admin consent needed)', default: false }),
+  oauthAppOnly: Type.Boolean({
+    title: '仅以应用身份登录（Microsoft，需管理员授权）|App-only access (Microsoft, admin consent needed)',
+    'x-when': withOAuth,
+    default: false,
+  }),
   imapHost: host('IMAP 服务器|IMAP server'),
   imapPort: port('IMAP 端口|IMAP port'),
   imapSecurity: security('IMAP 加密|IMAP security'),
   smtpHost: host('SMTP 服务器|SMTP server'),
   smtpPort: port('SMTP 端口|SMTP port'),
   smtpSecurity: security('SMTP 加密|SMTP security'),
+  selfSigned: Type.Boolean({
+    title: '接受自签名证书|Accept a self-signed certificate',
+    description:
+      '仅用于内网自建的邮件服务器：开启后不再检查证书，连接可能被冒充|Only for a mail server of your own on a private network: the certificate is not checked any more, the server could be somebody else',
+    default: false,
+  }),
   folder: Type.String({ title: '收信文件夹|Folder', maxLength: 200, default: 'INBOX' }),
   firstImportDays: Type.Integer({
     title: '首次连接导入最近几天的邮件|Days of mail taken in at the first connection',
@@ -85,19 +99,29 @@ export const inboxSettings = Type.Object({
     title: '把回复存入“已发送”|Keep a copy in Sent',
     default: 'auto',
   }),
+  subjectDays: Type.Integer({
+    title: '按主题提示相关会话的天数|Days in which the same subject suggests a conversation',
+    description:
+      '参与过该会话的人另写一封同主题的新邮件时，提示客服可能属于同一件事；只提示，不自动合并。0 表示不提示|When somebody who took part writes a new letter of the same subject, agents are told where it may belong; nothing is joined by itself. 0: never',
+    minimum: 0,
+    maximum: 90,
+    default: 14,
+  }),
   replyToken: Type.Boolean({
     title: '回复地址带会话标记（support+标记@…）|Put a conversation mark into the reply address (support+mark@…)',
     description: '仅当邮箱支持“+”别名时开启；QQ、163 不保证支持|Only where the mailbox takes “+” addresses; QQ and 163 may not',
     default: false,
   }),
+  quotePrevious: Type.Boolean({ title: '回复时附上客户的上一封信|Quote the customer’s last letter', default: true }),
   replyMarker: Type.Boolean({
     title: '在引用上方加“请在此行以上回复”|Add “please reply above this line”',
+    'x-when': { field: 'quotePrevious', is: [true] },
     default: false,
   }),
-  quotePrevious: Type.Boolean({ title: '回复时附上客户的上一封信|Quote the customer’s last letter', default: true }),
   signature: Type.String({
     title: '签名|Signature',
-    description: '附在每封信末尾|Below every letter',
+    description:
+      '附在每封信的正文之后，写信时可以预览。可用变量：{agent} 客服姓名，{sender} 发件人名称，{address} 邮箱地址|Below the words of every letter, shown while writing. Variables: {agent} the agent’s name, {sender} the sender’s name, {address} the mailbox’s address',
     maxLength: 2_000,
     'x-multiline': true,
     default: '',
@@ -117,6 +141,9 @@ export const inboxSettings = Type.Object({
   }),
 })
 export type InboxSettings = Static<typeof inboxSettings>
+
+/** Stands before the address of a sender who is not who they say: with a colon nobody's real address can begin (`normaliseAddress`). */
+export const unverified = 'unverified:'
 
 /** A mailbox with the preset's values filled in. */
 export interface Mailbox {
@@ -138,6 +165,12 @@ const usualPort = { imap: { tls: 993, starttls: 143, none: 143 }, smtp: { tls: 4
 function endpoint(kind: 'imap' | 'smtp', preset: Endpoint | undefined, host: string, port: number, security: Security | 'auto'): Endpoint {
   const secured = security === 'auto' ? (preset?.security ?? 'tls') : security
   return { host: host || preset?.host || '', security: secured, port: port || (preset?.security === secured ? preset.port : usualPort[kind][secured]) }
+}
+
+/** What stands below the words of a letter, its variables filled in; empty without a signature. */
+export function signatureOf({ settings, name, address }: Mailbox, agentName: string): string {
+  const values: Record<string, string> = { agent: agentName, sender: settings.displayName || name, address }
+  return settings.signature.replace(/\{(agent|sender|address)\}/g, (_whole, variable: string) => values[variable] as string).trim()
 }
 
 export function mailboxOf(inbox: ChannelInbox): Mailbox {

@@ -24,15 +24,25 @@ const LetterRowSchema = defineEntity({
     subject: p.string().length(500),
     /** The chain it stands at the end of, ids divided by spaces. */
     references: p.text(),
-    /** Of letters out: `unknown` was handed over and nobody said what became of it. */
     /** The raw letter in the hub's storage. */
     rawFileId: p.string().length(26).nullable(),
-    state: p.string().length(10).$type<'received' | 'sending' | 'sent' | 'unknown' | 'failed' | 'returned'>(),
+    /** `receipt` came in too, but is nothing to answer. Of letters out: `unknown` was handed over and nobody said what became of it; `partial` went to some of its recipients. */
+    state: p.string().length(10).$type<'received' | 'receipt' | 'sending' | 'sent' | 'partial' | 'unknown' | 'failed' | 'returned'>(),
+    /** Hash of the subject without `Re:` and the like. */
+    subjectKey: p.string().length(43).nullable(),
+    /** Of letters in: addresses that answers go to instead of the sender's, divided by spaces. */
+    replyTo: p.string().length(1000).nullable(),
+    /** Of letters out: addresses whose server took it, divided by spaces. */
+    delivered: p.text().nullable(),
+    /** Of letters out: addresses that were refused for good, and with which words, as JSON. */
+    refused: p.text().nullable(),
     at: at(),
   },
   indexes: [
     { properties: ['inboxId', 'messageKey'], name: 'email_letter_message' },
     { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
+    { properties: ['inboxId', 'subjectKey', 'at'], name: 'email_letter_subject' },
+    { properties: ['inboxId', 'fromAddress'], name: 'email_letter_from' },
   ],
 })
 export class LetterRow extends LetterRowSchema.class {}

@@ -12,17 +12,19 @@ import { connectImap } from './connect.ts'
 import { explainFault } from './faults.ts'
 import { parseHeaders, parseMessageIds } from './headers.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
-import { LetterRow, Progress } from './letter.entity.ts'
+import { LetterRow, Progress, Token } from './letter.entity.ts'
 import { type Emit, takeLetter, waiting } from './take-letter.ts'
 import { messageKey } from './thread.ts'
 
-/** Larger ones are taken in with their head only: the mailbox keeps them. */
+/** Larger ones are taken in with their head only: the mailbox keeps them. Less than the hub takes from a channel (`ctx.storeFile`). */
 const maxLetterBytes = 30 * 1024 * 1024
 const oversizedHead = 256 * 1024
 /** After so many failures of the same letter (about half an hour, a storage may be down) it is told to the hub as unreadable, so that those behind it come through. */
 const maxAttempts = 12
 /** Its clock is not ours, and tells seconds only. */
 const clockSkewMs = 10 * 60_000
+/** While a mailbox waits for its authorisation it is asked this often whether it has come. */
+const authorisedEveryMs = 2_000
 const backoffMs = (failures: number) => Math.min(1_000 * 2 ** Math.min(failures, 9), 300_000)
 
 export interface MailboxWatch {
@@ -35,6 +37,22 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
   let client: ImapFlow | undefined
   const health = (state: Parameters<PluginContext['health']>[1]) =>
     ctx.health(inbox.id, state).catch((error: unknown) => ctx.log.warn({ err: error }, 'the state of a mailbox could not be told'))
+
+  /** Waits; an authorisation that somebody gives meanwhile, in whichever process, ends it. */
+  async function pause(ms: number, since: Date): Promise<void> {
+    const oauth = mailbox.settings.login === 'oauth'
+    const until = Date.now() + ms
+    while (!ending.signal.aborted && Date.now() < until) {
+      const left = until - Date.now()
+      await sleep(oauth ? Math.min(left, authorisedEveryMs) : left, undefined, { signal: ending.signal }).catch(() => undefined)
+      if (!oauth || ending.signal.aborted) continue
+      const authorised = await ctx
+        .em()
+        .count(Token, { inboxId: inbox.id, updatedAt: { $gte: since } })
+        .catch(() => 0)
+      if (authorised > 0) return
+    }
+  }
 
   async function run(): Promise<void> {
     let failures = 0
@@ -49,6 +67,7 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
       } catch (error) {
         if (ending.signal.aborted) break
         failures++
+        const failedAt = new Date()
         const fault = explainFault(error, mailbox.preset, mailbox.imap)
         ctx.log.warn({ err: error, inbox: inbox.id, fault: fault.code, failures }, 'a mailbox lost its connection')
         // One drop is the network's everyday life; what lasts, or will not mend itself, is told.
@@ -58,7 +77,7 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
         client = undefined
         // Providers lock accounts that try a wrong password again and again.
         const wait = fault.unauthorised ? Math.max(backoffMs(failures), 60_000) : backoffMs(failures - 1)
-        await sleep(wait * (0.75 + Math.random() / 2), undefined, { signal: ending.signal }).catch(() => undefined)
+        await pause(wait * (0.75 + Math.random() / 2), failedAt)
       }
     }
     client?.close()

@@ -29,4 +29,20 @@ export const emailMigrations: readonly Migration[] = [
       'create table `email_token` (`inbox_id` text not null primary key, `account` text not null, `access` text not null, `refresh` text not null, `expires_at` datetime not null, `updated_at` datetime not null)',
     ],
   },
+  {
+    name: '0003-subjects-and-recipients',
+    mysql: [
+      'alter table `email_letter` add column `subject_key` varchar(43) null, add column `reply_to` varchar(1000) null, add column `delivered` text null, add column `refused` text null',
+      'alter table `email_letter` add index `email_letter_subject`(`inbox_id`, `subject_key`, `at`)',
+      'alter table `email_letter` add index `email_letter_from`(`inbox_id`, `from_address`)',
+    ],
+    sqlite: [
+      'alter table `email_letter` add column `subject_key` text null',
+      'alter table `email_letter` add column `reply_to` text null',
+      'alter table `email_letter` add column `delivered` text null',
+      'alter table `email_letter` add column `refused` text null',
+      'create index `email_letter_subject` on `email_letter` (`inbox_id`, `subject_key`, `at`)',
+      'create index `email_letter_from` on `email_letter` (`inbox_id`, `from_address`)',
+    ],
+  },
 ]

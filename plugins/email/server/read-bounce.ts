@@ -1,56 +1,85 @@
-/** A letter that came back: which of ours, to whom, for good or for now, and why. */
-import { oneLine, parseAddresses, parseHeaders, parseMessageIds } from './headers.ts'
+/** A letter that came back: which of ours, from whom, for good or for now, and why. One report may speak of several recipients. */
+import { loopHeader } from './classify.ts'
+import { type Headers, oneLine, parseAddresses, parseHeaders, parseMessageIds } from './headers.ts'
 import type { Letter } from './read-mail.ts'
 
 export interface Bounce {
-  /** `delayed` is no failure: the server goes on trying (RFC 3464, 2.3.3). */
+  /** Who did not get it: each address once, never empty unless `action` says that nobody failed. */
+  failed: FailedRecipient[]
+  /** What became of it for whom it went worst. `delayed` is no failure: the server goes on trying (RFC 3464, 2.3.3). */
   action: 'failed' | 'delayed' | 'delivered'
-  /** Lower case, when it is said. */
-  recipient: string | undefined
-  /** `5.1.1` */
-  status: string | undefined
-  diagnostic: string
   /** Ids that may be our letter's, the surest first. */
   originals: string[]
 }
+
+export interface FailedRecipient {
+  /** Lower case, when it is said. */
+  address: string | undefined
+  /** `5.1.1` */
+  status: string | undefined
+  diagnostic: string
+}
+
+/** More than a letter of ours has recipients. */
+const maxRecipients = 100
 
 export function readBounce(letter: Letter): Bounce {
   const { report } = letter
   const words = `${letter.text ?? ''}\n${letter.html ?? ''}`.slice(0, 200_000)
   const originals = new Set<string>()
-  for (const id of parseMessageIds(report?.original?.raw('message-id'))) originals.add(id)
-  for (const file of letter.files)
-    if (file.type === 'message/rfc822' || file.type === 'text/rfc822-headers')
-      for (const id of parseMessageIds(parseHeaders(file.bytes.subarray(0, 64 * 1024)).raw('message-id'), 1)) originals.add(id)
+  const heads = letter.files
+    .filter(({ type }) => type === 'message/rfc822' || type === 'text/rfc822-headers')
+    .map(({ bytes }) => parseHeaders(bytes.subarray(0, 64 * 1024)))
+  for (const head of report?.original ? [report.original, ...heads] : heads) {
+    // Some relays give our letter another Message-ID; our own mark they leave alone, and it begins with the id.
+    const [marked] = head.raw(loopHeader)?.trim().split(/\s+/) ?? []
+    if (marked && marked.length <= 300) originals.add(marked)
+    for (const id of parseMessageIds(head.raw('message-id'), 1)) originals.add(id)
+  }
   // NetEase, QQ and old Exchange put the old head, or its id alone, into the text.
   for (const match of words.matchAll(/message-id\s{0,5}[:：]\s{0,5}(?:<|&lt;)([^<>&\s]{3,300})(?:>|&gt;)/gi)) originals.add(match[1] as string)
   for (const id of letter.answers) originals.add(id)
-  if (report?.type !== 'delivery-status')
-    return {
-      action: /(?:延迟|延遲|delayed|will (?:retry|keep trying)|尚未投递|暂时)/i.test(letter.subject) ? 'delayed' : 'failed',
-      recipient: firstAddress(letter.headers.raw('x-failed-recipients')) ?? recipientInWords(words),
-      status: /\b([245]\.\d{1,3}\.\d{1,3})\b/.exec(words)?.[1],
-      diagnostic: diagnosticInWords(words),
-      originals: [...originals],
-    }
+  if (report?.type !== 'delivery-status') return { ...outOfWords(letter, words), originals: [...originals] }
   const groups = report.status
     .split(/\n\s*\n/)
-    .slice(0, 100)
+    .slice(0, maxRecipients + 1)
     .map((group) => parseHeaders(Buffer.from(group, 'utf8')))
-  const recipients = groups.filter((group) => group.has('final-recipient') || group.has('action'))
-  // Several recipients in one report: the one that failed is news.
-  const told = recipients.find((group) => /failed/i.test(group.raw('action') ?? '')) ?? recipients[0]
-  const action = told?.raw('action')?.trim().toLowerCase() ?? ''
-  const status = /\b([245]\.\d{1,3}\.\d{1,3})\b/.exec(told?.raw('status') ?? '')?.[1]
-  const named = (field: string) => firstAddress(told?.raw(field)?.replace(/^[^;]*;/, ''))
-  return {
-    action: action === 'failed' ? 'failed' : action === 'delayed' ? 'delayed' : action ? 'delivered' : status?.startsWith('4') ? 'delayed' : 'failed',
-    // Relays rewrite the final one; the original is the address we wrote to.
-    recipient: named('original-recipient') ?? named('final-recipient'),
-    status,
-    diagnostic: oneLine(told?.text('diagnostic-code').replace(/^[^;]{0,30};/, '') || diagnosticInWords(report.text)).slice(0, 400),
-    originals: [...originals],
+  const said = groups.filter((group) => group.has('final-recipient') || group.has('action')).map((group) => ({ action: actionOf(group), group }))
+  const failed = new Map<string | undefined, FailedRecipient>()
+  // The words for people are about all of them: of several they tell nothing of one.
+  const inWords = said.length > 1 ? '' : diagnosticInWords(report.text)
+  // A report without a word of its recipients is still one of a failure.
+  for (const { group } of said.length > 0 ? said.filter(({ action }) => action === 'failed') : [{ group: undefined }]) {
+    const diagnostic = oneLine(group?.text('diagnostic-code').replace(/^[^;]{0,30};/, '') || inWords).slice(0, 400)
+    const one = { address: addressIn(group), status: statusOf(group), diagnostic }
+    if (!failed.has(one.address)) failed.set(one.address, one)
   }
+  const action = failed.size > 0 ? 'failed' : said.some((each) => each.action === 'delayed') ? 'delayed' : 'delivered'
+  return { failed: [...failed.values()], action, originals: [...originals] }
+}
+
+/** Reports of those who keep no standard name one recipient at most, and none as such. */
+function outOfWords(letter: Letter, words: string): Pick<Bounce, 'failed' | 'action'> {
+  if (/(?:延迟|延遲|delayed|will (?:retry|keep trying)|尚未投递|暂时)/i.test(letter.subject)) return { failed: [], action: 'delayed' }
+  const addresses = parseAddresses(letter.headers.raw('x-failed-recipients') ?? '').slice(0, maxRecipients)
+  const named = addresses.length > 0 ? [...new Set(addresses.map(({ address }) => address))] : [recipientInWords(words)]
+  const [status, diagnostic] = [/\b([245]\.\d{1,3}\.\d{1,3})\b/.exec(words)?.[1], diagnosticInWords(words)]
+  return { failed: named.map((address) => ({ address, status, diagnostic })), action: 'failed' }
+}
+
+const statusOf = (group: Headers | undefined): string | undefined => /\b([245]\.\d{1,3}\.\d{1,3})\b/.exec(group?.raw('status') ?? '')?.[1]
+
+function actionOf(group: Headers): Bounce['action'] {
+  const action = group.raw('action')?.trim().toLowerCase() ?? ''
+  if (/failed/.test(action)) return 'failed'
+  if (action) return action === 'delayed' ? 'delayed' : 'delivered'
+  return statusOf(group)?.startsWith('4') ? 'delayed' : 'failed'
+}
+
+/** Relays rewrite the final recipient; the original is the address we wrote to. */
+function addressIn(group: Headers | undefined): string | undefined {
+  const named = (field: string) => firstAddress(group?.raw(field)?.replace(/^[^;]*;/, ''))
+  return named('original-recipient') ?? named('final-recipient')
 }
 
 const firstAddress = (raw: string | undefined): string | undefined => (raw ? parseAddresses(raw.replace(/^\s+/, ''))[0]?.address : undefined)

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
+import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { simpleParser } from 'mailparser'
 import { readAuthenticity } from './authenticity.ts'
 import { classifyLetter } from './classify.ts'
 import { parseHeaders } from './headers.ts'
 import { readBounce } from './read-bounce.ts'
 import { readMail } from './read-mail.ts'
-import { sanitizeLetter } from './sanitize-html.ts'
-import { splitQuote } from './split-quote.ts'
 
 const bytes = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures', `${name}.eml`))
 const fixture = (name: string) => readMail(bytes(name))
@@ -66,14 +66,67 @@ test('inline pictures are known by their content id', () => {
 test('bounces: standard, delayed, and those of providers that keep no standard', () => {
   const facts = (name: string) => {
     assert.equal(kind(name), 'bounce', name)
-    const { action, recipient, status, originals } = readBounce(fixture(name))
-    return [action, recipient, status, originals.includes('ours@shop.example')]
+    const { action, failed, originals } = readBounce(fixture(name))
+    return [action, failed.map(({ address, status }) => [address, status]), originals.includes('ours@shop.example')]
   }
-  assert.deepEqual(facts('bounce-postfix'), ['failed', 'nobody@corp.example', '5.1.1', true])
-  assert.deepEqual(facts('bounce-delayed'), ['delayed', 'slow@corp.example', '4.4.1', true])
-  assert.deepEqual(facts('bounce-netease'), ['failed', 'meiyou@163.example', undefined, true])
-  assert.deepEqual(facts('bounce-exchange-zh'), ['failed', 'gone@corp.example', '5.2.2', true])
-  assert.match(readBounce(fixture('bounce-netease')).diagnostic, /收件人不存在/)
+  assert.deepEqual(facts('bounce-postfix'), ['failed', [['nobody@corp.example', '5.1.1']], true])
+  assert.deepEqual(facts('bounce-delayed'), ['delayed', [], true])
+  assert.deepEqual(facts('bounce-netease'), ['failed', [['meiyou@163.example', undefined]], true])
+  assert.deepEqual(facts('bounce-exchange-zh'), ['failed', [['gone@corp.example', '5.2.2']], true])
+  assert.match(readBounce(fixture('bounce-netease')).failed[0]?.diagnostic ?? '', /收件人不存在/)
+})
+
+test('a report of several recipients names each who failed, with the words about that one; whoever got it, or may yet, is not among them', () => {
+  const report = (...groups: string[][]) =>
+    readBounce(
+      readMail(
+        Buffer.from(
+          [
+            'From: mailer-daemon@mx.example',
+            'Content-Type: multipart/report; report-type=delivery-status; boundary=b',
+            '',
+            '--b',
+            '',
+            'host a.example said: 550 5.1.1 nobody here',
+            '--b',
+            'Content-Type: message/delivery-status',
+            '',
+            'Reporting-MTA: dns; mx.example',
+            ...groups.flatMap((group) => ['', ...group]),
+            '--b',
+            'Content-Type: text/rfc822-headers',
+            '',
+            'Message-ID: <renamed-by-the-relay@relay.example>',
+            'X-Huike-Loop: ours@shop.example stamp',
+            '',
+            '--b--',
+          ].join('\r\n'),
+        ),
+      ),
+    )
+  const several = report(
+    [
+      'Final-Recipient: rfc822; inner-a@a.example',
+      'Original-Recipient: rfc822;A@a.example',
+      'Action: failed',
+      'Status: 5.1.1',
+      'Diagnostic-Code: smtp; 550 gone',
+    ],
+    ['Final-Recipient: rfc822; b@b.example', 'Action: delayed', 'Status: 4.4.1'],
+    ['Final-Recipient: rfc822; c@c.example', 'Action: relayed', 'Status: 2.0.0'],
+    ['Final-Recipient: rfc822; d@d.example', 'Action: failed', 'Status: 5.2.2'],
+    ['Final-Recipient: rfc822; d@d.example', 'Action: failed', 'Status: 5.2.2'],
+  )
+  assert.deepEqual(several.failed, [
+    { address: 'a@a.example', status: '5.1.1', diagnostic: '550 gone' },
+    { address: 'd@d.example', status: '5.2.2', diagnostic: '' },
+  ])
+  assert.equal(several.action, 'failed')
+  // A relay gave it another name: our own mark still tells which it was.
+  assert.ok(several.originals.includes('ours@shop.example'))
+  assert.deepEqual(report(['Final-Recipient: rfc822; b@b.example', 'Action: delayed', 'Status: 4.4.1']).action, 'delayed')
+  assert.deepEqual(report(['Final-Recipient: rfc822; a@a.example', 'Status: 5.1.1']).failed[0]?.diagnostic, 'nobody here')
+  assert.deepEqual(report().failed, [{ address: undefined, status: undefined, diagnostic: 'nobody here' }])
 })
 
 test('what no person wrote is recognised, and what one did is not', () => {

@@ -153,7 +153,8 @@ function collectReport(part: MimePart, body: Body): boolean {
     original: original ? parseMime(decodeBody(original)).root.headers : undefined,
     text: body.segments.map((segment) => segment.text ?? '').join('\n'),
   }
-  if (original) addFile(original, body, false)
+  // With a receipt it is only our own letter, which is in the raw mail too.
+  if (original && body.report.type === 'delivery-status') addFile(original, body, false)
   return true
 }
 

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { type ChannelInbox, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import type SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { wasSent } from './append-sent.ts'
 import { type Attached, type Composed, composeLetter } from './compose.ts'
@@ -13,6 +14,7 @@ import { connectSmtp } from './connect.ts'
 import { explainFault, type Fault, sentenceOf } from './faults.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
+import { changeFate, fateOf } from './letter-fate.ts'
 import { readMail } from './read-mail.ts'
 import { letterId, makeMessageId, makeReplyAddress, rememberLetter } from './thread.ts'
 
@@ -22,15 +24,28 @@ const maxLetterBytes = 25 * 1024 * 1024
 export async function sendMail(ctx: PluginContext, message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId: string }> {
   const mailbox = mailboxOf(inbox)
   const em = ctx.em()
-  const returned = await em.count(LetterRow, { conversationId: message.conversationId, hubMessageId: message.id, state: 'returned' })
+  const earlier = await em.find(
+    LetterRow,
+    { conversationId: message.conversationId, hubMessageId: message.id, direction: 'out' },
+    { limit: 100, disableIdentityMap: true },
+  )
+  const returned = earlier.filter(({ state }) => state === 'returned').length
   const messageId = makeMessageId((text) => ctx.sign(text), message.conversationId, message.id, mailbox.address.split('@')[1] || 'localhost', returned)
-  const before = await em.findOne(LetterRow, { id: letterId(inbox.id, messageId) }, { disableIdentityMap: true })
-  // A crash after the answer came and before the hub heard of it.
-  if (before?.state === 'sent') return { externalId: messageId }
+  const id = letterId(inbox.id, messageId)
+  const before = earlier.find((row) => row.id === id)
+  // A crash after the answer came and before the hub heard of it. Where an earlier try came back, it may be from others since.
+  if (before?.state === 'sent' && returned === 0) return { externalId: messageId }
   if (before && (before.state === 'sending' || before.state === 'unknown')) {
     const there = await wasSent(ctx, mailbox, messageId).catch(() => false)
     if (there) {
-      await mark(ctx, before.id, 'sent')
+      const everybody = await compose(ctx, message, mailbox, messageId).then(
+        ({ envelope }) => envelope.to,
+        () => [],
+      )
+      await changeFate(ctx.em(), before.id, (fate) => {
+        for (const address of everybody) if (!fate.refused.has(address)) fate.delivered.add(address)
+        return 'sent'
+      })
       return { externalId: messageId }
     }
   }
@@ -52,24 +67,72 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
     },
     composed.participants,
   )
-  const id = letterId(inbox.id, messageId)
+  // Who was refused for good, or returned it, is asked again only when a person wants it so.
+  const lost = message.attempt > 1 && !before ? fateOf(newest(earlier)).refused : undefined
+  const fate = await changeFate(ctx.em(), id, ({ refused }) => {
+    if (message.attempt === 1) refused.clear()
+    for (const [address, said] of lost ?? []) refused.set(address, said)
+    return undefined
+  })
+  // Who has it gets no second one, whichever try it was.
+  const had = new Set([...fate.delivered, ...earlier.filter((row) => row.id !== id).flatMap((row) => [...fateOf(row).delivered])])
+  const to = composed.envelope.to.filter((address) => !had.has(address) && !fate.refused.has(address))
+  let refusals: Refusal[] = []
   try {
-    await handOver(ctx, mailbox, composed)
+    if (to.length > 0) refusals = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } })
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('smtp', { retry: true, message: (error as Error).message })
-    await mark(ctx, id, failure.retry === 'unknown' ? 'unknown' : 'failed')
+    await mark(ctx, id, failure.retry === 'unknown' ? 'unknown' : had.size > 0 ? 'partial' : 'failed')
     throw failure
   }
-  await mark(ctx, id, 'sent')
+  const taken = to.filter((address) => !refusals.some((refusal) => refusal.address === address))
+  const { refused } = await changeFate(ctx.em(), id, (fate, { state }) => {
+    // It came back already: the report tells of that one.
+    for (const address of taken) if (!fate.refused.has(address)) fate.delivered.add(address)
+    for (const { address, fault, said } of refusals) if (!fault.retry) fate.refused.set(address, said)
+    if (state === 'returned') return undefined
+    return refusals.length === 0 && fate.refused.size === 0 ? 'sent' : had.size + fate.delivered.size > 0 ? 'partial' : 'failed'
+  })
+  for (const address of taken) refused.delete(address)
+  const whole = refusals.length === 0 && refused.size === 0
+  const reached = new Set([...had, ...taken].filter((address) => !refused.has(address)))
   const { saveSent } = mailbox.settings
-  if (saveSent === 'always' || (saveSent === 'auto' && !mailbox.preset.savesSent))
+  if (had.size === 0 && taken.length > 0 && (saveSent === 'always' || (saveSent === 'auto' && !mailbox.preset.savesSent)))
     await ctx.enqueue(
       'append-sent',
       { inboxId: inbox.id, messageId, at: Date.now(), raw: await keep(ctx, inbox.id, composed.raw) },
       { key: `sent:${message.id}` },
     )
-  return { externalId: messageId }
+  if (whole) return { externalId: messageId }
+  // Some have it: from now on it has its name, so that their answers and a late return are known to be about it.
+  if (reached.size > 0) await message.progress(1, messageId)
+  throw partlyRefused(composed.envelope.to.length, reached.size, refused, refusals)
 }
+
+/** What an agent reads when not everybody got the letter. Tried again by itself while it may help, and only for those without it. */
+function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<string, string>, refusals: readonly Refusal[]): SendError {
+  const waiting = refusals.filter(({ fault }) => fault.retry)
+  const lines = [...waiting.map(({ address, said }) => [address, said] as const), ...refused]
+  const who = (mark: string) =>
+    lines
+      .slice(0, 10)
+      .map(([address, said]) => `${address}${said ? `${mark}${said.slice(0, 160)}` : ''}`)
+      .join(mark === '：' ? '；' : '; ') + (lines.length > 10 ? ' …' : '')
+  const again =
+    waiting.length > 0
+      ? { zh: '会自动再试。', en: 'It is tried again by itself.' }
+      : { zh: '重发只发给没有收到的人。', en: 'Sending again reaches only those without it.' }
+  return new SendError(waiting.length > 0 ? 'recipients-waiting' : 'recipients-refused', {
+    retry: waiting.length > 0,
+    sentence: {
+      zh: `${all} 位收件人中 ${delivered} 位已送达，${lines.length} 位没有收到：${who('：')}。${again.zh}`,
+      en: `${delivered} of ${all} recipients have it, ${lines.length} do not: ${who(': ')}. ${again.en}`,
+    },
+  })
+}
+
+/** Each try of a letter that came back has a row of its own. */
+const newest = (rows: readonly LetterRow[]): LetterRow | undefined => rows.toSorted((a, b) => a.at.getTime() - b.at.getTime()).at(-1)
 
 /** The copy waits in the hub's storage: a job's data is no place for a letter with its files. */
 async function keep(ctx: PluginContext, inboxId: string, raw: Buffer): Promise<string> {
@@ -90,7 +153,7 @@ async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Ma
     : null
   const [last] = answered
     ? [answered]
-    : await em.find(LetterRow, { conversationId, direction: 'in' }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
+    : await em.find(LetterRow, { conversationId, direction: 'in', state: 'received' }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
   const [ours] = last
     ? [last]
     : await em.find(LetterRow, { conversationId, direction: 'out', state: 'sent' }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
@@ -126,7 +189,8 @@ async function wordsOf(ctx: PluginContext, letter: LetterRow) {
   const stored = letter.rawFileId ? await ctx.file(letter.rawFileId) : undefined
   if (!stored) return undefined
   const read = readMail(await buffer(await stored.open()))
-  const text = read.text?.trim()
+  const marked = read.html === undefined ? undefined : sanitizeLetter(read.html)
+  const text = read.text?.trim() || [marked?.text, marked?.quoted].filter(Boolean).join('\n\n')
   return text && read.from ? { from: read.from, at: read.date ?? letter.at, text } : undefined
 }
 
@@ -151,8 +215,22 @@ async function filesOf(ctx: PluginContext, { parts }: OutboundMessage): Promise<
   return files
 }
 
-/** Throws SendError: `true` when the server has not taken it, `false` when it never will, `'unknown'` when nobody knows. */
-async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed): Promise<void> {
+interface Refusal {
+  address: string
+  fault: Fault
+  said: string
+}
+type Rejected = Error & { recipient?: string; response?: string }
+
+/**
+ * Hands it to the provider; returns whom it was refused for when others have it, or when there are several and nobody has.
+ * Throws SendError: `true` when the server has not taken it, `false` when it never will, `'unknown'` when nobody knows.
+ */
+async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed): Promise<Refusal[]> {
+  const refusal = (error: Rejected): Refusal => {
+    const fault = explainFault(error, mailbox.preset, mailbox.smtp)
+    return { address: error.recipient ?? '', fault, said: fault.said || fault.error.en }
+  }
   const fail = (fault: Fault, retry: boolean | 'unknown'): SendError =>
     new SendError(fault.code, {
       retry,
@@ -183,14 +261,17 @@ async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed
         error ? reject(error) : resolve(done as SMTPConnection.SentMessageInfo),
       )
     })
-    if (info.rejected.length > 0) ctx.log.warn({ inbox: mailbox.inboxId, rejected: info.rejected.length }, 'a server refused some recipients of a letter')
     connection.quit()
+    return ((info.rejectedErrors ?? []) as Rejected[]).map(refusal)
   } catch (error) {
     connection.close()
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
+    const several = (error as { rejectedErrors?: Rejected[] }).rejectedErrors ?? []
+    if (several.length > 1) return several.map(refusal)
     const reply = (error as { responseCode?: number }).responseCode
     if (reply) throw fail(fault, reply < 500)
-    throw fail(fault, drained ? 'unknown' : true)
+    // The library itself minds the size that the server told.
+    throw fail(fault, drained ? 'unknown' : fault.code !== 'too-large')
   }
 }
 

@@ -2,55 +2,59 @@
  * What happens to one raw mail: stored as it came → read → judged (a person, a machine, a bounce, our own) → its thread found
  * → told to the hub → remembered. Only then may the mailbox go on. Killed anywhere, the same mail comes again and changes nothing.
  */
-import type { Accepted, ChannelInbox, InboundEvent, LetterMeta } from '@huike/core/sdk/channel.ts'
+import type { Accepted, ChannelInbox, InboundEvent, LetterAddress, LetterMeta, LocalText } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import { sanitizeLetter, stripTags } from '@huike/core/sdk/sanitize-letter.ts'
+import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { readAuthenticity } from './authenticity.ts'
-import { classifyLetter } from './classify.ts'
-import { type Mailbox, mailboxOf } from './inbox-settings.ts'
+import { classifyLetter, loopHeader } from './classify.ts'
+import { explainFault } from './faults.ts'
+import { type Mailbox, mailboxOf, unverified } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
-import { type Bounce, readBounce } from './read-bounce.ts'
+import { changeFate, noteReturn } from './letter-fate.ts'
+import { type Bounce, type FailedRecipient, readBounce } from './read-bounce.ts'
 import { escapeHtml, type Letter, type LetterFile, readMail } from './read-mail.ts'
-import { sanitizeLetter, stripTags } from './sanitize-html.ts'
+import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
-import { splitQuote } from './split-quote.ts'
-import { findThread, messageKey, readMessageId, rememberLetter } from './thread.ts'
+import { findThread, messageKey, readMessageId, rememberLetter, suggestThread, takesPart } from './thread.ts'
 
 export type Emit = (events: InboundEvent[]) => Promise<Accepted[]>
-export type Taken = 'message' | 'failure' | 'own' | 'receipt' | 'refused'
+export type Taken = 'message' | 'failure' | 'own' | 'refused'
 
 export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit): Promise<Taken> {
   const mailbox = mailboxOf(inbox)
   const letter = readMail(raw)
   const sign = (text: string) => ctx.sign(text)
   const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark))
-  // Read receipts are not asked for and never answered.
-  if (kind === 'receipt') return 'receipt'
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
-  if (kind === 'own' && letter.messageId && (await isOurs(ctx, mailbox, letter.messageId))) return 'own'
+  if (kind === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
   const rawFileId = await storeRaw(ctx, inbox.id, letter, raw)
+  const take = (one: Letter, extra: Pick<LetterMeta, 'automatic' | 'receipt'>) => takeMessage(ctx, mailbox, one, extra, rawFileId, receivedAt, emit)
+  if (kind === 'receipt') {
+    const { receipt, originals } = readReceipt(letter)
+    return take({ ...letter, answers: [...new Set([...originals, ...letter.answers])] }, { automatic: true, ...(receipt ? { receipt } : {}) })
+  }
   if (kind === 'bounce') {
     const bounce = readBounce(letter)
-    const original = bounce.action === 'failed' ? await findOriginal(ctx, mailbox, bounce) : undefined
-    if (original) return takeBounce(ctx, mailbox, letter, bounce, original, rawFileId, emit)
+    const original = bounce.failed.length > 0 ? await findOriginal(ctx, mailbox, bounce) : undefined
+    if (original) return takeBounce(ctx, mailbox, letter, bounce.failed, original, rawFileId, emit)
   }
-  return takeMessage(ctx, mailbox, letter, kind !== 'personal', rawFileId, receivedAt, emit)
+  return take(letter, kind === 'personal' ? {} : { automatic: true })
 }
 
-async function isOurs(ctx: PluginContext, { inboxId }: Mailbox, messageId: string): Promise<boolean> {
-  return (await ctx.em().count(LetterRow, { inboxId, messageKey: messageKey(messageId), direction: 'out' })) > 0
+/** By its Message-ID; of a letter in our name also by the mark, which begins with the id we gave: a relay may have given another. */
+async function isOurs(ctx: PluginContext, mailbox: Mailbox, { messageId, from, headers }: Letter): Promise<boolean> {
+  const [marked] = ours(mailbox, from?.address ?? '') ? (headers.raw(loopHeader)?.trim().split(/\s+/) ?? []) : []
+  const keys = [messageId, marked].filter((id) => id !== undefined).map(messageKey)
+  return (await ctx.em().count(LetterRow, { inboxId: mailbox.inboxId, messageKey: { $in: keys }, direction: 'out' })) > 0
 }
 
-/** The letter as it came, kept before anything is acknowledged. One that is too large for the storage stays in the mailbox alone. */
+/** The letter as it came, kept before anything is acknowledged. The hub takes more than the mailbox's watch hands over (`maxLetterBytes`). */
 async function storeRaw(ctx: PluginContext, inboxId: string, letter: Letter, raw: Buffer): Promise<string | undefined> {
-  try {
-    const part = await ctx.storeFile(inboxId, { name: `${[...(letter.subject || 'letter')].slice(0, 80).join('')}.eml`, bytes: raw, as: 'file' })
-    return 'fileId' in part ? part.fileId : undefined
-  } catch (error) {
-    if (error instanceof HubError && error.code === 'HUB_REQUEST_TOO_LARGE') return undefined
-    throw error
-  }
+  const part = await ctx.storeFile(inboxId, { name: `${[...(letter.subject || 'letter')].slice(0, 80).join('')}.eml`, bytes: raw, as: 'file' })
+  return 'fileId' in part ? part.fileId : undefined
 }
 
 // ── a message ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,40 +63,55 @@ async function takeMessage(
   ctx: PluginContext,
   mailbox: Mailbox,
   letter: Letter,
-  automatic: boolean,
+  { automatic = false, receipt }: Pick<LetterMeta, 'automatic' | 'receipt'>,
   rawFileId: string | undefined,
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
   const auth = readAuthenticity(letter.headers, mailbox.trusted)
   const sender = letter.from?.address ?? 'unknown@invalid'
+  // The mailbox's own server says that it is not from there. Whoever forges a sender does not get into a conversation by it:
+  // they are a person of their own, whose name nobody else can have.
+  const forged = auth?.dmarc === 'fail'
+  const senderId = forged ? `${unverified}${sender}` : sender
   const verified = auth?.dmarc === 'pass' && !letter.severalAuthors
   const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
   if (threading.stranger) ctx.log.warn({ inbox: mailbox.inboxId }, 'a letter answers a conversation its sender takes no part in; it gets one of its own')
-  // Whoever forges a sender does not get into a conversation by it.
-  const thread = auth?.dmarc === 'fail' ? undefined : threading.thread
+  const thread = forged ? undefined : threading.thread
   const from = ours(mailbox, sender)
+  const answers = await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
+  const related =
+    thread || threading.stranger || automatic || from || forged
+      ? undefined
+      : await suggestThread(ctx.em(), mailbox.inboxId, letter, mailbox.settings.subjectDays)
   const meta: LetterMeta = {
     ...(letter.subject ? { subject: letter.subject } : {}),
     ...(letter.from ? { from: letter.from } : {}),
     to: letter.to.slice(0, 100),
     cc: letter.cc.slice(0, 100),
+    ...(answers.asked.length > 0 ? { replyTo: answers.asked } : {}),
+    ...(answers.doubtful ? { replyToDoubtful: true } : {}),
+    ...(related ? { relatedConversationId: related } : {}),
     ...(auth ? { auth } : {}),
     // A letter "from ourselves" that we did not write is a loop or a forgery: shown, but nobody is woken.
     ...(automatic || from ? { automatic: true } : {}),
+    ...(receipt ? { receipt } : {}),
     ...(rawFileId ? { rawFileId } : {}),
   }
   const externalId = letter.fingerprint
   const accepted = await hand(ctx, emit, {
     kind: 'message',
     externalId,
-    from: {
-      externalId: sender,
-      email: sender,
-      ...(letter.from?.name ? { name: letter.from.name } : {}),
-      verified,
-      claims: [{ kind: 'email', value: sender, verified }],
-    },
+    from: forged
+      ? // No name or address of the one they pretend to be: nothing is to link, find or show them as that one.
+        { externalId: senderId, name: `⚠ ${sender}` }
+      : {
+          externalId: sender,
+          email: sender,
+          ...(letter.from?.name ? { name: letter.from.name } : {}),
+          verified,
+          claims: [{ kind: 'email', value: sender, verified }],
+        },
     parts: await partsOf(ctx, mailbox.inboxId, letter),
     sentAt: sentAt(letter, receivedAt),
     meta,
@@ -109,17 +128,59 @@ async function takeMessage(
       direction: 'in',
       conversationId: accepted.conversationId ?? null,
       hubMessageId: accepted.messageId ?? null,
-      fromAddress: sender,
+      fromAddress: senderId.slice(0, 190),
       subject: letter.subject,
       references: letter.references.slice(-50).join(' '),
       rawFileId: rawFileId ?? null,
-      state: 'received',
+      replyTo: answers.doubtful ? null : joined(answers.asked),
+      state: receipt ? 'receipt' : 'received',
     },
-    // Whom the customer wrote to may answer too; our own addresses need no leave.
-    [sender, ...letter.to.map(({ address }) => address), ...letter.cc.map(({ address }) => address)].filter((address) => !mailbox.own.has(address)),
+    // Nobody comes to a forged letter by answering it. Whom the customer wrote to may answer too; our own addresses need no leave.
+    forged ? [] : [sender, ...[...letter.to, ...letter.cc].map(({ address }) => address)].filter((address) => !mailbox.own.has(address)),
   )
   return 'message'
 }
+
+const joined = (addresses: readonly LetterAddress[]): string | null =>
+  addresses.length === 0
+    ? null
+    : addresses
+        .map(({ address }) => address)
+        .join(' ')
+        .slice(0, 1000)
+
+/**
+ * Where the writer wants the answer (RFC 5322, 3.6.2), and whether to believe it. The same domain, a letter the mailbox's own
+ * server vouches for, or one who takes part already may say so; and whoever writes for the first time, since a web form writes
+ * in its site's name and has nothing else to tell the customer by. A stranger's address in a letter into a conversation that
+ * runs is how one gets answers meant for somebody else: then the agent decides.
+ */
+async function whereAnswersGo(
+  ctx: PluginContext,
+  mailbox: Mailbox,
+  letter: Letter,
+  dmarc: string | undefined,
+  conversationId: string | undefined,
+): Promise<{ asked: LetterAddress[]; doubtful: boolean }> {
+  const sender = letter.from?.address
+  const asked = letter.replyTo.filter(({ address }) => !mailbox.own.has(address)).slice(0, 5)
+  if (!sender || asked.every(({ address }) => address === sender)) return { asked: [], doubtful: false }
+  if (dmarc === 'pass' && !letter.severalAuthors) return { asked, doubtful: false }
+  if (dmarc === 'fail') return { asked, doubtful: true }
+  const known = await Promise.all(
+    asked.map(
+      async ({ address }) =>
+        address === sender || domainOf(address) === domainOf(sender) || (conversationId !== undefined && (await takesPart(ctx.em(), conversationId, address))),
+    ),
+  )
+  if (known.every(Boolean)) return { asked, doubtful: false }
+  const before =
+    conversationId !== undefined ||
+    (await ctx.em().findOne(LetterRow, { inboxId: mailbox.inboxId, fromAddress: sender }, { fields: ['id'], disableIdentityMap: true })) !== null
+  return { asked, doubtful: before }
+}
+
+const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1)
 
 const ours = (mailbox: Mailbox, sender: string): boolean => mailbox.own.has(sender)
 
@@ -146,9 +207,8 @@ function sentAt({ date }: Letter, receivedAt: Date): Date {
 
 const maxTextPart = 20_000
 const maxQuoted = 200_000
-/** The hub keeps a message's words for lists and search in a column of 65 535 bytes; a longer letter is whole in its markup. */
-const maxSearchBytes = 60_000
-const wordsOfFile = 120 * 4
+/** What an html part may hold of the words, for lists and search; a longer letter is whole in its markup. */
+const maxWords = 100_000
 const cut = (text: string, max: number): string => {
   const end = text.charCodeAt(max - 1)
   // Not through the middle of a pair.
@@ -158,23 +218,12 @@ const cut = (text: string, max: number): string => {
 /** What an html part may hold. */
 const maxMarkup = 500_000
 
-/** As many whole characters as fit. */
-function cutBytes(text: string, max: number): string {
-  if (Buffer.byteLength(text) <= max) return text
-  const bytes = Buffer.from(text).subarray(0, max)
-  let end = bytes.length
-  // Back to the beginning of the character that was cut.
-  while (end > 0 && ((bytes[end - 1] as number) & 0xc0) === 0x80) end--
-  return bytes.subarray(0, Math.max(0, end - 1)).toString('utf8')
-}
-
 /** Words as one part, then the files. Files of the letter that its markup shows stand inside it. */
 async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Promise<MessagePart[]> {
   const parts: MessagePart[] = []
   const shown = new Set<LetterFile>()
   const safe = letter.html === undefined ? undefined : sanitizeLetter(letter.html)
   const files = [...letter.files]
-  const roomForWords = Math.max(10_000, maxSearchBytes - files.length * wordsOfFile)
   const exceeded = [...letter.exceeded]
   if (safe && (safe.text || safe.quoted || safe.remoteImages || safe.cids.length > 0)) {
     const inline: { cid: string; fileId: string }[] = []
@@ -193,7 +242,7 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     parts.push({
       type: 'html',
       html: safe.html,
-      text: cutBytes(text, roomForWords),
+      text: cut(text, maxWords),
       ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}),
       ...(inline.length > 0 ? { inline } : {}),
       ...(safe.remoteImages ? { remoteImages: true } : {}),
@@ -202,10 +251,10 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     const whole = letter.text?.trim() || (letter.html ? stripTags(letter.html) : '')
     const { text, quoted } = splitQuote(whole)
     // Quotation or length: both need the part that can hold them.
-    if (quoted || text.length > maxTextPart || Buffer.byteLength(text) > roomForWords) {
+    if (quoted || text.length > maxTextPart) {
       const html = plainHtml(text, cut(quoted, maxQuoted))
       if (!html.whole) exceeded.push('text')
-      parts.push({ type: 'html', html: html.html, text: cutBytes(text, roomForWords), ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}) })
+      parts.push({ type: 'html', html: html.html, text: cut(text, maxWords), ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}) })
     } else if (text) parts.push({ type: 'text', text })
     // Markup too large or too deep to be shown safely is not lost: it is a file.
     if (letter.html && !safe) files.unshift({ name: 'letter.html', type: 'text/html', bytes: Buffer.from(letter.html), inline: false })
@@ -257,32 +306,53 @@ async function findOriginal(ctx: PluginContext, { inboxId }: Mailbox, bounce: Bo
   return undefined
 }
 
+/** Each recipient it came back from is told by itself: reports come one after another, and one report may name several. */
 async function takeBounce(
   ctx: PluginContext,
   mailbox: Mailbox,
   letter: Letter,
-  bounce: Bounce,
+  failed: readonly FailedRecipient[],
   original: LetterRow,
   rawFileId: string | undefined,
   emit: Emit,
 ): Promise<Taken> {
-  await ctx.em().nativeUpdate(LetterRow, { id: original.id }, { state: 'returned' })
-  const { recipient, status, diagnostic } = bounce
-  const detail = [recipient, status, diagnostic].filter(Boolean).join(' · ')
-  const accepted = await hand(ctx, emit, {
-    kind: 'failure',
-    externalId: letter.fingerprint,
-    from: { externalId: recipient ?? letter.from?.address ?? mailbox.address },
-    messageExternalId: original.externalId,
-    reason: reasonOf(bounce),
-    ...(detail ? { detail: cut(detail, 400) } : {}),
+  const said = (one: FailedRecipient) => returnedWords(one, mailbox)
+  await changeFate(ctx.em(), original.id, (fate, row) => {
+    for (const one of failed) noteReturn(fate, row, one.address, one.diagnostic || one.status || said(one).en)
+    return 'returned'
   })
-  if (rawFileId) ctx.log.debug({ inbox: mailbox.inboxId, rawFileId }, 'a letter came back')
-  return accepted ? 'failure' : 'refused'
+  let taken: Taken = 'refused'
+  for (const one of failed) {
+    const accepted = await hand(ctx, emit, {
+      kind: 'failure',
+      externalId: one.address ? `${letter.fingerprint} ${one.address}` : letter.fingerprint,
+      from: { externalId: one.address ?? letter.from?.address ?? mailbox.address },
+      messageExternalId: original.externalId,
+      reason: reasonOf(one),
+      sentence: said(one),
+      ...(one.address ? { recipient: one.address } : {}),
+      ...(one.address && rawFileId ? { rawFileId } : {}),
+    })
+    if (accepted) taken = 'failure'
+  }
+  return taken
+}
+
+/** Who has not got it, why, and what the other server said. */
+function returnedWords({ address, status, diagnostic }: FailedRecipient, { preset, smtp }: Mailbox): LocalText {
+  const said = cut([status && !diagnostic.includes(status) ? status : '', diagnostic].filter(Boolean).join(' '), 400)
+  const fault = explainFault(new Error(said), preset, smtp)
+  // What the table does not know is not the mail server's refusal of us: then only its words stand here.
+  const why = fault.code === 'refused-by-server' ? { zh: '', en: '' } : fault.error
+  const who = address ?? ''
+  return {
+    zh: `退信：${who ? `${who} 没有收到这封邮件。` : '这封邮件没有送达。'}${why.zh}${said ? `（对方服务器说：${said}）` : ''}`,
+    en: `Returned: ${who ? `${who} has not got this letter.` : 'this letter did not arrive.'}${why.en ? ` ${why.en}` : ''}${said ? ` (Their server said: ${said})` : ''}`,
+  }
 }
 
 /** In the words of the sending faults, so that the workbench says the same for a refusal at once and one that came later. */
-function reasonOf({ status, diagnostic }: Bounce): string {
+function reasonOf({ status, diagnostic }: FailedRecipient): string {
   if (/^5\.1\.(?:1|2|3|10)/.test(status ?? '') || /user unknown|no such user|does not exist|不存在/i.test(diagnostic)) return 'recipient-unknown'
   if (/^[45]\.2\.2/.test(status ?? '') || /full|quota|已满/i.test(diagnostic)) return 'recipient-full'
   if (/^5\.3\.4|^5\.2\.3/.test(status ?? '')) return 'too-large'

@@ -1,6 +1,6 @@
 /**
  * Which conversation a letter belongs to. The ladder: the mark in the reply address, the ids it answers, our own pattern in
- * such an id. Never by subject alone. Each rung asks whether the sender takes part: an id leaks with every forward, and a
+ * such an id. A subject alone only suggests. Each rung asks whether the sender takes part: an id leaks with every forward, and a
  * stranger who knows one must not write into somebody else's conversation.
  */
 import { createHash } from 'node:crypto'
@@ -82,15 +82,39 @@ export async function findThread(em: EntityManager, sign: Sign, inboxId: string,
   for (const rung of rungs) {
     if (asked.has(rung.conversationId)) continue
     asked.add(rung.conversationId)
-    if ((await em.count(Participant, { conversationId: rung.conversationId, address: sender })) > 0) return { thread: rung, stranger: false, replyTo }
+    if (await takesPart(em, rung.conversationId, sender)) return { thread: rung, stranger: false, replyTo }
   }
   return { thread: undefined, stranger: rungs.length > 0, replyTo: rungs.length > 0 ? undefined : replyTo }
 }
 
+/**
+ * The last rung: a letter of the same subject, not long ago, in a conversation its sender takes part in. Only ever a
+ * suggestion: a subject proves nothing, and “询价” is everybody's.
+ */
+export async function suggestThread(em: EntityManager, inboxId: string, letter: Letter, days: number): Promise<string | undefined> {
+  const sender = letter.from?.address
+  const key = subjectKey(letter.subject)
+  if (!sender || !key || days === 0) return undefined
+  const rows = await em.find(
+    LetterRow,
+    { inboxId, subjectKey: key, at: { $gte: new Date(Date.now() - days * 86_400_000) } },
+    { orderBy: { at: 'desc' }, limit: 50, fields: ['conversationId'], disableIdentityMap: true },
+  )
+  const conversations = [...new Set(rows.flatMap(({ conversationId }) => conversationId ?? []))]
+  if (conversations.length === 0) return undefined
+  const taken = await em.find(Participant, { conversationId: { $in: conversations }, address: sender }, { disableIdentityMap: true })
+  return conversations.find((id) => taken.some(({ conversationId }) => conversationId === id))
+}
+
+/** Does this address take part in the conversation? */
+export const takesPart = async (em: EntityManager, conversationId: string, address: string): Promise<boolean> =>
+  (await em.count(Participant, { conversationId, address })) > 0
+
 /** Written after the hub has the letter; again after a crash, with the same result. */
 export async function rememberLetter(
   em: EntityManager,
-  row: Omit<LetterRow, 'id' | 'messageKey' | 'at'> & { at?: Date },
+  row: Omit<LetterRow, 'id' | 'messageKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'at'> &
+    Partial<Pick<LetterRow, 'replyTo' | 'delivered' | 'refused' | 'at'>>,
   participants: readonly string[],
 ): Promise<void> {
   await em.upsert(LetterRow, {
@@ -98,6 +122,7 @@ export async function rememberLetter(
     id: letterId(row.inboxId, row.externalId),
     messageId: row.messageId.slice(0, 1000),
     messageKey: messageKey(row.messageId),
+    subjectKey: subjectKey(row.subject) ?? null,
     subject: [...row.subject].slice(0, 250).join(''),
     at: row.at ?? new Date(),
   })
@@ -123,11 +148,20 @@ export function answerHeaders(previous: Pick<LetterRow, 'messageId' | 'reference
   return { inReplyTo: previous.messageId, references }
 }
 
-const prefix = /^\s*(?:\[?(?:re|aw|sv|antw|回复|答复|回覆|答覆|回信)\]?(?:\s?\[\d{1,3}\])?\s?[:：]\s*)/i
+const answered = /^\s*(?:\[?(?:re|aw|sv|antw|回复|答复|回覆|答覆|回信)\]?(?:\s?\[\d{1,3}\])?\s?[:：]\s*)/i
+const passedOn = /^\s*(?:\[?(?:re|aw|sv|antw|回复|答复|回覆|答覆|回信|fwd?|wg|vs|tr|转发|轉寄|轉發)\]?(?:\s?\[\d{1,3}\])?\s?[:：]\s*)/i
 
-/** One `Re:` before the subject, however many were there. */
-export function answerSubject(subject: string): string {
+function without(prefix: RegExp, subject: string): string {
   let bare = subject
   for (let i = 0; i < 20 && prefix.test(bare); i++) bare = bare.replace(prefix, '')
-  return `Re: ${bare.trim()}`
+  return bare.trim()
+}
+
+/** One `Re:` before the subject, however many were there. */
+export const answerSubject = (subject: string): string => `Re: ${without(answered, subject)}`
+
+/** The same for every letter of an exchange; undefined where the subject says nothing. */
+export function subjectKey(subject: string): string | undefined {
+  const bare = without(passedOn, subject.normalize('NFKC')).replace(/\s+/g, ' ').toLowerCase()
+  return bare === '' ? undefined : createHash('sha256').update(bare).digest('base64url')
 }

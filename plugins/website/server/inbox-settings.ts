@@ -1,4 +1,5 @@
 /** What an admin sets for one site; drawn as a form from this schema. */
+import { subjectFields } from '@huike/core/sdk/person-names.ts'
 import { type Static, Type } from 'typebox'
 
 /** Largest file either side may send; the widget says so before it tries. */
@@ -8,17 +9,21 @@ export const inboxSettings = Type.Object({
   color: Type.String({ title: '主题色|Accent colour', format: 'color', pattern: '^#[0-9a-fA-F]{6}$', default: '#1664d9' }),
   position: Type.Union([Type.Literal('right'), Type.Literal('left')], { title: '按钮位置|Button position', default: 'right' }),
   locale: Type.Union([Type.Literal('auto'), Type.Literal('zh'), Type.Literal('en')], { title: '界面语言|Language', default: 'auto' }),
-  title: Type.String({ title: '窗口标题|Title', maxLength: 40, default: '在线客服' }),
+  // Left empty, the widget says it in the visitor's language (`widget/src/words.ts`), as the placeholders show.
+  title: Type.String({ title: '窗口标题|Title', maxLength: 40, default: '', 'x-placeholder': '在线客服|Live chat' }),
   greeting: Type.String({
     title: '欢迎语|Greeting',
     maxLength: 300,
-    default: '您好，请问有什么可以帮您？',
+    default: '',
+    'x-placeholder': '您好，请问有什么可以帮您？|Hello, how can we help you?',
     'x-multiline': true,
   }),
   offlineText: Type.String({
     title: '无人在线时的提示|When nobody is online',
     maxLength: 300,
-    default: '客服暂时不在线，请留言并留下联系方式，我们会尽快回复您。',
+    default: '',
+    'x-placeholder':
+      '客服暂时不在线，请留言并留下联系方式，我们会尽快回复您。|We are away just now. Leave us a message and a way to reach you, and we will answer as soon as we can.',
     'x-multiline': true,
   }),
   allowedOrigins: Type.Array(Type.String({ maxLength: 200, pattern: '^https?://[^/]+$' }), {
@@ -36,5 +41,6 @@ export const inboxSettings = Type.Object({
     maxLength: 200,
     default: '',
   }),
+  userSubject: subjectFields.userSubject,
 })
 export type InboxSettings = Static<typeof inboxSettings>

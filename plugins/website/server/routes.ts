@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { lineSources } from '@huike/core/sdk/content-policy.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { ComposablePart } from '@huike/core/sdk/message-parts.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
@@ -11,7 +12,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { checkFrameOrigin, checkPace, isNobody } from './guard.ts'
 import { type InboxSettings, maxFileBytes } from './inbox-settings.ts'
-import { anonymous, issueToken, readToken, signedIdentity, type Visitor } from './visitor.ts'
+import { anonymous, issueToken, maxTokenLength, proofOf, readToken, signedIdentity, type Visitor } from './visitor.ts'
 
 const config = { access: 'public' as const }
 const limited = (max: number) => ({ access: 'public' as const, rateLimit: { max, timeWindow: 60_000 } })
@@ -20,12 +21,14 @@ const dist = join(import.meta.dirname, '../widget/dist')
 const InboxParams = Type.Object({ inboxId: Id })
 const VisitId = Type.String({ pattern: '^[0-9a-z]{26}$' })
 
+const Token = Type.String({ maxLength: maxTokenLength })
+
 const Beat = Type.Object({
   visitId: VisitId,
   url: Type.String({ maxLength: 4_000 }),
   title: Type.String({ maxLength: 500 }),
   referrer: Type.String({ maxLength: 4_000 }),
-  token: Type.Optional(Type.String({ maxLength: 2_000 })),
+  token: Type.Optional(Token),
 })
 
 /** What one visitor, and what all visitors of one address, may send in a minute. */
@@ -45,7 +48,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
 
   /** The visitor of the token in the request. */
   async function visitorOf(request: FastifyRequest): Promise<Visitor> {
-    const visitor = readToken(ctx, request.headers.authorization?.replace(/^Bearer /, ''))
+    const visitor = await readToken(ctx, request.headers.authorization?.replace(/^Bearer /, ''))
     if (await ctx.desk.refused(visitor.inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
     return visitor
   }
@@ -56,6 +59,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   app.get('/frame/:inboxId', { config, schema: { params: InboxParams, hide: true } }, async (request, reply) => {
     const { settings } = await site((request.params as Static<typeof InboxParams>).inboxId)
     const ancestors = settings.allowedOrigins.length > 0 ? `'self' ${settings.allowedOrigins.join(' ')}` : '*'
+    const connect = ["'self'", ...lineSources(request.headers.host, ctx.publicUrl)].join(' ')
     return (
       reply
         .type('text/html; charset=utf-8')
@@ -66,7 +70,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
         .header('cross-origin-resource-policy', 'cross-origin')
         .header(
           'content-security-policy',
-          `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors ${ancestors}; base-uri 'none'; form-action 'none'`,
+          `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src ${connect}; frame-ancestors ${ancestors}; base-uri 'none'; form-action 'none'`,
         )
         .send(page(settings))
     )
@@ -83,7 +87,8 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     const beat = request.body as Static<typeof Beat>
     const { settings } = await site(inboxId)
     if (!settings.trackVisits || isNobody(request)) return { ok: true }
-    const known = beat.token ? readToken(ctx, beat.token) : undefined
+    // A page whose token has ended is a page with somebody on it all the same.
+    const known = beat.token ? await readToken(ctx, beat.token).catch(() => undefined) : undefined
     await ctx.desk.beat(inboxId, {
       ...beat,
       externalId: known?.inboxId === inboxId ? known.sender.externalId : undefined,
@@ -93,21 +98,23 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return { ok: true }
   })
 
-  const SessionBody = Type.Object({ token: Type.Optional(Type.String({ maxLength: 2_000 })), identity: Type.Optional(Type.String({ maxLength: 4_000 })) })
+  const SessionBody = Type.Object({ token: Type.Optional(Token), identity: Type.Optional(Type.String({ maxLength: 4_000 })) })
   app.post('/inboxes/:inboxId/session', { config: limited(60), schema: { params: InboxParams, body: SessionBody } }, async (request) => {
     const { inboxId } = request.params as Static<typeof InboxParams>
     const { token, identity } = request.body as Static<typeof SessionBody>
     const { settings } = await site(inboxId)
-    const visitor = identity ? { sender: await signedIdentity(settings, identity), since: Date.now() } : known(inboxId, token)
+    const visitor = identity
+      ? { sender: await signedIdentity(settings, identity), since: Date.now(), proof: await proofOf(ctx, settings, identity) }
+      : await known(inboxId, token)
     if (await ctx.desk.refused(inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
-    return { token: issueToken(ctx, inboxId, visitor.sender, visitor.since), attended: await ctx.desk.attended(inboxId) }
+    return { token: issueToken(ctx, inboxId, visitor), attended: await ctx.desk.attended(inboxId) }
   })
 
-  function known(inboxId: string, token: string | undefined): Pick<Visitor, 'sender' | 'since'> {
+  async function known(inboxId: string, token: string | undefined): Promise<Omit<Visitor, 'inboxId'>> {
     const stranger = { sender: anonymous(), since: Date.now() }
     if (!token) return stranger
     try {
-      const visitor = readToken(ctx, token)
+      const visitor = await readToken(ctx, token)
       // A logged-in user's token must be proven anew: whoever logged out is somebody else now.
       return visitor.inboxId === inboxId && !visitor.sender.verified ? visitor : stranger
     } catch {
@@ -154,7 +161,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
       if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
       const [accepted] = await ctx.accept(visitor.inboxId, [
         // The client's id is made unique by its owner: nobody can take the place of another's message.
-        { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`.slice(0, 190), from, parts: words },
+        { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`, from: { ...from, ip: request.ip }, parts: words },
       ])
       if (visitId) await ctx.desk.spoke(refOf(visitor), visitId)
       return reply.status(201).send({ clientId, duplicate: accepted?.duplicate ?? false, messageId: accepted?.messageId ?? null, seq: accepted?.seq ?? null })
@@ -189,22 +196,21 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     const visitor = await visitorOf(request)
     const upload = await request.file({ limits: { fileSize: maxFileBytes } })
     if (!upload) throw new HubError('HUB_REQUEST_INVALID', 'There is no file in the request')
-    const bytes = await upload.toBuffer()
-    // What is cut off in the last chunk is not noticed by toBuffer.
-    if (upload.file.truncated) throw new HubError('HUB_REQUEST_TOO_LARGE', `Files may have ${maxFileBytes} bytes at most`, { max: maxFileBytes })
-    const part = await ctx.desk.storeFile(refOf(visitor), { name: upload.filename, bytes, voice: upload.fieldname === 'voice' })
+    const part = await ctx.desk.storeFile(refOf(visitor), { name: upload.filename, bytes: upload.file, voice: upload.fieldname === 'voice' })
     return reply.status(201).send(part)
   })
 
   // Pictures are asked for by <img>, which carries no header: the token comes in the address, of this one file only.
   const FileParams = Type.Object({ id: Id })
-  const FileQuery = Type.Object({ token: Type.String({ maxLength: 2_000 }), thumbnail: Type.Optional(Type.Boolean()) })
+  const FileQuery = Type.Object({ token: Token, thumbnail: Type.Optional(Type.Boolean()) })
   app.get('/files/:id', { config, schema: { params: FileParams, querystring: FileQuery } }, async (request, reply) => {
     const { token, thumbnail = false } = request.query as Static<typeof FileQuery>
-    const visitor = readToken(ctx, token)
-    const file = await ctx.desk.openFile(refOf(visitor), (request.params as Static<typeof FileParams>).id, thumbnail)
+    const visitor = await readToken(ctx, token)
+    const { range, 'if-range': ifRange } = request.headers
+    const asked = { range, ifRange: ifRange as string | undefined }
+    const file = await ctx.desk.openFile(refOf(visitor), (request.params as Static<typeof FileParams>).id, thumbnail, asked)
     if (!file) throw new HubError('HUB_NOT_FOUND', 'There is no such file')
-    return reply.headers(file.headers).send(file.stream)
+    return reply.status(file.status).headers(file.headers).send(file.stream)
   })
 
   // The demo shop carries the first site there is.

@@ -1,9 +1,9 @@
 /** Who a visitor is: a token of ours for a browser, or the site's own signed word for a logged-in user. */
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { ChannelSender } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
+import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
-import { jwtVerify } from 'jose'
 import type { InboxSettings } from './inbox-settings.ts'
 
 export interface Visitor {
@@ -11,49 +11,91 @@ export interface Visitor {
   sender: ChannelSender
   /** When the token was first given out: a stranger who speaks at once is a script. */
   since: number
+  /** What the site's word about a user rests on. A stranger has none, and is nobody else's. */
+  proof?: Proof
 }
+
+/** A verified token is as good as the JWT it was given for: no longer, and not with another key. */
+export interface Proof {
+  until: number
+  /** Names the key that signed, and tells nothing of it. */
+  key: string
+}
+
+/** Longest token that is read. */
+export const maxTokenLength = 4_000
+/** Longest `sub`: it travels in the token. */
+const maxUserIdLength = 500
+/** Clocks of two servers differ by this much. */
+const toleranceSeconds = 60
+/** A JWT without an end, or with a far one, is asked for again after a day. */
+const longestProofMs = 24 * 3_600_000
+/** Longest external id of an identity. */
+const maxIdLength = 190
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
 /** Unguessable, and marked so that a site's own user id can never be one. */
 const newVisitorId = (): string => `v_${randomBytes(16).toString('base64url')}`
 
 /** `<inbox>.<visitor>.<signature>`; the visitor's name is base64url so that any id fits. */
-export function issueToken(ctx: PluginContext, inboxId: string, sender: ChannelSender, since = Date.now()): string {
-  const body = `${inboxId}.${Buffer.from(JSON.stringify({ ...sender, since })).toString('base64url')}`
+export function issueToken(ctx: PluginContext, inboxId: string, { sender, since, proof }: Omit<Visitor, 'inboxId'>): string {
+  const body = `${inboxId}.${Buffer.from(JSON.stringify({ ...sender, since, proof })).toString('base64url')}`
   return `${body}.${ctx.sign(body)}`
 }
 
-/** Throws HUB_AUTH_REQUIRED for what we did not issue. */
-export function readToken(ctx: PluginContext, token: unknown): Visitor {
+/** Throws HUB_AUTH_REQUIRED for what we did not issue, and for a user whose proof has ended; HUB_CHANNEL_DISABLED when nobody can say. */
+export async function readToken(ctx: PluginContext, token: unknown): Promise<Visitor> {
   const refuse = () => new HubError('HUB_AUTH_REQUIRED', 'The visitor is not known')
-  if (typeof token !== 'string' || token.length > 2_000) throw refuse()
+  if (typeof token !== 'string' || token.length > maxTokenLength) throw refuse()
   const [inboxId = '', payload = '', signature = ''] = token.split('.')
   const expected = Buffer.from(ctx.sign(`${inboxId}.${payload}`))
   const given = Buffer.from(signature)
   if (expected.length !== given.length || !timingSafeEqual(expected, given)) throw refuse()
-  const { since, ...sender } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as ChannelSender & { since: number }
-  return { inboxId, sender, since }
+  const { since, proof, ...sender } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as ChannelSender & Pick<Visitor, 'since' | 'proof'>
+  if (!sender.verified) return { inboxId, sender, since }
+  if (!proof || proof.until <= Date.now()) throw refuse()
+  const inbox = await ctx.inbox(inboxId)
+  if (!inbox) throw new HubError('HUB_CHANNEL_DISABLED', 'This site takes no messages now')
+  if (proof.key !== nameOfKey(ctx, inbox.settings as unknown as InboxSettings)) throw refuse()
+  return { inboxId, sender, since, proof }
 }
+
+const nameOfKey = (ctx: PluginContext, { identitySecret }: InboxSettings): string => ctx.sign(`identity-key ${identitySecret}`).slice(0, 16)
+
+/** What a token for this JWT, which {@link signedIdentity} has verified, rests on. */
+export async function proofOf(ctx: PluginContext, settings: InboxSettings, jwt: string): Promise<Proof> {
+  const { decodeJwt } = await import('jose')
+  const { exp = Number.POSITIVE_INFINITY } = decodeJwt(jwt)
+  return { until: Math.min((exp + toleranceSeconds) * 1_000, Date.now() + longestProofMs), key: nameOfKey(ctx, settings) }
+}
+
+/** One id a user of the site. A long one is known by its digest, under a letter of its own so that no short one can look like it. */
+const userIdOf = (sub: string): string => (sub.length + 2 <= maxIdLength ? `u_${sub}` : `h_${digest(sub)}`)
 
 export const anonymous = (): ChannelSender => ({ externalId: newVisitorId() })
 
 /**
  * The site's JWT (HS256, key = the inbox's `identitySecret`, claims `sub`, and optionally `name`, `email`, `phone`,
- * `exp`). Throws HUB_CHANNEL_UNVERIFIED: nobody can pretend to be somebody.
+ * `exp`). The `sub` is the person's name in all inboxes of the user base, whatever the channel. Throws
+ * HUB_CHANNEL_UNVERIFIED: nobody can pretend to be somebody.
  */
 export async function signedIdentity(settings: InboxSettings, jwt: string): Promise<ChannelSender> {
   const refuse = (reason: string) => new HubError('HUB_CHANNEL_UNVERIFIED', 'The identity could not be verified', { reason })
   if (settings.identitySecret.length < 32) throw refuse('no-key')
+  const { jwtVerify } = await import('jose')
   try {
-    const { payload } = await jwtVerify(jwt, new TextEncoder().encode(settings.identitySecret), { algorithms: ['HS256'], clockTolerance: 60 })
+    const { payload } = await jwtVerify(jwt, new TextEncoder().encode(settings.identitySecret), { algorithms: ['HS256'], clockTolerance: toleranceSeconds })
     if (typeof payload.sub !== 'string' || payload.sub === '') throw refuse('no-sub')
+    if (payload.sub.length > maxUserIdLength) throw refuse('long-sub')
     const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
     return {
-      externalId: `u_${payload.sub}`.slice(0, 190),
+      externalId: userIdOf(payload.sub),
       verified: true,
       name: text(payload.name),
       email: text(payload.email),
       phone: text(payload.phone),
       attributes: { userId: payload.sub },
+      claims: [{ kind: 'userId', value: nameWithin(settings.userSubject, payload.sub), verified: true }],
     }
   } catch (error) {
     throw error instanceof HubError ? error : refuse('signature')

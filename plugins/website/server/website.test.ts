@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { mock, test } from 'node:test'
 import { SignJWT } from 'jose'
-import { io } from 'socket.io-client'
+import { io, type Socket } from 'socket.io-client'
 import { Identity } from '../../../core/src/domain/contact/contact.entity.ts'
 import type { Inbox } from '../../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../../core/src/domain/message/message.entity.ts'
@@ -49,6 +49,9 @@ await onEveryProfile('the website channel', [found(website, join(import.meta.dir
     const open = await ask('GET', `/frame/${(await world().inbox('website')).id}`)
     assert.equal(open.status, 200)
     assert.match(open.headers.get('content-security-policy') ?? '', /frame-ancestors \*;/)
+    // Its own live line, and no other.
+    const { host } = new URL(world().url)
+    assert.ok(open.headers.get('content-security-policy')?.includes(`; connect-src 'self' ws://${host} wss://${host}; `))
     assert.equal(open.headers.get('x-frame-options'), null)
     const closed = await ask('GET', `/frame/${(await world().inbox('website', { allowedOrigins: ['https://shop.cn', 'https://www.shop.cn'] })).id}`)
     assert.match(closed.headers.get('content-security-policy') ?? '', /frame-ancestors 'self' https:\/\/shop\.cn https:\/\/www\.shop\.cn;/)
@@ -236,6 +239,99 @@ await onEveryProfile('visitors of the website channel', [found(website, join(imp
     assert.equal((await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: 'hi' }] }, bent)).body.code, 'HUB_AUTH_REQUIRED')
   })
 
+  const ownerOf = (token: string): string => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')).externalId
+  /** What the door answers to a token: the thread, the files, the live line. */
+  const thread = (token: string) => call(world().url, 'GET', `${api}/thread`, undefined, { ...browser, authorization: `Bearer ${token}` })
+  function openLine(token: string): Promise<{ socket: Socket; answer: string }> {
+    const socket = io(`${world().url}/x/website`, { path: '/socket', transports: ['websocket'], forceNew: true, reconnection: false, auth: { token } })
+    return new Promise((resolve) => {
+      socket.once('connect', () => resolve({ socket, answer: 'in' }))
+      socket.once('connect_error', ({ message }) => resolve({ socket, answer: message }))
+    })
+  }
+  /** Everything that takes a token refuses this one. */
+  async function isRefused(token: string): Promise<void> {
+    const refused = 'HUB_AUTH_REQUIRED'
+    assert.equal((await thread(token)).body.code, refused)
+    assert.equal((await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: '在吗' }] }, token)).body.code, refused)
+    assert.equal((await ask('/close', undefined, token)).body.code, refused)
+    const file = await call(world().url, 'GET', `${api}/files/01jnothing0000000000000000?token=${token}`)
+    assert.equal(file.body.code, refused)
+    const { socket, answer } = await openLine(token)
+    socket.close()
+    assert.equal(answer, refused)
+  }
+
+  test('two long ids of users are two visitors, and a short one stays what it was', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const enter = async (sub: string) => ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub }) })
+    const long = 'x'.repeat(188)
+    const tokens: string[] = []
+    for (const sub of [long, `${long}A`, `${long}B`, `${'字'.repeat(400)}A`]) tokens.push((await enter(sub)).body.token)
+    assert.equal(ownerOf(tokens[0] ?? ''), `u_${long}`)
+    assert.equal(new Set(tokens.map(ownerOf)).size, 4)
+    // Nor does one take the place of the other's message by giving it the same name.
+    const clientId = uniqueId().padEnd(64, '0')
+    for (const token of tokens) {
+      const said = await ask('/messages', { clientId, parts: [{ type: 'text', text: '我的订单呢' }] }, token)
+      assert.deepEqual([said.status, said.body.duplicate], [201, false])
+    }
+    // A user who calls themselves like somebody's digest is not that one.
+    const digested = ownerOf(tokens[1] ?? '')
+    assert.notEqual(ownerOf((await enter(digested)).body.token), digested)
+    assert.equal((await enter('x'.repeat(501))).body.code, 'HUB_CHANNEL_UNVERIFIED')
+  })
+
+  test('a token of a user ends with the JWT, and after a day at most', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const enter = async (identity: string) => (await ask(`/inboxes/${inbox.id}/session`, { identity })).body.token as string
+    const [brief, long] = [await sign({ sub: '7' }), await sign({ sub: '8' }, secret, '30d')]
+    const [short, day, stranger] = [await enter(brief), await enter(long), (await ask(`/inboxes/${inbox.id}/session`, {})).body.token]
+    const now = Date.now()
+    /** So much later. */
+    const later = async (ms: number, work: () => Promise<void>) => {
+      mock.timers.enable({ apis: ['Date'], now: now + ms })
+      try {
+        await work()
+      } finally {
+        mock.timers.reset()
+      }
+    }
+    await later(5 * 60_000, async () => assert.equal((await thread(short)).status, 200))
+    await later(7 * 60_000, async () => {
+      await isRefused(short)
+      // The page is still open: its signs of life count, whoever is on it.
+      const beat = { visitId: '01j00000000000000000000end', url: 'https://shop.cn/', title: '', referrer: '', token: short }
+      assert.equal((await ask(`/inboxes/${inbox.id}/beat`, beat)).status, 200)
+      assert.equal((await ask(`/inboxes/${inbox.id}/session`, { identity: brief })).body.code, 'HUB_CHANNEL_UNVERIFIED')
+      assert.equal((await thread(day)).status, 200)
+    })
+    await later(25 * 3_600_000, async () => {
+      await isRefused(day)
+      const again = await enter(long)
+      assert.equal(ownerOf(again), ownerOf(day))
+      assert.equal((await thread(again)).status, 200)
+      assert.equal((await thread(stranger)).status, 200, 'who says to be nobody stays that')
+    })
+  })
+
+  test('another key ends what the old one proved', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const { body } = await ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub: '9' }) })
+    const { body: stranger } = await ask(`/inboxes/${inbox.id}/session`, {})
+    assert.equal((await thread(body.token)).status, 200)
+    const { socket } = await openLine(body.token)
+    const owner = await world().person('店主', 'owner')
+    const setKey = (identitySecret: string) => owner.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { identitySecret } })
+    assert.equal((await setKey('another-secret-that-is-long-enough-too')).status, 200)
+    await isRefused(body.token)
+    assert.deepEqual(await socket.emitWithAck('typing', { text: '我' }), { error: 'HUB_AUTH_REQUIRED' })
+    socket.close()
+    assert.equal((await thread(stranger.token)).status, 200)
+    assert.equal((await setKey('')).status, 200)
+    await isRefused(body.token)
+  })
+
   test('what is too long or too large is refused, and a file is no other file', async () => {
     const inbox = await world().inbox('website', { identitySecret: secret })
     const { body: session } = await ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub: 'wordy' }) })
@@ -247,6 +343,22 @@ await onEveryProfile('visitors of the website channel', [found(website, join(imp
     form.append('file', new Blob([new Uint8Array(20 * 1024 * 1024 + 1)]), 'big.bin')
     const big = await fetch(`${world().url}${api}/files`, { method: 'POST', headers: { authorization: `Bearer ${session.token}` }, body: form })
     assert.deepEqual([big.status, ((await big.json()) as { code: string }).code], [413, 'HUB_REQUEST_TOO_LARGE'])
+  })
+
+  test('a visitor’s sound is sought by the range, and no other visitor hears it', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const enter = async (sub: string) => (await ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub }) })).body.token as string
+    const token = await enter('listener')
+    const form = new FormData()
+    form.append('file', new Blob(['0123456789']), 'a.bin')
+    const sent = await fetch(`${world().url}${api}/files`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: form })
+    const { fileId } = (await sent.json()) as { fileId: string }
+    const open = (by: string, range: string) => fetch(`${world().url}${api}/files/${fileId}?token=${by}`, { headers: { range } })
+    const part = await open(token, 'bytes=2-4')
+    assert.deepEqual([part.status, part.headers.get('content-range'), await part.text()], [206, 'bytes 2-4/10', '234'])
+    const beyond = await open(token, 'bytes=10-')
+    assert.deepEqual([beyond.status, ((await beyond.json()) as { code: string }).code], [416, 'HUB_RANGE_INVALID'])
+    assert.equal((await open(await enter('eavesdropper'), 'bytes=2-4')).status, 404)
   })
 
   test('who is blocked, and whose address is, is told so and stays out', async () => {
@@ -267,6 +379,21 @@ await onEveryProfile('visitors of the website channel', [found(website, join(imp
       assert.equal((await ask(`/inboxes/${inbox.id}/session`, {})).body.code, 'HUB_IDENTITY_BLOCKED', 'as a stranger from the same address')
       const other = await world().inbox('website')
       assert.equal((await ask(`/inboxes/${other.id}/session`, {})).status, 200, 'at another site')
+    } finally {
+      mock.timers.reset()
+    }
+  })
+
+  test('who is blocked without a visit leaves no way in from the same address either', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret, trackVisits: false })
+    const { body: session } = await ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub: 'unseen' }) })
+    await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: '…' }] }, session.token)
+    const owner = await world().person('店主', 'owner')
+    const { id, contactId } = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id })
+    assert.equal((await owner.call('POST', `/api/contacts/${contactId}/block`, { identityId: id })).status, 200)
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 2_000 })
+    try {
+      assert.equal((await ask(`/inboxes/${inbox.id}/session`, {})).body.code, 'HUB_IDENTITY_BLOCKED')
     } finally {
       mock.timers.reset()
     }

@@ -32,6 +32,7 @@ export function sendErrorOf({ errcode, errmsg, rule, ofCredential }: WechatError
     retry: rule.action === 'retry' || (rule.action === 'token' && !ofCredential),
     message: `${errcode} ${errmsg}`.slice(0, 500),
     sentence: rule.sentence,
+    ...(rule.fault ? { fault: rule.fault } : {}),
     ...(afterMs ? { retryAfterMs: afterMs } : {}),
     ...(rule.windowShut ? { windowShut: true } : {}),
   })
@@ -45,6 +46,7 @@ export function untilTomorrowMs(now: number): number {
 }
 
 const notReached: LocalText = { zh: '连不上微信，稍后会自动重试。', en: 'WeChat cannot be reached; this is tried again by itself.' }
+const notReachedFault: LocalText = { zh: '连不上微信', en: 'WeChat cannot be reached' }
 const unsure: LocalText = {
   zh: '发送途中断了线，不知道客户有没有收到。请确认后再决定要不要重发。',
   en: 'The connection broke while sending; it is not known whether the customer has it. Check before you send again.',
@@ -77,7 +79,7 @@ async function request(url: string, init: RequestInit, ms: number, repeatable: b
 }
 
 const unreached = (reason: string, uncertain: boolean): SendError =>
-  new SendError(`wechat ${reason}`, { retry: uncertain ? 'unknown' : true, sentence: uncertain ? unsure : notReached })
+  new SendError(`wechat ${reason}`, { retry: uncertain ? 'unknown' : true, sentence: uncertain ? unsure : notReached, fault: notReachedFault })
 
 /** All bytes, or an error once there are too many. */
 async function readBytes(response: Response, max: number): Promise<Buffer> {

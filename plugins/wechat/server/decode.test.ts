@@ -7,7 +7,7 @@ import type { InboundEvent } from '@huike/core/sdk/channel.ts'
 import { decodePush } from './decode.ts'
 import { PushError, readPush } from './read-push.ts'
 
-const settings = { replyCount: 5, openPlatform: '总店', sessionSecret: 'a-secret-of-the-shop' } as const
+const settings = { replyCount: 5, openPlatform: '总店', userSubject: '', sessionSecret: 'a-secret-of-the-shop' } as const
 const fixtures = join(import.meta.dirname, '../fixtures')
 const decode = (name: string, over: Partial<Parameters<typeof decodePush>[1]> = {}): InboundEvent =>
   decodePush(readPush(readFileSync(join(fixtures, name), 'utf8')), { ...settings, ...over })
@@ -43,7 +43,7 @@ test('every kind of message of an official account becomes parts', () => {
   assert.deepEqual(parts('image.xml'), [{ type: 'remote', as: 'image', ref: '{"mediaId":"media-image-1","url":"http://mmbiz.qpic.cn/mmbiz_jpg/abc/0"}' }])
   assert.deepEqual(parts('voice.xml'), [
     { type: 'remote', as: 'audio', ref: '{"mediaId":"media-voice-1"}' },
-    { type: 'text', text: '〔语音识别〕我想问一下发货时间。' },
+    { type: 'text', text: '我想问一下发货时间。', label: { zh: '语音识别', en: 'As heard by WeChat' } },
   ])
   assert.deepEqual(parts('voice-without-recognition.xml'), [{ type: 'remote', as: 'audio', ref: '{"mediaId":"media-voice-2"}' }])
   assert.deepEqual(parts('video.xml'), [{ type: 'remote', as: 'video', ref: '{"mediaId":"media-video-1"}' }])
@@ -209,7 +209,7 @@ test('who enters a mini-program: proven with the shop’s signature, only told w
   const sign = (openid: string) => createHmac('sha256', settings.sessionSecret).update([openid, 'u1', '42'].join('\n')).digest('hex')
   const claims = (verified: boolean) => [
     { kind: 'unionid', value: '总店:u1', verified },
-    { kind: 'userId', value: '42', verified },
+    { kind: 'userId', value: 'default:42', verified },
   ]
   assert.deepEqual(enter({ unionid: 'u1', userId: '42', name: '小王', sign: sign('o1') }), {
     externalId: 'o1',

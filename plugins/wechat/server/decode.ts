@@ -2,6 +2,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { ChannelSender, InboundEvent, LocalText, ReplyGrant } from '@huike/core/sdk/channel.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { WechatSettings } from './inbox-settings.ts'
 import { listAt, PushError, type PushFields, textAt } from './read-push.ts'
 
@@ -18,7 +19,7 @@ const grants = {
   enter: { name: 'enter', count: 2, ms: minute },
 } as const
 
-type DecodeSettings = Pick<WechatSettings, 'replyCount' | 'openPlatform' | 'sessionSecret'>
+type DecodeSettings = Pick<WechatSettings, 'replyCount' | 'openPlatform' | 'userSubject' | 'sessionSecret'>
 
 /** Exactly one event: a message, or an activity. Throws {@link PushError} when nobody sent it. */
 export function decodePush(push: PushFields, settings: DecodeSettings): InboundEvent {
@@ -84,7 +85,10 @@ function decodeParts(type: string, push: PushFields): MessagePart[] {
     case 'voice': {
       if (!mediaId) return unsupported(push)
       const heard = field('Recognition').trim()
-      return [remote('audio', mediaId), ...(heard ? [{ type: 'text' as const, text: `〔语音识别〕${cut(heard, 19_000)}` }] : [])]
+      return [
+        remote('audio', mediaId),
+        ...(heard ? [{ type: 'text' as const, text: cut(heard, 19_000), label: { zh: '语音识别', en: 'As heard by WeChat' } }] : []),
+      ]
     }
     case 'video':
     case 'shortvideo':
@@ -111,10 +115,10 @@ function decodeParts(type: string, push: PushFields): MessagePart[] {
         {
           type: 'card',
           kind: 'miniprogram',
-          title: cut(field('Title') || '小程序', 300),
+          title: cut(field('Title'), 300),
           fields: [
             { label: 'AppID', value: cut(field('AppId'), 1_000) },
-            { label: '页面', value: cut(field('PagePath'), 1_000) },
+            { label: 'page', value: cut(field('PagePath'), 1_000) },
           ].filter(({ value }) => value),
           data: { appId: field('AppId'), pagePath: field('PagePath'), thumbMediaId: field('ThumbMediaId'), thumbUrl: field('ThumbUrl') },
         },
@@ -149,6 +153,7 @@ interface Activity {
   label: LocalText
   params?: Record<string, unknown>
   grant?: ReplyGrant
+  windowShut?: true
 }
 
 function decodeEvent(push: PushFields, from: ChannelSender, at: Date | undefined, settings: DecodeSettings): InboundEvent {
@@ -166,6 +171,7 @@ function decodeEvent(push: PushFields, from: ChannelSender, at: Date | undefined
     ...(activity.params ? { params: activity.params } : {}),
     ...(at ? { at } : {}),
     ...(activity.grant ? { grant: activity.grant } : {}),
+    ...(activity.windowShut ? { windowShut: true } : {}),
   }
 }
 
@@ -196,8 +202,8 @@ function describe(push: PushFields): Activity | undefined {
         : say('followed', '关注了公众号', 'Followed the account', undefined, grants.follow)
     }
     case 'unsubscribe':
-      // Whatever was granted is over: a grant of nothing takes the place of the message's. The next message brings a new one.
-      return say('unfollowed', '取消关注了公众号', 'Unfollowed the account', undefined, grants.message(0))
+      // Whatever was granted is over. A grant of nothing stands in the message's place, for one that comes late; the next brings a new one.
+      return { ...say('unfollowed', '取消关注了公众号', 'Unfollowed the account', undefined, grants.message(0)), windowShut: true }
     case 'scan':
       return say('scanned', `扫描了二维码${about(key)}`, `Scanned a QR code${aboutEn(key)}`, { scene: key, ticket: field('Ticket') }, grants.scan)
     case 'location': {
@@ -304,7 +310,7 @@ function subscriptions(push: PushFields, wrapper: string, name: string, zh: stri
  * The mini-program's button tells with `session-from` who comes. The page can be tampered with, so a name of a person
  * counts as proven only with the signature of the mini-program's server (see the README).
  */
-function whoEnters(sessionFrom: string, openid: string, { sessionSecret, openPlatform }: DecodeSettings): Partial<ChannelSender> {
+function whoEnters(sessionFrom: string, openid: string, { sessionSecret, openPlatform, userSubject }: DecodeSettings): Partial<ChannelSender> {
   if (!sessionFrom.startsWith('{') || sessionFrom.length > 2_000) return {}
   let told: Record<string, unknown>
   try {
@@ -319,11 +325,8 @@ function whoEnters(sessionFrom: string, openid: string, { sessionSecret, openPla
   const given = Buffer.from(field('sign'), 'hex')
   const verified = sessionSecret !== '' && given.length === expected.length && timingSafeEqual(given, expected)
   const claims: NonNullable<ChannelSender['claims']> = [
-    ...(field('unionid') ? [{ kind: 'unionid' as const, value: unionIdOf(openPlatform, field('unionid')), verified }] : []),
-    ...(field('userId') ? [{ kind: 'userId' as const, value: field('userId'), verified }] : []),
+    ...(field('unionid') ? [{ kind: 'unionid' as const, value: nameWithin(openPlatform, field('unionid')), verified }] : []),
+    ...(field('userId') ? [{ kind: 'userId' as const, value: nameWithin(userSubject, field('userId')), verified }] : []),
   ]
   return { ...(field('name') ? { name: field('name').slice(0, 60) } : {}), ...(claims.length > 0 ? { claims } : {}) }
 }
-
-/** A unionid is one person within one open platform's subject, and nobody's beyond it. */
-export const unionIdOf = (subject: string, unionid: string): string => `${subject || 'default'}:${unionid}`

@@ -63,6 +63,9 @@ test('a card names its mini-program, its page and its cover', () => {
     { msgtype: 'miniprogrampage', page: { title: '订单', appid: 'wxaaa', pagepath: 'pages/order' }, thumb: { mediaId: 'm1' } },
   ])
   assert.deepEqual(encodeParts([card], mini), [{ msgtype: 'miniprogrampage', page: { title: '订单', pagepath: 'pages/order' }, thumb: { mediaId: 'm1' } }])
+  assert.deepEqual(encodeParts([{ ...card, cover: 'f1' }], mini), [
+    { msgtype: 'miniprogrampage', page: { title: '订单', pagepath: 'pages/order' }, thumb: { file: 'f1' } },
+  ])
   const bare: MessagePart = { ...card, data: {} }
   assert.deepEqual(encodeParts([bare], { ...official, cardThumbMediaId: 'cover' }), [
     { msgtype: 'miniprogrampage', page: { title: '订单', appid: official.appId, pagepath: '' }, thumb: { mediaId: 'cover' } },

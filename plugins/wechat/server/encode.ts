@@ -21,6 +21,10 @@ export function encodeParts(parts: readonly MessagePart[], settings: Pick<Wechat
   return parts.flatMap((part) => encodePart(part, settings))
 }
 
+/** How many messages of WeChat's they will be, without asking whether it can carry them. */
+export const countDrafts = (parts: readonly MessagePart[]): number =>
+  parts.reduce((sum, part) => sum + (part.type === 'text' ? splitByBytes(part.text, maxTextBytes).length : 1), 0)
+
 function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<WechatSettings, 'kind' | 'appId' | 'cardThumbMediaId'>): Draft[] {
   const mini = kind === 'mini'
   switch (part.type) {
@@ -50,11 +54,11 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
       if (part.kind !== 'miniprogram') throw refuse('WECHAT_PART', '微信不能发送这种卡片。', 'WeChat cannot carry this kind of card.')
       const data = (name: string) => (typeof part.data?.[name] === 'string' ? (part.data[name] as string) : '')
       const mediaId = data('thumbMediaId') || cardThumbMediaId
-      if (!data('thumbFileId') && !mediaId)
+      if (!part.cover && !mediaId)
         throw refuse(
           'WECHAT_CARD_COVER',
-          '小程序卡片要有封面：请管理员在收件箱设置里填写默认封面。',
-          'A mini-program card needs a cover: an admin sets the default one in the inbox’s settings.',
+          '小程序卡片要有封面：请上传一张，或请管理员在收件箱设置里填写默认封面。',
+          'A mini-program card needs a cover: upload one, or have an admin set the default in the inbox’s settings.',
         )
       const page = { title: part.title, pagepath: data('pagePath') }
       return [
@@ -62,7 +66,7 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
           msgtype: 'miniprogrampage',
           // A mini-program sends cards of itself only and names no AppID.
           page: mini ? page : { ...page, appid: data('appId') || appId },
-          thumb: data('thumbFileId') ? { file: data('thumbFileId') } : { mediaId },
+          thumb: part.cover ? { file: part.cover } : { mediaId },
         },
       ]
     }

@@ -8,12 +8,16 @@ export interface ErrcodeRule {
   /** `retry`: later, by itself. `token`: with a new token. `upload`: with the file uploaded again. `never`: a person must do something. */
   action: 'retry' | 'token' | 'upload' | 'never'
   sentence: LocalText
+  /** Of what is tried again: what happened, without what is done about it. */
+  fault?: LocalText
   /** Not before so many milliseconds. */
   afterMs?: number
   /** The window is shut whatever we counted. */
   windowShut?: true
   /** The account itself is ill: admins are told. */
   health?: InboxHealth['state']
+  /** The account is well, but an admin should know of it. */
+  notice?: LocalText
 }
 
 const minute = 60_000
@@ -28,12 +32,20 @@ const notFollowing: LocalText = {
 const needsAdmin = (zh: string, en: string): LocalText => ({ zh: `${zh}请联系管理员。`, en: `${en} Please tell an admin.` })
 
 const never = (sentence: LocalText, more: Partial<ErrcodeRule> = {}): ErrcodeRule => ({ action: 'never', sentence, ...more })
-const badToken: ErrcodeRule = { action: 'token', sentence: needsAdmin('微信没有认可本系统的凭据。', 'WeChat does not accept our credentials.') }
+const badToken: ErrcodeRule = {
+  action: 'token',
+  sentence: needsAdmin('微信没有认可本系统的凭据。', 'WeChat does not accept our credentials.'),
+  fault: { zh: '微信没有认可本系统的凭据', en: 'WeChat does not accept our credentials' },
+}
 const media = never(badMedia)
 
 /** Every code of which we know what to do. The rest is `never` with {@link unknownSentence}. */
 export const errcodes: Readonly<Record<number, ErrcodeRule>> = {
-  [-1]: { action: 'retry', sentence: { zh: '微信系统繁忙，稍后会自动重试。', en: 'WeChat is busy; this is tried again by itself.' } },
+  [-1]: {
+    action: 'retry',
+    sentence: { zh: '微信系统繁忙，稍后会自动重试。', en: 'WeChat is busy; this is tried again by itself.' },
+    fault: { zh: '微信系统繁忙', en: 'WeChat is busy' },
+  },
   40001: badToken,
   40014: badToken,
   42001: badToken,
@@ -66,12 +78,14 @@ export const errcodes: Readonly<Record<number, ErrcodeRule>> = {
     action: 'retry',
     afterMs: day,
     sentence: { zh: '今天给微信的调用次数用完了，明天会自动重试。', en: 'Today’s calls to WeChat are used up; this is tried again tomorrow.' },
+    fault: { zh: '给微信的调用次数用完了', en: 'the calls to WeChat were used up' },
     health: 'broken',
   },
   45011: {
     action: 'retry',
     afterMs: minute,
     sentence: { zh: '发得太快，微信要求稍等，会自动重试。', en: 'Too fast for WeChat; this is tried again shortly.' },
+    fault: { zh: '发得太快，微信没有接受', en: 'too fast for WeChat' },
   },
   45015: never(
     {
@@ -88,9 +102,14 @@ export const errcodes: Readonly<Record<number, ErrcodeRule>> = {
     { windowShut: true },
   ),
   48001: never(needsAdmin('这个账号没有客服消息接口的权限。', 'This account may not use customer-service messages.'), { health: 'unauthorised' }),
-  48002: never({ zh: '客户在微信里拒收了公众号的消息。', en: 'The customer has turned off this account’s messages in WeChat.' }),
+  48002: never(
+    { zh: '客户在微信里拒收了公众号的消息。', en: 'The customer has turned off this account’s messages in WeChat.' },
+    { notice: { zh: '有客户在微信里拒收了消息', en: 'a customer has turned off its messages' } },
+  ),
   48004: never(needsAdmin('微信封禁了这个账号的客服消息接口。', 'WeChat has banned this account from customer-service messages.'), { health: 'broken' }),
-  48008: never(needsAdmin('这个账号不能发送这种消息。', 'This account may not send this kind of message.')),
+  48008: never(needsAdmin('这个账号不能发送这种消息。', 'This account may not send this kind of message.'), {
+    notice: { zh: '账号没有权限发送这种消息', en: 'the account may not send this kind of message' },
+  }),
   50002: never(needsAdmin('微信限制了这个账号的功能。', 'WeChat has restricted this account.'), { health: 'broken' }),
   40164: never(needsAdmin('服务器的出口 IP 不在公众平台的 IP 白名单里。', 'This server’s address is not on the account’s IP allow-list.'), {
     health: 'unauthorised',
@@ -122,6 +141,11 @@ export const remedies: Readonly<Record<number, LocalText>> = {
     zh: '在公众平台「接口权限」查看：客服消息要求已认证的账号。',
     en: 'See “Interface permissions” in the console: customer-service messages need a verified account.',
   },
+  48002: {
+    zh: '客户要在微信里重新打开“接收消息”；很多客户拒收时，请留意发送的内容。',
+    en: 'The customer must turn messages on again in WeChat; when many refuse, look at what is sent.',
+  },
+  48008: { zh: '在公众平台「接口权限」查看账号可以发送的消息类型。', en: 'See “Interface permissions” in the console for what the account may send.' },
   48004: { zh: '到公众平台查看站内通知里的封禁原因。', en: 'See the notice in the console for the reason of the ban.' },
   50002: { zh: '到公众平台查看站内通知里的限制原因。', en: 'See the notice in the console for the reason of the restriction.' },
 }

@@ -1,6 +1,7 @@
 /** What an admin sets for one official account or mini-program; drawn as a form from this schema. */
 import { createHash } from 'node:crypto'
 import type { ChannelInbox } from '@huike/core/sdk/channel.ts'
+import { subjectFields } from '@huike/core/sdk/person-names.ts'
 import { type Static, Type } from 'typebox'
 
 export const inboxSettings = Type.Object({
@@ -46,6 +47,7 @@ export const inboxSettings = Type.Object({
     description: '43 位，在公众平台随机生成。|43 letters, generated in the console.',
     format: 'secret',
     pattern: '^([0-9A-Za-z+/]{43})?$',
+    'x-when': { field: 'mode', is: ['safe', 'compatible'] },
     default: '',
   }),
   replyCount: Type.Integer({
@@ -55,20 +57,16 @@ export const inboxSettings = Type.Object({
     maximum: 100,
     default: 5,
   }),
-  openPlatform: Type.String({
-    title: '微信开放平台主体|Open-platform subject',
-    description:
-      '绑定到同一个开放平台的公众号和小程序填同一个名称，同一个人会自动合并。|Give accounts bound to the same open platform the same name: one person in them is joined by itself.',
-    maxLength: 60,
-    default: '',
-  }),
+  openPlatform: subjectFields.openPlatform,
   sessionSecret: Type.String({
     title: '小程序 session-from 签名密钥|Key that signs session-from',
     description: '小程序后端用它为用户身份签名，见插件说明。|The mini-program’s server signs who the user is with it; see the plugin’s README.',
     format: 'secret',
     maxLength: 200,
+    'x-when': { field: 'kind', is: ['mini'] },
     default: '',
   }),
+  userSubject: subjectFields.userSubject,
   cardThumbMediaId: Type.String({
     title: '小程序卡片的默认封面|Default cover of mini-program cards',
     description: '永久素材的 media_id。|The media_id of a permanent material.',

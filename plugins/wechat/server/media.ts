@@ -7,6 +7,8 @@ import { decodeVoice, isAmr } from './decode-voice.ts'
 import { fileRefusal } from './encode.ts'
 import type { WechatInbox } from './inbox-settings.ts'
 import { withToken } from './token.ts'
+import { videoThumb } from './video-thumb.ts'
+import { voiceLengthMs } from './voice-length.ts'
 
 type Context = Pick<PluginContext, 'em' | 'lock' | 'seal' | 'unseal' | 'log' | 'file'>
 
@@ -63,8 +65,10 @@ interface Limit {
   en: string
 }
 const MB = 1024 * 1024
+/** A minute; its last frame may stand half over it. */
+const longestVoiceMs = 60_100
 /** developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html */
-const limits: Record<'image' | 'voice' | 'video', Limit> = {
+export const limits: Record<'image' | 'voice' | 'video', Limit> = {
   image: {
     types: ['image/png', 'image/jpeg', 'image/gif'],
     bytes: 10 * MB,
@@ -97,5 +101,11 @@ export async function uploadFile(ctx: Context, token: string, fileId: string, ki
   if (!limit.types.includes(file.mime) || file.size > limit.bytes) throw fileRefusal({ zh: limit.zh, en: limit.en })
   const chunks: Buffer[] = []
   for await (const chunk of await file.open()) chunks.push(Buffer.from(chunk))
-  return uploadMedia(inbox.settings.apiBase, token, kind, { name: `${kind}.${extensions[file.mime]}`, mime: file.mime, bytes: Buffer.concat(chunks) })
+  const bytes = Buffer.concat(chunks)
+  if (kind === 'voice' && (voiceLengthMs(bytes) ?? 0) > longestVoiceMs) throw fileRefusal({ zh: limit.zh, en: limit.en })
+  return uploadMedia(inbox.settings.apiBase, token, kind, { name: `${kind}.${extensions[file.mime]}`, mime: file.mime, bytes })
 }
+
+/** The still that stands for a video until it is played. */
+export const uploadThumb = (token: string, inbox: WechatInbox): Promise<string> =>
+  uploadMedia(inbox.settings.apiBase, token, 'thumb', { name: 'thumb.jpg', mime: 'image/jpeg', bytes: videoThumb })

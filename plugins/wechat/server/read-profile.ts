@@ -3,9 +3,9 @@
  * they came from. Names and pictures are no longer given. developers.weixin.qq.com/doc/service/api/usermanage/userinfo/
  */
 import { createHash } from 'node:crypto'
+import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { callApi, WechatError } from './api.ts'
-import { unionIdOf } from './decode.ts'
 import { asWechat } from './inbox-settings.ts'
 import { WechatPerson } from './person.entity.ts'
 import { withToken } from './token.ts'
@@ -94,7 +94,7 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
         verified: true,
         attributes: facts,
         ...(facts.remark ? { name: facts.remark.slice(0, 60) } : {}),
-        ...(unionid ? { claims: [{ kind: 'unionid', value: unionIdOf(settings.openPlatform, unionid), verified: true }] } : {}),
+        ...(unionid ? { claims: [{ kind: 'unionid', value: nameWithin(settings.openPlatform, unionid), verified: true }] } : {}),
       },
       name: 'wechat.profile',
       label: { zh: `微信资料：经${scene.zh}关注`, en: `WeChat profile: follows by way of ${scene.en}` },

@@ -21,6 +21,27 @@ export async function report(ctx: Pick<PluginContext, 'health' | 'log'>, inboxId
   await ctx.health(inboxId, health).catch((error) => ctx.log.warn({ err: error, inbox: inboxId }, 'the state of an inbox could not be told'))
 }
 
+/**
+ * A refusal that is one customer's or one kind of message's leaves the account well, and is still an admin's to know: once
+ * a day and code. Never throws, as {@link report}.
+ */
+export async function notice(ctx: Pick<PluginContext, 'notify' | 'log'>, inbox: { id: string; name: string }, { errcode, rule }: WechatError): Promise<void> {
+  if (!rule.notice) return
+  const { zh, en } = rule.notice
+  const remedy = remedies[errcode]
+  await ctx
+    .notify({
+      to: { permission: 'inbox.manage' },
+      kind: 'refused',
+      key: `${inbox.id}:${errcode}:${new Date().toISOString().slice(0, 10)}`,
+      level: 'problem',
+      title: { zh: `“${inbox.name}”：${zh}`, en: `“${inbox.name}”: ${en}` },
+      body: { zh: `${rule.sentence.zh}${remedy?.zh ?? ''}`, en: `${rule.sentence.en} ${remedy?.en ?? ''}`.trim() },
+      link: `/admin/inboxes/${inbox.id}`,
+    })
+    .catch((error) => ctx.log.warn({ err: error, inbox: inbox.id }, 'a notice could not be raised'))
+}
+
 /** A refused message says nothing about the account; a refused account does. */
 function healthOf({ errcode, rule, ofCredential }: WechatError): InboxHealth | undefined {
   const state = rule.health ?? (ofCredential && rule.action !== 'retry' ? 'unauthorised' : undefined)

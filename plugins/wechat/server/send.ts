@@ -4,8 +4,8 @@ import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { callApi, sendErrorOf, WechatError } from './api.ts'
 import { type Draft, encodeParts } from './encode.ts'
 import type { WechatInbox } from './inbox-settings.ts'
-import { uploadFile } from './media.ts'
-import { report } from './report-health.ts'
+import { uploadFile, uploadThumb } from './media.ts'
+import { notice, report } from './report-health.ts'
 import { tokenFor, withToken } from './token.ts'
 
 /**
@@ -49,13 +49,18 @@ async function attempt(ctx: PluginContext, touser: string, draft: Draft, inbox: 
   const { settings } = inbox
   // Uploading and sending each do the dance of tokens by themselves: a message is never sent twice for an upload's sake.
   const upload = (fileId: string, kind: 'image' | 'voice' | 'video') => withToken(ctx, settings, (token) => uploadFile(ctx, token, fileId, kind, inbox))
-  const body = { touser, msgtype: draft.msgtype, [draft.msgtype]: await contentOf(draft, upload) }
+  const uploadStill = () => withToken(ctx, settings, (token) => uploadThumb(token, inbox))
+  const body = { touser, msgtype: draft.msgtype, [draft.msgtype]: await contentOf(draft, upload, uploadStill) }
   await withToken(ctx, settings, (token) =>
     callApi(settings.apiBase, '/cgi-bin/message/custom/send', { query: { access_token: token }, body, repeatable: false }),
   )
 }
 
-async function contentOf(draft: Draft, upload: (fileId: string, kind: 'image' | 'voice' | 'video') => Promise<string>): Promise<unknown> {
+async function contentOf(
+  draft: Draft,
+  upload: (fileId: string, kind: 'image' | 'voice' | 'video') => Promise<string>,
+  uploadStill: () => Promise<string>,
+): Promise<unknown> {
   switch (draft.msgtype) {
     case 'text':
       return draft.text
@@ -67,7 +72,7 @@ async function contentOf(draft: Draft, upload: (fileId: string, kind: 'image' | 
     case 'voice':
       return { media_id: await upload(draft.file, draft.kind) }
     case 'video':
-      return { media_id: await upload(draft.file, draft.kind), title: draft.title ?? '', description: '' }
+      return { media_id: await upload(draft.file, draft.kind), thumb_media_id: await uploadStill(), title: draft.title ?? '', description: '' }
     case 'miniprogrampage':
       return { ...draft.page, thumb_media_id: 'mediaId' in draft.thumb ? draft.thumb.mediaId : await upload(draft.thumb.file, 'image') }
   }
@@ -77,11 +82,16 @@ async function contentOf(draft: Draft, upload: (fileId: string, kind: 'image' | 
 async function failed(ctx: PluginContext, error: unknown, inbox: WechatInbox, handedOver: boolean): Promise<unknown> {
   if (error instanceof WechatError) {
     await report(ctx, inbox.id, error)
+    await notice(ctx, inbox, error)
     return sendErrorOf(error)
   }
   if (error instanceof SendError) return error
   // Ours (the lock's turn did not come, the database is away): either WeChat was not asked, or it took a piece and we
   // could not write that down.
   ctx.log.error({ err: error, inbox: inbox.id }, 'a message could not be handed over')
-  return new SendError('wechat unavailable', { retry: handedOver ? 'unknown' : true, message: (error as Error).message })
+  return new SendError('wechat unavailable', {
+    retry: handedOver ? 'unknown' : true,
+    message: (error as Error).message,
+    fault: { zh: '本系统没能把消息交给微信', en: 'this hub could not hand the message to WeChat' },
+  })
 }

@@ -5,7 +5,7 @@
  */
 import type { ComposablePart } from '../../../../core/sdk/message-parts.ts'
 
-/** What an admin set for this site; the frame brings it along. */
+/** What an admin set for this site; the frame brings it along. Texts that are empty are the widget's own, in the visitor's language. */
 export interface Site {
   color: string
   position: 'left' | 'right'

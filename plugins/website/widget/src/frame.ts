@@ -128,7 +128,7 @@ function main(init: Init, site: Site): void {
     const spoken = thread.messages.length + thread.waiting.length > 0
     const { conversation } = thread
     leaving = !thread.attended && !spoken
-    heading.textContent = document.title = site.title
+    heading.textContent = document.title = site.title || w.title
     status.textContent = conversation?.agentName || (conversation?.status === 'queued' ? w.waiting : thread.attended ? w.online : w.away)
     status.setAttribute('data-on', String(thread.attended))
     const older = () => {
@@ -140,17 +140,16 @@ function main(init: Init, site: Site): void {
         () => say(w.offline),
       )
     }
-    const greeting = leaving ? site.offlineText : site.greeting
+    const greeting = leaving ? site.offlineText || w.offlineText : site.greeting || w.greeting
     const stay = following || thread.waiting.length > 0
     draw(
       (
         [
           thread.more && ['more', () => h('button', { type: 'button', className: 'more', onclick: older }, w.history)],
-          !thread.more &&
-            greeting && [
-              `greeting ${greeting}`,
-              () => h('div', { className: 'message' }, h('div', { className: 'bubble' }, h('p', { className: 'text' }, greeting))),
-            ],
+          !thread.more && [
+            `greeting ${greeting}`,
+            () => h('div', { className: 'message' }, h('div', { className: 'bubble' }, h('p', { className: 'text' }, greeting))),
+          ],
           ...thread.messages.map((m): Row | false => {
             if (m.from !== 'system') return [`${m.id} ${m.rev} ${view.isRead(m)}`, () => view.message(m)]
             const closed = m.parts.some((p) => p.type === 'event' && p.name === 'conversation.closed')

@@ -81,6 +81,11 @@ addEventListener('message', (event: MessageEvent) => {
 if (alone) loadWindow()
 else {
   const { color, position, title, trackVisits } = site
-  const ready: ToLoader = { huike: 'ready', site: { color, position, title, trackVisits }, ink: inkOn(color), label: chinese ? '联系客服' : 'Chat with us' }
+  const ready: ToLoader = {
+    huike: 'ready',
+    site: { color, position, title: title || (chinese ? '在线客服' : 'Live chat'), trackVisits },
+    ink: inkOn(color),
+    label: chinese ? '联系客服' : 'Chat with us',
+  }
   parent.postMessage(ready, '*')
 }

@@ -66,7 +66,7 @@ export class MessageView {
       case 'link':
         return h('a', { href: part.url, target: '_blank', rel: 'noopener noreferrer' }, part.title ?? part.url)
       default:
-        return h('p', { className: 'text' }, this.#w.unsupported)
+        return h('p', { className: 'text' }, part.type === 'remote' && part.removed ? this.#w.removed : this.#w.unsupported)
     }
   }
 

@@ -35,6 +35,14 @@ const isPassing = (error: unknown): boolean => {
   const { status = 0 } = error as { status?: number }
   return status === 0 || status >= 500 || status === 429
 }
+/** The visitor whose token it is: two tabs of one user hold different tokens and are the same visitor. */
+function ownerOf(token: string): string {
+  try {
+    return (JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))) as { externalId: string }).externalId
+  } catch {
+    return ''
+  }
+}
 const pause = (ms: number) =>
   new Promise<void>((done) => {
     const timer = setTimeout(end, ms)
@@ -62,6 +70,7 @@ export class Thread {
   readonly #events: ThreadEvents
   #visitId = ''
   #identity = ''
+  #owner = ''
   #cursor = ''
   #socket: Socket | undefined
   #fetching: Promise<void> | undefined
@@ -94,6 +103,7 @@ export class Thread {
       try {
         const body = { ...(token ? { token } : {}), ...(this.#identity ? { identity: this.#identity } : {}) }
         const session = await this.#ask<{ token: string; attended: boolean }>('POST', `/inboxes/${this.#inbox}/session`, body)
+        this.#belongTo(ownerOf(session.token))
         this.token = session.token
         this.attended = session.attended
         break
@@ -114,15 +124,33 @@ export class Thread {
     void this.#drain()
   }
 
-  /** Another tab of this browser was first to speak: this one is the same visitor. */
-  become(token: string): void {
-    if (token === this.token) return
-    this.#spoken = true
-    this.#socket?.disconnect()
-    this.#socket = undefined
+  /** What is shown is one visitor's: another one begins with nothing. */
+  #belongTo(owner: string): void {
+    if (owner === this.#owner) return
+    this.#owner = owner
     this.messages = []
     this.#cursor = ''
     this.conversation = null
+  }
+
+  /** Another tab of this browser was first to speak: this one is the same visitor. */
+  become(token: string): void {
+    if (token === this.token || (this.#owner && ownerOf(token) === this.#owner)) return
+    this.#spoken = true
+    this.#enterAnew(token)
+  }
+
+  /**
+   * The hub does not know its own word any more, or it has ended: whoever the page proves to be now, else a stranger.
+   * What waits is sent from there.
+   */
+  #renew(refused: string): void {
+    if (refused === this.token && refused !== '') this.#enterAnew('')
+  }
+
+  #enterAnew(token: string): void {
+    this.#socket?.disconnect()
+    this.#socket = undefined
     this.token = ''
     void this.#enter(token)
   }
@@ -136,7 +164,9 @@ export class Thread {
 
   #connect(): void {
     if (this.#socket) return
-    const socket = io('/x/website', { path: '/socket', auth: { token: this.token }, transports: ['websocket', 'polling'] })
+    const { token } = this
+    // Polls where a proxy on the way refuses the WebSocket.
+    const socket = io('/x/website', { path: '/socket', auth: { token }, transports: ['websocket', 'polling'], tryAllTransports: true })
     this.#socket = socket
     // socket.io does not come back by itself where the hub has hung up: it restarts, or its plugin was switched off.
     const reopen = () => {
@@ -152,7 +182,8 @@ export class Thread {
         this.#socket = undefined
         socket.disconnect()
         this.#events.refused(message)
-      } else reopen()
+      } else if (message === 'HUB_AUTH_REQUIRED') this.#renew(token)
+      else reopen()
     })
     socket.on('disconnect', reopen)
   }
@@ -187,10 +218,11 @@ export class Thread {
       return this.#fetching
     }
     this.#fetching = (async () => {
+      let { token } = this
       try {
         do {
           this.#again = false
-          const { token } = this
+          token = this.token
           const page = await this.#ask<CustomerThread>('GET', `/thread${this.#cursor ? `?cursor=${encodeURIComponent(this.#cursor)}` : ''}`)
           // Meanwhile somebody else.
           if (token !== this.token) return
@@ -205,8 +237,9 @@ export class Thread {
           this.#events.changed()
         } while (this.#again)
         this.#acknowledge('delivered')
-      } catch {
-        // The line's next sign of life fetches again.
+      } catch (error) {
+        if (codeOf(error) === 'HUB_AUTH_REQUIRED') this.#renew(token)
+        // Else the line's next sign of life fetches again.
       } finally {
         this.#fetching = undefined
       }
@@ -292,6 +325,7 @@ export class Thread {
     const next = () => this.waiting.find((w) => !w.failure && !w.taken)
     try {
       for (let one = next(); one; one = next()) {
+        const { token } = this
         try {
           if (one.file) {
             one.parts = [await this.#handIn(one.file)]
@@ -312,12 +346,7 @@ export class Thread {
           this.#events.changed()
           await this.fetch()
         } catch (error) {
-          if (codeOf(error) === 'HUB_AUTH_REQUIRED') {
-            // The hub does not know its own word any more: a stranger again, who sends from there.
-            this.token = ''
-            void this.#enter('')
-            return
-          }
+          if (codeOf(error) === 'HUB_AUTH_REQUIRED') return this.#renew(token)
           if (isPassing(error)) {
             // Once is the pace of a fast hand; again is a limit, and the visitor should know.
             const slow = codeOf(error) === 'HUB_RATE_LIMITED' && tries > 2

@@ -1,5 +1,8 @@
 /** What the window says, in Chinese and English. */
 const zh = {
+  title: '在线客服',
+  greeting: '您好，请问有什么可以帮您？',
+  offlineText: '客服暂时不在线，请留言并留下联系方式，我们会尽快回复您。',
   agent: '客服',
   waiting: '正在为您接通客服…',
   online: '在线',
@@ -55,10 +58,14 @@ const zh = {
   close: '关闭',
   audio: '语音消息',
   unsupported: '暂不支持的消息',
+  removed: '文件已过保留期，无法查看',
   thread: '聊天记录',
   history: '查看历史消息',
 }
 const en: typeof zh = {
+  title: 'Live chat',
+  greeting: 'Hello, how can we help you?',
+  offlineText: 'We are away just now. Leave us a message and a way to reach you, and we will answer as soon as we can.',
   agent: 'Agent',
   waiting: 'Finding somebody for you…',
   online: 'Online',
@@ -114,6 +121,7 @@ const en: typeof zh = {
   close: 'Close',
   audio: 'Voice message',
   unsupported: 'Unsupported message',
+  removed: 'This file is no longer kept',
   thread: 'Messages',
   history: 'Show earlier messages',
 }
