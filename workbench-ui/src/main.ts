@@ -7,10 +7,12 @@ import { createApp } from 'vue'
 import { ability } from '../../core/ui-kit/ability.ts'
 import { followAppearance } from '../../core/ui-kit/appearance.ts'
 import { makeI18n } from '../../core/ui-kit/i18n.ts'
+import { followUpgrades } from '../../core/ui-kit/upgrades.ts'
 import App from './App.vue'
 import { en } from './locales/en.ts'
 import { zh } from './locales/zh.ts'
 import { router } from './router.ts'
 
 followAppearance()
+followUpgrades()
 createApp(App).use(createPinia()).use(abilitiesPlugin, ability).use(makeI18n({ zh, en })).use(router).mount('#app')

@@ -5,10 +5,20 @@
 import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowReactive } from 'vue'
 import type { ComposablePart } from '../../../core/sdk/message-parts.ts'
-import type { ComposedLetter, Conversation, ConversationGroup, ConversationPush, GroupCounts, Message } from '../../../core/sdk/wire/conversation.ts'
+import type {
+  ComposedLetter,
+  Conversation,
+  ConversationGroup,
+  ConversationPush,
+  ConversationSort,
+  GroupCounts,
+  Message,
+  SectionBy,
+} from '../../../core/sdk/wire/conversation.ts'
 import { ApiError, api, get, newClientId, query } from '../../../core/ui-kit/api.ts'
 import { useRealtime } from '../../../core/ui-kit/realtime.ts'
 import { useSession } from '../../../core/ui-kit/session.store.ts'
+import { keepUnsent, unsentOf } from './unsent.ts'
 
 /**
  * A stretch of a conversation without a gap: however long the talk, a few hundred messages at most. Replaced, never
@@ -42,6 +52,12 @@ export interface Pending {
   at: string
 }
 
+/** Null: those that have none. */
+interface ListSection {
+  by: SectionBy
+  key: string | null
+}
+
 interface ListState {
   cursor: string | null
   loaded: boolean
@@ -49,7 +65,6 @@ interface ListState {
   loading: boolean
 }
 
-export type Sort = 'message' | 'customer'
 interface MessagePage {
   items: Message[]
   rev: number
@@ -98,25 +113,33 @@ export const useConversations = defineStore('conversations', () => {
   }
 
   // ISO times and ids compare as they stand; localeCompare would take a frame for five thousand.
-  const sorted = (group: ConversationGroup, sort: Sort): Conversation[] => {
-    const key = (c: Conversation) => (sort === 'customer' ? (c.lastCustomerAt ?? c.lastMessageAt) : c.lastMessageAt)
+  const sorted = (group: ConversationGroup, sort: ConversationSort): Conversation[] => {
+    // Who waits stands before who does not, the longest first; all else is newest first.
+    const key = (c: Conversation) => (sort === 'waiting' ? c.waitingSince : sort === 'customer' ? c.lastCustomerAt : c.lastMessageAt)
     return [...byId.values()]
       .filter((c) => belongs(group, c))
       .sort((a, b) => {
-        const [ka, kb] = [key(a), key(b)]
-        return ka < kb ? 1 : ka > kb ? -1 : a.id < b.id ? 1 : -1
+        const [own, others] = [key(a), key(b)]
+        if ((own === null) !== (others === null)) return own === null ? 1 : -1
+        const [ka, kb] = [own ?? a.lastMessageAt, others ?? b.lastMessageAt]
+        const newer = ka < kb ? 1 : ka > kb ? -1 : a.id < b.id ? 1 : -1
+        return sort === 'waiting' && own !== null ? -newer : newer
       })
   }
 
-  async function loadList(group: ConversationGroup, sort: Sort, more = false): Promise<void> {
-    const key = `${group}/${sort}`
+  const listKey = (group: ConversationGroup, sort: string, section?: ListSection): string =>
+    section ? `${group}/${sort}/${section.by}/${section.key ?? ''}` : `${group}/${sort}`
+
+  /** The first page of a group or of one section of it, or with `more` the next one. */
+  async function loadList(group: ConversationGroup, sort: ConversationSort, more = false, section?: ListSection): Promise<void> {
+    const key = listKey(group, sort, section)
     const list = lists.get(key)
     if (list?.loading || (more && !list?.cursor)) return
     const before = { cursor: list?.cursor ?? null, loaded: list?.loaded ?? false }
     lists.set(key, { ...before, failed: false, loading: true })
     try {
       const page = await get<{ items: Conversation[]; cursor: string | null }>(
-        `/conversations${query({ group, sort, limit: 100, cursor: more ? (list?.cursor ?? undefined) : undefined })}`,
+        `/conversations${query({ group, sort, by: section?.by, key: section?.key ?? undefined, limit: 100, cursor: more ? (list?.cursor ?? undefined) : undefined })}`,
       )
       for (const conversation of page.items) keep(conversation)
       lists.set(key, { cursor: page.cursor, loaded: true, failed: false, loading: false })
@@ -314,14 +337,25 @@ export const useConversations = defineStore('conversations', () => {
     lastSync = serverTime
     await forgetLost()
     await Promise.all([...threads.keys()].map((id) => catchUp(id)))
-    const [starred, begun] = await Promise.all([get<{ ids: string[] }>('/stars'), get<{ items: { conversationId: string; text: string }[] }>('/drafts')])
+    const [starred, begun] = await Promise.all([
+      allPages<{ ids: string[] }>('/stars'),
+      allPages<{ items: { conversationId: string; text: string }[] }>('/drafts'),
+    ])
     stars.clear()
-    for (const id of starred.ids) stars.add(id)
+    for (const id of starred.flatMap(({ ids }) => ids)) stars.add(id)
     drafts.clear()
-    for (const { conversationId, text } of begun.items) drafts.set(conversationId, text)
+    for (const { conversationId, text } of begun.flatMap(({ items }) => items)) drafts.set(conversationId, text)
     refreshCounts()
     // What was written while the line was down goes out now, under the same client id.
     for (const waiting of pending.values()) for (const message of waiting) if (message.state === 'failed' && isOffline(message.error)) void transmit(message)
+  }
+
+  /** Of what an agent has marked by hand: as much as they did. */
+  async function allPages<T>(path: string): Promise<T[]> {
+    const pages: (T & { cursor: string | null })[] = []
+    do pages.push(await get(`${path}${query({ cursor: pages.at(-1)?.cursor ?? undefined })}`))
+    while (pages.at(-1)?.cursor)
+    return pages
   }
 
   /** What went to somebody else's eyes meanwhile is named by nobody: ask which of ours we may still see. */
@@ -341,7 +375,7 @@ export const useConversations = defineStore('conversations', () => {
     parts: ComposablePart[],
     options: { note?: boolean; replyToId?: string | null; letter?: ComposedLetter | undefined } = {},
   ): void {
-    const message: Pending = {
+    enqueue({
       clientId: newClientId(),
       conversationId,
       parts,
@@ -351,11 +385,13 @@ export const useConversations = defineStore('conversations', () => {
       state: 'sending',
       error: undefined,
       at: new Date().toISOString(),
-    }
-    const waiting = pending.get(conversationId) ?? []
+    })
+  }
+  function enqueue(message: Pending): void {
+    const waiting = pending.get(message.conversationId) ?? []
     waiting.push(message)
-    pending.set(conversationId, waiting)
-    void transmit(pending.get(conversationId)?.at(-1) as Pending)
+    pending.set(message.conversationId, waiting)
+    void transmit(pending.get(message.conversationId)?.at(-1) as Pending)
   }
 
   async function transmit(message: Pending): Promise<void> {
@@ -422,7 +458,14 @@ export const useConversations = defineStore('conversations', () => {
     const timer = setInterval(() => {
       for (const [id, state] of typing) if (state.until < Date.now()) typing.delete(id)
     }, 2_000)
-    undo.push(() => clearInterval(timer))
+    const me = myId.value
+    for (const message of unsentOf(me)) enqueue(message)
+    // Whoever signs in next sends nothing in this one's name.
+    undo.push(
+      () => clearInterval(timer),
+      keepUnsent(me, pending),
+      () => pending.clear(),
+    )
   }
   function stop(): void {
     for (const take of undo.splice(0)) take()
@@ -450,6 +493,7 @@ export const useConversations = defineStore('conversations', () => {
     seesMore,
     unread,
     sorted,
+    listKey,
     loadList,
     keep,
     open,

@@ -1,16 +1,20 @@
 /** Colleagues, inboxes and tags: the small lists that names are looked up in. */
 import { defineStore } from 'pinia'
 import { reactive, ref } from 'vue'
+import type { ChannelCapabilities } from '../../../core/sdk/channel.ts'
 import type { Colleague } from '../../../core/sdk/wire/agent.ts'
 import type { Tag } from '../../../core/sdk/wire/contact.ts'
 import { get } from '../../../core/ui-kit/api.ts'
 import { useRealtime } from '../../../core/ui-kit/realtime.ts'
+import { useSession } from '../../../core/ui-kit/session.store.ts'
 
 export interface InboxBrief {
   id: string
   name: string
   channel: string
   enabled: boolean
+  /** Where it differs from its channel's. */
+  capabilities: ChannelCapabilities | null
 }
 
 export const usePeople = defineStore('people', () => {
@@ -18,6 +22,7 @@ export const usePeople = defineStore('people', () => {
   const inboxes = reactive(new Map<string, InboxBrief>())
   const tags = ref<Tag[]>([])
   const realtime = useRealtime()
+  const session = useSession()
   const undo: (() => void)[] = []
 
   async function loadColleagues(): Promise<void> {
@@ -45,6 +50,7 @@ export const usePeople = defineStore('people', () => {
   function start(): void {
     undo.push(
       realtime.on('agent.presence', soon),
+      ...['inbox.changed', 'plugin.switched'].map((event) => realtime.on(event, () => void loadInboxes().catch(() => undefined))),
       realtime.onResync(async () => {
         await Promise.all([loadColleagues(), loadInboxes(), loadTags()])
       }),
@@ -57,5 +63,11 @@ export const usePeople = defineStore('people', () => {
     for (const take of undo.splice(0)) take()
   }
   const nameOf = (id: string | null): string => (id ? (colleagues.get(id)?.name ?? '') : '')
-  return { colleagues, inboxes, tags, start, stop, loadColleagues, loadTags, nameOf }
+  /** What goes to this conversation's customer; undefined while its channel is off. */
+  const capabilitiesOf = ({ inboxId, channel }: { inboxId: string; channel: string }): ChannelCapabilities | undefined => {
+    const known = session.me?.channels.find((c) => c.id === channel)
+    return known && (inboxes.get(inboxId)?.capabilities ?? (known.capabilities as ChannelCapabilities))
+  }
+  const iconOf = (inboxId: string): string | null | undefined => session.me?.channels.find(({ id }) => id === inboxes.get(inboxId)?.channel)?.icon
+  return { iconOf, colleagues, inboxes, tags, start, stop, loadColleagues, loadTags, nameOf, capabilitiesOf }
 })

@@ -23,6 +23,7 @@ const table = {
   starred: { key: '4', group: 'general' },
   closed: { key: '5', group: 'general' },
   visitors: { key: '6', group: 'general' },
+  records: { key: '7', group: 'general' },
   status: { key: 'm', group: 'general' },
   next: { key: 'j', group: 'list' },
   previous: { key: 'k', group: 'list' },
@@ -46,6 +47,8 @@ const table = {
   oldest: { key: 'Home', group: 'conversation' },
   latest: { key: 'End', group: 'conversation' },
   send: { key: 'Enter', group: 'writing' },
+  sendLetter: { key: 'mod+Enter', group: 'writing' },
+  link: { key: 'mod+l', group: 'writing' },
   newline: { key: 'shift+Enter', group: 'writing' },
   leave: { key: 'Escape', group: 'writing' },
 } as const satisfies Record<string, Shortcut>
