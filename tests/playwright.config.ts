@@ -5,12 +5,15 @@ export default defineConfig({
   outputDir: '../test-results',
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  workers: 1,
+  // Each test has a hub, a database and a browser context of its own.
+  workers: 2,
+  fullyParallel: true,
   reporter: [['list']],
-  // The main job on both profiles; the rest of the pages do not care which database is below.
-  projects: [{ name: 'embedded' }, ...(process.env.TEST_DATABASE_URL ? [{ name: 'served', testMatch: 'first-conversation.spec.ts' }] : [])],
+  // The main job on both profiles, on the served one with two webs and a worker; the other pages do not care what is below.
+  projects: [{ name: 'embedded' }, ...(process.env.TEST_DATABASE_URL ? [{ name: 'served', grep: /@main/, timeout: 120_000 }] : [])],
   use: {
-    trace: 'retain-on-failure',
+    // What the page was, without a film of it: that takes time from two cores.
+    trace: { mode: 'retain-on-failure', screenshots: false, snapshots: true, sources: true },
     locale: 'zh-CN',
     viewport: { width: 1440, height: 900 },
     launchOptions: {

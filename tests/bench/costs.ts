@@ -49,8 +49,10 @@ export function costsOf(folder: string): string {
       }
       for (const key of seen) add(under, key, time)
     })
-    const top = (map: Map<string, number>, count: number) =>
+    const ours = ([key]: [string, number]): boolean => / (?:core|plugins)\//.test(key)
+    const top = (map: Map<string, number>, count: number, which: (entry: [string, number]) => boolean = () => true) =>
       [...map]
+        .filter(which)
         .sort(([, a], [, b]) => b - a)
         .slice(0, count)
         .map(([key, time]) => `  ${((time / busy) * 100).toFixed(1).padStart(5)} %  ${key}`)
@@ -61,7 +63,9 @@ export function costsOf(folder: string): string {
       'by function, own time',
       ...top(own, 20),
       'by function, with what it calls',
-      ...top(under, 70),
+      ...top(under, 30),
+      'by function of ours, with what it calls',
+      ...top(under, 70, ours),
     )
   }
   return lines.join('\n')

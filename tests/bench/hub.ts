@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { io, type Socket } from 'socket.io-client'
-import { hubFlags } from '../../core/bin/prepare.mjs'
+import { hubEnv, hubFlags } from '../../core/bin/prepare.mjs'
 import type { Place } from '../support/profiles.ts'
 import { fromCore, type SqliteDatabase } from './from-core.ts'
 import type { Client } from './load.ts'
@@ -13,6 +13,7 @@ const secret = 'a-secret-of-the-bench-that-is-long-enough'
 
 export const startHub = (place: Place, port: number, nodeArgs: string[] = []): Promise<Served> =>
   Served.start(port, [...hubFlags, ...nodeArgs, 'core/src/main.ts'], {
+    ...hubEnv,
     HUB_DATA: place.dataDir,
     DATABASE_URL: place.databaseUrl,
     REDIS_URL: place.redisUrl,

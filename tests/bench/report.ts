@@ -1,6 +1,7 @@
 /** Tables, and a sentence for every row that is below its target. */
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, totalmem } from 'node:os'
+import type { ChannelMeasured } from './channels.ts'
 import { root } from './from-core.ts'
 import type { IdleVisitors } from './idle-visitors.ts'
 import type { Measured, RateRow, Side } from './measure.ts'
@@ -22,6 +23,8 @@ const targets = {
   workbench: { firstListMs: 1_000, openMs: 500, jumpMs: 500, frameP95: 34, slowFrames: 0.02, dom: 6_000, heapMb: 60 },
   /** 5 000 of them below 250 MB; a peer's idle visitor polls for 3 CPU-ms. */
   idleVisitor: { kb: 50, beatCpuMs: 3 },
+  /** WeChat gives an answer five seconds; the rates are of one process. */
+  channels: { pushP99: 500, pushesPerSecond: 300, mailsPerSecond: 20 },
   bytes: { loader: 6 * 1_024, widget: 45 * 1_024, workbench: 300 * 1_024 },
 }
 
@@ -56,7 +59,54 @@ export const idleTable = (idle: readonly IdleVisitors[]): string =>
     ]),
   )
 
-export function report(all: readonly Measured[], idle: readonly IdleVisitors[], sizes: Sizes | undefined, workbench: WorkbenchMeasured | undefined): Report {
+export const channelTables = (channels: readonly ChannelMeasured[]): string => {
+  const pushes = table(
+    ['Profile', 'WeChat pushes, safe mode', 'hub /s', 'parsing alone /s', 'hub/floor', 'p50 ms', 'p99', 'hub CPU-s/1000', 'accepted', 'stored'],
+    channels.flatMap(({ profile, webhooks, webhookFloor, accepted, stored }) =>
+      webhooks.map(({ concurrency, latencies, perSecond, cpuPer1000 }, i) => [
+        profile,
+        `at ${concurrency}`,
+        number(perSecond),
+        number(webhookFloor),
+        ratio(perSecond, webhookFloor),
+        ms(latencies.p50),
+        ms(latencies.p99),
+        number(cpuPer1000, 2),
+        i === 0 ? String(accepted) : '',
+        i === 0 ? String(stored) : '',
+      ]),
+    ),
+  )
+  const mails = table(
+    ['Profile', 'Letters in the mailbox', 'read and stored', 'seconds', 'hub /s', 'parsing alone /s', 'hub/floor', 'hub CPU-s/1000'],
+    channels.flatMap(({ profile, mail }) =>
+      typeof mail === 'string'
+        ? []
+        : [
+            [
+              profile,
+              String(mail.letters),
+              String(mail.stored),
+              number(mail.seconds, 1),
+              number(mail.perSecond),
+              number(mail.floor),
+              ratio(mail.perSecond, mail.floor),
+              number(mail.cpuPer1000, 2),
+            ],
+          ],
+    ),
+  )
+  const absent = channels.flatMap(({ mail }) => (typeof mail === 'string' ? [mail] : []))
+  return `${pushes}\n\n${absent.length > 0 ? `Mail was not measured: ${absent[0]}.` : `From Dovecot, whose mailbox held them before.\n\n${mails}`}`
+}
+
+export function report(
+  all: readonly Measured[],
+  idle: readonly IdleVisitors[],
+  sizes: Sizes | undefined,
+  workbench: WorkbenchMeasured | undefined,
+  channels: readonly ChannelMeasured[] = [],
+): Report {
   /** By row: one sentence each, and why it may be so. */
   const missed = new Map<string, { faults: string[]; why: string }>()
   const miss = (row: string, is: string, wanted: string, why = ''): void => {
@@ -96,6 +146,20 @@ export function report(all: readonly Measured[], idle: readonly IdleVisitors[], 
     if (beatCpuMs > targets.idleVisitor.beatCpuMs)
       miss(`${profile}, idle visitors`, `${number(beatCpuMs, 2)} CPU-ms a sign of life`, `${targets.idleVisitor.beatCpuMs} or less`)
     if (failed > 0) miss(`${profile}, idle visitors`, `${failed} signs of life failed`, 'none')
+  }
+  for (const { profile, webhooks, accepted, stored, mail } of channels) {
+    const { pushP99, pushesPerSecond, mailsPerSecond } = targets.channels
+    for (const { concurrency, latencies, perSecond } of webhooks) {
+      const row = `${profile}, WeChat pushes at ${concurrency}`
+      if (latencies.p99 > pushP99) miss(row, `p99 ${ms(latencies.p99)} ms`, `${pushP99} ms or less`)
+      if (concurrency > 1 && perSecond < pushesPerSecond) miss(row, `${number(perSecond)}/s`, `${pushesPerSecond}/s`)
+      if (latencies.failed > 0) miss(row, `${latencies.failed} pushes failed (${latencies.firstFailure})`, 'none')
+    }
+    // One that was answered too late counts as failed, and is there all the same.
+    if (stored < accepted) miss(`${profile}, WeChat pushes`, `${accepted} accepted but ${stored} in the database`, 'the same')
+    if (typeof mail === 'string') continue
+    if (mail.stored !== mail.letters) miss(`${profile}, letters`, `${mail.stored} of ${mail.letters} stored`, 'all')
+    if (mail.perSecond < mailsPerSecond) miss(`${profile}, letters`, `${number(mail.perSecond, 1)}/s`, `${mailsPerSecond}/s`)
   }
   if (sizes)
     for (const name of ['loader', 'widget', 'workbench'] as const)
@@ -207,6 +271,7 @@ export function report(all: readonly Measured[], idle: readonly IdleVisitors[], 
     tables: [
       `### Messages accepted\n\n${rates}`,
       `### Delay to the agent's socket\n\n${delays}`,
+      ...(channels.length > 0 ? [`### What platforms bring\n\n${channelTables(channels)}`] : []),
       `### Start and memory\n\n${starts}`,
       `### Visitors who say nothing\n\n${idleTable(idle)}`,
       `### What a browser fetches\n\n${bytes}`,

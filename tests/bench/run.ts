@@ -5,16 +5,20 @@
  *   --save               writes RESULTS.md
  *   --profile embedded|served
  *   --idle               only what idle visitors cost
+ *   --channels           only what platforms bring: WeChat's pushes, letters
+ *   records              only how long the lists of records take, in a hub with a long history (`records/run.ts`)
+ *   export              only what exports of 20 000 conversations cost, and who works meanwhile (`export.ts`)
  *   --costs              also where the hub's CPU time went (slower: do not compare its rates)
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startServices } from '../support/services.ts'
+import { type ChannelMeasured, measureChannels } from './channels.ts'
 import { costsOf } from './costs.ts'
 import { type IdleVisitors, measureIdleVisitors } from './idle-visitors.ts'
 import { type Measured, measure, type Plan } from './measure.ts'
-import { idleTable, report, resultsPage } from './report.ts'
+import { channelTables, idleTable, report, resultsPage } from './report.ts'
 import { measureSizes } from './sizes.ts'
 import { measureWorkbench, type WorkbenchMeasured } from './workbench.ts'
 
@@ -36,39 +40,56 @@ const services = await startServices()
 if (services) Object.assign(process.env, services.env)
 // Reads where the database is when it is loaded.
 const { profiles } = await import('../support/profiles.ts')
+if (process.argv[2] === 'records') {
+  const { benchRecords } = await import('./records/run.ts')
+  console.log(`\n${await benchRecords(await profiles()).finally(() => services?.stop())}`)
+  process.exit(0)
+}
+if (process.argv[2] === 'export') {
+  const { benchExports } = await import('./export.ts')
+  console.log(`\n${await benchExports(await profiles()).finally(() => services?.stop())}`)
+  process.exit(0)
+}
 const late = setTimeout(
   () => {
     console.error('\n! The bench took too long and was stopped; a database named huike_test_… may be left.')
     process.exit(1)
   },
-  quick ? 200_000 : 600_000,
+  quick ? 300_000 : 900_000,
 )
 
 const all: Measured[] = []
 const idle: IdleVisitors[] = []
+const channels: ChannelMeasured[] = []
 let workbench: WorkbenchMeasured | undefined
 try {
   for (const profile of await profiles()) {
     if (only && only !== profile) continue
+    if (!has('--idle')) channels.push(await measureChannels(profile, quick, (line) => console.error(`  ${line}`)))
+    if (has('--channels')) continue
     console.error(`  ${profile}: idle visitors`)
     idle.push(await measureIdleVisitors(profile, quick ? 500 : 5_000, quick ? 2_000 : 5_000))
     if (has('--idle')) continue
     all.push(await measure(profile, plan, (line) => console.error(`  ${line}`)))
     if (profDir) console.log(`\nWhere the hub's CPU time went, ${profile}\n\n${costsOf(profDir)}`)
   }
-  if (only !== 'served') workbench = await measureWorkbench(quick, (line) => console.error(`  ${line}`))
+  if (only !== 'served' && !has('--channels') && !has('--idle')) workbench = await measureWorkbench(quick, (line) => console.error(`  ${line}`))
 } finally {
   clearTimeout(late)
   await services?.stop()
   if (profDir) rmSync(profDir, { recursive: true, force: true })
 }
 
+if (has('--channels')) {
+  console.log(`\n${channelTables(channels)}`)
+  process.exit(0)
+}
 if (has('--idle')) {
   console.log(`\n${idleTable(idle)}`)
   process.exit(0)
 }
 const tookSeconds = (performance.now() - began) / 1_000
-const result = report(all, idle, measureSizes(), workbench)
+const result = report(all, idle, measureSizes(), workbench, channels)
 console.log(`\n${result.tables}\n\n### Below their target\n\n${result.below.map((line) => `- ${line}`).join('\n') || 'None.'}\n\n${Math.round(tookSeconds)} s`)
 if (has('--save')) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), resultsPage(result, loadBefore, tookSeconds))
 process.exit(0)

@@ -6,14 +6,17 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import type { ChannelAdapter } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { nextTry } from '../../core/src/pipeline/next-try.ts'
 import { HubClient } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
-import { Delivery, Taken } from '../../plugins/app/server/app.entity.ts'
+import { Delivery, Taken, Undelivered } from '../../plugins/app/server/app.entity.ts'
+import { retryAfter, tellNews } from '../../plugins/app/server/deliver.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
@@ -24,13 +27,15 @@ const makeSecret = () => `whsec_${randomBytes(32).toString('base64')}`
 class Endpoint {
   readonly got: { headers: IncomingHttpHeaders; body: Buffer; json: any }[] = []
   /** For messages and pings; news of conversations are always taken. */
+  refuseNews = false
   answer: () => { status: number; headers?: Record<string, string>; body?: string } | 'cut' = () => ({ status: 200 })
   readonly #server: Server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks)
     this.got.push({ headers: request.headers, body, json: JSON.parse(body.toString()) })
-    const answer: ReturnType<Endpoint['answer']> = this.got.at(-1)?.json.type.startsWith('conversation.') ? { status: 200 } : this.answer()
+    const news = /^(conversation\.|message\.read)/.test(this.got.at(-1)?.json.type)
+    const answer: ReturnType<Endpoint['answer']> = news ? { status: this.refuseNews ? 503 : 200 } : this.answer()
     if (answer === 'cut') return void response.destroy()
     response.writeHead(answer.status, answer.headers).end(answer.body ?? '{}')
   })
@@ -49,6 +54,20 @@ class Endpoint {
     return this.got.filter(({ json }) => json.type === type)
   }
 }
+
+test('the schedule is gone through to its end, whatever the jitter: ten tries', () => {
+  const { retryHours } = (appPlugin.channel as unknown as (ctx: object) => ChannelAdapter)({}).capabilities
+  for (const jitter of [0, 0.5, 1]) {
+    const createdAt = new Date(0)
+    let [at, attempts] = [0, 0]
+    for (let due: Date | undefined = createdAt; due; attempts++) {
+      // Each try takes as long as it may.
+      at = due.getTime() + 15_000
+      due = nextTry({ attempts: attempts + 1, createdAt }, retryHours, retryAfter(attempts + 1, jitter), at)
+    }
+    assert.equal(attempts, 10, String(jitter))
+  }
+})
 
 await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
   let endpoint: Endpoint
@@ -91,6 +110,8 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     content: typeof content === 'string' ? [{ type: 'text', text: content }] : content,
     ...more,
   })
+  /** A call without what only orders its pieces. */
+  const facts = ({ type: _type, toldAt: _toldAt, ...known }: { type: string; toldAt?: number }) => known
   const event = (type: string, data: object) => JSON.stringify({ type, timestamp: new Date().toISOString(), data })
   const someone = () => `user-${randomUUID()}`
   const messagesOf = async (customer: string) => {
@@ -121,6 +142,16 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       await world().running.sweep()
       return (await em().count(Outbound, { conversationId })) === 0
     }, 'the sending')
+
+  test('the example client says the same again after a timeout: one message', async () => {
+    const customer = someone()
+    const [id, at] = [randomUUID(), new Date(Date.now() - 1_000)]
+    const data = message(customer, '在吗')
+    const told = await Promise.all([client().tell('message.created', data, id, at), client().tell('message.created', data, id, at)])
+    assert.equal((await client().tell('message.created', data, id, at)).duplicate, true)
+    assert.ok(told.some(({ duplicate }) => !duplicate))
+    assert.equal((await messagesOf(customer)).length, 1)
+  })
 
   test('a message: 202 with its name; the same again 200; the same id with another body 409', async () => {
     const customer = someone()
@@ -381,11 +412,11 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     await client().tell('call.recording.ready', { ...call, recording: { uploadId } })
     await client().tell('call.ended', ended)
     await client().tell('call.started', call)
-    await client().tell('call.ended', { ...ended, result: 'missed' })
+    await client().tell('call.ended', ended)
     const stored = await messagesOf(`tel:${from}`)
     assert.deepEqual(
-      stored.map(({ parts }) => parts[0]).map((part) => (part?.type === 'call' ? part : part?.type === 'text' ? part.text : part?.type)),
-      ['audio', { type: 'call', way: 'in', outcome: 'answered', durationMs: 180_000 }, '想退货', '0:07 客户：我想退货'],
+      stored.map(({ parts }) => parts[0]).map((part) => (part?.type === 'call' ? facts(part) : part?.type === 'text' ? part.text : part?.type)),
+      ['audio', { way: 'in', outcome: 'answered', durationMs: 180_000, line: '057188886666', queue: '售后' }, '想退货', '0:07 客户：我想退货'],
     )
     const identity = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: `tel:${from}` })
     assert.equal(await em().count(Activity, { identityId: identity.id, name: 'call.started' }), 1)
@@ -398,8 +429,42 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.deepEqual(calls, [
       ['in', 'answered'],
       ['in', 'missed'],
-      ['out', 'rejected'],
+      ['out', 'busy'],
     ])
+  })
+
+  test('a call told again with more known of it is put together: what was told later wins, whenever it comes', async () => {
+    const from = `139${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
+    for (const [direction, customer] of [
+      ['in', `tel:${from}`],
+      ['out', someone()],
+    ] as const) {
+      const call = { externalCallId: randomUUID(), direction, from, to: '4008001234', customer: { externalId: customer }, startedAt: '2026-03-01T02:00:00Z' }
+      const told = (minute: number, more: object) => client().tell('call.ended', { ...call, ...more }, randomUUID(), new Date(Date.UTC(2026, 2, 1, 2, minute)))
+      assert.equal((await told(5, { result: 'voicemail', ringSec: 20, hangupBy: 'system' })).duplicate, false)
+      assert.equal((await told(5, { result: 'voicemail', ringSec: 20, hangupBy: 'system' })).duplicate, true)
+      const full = { result: 'answered', talkSec: 61, agentExternalId: 'ext-801', queue: '售后', ivrPath: '1>2', hangupBy: 'customer' }
+      assert.equal((await told(9, full)).duplicate, false)
+      // An older piece, late: only what nobody knew yet.
+      await told(1, { result: 'missed', queue: '售前', ringSec: 3 })
+      const stored = (await messagesOf(customer)).map(({ parts }) => parts[0])
+      assert.deepEqual(
+        stored.map((part) => (part?.type === 'call' ? facts(part) : part)),
+        [
+          {
+            way: direction,
+            outcome: 'answered',
+            durationMs: 61_000,
+            ringMs: 20_000,
+            line: direction === 'in' ? '4008001234' : from,
+            queue: '售后',
+            agent: 'ext-801',
+            path: '1>2',
+            hangupBy: 'customer',
+          },
+        ],
+      )
+    }
   })
 
   test('written by the client’s own agents and bots: ours, once; taken back; edited; a form; a stay', async () => {
@@ -427,6 +492,11 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       ],
     )
     assert.ok(stored[0]?.recalledAt)
+    // Our side's own message, by the one who wrote it: whom it went to is always said.
+    const recall = { sender: bot.sender, externalMessageId: bot.externalMessageId }
+    await assert.rejects(client().tell('message.recalled', recall), /400/)
+    await client().tell('message.recalled', { ...recall, recipient: sender })
+    assert.ok((await messagesOf(customer))[1]?.recalledAt)
     // The edit answers its first form; a name of nobody's, or of another talk's message, answers nothing.
     assert.equal(stored[2]?.replyToId, stored[0]?.id)
     const stranger = someone()
@@ -454,6 +524,66 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     }, 'the news')
     assert.deepEqual([closed.json.data.conversation.externalId, closed.json.data.recipient.externalId], [`chat-${customer}`, customer])
     assert.ok(endpoint.of('conversation.assigned').some(({ json }) => json.data.conversation.id === conversationId))
+  })
+
+  test('the agent has read: the client hears it by its own name of the message, once for each step', async () => {
+    const customer = someone()
+    const [first, second] = [message(customer, '在吗'), message(customer, '还有货吗')]
+    for (const one of [first, second]) await client().tell('message.created', one)
+    const [row] = await messagesOf(customer)
+    const read = (seq: number) => admin.call('POST', `/api/conversations/${row?.conversationId}/read`, { seq })
+    // Whoever else is there may have got it, or nobody had room.
+    await em().nativeUpdate(Conversation, { id: row?.conversationId ?? '' }, { assigneeId: admin.id, status: 'open' })
+    const told = () => endpoint.of('message.read').filter(({ json }) => json.data.conversation.id === row?.conversationId)
+    for (const seq of [99, 99, 1]) assert.equal((await read(seq)).status, 200)
+    await eventually(async () => {
+      await world().running.sweep()
+      return told().length > 0
+    }, 'the news')
+    assert.deepEqual(
+      told().map(({ json }) => [json.data.externalMessageId, json.data.recipient.externalId, json.data.conversation.externalId]),
+      [[second.externalMessageId, customer, `chat-${customer}`]],
+    )
+  })
+
+  test('news that were not taken are kept sealed and sent again on demand, the same bytes under the same id', async () => {
+    const room = await world().inbox('app', { endpointUrl: endpoint.url, secret, oldSecret })
+    const tell = (eventId: string) =>
+      tellNews(ctx(), {
+        eventId,
+        inboxId: room.id,
+        type: 'conversation.closed',
+        at: new Date().toISOString(),
+        conversationId: newId(),
+        data: { reason: 'agent' },
+      })
+    const ctx = () => world().hub.kernel.get('app')?.ctx as never
+    const state = async () => (await admin.call('GET', `/api/x/app/inboxes/${room.id}`)).body
+    const replay = (webhookId: string, who = admin) => who.call('POST', `/api/x/app/inboxes/${room.id}/replay`, { webhookId })
+    const eventId = newId()
+    endpoint.refuseNews = true
+    await assert.rejects(tell(eventId))
+    const [kept, ...more] = (await state()).undelivered
+    assert.deepEqual([kept.webhookId, kept.type, more.length], [`evt_${eventId}`, 'conversation.closed', 0])
+    assert.ok(!(await em().findOneOrFail(Undelivered, { webhookId: kept.webhookId })).body.includes('agent'))
+    const still = await replay(kept.webhookId)
+    assert.deepEqual([still.status, still.body.ok, typeof still.body.failure.zh], [200, false, 'string'])
+    assert.equal((await replay(kept.webhookId, await world().person('小方'))).status, 403)
+    assert.equal((await replay('evt_nobody')).body.code, 'HUB_NOT_FOUND')
+    endpoint.refuseNews = false
+    assert.deepEqual((await replay(kept.webhookId)).body, { ok: true, failure: null })
+    const tries = endpoint.got.filter(({ headers }) => headers['webhook-id'] === kept.webhookId)
+    assert.equal(new Set(tries.map(({ body }) => body.toString())).size, 1)
+    assert.equal(tries.length, 3)
+    assert.deepEqual((await state()).undelivered, [])
+    assert.equal((await replay(kept.webhookId)).status, 404)
+    // What was away and comes back by itself is not kept either.
+    const other = newId()
+    endpoint.refuseNews = true
+    await assert.rejects(tell(other))
+    endpoint.refuseNews = false
+    await tell(other)
+    assert.deepEqual((await state()).undelivered, [])
   })
 
   test('the connection test sends a signed ping', async () => {

@@ -8,12 +8,13 @@ import { Type } from 'typebox'
 import type { ChannelAdapter, ChannelInbox } from '../../core/sdk/channel.ts'
 import { channelConformance, type Failure, type Said } from '../../core/sdk/conformance.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
+import { DouyinServer } from '../../core/sdk/testing.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
 import type { Ctx } from '../../plugins/douyin/server/context.ts'
 import { takeCode } from '../../plugins/douyin/server/oauth.ts'
 import { accountOf } from '../../plugins/douyin/server/tokens.ts'
-import { DouyinServer } from '../support/douyin-server.ts'
+import { gate } from '../support/gate.ts'
 
 const folder = (id: string) => join(resolve(import.meta.dirname, '../..'), 'plugins', id)
 
@@ -106,7 +107,7 @@ await channelConformance({
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`
 let failure: Failure | undefined
-let held: Promise<void> | undefined
+const { pass, hold } = gate()
 /** What a client knows, by `webhook-id`: it takes a repeat for what it is. */
 const taken = new Map<string, { to: string; text: string }>()
 const client = createServer(async (request, response) => {
@@ -120,7 +121,7 @@ const client = createServer(async (request, response) => {
   if (type === 'message.created')
     taken.set(id, { to: data.recipient.externalId, text: data.content.map((part: { text?: string }) => part.text ?? '').join('') })
   // What it knows it answers at once.
-  if (!repeat) await held
+  if (!repeat) await pass()
   response.end('{}')
 })
 await new Promise<void>((done) => client.listen(0, '127.0.0.1', done))
@@ -152,14 +153,7 @@ await channelConformance({
     fail(how) {
       failure = how
     },
-    hold() {
-      const { promise, resolve: release } = Promise.withResolvers<void>()
-      held = promise
-      return () => {
-        held = undefined
-        release()
-      }
-    },
+    hold,
   },
 })
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { DouyinServer } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
-import { DouyinServer } from '../support/douyin-server.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const dir = join(resolve(import.meta.dirname, '../..'), 'plugins/douyin')
@@ -119,6 +119,17 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     }
   })
 
+  test('a recall that comes before its message takes it back when it is here', async () => {
+    const customer = someone()
+    const base = { conversation_short_id: '@c', server_message_id: `@m${newId()}`, create_time: Date.now() }
+    await douyin.push('im_recall_msg', customer, operator, base)
+    await douyin.push('im_receive_msg', customer, operator, { ...base, conversation_type: 1, message_type: 'text', text: '发错了' })
+    await eventually(async () => {
+      await world().hasten()
+      return (await messagesOf(customer))[0]?.recalledAt
+    }, 'the recall')
+  })
+
   test('a lead card shows its fields', async () => {
     const customer = someone()
     await douyin.says(customer, operator, {
@@ -130,7 +141,7 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
         { label: '手机号', value: '13800138000' },
       ],
     })
-    assert.deepEqual(await said(customer), ['留资卡片\n姓名: 林小满\n手机号: 13800138000'])
+    assert.deepEqual(await said(customer), ['姓名: 林小满\n手机号: 13800138000'])
   })
 
   test('an agent’s answer is one message, whether its echo comes after or before the platform’s answer', async () => {
@@ -301,6 +312,20 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
       body.steps.map(({ ok }: { ok: boolean }) => ok),
       [true, true, true, true],
     )
+  })
+
+  test('a contract that the operator ends is told to admins, and no more once it is signed again', async () => {
+    const notices = async () =>
+      (await admin.call('GET', '/api/notices')).body.items.filter(({ kind }: { kind: string }) => kind === 'douyin.contract') as { endedAt: string | null }[]
+    await douyin.push('contract_unauthorize', 'somebody', 'else', {})
+    assert.deepEqual(await notices(), [])
+    for (let i = 0; i < 2; i++) await douyin.push('contract_unauthorize', operator, '', {})
+    assert.deepEqual(
+      (await notices()).map(({ endedAt }) => endedAt),
+      [null],
+    )
+    await douyin.push('contract_authorize', operator, '', {})
+    assert.ok((await notices()).every(({ endedAt }) => endedAt !== null))
   })
 
   test('taken away in the app: said at once, shown to agents, mended by the button', async () => {

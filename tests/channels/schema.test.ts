@@ -9,11 +9,13 @@ import { migrate } from '../../core/src/db/migrate.ts'
 import { openOrm } from '../../core/src/db/orm.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
+import exportPlugin from '../../plugins/export/plugin.ts'
+import extractionPlugin from '../../plugins/extraction/plugin.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { silent } from '../support/world.ts'
 
 for (const profile of await profiles())
-  for (const { id, entities = [], migrations = [] } of [douyinPlugin, appPlugin] as unknown as PluginManifest[])
+  for (const { id, entities = [], migrations = [] } of [douyinPlugin, appPlugin, exportPlugin, extractionPlugin] as unknown as PluginManifest[])
     test(`the tables of ${id} [${profile}]`, async () => {
       const place = await makePlace(profile)
       const orm = await openOrm(place, entities as readonly EntitySchema[])

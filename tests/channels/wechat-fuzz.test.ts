@@ -10,11 +10,11 @@ import { Value } from 'typebox/value'
 import type { RawRequest } from '../../core/sdk/channel.ts'
 import { HubError } from '../../core/sdk/errors.ts'
 import { MessagePart } from '../../core/sdk/message-parts.ts'
+import { sealText, type WechatAccount, WechatServer } from '../../core/sdk/testing.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
 import { inboxSettings, type WechatInbox } from '../../plugins/wechat/server/inbox-settings.ts'
 import { receivePush } from '../../plugins/wechat/server/receive.ts'
 import { makePlace } from '../support/profiles.ts'
-import { sealText, type WechatAccount, WechatServer } from '../support/wechat-server.ts'
 import { found, startWorld, type World } from '../support/world.ts'
 
 const inputs = Number(process.env.FUZZ_INPUTS ?? 4_000)

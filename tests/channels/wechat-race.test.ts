@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
+import { WechatServer } from '../../core/sdk/testing.ts'
 import { openInbox } from '../../core/src/domain/inbox/channels.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
 import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
-import { WechatServer } from '../support/wechat-server.ts'
 import { found, startWorld, type World } from '../support/world.ts'
 
 const served = (await profiles()).includes('served')

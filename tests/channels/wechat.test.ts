@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
 import { textOf } from '../../core/sdk/message-parts.ts'
 import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
+import { type WechatAccount, type WechatAccountOptions, WechatServer } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -17,7 +18,6 @@ import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
 import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
 import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
 import { speech } from '../support/amr.ts'
-import { type WechatAccount, type WechatAccountOptions, WechatServer } from '../support/wechat-server.ts'
 import { call, eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 /** A picture of its own for each call: a square of one pixel, and words behind its end. */
@@ -39,6 +39,8 @@ const slow = definePlugin({
 })
 
 const server = new WechatServer()
+// What was answered wrongly comes again at once.
+server.retryMs = 0
 before(() => server.start())
 after(() => server.stop())
 
@@ -283,6 +285,35 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       assert.equal((await say(desk, '欢迎')).status, 'sent')
     })
 
+    test('unfollowing ends what following had granted too', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      await desk.account.event(desk.person, 'subscribe')
+      assert.equal((await windowOf(desk)).left, 8)
+      await desk.account.event(desk.person, 'unsubscribe')
+      assert.equal((await windowOf(desk)).left, 0)
+      assert.equal((await write(desk, '别走')).body.code, 'HUB_REPLY_WINDOW')
+    })
+
+    test('a text of three pieces with two replies left: nothing leaves, and the agent reads why', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      for (const text of ['甲', '乙', '丙']) assert.equal((await say(desk, text)).status, 'sent')
+      const { status, body } = await write(desk, '很'.repeat(2_000))
+      assert.deepEqual([status, body.code, body.details], [409, 'HUB_REPLY_WINDOW', { reason: 'pieces', needed: 3, left: 2 }])
+      // Two parts are two messages.
+      const two = await write(desk, [
+        { type: 'text', text: '很'.repeat(1_000) },
+        { type: 'text', text: '长' },
+      ])
+      assert.deepEqual([two.status, two.body.details], [409, { reason: 'pieces', needed: 3, left: 2 }])
+      assert.equal(desk.account.sent.length, 3)
+      assert.equal((await windowOf(desk)).left, 2)
+      assert.equal((await say(desk, '很'.repeat(1_000))).status, 'sent')
+      assert.equal(desk.account.sent.length, 5)
+      assert.equal((await windowOf(desk)).left, 0)
+    })
+
     test('WeChat counts fewer than we were told: the agent reads why, and the window is shut', async () => {
       const desk = await open({ replies: 1 }, { replyCount: 5 })
       await desk.account.text(desk.person, '一')
@@ -336,7 +367,10 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       })
       const [part, words] = await partsOf(desk, 'audio')
       const { type, bytes } = await bytesOf(part)
-      assert.deepEqual([type, bytes.toString('latin1', 0, 4), words], ['audio/wav', 'RIFF', { type: 'text', text: '〔语音识别〕你好' }])
+      assert.deepEqual(
+        [type, bytes.toString('latin1', 0, 4), words],
+        ['audio/wav', 'RIFF', { type: 'text', text: '你好', label: { zh: '语音识别', en: 'As heard by WeChat' } }],
+      )
     })
 
     test('a voice that cannot be decoded stays as it came, for download', async () => {
@@ -380,6 +414,29 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       assert.deepEqual(desk.account.media.get(sent?.content.media_id)?.bytes, bytes)
     })
 
+    test('an agent’s video goes with a still; a voice of more than a minute is refused before it is uploaded', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '有视频吗')
+      const film = Buffer.concat([Buffer.from('000000186674797069736f6d0000020069736f6d6d703431', 'hex'), Buffer.alloc(64)])
+      const video = await upload(film, '试穿.mp4')
+      assert.equal((await say(desk, [{ type: 'video', fileId: video, name: '试穿.mp4', mime: 'video/mp4', size: film.length }])).status, 'sent')
+      const [sent] = desk.account.sent
+      assert.deepEqual(desk.account.media.get(sent?.content.media_id)?.bytes, film)
+      assert.equal(desk.account.media.get(sent?.content.thumb_media_id)?.bytes.subarray(0, 2).toString('hex'), 'ffd8')
+      const files = desk.account.media.size
+      for (const [seconds, status] of [
+        [59, 'sent'],
+        [61, 'failed'],
+      ] as const) {
+        const bytes = speech(seconds)
+        const fileId = await upload(bytes, '语音.amr')
+        const message = await say(desk, [{ type: 'audio', fileId, name: '语音.amr', mime: 'audio/amr', size: bytes.length }])
+        assert.equal(message.status, status, message.failureText?.zh)
+        if (status === 'failed') assert.match(message.failureText?.zh ?? '', /60 秒/)
+      }
+      assert.equal(desk.account.media.size, files + 1)
+    })
+
     test('a media id that dies between upload and sending is uploaded once more', async () => {
       const desk = await open()
       await desk.account.text(desk.person, '有图吗')
@@ -400,20 +457,81 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       assert.equal(desk.account.media.size, 0)
     })
 
-    test('links, and cards of mini-programs with their cover', async () => {
-      const desk = await open({}, { cardThumbMediaId: 'none-yet' })
+    test('a card that an agent wrote: checked by the inbox’s own form, sent with its page and cover; tried again after a refusal', async () => {
+      const [official, mini] = [await open(), await open({ kind: 'mini' })]
+      for (const desk of [official, mini]) await desk.account.text(desk.person, '在吗')
+      const cover = await upload(picture(), '封面.png')
+      const card = (data: object, more: object = { cover }) => [{ type: 'card', kind: 'miniprogram', title: '订单 20260301', data, ...more }]
+      const faults = async (desk: Desk, parts: unknown[]) => {
+        const { status, body } = await write(desk, parts)
+        assert.deepEqual([status, body.code, body.details.reason], [422, 'HUB_MESSAGE_REFUSED', 'card'])
+        return (body.details.faults ?? []).map(({ path }: { path: string }) => path)
+      }
+      assert.deepEqual(await faults(official, card({ pagePath: 'pages/order' })), ['/appId'])
+      assert.deepEqual(await faults(mini, card({ pagePath: '/pages order' })), ['/pagePath'])
+      assert.deepEqual(await faults(mini, card({ pagePath: 'pages/order' }, {})), ['/cover'])
+      const text = await upload(Buffer.from('只是文字'), '封面.txt')
+      assert.deepEqual(await faults(mini, card({ pagePath: 'pages/order' }, { cover: text })), [])
+      // Somebody else's upload is not there for this agent.
+      const other = await world().person('别人', 'admin')
+      const { id } = await conversationOf(mini)
+      const stolen = { clientId: newId(), parts: card({ pagePath: 'pages/order' }) }
+      assert.equal((await other.call('POST', `/api/conversations/${id}/messages`, stolen)).body.code, 'HUB_NOT_FOUND')
+      assert.deepEqual((await write(mini, [{ type: 'card', kind: 'lead-form', title: 'x' }])).body.details, { reason: 'part', part: 'card' })
+
+      assert.equal((await say(official, card({ appId: 'wx1234567890', pagePath: 'pages/order?id=7', thumbMediaId: 'forged' }))).status, 'sent')
+      const { title, appid, pagepath, thumb_media_id } = official.account.sent.at(-1)?.content ?? {}
+      assert.deepEqual([title, appid, pagepath], ['订单 20260301', 'wx1234567890', 'pages/order?id=7'])
+      assert.ok(official.account.media.has(thumb_media_id))
+
+      server.fail('/cgi-bin/message/custom/send', { errcode: 45002 })
+      const again = await upload(picture(), '封面.png')
+      const failed = await say(mini, card({ pagePath: 'pages/order' }, { cover: again }))
+      assert.ok(failed.status === 'failed' && failed.failureText?.zh)
+      server.mend()
+      assert.equal((await agent.call('POST', `/api/messages/${failed.id}/resend`)).status, 200)
+      assert.equal((await fate(failed.id)).status, 'sent')
+      assert.equal(mini.account.sent.at(-1)?.content.pagepath, 'pages/order')
+    })
+
+    test('a mini-program’s inbox carries no voice: it is refused when it is written', async () => {
+      const desk = await open({ kind: 'mini' })
+      await desk.account.text(desk.person, '在吗')
+      const { body } = await write(desk, [{ type: 'audio', fileId: newId(), name: 'a.amr', mime: 'audio/amr', size: 1 }])
+      assert.deepEqual(body.details, { reason: 'part', part: 'audio' })
+    })
+
+    test('a link leads to a page: what runs is refused', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '在吗')
+      for (const url of ['javascript:alert(1)', 'pages/order', 'ftp://a.example']) {
+        const { body } = await write(desk, [{ type: 'link', url }])
+        assert.deepEqual(body.details, { reason: 'link' }, url)
+      }
+    })
+
+    test('a link is an article', async () => {
+      const desk = await open()
       await desk.account.text(desk.person, '发我链接')
       assert.equal((await say(desk, [{ type: 'link', url: 'https://shop.example.com/7', title: '跑鞋' }])).status, 'sent')
-      const cover = desk.account.file('image', picture(), 'image/png')
-      const card = { type: 'card', kind: 'miniprogram', title: '订单', data: { appId: 'wxabc', pagePath: 'pages/order', thumbMediaId: cover } }
-      assert.equal((await say(desk, [card])).status, 'sent')
       assert.deepEqual(
         desk.account.sent.map(({ msgtype, content }) => [msgtype, content]),
-        [
-          ['news', { articles: [{ title: '跑鞋', description: '', url: 'https://shop.example.com/7', picurl: '' }] }],
-          ['miniprogrampage', { title: '订单', pagepath: 'pages/order', appid: 'wxabc', thumb_media_id: cover }],
-        ],
+        [['news', { articles: [{ title: '跑鞋', description: '', url: 'https://shop.example.com/7', picurl: '' }] }]],
       )
+    })
+
+    test('a card without a cover of its own gets the inbox’s', async () => {
+      const account = server.account()
+      const cover = account.file('image', picture(), 'image/png')
+      const inbox = await world().inbox('wechat', { ...account.settings, cardThumbMediaId: cover })
+      account.callback = `${world().url}/api/channels/wechat/${inbox.id}`
+      const desk = { account, inbox, person: account.person() }
+      await account.text(desk.person, '发我卡片')
+      assert.equal(
+        (await say(desk, [{ type: 'card', kind: 'miniprogram', title: '订单', data: { appId: 'wxabcdef', pagePath: 'pages/order' } }])).status,
+        'sent',
+      )
+      assert.equal(account.sent[0]?.content.thumb_media_id, cover)
     })
   })
 
@@ -539,6 +657,42 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
         assert.match(message.failureText?.zh ?? '', /不知道客户有没有收到/)
         assert.ok(desk.account.sent.length <= arrived)
       })
+
+    for (const code of [48002, 48008])
+      test(`${code}: one customer’s or one kind’s, so the account is well; admins are told once`, async () => {
+        const desk = await open()
+        await desk.account.text(desk.person, '一')
+        for (const text of ['甲', '乙']) {
+          server.fail(sendPath, { errcode: code })
+          assert.equal((await say(desk, text)).failure, `wechat ${code}`)
+        }
+        const { items } = (await agent.call('GET', '/api/notices')).body
+        const raised = items.filter(({ link }: { link: string }) => link === `/admin/inboxes/${desk.inbox.id}`)
+        assert.deepEqual(
+          raised.map(({ kind, level }: { kind: string; level: string }) => [kind, level]),
+          [['wechat.refused', 'problem']],
+        )
+        assert.notEqual((await em().findOne(InboxHealth, { inboxId: desk.inbox.id }))?.state, 'broken')
+      })
+
+    test('WeChat is away through all tries: the message says so, and the inbox is broken until one goes through', async () => {
+      const desk = await open({}, { apiBase: 'http://127.0.0.1:9' })
+      await desk.account.text(desk.person, '一')
+      const { body } = await write(desk, '甲')
+      const failed = await eventually(async () => {
+        await hurry(desk)
+        const message = await messageOf(body.id)
+        return message.status === 'failed' && message
+      }, 'the last try')
+      assert.equal(failed.failureText?.zh, '多次重试后仍未送达：连不上微信。系统不再自动重试，请稍后手动重新发送。')
+      const health = () => em().findOneOrFail(InboxHealth, { inboxId: desk.inbox.id }, { disableIdentityMap: true })
+      assert.deepEqual([(await health()).state, (await health()).error?.zh], ['broken', '连不上微信'])
+      await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings: { ...desk.account.settings, apiBase: server.url } })
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+      assert.equal((await fate(body.id)).status, 'sent')
+      const well = await eventually(async () => ((await health()).state === 'connected' ? health() : undefined), 'the recovery')
+      assert.equal(well.lastError?.zh, '连不上微信')
+    })
 
     test('nobody listens there: nothing was sent, so it is tried again', async () => {
       const desk = await open({}, { apiBase: 'http://127.0.0.1:9' })

@@ -7,6 +7,7 @@ import { appendFileSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { createConnection as connectMysql } from 'mysql2/promise'
 import { answers, between, type Dice, freePort, pick, sleep, until } from './tools.ts'
 
@@ -15,6 +16,8 @@ export type Profile = 'embedded' | 'served'
 export const owner = { email: 'owner@chaos.test', password: 'a long enough pass-phrase 7' }
 const root = join(import.meta.dirname, '../..')
 const database = 'huike_chaos'
+/** Long, for a machine that others load too. */
+const startWithinMs = 180_000
 
 export interface Cluster {
   profile: Profile
@@ -32,6 +35,12 @@ export interface Cluster {
   failedStarts: number
   /** Does one fault, or nothing when its victim is down already. Resolves when it is done, not when it is healed. */
   harm(kind: string): Promise<void>
+  /** Kills the process that sends to platforms, or one that takes webhooks; false when it was down already. */
+  strike(who: 'sender' | 'receiver'): Promise<boolean>
+  /** Kills every process of the hub at the same moment, and starts them again. */
+  strikeAll(): Promise<void>
+  /** Something the database is told past the hub. */
+  execute(sql: { sqlite: string; mysql: string }): Promise<void>
   /** Kinds of faults this profile knows. */
   kinds: readonly string[]
   /** Resolves when everything runs and answers. */
@@ -78,9 +87,9 @@ class Kept {
   }
 
   async #start(): Promise<void> {
-    const end = Date.now() + 60_000
+    const end = Date.now() + startWithinMs
     while (this.#wanted && !this.up) {
-      if (Date.now() > end) throw new Error(`${this.plan.name} did not start within 60 s; see ${this.#log}`)
+      if (Date.now() > end) throw new Error(`${this.plan.name} did not start within ${startWithinMs / 1_000} s; see ${this.#log}`)
       if (!this.#child) this.#spawn()
       if (await this.plan.ready().catch(() => false)) this.up = this.#child !== undefined
       else await sleep(100)
@@ -174,33 +183,36 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
         NODE_ENV: 'production',
         ...env,
       },
-      ready: async () => (await fetch(`${base}/healthz`, { signal: AbortSignal.timeout(2_000) })).ok,
+      ready: async () => (await fetch(`${base}/healthz`, { signal: AbortSignal.timeout(10_000) })).ok,
     })
     return { kept, base }
   }
 
   const done = (kind: string) => faults.set(kind, (faults.get(kind) ?? 0) + 1)
   /** Kills, waits a little, starts again in the background. */
-  const strike = async (kind: string, victims: readonly Kept[], signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> => {
+  const strike = async (kind: string, victims: readonly Kept[], signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<boolean> => {
     const victim = pick(
       dice,
       victims.filter((kept) => kept.up),
     )
-    if (!victim) return
+    if (!victim) return false
     done(kind)
     await victim.end(signal)
     void sleep(between(dice, 100, 1_500)).then(() => victim.start().catch((error: Error) => crashes.push(error.message)))
+    return true
   }
 
   let bases: string[]
   let databaseUrl = ''
   let hubs: Kept[]
-  let harms: Record<string, () => Promise<void>>
+  let senders: Kept[]
+  let receivers: Kept[]
+  let harms: Record<string, () => Promise<unknown>>
 
   if (profile === 'embedded') {
     const one = await hub('hub', 'all', { DATABASE_URL: '', REDIS_URL: '' })
     bases = [one.base]
-    hubs = [one.kept]
+    hubs = senders = receivers = [one.kept]
     harms = { 'hub killed -9': () => strike('hub killed -9', hubs) }
   } else {
     const mariadb = await planMariadb(folder)
@@ -212,7 +224,9 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
     const webs = [await hub('web-1', 'web', env), await hub('web-2', 'web', env)]
     const worker = await hub('worker', 'worker', env)
     bases = webs.map(({ base }) => base)
-    hubs = [...webs.map((web) => web.kept), worker.kept]
+    senders = [worker.kept]
+    receivers = webs.map((web) => web.kept)
+    hubs = [...receivers, ...senders]
     harms = {
       'web killed -9': () =>
         strike(
@@ -246,7 +260,24 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
     faults,
     crashes,
     kinds: Object.keys(harms),
-    harm: async (kind: string) => harms[kind]?.(),
+    harm: async (kind: string) => void (await harms[kind]?.()),
+    strike: (who: 'sender' | 'receiver') =>
+      who === 'sender' ? strike(`${senders[0]?.plan.name} killed -9`, senders) : strike(profile === 'embedded' ? 'hub killed -9' : 'web killed -9', receivers),
+    async strikeAll() {
+      await Promise.all(hubs.map((kept) => kept.end('SIGKILL')))
+      await Promise.all(hubs.map((kept) => kept.start()))
+    },
+    async execute({ sqlite, mysql }: { sqlite: string; mysql: string }) {
+      if (profile === 'embedded') {
+        const database = new DatabaseSync(join(dataDir, 'hub.sqlite'))
+        database.exec(`pragma busy_timeout = 5000; ${sqlite}`)
+        database.close()
+      } else {
+        const connection = await connectMysql({ uri: databaseUrl })
+        await connection.query(mysql)
+        await connection.end()
+      }
+    },
     heal,
     async stop() {
       const rough = await Promise.all(

@@ -2,17 +2,23 @@
  * `npm run chaos`: visitors and agents talk both ways while what they talk through is killed. At the end every
  * acknowledged message must be stored exactly once, in order, and every screen must show what the database holds.
  *
- *   node tests/chaos/run.ts [--profile embedded|served|both] [--seconds 120] [--visitors 50] [--agents 10] [--seed N]
+ * Customers of WeChat, Douyin, an app and mail take part; see `platforms.ts`.
  *
- * Exit code 1 when anything was lost, doubled, misordered, left behind on a screen, or ended by itself.
+ *   node tests/chaos/run.ts [--profile embedded|served|both] [--seconds 120] [--visitors 50] [--customers 8] [--agents 10] [--seed N]
+ *   node tests/chaos/run.ts --fuzz 100000 [--seed N]      instead: hostile bodies for every channel; see `fuzz.ts`
+ *
+ * Exit code 1 when anything was lost, doubled, misordered, left behind on a screen, not marked as uncertain, or ended by itself.
  */
 import { parseArgs } from 'node:util'
 import { AgentClient, Line, newTally, type Tally, Visitor } from './clients.ts'
 import { type Cluster, owner, type Profile, startCluster } from './cluster.ts'
+import { fuzz } from './fuzz.ts'
+import { type ChannelCounts, channels, PlatformCrowd } from './platforms.ts'
 import { between, createDice, type Dice, pick, sleep } from './tools.ts'
 import { checkAgent, checkMessages, checkVisitor, type Findings, readTruth } from './verify.ts'
 
-const convergeWithinMs = 60_000
+/** A message that was being sent when its process was killed is given up for lost after a minute. */
+const convergeWithinMs = 150_000
 const password = 'another long pass-phrase 8'
 
 const { values } = parseArgs({
@@ -20,17 +26,21 @@ const { values } = parseArgs({
     profile: { type: 'string', default: 'both' },
     seconds: { type: 'string', default: '120' },
     visitors: { type: 'string', default: '50' },
+    customers: { type: 'string', default: '8' },
     agents: { type: 'string', default: '10' },
+    fuzz: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 })
-const number = (name: 'seconds' | 'visitors' | 'agents' | 'seed', low: number, high: number): number => {
+const number = (name: 'seconds' | 'visitors' | 'customers' | 'agents' | 'fuzz' | 'seed', low: number, high: number): number => {
   const value = Number(values[name])
   if (Number.isInteger(value) && value >= low && value <= high) return value
   console.error(`--${name} must be a whole number from ${low} to ${high}`)
   process.exit(2)
 }
+if (values.fuzz !== undefined) process.exit(await fuzz(number('fuzz', 1, 100_000_000), number('seed', 0, 2 ** 32 - 1)))
 const options = {
+  customers: number('customers', 0, 250),
   seconds: number('seconds', 1, 3_600),
   visitors: number('visitors', 1, 500),
   agents: number('agents', 1, 100),
@@ -47,6 +57,7 @@ interface Result {
   cluster: Cluster
   tally: Tally
   findings: Findings
+  crowd: PlatformCrowd
   behind: string[]
   messages: { in: number; out: number; refused: number; stored: number; conversations: number }
   convergedMs: number
@@ -90,16 +101,17 @@ async function gather(cluster: Cluster, tally: Tally, dice: Dice, giveUp: AbortS
 }
 
 /** One fault after the other; each kind has its turn before any comes again. */
-async function harm(cluster: Cluster, dice: Dice, stop: AbortSignal): Promise<void> {
+async function harm(cluster: Cluster, crowd: PlatformCrowd, dice: Dice, stop: AbortSignal): Promise<void> {
   let left: string[] = []
   for (;;) {
     // One process has to come back before it can be killed again; of several, others go on.
     await sleep(cluster.profile === 'embedded' ? between(dice, 2_500, 6_000) : between(dice, 1_000, 4_000), stop)
     if (stop.aborted) return
-    if (left.length === 0) left = [...cluster.kinds]
+    if (left.length === 0) left = [...cluster.kinds, ...(options.customers > 0 ? crowd.kinds : [])]
     const kind = pick(dice, left) ?? ''
     left = left.filter((other) => other !== kind)
-    await cluster.harm(kind)
+    if (cluster.kinds.includes(kind)) await cluster.harm(kind)
+    else await crowd.harm(kind)
   }
 }
 
@@ -119,25 +131,41 @@ async function run(profile: Profile): Promise<Result> {
   say('starting')
   const cluster = await startCluster(profile, dice)
   say(`logs and data in ${cluster.folder}`)
+  let crowd: PlatformCrowd | undefined
   try {
+    // Away for a minute, if the run is long enough to see them come back.
+    const downMs = Math.min(60_000, options.seconds * 250)
+    crowd = await PlatformCrowd.open(cluster, dice, options.customers, downMs, giveUp.signal)
+    const people = crowd
+    say(`mail by ${crowd.platforms.email.servers.kind}`)
     const { visitors, agents } = await gather(cluster, tally, dice, giveUp.signal)
     const windows = visitors.flatMap(({ screens }) => screens)
     const sockets = [...windows, ...agents].flatMap(({ socket }) => socket ?? [])
 
-    say(`${visitors.length} visitors and ${agents.length} agents talk for ${options.seconds} s`)
+    say(`${visitors.length} visitors, ${options.customers} customers of each platform and ${agents.length} agents talk for ${options.seconds} s`)
     const stop = AbortSignal.timeout(options.seconds * 1_000)
-    const talk = [...visitors.map((visitor) => visitor.talk(stop)), ...agents.map((agent) => agent.work(stop, agents))]
-    await Promise.all([harm(cluster, dice, stop), cutSockets(sockets, tally, dice, stop)])
+    const talk = [...visitors.map((visitor) => visitor.talk(stop)), ...agents.map((agent) => agent.work(stop, agents)), crowd.talk(stop)]
+    // When the run itself fails, that is what is to be told.
+    for (const one of talk) one.catch(() => undefined)
+    await Promise.all([harm(cluster, crowd, dice, stop), cutSockets(sockets, tally, dice, stop)])
 
     say('no more faults; waiting until every screen shows what is stored')
     const healing = Date.now()
-    const deadline = setTimeout(() => giveUp.abort(), convergeWithinMs)
     await cluster.heal()
+    const deadline = setTimeout(() => giveUp.abort(), convergeWithinMs)
+    await crowd.heal()
     await Promise.all(talk)
+    // What is to be tried again need not wait for hours. In the short run neither for the minute after which a send counts as
+    // lost: nobody sends any more once all are killed, so what is being sent is lost now.
+    if (options.seconds < 60) await cluster.strikeAll()
+    const states = options.seconds < 60 ? "('queued', 'sending')" : "('queued')"
+    const hasten = `update outbound set due_at = created_at where state in ${states}`
+    await cluster.execute({ sqlite: hasten, mysql: hasten })
     const look = async () => {
       const truth = await readTruth(cluster)
       const behind = [
         ...(truth.parked > 0 ? [`${truth.parked} accepted events are not messages yet`] : []),
+        ...people.behind(truth),
         ...agents.flatMap((agent) => checkAgent(truth, agent) ?? []),
         ...visitors.flatMap((visitor) => visitor.screens.flatMap((screen) => checkVisitor(truth, visitor.externalId, screen) ?? [])),
       ]
@@ -153,7 +181,9 @@ async function run(profile: Profile): Promise<Result> {
 
     giveUp.abort()
     for (const socket of sockets) socket.close()
+    await crowd.judge(seen.truth)
     const rough = await cluster.stop()
+    await crowd.stop()
     const said = { in: visitors.flatMap((visitor) => visitor.said), out: agents.flatMap((agent) => agent.said) }
     const acknowledged = (sayings: typeof said.in) => sayings.filter(({ fate }) => fate === 'acknowledged').length
     return {
@@ -161,6 +191,7 @@ async function run(profile: Profile): Promise<Result> {
       cluster,
       tally,
       findings: checkMessages(seen.truth, visitors, agents),
+      crowd,
       behind: seen.behind,
       messages: {
         in: acknowledged(said.in),
@@ -174,12 +205,18 @@ async function run(profile: Profile): Promise<Result> {
     }
   } catch (error) {
     giveUp.abort()
+    await crowd?.stop()
     await cluster.stop()
     throw error
   }
 }
 
-const problems = ({ findings, behind, tally, cluster, rough }: Result): string[] => [
+const problems = ({ findings, crowd, behind, tally, cluster, rough }: Result): string[] => [
+  ...[...crowd.counts].flatMap(([channel, { losses, doubles, unmarked }]) => [
+    ...losses.map((text) => `${channel}, lost: ${text}`),
+    ...doubles.map((text) => `${channel}, double: ${text}`),
+    ...unmarked.map((text) => `${channel}, fate: ${text}`),
+  ]),
   ...findings.losses.map((text) => `lost: ${text}`),
   ...findings.doubles.map((text) => `double: ${text}`),
   ...findings.misordered.map((text) => `order: ${text}`),
@@ -223,6 +260,38 @@ function table(results: readonly Result[]): string {
   return rows.map(([name, value]) => `${name.padEnd(width)}${results.map((result) => String(value(result)).padStart(11)).join('')}`).join('\n')
 }
 
+/** What went through each platform, and what became of it. */
+function channelTable({ profile, crowd }: Result): string {
+  const rows: [string, (counts: ChannelCounts) => string | number][] = [
+    [profile, () => ''],
+    ['customers', ({ customers }) => customers],
+    ['said by customers', ({ words }) => words],
+    ['  told again', ({ repeated }) => repeated],
+    ['  the newer first', ({ reordered }) => reordered],
+    ['  cut off mid-body', ({ cutMidBody }) => cutMidBody],
+    ['  broken off without an answer', ({ broken }) => broken],
+    ['  committed, and never answered', ({ committedUnanswered }) => committedUnanswered],
+    ['platform away', ({ downs }) => downs],
+    ['answers to a send lost', ({ answersLost }) => answersLost],
+    ['killed between send and receipt', ({ killedSending }) => killedSending],
+    ['said by agents: sent', ({ out }) => out.sent ?? 0],
+    ['said by agents: uncertain', ({ out }) => out.uncertain ?? 0],
+    ['said by agents: failed', ({ out }) => out.failed ?? 0],
+    ['reached customers', ({ arrived }) => arrived],
+    ['LOSSES', ({ losses }) => losses.length],
+    ['DOUBLES', ({ doubles }) => doubles.length],
+    ['UNCERTAIN AND NOT MARKED SO', ({ unmarked }) => unmarked.length],
+  ]
+  const present = channels.filter((channel) => (crowd.counts.get(channel)?.customers ?? 0) > 0)
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return [
+    ''.padEnd(width) + present.map((name) => name.padStart(11)).join(''),
+    ...rows.map(
+      ([name, value]) => name.padEnd(width) + present.map((channel) => String(value(crowd.counts.get(channel) as ChannelCounts)).padStart(11)).join(''),
+    ),
+  ].join('\n')
+}
+
 console.log(`chaos with --seed ${options.seed}`)
 const results: Result[] = []
 let failed = false
@@ -241,6 +310,6 @@ for (const profile of profiles) {
     console.error(`[${profile}] kept for you: ${result.cluster.folder}`)
   } else result.cluster.remove()
 }
-if (results.length > 0) console.log(`\n${table(results)}\n`)
+if (results.length > 0) console.log(`\n${table(results)}\n\n${results.map(channelTable).join('\n\n')}\n`)
 console.log(failed ? 'FAILED' : 'passed: nothing lost, nothing twice, every screen as the database')
 process.exit(failed ? 1 : 0)

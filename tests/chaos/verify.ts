@@ -9,6 +9,7 @@ import type { Cluster } from './cluster.ts'
 
 interface ConversationRow {
   id: string
+  inbox_id: string
   external_id: string
   status: string
   assignee_id: string | null
@@ -42,7 +43,7 @@ export interface Truth {
 
 const queries = {
   conversations:
-    'select c.id, i.external_id, c.status, c.assignee_id, c.last_seq, c.rev, c.unread, c.preview, c.agent_read_seq, c.customer_read_seq from conversation c join identity i on i.id = c.identity_id order by c.created_at, c.id',
+    'select c.id, c.inbox_id, i.external_id, c.status, c.assignee_id, c.last_seq, c.rev, c.unread, c.preview, c.agent_read_seq, c.customer_read_seq from conversation c join identity i on i.id = c.identity_id order by c.created_at, c.id',
   messages: 'select id, conversation_id, seq, rev, direction, text, parts, status from message order by conversation_id, seq',
   agents: 'select id, open_count from agent',
   parked: 'select count(*) as n from inbound_event',

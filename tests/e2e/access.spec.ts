@@ -50,7 +50,7 @@ test('the second factor from its picture to the recovery code, and a token from 
   await new AdminPage(page).setUp(hubUrl, owner)
   const account = new AccountPage(page)
   await account.open(hubUrl)
-  const { secret, codes } = await account.enrol((key) => totpCode(key))
+  const { secret, codes } = await account.enrol((key) => totpCode(key), owner.password)
   expect(codes).toHaveLength(10)
   await expect(page.getByText('剩余 10 个恢复码')).toBeVisible()
 

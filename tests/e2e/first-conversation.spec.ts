@@ -2,7 +2,7 @@
 import { openDesk, openShop } from '../flows/open-desk.ts'
 import { expect, test } from '../support/e2e.ts'
 
-test('a visitor writes, an agent answers, both see all of it', async ({ hubUrl, browser }) => {
+test('a visitor writes, an agent answers, both see all of it', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { workbench } = await openDesk(browser, hubUrl)
   const agentPage = workbench.page
   const { shop } = await openShop(browser, hubUrl)
@@ -52,7 +52,7 @@ test('a visitor writes, an agent answers, both see all of it', async ({ hubUrl, 
   })
 })
 
-test('what is written while the line is down goes out once when it is back', async ({ hubUrl, browser }) => {
+test('what is written while the line is down goes out once when it is back', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { context: agentContext, workbench } = await openDesk(browser, hubUrl)
   const agentPage = workbench.page
   const { context: visitorContext, shop } = await openShop(browser, hubUrl)

@@ -1,4 +1,5 @@
 /** The widget on other people's pages: strict ones, old browsers, several tabs, bad lines. */
+import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
@@ -32,9 +33,14 @@ const frameOf = (page: Page) => {
   if (!frame) throw new Error('there is no frame')
   return frame
 }
+/** What the site's server says of a user. */
+function signed(claims: object, key: string): string {
+  const text = [{ alg: 'HS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+}
 const kept = (page: Page) => page.evaluate<Record<string, string>>('({ ...localStorage })')
 
-test('a page that allows a script and a frame and nothing else', async ({ hubUrl, browser }) => {
+test('a page that allows a script and a frame and nothing else', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { admin, workbench } = await openDesk(browser, hubUrl)
   const strict = [
     "default-src 'none'",
@@ -158,7 +164,7 @@ test('a browser of 2018, and one that keeps nothing', async ({ hubUrl, browser }
   })
 })
 
-test('two tabs are one visitor: one thread, one badge, one sound', async ({ hubUrl, browser }) => {
+test('two tabs are one visitor: one thread, one badge, one sound', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { admin, workbench } = await openDesk(browser, hubUrl)
   const { site } = await openShopSite(hubUrl, admin)
   const { context, shop: first } = await openVisitor(browser, watchPage)
@@ -215,6 +221,59 @@ test('two tabs are one visitor: one thread, one badge, one sound', async ({ hubU
   })
 })
 
+test('a user whose token has ended goes on with the JWT of the page, and without a good one as a stranger', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site, inboxId } = await openShopSite(hubUrl, admin)
+  const setKey = (identitySecret: string) => admin.call('PATCH', `/inboxes/${inboxId}`, { settings: { identitySecret } })
+  const key = 'a-key-between-the-shop-and-the-hub'
+  await setKey(key)
+  const jwt = signed({ sub: '42', name: '林一', exp: Math.floor(Date.now() / 1_000) + 3_600 }, key)
+  const { context, shop } = await openVisitor(browser)
+  let sessions = 0
+  context.on('request', (request) => {
+    if (request.url().endsWith('/session')) sessions++
+  })
+  const enter = async (tab: ShopPage, path: string) => {
+    await tab.visit(site.origin + path)
+    await tab.page.evaluate(`Huike.identify('${jwt}')`)
+    await tab.openChat()
+  }
+  await enter(shop, '/')
+  await shop.say('我的订单到哪了？')
+  await workbench.pick('我的订单到哪了')
+  await expect(shop.message('我的订单到哪了')).toHaveCount(1)
+  const second = new ShopPage(await context.newPage())
+  await enter(second, '/tea')
+  await expect(second.message('我的订单到哪了')).toHaveCount(1)
+
+  await test.step('the token ends in the middle of a sentence', async () => {
+    await context.route('**/api/x/website/messages', (route) => route.fulfill({ status: 401, json: { code: 'HUB_AUTH_REQUIRED' } }), { times: 1 })
+    await shop.say('单号尾数是 0042')
+    await expect(workbench.message('单号尾数是 0042')).toHaveCount(1)
+    await expect(shop.message('我的订单到哪了')).toHaveCount(1)
+    await expect(shop.message('单号尾数是 0042')).toHaveCount(1)
+    await expect(shop.waiting).toHaveCount(0)
+    await workbench.reply('今天送到')
+    for (const tab of [shop, second]) await expect(tab.message('今天送到')).toHaveCount(1)
+    // Two tabs, and once more for the new token: they do not wake each other with theirs.
+    expect(sessions).toBeLessThanOrEqual(4)
+  })
+
+  await test.step('the site has another key: what is said next is a stranger’s, and nothing of the user is shown', async () => {
+    await second.page.close()
+    await setKey('another-key-that-is-as-long-as-that')
+    await shop.say('换了密钥以后说的')
+    await expect(shop.message('换了密钥以后说的')).toHaveCount(1)
+    await expect(shop.waiting).toHaveCount(0)
+    await expect(shop.message('今天送到')).toHaveCount(0)
+    await expect(workbench.message('换了密钥以后说的')).toHaveCount(0)
+    await workbench.pick('换了密钥以后说的')
+    await expect(workbench.message('换了密钥以后说的')).toHaveCount(1)
+    await expect(workbench.message('我的订单到哪了')).toHaveCount(0)
+  })
+})
+
+// On the served profile the fault run does this, and worse.
 test('bad lines: every word arrives once', async ({ hub, browser }) => {
   const { admin, workbench } = await openDesk(browser, hub.url)
   const { site, inboxId } = await openShopSite(hub.url, admin)

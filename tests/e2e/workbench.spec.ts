@@ -1,4 +1,5 @@
 /** The workbench in an agent's hands: drafts, colleagues, files, keys, a phone, the assignment rules. */
+import AxeBuilder from '@axe-core/playwright'
 import type { Browser } from '@playwright/test'
 import { DeskPage } from '../pages/desk.ts'
 import { AdminPage, ShopPage } from '../pages/pages.ts'
@@ -52,7 +53,7 @@ test('what is begun is there after a reload and on another device, and gone once
   await context.close()
 })
 
-test('a colleague who looks and answers is shown, and no longer when they leave', async ({ hubUrl, browser }) => {
+test('a colleague who looks and answers is shown, and no longer when they leave', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { context, desk } = await begin(browser, hubUrl, '有人在吗？')
   const roles = (await (await context.request.get(`${hubUrl}/api/roles`)).json()) as { items: { id: string; builtin: string }[] }
   const invited = await context.request.post(`${hubUrl}/api/agents`, {
@@ -112,11 +113,29 @@ test('pictures and files are looked at here, and what cannot be is a download', 
   expect((await download).suggestedFilename()).toBe('资料.zip')
   await desk.press('Escape')
   await expect(desk.viewer).toHaveCount(0)
+
+  // The same on the wall of what a search finds, and all of it in one zip.
+  const { page } = desk
+  await page.goto(`${hubUrl}/workbench/records`)
+  await page.getByRole('button', { name: '附件', exact: true }).last().click()
+  await expect(page).toHaveURL(/view=files/)
+  const found = page.getByTestId('found-attachments')
+  await expect(found).toHaveCount(1)
+  await expect(found.getByRole('button', { name: '合同.pdf' })).toBeVisible()
+  await found.getByRole('button', { name: '样品.png' }).click()
+  await expect(desk.viewer.getByRole('img', { name: '样品.png' })).toBeVisible()
+  await desk.press('Escape')
+  await expect(desk.viewer).toHaveCount(0)
+  const zip = page.waitForEvent('download')
+  await page.getByRole('link', { name: '打包下载附件' }).click()
+  expect((await zip).suggestedFilename()).toBe('attachments.zip')
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
   expect(failures).toEqual([])
   expect(blocked).toEqual([])
 })
 
-test('a day without a mouse: list, reply, quote, note, star, palette, help, end', async ({ hubUrl, browser }) => {
+test('a day without a mouse: list, reply, quote, note, star, palette, help, end', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { desk, shop } = await begin(browser, hubUrl, '第一位客户')
   const second = new ShopPage(await (await browser.newContext({ locale: 'zh-CN' })).newPage())
   await second.open(hubUrl)
@@ -150,7 +169,7 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   await desk.press('?')
   const sheet = desk.page.getByRole('dialog', { name: '键盘快捷键' })
   await expect(sheet.getByText('引用客户最后一条消息')).toBeVisible()
-  await expect(sheet.locator('dt')).toHaveCount(33)
+  await expect(sheet.locator('dt')).toHaveCount(36)
   await desk.press('Escape')
   await expect(sheet).toBeHidden()
 
@@ -169,7 +188,7 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   await expect(desk.page.getByText('会话已结束，客户再次来信会开启新会话。')).toBeVisible()
 })
 
-test('the line tells its state, and a gap is filled after a drop', async ({ hubUrl, browser }) => {
+test('the line tells its state, and a gap is filled after a drop', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { context, desk, shop } = await begin(browser, hubUrl, '在吗')
   await expect(desk.line).toHaveAttribute('data-state', 'live')
   await context.setOffline(true)
@@ -197,7 +216,7 @@ test('on a phone one column at a time, and the way back', async ({ hubUrl, brows
   await context.close()
 })
 
-test('a rule is set, explained, and obeyed', async ({ hubUrl, browser }) => {
+test('a rule is set, explained, and obeyed', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { desk } = await begin(browser, hubUrl, '第一位')
   const page = desk.page
   await page.goto(`${hubUrl}/admin/assignment`)

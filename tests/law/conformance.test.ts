@@ -7,13 +7,14 @@ import { HubError } from '../../core/sdk/errors.ts'
 import { textOf } from '../../core/sdk/message-parts.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import website from '../../plugins/website/plugin.ts'
+import { gate } from '../support/gate.ts'
 import { call } from '../support/world.ts'
 
 const secret = 'mock-secret-of-the-suite'
 const siteSecret = 'a-site-secret-of-the-suite-of-32-characters'
 const sent: { to: string; text: string }[] = []
 let failure: Failure | undefined
-let held: Promise<void> | undefined
+const { pass, hold } = gate()
 const retryOf = { retry: true, never: false, unknown: 'unknown' } as const
 
 /** A platform with all that the contract offers: types it does not know, echoes, a reply window, a connection test. */
@@ -33,7 +34,7 @@ const { manifest } = mockChannel(
     async send(message) {
       if (failure) throw new SendError('mock-failure', { retry: retryOf[failure], retryAfterMs: 1 })
       sent.push({ to: message.to, text: textOf(message.parts) })
-      await held
+      await pass()
       return { externalId: `p-${message.id}` }
     },
     async probe({ settings }) {
@@ -64,14 +65,7 @@ await channelConformance({
     fail(how) {
       failure = how
     },
-    hold() {
-      const { promise, resolve: release } = Promise.withResolvers<void>()
-      held = promise
-      return () => {
-        held = undefined
-        release()
-      }
-    },
+    hold,
   },
 })
 

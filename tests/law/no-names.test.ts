@@ -8,11 +8,17 @@ const root = resolve(import.meta.dirname, '../..')
 const folder = join(root, 'plugins')
 const names = (existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []).filter((entry) => entry.isDirectory()).map((entry) => entry.name)
 
-/** Words that are also plain words of the domain: as a name they would stand in a string of their own. */
-const plain = new Set(['email', 'export', 'audit', 'extraction', 'app'])
+/**
+ * Words that are also plain words of the domain: as a name they would stand in a string of their own. A WeChat id is a
+ * personal field of a contact as a mail address is, whether there is such a channel or not.
+ */
+const plain = new Set(['email', 'export', 'audit', 'extraction', 'app', 'wechat'])
 
 /** A browser tells its own name; that it is a plugin's too is no knowledge of the plugin. */
 const browser = /\[\/MicroMessenger\/i, '\w+'\]/
+
+/** Brands that everybody writes, so that none is taken for somebody's account. */
+const brands = / google douyin taobao /
 
 const code = (source: string): string => source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
 
@@ -23,12 +29,13 @@ function mentions(source: string, name: string): string[] {
     : new RegExp(name, 'i')
   return code(source)
     .split('\n')
-    .filter((line) => pattern.test(line.replace(browser, '')))
+    .filter((line) => pattern.test(line.replace(browser, '').replace(brands, '')))
 }
 
 const sources = globSync(['core/src/**/*.{ts,vue}', 'core/sdk/**/*.{ts,vue}', 'core/bin/**/*', 'migrations/**/*.ts'], {
   cwd: root,
-  exclude: (path) => path.includes('.test.'),
+  // A simulator is of a platform, which has its name from elsewhere; it knows no plugin, and nothing of the core runs it.
+  exclude: (path) => path.includes('.test.') || path.startsWith('core/sdk/simulators'),
 }).map((path) => ({ path, source: /\.\w+$/.test(path) ? readFileSync(join(root, path), 'utf8') : '' }))
 
 test('there is something to look at', () => {
@@ -42,6 +49,11 @@ for (const name of names)
       [],
     )
   })
+
+test('the simulators are the sdk’s testing entry’s alone', () => {
+  const imports = sources.filter(({ source }) => /['"][^'"]*simulators\//.test(code(source))).map(({ path }) => path)
+  assert.deepEqual(imports, ['core/sdk/testing.ts'])
+})
 
 test('nothing in the core imports from plugins/', () => {
   const imports = sources.flatMap(({ path, source }) =>

@@ -123,6 +123,48 @@ await onEveryProfile('echo', [found(manifest)], (world) => {
     )
   })
 
+  test('of a message whose conversation has ended while the next is open: still one message', async () => {
+    const inbox = await world().inbox('parrot')
+    const agent = await world().person('小路', 'admin')
+    const all = () =>
+      world()
+        .hub.em()
+        .find(Message, { inboxId: inbox.id, direction: 'out' }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+    const [said] = await world().say(inbox, 'h', '到货了吗')
+    answer = async () => {
+      throw new SendError('the line broke', { retry: 'unknown' })
+    }
+    const unsure = (await world().reply(agent, said?.conversationId, '到了')).body
+    await status(unsure.id, 'uncertain')
+    const hold = Promise.withResolvers<{ externalId: string }>()
+    let asked = false
+    answer = () => {
+      asked = true
+      return hold.promise
+    }
+    const slow = (await world().reply(agent, said?.conversationId, '给您留一件')).body
+    await eventually(() => asked, 'the send')
+    await agent.call('POST', `/api/conversations/${said?.conversationId}/close`)
+    const [next] = await world().say(inbox, 'h', '好的')
+    assert.notEqual(next?.conversationId, said?.conversationId)
+
+    assert.equal((await echo(inbox, 'h', '给您留一件', 'ours-6'))[0]?.messageId, undefined, 'it waits for the answer')
+    hold.resolve({ externalId: 'ours-6' })
+    await status(slow.id, 'sent')
+    await eventually(async () => {
+      await world().hasten()
+      return (await world().hub.em().count(ParkedEvent, { inboxId: inbox.id })) === 0
+    }, 'the echo')
+    assert.equal((await echo(inbox, 'h', '到了', 'ours-5'))[0]?.messageId, unsure.id)
+    assert.deepEqual(
+      (await all()).map(({ id, externalId, status }) => [id, externalId, status]),
+      [
+        [unsure.id, 'ours-5', 'sent'],
+        [slow.id, 'ours-6', 'sent'],
+      ],
+    )
+  })
+
   test('with no open conversation it is kept and opens none: in the newest closed one, else in one that never opened', async () => {
     const inbox = await world().inbox('parrot')
     const agent = await world().person('小方', 'admin')

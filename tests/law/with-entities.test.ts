@@ -71,7 +71,7 @@ await onEveryProfile('entities', [found(shelf)], (world) => {
 
   test('each migration is recorded under its plugin and never runs again', async () => {
     const { orm, dialect } = world().hub
-    const own = (await migrationStatus(orm, dialect, histories)).filter(({ owner }) => owner === 'shelf')
+    const own = (await migrationStatus(orm, histories)).filter(({ owner }) => owner === 'shelf')
     assert.deepEqual(
       own.map(({ name, appliedAt }) => [name, appliedAt instanceof Date]),
       [

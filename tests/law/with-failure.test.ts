@@ -1,11 +1,11 @@
 /** `failure`, receipts and recalls by the platform's name of a message: on that message, on no other, told live. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
+import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefined> = async () => undefined
@@ -58,6 +58,60 @@ await onEveryProfile('failure', [found(manifest)], (world) => {
     assert.deepEqual([(await read(one.id)).status, (await read(one.id)).rev], ['sent', rev])
     await bounce(inbox, 'a', 'second-try')
     assert.equal((await read(one.id)).status, 'failed')
+  })
+
+  test('of a message to several each recipient who did not get it is told once, beside the others, with the report as it came', async () => {
+    const { inbox, agent, id, reply } = await conversation('several')
+    const { id: messageId } = await reply('给三位')
+    const raw = await world()
+      .hub.kernel.get('letters')
+      ?.ctx.storeFile(inbox.id, { name: '退信.eml', bytes: Buffer.from('Action: failed'), as: 'file' })
+    assert.ok(raw?.type === 'file')
+    const fails = (recipient: string, more: { rawFileId?: string } = {}) =>
+      world().hub.intake.accept(inbox.id, [
+        {
+          kind: 'failure',
+          externalId: newId(),
+          from: { externalId: recipient },
+          messageExternalId: `l-${messageId}`,
+          reason: 'gone',
+          detail: `没有 ${recipient}`,
+          recipient,
+          ...more,
+        },
+      ])
+    await fails('b@x.test', { rawFileId: raw.fileId })
+    await fails('c@x.test', { rawFileId: raw.fileId })
+    const told = await read(messageId)
+    assert.deepEqual([told.status, told.failure, told.failureText?.zh], ['failed', 'gone', '没有 b@x.test\n没有 c@x.test'])
+    await fails('b@x.test')
+    await bounce(inbox, 'several', `l-${messageId}`)
+    assert.equal((await read(messageId)).rev, told.rev)
+    const shown = (await agent.call('GET', `/api/conversations/${id}/messages`)).body.items.find((message: { id: string }) => message.id === messageId)
+    assert.deepEqual(
+      shown.meta.returned.map(({ address, rawFileId, name }: Record<string, string>) => [address, rawFileId, name]),
+      [
+        ['b@x.test', raw.fileId, undefined],
+        ['c@x.test', raw.fileId, undefined],
+      ],
+    )
+    assert.equal((await agent.call('GET', `/api/files/${raw.fileId}`)).status, 200)
+    assert.equal((await (await world().person('外人')).call('GET', `/api/files/${raw.fileId}`)).status, 404)
+    // Sent again it is on its way; what is said of one of them waits for the fate of that.
+    const hold = Promise.withResolvers<{ externalId: string }>()
+    let asked = false
+    send = () => {
+      asked = true
+      return hold.promise
+    }
+    await agent.call('POST', `/api/messages/${messageId}/resend`)
+    await eventually(() => asked, 'the second send')
+    await fails('d@x.test')
+    hold.resolve({ externalId: 'second' })
+    await eventually(async () => {
+      await world().hasten()
+      return (await read(messageId)).failureText?.zh === '没有 d@x.test'
+    }, 'the third of them')
   })
 
   test('by the id that was handed over too; of another inbox, or of nothing we sent: nothing happens', async () => {
@@ -176,5 +230,47 @@ await onEveryProfile('failure', [found(manifest)], (world) => {
     await agent.call('POST', `/api/messages/${again.body.id}/resend`)
     await status(again.body.id, 'sent')
     assert.deepEqual(sent, ['0', '1', '1'])
+  })
+
+  test('a recall that overtakes its message waits for it, alone: the customer’s, and ours before its echo', async () => {
+    const { inbox } = await conversation('i')
+    const text = (words: string) => [{ type: 'text', text: words }]
+    const take = (event: object) => world().hub.intake.accept(inbox.id, [{ externalId: newId(), from: { externalId: 'i' }, ...event } as InboundEvent])
+    const waiting = () => world().hub.em().count(ParkedEvent, { inboxId: inbox.id })
+    const recalled = async (dedupeKey: string) =>
+      (await world().hub.em().findOneOrFail(Message, { inboxId: inbox.id, dedupeKey }, { disableIdentityMap: true })).recalledAt
+    for (const [by, kind, key] of [
+      ['customer', 'message', 'in:'],
+      ['agent', 'echo', 'echo:'],
+    ] as const) {
+      const [early, late] = [newId(), newId()]
+      // In order: at once.
+      await take({ kind, externalId: early, parts: text('发错了') })
+      await take({ kind: 'recall', messageExternalId: early, by })
+      assert.ok(await recalled(key + early))
+      assert.equal(await waiting(), 0)
+      // The other way round.
+      await take({ kind: 'recall', messageExternalId: late, by })
+      assert.equal(await waiting(), 1)
+      const [next] = await take({ kind: 'message', parts: text('还在吗') })
+      assert.ok(next?.messageId, 'the customer’s next words do not wait')
+      await world().hasten()
+      assert.equal(await waiting(), 1, 'it waits on')
+      await take({ kind, externalId: late, parts: text('又发错了') })
+      await eventually(async () => {
+        await world().hasten()
+        return (await waiting()) === 0
+      }, 'the recall')
+      assert.ok(await recalled(key + late))
+    }
+    // Of what never comes it does not wait for ever, nor keep others waiting.
+    await take({ kind: 'recall', messageExternalId: 'of-nothing' })
+    await world()
+      .hub.em()
+      .nativeUpdate(ParkedEvent, { inboxId: inbox.id }, { createdAt: new Date(Date.now() - 3_700_000) })
+    await eventually(async () => {
+      await world().hasten()
+      return (await waiting()) === 0
+    }, 'the end of waiting')
   })
 })

@@ -5,7 +5,7 @@ import { io } from 'socket.io-client'
 import { type Accepted, type InboundEvent, SendError } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const probed: unknown[] = []
@@ -42,7 +42,7 @@ const { manifest, platform } = mockChannel(
     },
   },
 )
-const { manifest: mute } = mockChannel('mute')
+const { manifest: mute, platform: muted } = mockChannel('mute')
 
 await onEveryProfile('health', [found(manifest), found(mute)], (world) => {
   const ctx = (id = 'radio') => {
@@ -86,6 +86,74 @@ await onEveryProfile('health', [found(manifest), found(mute)], (world) => {
     assert.equal((await agent.call('GET', '/api/inboxes/health')).status, 403)
     await assert.rejects(ctx('mute').health(inbox.id, { state: 'broken' }), { code: 'HUB_NOT_FOUND' })
     for (const socket of sockets) socket.disconnect()
+  })
+
+  test('sends that fail one after another are a break that admins are told of; one that goes through ends it, and what was wrong stays to be read', async () => {
+    const inbox = await world().inbox('mute')
+    const admin = await world().person('小卢', 'admin')
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const notices = async () =>
+      (await admin.call('GET', '/api/notices')).body.items.filter((notice: { link: string | null }) => notice.link === `/admin/inboxes/${inbox.id}`)
+    const state = (wanted: string) => eventually(async () => ((await health()).state === wanted ? health() : undefined), wanted)
+    assert.equal((await health()).state, null)
+    const [said] = await world().say(inbox, 'a', '你好')
+    // A verified event is proof enough.
+    await state('connected')
+    const write = async (text: string) => (await world().reply(admin, said?.conversationId, text)).body.id as string
+    const fate = (id: string, wanted: string) =>
+      eventually(async () => (await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })).status === wanted, wanted)
+
+    // A refused message says nothing about the inbox, two that were not taken are an accident.
+    muted.fail = () => new SendError('45002', { retry: false })
+    for (const text of ['一', '二', '三']) await fate(await write(text), 'failed')
+    muted.fail = () => new SendError('ECONNRESET', { retry: 'unknown', fault: { zh: '连不上平台', en: 'The platform cannot be reached' } })
+    for (const text of ['四', '五']) await fate(await write(text), 'uncertain')
+    assert.deepEqual([(await health()).state, (await notices()).length], ['connected', 0])
+    assert.equal((await health()).lastError.zh, '连不上平台')
+    await fate(await write('六'), 'uncertain')
+    const broken = await state('broken')
+    assert.deepEqual([broken.error.zh, broken.code], ['连不上平台', 'ECONNRESET'])
+    assert.ok(broken.remedy.zh && broken.remedy.en)
+    assert.deepEqual(
+      (await notices()).map(({ level, endedAt }: { level: string; endedAt: string | null }) => [level, endedAt]),
+      [['problem', null]],
+    )
+    // That a token is good does not mend the way out.
+    await ctx('mute').health(inbox.id, { state: 'connected' })
+    await world().say(inbox, 'a', '还在吗')
+    assert.equal((await health()).state, 'broken')
+    muted.fail = undefined
+    await fate(await write('七'), 'sent')
+    const well = await state('connected')
+    assert.deepEqual([well.error, well.lastError.zh], [null, '连不上平台'])
+    assert.ok(Math.abs(Date.parse(well.lastErrorAt) - Date.now()) < 60_000)
+    await eventually(async () => (await notices()).every(({ endedAt }: { endedAt: string | null }) => endedAt !== null), 'the end of the notice')
+
+    // What an adapter knows better is not overwritten.
+    await ctx('mute').health(inbox.id, { state: 'unauthorised', error: { zh: '授权已失效', en: 'No longer authorised' } })
+    muted.fail = () => new SendError('ECONNRESET', { retry: 'unknown' })
+    for (const text of ['八', '九', '十']) await fate(await write(text), 'uncertain')
+    muted.fail = undefined
+    assert.deepEqual([(await health()).state, (await health()).error.zh], ['unauthorised', '授权已失效'])
+  })
+
+  test('a message’s last try that fails breaks its inbox by itself; switched off it says nothing any more', async () => {
+    const inbox = await world().inbox('mute')
+    const admin = await world().person('小孟', 'admin')
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const [said] = await world().say(inbox, 'b', '你好')
+    muted.fail = () => new SendError('busy', { retry: true, retryAfterMs: 3_600_000 })
+    const { body } = await world().reply(admin, said?.conversationId, '您好')
+    await eventually(async () => (await health()).lastErrorAt, 'the first try')
+    await world()
+      .hub.em()
+      .nativeUpdate(Outbound, { messageId: body.id, state: 'queued' }, { attempts: 7, dueAt: new Date(0) })
+    await world().running.sweep()
+    await eventually(async () => (await health()).state === 'broken', 'the break')
+    muted.fail = undefined
+    await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })
+    assert.deepEqual([(await health()).state, (await health()).error], [null, null])
+    assert.ok((await health()).lastErrorAt)
   })
 
   test('last event in, last send and what waits are counted by the hub', async () => {

@@ -1,7 +1,7 @@
 /** `meta`, `capabilities.letter`, `html` parts and `conversationId`: letters keep their headers, a machine's letter wakes nobody, a thread takes who was recognised. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { InboundEvent } from '../../core/sdk/channel.ts'
+import type { ChannelAdapter, InboundEvent } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -10,6 +10,13 @@ import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 type Letter = Extract<InboundEvent, { kind: 'message' }>
 const { manifest, platform } = mockChannel('post', { send: ['text', 'html'], letter: ['subject', 'to', 'cc', 'html'] })
+const channel = manifest.channel as ChannelAdapter
+channel.letterhead = (inbox, agentName) => ({
+  from: { name: inbox.name, address: 'desk@post.test' },
+  own: ['desk@post.test'],
+  signature: agentName,
+  quotes: true,
+})
 const { manifest: plain } = mockChannel('plain')
 
 await onEveryProfile('letters', [found(manifest), found(plain)], (world) => {
@@ -85,5 +92,67 @@ await onEveryProfile('letters', [found(manifest), found(plain)], (world) => {
     await write(inbox, 'a', { meta: { rawFileId: raw.fileId } })
     assert.equal((await agent.call('GET', `/api/files/${raw.fileId}`)).status, 200)
     assert.equal((await (await world().person('外人')).call('GET', `/api/files/${raw.fileId}`)).status, 404)
+  })
+
+  test('markup that an agent sends is cleaned by the core, whoever the client is; its words are taken from it', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小方', 'admin')
+    const { conversationId } = await write(inbox, 'hostile')
+    const hostile = [
+      '<p onclick="steal()">您好<script>alert(1)</script></p>',
+      '<img src=x onerror=alert(1)><iframe src="https://evil.example"></iframe><form action="https://evil.example"><input></form>',
+      '<a href="javascript:alert(1)">点我</a><a href="https://shop.example/a?b=1">商品</a>',
+      '<style>body{position:fixed}</style><svg onload=alert(1)><math><mi xlink:href="data:x"></mi></math></svg>',
+      '<div style="position:fixed;background:url(https://evil.example/x);color:#f00">红</div><base href="https://evil.example/">',
+      '<ol><li>一</li><li>二</li></ol><ul><li>三</li></ul><blockquote><p>旧</p></blockquote><img src="https://tracker.example/1.gif">',
+    ].join('')
+    for (const note of [false, true]) {
+      const { status, body } = await agent.call('POST', `/api/conversations/${conversationId}/messages`, {
+        clientId: newId(),
+        note,
+        parts: [{ type: 'html', html: hostile, text: '说的是另一回事', quoted: '假的引文' }],
+      })
+      assert.equal(status, 201, JSON.stringify(body))
+      const [part] = body.parts
+      assert.doesNotMatch(part.html, /script|onclick|onerror|onload|iframe|<form|<input|javascript:|<style|<svg|<math|position|url\(|<base/i)
+      assert.match(part.html, /<a href="https:\/\/shop\.example\/a\?b=1" target="_blank" rel="noopener noreferrer nofollow">商品<\/a>/)
+      assert.match(part.html, /<div style="color:#f00">红<\/div>/)
+      assert.deepEqual(
+        [part.text, part.quoted, part.remoteImages],
+        ['您好\n\n点我商品 (https://shop.example/a?b=1)\n红\n\n1. 一\n2. 二\n\n- 三\n\n> 旧', undefined, true],
+      )
+      const frame = await agent.call('GET', `/api/messages/${body.id}/letters/0`)
+      assert.doesNotMatch(frame.body, /alert|evil/)
+    }
+    const deep = await agent.call('POST', `/api/conversations/${conversationId}/messages`, {
+      clientId: newId(),
+      parts: [{ type: 'html', html: '<div>'.repeat(5_000), text: 'x' }],
+    })
+    assert.deepEqual([deep.status, deep.body.code, deep.body.details?.reason], [422, 'HUB_MESSAGE_REFUSED', 'markup'])
+  })
+
+  test('the letterhead is told to who may write, and only where there are letters', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小郭', 'admin')
+    const { conversationId } = await write(inbox, 'head')
+    assert.deepEqual((await agent.call('GET', `/api/conversations/${conversationId}/letterhead`)).body, {
+      from: { name: '测试 post', address: 'desk@post.test' },
+      own: ['desk@post.test'],
+      signature: '小郭',
+      quotes: true,
+    })
+    const stranger = await world().person('小唐')
+    assert.equal((await stranger.call('GET', `/api/conversations/${conversationId}/letterhead`)).status, 404)
+    const [said] = await world().say(await world().inbox('plain'), 'a', '你好')
+    assert.deepEqual((await agent.call('GET', `/api/conversations/${said?.conversationId}/letterhead`)).body.code, 'HUB_NOT_FOUND')
+  })
+
+  test('a draft keeps its form', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小苏', 'admin')
+    const { conversationId } = await write(inbox, 'draft')
+    const draft = { text: '写到一半', html: '<p>写到<strong>一半</strong></p>' }
+    assert.equal((await agent.call('PUT', `/api/conversations/${conversationId}/draft`, draft)).status, 200)
+    assert.deepEqual((await agent.call('GET', `/api/conversations/${conversationId}/draft`)).body, draft)
   })
 })

@@ -26,6 +26,7 @@ const shaky = listener('shaky', {
   },
 })
 const everything = listener('everything', { '*': (event) => void heard.push({ by: 'everything', event }) })
+const picky = listener('picky', { '*': (event) => void heard.push({ by: 'picky', event }), 'message.received': false })
 const slow = listener('slow', {
   async 'message.received'(event) {
     heard.push({ by: 'slow', event })
@@ -36,7 +37,7 @@ const { manifest: mock } = mockChannel()
 
 await onEveryProfile(
   'listeners',
-  [steady, shaky, everything, slow, mock].map((manifest) => found(manifest)),
+  [steady, shaky, everything, picky, slow, mock].map((manifest) => found(manifest)),
   (world) => {
     const inboxOf = (event: HubEvent) => ('conversation' in event.data ? event.data.conversation.inboxId : undefined)
     const told = (by: string, inboxId: string, name?: string) =>
@@ -117,6 +118,25 @@ await onEveryProfile(
       const names = told('everything', inbox.id).map((event) => event.name)
       assert.equal(names[0], 'conversation.opened')
       assert.ok(names.indexOf('message.received') < names.indexOf('conversation.closed'))
+    })
+
+    test('`false`: `*` hears everything else, and no row is written for it', async () => {
+      const inbox = await world().inbox('mock')
+      await world().say(inbox, 'qian', '不必记')
+      await eventually(() => told('everything', inbox.id, 'message.received').length === 1, 'the other')
+      assert.equal(await world().hub.em().count(Delivery, { listener: 'picky', name: 'message.received' }), 0)
+      await eventually(() => told('picky', inbox.id, 'conversation.opened').length === 1, 'the rest')
+      assert.deepEqual(told('picky', inbox.id, 'message.received'), [])
+    })
+
+    test('the last that a plugin hears is that it is switched off', async () => {
+      const admin = await world().person('小周', 'owner')
+      const before = heard.length
+      const switches = () => heard.slice(before).flatMap(({ by, event }) => (by === 'picky' && event.name === 'plugin.switched' ? [event.data.enabled] : []))
+      assert.equal((await admin.call('POST', '/api/plugins/picky/switch', { enabled: false })).status, 200)
+      assert.deepEqual(switches(), [false])
+      await admin.call('POST', '/api/plugins/picky/switch', { enabled: true })
+      await eventually(() => switches().length === 2, 'that it is on again')
     })
 
     test('one that takes long is not told again meanwhile', async () => {

@@ -9,9 +9,29 @@ import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const { manifest, platform } = mockChannel('window', { replyWindow: true })
+let breakAt: number | undefined
+let doubt: boolean | 'unknown' = false
+/** A letter a piece. */
+const letters = mockChannel(
+  'letters',
+  { replyWindow: true },
+  {
+    pieces: (parts) => parts.reduce((sum, part) => sum + (part.type === 'text' ? part.text.length : 1), 0),
+    async send(message) {
+      const [part] = message.parts
+      const words = part?.type === 'text' ? [...part.text] : []
+      for (let i = message.done; i < words.length; i++) {
+        if (i === breakAt) throw new SendError('no', { retry: doubt })
+        letters.platform.sent.push(message)
+        await message.progress(i + 1)
+      }
+      return undefined
+    },
+  },
+)
 const hour = 3_600_000
 
-await onEveryProfile('reply window', [found(manifest)], (world) => {
+await onEveryProfile('reply window', [found(manifest), found(letters.manifest)], (world) => {
   const ask = (inbox: Inbox, who: string, grant?: ReplyGrant, sentAt = new Date()) =>
     world().hub.intake.accept(inbox.id, [
       { kind: 'message', externalId: newId(), from: { externalId: who }, parts: [{ type: 'text', text: '你好' }], sentAt, ...(grant ? { grant } : {}) },
@@ -134,5 +154,70 @@ await onEveryProfile('reply window', [found(manifest)], (world) => {
     assert.deepEqual([failed.failure, failed.failureText.zh], ['45015', '客户已取消关注'])
     assert.deepEqual(await left(agent, said?.conversationId), [0, null])
     assert.deepEqual(told(await agent.call('POST', `/api/messages/${body.id}/resend`)), [409, 'HUB_REPLY_WINDOW', 'time'])
+  })
+
+  test('a message of several pieces takes a reply for each of them when it is stored, or is refused and nothing leaves', async () => {
+    const inbox = await world().inbox('letters')
+    const agent = await world().person('小何', 'admin')
+    const [said] = await ask(inbox, 'i', { name: 'message', count: 3, ms: 2 * hour })
+    const id = said?.conversationId
+    letters.platform.sent.length = 0
+    const refused = await world().reply(agent, id, '天地玄黄')
+    assert.deepEqual([...told(refused), refused.body.details.needed, refused.body.details.left], [409, 'HUB_REPLY_WINDOW', 'pieces', 4, 3])
+    assert.equal((await left(agent, id))[0], 3)
+    assert.equal(letters.platform.sent.length, 0)
+    // Two grants beside each other may carry one message.
+    await ask(inbox, 'i', { name: 'enter', count: 1, ms: hour })
+    const { status, body } = await world().reply(agent, id, '天地玄黄')
+    assert.equal(status, 201)
+    assert.equal((await left(agent, id))[0], 0)
+    await eventually(
+      async () => (await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })).status === 'sent',
+      'its sending',
+    )
+    assert.equal((await left(agent, id))[0], 0)
+    assert.equal(letters.platform.sent.length, 4)
+    assert.deepEqual(told(await world().reply(agent, id, '宇')), [409, 'HUB_REPLY_WINDOW', 'count'])
+  })
+
+  test('of a message that stops in the middle the pieces that never left are given back, and sending the rest takes the rest', async () => {
+    const agent = await world().person('小胡', 'admin')
+    for (const [who, retry, after] of [
+      ['j', false, 4],
+      ['k', 'unknown', 3],
+    ] as const) {
+      const inbox = await world().inbox('letters')
+      const [said] = await ask(inbox, who, { name: 'message', count: 5, ms: hour })
+      ;[breakAt, doubt] = [1, retry]
+      const { body } = await world().reply(agent, said?.conversationId, '日月盈')
+      await eventually(
+        async () => ['failed', 'uncertain'].includes((await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })).status),
+        'its fate',
+      )
+      breakAt = undefined
+      assert.equal((await left(agent, said?.conversationId))[0], after)
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+      assert.equal((await left(agent, said?.conversationId))[0], after - 2)
+    }
+  })
+
+  test('`windowShut` on an event ends every grant from before it and none from after it, whichever comes first', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小路', 'admin')
+    const at = (seconds: number) => new Date(Date.now() - 60_000 + seconds * 1_000)
+    const did = (name: string, seconds: number, more: object) =>
+      world().hub.intake.accept(inbox.id, [
+        { kind: 'activity', externalId: newId(), from: { externalId: 'l' }, name, label: { zh: name, en: name }, at: at(seconds), ...more },
+      ])
+    const [said] = await ask(inbox, 'l', { name: 'message', count: 5, ms: hour }, at(0))
+    await did('follow', 1, { grant: { name: 'follow', count: 3, ms: hour } })
+    assert.equal((await left(agent, said?.conversationId))[0], 8)
+    await did('unfollow', 2, { windowShut: true })
+    assert.deepEqual(await left(agent, said?.conversationId), [0, null])
+    assert.deepEqual(told(await world().reply(agent, said?.conversationId, '在')), [409, 'HUB_REPLY_WINDOW', 'time'])
+    await did('follow', 4, { grant: { name: 'follow', count: 3, ms: hour } })
+    // The unfollowing comes once more, behind what came after it.
+    await did('unfollow', 3, { windowShut: true })
+    assert.equal((await left(agent, said?.conversationId))[0], 3)
   })
 })

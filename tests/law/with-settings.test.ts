@@ -37,9 +37,23 @@ const nested = definePlugin({
   }),
 })
 
+const waiting = definePlugin({
+  id: 'waiting',
+  version: '1.0.0',
+  label: { zh: '等待', en: 'Waiting' },
+  settings: Type.Object({
+    login: Type.Union([Type.Literal('none'), Type.Literal('password'), Type.Literal('oauth')], { default: 'none' }),
+    user: Type.String({ minLength: 1, 'x-when': { field: 'login', is: ['password', 'oauth'] } }),
+    password: Type.String({ format: 'secret', minLength: 8, 'x-when': { field: 'login', is: ['password'] } }),
+    // A chain: shown only while what it waits for is shown itself.
+    hint: Type.String({ minLength: 1, default: '无', 'x-when': { field: 'user', is: ['root'] } }),
+    tenant: Type.Optional(Type.String({ pattern: '^[a-z]+$', 'x-when': { field: 'login', is: ['oauth'] } })),
+  }),
+})
+
 await onEveryProfile(
   'settings',
-  [strict, nested, ...['fresh', 'faulty', 'secret', 'kept'].map(weather)].map((manifest) => found(manifest)),
+  [strict, nested, waiting, ...['fresh', 'faulty', 'secret', 'kept'].map(weather)].map((manifest) => found(manifest)),
   (world, profile) => {
     const settingsOf = (id: string) =>
       world()
@@ -68,6 +82,25 @@ await onEveryProfile(
       assert.deepEqual([status, body.details.faults.map((fault: { path: string }) => fault.path)], [422, ['/station']])
       assert.equal((await save('strict', { station: '虹桥', colour: '红' })).status, 200)
       assert.deepEqual(settingsOf('strict'), { station: '虹桥' })
+    })
+
+    test('a field that waits for another is asked for and checked only while it is shown; what stood in it is kept, if it fits', async () => {
+      const faults = async (body: object) => {
+        const answer = await save('waiting', body)
+        return answer.status === 200 ? [] : answer.body.details.faults.map(({ path }: { path: string }) => path).sort()
+      }
+      assert.deepEqual(await faults({}), [])
+      assert.deepEqual(settingsOf('waiting'), { login: 'none', hint: '无' })
+      assert.deepEqual(await faults({ login: 'password' }), ['/password', '/user'])
+      assert.deepEqual(await faults({ login: 'oauth', tenant: 'UPPER' }), ['/tenant', '/user'])
+      assert.deepEqual(await faults({ login: 'password', user: 'li', password: 'longenough', hint: '' }), [])
+      assert.deepEqual(settingsOf('waiting'), { login: 'password', user: 'li', password: 'longenough', hint: '无' })
+      // As the form sends it: the secret was not touched, and waits for the day it is wanted again.
+      assert.deepEqual(await faults({ login: 'oauth', user: 'li', password: true, tenant: 'shop' }), [])
+      assert.deepEqual(settingsOf('waiting'), { login: 'oauth', user: 'li', password: 'longenough', tenant: 'shop', hint: '无' })
+      assert.deepEqual(await faults({ login: 'none', user: 'root', password: 'short', tenant: 'UPPER', hint: '' }), [])
+      assert.deepEqual(settingsOf('waiting'), { login: 'none', user: 'root', hint: '无' })
+      assert.deepEqual(await faults({ login: 'oauth', user: 'root', hint: '' }), ['/hint'])
     })
 
     test('a secret is clear to the plugin, sealed in the database, and never read back', async () => {

@@ -21,7 +21,7 @@ const lamp = (id: string) =>
         if (name === 'crash') throw new Error('secret detail')
         knocked.push(name)
         await gates.get(name)
-        return { rooms: [`room:${name}`], data: { name } }
+        return { rooms: [`room:${name}`], data: { name }, ...(name === 'passing' ? { until: new Date(Date.now() + 200) } : {}) }
       },
       on: {
         shine: (data, { data: { name } }) => ({ name, data }),
@@ -75,6 +75,13 @@ await onEveryProfile(
       const client = await enter('wang')
       assert.deepEqual(await client.emitWithAck('shine', '亮'), { name: 'wang', data: '亮' })
       assert.deepEqual(await client.emitWithAck('refuse', null), { error: 'HUB_FORBIDDEN' })
+    })
+
+    test('who is known until a time is let in, hung up on then, and told to the plugin', async () => {
+      const [client, other] = [await enter('passing'), await enter('staying')]
+      await new Promise((resolve) => client.once('disconnect', resolve))
+      await eventually(() => left.includes('passing'), 'the plugin hearing of it')
+      assert.ok(other.connected)
     })
 
     test('off: thrown out, told so to the plugin, and refused; on: let in, and heard once', async () => {

@@ -1,6 +1,6 @@
 /** Page objects: what a person sees and does, not how it is built. */
 import { expect, type FrameLocator, type Locator, type Page } from '@playwright/test'
-import { giveFile } from '../support/in-page.ts'
+import { giveFile, whatIsBeyond } from '../support/in-page.ts'
 
 /** The widget, on whatever page it stands. */
 export class ShopPage {
@@ -63,6 +63,19 @@ export class AdminPage {
     await this.page.getByRole('button', { name: '创建账号' }).click()
     await expect(this.page.getByRole('heading', { name: '渠道接入' })).toBeVisible()
   }
+  async open(base: string, name: string, title: string): Promise<void> {
+    await this.page.goto(`${base}/admin/${name}`)
+    await expect(this.page.getByRole('heading', { level: 1, name: title })).toBeVisible()
+    await expect(this.page.locator('.skeleton')).toHaveCount(0)
+  }
+  /** Behind a button on a phone. */
+  get nav(): Locator {
+    return this.page.getByRole('navigation', { name: '管理导航' })
+  }
+  /** What reaches beyond the right edge of the window, by its class; what scrolls by itself is not counted. */
+  beyond(): Promise<string[]> {
+    return this.page.evaluate(whatIsBeyond)
+  }
   /** Whoever is signed in here asks the hub, as the admin would. */
   async call<T>(method: string, path: string, data?: object): Promise<T> {
     const { origin } = new URL(this.page.url())
@@ -89,11 +102,12 @@ export class AccountPage {
     await expect(this.page.getByRole('heading', { name: '我的账号' })).toBeVisible()
   }
   /** Switches the second factor on; returns the secret and the recovery codes. */
-  async enrol(codeOf: (secret: string) => string): Promise<{ secret: string; codes: string[] }> {
+  async enrol(codeOf: (secret: string) => string, password: string): Promise<{ secret: string; codes: string[] }> {
     await this.page.getByRole('button', { name: '开启两步验证' }).click()
     await expect(this.page.getByRole('img', { name: '用于身份验证器的二维码' })).toBeVisible()
     const secret = (await this.page.locator('code.secret').innerText()).replaceAll(' ', '')
     await this.page.getByLabel('验证码').fill(codeOf(secret))
+    await this.page.locator('.enrol').getByLabel('密码').fill(password)
     await this.page.getByRole('button', { name: '开启两步验证' }).click()
     await expect(this.page.getByRole('heading', { name: '请保存恢复码' })).toBeVisible()
     const codes = await this.page.getByRole('listitem').allInnerTexts()

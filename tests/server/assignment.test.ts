@@ -6,6 +6,7 @@ import type { AssignmentExplanation } from '../../core/sdk/wire/assignment.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { AssignmentRule } from '../../core/src/domain/assignment/assignment-rule.entity.ts'
+import { returnOrphans } from '../../core/src/domain/conversation/assign-conversation.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department, SkillGroup } from '../../core/src/domain/department/department.entity.ts'
@@ -47,6 +48,57 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     const em = world().hub.em()
     assert.equal((await em.findOneOrFail(Conversation, { id: first.id }, { disableIdentityMap: true })).assigneeId, b)
     assert.equal((await em.findOneOrFail(Conversation, { id: second.id }, { disableIdentityMap: true })).status, 'queued')
+  })
+
+  test('only to who may answer in it: by routing, by hand, by going away; the explanation says why', async () => {
+    const admin = await world().person('管理', 'admin')
+    const role = (grants: object[]) => admin.call('POST', '/api/roles', { name: newId(), grants }).then(({ body }) => body.id as string)
+    const { department, members, inbox } = await team(world(), [{}, {}, {}])
+    const [able, reader, elsewhere] = members as [Person, Person, Person]
+    const other = await world().inbox('mock')
+    const onlyThere = [{ permission: 'conversation.reply', scope: 'own', inboxIds: [other.id] }]
+    await admin.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [await role([{ permission: 'conversation.read', scope: 'all' }])] })
+    await admin.call('PATCH', `/api/agents/${elsewhere.id}`, { roleIds: [await role(onlyThere)] })
+    const got = [await come(world(), inbox), await come(world(), inbox), await come(world(), inbox)]
+    assert.deepEqual(
+      got.map(({ assigneeId }) => assigneeId),
+      [able.id, able.id, able.id],
+    )
+    const told = await explain(admin, inbox)
+    assert.deepEqual(
+      told.people.map(({ id, verdict }) => [id, verdict]),
+      [
+        [able.id, 'next'],
+        ...[reader.id, elsewhere.id]
+          .sort((a, b) => told.people.findIndex(({ id }) => id === a) - told.people.findIndex(({ id }) => id === b))
+          .map((id) => [id, 'noRight']),
+      ],
+    )
+    const moved = await able.call('POST', `/api/conversations/${got[0]?.id}/transfer`, { agentId: reader.id })
+    assert.deepEqual([moved.status, moved.body.code], [409, 'HUB_AGENT_CANNOT_SERVE'])
+    // What a colleague may not serve waits for others when its agent goes away.
+    await able.call('PUT', '/api/me/presence', { presence: 'away', handOverTo: reader.id })
+    const now = await world().hub.em().find(Conversation, { departmentId: department.id }, { disableIdentityMap: true })
+    assert.deepEqual(new Set(now.map(({ status, assigneeId }) => `${status} ${assigneeId}`)), new Set(['queued null']))
+  })
+
+  test('what somebody had who is switched off goes to others, also when that was cut off in the middle', async () => {
+    const admin = await world().person('管理', 'admin')
+    const { department, members, inbox } = await team(world(), [{ capacity: 2 }, { presence: 'busy' }])
+    const [leaver, stayer] = members as [Person, Person]
+    const got = [await come(world(), inbox), await come(world(), inbox)]
+    assert.ok(got.every(({ assigneeId }) => assigneeId === leaver.id))
+    const em = world().hub.em()
+    await em.nativeUpdate(Agent, { id: stayer.id }, { presence: 'online' })
+    assert.equal((await admin.call('PATCH', `/api/agents/${leaver.id}`, { active: false })).status, 200)
+    const theirs = () => em.find(Conversation, { departmentId: department.id }, { disableIdentityMap: true })
+    assert.ok((await theirs()).every(({ status, assigneeId }) => status === 'open' && assigneeId === stayer.id))
+    assert.equal((await em.findOneOrFail(Agent, { id: leaver.id }, { disableIdentityMap: true })).openCount, 0)
+    // As a process leaves it that dies right after the switch.
+    await em.nativeUpdate(Conversation, { departmentId: department.id }, { assigneeId: leaver.id })
+    await em.nativeUpdate(Agent, { id: leaver.id }, { openCount: 2 })
+    await returnOrphans(world().hub)
+    assert.ok((await theirs()).every(({ status, assigneeId }) => status === 'open' && assigneeId === stayer.id))
   })
 
   test('in turn, whatever they have; the rule of the inbox before the one of the department', async () => {

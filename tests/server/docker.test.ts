@@ -11,7 +11,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, matchesGlob, resolve } from 'node:path'
 import { test } from 'node:test'
-import { hubFlags } from '../../core/bin/prepare.mjs'
+import { hubEnv, hubFlags } from '../../core/bin/prepare.mjs'
 import { envFields, readEnv } from '../../core/src/config/env.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -101,6 +101,8 @@ test('the image runs as nobody in particular, without a shell, and says how it i
   assert.match(last('USER'), /^[1-9]\d{3,}:[1-9]\d{3,}$/, 'USER must be a number that is not root, so that Kubernetes can tell')
   const order = final.instructions.map(({ name }) => name)
   assert.ok(order.lastIndexOf('USER') > order.lastIndexOf('RUN'), 'nothing is built after USER')
+  const told = new Map(environment(final))
+  for (const [name, value] of Object.entries(hubEnv)) assert.equal(told.get(name), value, name)
   assert.deepEqual(execForm(last('CMD')), ['node_modules/.bin/node', ...hubFlags, 'core/src/main.ts'])
   assert.match(last('HEALTHCHECK'), /--interval=\d+s .*--start-period=\d+s/)
   assert.ok(healthCommand().join(' ').includes('/readyz'))
@@ -111,7 +113,7 @@ test('the image carries no secret, and its settings are the hub’s own', () => 
   for (const stage of stages)
     for (const [name] of environment(stage)) {
       assert.ok(!isSecret(name), `${name} would stay in the image`)
-      assert.ok(hubVariables.has(name) || name === 'NODE_ENV', `the hub reads no ${name}`)
+      assert.ok(hubVariables.has(name) || name === 'NODE_ENV' || name in hubEnv, `the hub reads no ${name}`)
     }
   const values = Object.fromEntries(environment(final))
   const env = readEnv(values)
@@ -224,7 +226,9 @@ test('.env.example explains every variable of compose.yaml, each one that somebo
 })
 
 test('the hub accepts what compose.yaml gives it, and web and worker share what they must', () => {
-  const sample = (name: string) => (isSecret(name) && !/^(HUB_OWNER|S3)_/.test(name) ? 'x'.repeat(48) : (example.get(name)?.value ?? ''))
+  const dataKey = `k1:${Buffer.alloc(32, 7).toString('base64')}`
+  const sample = (name: string) =>
+    name === 'HUB_DATA_KEY' ? dataKey : isSecret(name) && !/^(HUB_OWNER|S3)_/.test(name) ? 'x'.repeat(48) : (example.get(name)?.value ?? '')
   const envs = hubs.map(([name, service]) => {
     const given = Object.entries(service.environment ?? {}).map(([key, value]) => [
       key,

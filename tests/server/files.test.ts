@@ -1,5 +1,9 @@
 /** Files of people, on both storages: what is sniffed, what is shown, who may read, and what a storage that is away does. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { mockChannel } from '../../core/sdk/testing.ts'
@@ -7,7 +11,7 @@ import { newId } from '../../core/src/db/types.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { refuse, startStorage, type TestStorage } from '../support/s3.ts'
-import { call, found, type Person, startWorld, type World } from '../support/world.ts'
+import { call, eventually, found, type Person, startWorld, type World } from '../support/world.ts'
 
 let shade = 0
 /** Another picture each time. */
@@ -99,9 +103,101 @@ for (const profile of await profiles())
         assert.equal((await open(other, body.fileId)).status, 200)
       })
 
-      test('too large is refused with its code', async () => {
-        const { status, body } = await send(await world.person('小施'), 'a.bin', Buffer.alloc(20 * 1024 * 1024 + 1))
-        assert.deepEqual([status, body.code], [413, 'HUB_REQUEST_TOO_LARGE'])
+      const largest = 20 * 1024 * 1024
+      const uploads = () => readdirSync(join(world.place.dataDir, 'uploads'))
+
+      test('too large is refused with its code, by a byte or by many, and nothing of it is stored', async () => {
+        const agent = await world.person('小施')
+        const rows = await world.hub.em().count(StoredFile, {})
+        for (const over of [1, 2, 70_000, largest]) {
+          const bytes = Buffer.alloc(largest + over, over)
+          const { status, body } = await send(agent, 'a.bin', bytes)
+          assert.deepEqual([status, body.code, body.details], [413, 'HUB_REQUEST_TOO_LARGE', { max: largest }], String(over))
+          const cut = createHash('sha256').update(bytes.subarray(0, largest)).digest('hex')
+          assert.equal(await world.hub.files.read(cut), undefined)
+        }
+        assert.equal(await world.hub.em().count(StoredFile, {}), rows)
+        const { status, body } = await send(agent, 'a.bin', Buffer.alloc(largest, 7))
+        assert.deepEqual([status, body.size], [201, largest])
+        assert.equal((await send(agent, 'a.bin', Buffer.alloc(0))).body.code, 'HUB_REQUEST_INVALID')
+        assert.deepEqual(uploads(), [])
+      })
+
+      test('twenty at once arrive whole, and none of them lies around afterwards', async () => {
+        const agent = await world.person('小金')
+        const all = Array.from({ length: 20 }, (_, i) => Buffer.alloc(1_000_000 + i, i))
+        const sent = await Promise.all(all.map((bytes, i) => send(agent, `${i}.bin`, bytes)))
+        assert.deepEqual(
+          sent.map(({ status, body }) => [status, body.size]),
+          all.map(({ length }) => [201, length]),
+        )
+        const read = await Promise.all(sent.map(async ({ body }) => Buffer.from(await (await open(agent, body.fileId)).arrayBuffer())))
+        assert.ok(read.every((bytes, i) => bytes.equals(all[i] as Buffer)))
+        assert.deepEqual(uploads(), [])
+      })
+
+      test('an upload whose sender goes away in the middle leaves nothing', async () => {
+        const agent = await world.person('小魏')
+        const rows = await world.hub.em().count(StoredFile, {})
+        const asked = request(new URL('/api/files', world.url), {
+          method: 'POST',
+          headers: { cookie: agent.cookie, 'content-type': 'multipart/form-data; boundary=x', 'content-length': 2_000_000 },
+        })
+        asked.on('error', () => undefined)
+        asked.write('--x\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n')
+        asked.write(Buffer.alloc(500_000))
+        await eventually(() => uploads().length > 0, 'the upload')
+        asked.destroy()
+        await eventually(() => uploads().length === 0, 'tidying up')
+        assert.equal(await world.hub.em().count(StoredFile, {}), rows)
+      })
+
+      test('a player gets the range it asks for, one beyond the end is refused, and another file’s half is not mended', async () => {
+        const agent = await world.person('小陶')
+        const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >> 8)) % 256))
+        const { body } = await send(agent, 'film.mp4', bytes)
+        const ask = async (headers: Record<string, string>, variant = '') => {
+          const answer = await fetch(new URL(`/api/files/${body.fileId}${variant}`, world.url), { headers: { cookie: agent.cookie, ...headers } })
+          return { status: answer.status, headers: answer.headers, bytes: Buffer.from(await answer.arrayBuffer()) }
+        }
+        const whole = await ask({})
+        const etag = whole.headers.get('etag') as string
+        assert.deepEqual([whole.status, whole.headers.get('accept-ranges')], [200, 'bytes'])
+        for (const [range, from, to] of [
+          ['bytes=0-99', 0, 99],
+          ['bytes=99990-', 99_990, 99_999],
+          ['bytes=-5', 99_995, 99_999],
+          ['bytes=500-999999', 500, 99_999],
+        ] as const)
+          for (const more of [{}, { 'if-range': etag }] as Record<string, string>[]) {
+            const part = await ask({ range, ...more })
+            assert.deepEqual(
+              [part.status, part.headers.get('content-range'), Number(part.headers.get('content-length'))],
+              [206, `bytes ${from}-${to}/100000`, to - from + 1],
+              range,
+            )
+            assert.ok(part.bytes.equals(bytes.subarray(from, to + 1)), range)
+            assert.match(part.headers.get('content-security-policy') ?? '', /sandbox/)
+          }
+        // Several ranges, nonsense, and a range of what is another file by now: all of it.
+        for (const headers of [{ range: 'bytes=0-1,5-6' }, { range: 'bytes=5-1' }, { range: 'bytes=0-9', 'if-range': '"another"' }] as Record<
+          string,
+          string
+        >[]) {
+          const all = await ask(headers)
+          assert.deepEqual([all.status, all.bytes.length], [200, bytes.length], JSON.stringify(headers))
+        }
+        const beyond = await ask({ range: 'bytes=100000-' })
+        assert.deepEqual([beyond.status, beyond.headers.get('content-range')], [416, 'bytes */100000'])
+        assert.deepEqual(JSON.parse(beyond.bytes.toString()).code, 'HUB_RANGE_INVALID')
+        const { body: shown } = await send(agent, 'a.png', await picture())
+        const small = await fetch(new URL(`/api/files/${shown.fileId}/thumbnail`, world.url), { headers: { cookie: agent.cookie, range: 'bytes=0-9' } })
+        assert.deepEqual([small.status, small.headers.get('accept-ranges')], [200, 'none'])
+        await small.arrayBuffer()
+        // Who may not read it gets no part of it either.
+        const other = await world.person('小姜')
+        const refused = await fetch(new URL(`/api/files/${body.fileId}`, world.url), { headers: { cookie: other.cookie, range: 'bytes=0-9' } })
+        assert.deepEqual([refused.status, ((await refused.json()) as any).code], [404, 'HUB_NOT_FOUND'])
       })
 
       test('it is ready, says how its storage is, and counts', async () => {

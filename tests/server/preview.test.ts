@@ -214,7 +214,7 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
   })
 
   test('who may not preview cannot; who loses the right is out of it', async () => {
-    const agent = await world().person('客服')
+    const agent = await world().person('客服', 'agent', { presence: 'away' })
     assert.equal((await agent.call('POST', '/api/preview', { roleId: await roleId('agent') })).body.code, 'HUB_FORBIDDEN')
     assert.equal((await agent.call('DELETE', '/api/preview')).status, 200)
     const person = await world().person('主管', 'supervisor', { presence: 'away' })

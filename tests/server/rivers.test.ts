@@ -32,6 +32,22 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     assert.ok(contact.number >= 100_001)
   })
 
+  test('a letter of many words, and of several long parts, is kept whole', async () => {
+    const inbox = await world().inbox('mock')
+    const words = `开头${'很长的一封信。'.repeat(14_000)}结尾`
+    const parts = [
+      { type: 'html' as const, html: '<p>…</p>', text: words },
+      ...['甲', '乙'].map((sign) => ({ type: 'text' as const, text: sign.repeat(20_000) })),
+    ]
+    assert.ok(words.length <= 100_000 && Buffer.byteLength(words) > 280_000)
+    const [accepted] = await world().hub.intake.accept(inbox.id, [{ kind: 'message', externalId: newId(), from: { externalId: 'wordy' }, parts }])
+    const whole = [words, '甲'.repeat(20_000), '乙'.repeat(20_000)].join('\n')
+    assert.ok((await texts(accepted?.conversationId ?? ''))[0] === whole, 'the stored text is not the one that was sent')
+    const agent = await world().person('老板', 'owner')
+    const { body } = await agent.call('GET', `/api/conversations/${accepted?.conversationId}/messages`)
+    assert.equal(body.items.at(-1).parts[0].text.length, words.length)
+  })
+
   test('a repeated event changes nothing and answers with what is stored', async () => {
     const inbox = await world().inbox('mock')
     const [first] = await world().say(inbox, 'li', '在吗', 'same-id')

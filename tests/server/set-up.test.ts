@@ -6,7 +6,8 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { createOwner, ownerExists } from '../../core/src/domain/agent/create-owner.ts'
 import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { found, onEveryProfile } from '../support/world.ts'
+import { makePlace, profiles } from '../support/profiles.ts'
+import { found, onEveryProfile, startWorld } from '../support/world.ts'
 
 const good = mockChannel('good').manifest
 const bad = mockChannel('spoilt').manifest
@@ -31,3 +32,18 @@ await onEveryProfile(
     })
   },
 )
+
+for (const profile of await profiles())
+  test(`the owner of the configuration has a language, and the first inboxes a name in it [${profile}]`, async () => {
+    const place = await makePlace(profile)
+    const owner = { HUB_OWNER_EMAIL: input.email, HUB_OWNER_PASSWORD: input.password, HUB_OWNER_LOCALE: 'en' }
+    const { running, hub } = await startWorld(place, [found(withStarter(good, {}))], owner)
+    try {
+      const [agent] = await hub.em().find(Agent, {})
+      const [inbox] = await hub.em().find(Inbox, {})
+      assert.deepEqual([agent?.locale, inbox?.name], ['en', 'Starter'])
+    } finally {
+      await running.stop()
+      await place.remove()
+    }
+  })

@@ -46,6 +46,19 @@ test('the data folder cannot be used', async () => {
   })
 })
 
+test('every fault of the environment at once', async () => {
+  assert.deepEqual(await start({ PORT: 'many', DATABASE_URL: 'postgres://db', LOG_LEVEL: 'loud' }), {
+    code: 1,
+    said: [
+      'The environment has 3 faults:',
+      '  - PORT must be a port, 0 to 65535',
+      '  - DATABASE_URL must start with mysql:// or mariadb://',
+      '  - LOG_LEVEL must be one of debug, info, warn, error, silent',
+      '',
+    ].join('\n'),
+  })
+})
+
 test('the port is taken', async () => {
   const server = createServer()
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))

@@ -44,6 +44,19 @@ for (const [name, open] of [
       assert.deepEqual(Buffer.concat(await Array.fromAsync((await store.read(key)) ?? [])), bytes)
     })
 
+    test('gives a range of it', async () => {
+      const store = open()
+      const { bytes, key } = some(300_000)
+      await store.put(key, bytes)
+      for (const [from, to] of [
+        [0, 0],
+        [100_000, 250_000],
+        [299_999, 299_999],
+      ] as const)
+        assert.ok(Buffer.concat(await Array.fromAsync((await store.read(key, { from, to })) ?? [])).equals(bytes.subarray(from, to + 1)), `${from}-${to}`)
+      assert.equal(await store.read(some().key, { from: 0, to: 0 }), undefined)
+    })
+
     test('takes a Blob, read while it is sent', async () => {
       const { bytes, key } = some(2_000_000)
       await open().put(key, new Blob([bytes]))
@@ -133,6 +146,16 @@ describe('between the hub and a bucket', () => {
     const from = storage.heard.length
     const read = Buffer.concat(await Array.fromAsync((await bucketWith().read(key)) ?? []))
     assert.equal(hashOf(read), key)
+    assert.equal(storage.heard.length - from, 2)
+  })
+
+  test('a range that breaks off goes on where it was, and ends where it should', async () => {
+    const { bytes, key } = some(1_500_000)
+    await bucketWith().put(key, bytes)
+    storage.cutNextDownload(400_000)
+    const from = storage.heard.length
+    const read = Buffer.concat(await Array.fromAsync((await bucketWith().read(key, { from: 100_000, to: 1_300_000 })) ?? []))
+    assert.ok(read.equals(bytes.subarray(100_000, 1_300_001)))
     assert.equal(storage.heard.length - from, 2)
   })
 

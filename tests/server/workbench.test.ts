@@ -7,6 +7,7 @@ import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { contactsBy } from '../../core/src/domain/conversation/find-by-contact.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
@@ -86,7 +87,7 @@ function viewingTests(two: () => [World, World]): void {
   })
 }
 
-await onEveryProfile('the workbench', [found(manifest)], (world) => {
+await onEveryProfile('the workbench', [found(manifest)], (world, profile) => {
   viewingTests(() => [world(), world()])
 
   test('who may look but not answer is not shown as answering', async () => {
@@ -131,7 +132,7 @@ await onEveryProfile('the workbench', [found(manifest)], (world) => {
     assert.equal((await owner.call('GET', `/api/messages/${newId()}`)).status, 404)
   })
 
-  test('the jump finds by number, nickname, remark and what one may see of the person, within what one may see', async () => {
+  test('the jump finds by number and by how nickname and remark begin, by the whole of what one may see of the person, within what one may see', async () => {
     const em = world().hub.em()
     const owner = await world().person('周敏', 'owner', { presence: 'away' })
     const agent = await world().person('小何', 'agent', { presence: 'away' })
@@ -143,11 +144,24 @@ await onEveryProfile('the workbench', [found(manifest)], (world) => {
       (await person.call('GET', `/api/conversations/jump?q=${encodeURIComponent(q)}`)).body.items.map((item: { id: string }) => item.id)
     assert.deepEqual((await jump(owner, '杭州茶馆')).sort(), [mine, other].sort())
     assert.deepEqual(await jump(agent, '杭州茶馆'), [mine])
-    assert.deepEqual(await jump(agent, '馆_甲'), [mine])
-    assert.deepEqual(await jump(agent, '%'), [])
-    assert.deepEqual(await jump(agent, '138001380'), [mine])
+    await em.nativeUpdate(Contact, { id: await contactOf(mine) }, { email: 'Lin.Yue@Shanye.cn' })
+    assert.deepEqual(await jump(agent, 'lin.YUE@shanye.CN'), [mine])
+    // What is sealed is found as a whole only.
+    assert.deepEqual(await jump(agent, 'lin.YUE@'), [])
+    assert.deepEqual(await jump(agent, '138001380'), [])
+    // A beginning, not a middle; and no sign is a wildcard.
+    for (const none of ['馆_甲', '%', '_', '杭州茶馆%', '杭州_', '8001', '\\']) assert.deepEqual(await jump(agent, none), [], none)
+    assert.deepEqual(await jump(agent, '+86 138 0013 8000'), [mine])
     const { number } = await em.findOneOrFail(Contact, { id: await contactOf(other) }, { disableIdentityMap: true })
     assert.deepEqual(await jump(owner, `#${number}`), [other])
+    // Each field has its index, on both databases, and no more is read than is asked for.
+    for (const field of ['nickname', 'remark', 'name', 'phone', 'email'] as const) {
+      const { text, params } = contactsBy(world().hub.em(), field, 'a')
+      const plan = JSON.stringify(await em.execute(`explain ${profile === 'served' ? '' : 'query plan '}${text}`, [...params]))
+      assert.match(plan, new RegExp(`contact_${field}_key`), plan)
+      assert.doesNotMatch(plan, /"type":"(ALL|index)"|SCAN|filesort|TEMP B-TREE/, plan)
+      assert.match(text, / limit \?$/)
+    }
     const role = {
       id: newId(),
       builtin: null,
@@ -162,7 +176,7 @@ await onEveryProfile('the workbench', [found(manifest)], (world) => {
     await em.nativeDelete(AgentRole, { agentId: agent.id })
     await em.insert(AgentRole, { agentId: agent.id, roleId: role.id })
     world().hub.access.clear()
-    assert.deepEqual(await jump(agent, '138001380'), [])
+    assert.deepEqual(await jump(agent, '13800138000'), [])
     assert.equal((await agent.call('GET', '/api/conversations/jump?q=')).body.code, 'HUB_REQUEST_INVALID')
   })
 

@@ -12,6 +12,13 @@ export const giveFile = inPage(`
   element.dispatchEvent(how === 'paste' ? new ClipboardEvent('paste', { clipboardData: data, ...options }) : new DragEvent('drop', { dataTransfer: data, ...options }))
 `)
 
+/** Gives an element markup as the clipboard would. */
+export const pasteMarkup = inPage(`
+  const data = new DataTransfer()
+  data.setData('text/html', given)
+  element.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+`)
+
 /** Before anything else, in every frame: what the policy forbade, how far things moved, how often it rang. */
 export const watchPage = `
   window.seen = { violations: [], shift: 0, tones: 0 }
@@ -38,3 +45,12 @@ export const forgetNewThings = `
   ]) for (const name of names) delete owner[name]
   if (HTMLDialogElement) delete HTMLDialogElement.prototype.showModal
 `
+
+/** What stands out beyond the right edge of the window and is not cut off or scrolled by something around it. */
+export const whatIsBeyond = `(() => {
+  const width = document.documentElement.clientWidth
+  const held = (element) => element !== null && element !== document.body && (getComputedStyle(element).overflowX === 'hidden' || held(element.parentElement))
+  return [...document.querySelectorAll('body *')]
+    .filter((element) => element.checkVisibility() && element.getBoundingClientRect().width > 1 && element.getBoundingClientRect().right > width + 1 && !held(element.parentElement))
+    .map((element) => element.tagName.toLowerCase() + '.' + element.getAttribute('class'))
+})()`

@@ -12,6 +12,8 @@ import { join } from 'node:path'
 import { ImapFlow } from 'imapflow'
 
 export interface MailServers {
+  /** Which ran, for the output. */
+  kind: string
   imapPort: number
   smtpPort: number
   password: string
@@ -31,6 +33,32 @@ export function whyNoMailServers(): string | undefined {
   const missing = Object.entries(programs).filter(([, path]) => !existsSync(path))
   if (missing.length > 0) return `${missing.map(([name]) => name).join(', ')} not installed (apt-get install dovecot-imapd dovecot-lmtpd postfix)`
   return process.getuid?.() === 0 ? undefined : 'Dovecot and Postfix change their user, which needs root'
+}
+
+/** Settings of an inbox on servers at these ports of this machine. */
+export const mailSettings =
+  ({ imapPort, smtpPort, password }: Pick<MailServers, 'imapPort' | 'smtpPort' | 'password'>): MailServers['settings'] =>
+  (address, more = {}) => ({
+    provider: 'generic',
+    address,
+    displayName: '某某商城客服',
+    password,
+    imapHost: '127.0.0.1',
+    imapPort,
+    imapSecurity: 'none',
+    smtpHost: '127.0.0.1',
+    smtpPort,
+    smtpSecurity: 'none',
+    pollSeconds: 30,
+    authservIds: ['mx.shop.test'],
+    ...more,
+  })
+
+/** Somebody's own mail client. */
+export async function connectTo(port: number, address: string, password: string): Promise<ImapFlow> {
+  const client = new ImapFlow({ host: '127.0.0.1', port, secure: false, auth: { user: address, pass: password }, logger: false, doSTARTTLS: false })
+  await client.connect()
+  return client
 }
 
 const freePort = (): Promise<number> =>
@@ -168,36 +196,12 @@ alias_database =
     if (!up) throw new Error(`the mail servers do not start:\n${log()}`)
   }
   return {
+    kind: 'Dovecot and Postfix',
     imapPort,
     smtpPort,
     password,
-    settings: (address, more = {}) => ({
-      provider: 'generic',
-      address,
-      displayName: '某某商城客服',
-      password,
-      imapHost: '127.0.0.1',
-      imapPort,
-      imapSecurity: 'none',
-      smtpHost: '127.0.0.1',
-      smtpPort,
-      smtpSecurity: 'none',
-      pollSeconds: 30,
-      authservIds: ['mx.shop.test'],
-      ...more,
-    }),
-    async imap(address) {
-      const client = new ImapFlow({
-        host: '127.0.0.1',
-        port: imapPort,
-        secure: false,
-        auth: { user: address, pass: password },
-        logger: false,
-        doSTARTTLS: false,
-      })
-      await client.connect()
-      return client
-    },
+    settings: mailSettings({ imapPort, smtpPort, password }),
+    imap: (address) => connectTo(imapPort, address, password),
     log,
     async stop() {
       // Both end their own children when they are told to; who does not listen is ended.

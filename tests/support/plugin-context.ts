@@ -77,12 +77,25 @@ export async function fakeContext<C = PluginContext>(
       return turn as never
     },
     health: async (inboxId, health) => void healths.push({ inboxId, health }),
+    notify: async () => undefined,
+    endNotice: async () => undefined,
+    may: refused,
+    records: { matching: refused, read: refused, messages: refused },
+    tables: { list: refused, keys: refused, read: refused },
+    outlet: refused,
+    blobs: { put: refused, read: refused, remove: refused },
+    tell: async () => undefined,
     async file(id) {
       const file = options.files?.[id]
       return file && { name: file.name, mime: file.mime, size: file.bytes.length, open: async () => Readable.from([file.bytes]) }
     },
     storeFile: async (_inboxId, { name, bytes, as = 'file' }) =>
       ({ type: as, fileId: `f${bytes.length}`.padEnd(26, '0'), name, mime: 'application/octet-stream', size: bytes.length }) as never,
+    contacts: new Proxy({} as PluginContext['contacts'], { get: () => refused }),
+    asker: refused,
+    masksFor: async () => ({ mask: (_field, value) => value, maskText: (text) => text }),
+    recent: async () => [],
+    news: () => undefined,
     desk: new Proxy({} as PluginContext['desk'], { get: () => refused }),
   }
   return {

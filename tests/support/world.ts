@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { type RunningHub, startHub } from '../../core/src/app.ts'
 import { readEnv } from '../../core/src/config/env.ts'
+import { retryOnConflict } from '../../core/src/db/retry.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
@@ -88,10 +89,10 @@ export class World {
   async hasten(): Promise<void> {
     const em = this.hub.em()
     const now = new Date()
-    await em.nativeUpdate(ParkedEvent, { dueAt: { $gt: now } }, { dueAt: now })
-    await em.nativeUpdate(Outbound, { state: 'queued', dueAt: { $gt: now } }, { dueAt: now })
+    await retryOnConflict(() => em.nativeUpdate(ParkedEvent, { dueAt: { $gt: now } }, { dueAt: now }))
+    await retryOnConflict(() => em.nativeUpdate(Outbound, { state: 'queued', dueAt: { $gt: now } }, { dueAt: now }))
     // What is due later than that is being fetched just now: its lease, not its next try.
-    await em.nativeUpdate(RemoteFetch, { dueAt: { $gt: now, $lt: new Date(now.getTime() + 250_000) } }, { dueAt: now })
+    await retryOnConflict(() => em.nativeUpdate(RemoteFetch, { dueAt: { $gt: now, $lt: new Date(now.getTime() + 250_000) } }, { dueAt: now }))
     await this.running.sweep()
   }
 

@@ -20,7 +20,7 @@ const desks = [
 
 const scenario: Scenario = {
   plugins: [mockChannel('counter', { replyWindow: true, typing: true, receipts: ['delivered', 'read'] }).manifest],
-  async seed(hub) {
+  async seed({ hub }) {
     const em = hub.em()
     await createOwner(hub, { name: '周敏', email: 'owner@two-desks.test', password, locale: 'zh' })
     const { id: roleId } = await em.findOneOrFail(Role, { builtin: 'agent' }, { disableIdentityMap: true })
@@ -45,7 +45,7 @@ const scenario: Scenario = {
         { kind: 'message', externalId: newId(), from, parts: [{ type: 'text', text: line }], grant: { name: 'message', count: 5, ms: 48 * 3_600_000 } },
       ])
     }
-    return ['owner@two-desks.test', ...desks.map(({ mail }) => mail)].map((mail) => `${mail} / ${password}`)
+    return { people: ['owner@two-desks.test', ...desks.map(({ mail }) => mail)].map((mail) => `${mail} / ${password}`) }
   },
 }
 export default scenario

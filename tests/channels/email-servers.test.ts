@@ -1,0 +1,791 @@
+/** What mail servers do to a client: each by a server of our own that is told to, through the real adapter. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { after, afterEach, before, test } from 'node:test'
+import { createTransport } from 'nodemailer'
+import { newId } from '../../core/src/db/types.ts'
+import { Contact, Identity, IdentityClaim } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
+import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import email from '../../plugins/email/plugin.ts'
+import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
+import { presets } from '../../plugins/email/server/presets.ts'
+import { readMail } from '../../plugins/email/server/read-mail.ts'
+import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
+import { eventually, found, onEveryProfile, startWorld } from '../support/world.ts'
+
+let servers: OwnMailServers
+before(async () => {
+  servers = await startOwnMailServers()
+  console.log(`email-servers: ${servers.kind} run`)
+})
+afterEach(() => servers.reset())
+after(() => servers.stop())
+
+const plugin = found(email, `${import.meta.dirname}/../../plugins/email`)
+
+await onEveryProfile('mail servers', [plugin], (world) => {
+  const rows = (inbox: Inbox) =>
+    world()
+      .hub.em()
+      .find(Message, { inboxId: inbox.id, direction: 'in' }, { orderBy: { createdAt: 'asc', seq: 'asc' }, disableIdentityMap: true })
+  const incoming = (inbox: Inbox, text: string) =>
+    eventually(async () => (await rows(inbox)).find((message) => message.text.includes(text)), `“${text}” in the hub`)
+  const fate = (id: string, ...wanted: string[]) =>
+    eventually(async () => {
+      const row = await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+      return wanted.includes(row.status) && row
+    }, `${wanted} of a message`)
+  const listening = (inbox: Inbox) => eventually(async () => (await world().hub.em().count(Progress, { inboxId: inbox.id })) > 0, 'listening')
+  async function shop(more: Record<string, unknown> = {}): Promise<{ inbox: Inbox; address: string }> {
+    const address = `desk-${newId().toLowerCase()}@shop.test`
+    const inbox = await world().inbox('email', servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false, ...more }))
+    await listening(inbox)
+    return { inbox, address }
+  }
+  const customer = (name: string) => `${name}-${newId().toLowerCase()}@customer.test`
+  /** Straight into the mailbox, past SMTP's moods. */
+  async function arrives(address: string, from: string, subject: string, text: string, headers: string[] = []): Promise<string> {
+    const id = `${newId()}@customer.test`
+    const client = await servers.imap(address)
+    await client.append(
+      'INBOX',
+      [`From: ${from}`, `To: ${address}`, `Subject: ${subject}`, `Message-ID: <${id}>`, `Date: ${new Date().toUTCString()}`, ...headers, '', text].join('\r\n'),
+    )
+    await client.logout()
+    return id
+  }
+  /** A conversation with a customer, and somebody to answer. */
+  async function talk(more: Record<string, unknown> = {}) {
+    const { inbox, address } = await shop(more)
+    const from = customer('wang')
+    await arrives(address, from, '询价', '多少钱')
+    const { conversationId } = await incoming(inbox, '多少钱')
+    const agent = await world().person('小安', 'admin')
+    return { inbox, address, from, conversationId, agent }
+  }
+  const probe = async (more: Record<string, unknown>) => {
+    const admin = await world().person('小管', 'admin')
+    const settings = servers.settings(`probe-${newId().toLowerCase()}@shop.test`, more)
+    const { status, body } = await admin.call('POST', '/api/inboxes/probe', { channel: 'email', settings })
+    assert.equal(status, 200, JSON.stringify(body))
+    return (body.steps as { ok: boolean; detail?: { zh: string; en: string } }[]).filter((step) => !step.ok).map(({ detail }) => detail?.zh ?? '')
+  }
+  const sentTo = (address: string) => servers.taken.filter(({ to }) => to.includes(address))
+
+  // ── receiving ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  test('a server without IDLE is looked at again and again', async () => {
+    servers.how.imap.idle = false
+    const { inbox, address } = await shop()
+    const before = servers.asked.length
+    await arrives(address, customer('li'), '询价', '没有推送也能收到')
+    await incoming(inbox, '没有推送也能收到')
+    assert.ok(!servers.asked.slice(before).some((command) => command.startsWith('IDLE')))
+  })
+
+  test('NetEase opens no folder before it has heard ID, and says so when it never will', async () => {
+    servers.how.imap.demandsId = true
+    const { inbox, address } = await shop()
+    await arrives(address, customer('li'), '询价', '网易来信')
+    await incoming(inbox, '网易来信')
+    servers.how.imap.answer = (command) => (command === 'EXAMINE' ? 'NO EXAMINE Unsafe Login. Please contact kefu@188.com for help' : undefined)
+    assert.match((await probe({ provider: '163' })).join(), /网易拒绝了这次登录（Unsafe Login）/)
+  })
+
+  test('STARTTLS on the plain port; a self-signed certificate only where the setting says so', async () => {
+    servers.how.imap.starttls = true
+    servers.how.smtp.starttls = true
+    const secure = { imapSecurity: 'starttls', smtpSecurity: 'starttls' }
+    assert.match((await probe(secure)).join(), /证书不可信.*接受自签名证书/)
+    // Without encryption the server takes no password, and none is sent in the clear.
+    const before = servers.asked.length
+    assert.ok((await probe({})).length > 0)
+    assert.ok(!servers.asked.slice(before).some((command) => command.startsWith('LOGIN …') && !servers.how.imap.starttls))
+    assert.deepEqual(await probe({ ...secure, selfSigned: true }), [])
+    // The test's own client speaks in the clear.
+    const { inbox, address } = await shop({ ...secure, selfSigned: true })
+    servers.how.imap.starttls = false
+    await arrives(address, customer('li'), '询价', '加密也能收到')
+    const { conversationId } = await incoming(inbox, '加密也能收到')
+    const { body } = await world().reply(await world().person('小安', 'admin'), conversationId, '加密也能发出')
+    assert.equal((await fate(body.id, 'sent', 'failed')).failureText, null)
+  })
+
+  test('UIDVALIDITY changes under a running connection: nothing comes twice, what is new comes', async () => {
+    const { inbox, address } = await shop()
+    const from = customer('zhou')
+    for (const text of ['第一封', '第二封']) await arrives(address, from, '询价', text)
+    await incoming(inbox, '第二封')
+    servers.renumber(address)
+    await arrives(address, from, '询价', '第三封')
+    servers.cut()
+    await incoming(inbox, '第三封')
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['第一封', '第二封', '第三封'],
+    )
+  })
+
+  test('a connection that is cut again and again, a greeting that comes late, a line cut in the middle of a command', async () => {
+    const { inbox, address } = await shop()
+    const from = customer('wu')
+    for (const text of ['断线一次', '断线两次']) {
+      servers.cut()
+      await arrives(address, from, '询价', text)
+      await incoming(inbox, text)
+    }
+    let cuts = 0
+    servers.how.imap.greetAfter = 300
+    servers.how.imap.answer = (command) => (command === 'UID FETCH' && cuts++ === 0 ? 'cut' : undefined)
+    await arrives(address, from, '询价', '取信时断线')
+    await incoming(inbox, '取信时断线')
+    assert.ok(cuts >= 2)
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['断线一次', '断线两次', '取信时断线'],
+    )
+  })
+
+  test('logging in is switched off, or a greeting never comes: the connection test says which', async () => {
+    servers.how.imap.auth = []
+    servers.how.imap.loginDisabled = true
+    assert.match((await probe({})).join(), /没有开启 IMAP\/SMTP|用户名、密码或授权码|加密/)
+    servers.reset()
+    servers.how.imap.answer = (command) => (/^(?:LOGIN|AUTHENTICATE)$/.test(command) ? 'NO [AUTHENTICATIONFAILED] IMAP service is not enabled' : undefined)
+    assert.match((await probe({})).join(), /没有开启 IMAP\/SMTP/)
+    servers.reset()
+    servers.how.smtp.greetAfter = 'never'
+    assert.match((await probe({})).join(), /没有回应/)
+  })
+
+  test('a letter larger than an agent’s upload may be has its raw file all the same', async () => {
+    const { inbox, address } = await shop()
+    const file = (name: string, byte: number) => [
+      '--x',
+      `Content-Type: application/octet-stream; name="${name}"`,
+      'Content-Disposition: attachment',
+      'Content-Transfer-Encoding: base64',
+      '',
+      (
+        Buffer.alloc(9 * 1024 * 1024, byte)
+          .toString('base64')
+          .match(/.{1,76}/g) as string[]
+      ).join('\r\n'),
+    ]
+    const body = ['--x', 'Content-Type: text/plain', '', 'two large files', ...file('a.bin', 1), ...file('b.bin', 2), '--x--', ''].join('\r\n')
+    await arrives(address, customer('large'), '大附件', body, ['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary="x"'])
+    const { meta, parts } = await incoming(inbox, 'two large files')
+    assert.deepEqual(
+      parts.map(({ type }) => type),
+      ['text', 'file', 'file'],
+    )
+    const raw = await world()
+      .hub.em()
+      .findOneOrFail(StoredFile, { id: meta?.rawFileId ?? '' }, { disableIdentityMap: true })
+    assert.ok(raw.size > 24 * 1024 * 1024)
+  })
+
+  test('letters are marked as read once they are safe where the setting says so, and left alone where it does not', async () => {
+    const marking = await shop({ markSeen: true })
+    const leaving = await shop()
+    for (const { inbox, address } of [marking, leaving]) {
+      for (const text of ['第一封', '第二封']) await arrives(address, customer('seen'), '询价', text)
+      await incoming(inbox, '第二封')
+    }
+    const seen = async (address: string) => {
+      const client = await servers.imap(address)
+      try {
+        await client.mailboxOpen('INBOX', { readOnly: true })
+        return await client.search({ seen: true }, { uid: true })
+      } finally {
+        await client.logout()
+      }
+    }
+    await eventually(async () => JSON.stringify(await seen(marking.address)) === '[1,2]', 'the marks')
+    assert.deepEqual(await seen(leaving.address), [])
+    // By number, one by one, when the hub has it: never a range, never ahead.
+    assert.ok(!servers.asked.some((command) => /^UID STORE (?!\d+ )/.test(command)))
+  })
+
+  test('a read receipt is kept with its words, shown on the letter it is of, and wakes nobody', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const { body } = await world().reply(agent, conversationId, '报价已发')
+    const sent = await fate(body.id, 'sent')
+    const before = await world().hub.em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    const receipt = (disposition: string, words: string) =>
+      arrives(
+        address,
+        from,
+        '已读：报价',
+        [
+          '--m',
+          'Content-Type: text/plain; charset=utf-8',
+          '',
+          words,
+          '--m',
+          'Content-Type: message/disposition-notification',
+          '',
+          `Final-Recipient: rfc822; ${from}`,
+          `Original-Message-ID: <${sent.externalId}>`,
+          `Disposition: manual-action/MDN-sent-manually; ${disposition}`,
+          '',
+          '--m',
+          'Content-Type: text/rfc822-headers',
+          '',
+          `Message-ID: <${sent.externalId}>`,
+          '',
+          '--m--',
+          '',
+        ].join('\r\n'),
+        ['Content-Type: multipart/report; report-type=disposition-notification; boundary="m"'],
+      )
+    await receipt('displayed', '看过了，下周再谈')
+    const got = await incoming(inbox, '看过了，下周再谈')
+    assert.deepEqual([got.conversationId, got.replyToId, got.meta?.receipt, got.meta?.automatic], [conversationId, body.id, 'read', true])
+    assert.deepEqual(
+      got.parts.map(({ type }) => type),
+      ['text'],
+    )
+    const raw = await agent.call('GET', `/api/files/${got.meta?.rawFileId}`)
+    assert.match(String(raw.body), /Disposition: manual-action/)
+    const after = await world().hub.em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    assert.deepEqual([after.unread, after.waitingSince], [before.unread, before.waitingSince])
+    await receipt('deleted', '没有看就删了')
+    assert.equal((await incoming(inbox, '没有看就删了')).meta?.receipt, 'deleted')
+    // The next answer is one to the customer's letter, not to the receipt.
+    const { body: next } = await world().reply(agent, conversationId, '好的')
+    await fate(next.id, 'sent')
+    assert.equal(readMail(sentTo(from).at(-1)?.raw as Buffer).subject, 'Re: 询价')
+  })
+
+  test('a wrong authorisation code stands at the inbox, with what mends it', async () => {
+    const { inbox } = await shop()
+    servers.how.imap.answer = (command) => (/^(?:LOGIN|AUTHENTICATE)$/.test(command) ? 'NO LOGIN Login error or password error' : undefined)
+    servers.cut()
+    const health = await eventually(async () => {
+      const row = await world().hub.em().findOne(InboxHealth, { inboxId: inbox.id }, { disableIdentityMap: true })
+      return row?.state === 'unauthorised' && row
+    }, 'the inbox’s state')
+    assert.match(health.error?.zh ?? '', /用户名、密码或授权码不对/)
+  })
+
+  // ── XOAUTH2 ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A token server on this machine: each refresh gives the next token and ends the refresh token before it. */
+  async function tokenServer() {
+    let count = 0
+    const refreshes: string[] = []
+    const server = createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      const refresh = new URLSearchParams(body).get('refresh_token') ?? ''
+      refreshes.push(refresh)
+      const right = refresh === `refresh-${count}`
+      if (right) servers.how.tokens.add(`access-${++count}`)
+      response.writeHead(right ? 200 : 400, { 'content-type': 'application/json' })
+      response.end(
+        JSON.stringify(right ? { access_token: `access-${count}`, refresh_token: `refresh-${count}`, expires_in: 3600 } : { error: 'invalid_grant' }),
+      )
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+    const oauth = presets.microsoft365.oauth as { token: string }
+    const usual = oauth.token
+    oauth.token = `http://127.0.0.1:${(server.address() as { port: number }).port}/token`
+    return {
+      refreshes,
+      async close() {
+        oauth.token = usual
+        await new Promise((resolve) => server.close(resolve))
+      },
+    }
+  }
+  /** A mailbox that was authorised once, with a token that has ended by the servers’ will but not by its clock. */
+  async function oauthShop() {
+    servers.how.imap.auth = ['XOAUTH2']
+    servers.how.smtp.auth = ['XOAUTH2']
+    const address = `oauth-${newId().toLowerCase()}@shop.test`
+    const settings = { provider: 'microsoft365', login: 'oauth', oauthClientId: 'id', oauthClientSecret: 'geheim', saveSent: 'never', quotePrevious: false }
+    const inbox = await world().inbox('email', servers.settings(address, { ...settings, pollSeconds: 5 }))
+    const { ctx } = world()
+      .hub.kernel.all()
+      .find(({ manifest }) => manifest.id === 'email') as unknown as { ctx: { seal(text: string): string } }
+    const refused = await eventually(async () => {
+      const row = await world().hub.em().findOne(InboxHealth, { inboxId: inbox.id }, { disableIdentityMap: true })
+      return row?.state === 'unauthorised' && row
+    }, 'the wait for an authorisation')
+    assert.match(refused.error?.zh ?? '', /授权已失效/)
+    // As the way back from the provider's page leaves it; nobody tells the watch, which sees it.
+    const hour = new Date(Date.now() + 3_600_000)
+    await world()
+      .hub.em()
+      .insert(Token, {
+        inboxId: inbox.id,
+        account: address,
+        access: ctx.seal('access-0'),
+        refresh: ctx.seal('refresh-0'),
+        expiresAt: hour,
+        updatedAt: new Date(),
+      })
+    return { inbox, address }
+  }
+
+  test('XOAUTH2: the server’s challenge says no, the token is renewed, the letter comes and the answer leaves', async () => {
+    const tokens = await tokenServer()
+    try {
+      const { inbox, address } = await oauthShop()
+      await listening(inbox)
+      assert.deepEqual(tokens.refreshes, ['refresh-0'])
+      servers.how.imap.auth = ['XOAUTH2', 'PLAIN']
+      await arrives(address, customer('feng'), '询价', '授权收信')
+      const { conversationId } = await incoming(inbox, '授权收信')
+      // Ended before its time: SMTP says so with a challenge of its own.
+      servers.how.tokens.clear()
+      const { body } = await world().reply(await world().person('小安', 'admin'), conversationId, '授权发信')
+      const sent = await fate(body.id, 'sent', 'failed')
+      assert.deepEqual([sent.status, sent.failureText, tokens.refreshes], ['sent', null, ['refresh-0', 'refresh-1']])
+    } finally {
+      await tokens.close()
+    }
+  })
+
+  test('XOAUTH2: two processes that need a token at once renew it once', async (t) => {
+    if (world().place.profile === 'embedded') return t.skip('the embedded profile is one process')
+    const second = await startWorld(world().place, [plugin])
+    const tokens = await tokenServer()
+    try {
+      const { inbox, address } = await oauthShop()
+      await listening(inbox)
+      const asked = tokens.refreshes.length
+      servers.how.tokens.clear()
+      const admin = await world().person('小管', 'admin')
+      // Each process tries the saved mailbox: both are refused, both want a new token.
+      const tries = await Promise.all(
+        [world(), second, world(), second].map(async (each) => {
+          const cookie = { cookie: admin.cookie, 'content-type': 'application/json' }
+          const response = await fetch(`${each.url}/api/inboxes/${inbox.id}/probe`, {
+            method: 'POST',
+            headers: cookie,
+            body: '{}',
+          })
+          return (await response.json()) as { steps?: { ok: boolean; detail?: { en: string } }[] }
+        }),
+      )
+      assert.deepEqual(
+        tries.flatMap(({ steps }) => (steps ?? [{ ok: false, detail: { en: 'no steps' } }]).filter((step) => !step.ok)),
+        [],
+        `${address}`,
+      )
+      assert.equal(tokens.refreshes.length - asked, 1, tokens.refreshes.join())
+    } finally {
+      await tokens.close()
+      await second.running.stop()
+    }
+  })
+
+  // ── sending ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  test('some recipients are refused: the agent reads who and why; sending again reaches only those without it', async () => {
+    const { from, conversationId, agent } = await talk({ saveSent: 'always' })
+    const [gone, full] = [customer('gone'), customer('full')]
+    servers.how.smtp.answer = (verb, rest) => {
+      if (verb !== 'RCPT') return undefined
+      return rest.includes(gone) ? '550 5.1.1 no such user' : rest.includes(full) ? '552 5.2.2 mailbox full' : undefined
+    }
+    const meta = { subject: '报价', to: [{ address: from }], cc: [{ address: gone }, { address: full }] }
+    const { body } = await world().reply(agent, conversationId, '每套 99 元', { meta })
+    const failed = await fate(body.id, 'failed', 'sent')
+    assert.deepEqual([failed.status, failed.failure], ['failed', 'recipients-refused'])
+    assert.match(failed.failureText?.zh ?? '', /3 位收件人中 1 位已送达，2 位没有收到/)
+    assert.match(failed.failureText?.en ?? '', new RegExp(`${gone}: 550 5.1.1 no such user; ${full}: 552 5.2.2 mailbox full`))
+    assert.ok(failed.externalId)
+    assert.deepEqual(
+      sentTo(from).map(({ to }) => to),
+      [[from]],
+    )
+    // One is let in now; the third still is not.
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(full) ? '552 5.2.2 mailbox full' : undefined)
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    const second = await eventually(async () => {
+      const row = await fate(body.id, 'failed', 'sent')
+      return row.rev > failed.rev + 1 && row
+    }, 'the second fate')
+    assert.match(second.failureText?.zh ?? '', /3 位收件人中 2 位已送达，1 位没有收到/)
+    servers.reset()
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    assert.equal((await fate(body.id, 'sent')).failureText, null)
+    const taken = servers.taken.filter(({ to }) => [from, gone, full].some((address) => to.includes(address)))
+    assert.deepEqual(
+      taken.map(({ to }) => to),
+      [[from], [gone], [full]],
+    )
+    // The same letter each time: one name, all of them in its head.
+    assert.equal(new Set(taken.map(({ raw }) => readMail(raw).messageId)).size, 1)
+    assert.deepEqual(
+      readMail(taken[2]?.raw as Buffer).cc.map(({ address }) => address),
+      [gone, full],
+    )
+  })
+
+  test('greylisting of one recipient: tried again by itself, for that one only', async () => {
+    const { from, conversationId, agent } = await talk()
+    const grey = customer('grey')
+    let tries = 0
+    servers.how.smtp.answer = (verb, rest) =>
+      verb === 'RCPT' && rest.includes(grey) && tries++ === 0 ? '451 4.7.1 Greylisted, please try again later' : undefined
+    const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    const waiting = await eventually(async () => {
+      const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+      return row.failure === 'recipients-waiting' && row
+    }, 'the wait')
+    assert.equal(waiting.status, 'queued')
+    assert.match(waiting.failureText?.zh ?? '', /会自动再试/)
+    await world().hasten()
+    await fate(body.id, 'sent')
+    assert.deepEqual(
+      servers.taken.filter(({ to }) => to.includes(from) || to.includes(grey)).map(({ to }) => to),
+      [[from], [grey]],
+    )
+  })
+
+  test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
+    const { conversationId, agent } = await talk()
+    const send = async (text: string) => (await world().reply(agent, conversationId, text)).body.id as string
+    const row = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    servers.how.smtp.size = 100
+    const large = await fate(await send('太大了'), 'failed')
+    assert.deepEqual([large.failure, /邮件太大/.test(large.failureText?.zh ?? '')], ['too-large', true])
+    servers.reset()
+    servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '451 4.7.1 Greylisted, please try again later' : undefined)
+    const grey = await send('稍后再试')
+    await eventually(async () => (await row(grey)).failure === 'greylisted', 'greylisting')
+    servers.reset()
+    servers.how.smtp.answer = (verb) => (verb === 'AUTH' ? '535 5.7.8 Error: authentication failed' : undefined)
+    await world().hasten()
+    await eventually(async () => (await row(grey)).failure === 'auth', 'the wrong code')
+    assert.equal((await row(grey)).status, 'queued')
+    servers.reset()
+    await world().hasten()
+    await fate(grey, 'sent')
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    assert.equal((await fate(await send('最后断线'), 'uncertain', 'sent')).status, 'uncertain')
+  })
+
+  test('of several recipients one letter comes back: sending again reaches only that one', async () => {
+    const { from, conversationId, agent } = await talk()
+    const ghost = `ghost-${newId().toLowerCase()}@customer.test`
+    const { body } = await world().reply(agent, conversationId, '抄送一位', { meta: { to: [{ address: from }], cc: [{ address: ghost }] } })
+    const failed = await fate(body.id, 'failed')
+    assert.equal(failed.failure, 'recipient-unknown')
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await eventually(() => sentTo(ghost).length === 2, 'the second try')
+    assert.deepEqual(
+      servers.taken.filter(({ to }) => to.includes(from) || to.includes(ghost)).map(({ to }) => to),
+      [[from, ghost], [ghost]],
+    )
+  })
+
+  /** A report of recipients a letter of ours did not reach (RFC 3464), straight into the mailbox. */
+  async function comesBack(address: string, messageId: string | null | undefined, recipients: readonly string[], head: readonly string[] = []): Promise<void> {
+    const client = await servers.imap(address)
+    await client.append(
+      'INBOX',
+      [
+        'Return-Path: <>',
+        'From: MAILER-DAEMON@mx.customer.test',
+        `To: ${address}`,
+        'Subject: Undelivered Mail Returned to Sender',
+        `Message-ID: <${newId()}@mx.customer.test>`,
+        `Date: ${new Date().toUTCString()}`,
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"',
+        '',
+        '--r',
+        'Content-Type: text/plain',
+        '',
+        'Your letter could not be delivered.',
+        '',
+        '--r',
+        'Content-Type: message/delivery-status',
+        '',
+        'Reporting-MTA: dns; mx.customer.test',
+        '',
+        ...recipients.flatMap((one) => [`Final-Recipient: rfc822; ${one}`, 'Action: failed', 'Status: 5.1.1', `Diagnostic-Code: smtp; 550 no ${one} here`, '']),
+        '--r',
+        'Content-Type: text/rfc822-headers',
+        '',
+        `Message-ID: <${messageId}>`,
+        ...head,
+        '',
+        '--r--',
+        '',
+      ].join('\r\n'),
+    )
+    await client.logout()
+  }
+  /** The message once it tells of all of these. */
+  const tellsOf = (id: string, recipients: readonly string[]) =>
+    eventually(async () => {
+      await world().hasten()
+      const row = await fate(id, 'failed')
+      return recipients.every((one) => row.failureText?.en.includes(`${one} has not got this letter`)) && row
+    }, `what is said of ${recipients}`)
+  /** An answer to three people that all of them took. */
+  async function toThree() {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const [b, c] = [customer('b'), customer('c')]
+    const { body } = await world().reply(agent, conversationId, '请各位查收', { meta: { to: [{ address: from }], cc: [{ address: b }, { address: c }] } })
+    const sent = await fate(body.id, 'sent')
+    const again = async () => {
+      const { status } = await agent.call('POST', `/api/messages/${body.id}/resend`)
+      assert.equal(status, 200)
+      await fate(body.id, 'sent')
+      return servers.taken.filter(({ to }) => [from, b, c].some((one) => to.includes(one))).map(({ to }) => to)
+    }
+    return { inbox, address, from, b, c, agent, conversationId, id: body.id as string, name: sent.externalId, again }
+  }
+
+  test('one report of two recipients: the agent reads both, has the report, and sending again reaches exactly these', async () => {
+    const { address, from, b, c, agent, conversationId, id, name, again } = await toThree()
+    await comesBack(address, name, [b, c])
+    const { meta } = await tellsOf(id, [b, c])
+    assert.deepEqual(
+      meta?.returned?.map((one) => [one.address, one.name, one.sentence?.en.includes(`550 no ${one.address} here`)]),
+      [b, c].map((one) => [one, name, true]),
+    )
+    const { body } = await agent.call('GET', `/api/conversations/${conversationId}/messages`)
+    const shown = body.items.find((message: { id: string }) => message.id === id)
+    assert.equal(shown.meta.returned.length, 2)
+    const report = await agent.call('GET', `/api/files/${shown.meta.returned[1].rawFileId}`)
+    assert.deepEqual([report.status, String(report.body).includes(`Final-Recipient: rfc822; ${c}`)], [200, true])
+    // The customer has it.
+    assert.deepEqual(await again(), [
+      [from, b, c],
+      [b, c],
+    ])
+  })
+
+  test('two reports of one letter: the second is told beside the first, and changes nothing when it comes again', async () => {
+    const { inbox, address, from, b, c, id, name, again } = await toThree()
+    await comesBack(address, name, [b])
+    await tellsOf(id, [b])
+    await comesBack(address, name, [c])
+    const told = await tellsOf(id, [b, c])
+    await comesBack(address, name, [b])
+    await comesBack(address, name, [c, b])
+    await arrives(address, from, '后来', '后来的一封')
+    await incoming(inbox, '后来的一封')
+    const after = await fate(id, 'failed')
+    assert.deepEqual([after.rev, after.failureText, after.meta], [told.rev, told.failureText, told.meta])
+    assert.deepEqual(await again(), [
+      [from, b, c],
+      [b, c],
+    ])
+  })
+
+  test('a report that comes after the letter was sent again to another is news, and that one is reached next', async () => {
+    const { address, from, b, c, id, name, again } = await toThree()
+    await comesBack(address, name, [b])
+    await tellsOf(id, [b])
+    await again()
+    await comesBack(address, name, [c])
+    const told = await tellsOf(id, [c])
+    assert.doesNotMatch(told.failureText?.en ?? '', new RegExp(b))
+    assert.deepEqual(await again(), [[from, b, c], [b], [c]])
+    // Under its new name it may come back once more.
+    const names = await world().hub.em().find(LetterRow, { hubMessageId: id }, { disableIdentityMap: true })
+    const renamed = names.find(({ delivered }) => delivered?.includes(c))?.messageId
+    assert.notEqual(renamed, name)
+    await comesBack(address, renamed, [c])
+    await tellsOf(id, [c])
+  })
+
+  test('one is refused at once, another’s comes back later: both are told, and both are reached by sending again', async () => {
+    const { address, from, conversationId, agent } = await talk()
+    const [refused, late] = [customer('refused'), customer('late')]
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(refused) ? '550 5.1.1 no such user' : undefined)
+    const meta = { to: [{ address: from }], cc: [{ address: refused }, { address: late }] }
+    const { body } = await world().reply(agent, conversationId, '两位都没收到', { meta })
+    const failed = await fate(body.id, 'failed')
+    assert.equal(failed.failure, 'recipients-refused')
+    servers.reset()
+    await comesBack(address, failed.externalId, [late])
+    const told = await tellsOf(body.id, [late])
+    assert.match(told.failureText?.zh ?? '', /3 位收件人中 2 位已送达，1 位没有收到[\s\S]*\n退信：/)
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await fate(body.id, 'sent')
+    assert.deepEqual(
+      servers.taken.filter(({ to }) => [from, refused, late].some((one) => to.includes(one))).map(({ to }) => to),
+      [
+        [from, late],
+        [refused, late],
+      ],
+    )
+  })
+
+  test('it comes back from one while another is still tried: that one is not written to again by itself, and is told in the end', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const [grey, gone] = [customer('grey'), customer('gone')]
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted, please try again later' : undefined)
+    const { body } = await world().reply(agent, conversationId, '还在路上', { meta: { to: [{ address: from }], cc: [{ address: grey }, { address: gone }] } })
+    const waiting = await eventually(async () => {
+      const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+      return row.failure === 'recipients-waiting' && row
+    }, 'the wait')
+    await comesBack(address, waiting.externalId, [gone])
+    await arrives(address, from, '催', '怎么还没到')
+    await incoming(inbox, '怎么还没到')
+    servers.reset()
+    const told = await tellsOf(body.id, [gone])
+    assert.match(told.failureText?.en ?? '', /2 of 3 recipients have it/)
+    assert.deepEqual(
+      servers.taken.filter(({ to }) => [from, grey, gone].some((one) => to.includes(one))).map(({ to }) => to),
+      [[from, gone], [grey]],
+    )
+  })
+
+  // ── threads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  test('Reply-To is obeyed where it may be believed; into a running conversation a stranger’s address only warns', async () => {
+    const { inbox, address } = await shop()
+    const agent = await world().person('小安', 'admin')
+    const [from, assistant, thief] = [customer('boss'), customer('assistant'), 'thief@elsewhere.test']
+    await arrives(address, from, '合作', '请回复我的助理', [`Reply-To: ${assistant}`])
+    const first = await incoming(inbox, '请回复我的助理')
+    assert.deepEqual([first.meta?.replyTo, first.meta?.replyToDoubtful], [[{ address: assistant }], undefined])
+    const { body } = await world().reply(agent, first.conversationId, '好的')
+    await fate(body.id, 'sent')
+    assert.deepEqual([sentTo(assistant).length, sentTo(from).length], [1, 0])
+    await arrives(address, from, '合作', '改发到这里', [`Reply-To: ${thief}`])
+    const second = await incoming(inbox, '改发到这里')
+    assert.deepEqual([second.conversationId, second.meta?.replyToDoubtful], [first.conversationId, true])
+    await fate((await world().reply(agent, first.conversationId, '只给本人')).body.id, 'sent')
+    assert.deepEqual([sentTo(thief).length, sentTo(from).length], [0, 1])
+    // A stranger's own first letter may say so, from elsewhere too: a web form has no other way.
+    await arrives(address, customer('form'), '留言', '表单留言', ['Reply-To: "李雷" <lilei@elsewhere.test>'])
+    assert.deepEqual((await incoming(inbox, '表单留言')).meta?.replyTo, [{ name: '李雷', address: 'lilei@elsewhere.test' }])
+  })
+
+  test('a forged sender does not come into the conversation of the one they pretend to be; the honest one does', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const { body } = await world().reply(agent, conversationId, '订单已发货')
+    const sent = await fate(body.id, 'sent')
+    const state = () => world().hub.em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    const before = await state()
+    const failed = ['Authentication-Results: mx.shop.test; dmarc=fail header.from=customer.test']
+    const forgedId = await arrives(address, `"王小姐" <${from}>`, 'Re: 询价', '请改寄到我的新地址', [...failed, `In-Reply-To: <${sent.externalId}>`])
+    const forged = await incoming(inbox, '请改寄到我的新地址')
+    assert.notEqual(forged.conversationId, conversationId)
+    assert.deepEqual([(await state()).rev, (await state()).unread], [before.rev, before.unread])
+    // Somebody else altogether: nothing links or finds them as the one they pretend to be.
+    const identity = await world()
+      .hub.em()
+      .findOneOrFail(Identity, { inboxId: inbox.id, externalId: `unverified:${from}` }, { disableIdentityMap: true })
+    const contact = await world().hub.em().findOneOrFail(Contact, { id: identity.contactId }, { disableIdentityMap: true })
+    assert.deepEqual([identity.verified, contact.name, contact.email], [false, `⚠ ${from}`, ''])
+    assert.notEqual(contact.id, before.contactId)
+    assert.equal(await world().hub.em().count(IdentityClaim, { identityId: identity.id }), 0)
+    // The next forged one joins the first, the honest one the true conversation, whatever it says that it answers.
+    await arrives(address, from, '催', '怎么还没改', failed)
+    assert.equal((await incoming(inbox, '怎么还没改')).conversationId, forged.conversationId)
+    await arrives(address, from, 'Re: 询价', '这封是我本人', [`In-Reply-To: <${forgedId}>`, `References: <${sent.externalId}> <${forgedId}>`])
+    assert.equal((await incoming(inbox, '这封是我本人')).conversationId, conversationId)
+    // An answer goes there only when somebody says so.
+    const refused = await fate((await world().reply(agent, forged.conversationId, '好的')).body.id, 'failed')
+    assert.equal(refused.failure, 'sender-unverified')
+    assert.match(refused.failureText?.zh ?? '', /未通过验证.*收件人/)
+    const { body: meant } = await world().reply(agent, forged.conversationId, '请打电话确认', { meta: { to: [{ address: from }] } })
+    await fate(meant.id, 'sent')
+    assert.equal(sentTo(from).length, 2)
+  })
+
+  test('a relay gave our letter another Message-ID: a copy of it is no letter, an answer finds its conversation, a report its message', async () => {
+    const { inbox, address } = await shop()
+    const [from, colleague] = [customer('relayed'), customer('colleague')]
+    const first = await arrives(address, from, '采购', '请发报价')
+    const { conversationId } = await incoming(inbox, '请发报价')
+    const agent = await world().person('小安', 'admin')
+    const { body } = await world().reply(agent, conversationId, '报价如下', { meta: { to: [{ address: from }], cc: [{ address: colleague }] } })
+    await fate(body.id, 'sent')
+    const raw = sentTo(from)[0]?.raw.toString() ?? ''
+    const renamed = `${newId()}@relay.test`
+    const client = await servers.imap(address)
+    await client.append('INBOX', raw.replace(/^Message-ID:\s*<[^>]*>/im, `Message-ID: <${renamed}>`))
+    await client.logout()
+    // Nobody knows that name; the customer's own letter stands in the chain, which every client keeps.
+    await arrives(address, colleague, 'Re: 采购', '我来接手', [`In-Reply-To: <${renamed}>`, `References: <${first}> <${renamed}>`])
+    assert.equal((await incoming(inbox, '我来接手')).conversationId, conversationId)
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['请发报价', '我来接手'],
+    )
+    const mark = readMail(Buffer.from(raw)).headers.raw('x-huike-loop')
+    await comesBack(address, renamed, [colleague], [`X-Huike-Loop: ${mark}`])
+    await tellsOf(body.id, [colleague])
+  })
+
+  test('the same subject suggests a conversation to who took part in it, joins nothing, and tells a stranger nothing', async () => {
+    const { inbox, address } = await shop()
+    const [from, colleague] = [customer('han'), customer('mei')]
+    await arrives(address, from, '年度合同', '请看合同', [`Cc: ${colleague}`])
+    const first = await incoming(inbox, '请看合同')
+    await arrives(address, colleague, '转发：Re: 年度 合同', '别的主题')
+    await arrives(address, colleague, 'Re: 回复：年度合同', '我补充一点')
+    const suggested = await incoming(inbox, '我补充一点')
+    assert.notEqual(suggested.conversationId, first.conversationId)
+    assert.equal(suggested.meta?.relatedConversationId, first.conversationId)
+    assert.equal((await incoming(inbox, '别的主题')).meta?.relatedConversationId, undefined)
+    await arrives(address, customer('stranger'), '年度合同', '我也想看')
+    assert.equal((await incoming(inbox, '我也想看')).meta?.relatedConversationId, undefined)
+    // Long ago is no reason.
+    await world()
+      .hub.em()
+      .nativeUpdate(LetterRow, { inboxId: inbox.id }, { at: new Date(Date.now() - 20 * 86_400_000) })
+    await arrives(address, colleague, '年度合同', '过了很久')
+    assert.equal((await incoming(inbox, '过了很久')).meta?.relatedConversationId, undefined)
+    assert.equal(await world().hub.em().count(Conversation, { inboxId: inbox.id }), 3)
+  })
+
+  test('the signature stands above the quotation with the agent’s name, and is told to the composer before', async () => {
+    const { inbox, address } = await shop({ signature: '{agent}｜{sender}\nhttps://shop.example', quotePrevious: true })
+    const from = customer('zheng')
+    await arrives(address, from, '询价', '<b>旧的一封</b>', ['Content-Type: text/html; charset=utf-8'])
+    const { conversationId } = await incoming(inbox, '旧的一封')
+    const agent = await world().person('周敏', 'admin')
+    const { body: head } = await agent.call('GET', `/api/conversations/${conversationId}/letterhead`)
+    assert.deepEqual(head, {
+      from: { name: '某某商城客服', address },
+      own: [address],
+      signature: '周敏｜某某商城客服\nhttps://shop.example',
+      quotes: true,
+    })
+    const { body } = await agent.call('POST', `/api/conversations/${conversationId}/messages`, {
+      clientId: newId(),
+      parts: [{ type: 'html', html: '<p>两种：</p><ul><li>甲</li><li><b>乙</b></li></ul>', text: 'x' }],
+    })
+    await fate(body.id, 'sent')
+    const letter = readMail(sentTo(from)[0]?.raw as Buffer)
+    assert.match(letter.text ?? '', /^两种：\n\n- 甲\n- 乙\n\n-- \n周敏｜某某商城客服\nhttps:\/\/shop\.example\n\n在 .+ 写道：\n\n> 旧的一封/)
+    assert.match(
+      letter.html ?? '',
+      /<li><b>乙<\/b><\/li>[\s\S]*周敏｜某某商城客服<br><a href="https:\/\/shop\.example">[\s\S]*<blockquote type="cite">旧的一封/,
+    )
+  })
+
+  test('a letter that our own servers carry is a letter that others read', async () => {
+    const { inbox, address } = await shop()
+    const transport = createTransport({ host: '127.0.0.1', port: servers.smtpPort, secure: false, ignoreTLS: true })
+    await transport.sendMail({
+      from: customer('ping'),
+      to: address,
+      subject: '附件',
+      text: '.点开头的行\n..两点',
+      attachments: [{ filename: '表.txt', content: '一' }],
+    })
+    transport.close()
+    const got = await incoming(inbox, '点开头的行')
+    assert.equal(got.text.startsWith('.点开头的行\n..两点'), true)
+    assert.equal(got.parts.at(-1)?.type, 'file')
+  })
+})

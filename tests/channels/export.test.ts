@@ -1,0 +1,365 @@
+/** Exports: what comes out opened by other readers, who may have it, and what a crash, a cancel or time does to it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BlobReader, TextWriter, ZipReader } from '@zip.js/zip.js'
+import type { HubEvent } from '../../core/sdk/events.ts'
+import type { PluginManifest } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
+import exportPlugin from '../../plugins/export/plugin.ts'
+import type { Ctx } from '../../plugins/export/server/context.ts'
+import { ExportDownload, ExportFile, ExportPart } from '../../plugins/export/server/export.entity.ts'
+import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
+import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+const heard: HubEvent[] = []
+const watcher: PluginManifest = {
+  id: 'watcher',
+  version: '1.0.0',
+  label: { zh: '旁听', en: 'Watcher' },
+  contactFields: [
+    { name: 'age', label: { zh: '年龄', en: 'Age' } },
+    { name: 'line', label: { zh: '备用号', en: 'Other line' }, personal: 'phone' },
+  ],
+  on: { '*': (event) => void heard.push(event) },
+}
+const base = '/api/x/export'
+
+async function talk(world: World, agent: Person, words: string[], who = newId()): Promise<string> {
+  const inbox = await world.inbox('mock')
+  let id = ''
+  for (const word of words) id = (await world.say(inbox, who, word))[0]?.conversationId ?? ''
+  await world.hub.em().nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open' })
+  return id
+}
+const order = (more: object = {}) => ({
+  format: 'csv',
+  rows: 'message',
+  fields: ['id', 'contact', 'phone', 'createdAt', 'at', 'sender', 'text'],
+  attachments: false,
+  personal: false,
+  nameRule: '聊天_{date}_{count}',
+  tz: 'Asia/Shanghai',
+  language: 'zh',
+  ...more,
+})
+/** Another's reading of RFC 4180, character by character. */
+function readCsv(text: string): string[][] {
+  const rows: string[][] = [[]]
+  let [cell, quoted] = ['', false]
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i] as string
+    if (quoted) {
+      if (c !== '"') cell += c
+      else if (text[i + 1] === '"') cell += text[++i]
+      else quoted = false
+    } else if (c === '"') quoted = true
+    else if (c === ',' || c === '\n') {
+      rows.at(-1)?.push(cell.replace(/\r$/, ''))
+      cell = ''
+      if (c === '\n') rows.push([])
+    } else cell += c
+  }
+  return rows.slice(0, -1)
+}
+
+await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPlugin)], (world) => {
+  const ctx = () => {
+    const plugin = world().hub.kernel.get('export')
+    assert.ok(plugin)
+    return plugin.ctx as unknown as Ctx
+  }
+  const place = async (person: Person, more: object = {}) => (await person.call('POST', `${base}/exports`, order(more))).body
+  const ready = (person: Person, id: string, state = 'done') =>
+    eventually(async () => {
+      const { body } = await person.call('GET', `${base}/exports/${id}`)
+      return body.state === state && body
+    }, `the export ${state}`)
+  const fetchFile = (person: Person, id: string) => fetch(new URL(`${base}/exports/${id}/file`, world().url), { headers: { cookie: person.cookie } })
+  const csvOf = async (person: Person, more: object = {}) => {
+    const { id } = await place(person, more)
+    await ready(person, id)
+    return readCsv(Buffer.from(await (await fetchFile(person, id)).arrayBuffer()).toString('utf8'))
+  }
+  const unzip = async (response: Response, password?: string) => {
+    const zip = new ZipReader(new BlobReader(await response.blob()))
+    const files = new Map<string, string>()
+    for (const entry of await zip.getEntries())
+      if (!entry.directory) files.set(entry.filename, await entry.getData(new TextWriter(), password ? { password } : {}))
+    return files
+  }
+
+  test('CSV: marked as UTF-8, headings in their language, times on the clock asked for, formulas told to be text', async () => {
+    const agent = await world().person('甲')
+    const hostile = ['=HYPERLINK("http://evil.cn","x")', '+1', '-2', '@SUM(A1)', '\tx', '普通,"引号"\n第二行']
+    const id = await talk(world(), agent, hostile)
+    const rows = await csvOf(agent, { ids: [id] })
+    assert.equal(rows[0]?.[0], '\ufeff会话编号')
+    assert.deepEqual(
+      rows.slice(1).map((row) => row.at(-1)),
+      [...hostile.slice(0, 5).map((text) => `'${text}`), hostile[5]],
+    )
+    const { createdAt } = await world().hub.em().findOneOrFail(Conversation, { id })
+    assert.equal(rows[1]?.[3], new Date(createdAt.getTime() + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' '))
+    assert.equal(rows[1]?.[5], '客户')
+    assert.equal((await csvOf(agent, { ids: [id], language: 'en', rows: 'record' }))[0]?.length, 4)
+  })
+
+  test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {
+    const owner = await world().person('主人', 'owner')
+    const id = await talk(world(), owner, ['你好'])
+    const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    const group = (await owner.call('POST', '/api/skill-groups', { name: `退款组-${newId()}` })).body
+    await world().hub.em().nativeUpdate(Conversation, { id }, { skillGroupId: group.id })
+    await owner.call('PUT', '/api/contact-fields', { fields: [{ id: 'level', label: '客户等级', options: ['普通', '金牌'] }] })
+    const known = { wechat: 'wang_xm88', qq: '10086123', address: '杭州市文三路 9 号', remark: '常客' }
+    const fields = { 'hub.level': '金牌', 'watcher.age': '31', 'watcher.line': '13812345678' }
+    assert.equal((await owner.call('PATCH', `/api/contacts/${contactId}`, { ...known, fields })).status, 200)
+    const asked = { ids: [id], rows: 'record', fields: ['skillGroup', 'contactFields', 'remark', 'address', 'qq', 'wechat'] }
+    assert.deepEqual(await csvOf(owner, { ...asked, personal: true }), [
+      ['\ufeff技能组', '其他客户资料', '备注', '地址', 'QQ', '微信'],
+      [group.name, '年龄: 31; 备用号: 13812345678; 客户等级: 金牌', known.remark, known.address, known.qq, known.wechat],
+    ])
+    const [, row = []] = await csvOf(owner, asked)
+    assert.deepEqual([row[0], row[2], row[1]?.includes('年龄: 31'), row[1]?.includes('金牌')], [group.name, '常客', true, true])
+    for (const secret of ['13812345678', known.address, known.qq, known.wechat]) assert.ok(!row.join().includes(secret), secret)
+  })
+
+  test('Excel: sound XML, real dates, a frozen heading, words that are never a formula', async () => {
+    const agent = await world().person('乙')
+    const id = await talk(world(), agent, ['=1+1', '<坏>&"x"\u0001', '👍'])
+    const { id: exportId } = await place(agent, { ids: [id], format: 'xlsx', fields: ['createdAt', 'text', 'link'] })
+    const info = await ready(agent, exportId)
+    assert.match(info.name, /^聊天_\d{8}_1\.xlsx$/)
+    const files = await unzip(await fetchFile(agent, exportId))
+    assert.deepEqual(
+      [...files.keys()].sort(),
+      ['[Content_Types].xml', '_rels/.rels', 'xl/_rels/workbook.xml.rels', 'xl/styles.xml', 'xl/workbook.xml', 'xl/worksheets/sheet1.xml'].sort(),
+    )
+    const sheet = files.get('xl/worksheets/sheet1.xml') ?? ''
+    assert.match(sheet, /<pane ySplit="1"[^>]*state="frozen"/)
+    assert.equal(
+      [...sheet.matchAll(/<f>(.*?)<\/f>/g)].every(([, formula]) => formula?.startsWith('HYPERLINK(&quot;http')),
+      true,
+    )
+    assert.ok(sheet.includes('<is><t xml:space="preserve">=1+1</t></is>'))
+    assert.ok(sheet.includes('&lt;坏&gt;&amp;&quot;x&quot;<') && sheet.includes('👍') && !sheet.includes('\u0001'))
+    const { createdAt } = await world().hub.em().findOneOrFail(Conversation, { id })
+    const serial = Number(/<c r="A2" s="1"><v>([\d.]+)<\/v>/.exec(sheet)?.[1])
+    assert.ok(Math.abs((serial - 25_569) * 86_400_000 - (createdAt.getTime() + 8 * 3_600_000)) < 1_001)
+    assert.equal((sheet.match(/<row r="\d+">/g) ?? []).length, 4)
+  })
+
+  test('personal data is masked unless it was asked for by who may export it', async () => {
+    const [agent, admin] = [await world().person('丙'), await world().person('管理', 'admin')]
+    const id = await talk(world(), agent, ['你好'])
+    const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id })
+    await world().hub.em().nativeUpdate(Contact, { id: contactId }, { phone: '13812345678' })
+    assert.equal((await csvOf(admin, { ids: [id] }))[1]?.[2], '138****5678')
+    assert.equal((await csvOf(admin, { ids: [id], personal: true }))[1]?.[2], '13812345678')
+    assert.equal((await csvOf(agent, { ids: [id] }))[1]?.[2], '138****5678')
+    const refused = await agent.call('POST', `${base}/exports`, order({ ids: [id], personal: true }))
+    assert.deepEqual([refused.status, refused.body.details.permission], [403, 'export.personal'])
+  })
+
+  test('an agent gets their own conversations only, an admin all; others’ exports are not there until shared', async () => {
+    const [mine, other, admin] = [await world().person('丁'), await world().person('戊'), await world().person('管理', 'admin')]
+    const [a, b] = [await talk(world(), mine, ['一']), await talk(world(), other, ['二'])]
+    assert.deepEqual(
+      (await csvOf(mine, { ids: [a, b] })).slice(1).map((row) => row[0]),
+      [a],
+    )
+    assert.deepEqual(
+      (await csvOf(mine, { filter: {} })).slice(1).map((row) => row[0]),
+      [a],
+    )
+    const all = (await csvOf(admin, { filter: {} })).map((row) => row[0])
+    assert.ok(all.includes(a) && all.includes(b))
+
+    const { id } = await place(mine, { ids: [a] })
+    await ready(mine, id)
+    for (const [method, path, body] of [
+      ['GET', '', undefined],
+      ['GET', '/file', undefined],
+      ['POST', '/cancel', undefined],
+      ['PUT', '/share', { agentIds: [] }],
+    ] as const) {
+      assert.equal((await other.call(method, `${base}/exports/${id}${path}`, body)).status, 404, path)
+      assert.equal((await mine.call(method, `${base}/exports/${newId()}${path}`, body)).status, 404, path)
+    }
+    assert.equal((await admin.call('GET', `${base}/exports/${id}`)).status, 200)
+    assert.equal((await fetchFile(admin, id)).status, 404, 'who oversees does not read')
+    assert.equal((await mine.call('GET', `${base}/exports?of=all`)).status, 403)
+    assert.equal((await mine.call('PUT', `${base}/exports/${id}/share`, { agentIds: [newId()] })).status, 400)
+    assert.equal((await mine.call('PUT', `${base}/exports/${id}/share`, { agentIds: [other.id] })).status, 200)
+    assert.equal((await fetchFile(other, id)).status, 200)
+    assert.deepEqual(
+      (await other.call('GET', `${base}/exports?of=shared`)).body.items.map((one: { id: string }) => one.id),
+      [id],
+    )
+    assert.equal((await other.call('PUT', `${base}/exports/${id}/share`, { agentIds: [] })).status, 403)
+    const info = (await mine.call('GET', `${base}/exports/${id}`)).body
+    assert.deepEqual(
+      info.downloads.map((one: { agentId: string }) => one.agentId),
+      [other.id],
+    )
+    await mine.call('PUT', `${base}/exports/${id}/share`, { agentIds: [] })
+    assert.equal((await fetchFile(other, id)).status, 404)
+    const downloaded = await eventually(() => heard.find(({ name, data }) => (name as string) === 'export.downloaded' && (data as any).exportId === id))
+    assert.equal(downloaded.by?.agentId, other.id)
+    const notices = (await mine.call('GET', '/api/notices')).body.items
+    assert.ok(notices.some((notice: { kind: string }) => notice.kind === 'export.ready'))
+  })
+
+  test('a right that is gone ends the download and the writing; an API token orders nothing', async () => {
+    const [agent, owner] = [await world().person('己'), await world().person('主', 'owner')]
+    const id = await talk(world(), agent, ['一'])
+    const { id: exportId } = await place(agent, { ids: [id] })
+    await ready(agent, exportId)
+    const role = (await owner.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'own' }] })).body
+    await owner.call('PATCH', `/api/agents/${agent.id}`, { roleIds: [role.id] })
+    assert.equal((await fetchFile(agent, exportId)).status, 403)
+    await world().hub.em().nativeUpdate(ExportFile, { id: exportId }, { state: 'running', leaseUntil: new Date(), idsBlob: '' })
+    await writeExport(ctx(), exportId)
+    assert.equal((await world().hub.em().findOneOrFail(ExportFile, { id: exportId })).fault, 'HUB_FORBIDDEN')
+    const token = (await owner.call('POST', '/api/tokens', { name: '脚本', permissions: ['export.record'] })).body
+    const response = await fetch(new URL(`${base}/exports`, world().url), { headers: { authorization: `Bearer ${token.token}` } })
+    assert.equal(response.status, 403)
+  })
+
+  test('killed in the middle, the next turn begins behind the last part: no row is missing, none is there twice', async () => {
+    const agent = await world().person('庚')
+    const ids: string[] = []
+    for (let i = 0; i < 3; i++) ids.push(await talk(world(), agent, [`第${i}个`]))
+    const em = world().hub.em()
+    const { id } = await place(agent, { ids })
+    await ready(agent, id)
+    const whole = readCsv(await (await fetchFile(agent, id)).text())
+    // The same order again, a conversation a part; the process dies while the second is written.
+    const first = await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })
+    const second = newId()
+    const fresh = { state: 'running' as const, done: 0, rows: 0, total: 0, bytes: 0, blob: '', idsBlob: '', name: '', finishedAt: null, expiresAt: null }
+    await em.insert(ExportFile, { ...first, ...fresh, id: second, leaseUntil: new Date(0) })
+    let puts = 0
+    const dying = Object.create(ctx(), {
+      blobs: {
+        value: {
+          ...ctx().blobs,
+          put: (chunks: AsyncIterable<Uint8Array>, name?: string) => (++puts > 2 ? Promise.reject(new Error('killed')) : ctx().blobs.put(chunks, name)),
+        },
+      },
+    }) as Ctx
+    await writeExport(dying, second, 1)
+    assert.deepEqual(
+      [await em.count(ExportPart, { exportId: second }), (await em.findOneOrFail(ExportFile, { id: second }, { disableIdentityMap: true })).done],
+      [1, 1],
+    )
+    // It said nothing more: its lease runs out, and two find it at once.
+    await em.nativeUpdate(ExportFile, { id: second }, { leaseUntil: new Date(0), holder: newId() })
+    await Promise.all([writeExport(ctx(), second, 1), writeExport(ctx(), second, 1), sweepExports(ctx())])
+    await ready(agent, second)
+    assert.deepEqual(readCsv(await (await fetchFile(agent, second)).text()), whole)
+    assert.equal(whole.length, 4)
+    assert.equal(await em.count(ExportPart, { exportId: { $in: [id, second] } }), 0)
+  })
+
+  test('cancelled: no file, and what was written goes; another’s cancel is refused', async () => {
+    const agent = await world().person('辛')
+    const id = await talk(world(), agent, ['一'])
+    const { id: exportId } = await place(agent, { ids: [id] })
+    await ready(agent, exportId)
+    const em = world().hub.em()
+    const kept = await ctx().blobs.put(
+      (async function* () {
+        yield Buffer.from('x')
+      })(),
+    )
+    // Its own parts go just after it is ready.
+    await eventually(async () => (await em.count(ExportPart, { exportId })) === 0, 'the end of its parts')
+    await em.insert(ExportPart, { exportId, n: 0, blob: kept.name, records: 1, rows: 1 })
+    await em.nativeUpdate(ExportFile, { id: exportId }, { state: 'running', leaseUntil: new Date(Date.now() + 60_000), holder: newId() })
+    assert.equal((await agent.call('POST', `${base}/exports/${exportId}/cancel`)).status, 200)
+    assert.equal((await fetchFile(agent, exportId)).status, 404)
+    await em.nativeUpdate(ExportFile, { id: exportId }, { expiresAt: new Date() })
+    await sweepExports(ctx())
+    assert.equal(await ctx().blobs.read(kept.name), undefined)
+    assert.equal((await agent.call('GET', `${base}/exports/${exportId}`)).body.state, 'cancelled')
+  })
+
+  test('after its time the bytes are gone; who downloaded stays known', async () => {
+    const agent = await world().person('壬')
+    const { id } = await place(agent, { ids: [await talk(world(), agent, ['一'])] })
+    await ready(agent, id)
+    await fetchFile(agent, id)
+    const em = world().hub.em()
+    const { blob } = await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })
+    await em.nativeUpdate(ExportFile, { id }, { expiresAt: new Date() })
+    assert.equal((await fetchFile(agent, id)).status, 404)
+    await sweepExports(ctx())
+    assert.equal(await ctx().blobs.read(blob), undefined)
+    assert.equal((await agent.call('GET', `${base}/exports/${id}`)).body.state, 'expired')
+    assert.equal(await em.count(ExportDownload, { exportId: id }), 1)
+  })
+
+  test('a password locks the zip; with attachments it holds them under names that lead nowhere else', async () => {
+    const agent = await world().person('癸')
+    const id = await talk(world(), agent, ['看附件'])
+    const { Readable } = await import('node:stream')
+    const file = await storeFile(world().hub, { name: '../../\u202Egpj.发票.txt', bytes: Readable.from([Buffer.from('附件的内容')]), uploadedBy: agent.id })
+    await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [partOf(file)] })
+    const { id: exportId } = await place(agent, { ids: [id], attachments: true, password: '够长的密码一二三四五六七八' })
+    const info = await ready(agent, exportId)
+    assert.match(info.name, /\.zip$/)
+    assert.equal(info.locked, true)
+    await assert.rejects(unzip(await fetchFile(agent, exportId), '错的密码'))
+    const files = await unzip(await fetchFile(agent, exportId), '够长的密码一二三四五六七八')
+    const names = [...files.keys()]
+    assert.equal(names.length, 2)
+    const attachment = names.find((name) => name.startsWith(`files/${id}/`)) ?? ''
+    assert.ok(!attachment.includes('..' + '/') && !attachment.includes('\u202E') && attachment.split('/').length === 3)
+    assert.equal(files.get(attachment), '附件的内容')
+    const { password } = await world().hub.em().findOneOrFail(ExportFile, { id: exportId }, { disableIdentityMap: true })
+    assert.equal(password, '*', 'the password is forgotten')
+    assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id], password: 'short' }))).status, 400)
+  })
+
+  test('more than the cap is refused with its reason, not cut', async () => {
+    const [agent, admin] = [await world().person('子'), await world().person('管理', 'admin')]
+    const ids = [await talk(world(), agent, ['一']), await talk(world(), agent, ['二'])]
+    assert.equal((await admin.call('PUT', '/api/plugins/export/settings', { cap: 1, keepDays: 7 })).status, 200)
+    try {
+      const { id } = await place(agent, { ids })
+      assert.equal((await ready(agent, id, 'failed')).fault, 'EXPORT_TOO_MANY')
+    } finally {
+      await admin.call('PUT', '/api/plugins/export/settings', { cap: 20_000, keepDays: 7 })
+    }
+  })
+
+  test('bad orders are refused; templates are their owner’s alone', async () => {
+    const [agent, other] = [await world().person('丑'), await world().person('寅')]
+    for (const more of [
+      { fields: [] },
+      { fields: ['id', 'id'] },
+      { fields: ['secret'] },
+      { tz: 'Nowhere/None' },
+      { nameRule: ' ' },
+      { ids: ['x'] },
+      { surprise: 1 },
+    ])
+      assert.equal((await agent.call('POST', `${base}/exports`, order(more))).status, 400, JSON.stringify(more))
+    const { tz: _tz, language: _language, ...choices } = order() as Record<string, unknown>
+    assert.equal((await agent.call('PUT', `${base}/templates`, { name: '月报', choices })).status, 200)
+    assert.equal((await agent.call('PUT', `${base}/templates`, { name: '月报', choices: { ...choices, format: 'xlsx' } })).status, 200)
+    const { items } = (await agent.call('GET', `${base}/templates`)).body
+    assert.deepEqual([items.length, items[0].choices.format], [1, 'xlsx'])
+    await other.call('DELETE', `${base}/templates/${items[0].id}`)
+    assert.deepEqual(
+      [(await agent.call('GET', `${base}/templates`)).body.items.length, (await other.call('GET', `${base}/templates`)).body.items.length],
+      [1, 0],
+    )
+  })
+})

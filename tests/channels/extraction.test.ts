@@ -1,0 +1,252 @@
+/** The contact finder in a hub: written, filled, tagged, masked, decided by people, gone while it is off. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { ContactTag } from '../../core/src/domain/tag/tag.entity.ts'
+import plugin from '../../plugins/extraction/plugin.ts'
+import { Fact, Mark } from '../../plugins/extraction/server/fact.entity.ts'
+import { readMessage } from '../../plugins/extraction/server/read-message.ts'
+import type { Ctx } from '../../plugins/extraction/server/settings.ts'
+import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
+
+const { manifest: mock } = mockChannel('letters')
+
+await onEveryProfile('the contact finder', [found(plugin), found(mock)], (world) => {
+  const em = () => world().hub.em()
+  async function begin(who: string, ...texts: string[]) {
+    const inbox = await world().inbox('letters')
+    const said = []
+    for (const text of texts) said.push((await world().say(inbox, who, text))[0])
+    const conversationId = said[0]?.conversationId as string
+    const { contactId } = await em().findOneOrFail(Conversation, { id: conversationId })
+    return { inbox, conversationId, contactId, messageIds: said.map((one) => one?.messageId as string) }
+  }
+  const facts = (contactId: string) => em().find(Fact, { contactId }, { orderBy: { createdAt: 'asc', id: 'asc' }, disableIdentityMap: true })
+  const settled = (contactId: string, count: number) =>
+    eventually(async () => {
+      const rows = await facts(contactId)
+      return rows.length >= count && rows.every((row) => row.settled) && rows
+    }, `${count} facts`)
+  const contact = async (agent: Person, id: string) => (await agent.call('GET', `/api/contacts/${id}`)).body
+  const marksOf = async (agent: Person, conversations: string[], messages: string[]) =>
+    (await agent.call('POST', '/api/x/extraction/marks', { conversations, messages })).body
+
+  test('a number in disguise fills, tags, colours and is marked where it stands', async () => {
+    const text = '我的电话是 一三八 零零壹叁 八零零零 加我薇信同号'
+    const { contactId, conversationId, messageIds } = await begin('a', text)
+    const agent = await world().person('小安', 'admin')
+    const rows = await settled(contactId, 2)
+    assert.deepEqual(rows.map(({ kind, normal, state }) => `${kind} ${normal} ${state}`).sort(), ['phone +8613800138000 filled', 'wechat 13800138000 filled'])
+    const shown = await contact(agent, contactId)
+    assert.equal(shown.phone, '13800138000')
+    assert.equal(shown.wechat, '13800138000')
+    assert.deepEqual(shown.tags.map(({ name, system }: { name: string; system: boolean }) => `${name} ${system}`).sort(), ['转微 true', '转电 true'])
+    const { rows: colours, marks } = await marksOf(agent, [conversationId], messageIds)
+    assert.deepEqual(colours[conversationId], ['phone', 'wechat'])
+    const phrases = marks[messageIds[0] as string].map(({ start, end }: { start: number; end: number }) => text.slice(start, end))
+    assert.deepEqual([...new Set(phrases)], ['一三八 零零壹叁 八零零零'])
+    const [fact] = (await agent.call('GET', `/api/x/extraction/contacts/${contactId}/facts`)).body.items
+    assert.deepEqual(
+      [fact.source.messageId, text.slice(fact.source.start, fact.source.end), typeof fact.rule, fact.confidence > 80],
+      [messageIds[0], '一三八 零零壹叁 八零零零', 'string', true],
+    )
+  })
+
+  test('a number in three messages is one fact with a mark in each', async () => {
+    const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
+    await settled(contactId, 1)
+    const rows = await facts(contactId)
+    assert.deepEqual(
+      rows.map(({ normal }) => normal),
+      ['+8613800138001'],
+    )
+    const marks = await em().find(Mark, { factId: rows[0]?.id as string }, { orderBy: { seq: 'asc' } })
+    assert.deepEqual(
+      marks.map(({ messageId }) => messageId),
+      messageIds,
+    )
+  })
+
+  test('the same event again, and by several at once, changes nothing', async () => {
+    const { contactId, conversationId, messageIds } = await begin('c', '电话13800138002，微信abc_12345')
+    await settled(contactId, 2)
+    const ctx = world().hub.kernel.get('extraction')?.ctx as unknown as Ctx
+    const message = await em().findOneOrFail(Message, { id: messageIds[0] as string }, { disableIdentityMap: true })
+    const conversation = await em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    const event = {
+      id: newId(),
+      name: 'message.received' as const,
+      at: new Date().toISOString(),
+      by: null,
+      data: { message: { ...message, contactId, at: message.createdAt.toISOString() }, conversation },
+    } as unknown as Parameters<typeof readMessage>[1]
+    // As after a crash between writing and filling.
+    await em().nativeUpdate(Fact, { contactId }, { settled: false, state: 'noted' })
+    await Promise.all(Array.from({ length: 4 }, () => readMessage(ctx, event)))
+    const rows = await facts(contactId)
+    assert.deepEqual(rows.map(({ kind, state, settled }) => `${kind} ${state} ${settled}`).sort(), ['phone filled true', 'wechat filled true'])
+    assert.equal(await em().count(Mark, { messageId: messageIds[0] as string }), 2)
+    assert.equal(await em().count(ContactTag, { contactId }), 2)
+  })
+
+  test('a person’s correction stays, and the tag they took off stays off', async () => {
+    const { inbox, contactId } = await begin('d', '电话13800138003')
+    const agent = await world().person('小白', 'admin')
+    await settled(contactId, 1)
+    await agent.call('PATCH', `/api/contacts/${contactId}`, { phone: '13900139003' })
+    const { tags } = await contact(agent, contactId)
+    await agent.call('DELETE', `/api/contacts/${contactId}/tags/${tags[0].id}`)
+    await world().say(inbox, 'd', '说错了，电话13800138004')
+    const rows = await settled(contactId, 2)
+    assert.equal(rows.find(({ normal }) => normal.endsWith('8004'))?.state, 'suggested')
+    const after = await contact(agent, contactId)
+    assert.deepEqual([after.phone, after.tags], ['13900139003', []])
+  })
+
+  test('another’s number fills and tags nothing by itself; a person may take it', async () => {
+    const { contactId } = await begin('others', '我爸的手机13800138055，你打给他')
+    const agent = await world().person('小何', 'admin')
+    const [fact] = await settled(contactId, 1)
+    assert.deepEqual([fact?.whose, fact?.state, fact?.tagged], ['parent', 'suggested', ''])
+    const before = await contact(agent, contactId)
+    assert.deepEqual([before.phone, before.tags], ['', []])
+    assert.equal((await agent.call('POST', `/api/x/extraction/facts/${fact?.id}/accept`)).status, 200)
+    assert.equal((await contact(agent, contactId)).phone, '13800138055')
+  })
+
+  test('weak ones are suggested; accepting, refusing and taking back are one click each', async () => {
+    const { contactId, conversationId } = await begin('e', 'v: abc12345', '我老公也喜欢')
+    const agent = await world().person('小方', 'admin')
+    const [wechat, gender] = (await settled(contactId, 2)).sort((a, b) => b.confidence - a.confidence)
+    assert.deepEqual([wechat?.state, gender?.state], ['suggested', 'suggested'])
+    const decide = async (fact: Fact | undefined, verdict: string) => (await agent.call('POST', `/api/x/extraction/facts/${fact?.id}/${verdict}`)).status
+    const field = async () => (await contact(agent, contactId)).wechat
+    assert.equal(await field(), '')
+    assert.equal(await decide(wechat, 'accept'), 200)
+    assert.equal(await field(), 'abc12345')
+    assert.equal(await decide(wechat, 'accept'), 409)
+    assert.equal(await decide(wechat, 'undo'), 200)
+    assert.equal(await field(), '')
+    assert.equal(await decide(gender, 'refuse'), 200)
+    assert.deepEqual((await marksOf(agent, [conversationId], [])).rows[conversationId], ['wechat'])
+    assert.equal((await agent.call('POST', `/api/x/extraction/facts/${'0'.repeat(32)}/accept`)).status, 404)
+    assert.equal((await agent.call('POST', '/api/x/extraction/facts/x/accept')).status, 400)
+  })
+
+  test('refusing what was filled takes it back; it is not filled again', async () => {
+    const { inbox, contactId } = await begin('f', '电话13800138005')
+    const agent = await world().person('小高', 'admin')
+    const [fact] = await settled(contactId, 1)
+    await agent.call('POST', `/api/x/extraction/facts/${fact?.id}/refuse`)
+    assert.equal((await contact(agent, contactId)).phone, '')
+    const [again] = await world().say(inbox, 'f', '电话13800138005')
+    await eventually(async () => (await em().count(Mark, { messageId: again?.messageId as string })) === 1, 'the second mark')
+    assert.equal((await facts(contactId))[0]?.state, 'refused')
+    assert.equal((await contact(agent, contactId)).phone, '')
+  })
+
+  test('who may not see numbers sees neither value nor phrase; strangers see nothing; who may not edit decides nothing', async () => {
+    const { contactId, conversationId, messageIds } = await begin('g', '电话13800138006，我是女生')
+    const rows = await settled(contactId, 2)
+    const roleId = newId()
+    await em().insert(Role, {
+      id: roleId,
+      name: `看不到号码 ${roleId}`,
+      builtin: null,
+      grants: [{ permission: 'conversation.read', scope: 'all' }],
+      createdAt: new Date(),
+    } as unknown as Role)
+    const blind = await world().person('小盲')
+    await em().nativeDelete(AgentRole, { agentId: blind.id })
+    await em().insert(AgentRole, { agentId: blind.id, roleId })
+    world().hub.access.clear()
+    const seen = await marksOf(blind, [conversationId], messageIds)
+    assert.deepEqual(seen.rows[conversationId], ['phone', 'gender'])
+    assert.deepEqual(
+      seen.marks[messageIds[0] as string].map(({ fact }: { fact: { kind: string } }) => fact.kind),
+      ['gender'],
+    )
+    const { items } = (await blind.call('GET', `/api/x/extraction/contacts/${contactId}/facts`)).body
+    const phone = items.find(({ kind }: { kind: string }) => kind === 'phone')
+    assert.deepEqual([phone.value, phone.normal, phone.shown, phone.masked, phone.source.start], ['', '', '138****8006', true, null])
+    assert.equal((await blind.call('POST', `/api/x/extraction/facts/${rows[0]?.id}/refuse`)).status, 403)
+    const stranger = await world().person('外人')
+    assert.deepEqual(await marksOf(stranger, [conversationId], messageIds), { rows: {}, marks: {} })
+    assert.equal((await stranger.call('GET', `/api/x/extraction/contacts/${contactId}/facts`)).status, 404)
+    assert.equal((await stranger.call('POST', `/api/x/extraction/facts/${rows[0]?.id}/refuse`)).status, 404)
+    assert.equal((await stranger.call('GET', '/api/x/extraction/rules')).status, 403)
+  })
+
+  test('rules: built-in ones are switched, own ones are added, tried out and dropped', async () => {
+    const admin = await world().person('小何', 'admin')
+    const attempt = async (text: string) =>
+      (await admin.call('POST', '/api/x/extraction/try', { text })).body.items.map(({ kind, rule, act }: Record<string, string>) => `${kind} ${rule} ${act}`)
+    assert.deepEqual(await attempt('13800138000'), ['phone phone.bare filled'])
+    await admin.call('PUT', '/api/x/extraction/rules/phone.bare', { enabled: false })
+    assert.deepEqual(await attempt('13800138000'), [])
+    await admin.call('PUT', '/api/x/extraction/rules/phone.bare', { enabled: true })
+    const made = await admin.call('POST', '/api/x/extraction/rules', { kind: 'wechat', words: ['飞信', ' '], shape: 'account', min: 6, max: 20 })
+    assert.equal(made.status, 201)
+    assert.deepEqual(await attempt('飞信 feixin_88'), [`wechat ${made.body.id} suggested`])
+    assert.equal((await admin.call('GET', '/api/x/extraction/rules')).body.own.length, 1)
+    assert.equal((await admin.call('DELETE', `/api/x/extraction/rules/${made.body.id}`)).status, 200)
+    assert.deepEqual(await attempt('飞信 feixin_88'), [])
+    assert.equal((await admin.call('DELETE', '/api/x/extraction/rules/phone.bare')).status, 404)
+    assert.equal((await admin.call('POST', '/api/x/extraction/rules', { kind: 'wechat', words: [], shape: 'account' })).status, 400)
+    assert.equal((await admin.call('POST', '/api/x/extraction/try', { text: 'x'.repeat(5_001) })).status, 400)
+  })
+
+  test('a kind that is switched off, a tag that is another, the house’s own number', async () => {
+    const admin = await world().person('小季', 'admin')
+    const set = (settings: Record<string, unknown>) => admin.call('PUT', '/api/plugins/extraction/settings', settings)
+    assert.equal((await set({ qqOn: false, phoneTag: '已留电话', ours: ['13800138008'] })).status, 200)
+    try {
+      const { contactId } = await begin('h', '电话13800138007，QQ12345678，你们是13800138008吧')
+      assert.deepEqual(
+        (await settled(contactId, 1)).map(({ normal }) => normal),
+        ['+8613800138007'],
+      )
+      assert.deepEqual(
+        (await contact(admin, contactId)).tags.map(({ name }: { name: string }) => name),
+        ['已留电话'],
+      )
+    } finally {
+      await set({})
+    }
+  })
+
+  test('a merged contact has the facts of both; split again, each its own', async () => {
+    const [one, two] = [await begin('i', '电话13800138009'), await begin('j', '微信zhouzhou_1')]
+    const admin = await world().person('小吴', 'admin')
+    await settled(one.contactId, 1)
+    await settled(two.contactId, 1)
+    const { body } = await admin.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })
+    await eventually(async () => (await facts(body.intoId)).length === 2, 'the facts to follow')
+    await admin.call('POST', `/api/contact-moves/${body.id}/undo`)
+    await eventually(async () => (await facts(two.contactId)).length === 1 && (await facts(one.contactId)).length === 1, 'the facts to go back')
+  })
+
+  test('off: no routes, no fields, nothing read; on: all back', async () => {
+    const { inbox, contactId, conversationId, messageIds } = await begin('k', '微信zhouzhou_2')
+    const admin = await world().person('小冯', 'admin')
+    await settled(contactId, 1)
+    await world().whileOff('extraction', async () => {
+      assert.equal((await admin.call('POST', '/api/x/extraction/marks', { conversations: [conversationId], messages: messageIds })).status, 404)
+      assert.deepEqual((await contact(admin, contactId)).fields, [])
+      await sayAndWait(inbox, 'k', '电话13800138010')
+      assert.equal((await contact(admin, contactId)).phone, '')
+    })
+    assert.equal((await facts(contactId)).length, 1)
+    assert.deepEqual((await marksOf(admin, [conversationId], [])).rows[conversationId], ['wechat'])
+  })
+  const sayAndWait = async (inbox: Inbox, who: string, text: string) => {
+    await world().say(inbox, who, text)
+    await world().running.sweep()
+  }
+})

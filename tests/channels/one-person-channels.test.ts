@@ -1,0 +1,118 @@
+/** One person on the shop's sites, in its mini-program and in its app: the names each of them signs join them by one rule, and no further. */
+import assert from 'node:assert/strict'
+import { createHmac, randomBytes } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { newId } from '../../core/src/db/types.ts'
+import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { HubClient } from '../../plugins/app/example/client.ts'
+import app from '../../plugins/app/plugin.ts'
+import website from '../../plugins/website/plugin.ts'
+import wechat from '../../plugins/wechat/plugin.ts'
+import { signatureOf } from '../../plugins/wechat/server/signature.ts'
+import { call, eventually, found, onEveryProfile } from '../support/world.ts'
+
+const folder = (id: string) => join(resolve(import.meta.dirname, '../..'), 'plugins', id)
+const siteKey = 'a-secret-between-the-shop-and-the-hub'
+const miniKey = 'a-secret-of-the-mini-program'
+const appKey = `whsec_${randomBytes(32).toString('base64')}`
+/** As the site's server would sign it. */
+function signed(claims: object): string {
+  const body = [{ alg: 'HS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${body}.${createHmac('sha256', siteKey).update(body).digest('base64url')}`
+}
+
+await onEveryProfile(
+  'one person on several channels',
+  [found(website, folder('website')), found(wechat, folder('wechat')), found(app, folder('app'))],
+  (world) => {
+    const site = (settings: object = {}) => world().inbox('website', { identitySecret: siteKey, ...settings })
+    const mini = (settings: object = {}) => world().inbox('wechat', { kind: 'mini', mode: 'plain', token: 'tok', sessionSecret: miniKey, ...settings })
+    const ownApp = (settings: object = {}) => world().inbox('app', { secret: appKey, ...settings })
+
+    const contactOf = async (inbox: Inbox, externalId: string) =>
+      (await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId }, { disableIdentityMap: true })).contactId
+
+    async function onSite(inbox: Inbox, sub: string): Promise<string> {
+      const headers = { 'user-agent': 'Mozilla/5.0 Chrome/140' }
+      const { body: session } = await call(world().url, 'POST', `/api/x/website/inboxes/${inbox.id}/session`, { identity: signed({ sub }) }, headers)
+      const words = { clientId: newId(), parts: [{ type: 'text', text: '我的订单呢' }] }
+      assert.equal((await call(world().url, 'POST', '/api/x/website/messages', words, { ...headers, authorization: `Bearer ${session.token}` })).status, 201)
+      return contactOf(inbox, `u_${sub}`)
+    }
+    async function inMini(inbox: Inbox, openid: string, who: { userId?: string; unionid?: string }, key = miniKey): Promise<string> {
+      const sign = createHmac('sha256', key)
+        .update([openid, who.unionid ?? '', who.userId ?? ''].join('\n'))
+        .digest('hex')
+      const [timestamp, nonce] = ['1780000000', newId()]
+      const push = {
+        ToUserName: 'gh_shop',
+        FromUserName: openid,
+        CreateTime: Math.floor(Date.now() / 1_000),
+        MsgType: 'event',
+        Event: 'user_enter_tempsession',
+        SessionFrom: JSON.stringify({ ...who, sign }),
+      }
+      const query = new URLSearchParams({ timestamp, nonce, signature: signatureOf('tok', timestamp, nonce) })
+      assert.equal((await call(world().url, 'POST', `/api/channels/wechat/${inbox.id}?${query}`, push)).status, 200)
+      return contactOf(inbox, openid)
+    }
+    async function inApp(inbox: Inbox, externalId: string, who: { userId?: string; unionId?: string; verified?: boolean }): Promise<string> {
+      const sender = { externalId, verified: true, ...who }
+      const data = { externalMessageId: newId(), sender, content: [{ type: 'text', text: '到哪了' }] }
+      await new HubClient(`${world().url}/api/channels/app/${inbox.id}`, appKey).tell('message.created', data)
+      return contactOf(inbox, externalId)
+    }
+
+    test('the user id that two sites, the mini-program and the app sign is one person', async () => {
+      const sub = newId()
+      const one = await onSite(await site(), sub)
+      assert.equal(await onSite(await site(), sub), one)
+      assert.equal(await inMini(await mini(), 'o-mini', { userId: sub }), one)
+      assert.equal(await inApp(await ownApp(), 'app-1', { userId: sub }), one)
+      assert.notEqual(await onSite(await site(), newId()), one)
+    })
+
+    test('another user base has another 10086, and so has whoever cannot sign', async () => {
+      const sub = newId()
+      const one = await onSite(await site(), sub)
+      const other = await onSite(await site({ userSubject: '二店' }), sub)
+      assert.notEqual(other, one)
+      assert.equal(await inMini(await mini({ userSubject: ' 二店 ' }), 'o-second', { userId: sub }), other)
+      assert.equal(await inApp(await ownApp({ userSubject: '二店' }), 'app-2', { userId: sub }), other)
+      assert.notEqual(await inMini(await mini(), 'o-forged', { userId: sub }, 'a-key-of-somebody-else'), one)
+      const told = await inApp(await ownApp(), 'app-3', { userId: sub, verified: false })
+      assert.notEqual(told, one)
+      const agent = await world().person('小安', 'admin')
+      const offered = (await agent.call('GET', `/api/contacts/${one}/suggestions`)).body.items
+      // Who has only entered has said nothing: there is no conversation to see them by.
+      assert.deepEqual(
+        offered.map(({ contact }: { contact: { id: string } }) => contact.id),
+        [told],
+      )
+    })
+
+    test('a unionid is one person in WeChat and in the app, within its open platform', async () => {
+      const unionid = `oU${newId()}`
+      const one = await inMini(await mini(), 'o-union', { unionid })
+      assert.equal(await inApp(await ownApp(), 'app-4', { unionId: unionid }), one)
+      const branch = await inMini(await mini({ openPlatform: '分店' }), 'o-branch', { unionid })
+      assert.notEqual(branch, one)
+      assert.equal(await inApp(await ownApp({ openPlatform: '分店' }), 'app-5', { unionId: unionid }), branch)
+    })
+
+    test('two who were two before their name was known become one by themselves', async () => {
+      const sub = newId()
+      const one = await onSite(await site(), sub)
+      const inbox = await mini()
+      const two = await inMini(inbox, 'o-late', {})
+      assert.notEqual(two, one)
+      await inMini(inbox, 'o-late', { userId: sub })
+      await eventually(async () => {
+        await world().running.sweep()
+        return (await contactOf(inbox, 'o-late')) === one
+      }, 'the merge')
+    })
+  },
+)

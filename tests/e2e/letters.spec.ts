@@ -1,0 +1,208 @@
+/** An agent answers a letter with its form; who has only chats never loads the editor; a letter is shown as it was written, harmless. Needs the bundled plugins. */
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import AxeBuilder from '@axe-core/playwright'
+import { type Em, openOrm } from '../../core/src/db/orm.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { readMail } from '../../plugins/email/server/read-mail.ts'
+import { openDesk, openShop } from '../flows/open-desk.ts'
+import { expect, test, watchPolicy } from '../support/e2e.ts'
+import { pasteMarkup } from '../support/in-page.ts'
+import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
+
+let servers: OwnMailServers
+test.beforeAll(async () => {
+  servers = await startOwnMailServers()
+})
+test.afterAll(() => servers.stop())
+
+test('a letter is answered with its form, below it the signature and the quotation', async ({ browser, hubUrl }) => {
+  // Two browsers, two sweeps of axe, mail by polling.
+  test.setTimeout(120_000)
+  const { admin, workbench, context } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const blocked = await watchPolicy(context)
+  const loaded: string[] = []
+  page.on('request', (request) => {
+    if (/RichText/.test(request.url())) loaded.push(request.url())
+  })
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('聊天不需要编辑器')
+  await workbench.pick('聊天不需要编辑器')
+  await expect(page.getByTestId('composer')).toBeVisible()
+  expect(loaded).toEqual([])
+
+  const address = 'desk@shop.test'
+  const settings = servers.settings(address, { signature: '{agent}\n山野茶社', pollSeconds: 5, saveSent: 'never', firstImportDays: 1 })
+  await admin.call('POST', '/inboxes', { channel: 'email', name: '客服邮箱', settings })
+  const customer = await servers.imap(address)
+  const head = ['From: =?utf-8?B?546L6Zuq?= <wang@customer.test>', `To: ${address}, colleague@customer.test`, 'Subject: =?utf-8?B?6K+i5Lu3?=']
+  await customer.append('INBOX', [...head, 'Message-ID: <a@customer.test>', 'Reply-To: office@customer.test', '', '=E4 100 sets, please quote.'].join('\r\n'))
+  await customer.logout()
+  await workbench.pick('please quote')
+
+  const composer = page.getByTestId('composer')
+  await expect(composer).toHaveAttribute('contenteditable', 'true')
+  await expect(page.getByText('周敏\n山野茶社')).toBeVisible()
+  await expect(page.getByRole('button', { name: /^Re: 询价 · 收件人 office@customer\.test · 抄送 colleague@customer\.test$/ })).toBeVisible()
+  await composer.click()
+  await page.keyboard.type('您好：')
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Control+b')
+  await page.keyboard.type('每套 99 元')
+  await page.keyboard.press('Control+b')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: '项目符号' }).click()
+  await page.keyboard.type('量大从优')
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Control+l')
+  await page.getByLabel('链接地址').fill('shop.example/tea')
+  await page.getByLabel('链接地址').press('Enter')
+  await expect(composer.getByRole('link', { name: 'shop.example/tea' })).toBeVisible()
+  // What is pasted keeps only what a letter may have.
+  const pasted = '<p onclick="x()" style="position:fixed">贴<script>alert(1)</script><img src=x onerror=alert(1)><a href="javascript:x">进</a></p>'
+  await composer.evaluate(pasteMarkup, pasted)
+  expect(await composer.innerHTML()).not.toMatch(/script|onerror|onclick|position|javascript/)
+  // A draft keeps its form over a reload.
+  await page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
+  await page.reload()
+  await expect(composer.getByRole('listitem').first()).toContainText('量大从优')
+  await expect(composer.locator('strong')).toHaveText('每套 99 元')
+  for (const look of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: look })
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(
+      violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => [id, nodes.map((node) => node.html)]),
+    ).toEqual([])
+  }
+  await composer.click()
+  await page.keyboard.press('Control+Enter')
+  await expect.poll(() => servers.taken.length).toBe(1)
+  const [taken] = servers.taken
+  expect(taken?.to).toEqual(['office@customer.test', 'colleague@customer.test'])
+  const letter = readMail(taken?.raw as Buffer)
+  expect(letter.html).toContain('<strong>每套 99 元</strong>')
+  expect(letter.html).toMatch(/<li><p>量大从优<\/p><\/li>[\s\S]*周敏<br>山野茶社[\s\S]*<blockquote type="cite">/)
+  expect(letter.text).toMatch(/每套 99 元[\s\S]*- 量大从优[\s\S]*-- \n周敏\n山野茶社[\s\S]*写道：/)
+  await expect(workbench.message('每套 99 元')).toBeVisible()
+  await expect(composer).toHaveText('')
+  expect(blocked).toEqual([])
+})
+
+test('a letter is shown in a frame of its own: no script of it runs, its pictures come when the agent asks', async ({ browser, hub, hubUrl }) => {
+  const pem = readFileSync(`${import.meta.dirname}/../support/self-signed.pem`)
+  const asked: string[] = []
+  const pixel = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64')
+  const elsewhere = createServer({ key: pem, cert: pem }, (request, response) => {
+    asked.push(request.url ?? '')
+    response.writeHead(200, { 'content-type': 'image/gif' }).end(pixel)
+  })
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+  const tracker = `https://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`
+  const { admin, workbench } = await openDesk(browser, hubUrl, { ignoreHTTPSErrors: true })
+  const { page } = workbench
+  const address = 'pictures@shop.test'
+  await admin.call('POST', '/inboxes', {
+    channel: 'email',
+    name: '客服邮箱',
+    settings: servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 }),
+  })
+  const customer = await servers.imap(address)
+  const hostile = `<script>fetch('${tracker}/script');parent.document.title='taken'</script><img src="${tracker}/broken" onerror="parent.document.title='taken'">`
+  const html = `<p>Our <b>new</b> catalogue</p><div style="background:url(${tracker}/style)">below</div><img alt="tea" src="${tracker}/opened.gif">${hostile}`
+  const head = ['From: shop@customer.test', `To: ${address}`, 'Subject: catalogue', 'Message-ID: <html@customer.test>', 'Content-Type: text/html']
+  await customer.append('INBOX', [...head, '', html].join('\r\n'))
+  await customer.logout()
+  await workbench.pick('catalogue')
+  await expect(workbench.message('Our new catalogue')).toBeVisible()
+  const bubble = page.getByTestId('message')
+  const frame = bubble.frameLocator('iframe')
+  const loaded = () =>
+    page
+      .frames()
+      .find((one) => one.url().includes('/letters/'))
+      ?.waitForLoadState('load')
+
+  await bubble.getByRole('button', { name: '查看邮件原文' }).click()
+  await expect(frame.locator('b')).toHaveText('new')
+  await loaded()
+  expect(await bubble.locator('iframe').getAttribute('sandbox')).not.toContain('allow-scripts')
+  expect(await frame.locator('script, [onerror]').count()).toBe(0)
+  expect(asked).toEqual([])
+  await expect(bubble.getByText('为保护隐私，未加载外部图片。')).toBeVisible()
+  await bubble.getByRole('button', { name: '加载图片' }).click()
+  await expect.poll(() => asked.includes('/opened.gif')).toBe(true)
+  await expect(frame.getByAltText('tea')).toHaveJSProperty('complete', true)
+  await expect(bubble.getByText('为保护隐私，未加载外部图片。')).toBeHidden()
+  expect(asked.filter((path) => /script|style/.test(path))).toEqual([])
+
+  // Were the markup not cleaned, the frame itself would still run nothing and fetch nothing.
+  const orm = await openOrm(hub.place)
+  try {
+    await (orm.em.fork() as Em).nativeUpdate(Message, { direction: 'in' }, { parts: [{ type: 'html', html: `<p>unclean</p>${html}`, text: 'unclean' }] })
+  } finally {
+    await orm.close()
+  }
+  asked.length = 0
+  await page.reload()
+  await bubble.getByRole('button', { name: '查看邮件原文' }).click()
+  await expect(frame.getByText('unclean')).toBeVisible()
+  await loaded()
+  expect(await frame.locator('script').count()).toBe(1)
+  expect(asked).toEqual([])
+  expect(await page.title()).not.toContain('taken')
+  // The browser keeps lines open that it may want again.
+  elsewhere.close()
+  elsewhere.closeAllConnections()
+})
+
+test('an answer to a forged sender waits for the agent’s word; a letter that came back shows from whom, and the report', async ({ browser, hubUrl }) => {
+  test.setTimeout(120_000)
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const address = 'forged@shop.test'
+  await admin.call('POST', '/inboxes', {
+    channel: 'email',
+    name: '客服邮箱',
+    settings: servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 }),
+  })
+  const client = await servers.imap(address)
+  // Her address is one whose letters come back.
+  const from = 'ghost-wang@customer.test'
+  const checked = 'Authentication-Results: mx.shop.test; dmarc=fail'
+  const head = [checked, `From: Wang <${from}>`, `To: ${address}`, 'Cc: thief@elsewhere.test', 'Subject: new address', 'Message-ID: <forged@customer.test>']
+  await client.append('INBOX', [...head, '', 'Please send it elsewhere.'].join('\r\n'))
+  await client.logout()
+  await workbench.pick('send it elsewhere')
+  await expect(workbench.message('send it elsewhere').getByText('发件人身份未通过验证，请谨慎处理。')).toBeVisible()
+  await expect(
+    page
+      .getByRole('heading', { name: `⚠ ${from}` })
+      .or(page.getByText(`⚠ ${from}`))
+      .first(),
+  ).toBeVisible()
+  await expect(page.getByText('发件人未通过验证，可能是冒充的。')).toBeVisible()
+  await expect(page).toHaveTitle('汇客工作台')
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual(
+    [],
+  )
+  await page.getByTestId('composer').click()
+  await page.keyboard.type('no recipient yet')
+  await page.keyboard.press('Control+Enter')
+  const refused = workbench.message('no recipient yet')
+  await expect(refused).toContainText('没有自动回复到该地址')
+  await page.getByRole('button', { name: `仍回复到 ${from}` }).click()
+  await expect(page.getByLabel('收件人')).toHaveValue(`Wang <${from}>`)
+  await expect(page.getByLabel('抄送')).toHaveValue('')
+  await page.getByTestId('composer').click()
+  await page.keyboard.type('who are you')
+  await page.keyboard.press('Control+Enter')
+  const sent = workbench.message('who are you')
+  await expect(sent).toContainText(`退信：${from} 没有收到这封邮件。`, { timeout: 20_000 })
+  await sent.getByRole('button', { name: '邮件信息' }).click()
+  const download = page.waitForEvent('download')
+  await sent.getByRole('link', { name: `下载 ${from} 的退信` }).click()
+  expect((await download).suggestedFilename()).toMatch(/\.eml$/)
+})

@@ -1,0 +1,85 @@
+/** `capabilitiesOf`: inboxes of one channel that carry different things; the composer hears it, the server holds it, live after a change. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { io } from 'socket.io-client'
+import { Type } from 'typebox'
+import type { ChannelCapabilities } from '../../core/sdk/channel.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
+
+const files = { image: { types: ['image/png'], maxSize: 1_000 } }
+const wide: ChannelCapabilities = { send: ['text', 'link'], delivery: 'push', maxTextLength: 100, recallMs: 60_000, files }
+const asked: unknown[] = []
+const { manifest, platform } = mockChannel('courier', wide, {
+  inboxSettings: Type.Object({
+    size: Type.Union([Type.Literal('small'), Type.Literal('large'), Type.Literal('odd')], { default: 'large' }),
+    secret: Type.String({ format: 'secret', default: '' }),
+  }),
+  capabilitiesOf({ settings }) {
+    asked.push(settings.secret)
+    if (settings.size === 'odd') throw new Error('nobody thought of this one')
+    return settings.size === 'small' ? { ...wide, send: ['text'], maxTextLength: 5, recallMs: 0 } : wide
+  },
+})
+const { manifest: plain } = mockChannel('plain')
+
+await onEveryProfile('capabilities', [found(manifest), found(plain)], (world) => {
+  const link = [{ type: 'link', url: 'https://example.com/' }]
+  const open = async (size: string) => {
+    const inbox = await world().inbox('courier', { size, secret: 'do-not-tell' })
+    const [said] = await world().say(inbox, newId(), '你好')
+    return { inbox, id: said?.conversationId }
+  }
+  const send = (agent: Awaited<ReturnType<ReturnType<typeof world>['person']>>, id: string | undefined, parts: unknown[]) =>
+    agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts })
+
+  test('the server asks the inbox: part, length, recall', async () => {
+    const agent = await world().person('小安', 'admin')
+    const [small, large] = [await open('small'), await open('large')]
+    assert.deepEqual([(await send(agent, small.id, link)).body.code, (await send(agent, large.id, link)).status], ['HUB_MESSAGE_REFUSED', 201])
+    const long = [{ type: 'text', text: '一二三四五六' }]
+    assert.deepEqual((await send(agent, small.id, long)).body.details, { reason: 'length', max: 5 })
+    for (const [room, status] of [
+      [small, 409],
+      [large, 200],
+    ] as const) {
+      const { body } = await send(agent, room.id, [{ type: 'text', text: '好' }])
+      await eventually(async () => (await world().hub.em().count(Outbound, { messageId: body.id })) === 0, 'its sending')
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/recall`)).status, status)
+    }
+    assert.ok(platform.sent.length > 0)
+  })
+
+  test('every agent hears what differs, and only that; no secret reaches the question', async () => {
+    const agent = await world().person('小白')
+    const [small, large] = [await open('small'), await open('large')]
+    const other = await world().inbox('plain')
+    const { items } = (await agent.call('GET', '/api/inboxes/brief')).body
+    const of = (id: string) => items.find((item: { id: string }) => item.id === id).capabilities
+    assert.deepEqual([of(small.inbox.id).send, of(large.inbox.id).send, of(other.id)], [['text'], ['text', 'link'], null])
+    assert.deepEqual(of(large.inbox.id).files, files, 'which files it takes, for the composer to say before it uploads one')
+    assert.ok(asked.length > 0 && !asked.includes('do-not-tell'))
+  })
+
+  test('changed settings count at once, and the composers hear of it', async () => {
+    const admin = await world().person('小陈', 'admin')
+    const { inbox, id } = await open('large')
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: admin.cookie } })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    const heard: string[] = []
+    socket.on('inbox.changed', (data: { id: string }) => heard.push(data.id))
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { size: 'small', secret: true } })).status, 200)
+    assert.equal((await send(admin, id, link)).body.code, 'HUB_MESSAGE_REFUSED')
+    await eventually(() => heard.includes(inbox.id), 'the news')
+    socket.disconnect()
+  })
+
+  test('an adapter that fails at it: the channel’s own count, and everything goes on', async () => {
+    const agent = await world().person('小邓', 'admin')
+    const { id } = await open('odd')
+    assert.equal((await send(agent, id, link)).status, 201)
+    assert.equal((await agent.call('GET', '/api/inboxes/brief')).status, 200)
+  })
+})

@@ -1,0 +1,588 @@
+/** The audit log. Needs the bundled plugins. */
+import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import sharp from 'sharp'
+import type { PluginManifest } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { schemaDrift } from '../../core/src/db/drift.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Delivery } from '../../core/src/domain/message/message.entity.ts'
+import { runCommand } from '../../core/src/kernel/run-command.ts'
+import { deliverEvents } from '../../core/src/pipeline/deliver-events.ts'
+import audit from '../../plugins/audit/plugin.ts'
+import { Entry, Mark, RecordLink } from '../../plugins/audit/server/audit.entity.ts'
+import { append, type Deed, nobody } from '../../plugins/audit/server/chain.ts'
+import { listen } from '../../plugins/audit/server/listen.ts'
+import { prune } from '../../plugins/audit/server/prune.ts'
+import { cell } from '../../plugins/audit/server/routes.ts'
+import type { Ctx } from '../../plugins/audit/server/settings.ts'
+import { markAlive, tellSilence } from '../../plugins/audit/server/silence.ts'
+import { isOutside, timeIn } from '../../plugins/audit/server/unusual.ts'
+import { verify } from '../../plugins/audit/server/verify.ts'
+import { call, eventually, found, onEveryProfile, type Person, silent, startWorld } from '../support/world.ts'
+
+const { manifest: mock } = mockChannel()
+const folder = resolve(import.meta.dirname, '../../plugins/audit')
+/** Hears of views and cannot cope with them. */
+const stubborn: PluginManifest = {
+  id: 'stubborn',
+  version: '1.0.0',
+  label: { zh: '固执', en: 'Stubborn' },
+  on: {
+    'record.viewed': (event) => {
+      if (events.has(event.id)) throw new Error('never')
+    },
+    'event.givenUp': (event) => {
+      if (events.has(event.id)) throw new Error('never')
+    },
+  },
+}
+/** Events that it fails on. */
+const events = new Set<string>()
+/** Shows something of its own about a contact. */
+const shelf: PluginManifest = {
+  id: 'shelf',
+  version: '1.0.0',
+  label: { zh: '货架', en: 'Shelf' },
+  routes(app, own) {
+    app.get('/contacts/:id', { config: { access: 'agent' } }, async (request) => ({
+      id: await own.asker(request).contact((request.params as { id: string }).id),
+    }))
+  },
+}
+const plugins = [found(audit, folder), found(mock), found(stubborn), found(shelf)]
+
+await onEveryProfile('audit', plugins, (world, profile) => {
+  const ctx = (): Ctx => {
+    const plugin = world().hub.kernel.get('audit')
+    assert.ok(plugin)
+    return plugin.ctx as unknown as Ctx
+  }
+  /** The same plugin with other settings, as an admin might have saved them. */
+  const set = (settings: Partial<Ctx['settings']>): Ctx => Object.create(ctx(), { settings: { value: { ...ctx().settings, ...settings } } }) as Ctx
+  const em = () => world().hub.em()
+  const deed = (more: Partial<Deed> = {}): Deed => ({ ...nobody, eventId: newId(), event: 'test.done', at: new Date(), ...more })
+  const entries = (where: object) => em().find(Entry, where, { orderBy: { seq: 'asc' }, disableIdentityMap: true })
+  const wait = (where: object, count = 1) =>
+    eventually(async () => {
+      const rows = await entries(where)
+      return rows.length >= count && rows
+    }, JSON.stringify(where))
+  const conversation = async (agent?: Person) => {
+    const inbox = await world().inbox('mock')
+    const [accepted] = await world().say(inbox, newId(), '我想退货')
+    const id = accepted?.conversationId as string
+    if (agent) await agent.call('POST', `/api/conversations/${id}/assign`, { agentId: agent.id })
+    return id
+  }
+
+  test('entities and schema agree', async () => {
+    assert.deepEqual(
+      (await schemaDrift(world().hub.orm)).filter((statement) => statement.includes('audit_')),
+      [],
+    )
+  })
+
+  test('viewing, searching, deleting: who, when, from where, what, how many', async () => {
+    const admin = await world().person('阅', 'admin')
+    const id = await conversation()
+    await admin.call('GET', `/api/records/${id}`)
+    await admin.call('GET', `/api/records/${id}`)
+    await admin.call('GET', `/api/conversations/${id}/messages`)
+    const [viewed] = await wait({ agentId: admin.id, event: 'record.viewed' })
+    assert.deepEqual([viewed?.subjectKind, viewed?.subjectId, viewed?.ip, viewed?.tokenId], ['record', id, '127.0.0.1', null])
+    const filter = JSON.stringify({ status: ['open'] })
+    const page = (await admin.call('GET', `/api/records?filter=${encodeURIComponent(filter)}&tz=UTC`)).body
+    await admin.call('GET', `/api/records?filter=${encodeURIComponent(filter)}&tz=UTC`)
+    const [searched] = await wait({ agentId: admin.id, event: 'record.searched' })
+    assert.equal(searched?.count, page.items.length)
+    // The same page asked for again within minutes is the same deed: what follows is told, it is not.
+    await admin.call('POST', `/api/conversations/${id}/close`)
+    await admin.call('POST', `/api/records/${id}/delete`)
+    await wait({ agentId: admin.id, event: 'record.deleted' })
+    assert.equal((await entries({ agentId: admin.id, event: { $in: ['record.viewed', 'record.searched'] } })).length, 2)
+    const own = (await admin.call('GET', `/api/x/audit/records/${id}/entries`)).body
+    assert.deepEqual(own.items.map((item: { event: string }) => item.event).slice(0, 2), ['record.deleted', 'record.viewed'])
+    assert.equal(own.items[1].agentName, '阅')
+  })
+
+  test('by no way past the log: catching up from nothing, one message, a small picture, a profile in a plugin, a mere count', async () => {
+    const holder = await world().person('聊')
+    const id = await conversation(holder)
+    const form = new FormData()
+    const picture = await sharp({ create: { width: 900, height: 600, channels: 3, background: '#2f6f4f' } })
+      .png()
+      .toBuffer()
+    form.append('file', new Blob([new Uint8Array(picture)]), '发票.png')
+    const brought = await fetch(new URL('/api/files', world().url), { method: 'POST', body: form, headers: { cookie: holder.cookie } })
+    const part = (await brought.json()) as { fileId: string }
+    const { id: messageId } = (await holder.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [part] })).body
+    const { contactId } = await em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    const ways = [
+      `/api/conversations/${id}/messages?afterRev=0`,
+      `/api/conversations/${id}/messages?after=0`,
+      `/api/messages/${messageId}`,
+      `/api/files/${part.fileId}/thumbnail`,
+      `/api/records/${id}/attachments`,
+    ]
+    for (const way of ways) {
+      const stranger = await world().person('路过', 'admin')
+      for (const person of [stranger, stranger, holder]) assert.equal((await person.call('GET', way)).status, 200, way)
+      await wait({ event: 'record.viewed', subjectId: id, agentId: stranger.id })
+      await still()
+      assert.equal((await entries({ event: 'record.viewed', subjectId: id, agentId: stranger.id })).length, 1, way)
+    }
+    const admin = await world().person('数', 'admin')
+    for (const person of [admin, holder]) assert.equal((await person.call('GET', `/api/x/shelf/contacts/${contactId}`)).body.id, contactId)
+    await wait({ event: 'contact.viewed', subjectId: contactId, agentId: admin.id })
+    const asked = (filter: object) => `filter=${encodeURIComponent(JSON.stringify(filter))}&tz=UTC`
+    for (const filter of [{ keyword: '想退' }, { contact: '13812345678' }])
+      for (let i = 0; i < 2; i++) assert.equal((await admin.call('GET', `/api/records/count?${asked(filter)}`)).status, 200)
+    const sought = await wait({ agentId: admin.id, event: 'record.searched' }, 2)
+    assert.deepEqual(
+      sought.map(({ details, count }) => [JSON.parse(details).filter, count && count > 0]),
+      [
+        [{ keyword: '想退' }, true],
+        [{ contact: '138****5678' }, 0],
+      ],
+    )
+    // A list that was read says it all; its count is no second search.
+    await admin.call('GET', `/api/records?${asked({ keyword: '想' })}`)
+    await admin.call('GET', `/api/records/count?${asked({ keyword: '想' })}`)
+    await wait({ agentId: admin.id, event: 'record.searched' }, 3)
+    await still()
+    assert.equal((await entries({ agentId: admin.id, event: 'record.searched' })).length, 3)
+    assert.equal((await entries({ agentId: holder.id, event: { $in: ['record.viewed', 'contact.viewed'] } })).length, 0)
+  })
+
+  test('profiles opened and looked for by who does not talk with them, blocked and unblocked; words are kept starred', async () => {
+    const [admin, holder] = [await world().person('看', 'admin'), await world().person('聊')]
+    const id = await conversation()
+    const { contactId, identityId } = await em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    await em().nativeUpdate(Conversation, { id }, { assigneeId: holder.id, status: 'open' })
+    await em().nativeUpdate(Contact, { id: contactId }, { nickname: '老客户' })
+    for (const way of ['', '/conversations', '/activities', '/visits'])
+      for (const person of [admin, holder]) assert.equal((await person.call('GET', `/api/contacts/${contactId}${way}`)).status, 200, way)
+    for (const q of ['13812345678', '诸葛孔明', '老客户']) await admin.call('GET', `/api/conversations/jump?q=${encodeURIComponent(q)}`)
+    await admin.call('POST', `/api/contacts/${contactId}/block`, { identityId })
+    await admin.call('DELETE', `/api/contacts/${contactId}/block/${identityId}`)
+    const blocked = await wait({ agentId: admin.id, event: 'contact.blocked', subjectId: contactId }, 2)
+    assert.deepEqual(
+      blocked.map((row) => JSON.parse(row.details).blocked),
+      [true, false],
+    )
+    const [viewed, ...more] = await wait({ event: 'contact.viewed', subjectId: contactId })
+    assert.deepEqual([viewed?.agentId, viewed?.subjectKind, more.length], [admin.id, 'contact', 0])
+    const sought = await wait({ agentId: admin.id, event: 'contact.searched' }, 3)
+    assert.deepEqual(
+      sought.map((row) => [JSON.parse(row.details).words, row.count]),
+      [
+        ['138****5678', 0],
+        ['诸***', 0],
+        ['老**', 1],
+      ],
+    )
+    // Somebody looked for as a record, and the reason of a reveal: the same.
+    const filter = { contact: '13812345678', keyword: '回电 13812345678', fields: [{ name: 'hub.level', value: '13812345678' }] }
+    await admin.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}&tz=UTC`)
+    await admin.call('POST', `/api/contacts/${contactId}/reveal`, { field: 'phone', reason: '核对 13812345678' })
+    const [revealed] = await wait({ agentId: admin.id, event: 'contact.revealed' })
+    assert.equal(revealed?.reason, '核对 138****5678')
+    await wait({ agentId: admin.id, event: 'record.searched' })
+    assert.equal((await entries({ agentId: admin.id })).filter((row) => `${row.details}${row.reason}`.includes('13812345678')).length, 0)
+  })
+
+  test('who may not see a field reads the log without it, on the page and in the table', async () => {
+    const owner = await world().person('主', 'owner')
+    const reader = await world().person('审', 'agent')
+    const role = (await owner.call('POST', '/api/roles', { name: '审计员', grants: [{ permission: 'audit.read' }] })).body
+    await owner.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [role.id] })
+    const subjectId = newId()
+    // As an older entry, or another plugin, may hold it.
+    const details = { filter: { contact: '诸葛孔明', keyword: '电话 13812345678' }, name: '售后', deep: [{ said: 'zhang@example.com' }], id: subjectId }
+    await append(ctx(), deed({ subjectKind: 'shelf', subjectId, reason: '回电 13812345678', details }))
+    const told = async (person: Person) => {
+      const [item] = (await person.call('GET', `/api/x/audit/entries?subjectId=${subjectId}`)).body.items
+      const csv = (await person.call('GET', `/api/x/audit/entries.csv?subjectId=${subjectId}`)).body as string
+      for (const secret of ['13812345678', '孔明', 'zhang@']) assert.equal(csv.includes(secret), person === owner, secret)
+      return [item.reason, item.details]
+    }
+    assert.deepEqual(await told(owner), ['回电 13812345678', details])
+    const masked = { filter: { contact: '诸***', keyword: '电话 138****5678' }, name: '售后', deep: [{ said: 'z****@example.com' }], id: subjectId }
+    assert.deepEqual(await told(reader), ['回电 138****5678', masked])
+    assert.equal((await verify(ctx())).fault, null)
+  })
+
+  test('what a listener was given up on is an entry, once, and tells no end of others', async () => {
+    const eventId = newId()
+    events.add(eventId)
+    const due = new Date(Date.now() - 1_000)
+    const row = { eventId, listener: 'stubborn', name: 'record.viewed', data: { conversationId: newId() }, attempts: 9, dueAt: due, createdAt: due }
+    await em().insert(Delivery, { ...row, id: newId(), doneBy: null, holder: null, error: '' } as never)
+    await deliverEvents(world().hub, 'stubborn')
+    const [told] = await wait({ event: 'event.givenUp', subjectId: 'stubborn' })
+    assert.deepEqual([told?.subjectKind, JSON.parse(told?.details ?? '{}').event], ['plugin', 'record.viewed'])
+    // Who cannot hear of that either.
+    const second = newId()
+    events.add(second)
+    await em().insert(Delivery, { ...row, name: 'event.givenUp', eventId: second, id: newId(), doneBy: null, holder: null, error: '' } as never)
+    await deliverEvents(world().hub, 'stubborn')
+    assert.equal(await em().count(Delivery, { listener: 'stubborn', dueAt: null }), 2)
+    await em().nativeDelete(Delivery, { listener: 'stubborn' })
+    await still()
+    assert.equal((await entries({ event: 'event.givenUp', subjectId: 'stubborn' })).length, 1)
+  })
+
+  test('signing in, failing to, signing out, inviting, giving a role, changing settings, helping a colleague', async () => {
+    const admin = await world().person('管', 'owner')
+    const email = `${newId()}@nobody.cn`
+    await call(world().url, 'POST', '/api/login', { email, password: 'hunter2-hunter2' })
+    const failed = await eventually(async () => (await entries({ event: 'agent.loginFailed' })).find((row) => row.details.includes(email)), 'the failure')
+    assert.deepEqual([failed.agentId, failed.reason, failed.details.includes('hunter2')], [null, 'password', false])
+    // Of an account there is: about it, not by it.
+    await call(world().url, 'POST', '/api/login', { email: admin.agent.email, password: 'hunter2-hunter2' })
+    const [guessed] = await wait({ event: 'agent.loginFailed', subjectId: admin.id })
+    assert.deepEqual([guessed?.agentId, guessed?.subjectKind, guessed?.ip], [null, 'agent', '127.0.0.1'])
+
+    const roles = (await admin.call('GET', '/api/roles')).body.items as { id: string; builtin: string }[]
+    const [agentRole, supervisor] = ['agent', 'supervisor'].map((builtin) => roles.find((role) => role.builtin === builtin)?.id)
+    const { agent } = (await admin.call('POST', '/api/agents', { email: `${newId()}@test.cn`, name: '新人', roleIds: [agentRole] })).body
+    await admin.call('PATCH', `/api/agents/${agent.id}`, { roleIds: [supervisor] })
+    const [invited] = await wait({ event: 'agent.invited', subjectId: agent.id })
+    assert.equal(invited?.agentId, admin.id)
+    const [changed] = await wait({ event: 'agent.changed', subjectId: agent.id })
+    const { rolesAdded, rolesRemoved } = JSON.parse(changed?.details ?? '{}')
+    assert.deepEqual([rolesAdded, rolesRemoved], [[supervisor], [agentRole]])
+
+    const role = (await admin.call('POST', '/api/roles', { name: '质检', grants: [{ permission: 'contact.tag' }] })).body
+    await admin.call('PATCH', `/api/roles/${role.id}`, { grants: [] })
+    await admin.call('DELETE', `/api/roles/${role.id}`)
+    const told = await wait({ subjectKind: 'role', subjectId: role.id }, 3)
+    assert.deepEqual(
+      told.map((row) => [row.event, JSON.parse(row.details).added, JSON.parse(row.details).removed]),
+      [
+        ['role.created', ['contact.tag'], undefined],
+        ['role.changed', [], ['contact.tag']],
+        ['role.deleted', undefined, undefined],
+      ],
+    )
+
+    const inbox = await world().inbox('mock')
+    await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { name: '改过名' })
+    const [setting] = await wait({ agentId: admin.id, event: 'settings.changed' })
+    assert.deepEqual([setting?.subjectId, JSON.parse(setting?.details ?? '{}').fields], ['inbox', ['name']])
+
+    const [first, helper] = [await world().person('甲', 'supervisor'), await world().person('乙', 'admin')]
+    const id = await conversation(first)
+    await helper.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '我来补充一句' }] })
+    const [assisted] = await wait({ event: 'conversation.assisted', agentId: helper.id })
+    assert.deepEqual([assisted?.subjectId, assisted?.details.includes('补充')], [id, false])
+
+    await helper.call('POST', '/api/logout')
+    await wait({ event: 'agent.loggedOut', agentId: helper.id })
+  })
+
+  test('who may not read it: nothing of it, by any way', async () => {
+    const id = newId()
+    for (const person of [await world().person('客服'), await world().person('主管', 'supervisor')])
+      for (const path of ['entries', `records/${id}/entries`, 'head', 'entries.csv'])
+        assert.equal((await person.call('GET', `/api/x/audit/${path}`)).status, 403, path)
+    assert.equal((await call(world().url, 'GET', '/api/x/audit/entries')).status, 401)
+    const admin = await world().person('管', 'admin')
+    for (const bad of ['cursor=x', 'agentId=1', 'from=yesterday', 'event=%25', 'limit=1000'])
+      assert.equal((await admin.call('GET', `/api/x/audit/entries?${bad}`)).status, 400, bad)
+  })
+
+  test('filters and pages: each entry once, newest first', async () => {
+    const admin = await world().person('管', 'admin')
+    const agentId = newId()
+    const at = new Date('2026-03-01T08:00:00Z')
+    for (let i = 0; i < 7; i++) await append(ctx(), deed({ agentId, at, event: i % 2 ? 'shelf.put' : 'shelf.taken', ip: `10.0.0.${i}` }))
+    const seen: number[] = []
+    let cursor: string | null = ''
+    do {
+      const page: { items: { seq: number }[]; cursor: string | null } = (
+        await admin.call('GET', `/api/x/audit/entries?agentId=${agentId}&limit=3${cursor ? `&cursor=${cursor}` : ''}`)
+      ).body
+      seen.push(...page.items.map(({ seq }) => seq))
+      cursor = page.cursor
+    } while (cursor)
+    assert.equal(new Set(seen).size, 7)
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => b - a),
+    )
+    const count = async (query: string) => (await admin.call('GET', `/api/x/audit/entries?agentId=${agentId}&${query}`)).body.items.length
+    assert.deepEqual(
+      await Promise.all(['event=shelf.put', 'event=shelf', 'event=shel', 'ip=10.0.0.3', 'from=2026-03-02T00:00:00Z', 'to=2026-03-02T00:00:00Z'].map(count)),
+      [3, 7, 0, 1, 0, 7],
+    )
+  })
+
+  test('the table to take along is whole, neutral, and itself written down', async () => {
+    const admin = await world().person('管', 'admin')
+    const agentId = newId()
+    await append(ctx(), deed({ agentId, reason: '=HYPERLINK("https://evil.example")', ip: '@SUM(1)' }))
+    const csv = (await admin.call('GET', `/api/x/audit/entries.csv?agentId=${agentId}&locale=en`)).body as string
+    const lines = csv.trim().split('\r\n')
+    assert.equal(lines.length, 2)
+    assert.match(lines[1] ?? '', /'@SUM\(1\),test\.done,.*"'=HYPERLINK\(""https/)
+    const [told] = await wait({ event: 'audit.exported', agentId: admin.id })
+    assert.equal(told?.ip, '127.0.0.1')
+    assert.deepEqual(['=1', '+1', '-1', '@a', '\ta', ' =1', 'a', 'a"b'].map(cell), ["'=1", "'+1", "'-1", "'@a", "'\ta", "' =1", 'a', '"a""b"'])
+  })
+
+  test('told twice it is one entry; many at once are one chain without a gap', async () => {
+    const [before] = await em().find(Entry, {}, { orderBy: { seq: 'desc' }, limit: 1 })
+    const twice = deed()
+    await Promise.all([append(ctx(), twice), append(ctx(), twice), append(ctx(), twice)])
+    await Promise.all(Array.from({ length: 20 }, () => append(ctx(), deed())))
+    assert.equal((await entries({ eventId: twice.eventId })).length, 1)
+    const since = await entries({ seq: { $gt: before?.seq ?? 0 } })
+    assert.deepEqual(
+      since.map(({ seq }) => seq),
+      since.map((_, i) => (before?.seq ?? 0) + 1 + i),
+    )
+    assert.equal((await verify(ctx())).fault, null)
+  })
+
+  test('a second process on the same database appends to the same chain', { skip: profile === 'embedded' && 'one process only' }, async () => {
+    const other = await startWorld(world().place, plugins)
+    try {
+      const theirs = other.hub.kernel.get('audit')?.ctx as unknown as Ctx
+      const same = deed()
+      await Promise.all([...Array.from({ length: 15 }, (_, i) => append(i % 2 ? theirs : ctx(), deed())), append(theirs, same), append(ctx(), same)])
+      assert.equal((await entries({ eventId: same.eventId })).length, 1)
+      assert.equal((await verify(ctx())).fault, null)
+    } finally {
+      await other.running.stop()
+    }
+  })
+
+  /** Spoils the chain, looks, and puts back what was there. */
+  async function spoiled(spoil: () => Promise<unknown>): Promise<{ what: string; seq: number } | null> {
+    const [rows, marks] = [await entries({}), await em().find(Mark, {}, { disableIdentityMap: true })]
+    try {
+      await spoil()
+      return (await verify(ctx())).fault
+    } finally {
+      await em().nativeDelete(Entry, {})
+      await em().nativeDelete(Mark, {})
+      await em().insertMany(
+        Entry,
+        rows.map((row) => ({ ...row })),
+      )
+      await em().insertMany(
+        Mark,
+        marks.map((mark) => ({ ...mark })),
+      )
+    }
+  }
+  /** Nothing of the hub is on its way into the log any more. */
+  const still = () => eventually(async () => (await em().count(Delivery)) === 0, 'stillness')
+
+  test('a changed, a missing, a swapped entry, a cut tail, a forged head: each is found, with its number', async () => {
+    for (let i = 0; i < 6; i++) await append(ctx(), deed())
+    await still()
+    const head = await em().findOneOrFail(Mark, { name: 'head' }, { disableIdentityMap: true })
+    const n = head.seq
+    const all = await entries({ seq: { $gt: n - 4 } })
+    const [a, b] = [all[0], all[1]]
+    assert.ok(a && b)
+    const write = (seq: number, patch: object) => em().nativeUpdate(Entry, { seq }, patch)
+    assert.deepEqual(await spoiled(() => write(n - 2, { ip: '8.8.8.8' })).then(brief), ['changed', n - 2])
+    assert.deepEqual(await spoiled(() => write(n - 2, { details: '{"a":1}' })).then(brief), ['changed', n - 2])
+    assert.deepEqual(await spoiled(() => write(n - 1, { at: new Date(0) })).then(brief), ['changed', n - 1])
+    assert.deepEqual(await spoiled(() => em().nativeDelete(Entry, { seq: n - 2 })).then(brief), ['missing', n - 2])
+    assert.deepEqual(await spoiled(() => em().nativeDelete(Entry, { seq: { $gte: n - 1 } })).then(brief), ['cut', n - 1])
+    const swap = async () => {
+      await em().nativeDelete(Entry, { seq: { $in: [a.seq, b.seq] } })
+      await em().insertMany(Entry, [
+        { ...a, seq: b.seq },
+        { ...b, seq: a.seq },
+      ])
+    }
+    assert.deepEqual(await spoiled(swap).then(brief), ['changed', a.seq])
+    // Cut, and the mark set back by somebody who has not the key.
+    const setBack = async () => {
+      await em().nativeDelete(Entry, { seq: n })
+      await em().nativeUpdate(Mark, { name: 'head' }, { seq: n - 1, hash: all.at(-2)?.hash ?? '' })
+    }
+    assert.deepEqual(await spoiled(setBack).then(brief), ['head', n - 1])
+    // Re-chained without the key: what follows is as good as the hash it follows.
+    assert.deepEqual(await spoiled(() => write(n - 2, { ip: '8.8.8.8', hash: 'x'.repeat(43) })).then(brief), ['changed', n - 2])
+    assert.equal((await verify(ctx())).fault, null)
+    // Even the old mark with its own signature is found by a checkpoint that was kept elsewhere.
+    assert.equal((await verify(ctx(), [{ seq: n, hash: head.hash }])).fault, null)
+    assert.equal((await verify(ctx(), [{ seq: n + 1, hash: head.hash }])).fault?.what, 'cut')
+    assert.equal((await verify(ctx(), [{ seq: n, hash: a.hash }])).fault?.what, 'checkpoint')
+  })
+  const brief = (fault: { what: string; seq: number } | null) => fault && [fault.what, fault.seq]
+
+  test('the command says it, with its exit code', async () => {
+    const lines: string[] = []
+    const { hub } = world()
+    const run = (...args: string[]) =>
+      runCommand(hub.kernel.all(), ['audit', 'verify', ...args], { secret: hub.secret, log: silent, em: hub.em, print: (line) => void lines.push(line) })
+    await still()
+    assert.equal(await run(), 0)
+    assert.match(lines.join('\n'), /entries, each as it was written[\s\S]*Checkpoint.*: \d+:[\w-]{43}/)
+    assert.equal(await run('nonsense'), 2)
+    const broken = await spoiled(async () => {
+      await em().nativeUpdate(Entry, { seq: 2 }, { ip: 'x' })
+      assert.equal(await run(), 1)
+    })
+    assert.equal(broken?.seq, 2)
+    assert.match(lines.at(-1) ?? '', /BROKEN at entry 2 \(changed\)/)
+  })
+
+  test('a head that was lost is made anew, and the log says so', async () => {
+    await still()
+    const marks = await em().find(Mark, { name: 'head' }, { disableIdentityMap: true })
+    await em().nativeDelete(Mark, { name: 'head' })
+    const { seq } = await append(ctx(), deed())
+    const [told] = await entries({ event: 'audit.headLost' })
+    assert.deepEqual([told?.seq, seq], [(marks[0]?.seq ?? 0) + 1, (marks[0]?.seq ?? 0) + 2])
+    assert.equal((await verify(ctx())).fault, null)
+  })
+
+  const viewed = (agentId: string, at: Date) => ({
+    id: newId(),
+    name: 'record.viewed' as const,
+    at: at.toISOString(),
+    data: { conversationId: newId() },
+    by: { agentId, tokenId: null, ip: '10.1.1.1' },
+  })
+  const bell = async (person: Person, words: string) =>
+    (await person.call('GET', '/api/notices?limit=100')).body.items.filter((item: { title: { zh: string } }) => item.title.zh.includes(words))
+
+  test('many records in a short time: one notice for a burst, another after a pause', async () => {
+    const admin = await world().person('管', 'admin')
+    const name = newId()
+    const { id } = await world().person(name)
+    const strict = set({ readRecords: 5, readMinutes: 10 })
+    const start = Date.parse('2026-02-02T10:00:00Z')
+    const look = async (minutes: number, times: number) => {
+      for (let i = 0; i < times; i++) await listen(strict, viewed(id, new Date(start + minutes * 60_000 + i * 1_000)))
+    }
+    await look(0, 4)
+    assert.equal((await bell(admin, name)).length, 0)
+    await look(1, 6)
+    const [notice] = await bell(admin, name)
+    assert.deepEqual([(await bell(admin, name)).length, notice.level, notice.link], [1, 'problem', `/admin/x/audit/log?agentId=${id}`])
+    assert.match(notice.title.zh, /在 10 分钟内查看了 5 条记录/)
+    await look(60, 4)
+    assert.equal((await bell(admin, name)).length, 1)
+    await look(61, 3)
+    assert.equal((await bell(admin, name)).length, 2)
+    assert.equal((await entries({ event: 'audit.unusual', agentId: id })).length, 2)
+    // Slowly, and never: nothing.
+    const quiet = await world().person(newId())
+    for (let i = 0; i < 8; i++) await listen(strict, viewed(quiet.id, new Date(start + i * 3 * 60_000)))
+    assert.equal((await entries({ event: 'audit.unusual', agentId: quiet.id })).length, 0)
+    await listen(set({ readRecords: 0 }), viewed(quiet.id, new Date(start + 25 * 60_000)))
+    assert.equal((await entries({ event: 'audit.unusual', agentId: quiet.id })).length, 0)
+  })
+
+  test('outside working hours, by the wall clock of the zone; a large export', async () => {
+    const hours = { hoursFrom: '08:00', hoursTo: '21:00', timeZone: 'Asia/Shanghai' } as Ctx['settings']
+    const outside = (time: string, more = {}) => isOutside({ ...hours, ...more }, new Date(`2026-02-02T${time}:00Z`))
+    assert.deepEqual(
+      ['00:00', '12:59', '13:00', '23:59'].map((time) => outside(time)),
+      [false, false, true, true],
+    )
+    const night = { hoursFrom: '20:00', hoursTo: '04:00' }
+    assert.deepEqual(
+      ['12:00', '19:59', '20:00', '05:00'].map((time) => outside(time, night)),
+      [false, false, true, true],
+    )
+    assert.equal(timeIn('Nowhere/Land', new Date('2026-02-02T10:00:00Z')), '10:00')
+
+    const admin = await world().person('管', 'admin')
+    const name = newId()
+    const { id } = await world().person(name)
+    const strict = set({ ...hours, outsideHours: true, readRecords: 0, exportRows: 100 })
+    const at = new Date('2026-02-02T15:00:00Z')
+    await listen(strict, viewed(id, at))
+    await listen(strict, viewed(id, at))
+    assert.deepEqual(
+      (await bell(admin, name)).map((item: { title: { zh: string } }) => item.title.zh),
+      [`${name} 在工作时间以外（23:00）查看了记录`],
+    )
+    const exported = { id: newId(), name: 'export.ready', at: at.toISOString(), data: { rows: 101, byAgentId: id }, by: null }
+    await listen(strict, exported as never)
+    await listen(strict, exported as never)
+    assert.equal((await bell(admin, `${name} 一次导出了 101 行`)).length, 1)
+    // A plugin's own event, told by a job: its agent is in its data, and it names its records.
+    const [row] = await entries({ eventId: exported.id })
+    assert.deepEqual([row?.agentId, row?.count], [id, 101])
+  })
+
+  test('what a plugin tells of many records stands in the log of each', async () => {
+    const admin = await world().person('管', 'admin')
+    const ids = [newId(), newId()]
+    await listen(ctx(), {
+      id: newId(),
+      name: 'export.ready',
+      at: new Date().toISOString(),
+      data: { conversationIds: ids, byAgentId: admin.id },
+      by: null,
+    } as never)
+    for (const id of ids)
+      assert.deepEqual(
+        (await admin.call('GET', `/api/x/audit/records/${id}/entries`)).body.items.map((item: { event: string }) => item.event),
+        ['export.ready'],
+      )
+  })
+
+  test('what customers and the hub itself do is not in it, nor what was said', async () => {
+    await still()
+    const messages = await entries({ event: { $in: ['message.received', 'message.sent', 'conversation.opened'] } })
+    assert.equal(messages.length, 0)
+    assert.equal((await entries({ details: { $like: '%退货%' } })).length, 0)
+  })
+
+  test('switched off: no page, no listening; on again, the log says from when to when', async () => {
+    const admin = await world().person('管', 'admin')
+    await still()
+    assert.equal((await admin.call('POST', '/api/plugins/audit/switch', { enabled: false })).status, 200)
+    const [off] = (await entries({ event: 'plugin.switched', subjectId: 'audit' })).slice(-1)
+    assert.deepEqual([off?.agentId, JSON.parse(off?.details ?? '{}').enabled], [admin.id, false])
+    assert.equal((await admin.call('GET', '/api/x/audit/entries')).status, 404)
+    assert.ok(!(await admin.call('GET', '/api/me')).body.plugins.some((plugin: { id: string }) => plugin.id === 'audit'))
+    const id = await conversation()
+    await admin.call('GET', `/api/records/${id}`)
+    await admin.call('POST', '/api/plugins/audit/switch', { enabled: true })
+    const [gap] = (await wait({ event: 'audit.gap' })).slice(-1)
+    assert.deepEqual([JSON.parse(gap?.details ?? '{}').from, JSON.parse(gap?.details ?? '{}').switchedOff], [off?.at.toISOString(), true])
+    assert.equal((await admin.call('GET', `/api/x/audit/records/${id}/entries`)).body.items.length, 0)
+    assert.equal((await verify(ctx())).fault, null)
+  })
+
+  test('a hub that was down leaves one gap, however many processes start', async () => {
+    const before = (await entries({ event: 'audit.gap' })).length
+    const night = new Date(Date.now() - 8 * 3_600_000)
+    await markAlive(ctx(), night)
+    await Promise.all([tellSilence(ctx(), new Date()), tellSilence(ctx(), new Date())])
+    await tellSilence(ctx(), new Date())
+    const gaps = await entries({ event: 'audit.gap' })
+    assert.equal(gaps.length, before + 1)
+    assert.equal(JSON.parse(gaps.at(-1)?.details ?? '{}').from, night.toISOString())
+  })
+
+  test('what is too old goes from the beginning; what stays is verified from there', async () => {
+    await still()
+    const total = (await entries({})).length
+    assert.equal(await prune(ctx(), new Date()), 0)
+    const gone = await prune(set({ keepDays: 1 }), new Date(Date.now() + 2 * 86_400_000))
+    assert.equal(gone, total - 1)
+    const { fault, entries: left } = await verify(ctx())
+    assert.deepEqual([fault, left, (await entries({ event: 'audit.pruned' }))[0]?.count], [null, 2, gone])
+    assert.equal(await em().count(RecordLink, { seq: { $lte: gone } }), 0)
+    // A mark of what was pruned that nobody signed hides nothing.
+    assert.deepEqual(await spoiled(() => em().nativeUpdate(Mark, { name: 'anchor' }, { seq: gone + 1 })).then(brief), ['anchor', gone + 1])
+  })
+})

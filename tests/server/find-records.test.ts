@@ -1,0 +1,250 @@
+/** The list of records over HTTP: who finds what, what a hit looks like, and what is refused. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import type { RecordFilter, RecordPage } from '../../core/sdk/wire/record.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { changeConversation } from '../../core/src/domain/conversation/change.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { SearchBlock } from '../../core/src/domain/record/find/index.entity.ts'
+import { indexMessages } from '../../core/src/domain/record/find/index-messages.ts'
+import { checkTimeZone, startOfPeriod } from '../../core/src/domain/record/find/period.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { found, onEveryProfile, type Person, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+
+/** A conversation of this agent's with these words of the customer. */
+async function talk(world: World, agent: Person, ...texts: string[]): Promise<string> {
+  const inbox = await world.inbox('mock')
+  const who = newId()
+  let id = ''
+  for (const text of texts) id = (await world.say(inbox, who, text))[0]?.conversationId ?? ''
+  await world.hub.em().nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open' })
+  return id
+}
+
+const address = (filter: RecordFilter, more = '') => `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}${more}`
+async function find(person: Person, filter: RecordFilter, more = ''): Promise<RecordPage> {
+  const { status, body } = await person.call('GET', address(filter, more))
+  assert.equal(status, 200, JSON.stringify(body))
+  return body
+}
+const idsOf = async (person: Person, filter: RecordFilter) => (await find(person, filter)).items.map((row) => row.id)
+async function count(person: Person, filter: RecordFilter) {
+  return (await person.call('GET', address(filter).replace('/records?', '/records/count?'))).body
+}
+
+test('today begins at midnight where the reader is, also across a change of clocks', () => {
+  const at = (iso: string, tz: string, period: 'today' | '7d' = 'today') => startOfPeriod(period, tz, new Date(iso)).toISOString()
+  assert.equal(at('2026-11-22T20:00:00Z', 'Asia/Shanghai'), '2026-11-22T16:00:00.000Z')
+  assert.equal(at('2026-11-22T15:59:59.999Z', 'Asia/Shanghai'), '2026-11-21T16:00:00.000Z')
+  assert.equal(at('2026-11-22T20:00:00Z', 'Asia/Shanghai', '7d'), '2026-11-16T16:00:00.000Z')
+  // Berlin left summer time at 01:00 UTC on 25 October 2026.
+  assert.equal(at('2026-10-25T12:00:00Z', 'Europe/Berlin'), '2026-10-24T22:00:00.000Z')
+  assert.equal(at('2026-10-26T12:00:00Z', 'Europe/Berlin', '7d'), '2026-10-19T22:00:00.000Z')
+  assert.throws(() => checkTimeZone('Mars/Olympus'), { code: 'HUB_REQUEST_INVALID' })
+})
+
+await onEveryProfile('finding records', [found(manifest)], (world) => {
+  test('a hit shows the words around it and where they lie, whatever their case and width', async () => {
+    const agent = await world().person('小林')
+    const id = await talk(world(), agent, '前面的话', 'ＩＰＨＯＮＥ 15 怎么退款？我要退款', '😀退款')
+    const [row] = (await find(agent, { keyword: 'iphone 退款' })).items
+    assert.equal(row?.id, id)
+    assert.equal(row?.hits.length, 1)
+    const [hit] = row?.hits ?? []
+    const said = await world()
+      .hub.em()
+      .find(Message, { conversationId: id, direction: 'in' }, { orderBy: { seq: 'asc' } })
+    assert.equal(hit?.seq, said[1]?.seq)
+    assert.deepEqual(
+      hit?.marks.map(([from, to]) => hit.snippet.slice(from, to)),
+      ['ＩＰＨＯＮＥ', '退款', '退款'],
+    )
+    const [other] = (await find(agent, { keyword: '退款' })).items
+    assert.deepEqual(
+      other?.hits.map((one) => one.seq),
+      [said[2]?.seq, said[1]?.seq],
+      'newest first',
+    )
+    assert.deepEqual(await idsOf(agent, { keyword: 'iPhone', match: 'exact' }), [])
+    assert.deepEqual(await idsOf(agent, { keyword: 'ＩＰＨＯＮＥ 15', match: 'exact' }), [id])
+    assert.deepEqual(await count(agent, { keyword: '退款' }), { count: 1, more: false })
+    const long = await talk(world(), agent, `${'长'.repeat(3_000)}信里说发票${'尾'.repeat(3_000)}`)
+    const [letter] = (await find(agent, { keyword: '发票' })).items
+    assert.equal(letter?.id, long)
+    assert.ok((letter?.hits[0]?.snippet.length ?? 0) < 200)
+    assert.deepEqual(
+      letter?.hits[0]?.marks.map(([from, to]) => letter.hits[0]?.snippet.slice(from, to)),
+      ['发票'],
+    )
+  })
+
+  test('nobody finds what they may not read, by words, by lists or by counting', async () => {
+    const [mine, other] = [await world().person('小王'), await world().person('小赵')]
+    const admin = await world().person('管理', 'admin')
+    const secret = `暗号${newId()}`
+    const id = await talk(world(), mine, secret)
+    assert.deepEqual(await idsOf(mine, { keyword: secret }), [id])
+    assert.deepEqual(await idsOf(admin, { keyword: secret }), [id])
+    for (const filter of [
+      { keyword: secret },
+      { agentIds: [mine.id] },
+      { keyword: secret, status: ['open', 'closed', 'archived', 'deleted'] },
+    ] as RecordFilter[]) {
+      assert.deepEqual(await idsOf(other, filter), [])
+      assert.deepEqual(await count(other, filter), { count: 0, more: false })
+    }
+    const response = await fetch(new URL(address({}), world().url))
+    assert.equal(response.status, 401)
+  })
+
+  test('what is in the recycle bin is in no list; who may restore finds it there and looks at it, nobody else', async () => {
+    const agent = await world().person('小孙')
+    const admin = await world().person('管理', 'admin')
+    const owner = await world().person('主人', 'owner')
+    const word = `回收${newId()}`
+    const id = await talk(world(), agent, word)
+    await changeConversation(world().hub, id, async (change) => {
+      change.conversation.deletedAt = change.at
+      change.conversation.deletedById = agent.id
+      return true
+    })
+    for (const person of [agent, admin, owner]) {
+      for (const url of [`/api/conversations/${id}`, `/api/conversations/${id}/messages`, `/api/records/${id}`])
+        assert.equal((await person.call('GET', url)).status, person === agent ? 404 : 200, url)
+      for (const group of ['mine', 'open']) {
+        const { body } = await person.call('GET', `/api/conversations?group=${group}`)
+        assert.ok(!body.items.some((one: { id: string }) => one.id === id))
+      }
+      const { body } = await person.call('GET', `/api/conversations/changes?since=${new Date(Date.now() - 60_000).toISOString()}`)
+      assert.ok(!body.items.some((one: { id: string }) => one.id === id))
+      assert.deepEqual((await person.call('POST', '/api/conversations/visible', { ids: [id] })).body.ids, [])
+      assert.deepEqual(await idsOf(person, { keyword: word }), [])
+      assert.deepEqual(await idsOf(person, { keyword: word, status: ['open', 'closed', 'archived'] }), [])
+    }
+    assert.deepEqual(await idsOf(agent, { keyword: word, status: ['deleted'] }), [])
+    assert.deepEqual(await count(agent, { status: ['deleted'] }), { count: 0, more: false })
+    for (const person of [admin, owner]) assert.deepEqual(await idsOf(person, { keyword: word, status: ['deleted'] }), [id])
+    assert.equal((await find(admin, { keyword: word, status: ['deleted'] })).items[0]?.status, 'deleted')
+  })
+
+  test('archived is found by its status only', async () => {
+    const agent = await world().person('小周')
+    const id = await talk(world(), agent, '归档')
+    await world().hub.em().nativeUpdate(Conversation, { id }, { status: 'closed', archivedAt: new Date(), closedAt: new Date() })
+    assert.deepEqual(await idsOf(agent, {}), [])
+    assert.deepEqual(await idsOf(agent, { status: ['archived'] }), [id])
+    assert.deepEqual((await agent.call('GET', '/api/conversations?group=closed')).body.items, [])
+  })
+
+  test('who sees a field masked does not find by it', async () => {
+    const agent = await world().person('小吴')
+    const blind = await world().person('新人', 'admin')
+    const em = world().hub.em()
+    const role = {
+      id: newId(),
+      builtin: null,
+      name: newId(),
+      createdAt: new Date(),
+      grants: [{ permission: 'conversation.read', scope: 'all' as const }],
+    } as unknown as Role
+    await em.insert(Role, role)
+    await em.nativeUpdate(AgentRole, { agentId: blind.id }, { roleId: role.id })
+    world().hub.access.clear()
+    const id = await talk(world(), agent, '你好')
+    const { contactId } = await em.findOneOrFail(Conversation, { id })
+    const phone = `139${Date.now().toString().slice(-8)}`
+    await em.nativeUpdate(Contact, { id: contactId }, { name: `欧阳${phone}`, phone, email: `${phone}@example.cn`, nickname: `阿${phone}` })
+    for (const contact of [phone, `${phone.slice(0, 3)} ${phone.slice(3)}`, `${phone}@example.cn`, `欧阳${phone}`, `阿${phone}`]) {
+      assert.deepEqual(await idsOf(agent, { contact }), [id], contact)
+      assert.deepEqual(await idsOf(blind, { contact }), [], contact)
+    }
+    // A nickname that holds no number is nobody's secret.
+    const nickname = `阿${id.replace(/\d/g, 'x')}`
+    await em.nativeUpdate(Contact, { id: contactId }, { nickname })
+    assert.deepEqual(await idsOf(blind, { contact: nickname.slice(0, 24) }), [id])
+    assert.deepEqual(await idsOf(agent, { contact: phone.slice(0, 7) }), [], 'a part of a number is none')
+  })
+
+  test('the index forgets what is gone, learns what came late, and begins again after a crash', async () => {
+    const agent = await world().person('小郑')
+    const { hub } = world()
+    const em = hub.em()
+    const sizes = { small: 4, large: 16, quietMs: 0 }
+    const index = () => indexMessages(hub, { until: performance.now() + 10_000 }, sizes)
+    const word = `索引${newId()}`
+    const id = await talk(world(), agent, `${word}一`, '二', '三', '四', '五', '六', '七', '八')
+    // A process was killed in the middle of a block.
+    await em.insert(SearchBlock, {
+      id: 900,
+      state: 'building',
+      afterId: '',
+      lastId: 'z',
+      size: 0,
+      messages: 0,
+      textLength: 0,
+      dueAt: new Date(0),
+      createdAt: new Date(0),
+    } as SearchBlock)
+    await em.execute('insert into search_posting (block, gram, hits) values (900, 1, ?)', [Buffer.from([0, 0])])
+    await index()
+    assert.equal(await em.count(SearchBlock, { id: 900 }), 0)
+    assert.deepEqual(await em.execute('select gram from search_posting where block = 900'), [])
+    const indexed = await em.count(SearchBlock, { state: 'live' })
+    assert.ok(indexed > 0)
+    const last = (await em.find(SearchBlock, { state: 'live' }, { orderBy: { lastId: 'desc' }, disableIdentityMap: true }))[0] as SearchBlock
+    const [first, second] = (await em.find(Message, { conversationId: id, direction: 'in' }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })) as [
+      Message,
+      Message,
+    ]
+    assert.ok(last.lastId >= first.id, 'the message is in a block')
+    assert.deepEqual(await idsOf(agent, { keyword: word }), [id])
+
+    await em.nativeUpdate(Message, { id: first.id }, { recalledAt: new Date() })
+    assert.deepEqual(await idsOf(agent, { keyword: word }), [], 'taken back')
+    const late = `迟到${newId()}`
+    await em.nativeUpdate(Message, { id: second.id }, { text: `${late}.pdf` })
+    await em.nativeDelete(Message, { id: first.id })
+    await em.nativeUpdate(SearchBlock, { state: 'live' }, { dueAt: new Date(0) })
+    await index()
+    assert.deepEqual(await idsOf(agent, { keyword: late }), [id], 'a file whose name came later')
+    await em.nativeUpdate(SearchBlock, { state: 'retired' }, { dueAt: new Date(0) })
+    await index()
+    assert.equal(await em.count(SearchBlock, { state: 'retired' }), 0)
+    const orphans = await em.execute('select block from search_posting where block not in (select id from search_block) limit 1')
+    assert.deepEqual(orphans, [], 'nothing of what was replaced is kept')
+  })
+
+  test('bad input has a code', async () => {
+    const agent = await world().person('小冯')
+    const cursor = (await find(agent, {})).cursor
+    assert.equal(cursor, null)
+    for (const query of [
+      'filter=%7B',
+      'filter=1',
+      `filter=${encodeURIComponent('{"status":["gone"]}')}`,
+      `filter=${encodeURIComponent('{"from":"yesterday"}')}`,
+      `filter=${encodeURIComponent('{"inboxIds":["x"]}')}`,
+      `filter=${encodeURIComponent('{"channels":["a\\u0000"]}')}`,
+      `filter=${encodeURIComponent('{"owner":true}')}`,
+      'tz=Mars/Olympus',
+      'cursor=nonsense',
+      `cursor=${Buffer.from('["a","b"]').toString('base64url')}`,
+      `cursor=${Buffer.from('[1e99,"b"]').toString('base64url')}`,
+      'limit=1000',
+    ]) {
+      const { status, body } = await agent.call('GET', `/api/records?${query}`)
+      assert.equal(status, 400, `${query}: ${JSON.stringify(body)}`)
+      assert.equal(body.code, 'HUB_REQUEST_INVALID')
+    }
+    // A wildcard of one database or another is a letter here.
+    for (const keyword of ['%', '_', '\\', "'", '"', '￥', '\u0000', '\ud83d', '*', '*'.repeat(100)])
+      assert.deepEqual(await idsOf(agent, { keyword }), [], keyword)
+    for (const contact of ['%', "'", '\u0000', '\ud83d', '#']) assert.deepEqual(await idsOf(agent, { contact }), [], contact)
+  })
+})

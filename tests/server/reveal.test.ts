@@ -1,0 +1,116 @@
+/** Personal data is masked on the server in whatever was written, and shown one by one for a reason. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import type { Grant } from '../../core/sdk/wire/role.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+const told: unknown[] = []
+const watcher = { id: 'watcher', version: '1.0.0', label: { zh: '旁观', en: 'Watcher' }, on: { 'contact.revealed': (event: unknown) => void told.push(event) } }
+
+/** Somebody whose role holds just these. */
+async function holding(world: World, grants: Grant[]): Promise<Person> {
+  const em = world.hub.em()
+  const person = await world.person('测试员', 'agent', { presence: 'away' })
+  const role = { id: newId(), builtin: null, name: '角色', grants, createdAt: new Date() }
+  await em.insert(Role, role)
+  await em.nativeUpdate(AgentRole, { agentId: person.id }, { roleId: role.id })
+  world.hub.access.clear()
+  return person
+}
+
+await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (world) => {
+  test('one field or one message, for a reason, told with who and why and never the value', async () => {
+    const inbox = await world().inbox('mock')
+    const [said] = await world().say(inbox, 'v1', '打 13812345678 或写 alice@example.com')
+    const conversationId = said?.conversationId ?? ''
+    const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id: conversationId })
+    await world().hub.em().nativeUpdate(Contact, { id: contactId }, { phone: '13912345678', wechat: 'alice_w88' })
+    const read: Grant = { permission: 'conversation.read', scope: 'all' }
+    const masked = await holding(world(), [read])
+    const may = await holding(world(), [read, { permission: 'contact.reveal', fields: ['phone'] }])
+
+    const contact = (await masked.call('GET', `/api/contacts/${contactId}`)).body
+    assert.deepEqual([contact.phone, contact.wechat, contact.masked], ['139****5678', 'al****', ['phone', 'wechat']])
+    const [message] = (await masked.call('GET', `/api/conversations/${conversationId}/messages`)).body.items
+    assert.deepEqual([message.parts[0].text, message.masked], ['打 138****5678 或写 a****@example.com', true])
+    assert.equal((await masked.call('GET', `/api/conversations/${conversationId}`)).body.preview, '打 138****5678 或写 a****@example.com')
+
+    const body = { field: 'phone', reason: '回电核实订单' }
+    assert.equal((await masked.call('POST', `/api/contacts/${contactId}/reveal`, body)).status, 403)
+    assert.equal((await masked.call('POST', `/api/messages/${message.id}/reveal`, { reason: '核实' })).status, 403)
+    assert.equal((await may.call('POST', `/api/contacts/${contactId}/reveal`, { field: 'wechat', reason: '加好友' })).status, 403)
+    for (const reason of ['', ' x ', '啊'.repeat(201)])
+      assert.equal((await may.call('POST', `/api/contacts/${contactId}/reveal`, { ...body, reason })).body.code, 'HUB_REQUEST_INVALID', reason)
+    assert.equal((await may.call('POST', `/api/contacts/${newId()}/reveal`, body)).status, 404)
+    assert.deepEqual((await may.call('POST', `/api/contacts/${contactId}/reveal`, body)).body, { value: '13912345678' })
+    const shown = await may.call('POST', `/api/messages/${message.id}/reveal`, { reason: '核实号码' })
+    assert.deepEqual([shown.status, shown.body.parts[0].text], [200, '打 13812345678 或写 a****@example.com'])
+    const events = await eventually(() => {
+      const ours = told.filter((event) => (event as { data: { contactId: string } }).data.contactId === contactId)
+      return ours.length === 2 && ours
+    }, 'the events')
+    assert.ok(!/13\d{9}/.test(JSON.stringify(events)))
+    assert.deepEqual(
+      (events as { data: object; by: { agentId: string } }[])
+        .map(({ data, by }) => ({ ...data, by: by.agentId }))
+        .sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
+      [
+        { contactId, field: 'phone', messageId: null, reason: '回电核实订单', by: may.id },
+        { contactId, field: null, messageId: message.id, reason: '核实号码', by: may.id },
+      ].sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
+    )
+  })
+
+  test('what one wrote oneself stays readable, to others it is masked', async () => {
+    const inbox = await world().inbox('mock')
+    const [said] = await world().say(inbox, 'v2', '你好')
+    const conversationId = said?.conversationId ?? ''
+    const grants: Grant[] = [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'conversation.reply', scope: 'all' },
+    ]
+    const [writer, other] = [await holding(world(), grants), await holding(world(), grants)]
+    const sent = await world().reply(writer, conversationId, '请拨 13812345678')
+    assert.equal(sent.body.parts[0].text, '请拨 13812345678')
+    const of = async (person: Person) => (await person.call('GET', `/api/messages/${sent.body.id}`)).body.parts[0].text
+    assert.deepEqual([await of(writer), await of(other)], ['请拨 13812345678', '请拨 138****5678'])
+  })
+
+  test('no more than thirty in a minute', async () => {
+    const may = await holding(world(), [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'contact.reveal', fields: ['phone'] },
+    ])
+    const answers: number[] = []
+    for (let i = 0; i < 31; i++) answers.push((await may.call('POST', `/api/contacts/${newId()}/reveal`, { field: 'phone', reason: '测试' })).status)
+    assert.deepEqual([answers[29], answers[30]], [404, 429])
+  })
+
+  test('a business line ends where its inboxes end, and nobody gives a longer one', async () => {
+    const [one, two] = [await world().inbox('mock'), await world().inbox('mock')]
+    const [inside] = await world().say(one, 'line1', '在线内')
+    const [outside] = await world().say(two, 'line2', '在线外')
+    const line: Grant = { permission: 'conversation.read', scope: 'all', inboxIds: [one.id] }
+    const person = await holding(world(), [line, { permission: 'role.manage' }])
+    assert.equal((await person.call('GET', `/api/conversations/${inside?.conversationId}`)).status, 200)
+    assert.equal((await person.call('GET', `/api/conversations/${outside?.conversationId}`)).status, 404)
+    const give = async (grant: Grant) => (await person.call('POST', '/api/roles', { name: 'x', grants: [grant] })).status
+    assert.deepEqual(
+      [
+        await give(line),
+        await give({ ...line, scope: 'own' }),
+        await give({ ...line, inboxIds: [one.id, two.id] }),
+        await give({ permission: 'conversation.read', scope: 'own' }),
+      ],
+      [201, 201, 403, 403],
+    )
+    assert.equal(await give({ permission: 'tag.manage', inboxIds: [one.id] }), 400)
+  })
+})

@@ -1,0 +1,150 @@
+/** The four lists of visitors: who is on a page, who talks, who has talked today, who left without a word. */
+import assert from 'node:assert/strict'
+import { mock, test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { createDesk } from '../../core/src/domain/customer/desk.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { call, found, onEveryProfile, type Person, type World } from '../support/world.ts'
+
+const minute = 60_000
+const lists = ['online', 'talking', 'talked', 'left'] as const
+
+/** A browser on a site, at a time of ours. */
+class Browser {
+  readonly visitId = newId()
+  readonly who: string
+  readonly #world: World
+  readonly #inbox: Inbox
+  constructor(world: World, inbox: Inbox, who: string = newId()) {
+    this.#world = world
+    this.#inbox = inbox
+    this.who = who
+  }
+  beat(externalId?: string) {
+    const page = { url: 'https://shop.cn/tea', title: '茶叶', referrer: '', ip: '203.0.113.9', userAgent: 'Mozilla/5.0' }
+    return createDesk(this.#world.hub).beat(this.#inbox.id, { visitId: this.visitId, ...(externalId ? { externalId } : {}), ...page })
+  }
+  /** Returns the conversation it went into. */
+  async say(text: string): Promise<string> {
+    const [accepted] = await this.#world.say(this.#inbox, this.who, text)
+    await createDesk(this.#world.hub).spoke({ inboxId: this.#inbox.id, externalId: this.who }, this.visitId)
+    return accepted?.conversationId ?? ''
+  }
+}
+
+/** In which lists a visit stands. */
+async function standsIn(person: Person, { visitId }: Browser, tz = 'Asia/Shanghai'): Promise<string[]> {
+  const found: string[] = []
+  for (const list of lists) {
+    const { status, body } = await person.call('GET', `/api/visitors?list=${list}&tz=${encodeURIComponent(tz)}`)
+    assert.equal(status, 200)
+    if (body.items.some(({ id }: { id: string }) => id === visitId)) found.push(list)
+  }
+  return found
+}
+
+await onEveryProfile('visitors', [found(mockChannel().manifest)], (world) => {
+  /** Time stands still but for `wait`. Half past ten in the evening of Shanghai. */
+  async function onClock(work: (wait: (ms: number) => void) => Promise<void>): Promise<void> {
+    mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-11-28T14:30:00Z') })
+    try {
+      await work((ms) => mock.timers.setTime(Date.now() + ms))
+    } finally {
+      mock.timers.reset()
+    }
+  }
+
+  test('from the page into the conversation, out of it, and away', async () => {
+    await onClock(async (wait) => {
+      const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
+      const visitor = new Browser(world(), inbox)
+      await visitor.beat()
+      assert.deepEqual(await standsIn(owner, visitor), ['online'])
+      const conversationId = await visitor.say('四个列表')
+      assert.deepEqual(await standsIn(owner, visitor), ['talking'])
+      wait(5 * minute)
+      assert.deepEqual(await standsIn(owner, visitor), ['talking'], 'the page is gone, the conversation goes on')
+      await visitor.beat(visitor.who)
+      assert.equal((await owner.call('POST', `/api/conversations/${conversationId}/close`)).status, 200)
+      assert.deepEqual(await standsIn(owner, visitor), ['talked'], 'it is over, and the page still open')
+      wait(5 * minute)
+      assert.deepEqual(await standsIn(owner, visitor), ['talked'])
+      await visitor.say('还有一个问题')
+      assert.deepEqual(await standsIn(owner, visitor), ['talking'])
+    })
+  })
+
+  test('who says nothing is online, then has left', async () => {
+    await onClock(async (wait) => {
+      const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
+      const visitor = new Browser(world(), inbox)
+      await visitor.beat()
+      wait(80_000)
+      assert.deepEqual(await standsIn(owner, visitor), ['online'])
+      wait(20_000)
+      assert.deepEqual(await standsIn(owner, visitor), ['left'])
+    })
+  })
+
+  test('today is the reader’s, not the server’s', async () => {
+    await onClock(async (wait) => {
+      const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
+      const [talked, left] = [new Browser(world(), inbox), new Browser(world(), inbox)]
+      for (const visitor of [talked, left]) await visitor.beat()
+      await owner.call('POST', `/api/conversations/${await talked.say('晚上好')}/close`)
+      wait(10 * minute)
+      assert.deepEqual([await standsIn(owner, talked), await standsIn(owner, left)], [['talked'], ['left']])
+      // Midnight in Shanghai, four in the afternoon in London.
+      wait(85 * minute)
+      assert.deepEqual([await standsIn(owner, talked), await standsIn(owner, left)], [[], []])
+      assert.deepEqual([await standsIn(owner, talked, 'Europe/London'), await standsIn(owner, left, 'Europe/London')], [['talked'], ['left']])
+      // Back on the page that has been open since yesterday: somebody to be greeted.
+      await talked.beat(talked.who)
+      assert.deepEqual(await standsIn(owner, talked), ['online'])
+      assert.equal((await owner.call('GET', '/api/visitors?list=left&tz=Nowhere/City')).body.code, 'HUB_REQUEST_INVALID')
+    })
+  })
+
+  test('who talks and opens another page is one person in conversation', async () => {
+    await onClock(async (wait) => {
+      const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
+      const first = new Browser(world(), inbox)
+      await first.beat()
+      await first.say('我看看别的')
+      wait(minute)
+      const second = new Browser(world(), inbox, first.who)
+      await second.beat(first.who)
+      assert.deepEqual([await standsIn(owner, first), await standsIn(owner, second)], [[], ['talking']])
+      wait(5 * minute)
+      assert.deepEqual([await standsIn(owner, first), await standsIn(owner, second)], [[], ['talking']])
+    })
+  })
+
+  test('each list is paged, last seen first, and is for who may see visitors', async () => {
+    await onClock(async (wait) => {
+      const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
+      const visitors: Browser[] = []
+      for (let i = 0; i < 5; i++) {
+        wait(1_000)
+        const visitor = new Browser(world(), inbox)
+        visitors.unshift(visitor)
+        await visitor.beat()
+        await visitor.say('排队')
+      }
+      const seen: string[] = []
+      let cursor: string | null = null
+      do {
+        const { body } = await owner.call('GET', `/api/visitors?list=talking&limit=2${cursor ? `&cursor=${cursor}` : ''}`)
+        seen.push(...body.items.map(({ id }: { id: string }) => id))
+        cursor = body.cursor
+      } while (cursor && seen.length < 50)
+      const own = new Set(visitors.map(({ visitId }) => visitId))
+      assert.deepEqual(
+        seen.filter((id) => own.has(id)),
+        visitors.map(({ visitId }) => visitId),
+      )
+      assert.equal((await call(world().url, 'GET', '/api/visitors?list=talking')).status, 401)
+    })
+  })
+})
