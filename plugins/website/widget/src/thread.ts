@@ -79,6 +79,8 @@ export class Thread {
   /** How far the hub has been told, of which conversation. */
   #told = { id: '', read: 0, delivered: 0 }
   #spoken = false
+  /** How often somebody was begun to be: only the last one counts. */
+  #entries = 0
 
   constructor(inbox: string, events: ThreadEvents) {
     this.#inbox = inbox
@@ -99,15 +101,18 @@ export class Thread {
   }
 
   async #enter(token: string): Promise<void> {
+    const entry = ++this.#entries
     for (let tries = 0; ; tries++) {
       try {
         const body = { ...(token ? { token } : {}), ...(this.#identity ? { identity: this.#identity } : {}) }
         const session = await this.#ask<{ token: string; attended: boolean }>('POST', `/inboxes/${this.#inbox}/session`, body)
+        if (entry !== this.#entries) return
         this.#belongTo(ownerOf(session.token))
         this.token = session.token
         this.attended = session.attended
         break
       } catch (error) {
+        if (entry !== this.#entries) return
         // Who cannot prove to be somebody is a stranger, and may talk all the same.
         if (codeOf(error) === 'HUB_CHANNEL_UNVERIFIED') this.#identity = ''
         else if (!isPassing(error)) return this.#events.refused(codeOf(error))
@@ -133,9 +138,9 @@ export class Thread {
     this.conversation = null
   }
 
-  /** Another tab of this browser was first to speak: this one is the same visitor. */
+  /** Another tab of this browser was first to speak: this one is the same visitor, unless its page has said who that is. */
   become(token: string): void {
-    if (token === this.token || (this.#owner && ownerOf(token) === this.#owner)) return
+    if (this.#identity || token === this.token || (this.#owner && ownerOf(token) === this.#owner)) return
     this.#spoken = true
     this.#enterAnew(token)
   }
@@ -224,8 +229,11 @@ export class Thread {
           this.#again = false
           token = this.token
           const page = await this.#ask<CustomerThread>('GET', `/thread${this.#cursor ? `?cursor=${encodeURIComponent(this.#cursor)}` : ''}`)
-          // Meanwhile somebody else.
-          if (token !== this.token) return
+          // Meanwhile somebody else, who waits for a thread of their own.
+          if (token !== this.token) {
+            this.#again = this.token !== ''
+            continue
+          }
           const first = this.#cursor === ''
           this.conversation = page.conversation
           this.#merge(page.messages, !first)
@@ -346,7 +354,11 @@ export class Thread {
           this.#events.changed()
           await this.fetch()
         } catch (error) {
-          if (codeOf(error) === 'HUB_AUTH_REQUIRED') return this.#renew(token)
+          if (codeOf(error) === 'HUB_AUTH_REQUIRED') {
+            // Meanwhile somebody else: it goes out from there.
+            if (this.token && token !== this.token) continue
+            return this.#renew(token)
+          }
           if (isPassing(error)) {
             // Once is the pace of a fast hand; again is a limit, and the visitor should know.
             const slow = codeOf(error) === 'HUB_RATE_LIMITED' && tries > 2
