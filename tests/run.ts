@@ -4,7 +4,7 @@
  *   --only unit|server|channels|law|bare|e2e|chaos|fuzz   a part of it
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -37,6 +37,13 @@ function step(name: string, args: string[], cwd = root, more: NodeJS.ProcessEnv 
   took.push(`${name} ${Math.round((performance.now() - began) / 1_000)} s`)
   if (status !== 0) failed.push(name)
 }
+/** What the pages held when browser tests failed: where only this output is left, the pictures are not. */
+async function showPages(): Promise<void> {
+  for (const file of await files('test-results/*/error-context.md')) {
+    const page = /# Page snapshot\s+```yaml\n([\s\S]*?)```/.exec(readFileSync(join(root, file), 'utf8'))?.[1] ?? 'no page was left'
+    console.log(`\n── ${file.split('/')[1]}\n${page.slice(0, 4_000)}`)
+  }
+}
 const files = async (pattern: string) => (await Array.fromAsync(glob(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }))).sort()
 
 try {
@@ -66,6 +73,7 @@ try {
     if (chromium) {
       process.env.CHROMIUM = chromium
       step('browser tests', [join(root, 'node_modules/@playwright/test/cli.js'), 'test', '-c', 'tests/playwright.config.ts'])
+      if (failed.includes('browser tests')) await showPages()
     } else missing.push('the browser tests: Chromium is not installed (apt-get install chromium)')
   }
   if ((!only || only === 'chaos') && existsSync(join(root, 'tests/chaos/run.ts')))
