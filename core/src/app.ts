@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Logger as Pino, pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
 import { HubError } from '../sdk/errors.ts'
@@ -80,8 +81,11 @@ export interface RunningHub {
   url: string
   /** Does now, in this process, what is due. */
   sweep(): Promise<void>
-  /** Finishes what is on its way, then ends. */
-  stop(): Promise<void>
+  /**
+   * Finishes what is on its way, then ends. For `lingerMs` it goes on answering first, and each answer ends its
+   * connection: what was written into a kept one just before would else meet a closed door.
+   */
+  stop(lingerMs?: number): Promise<void>
 }
 
 export interface StartOptions {
@@ -142,6 +146,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     access: new AccessCache(em),
     files: sealedStore(openFileStore(env, metrics), keysOf(em()), spoolDir(env)),
     metrics,
+    closing: false,
     nodeId: newId(),
     em,
     publicUrl: () => env.publicUrl || url,
@@ -239,8 +244,9 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   log.info({ url, profile: dialect === 'sqlite' ? 'embedded' : 'served', roles: env.roles }, 'the hub is open')
 
   let stopping: Promise<void> | undefined
-  const stop = async () => {
-    await intakes?.stop()
+  const stop = async (lingerMs: number) => {
+    hub.closing = true
+    await Promise.all([intakes?.stop(), lingerMs > 0 ? pause(lingerMs) : undefined])
     for (const take of undo) take()
     gateway.close()
     io.disconnectSockets(true)
@@ -268,7 +274,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
       await workers?.sweep()
       await intakes?.look()
     },
-    stop: () => (stopping ??= stop()),
+    stop: (lingerMs = 0) => (stopping ??= stop(lingerMs)),
   }
 }
 

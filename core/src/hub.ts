@@ -25,6 +25,8 @@ export interface Hub {
   intake: Intake
   files: SealedStore
   metrics: Metrics
+  /** It is about to end: answers are still given, and each says that its connection is the last. */
+  closing: boolean
   /** This process, for leases. */
   nodeId: string
   /** A fresh unit of work. */

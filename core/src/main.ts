@@ -3,6 +3,9 @@ import { startHub } from './app.ts'
 import { EnvError, readEnv } from './config/env.ts'
 import { StartFault } from './config/start-fault.ts'
 
+/** Long enough for what is on its way to arrive, and for a balancer to hear from `/readyz` that it goes elsewhere. */
+const lingerMs = 500
+
 try {
   const env = readEnv(process.env, process.argv.slice(2))
   const running = await startHub(env)
@@ -22,7 +25,7 @@ try {
     hub.log.info({ signal }, 'closing')
     // What cannot finish in time is found again as a due row.
     setTimeout(() => process.exit(1), 20_000).unref()
-    void running.stop().then(() => process.exit(0))
+    void running.stop(lingerMs).then(() => process.exit(0))
   }
   process.once('SIGTERM', () => end('SIGTERM'))
   process.once('SIGINT', () => end('SIGINT'))

@@ -50,7 +50,8 @@ export function healthRoutes(app: App, hub: Hub): void {
   // Without Redis the hub is slower, without its storage it takes no files: only the database decides.
   app.get('/readyz', { config: { rateLimit: false }, schema: { hide: true } }, async (_request, reply) => {
     const checks = await checkDependencies(hub)
-    return reply.status(checks.database?.ok ? 200 : 503).send({ ready: checks.database?.ok === true, checks })
+    const ready = checks.database?.ok === true && !hub.closing
+    return reply.status(ready ? 200 : 503).send({ ready, checks })
   })
 
   app.get('/metrics', { config: { rateLimit: false }, schema: { hide: true } }, async (_request, reply) =>

@@ -82,6 +82,9 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
     hideUntagged: false,
   })
 
+  app.addHook('onSend', async (_request, reply) => {
+    if (hub.closing) reply.header('connection', 'close')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
     hub.metrics.requests.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
