@@ -197,6 +197,60 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     assert.equal((await person.call('GET', '/api/me')).status, 401)
   })
 
+  test('an agent who is moved, and a department that is, hear on their open socket what is theirs now, and no more what was', async () => {
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    const department = async (name: string, parentId: string | null) => (await owner.call('POST', '/api/departments', { name, parentId })).body.id as string
+    const [north, south] = [await department('北区', null), await department('南区', null)]
+    const harbour = await department('港口', south)
+    const inboxes = await Promise.all([north, south, harbour].map((departmentId) => world().inbox('mock', {}, { departmentId })))
+    const person = await world().person('小冯', 'supervisor', { presence: 'away', departmentId: north })
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: person.cookie }, reconnection: false })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    const heard = new Set<string>()
+    socket.on('conversation', (push: { conversation: { id: string } }) => heard.add(push.conversation.id))
+    let round = 0
+    /** One word in each department; which of them are heard, and may be read. News of something else comes behind them, so that silence is told from slowness. */
+    const reaches = async () => {
+      const said = await Promise.all(inboxes.map((inbox) => world().say(inbox, `moved-${++round}`, '听得到吗')))
+      const ids = said.map(([accepted]) => accepted?.conversationId ?? '')
+      const seen = await Promise.all(ids.map(async (id) => (await person.call('GET', `/api/conversations/${id}`)).status === 200))
+      const marker = newId()
+      const passed = new Promise<void>((resolve) => socket.on('agent.presence', ({ agentId }: { agentId: string }) => agentId === marker && resolve()))
+      world().hub.bus.publish('agent.presence', { agentId: marker })
+      await passed
+      await eventually(() => ids.every((id, i) => heard.has(id) === seen[i]), 'the pushes')
+      return seen
+    }
+    const after = async (work: () => Promise<{ status: number }>) => {
+      const changed = new Promise((resolve) => socket.once('access.changed', resolve))
+      const began = performance.now()
+      assert.equal((await work()).status, 200)
+      await changed
+      const ms = performance.now() - began
+      assert.ok(ms < 1_000, `it took ${ms} ms`)
+      return reaches()
+    }
+    assert.deepEqual(await reaches(), [true, false, false])
+    assert.deepEqual(await after(() => owner.call('PATCH', `/api/agents/${person.id}`, { departmentId: south })), [false, true, true])
+    assert.deepEqual(await after(() => owner.call('PATCH', `/api/departments/${harbour}`, { parentId: north })), [false, true, false])
+    assert.deepEqual(await after(() => owner.call('PATCH', `/api/departments/${north}`, { parentId: south })), [true, true, true])
+    assert.deepEqual(await after(() => owner.call('PATCH', `/api/agents/${person.id}`, { departmentId: null })), [false, false, false])
+    socket.disconnect()
+  })
+
+  test('two moves at once do not put two departments below each other', async () => {
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    for (let round = 0; round < 5; round++) {
+      const make = async (name: string) => (await owner.call('POST', '/api/departments', { name, parentId: null })).body.id as string
+      const [one, other] = [await make('甲'), await make('乙')]
+      const answers = await Promise.all([
+        owner.call('PATCH', `/api/departments/${one}`, { parentId: other }),
+        owner.call('PATCH', `/api/departments/${other}`, { parentId: one }),
+      ])
+      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400])
+    }
+  })
+
   test('who may not, cannot: every managing route refuses an agent', async () => {
     const agent = await world().person('普通客服')
     const id = newId()

@@ -1,4 +1,5 @@
 /** Departments (a tree) and skill groups (which cut across it). */
+import { LockMode } from '@mikro-orm/core'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { DepartmentInput, SkillGroupInput, Department as WireDepartment, SkillGroup as WireSkillGroup } from '../../../sdk/wire/agent.ts'
@@ -46,23 +47,24 @@ export function departmentRoutes(app: App, hub: Hub): void {
     '/api/departments/:id',
     { config: manage, schema: { params: IdParams, body: Type.Partial(DepartmentInput), response: { 200: WireDepartment } } },
     async (request) => {
-      const em = hub.em()
       const { id } = request.params
-      const all = await em.find(Department, {}, { disableIdentityMap: true })
-      const row = all.find((department) => department.id === id)
-      if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
       const { parentId } = request.body
-      if (parentId && (subtree(id, all).includes(parentId) || !all.some((department) => department.id === parentId)))
-        throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', {
-          faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
-        })
-      const { name = row.name } = request.body
+      let row: Department | undefined
       await changeSettings(hub, request, async (tx) => {
+        // All of them, locked in one order: two moves at once must not put two departments below each other.
+        const all = await tx.find(Department, {}, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+        const before = all.find((department) => department.id === id)
+        if (!before) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+        if (parentId && (subtree(id, all).includes(parentId) || !all.some((department) => department.id === parentId)))
+          throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', {
+            faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
+          })
         await tx.nativeUpdate(Department, { id }, request.body)
-        return { scope: 'department', change: 'changed', id, name, fields: Object.keys(request.body) }
+        row = { ...before, ...request.body } as Department
+        return { scope: 'department', change: 'changed', id, name: row.name, fields: Object.keys(request.body) }
       })
       changed()
-      return present({ ...row, ...request.body } as Department)
+      return present(row as unknown as Department)
     },
   )
 
