@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { io, type Socket } from 'socket.io-client'
-import { freePort } from '../chaos/tools.ts'
+import { freePort } from '../support/free-port.ts'
 import { makePlace, type ProfileName } from '../support/profiles.ts'
 import { addressOf, forgetRedis, makeSite, makeVisitors, signIn, startHub } from './hub.ts'
 import { Client, paced } from './load.ts'

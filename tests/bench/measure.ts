@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Socket } from 'socket.io-client'
-import { freePort } from '../chaos/tools.ts'
+import { freePort } from '../support/free-port.ts'
 import { makePlace, type ProfileName } from '../support/profiles.ts'
 import { connect, floorToken, forgetRedis, makeSite, makeVisitors, openRows, saying, signIn, speak, startHub } from './hub.ts'
 import { Client, closedLoop, type Latencies, paced, quantile, type Send } from './load.ts'

@@ -12,7 +12,7 @@ import { Contact, Identity } from '../../core/src/domain/contact/contact.entity.
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
-import { freePort } from '../chaos/tools.ts'
+import { freePort } from '../support/free-port.ts'
 import { makePlace, type Place } from '../support/profiles.ts'
 import { root } from './from-core.ts'
 import { owner, startHub } from './hub.ts'

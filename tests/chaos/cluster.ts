@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createConnection as connectMysql } from 'mysql2/promise'
-import { answers, between, type Dice, freePort, pick, sleep, until } from './tools.ts'
+import { freePort } from '../support/free-port.ts'
+import { answers, between, type Dice, pick, sleep, until } from './tools.ts'
 
 export type Profile = 'embedded' | 'served'
 

@@ -1,5 +1,5 @@
-/** Small things the chaos run is made of: dice that can be thrown again, waiting, ports. */
-import { createConnection, createServer } from 'node:net'
+/** Small things the chaos run is made of: dice that can be thrown again, waiting. */
+import { createConnection } from 'node:net'
 
 /** 0 ≤ n < 1, the same row of numbers for the same seed (mulberry32). */
 export type Dice = () => number
@@ -52,17 +52,3 @@ export const answers = (port: number): Promise<boolean> =>
     socket.once('connect', () => end(true))
     socket.once('error', () => end(false))
   })
-
-/** A port nobody has, below those the system gives to outgoing connections: it stays free while its process is down. */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer()
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-    })
-    if (free) return port
-  }
-  throw new Error('no free port found')
-}

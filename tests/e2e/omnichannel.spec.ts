@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import { expect, test } from '@playwright/test'
-import { freePort } from '../chaos/tools.ts'
 import { WorkbenchPage } from '../pages/pages.ts'
+import { freePort } from '../support/free-port.ts'
 
 let child: ChildProcess
 let dataDir: string

@@ -3,16 +3,17 @@
  * rules of the house, and what the Dockerfile runs is run in a clean directory, from build to SIGTERM.
  * Needs the bundled plugins: the image is looked at as it is shipped.
  */
+
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, matchesGlob, resolve } from 'node:path'
 import { test } from 'node:test'
 import { hubEnv, hubFlags } from '../../core/bin/prepare.mjs'
 import { envFields, readEnv } from '../../core/src/config/env.ts'
+import { freePort } from '../support/free-port.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -273,14 +274,6 @@ function cleanEnv(): NodeJS.ProcessEnv {
       .join(delimiter),
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => done(port))
-    })
-  })
 
 test('what the Dockerfile runs builds, starts, answers and ends in a clean directory', { timeout: 300_000 }, async (t) => {
   const place = mkdtempSync(join(tmpdir(), 'huike-image-'))

@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { resolve } from 'node:path'
-import { freePort, until } from '../chaos/tools.ts'
+import { until } from '../chaos/tools.ts'
+import { freePort } from './free-port.ts'
 import type { Place } from './profiles.ts'
 
 type Role = 'all' | 'web' | 'worker'

@@ -4,12 +4,14 @@
  * `customer.test` has a mailbox, but those that begin with `ghost-`: their letters come back. They run where the programs are installed
  * and we are root (both change their user); the caller says loudly when they do not.
  */
+
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ImapFlow } from 'imapflow'
+import { freePort } from './free-port.ts'
 
 export interface MailServers {
   /** Which ran, for the output. */
@@ -60,14 +62,6 @@ export async function connectTo(port: number, address: string, password: string)
   await client.connect()
   return client
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -187,13 +181,34 @@ alias_database =
     spawn(programs.postfix, ['-c', join(dir, 'postfix'), 'start-fg'], { stdio: 'ignore' }),
   ]
   const log = (): string => ['log', 'log.postfix'].map((name) => (existsSync(join(dir, name)) ? readFileSync(join(dir, name), 'utf8') : '')).join('\n')
+  const stop = async (): Promise<void> => {
+    // Both end their own children when they are told to; who does not listen is ended.
+    spawnSync(programs.postfix, ['-c', join(dir, 'postfix'), 'stop'], { stdio: 'ignore', timeout: 10_000 })
+    await Promise.all(
+      children.map(
+        (child) =>
+          new Promise<void>((resolve) => {
+            if (child.exitCode !== null || child.signalCode !== null) return resolve()
+            child.once('exit', () => resolve())
+            child.kill('SIGTERM')
+            setTimeout(() => child.kill('SIGKILL'), 3_000).unref()
+          }),
+      ),
+    )
+    refuser.close()
+    rmSync(dir, { recursive: true, force: true })
+  }
   for (const port of [imapPort, lmtpPort, authPort, smtpPort]) {
     let up = false
     for (let i = 0; i < 300 && !up; i++) {
       up = await answers(port)
       if (!up) await new Promise((resolve) => setTimeout(resolve, 50))
     }
-    if (!up) throw new Error(`the mail servers do not start:\n${log()}`)
+    if (!up) {
+      const said = log()
+      await stop()
+      throw new Error(`the mail servers do not start:\n${said}`)
+    }
   }
   return {
     kind: 'Dovecot and Postfix',
@@ -203,23 +218,7 @@ alias_database =
     settings: mailSettings({ imapPort, smtpPort, password }),
     imap: (address) => connectTo(imapPort, address, password),
     log,
-    async stop() {
-      // Both end their own children when they are told to; who does not listen is ended.
-      spawnSync(programs.postfix, ['-c', join(dir, 'postfix'), 'stop'], { stdio: 'ignore', timeout: 10_000 })
-      await Promise.all(
-        children.map(
-          (child) =>
-            new Promise<void>((resolve) => {
-              if (child.exitCode !== null || child.signalCode !== null) return resolve()
-              child.once('exit', () => resolve())
-              child.kill('SIGTERM')
-              setTimeout(() => child.kill('SIGKILL'), 3_000).unref()
-            }),
-        ),
-      )
-      refuser.close()
-      rmSync(dir, { recursive: true, force: true })
-    },
+    stop,
   }
 }
 

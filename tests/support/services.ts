@@ -1,9 +1,11 @@
 /** MariaDB and Redis for the tests: those that answer, else throw-away ones from the installed programs. */
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 
 export interface Services {
   env: { TEST_DATABASE_URL: string; TEST_REDIS_URL: string; TEST_REQUIRE_SERVED: string }
@@ -18,14 +20,6 @@ const answers = (port: number): Promise<boolean> =>
       resolve(true)
     })
     socket.once('error', () => resolve(false))
-  })
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
   })
 
 const program = (...names: string[]): string | undefined =>

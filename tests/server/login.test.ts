@@ -1,0 +1,98 @@
+/** The door: guessing is slowed down per account and per address, and what is easy to guess is no password. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { newId } from '../../core/src/db/types.ts'
+import { hashPassword } from '../../core/src/domain/session/password.ts'
+import { LoginThrottle } from '../../core/src/domain/session/session.entity.ts'
+import { makePlace, profiles } from '../support/profiles.ts'
+import { call, startWorld, type World } from '../support/world.ts'
+
+const password = 'mountain-tea-2026'
+
+for (const profile of await profiles())
+  describe(`the door [${profile}]`, () => {
+    let world: World
+    before(async () => {
+      // Behind a proxy, so that a test has more than one address.
+      world = await startWorld(await makePlace(profile), [], { HUB_TRUST_PROXY: 'true' })
+    })
+    after(async () => {
+      await world.running.stop()
+      await world.place.remove()
+    })
+    const known = async () => (await world.person('小陈', 'agent', { passwordHash: await hashPassword(password), email: `${newId()}@test.cn` })).agent.email
+    const login = (email: string, address: string, secret = password) =>
+      call(world.url, 'POST', '/api/login', { email, password: secret }, { 'x-forwarded-for': address })
+    const throttled = async (answer: ReturnType<typeof login>) => {
+      const { status, body } = await answer
+      return [status, body.code, body.details?.retryAfterSeconds > 0 && body.details.retryAfterSeconds <= 900]
+    }
+    const count = (key: string, fields: Partial<LoginThrottle>) => world.hub.em().nativeUpdate(LoginThrottle, { key }, fields)
+
+    test('ten wrong guesses close an account to every address, the right password included, until their time is over', async () => {
+      const email = await known()
+      for (let i = 0; i < 10; i++) assert.equal((await login(email, `10.0.0.${i}`, `wrong-guess-${i}`)).body.code, 'HUB_AUTH_FAILED')
+      assert.deepEqual(await throttled(login(email, '10.0.0.99')), [429, 'HUB_AUTH_THROTTLED', true])
+      assert.equal((await login(await known(), '10.0.0.1')).status, 200, 'another account from one of the addresses')
+      await count(`account:${email}`, { windowStartedAt: new Date(Date.now() - 15 * 60_000) })
+      assert.equal((await login(email, '10.0.0.99')).status, 200)
+    })
+
+    test('an account that lets its owner in counts anew', async () => {
+      const email = await known()
+      for (let round = 0; round < 2; round++) {
+        for (let i = 0; i < 9; i++) assert.equal((await login(email, `10.0.1.${i}`, 'wrong-guess')).status, 401)
+        assert.equal((await login(email, '10.0.1.1')).status, 200)
+      }
+    })
+
+    test('an address that tries many accounts is closed to all of them; others are not, and a success does not wash it clean', async () => {
+      const address = '10.0.2.1'
+      for (let i = 0; i < 3; i++) assert.equal((await login(`nobody-${newId()}@test.cn`, address)).body.code, 'HUB_AUTH_FAILED')
+      assert.equal((await login(await known(), address)).status, 200)
+      const row = await world.hub.em().findOneOrFail(LoginThrottle, { key: `address:${address}` }, { disableIdentityMap: true })
+      assert.equal(row.failures, 3)
+      // A minute takes thirty tries of one address: the rest of the fifty is written down.
+      await count(`address:${address}`, { failures: 49 })
+      assert.equal((await login(`nobody-${newId()}@test.cn`, address)).body.code, 'HUB_AUTH_FAILED')
+      const email = await known()
+      assert.deepEqual(await throttled(login(email, address)), [429, 'HUB_AUTH_THROTTLED', true])
+      assert.equal((await login(email, '10.0.2.2')).status, 200)
+    })
+
+    test('thirty tries a minute are enough for any address', async () => {
+      const answers = await Promise.all(Array.from({ length: 40 }, () => login(`nobody-${newId()}@test.cn`, '10.0.3.1')))
+      const refused = answers.filter(({ status }) => status === 429)
+      assert.equal(refused.length, 10)
+      assert.ok(refused.every(({ body }) => body.code === 'HUB_RATE_LIMITED'))
+    })
+
+    test('an unknown account is refused in the same words as a wrong password', async () => {
+      const [unknown, wrong] = [await login('nobody@test.cn', '10.0.4.1'), await login(await known(), '10.0.4.1', 'wrong-guess')]
+      const said = ({ status, body }: typeof unknown) => [status, body.code, body.message]
+      assert.deepEqual(said(unknown), said(wrong))
+    })
+
+    test('an invitation takes no password that is easy to guess, says at which field, and is not used up by it', async () => {
+      const owner = await world.person('老板', 'owner')
+      const role = (await owner.call('GET', '/api/roles')).body.items.find(({ builtin }: { builtin: string | null }) => builtin === 'agent')
+      const { body } = await owner.call('POST', '/api/agents', { email: 'lin.xiaofang@shanye.cn', name: '林小芳', roleIds: [role.id] })
+      const token = /[\w-]{43}/.exec(String(body.invitation))?.[0]
+      const join = (next: string) => call(world.url, 'POST', `/api/invitations/${token}`, { password: next })
+      const reasons = {
+        aaaaaaaaaabbbb: 'repetitive',
+        'my-Lin.Xiaofang-1': 'address',
+        'Password-for-me': 'common',
+        woaini1314520: 'common',
+        'qwertyuiop[]': 'common',
+      }
+      for (const [next, reason] of Object.entries(reasons)) {
+        const answer = await join(next)
+        assert.deepEqual([answer.status, answer.body.code, answer.body.details], [422, 'HUB_PASSWORD_WEAK', { reason, path: '/password' }], next)
+      }
+      assert.equal((await join('short-one')).body.details.faults[0].path, 'body/password')
+      assert.equal((await join('a'.repeat(1_000))).status, 400)
+      assert.equal((await join('安静的河流在山间流过')).status, 200, 'ten characters of any script')
+      assert.equal((await login('lin.xiaofang@shanye.cn', '10.0.5.1', '安静的河流在山间流过')).status, 200)
+    })
+  })
