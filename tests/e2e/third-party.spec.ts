@@ -9,7 +9,7 @@ const outside = join(mkdtempSync(join(tmpdir(), 'somebody-')), 'loyalty')
 cpSync(resolve(import.meta.dirname, '../third-party/loyalty'), outside, { recursive: true })
 test.use({ extraPlugins: [[outside], { scope: 'test' }] })
 
-test('its panel and page come and go, and the talk goes on', async ({ hubUrl, browser }) => {
+test('its panel and page come and go, and the talk goes on', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { context, workbench } = await openDesk(browser, hubUrl)
   const { page } = workbench
   const admin = await context.newPage()
