@@ -67,6 +67,33 @@ describe('two webs and a worker', { skip: served ? false : 'needs MariaDB and Re
     assert.equal(results.flat().filter(({ duplicate }) => !duplicate).length, 1)
   })
 
+  test('rights given and taken at one web count at the other within a second, requests and open sockets alike', async () => {
+    const owner = await webA.person('老板', 'owner', { presence: 'away' })
+    const agent = await webB.person('小许', 'agent', { presence: 'away' })
+    const role = (await owner.call('GET', '/api/roles')).body.items.find(({ builtin }: { builtin: string | null }) => builtin === 'admin').id
+    const plain = (await owner.call('GET', '/api/roles')).body.items.find(({ builtin }: { builtin: string | null }) => builtin === 'agent').id
+    const socket = io(webB.url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: agent.cookie }, reconnection: false })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    const here = async () => (await agent.call('GET', '/api/roles')).status
+    assert.equal(await here(), 403)
+    for (const [roleId, status] of [
+      [role, 200],
+      [plain, 403],
+    ]) {
+      const changed = new Promise((resolve) => socket.once('access.changed', resolve))
+      const began = performance.now()
+      assert.equal((await owner.call('PATCH', `/api/agents/${agent.id}`, { roleIds: [roleId] })).status, 200)
+      await changed
+      assert.equal(await here(), status)
+      const ms = performance.now() - began
+      assert.ok(ms < 1_000, `it took ${ms} ms`)
+    }
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve))
+    assert.equal((await owner.call('PATCH', `/api/agents/${agent.id}`, { active: false })).status, 200)
+    await gone
+    assert.equal(await here(), 401)
+  })
+
   test('a plugin switched off at one web is off at the other, and comes back', async () => {
     const owner = await webA.person('老板', 'owner', { presence: 'away' })
     const state = (world: World) => world.hub.kernel.isRunning('mock')
