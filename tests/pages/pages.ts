@@ -37,7 +37,11 @@ export class ShopPage {
     await expect(this.input).toBeVisible()
   }
   async say(text: string): Promise<void> {
-    await this.input.fill(text)
+    // The window is a frame of another site: right after it was opened, keys may still go to the page around it.
+    await expect(async () => {
+      await this.input.fill(text)
+      await expect(this.input).toHaveValue(text, { timeout: 1_000 })
+    }).toPass({ timeout: 10_000 })
     await this.input.press('Enter')
   }
   message(text: string) {
