@@ -55,6 +55,7 @@ import { channelRoutes } from './http/channel.routes.ts'
 import { healthRoutes } from './http/health.ts'
 import { createMetrics } from './http/metrics.ts'
 import { type App, createServer } from './http/server.ts'
+import { systemRoute } from './http/system.ts'
 import type { Hub } from './hub.ts'
 import { discoverPlugins, type FoundPlugin } from './kernel/discover.ts'
 import { Kernel } from './kernel/kernel.ts'
@@ -170,6 +171,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   // 5. The HTTP server: the core's routes, the plugins', the apps.
   const app = await createServer(hub, log)
   healthRoutes(app, hub)
+  systemRoute(app, hub)
   sessionRoutes(app, hub)
   accountRoutes(app, hub)
   tokenRoutes(app, hub)

@@ -10,7 +10,7 @@ import { coreHistory } from '../../core/src/db/history.ts'
 import { migrate } from '../../core/src/db/migrate.ts'
 import { type Em, openOrm } from '../../core/src/db/orm.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
-import { fillTables, oldId as id, lostOf, rowsOf } from '../support/old-rows.ts'
+import { fillTables, oldId as id, lostOf, type Rows, rowsOf } from '../support/old-rows.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, silent, startWorld } from '../support/world.ts'
 

@@ -4,6 +4,7 @@ import type { Grant } from '../../sdk/wire/role.ts'
 import type { Em } from '../db/orm.ts'
 import { Agent, AgentRole } from '../domain/agent/agent.entity.ts'
 import { Department } from '../domain/department/department.entity.ts'
+import { subtree } from '../domain/department/subtree.ts'
 import { Role } from '../domain/role/role.entity.ts'
 import { buildAbility } from './ability.ts'
 
@@ -103,13 +104,4 @@ export function accessOf(agent: Agent, roles: readonly Role[], departments: read
   const owner = roles.some((role) => role.builtin === 'owner')
   const grants = roles.flatMap((role) => role.grants)
   return { agent, grants, owner, treeIds, ability: buildAbility({ id: agent.id, departmentId: agent.departmentId ?? null, treeIds, owner }, grants) }
-}
-
-/** A department and all below it; empty for null. */
-export function subtree(rootId: string | null, departments: readonly Pick<Department, 'id' | 'parentId'>[]): string[] {
-  if (rootId === null) return []
-  const result = [rootId]
-  for (let i = 0; i < result.length; i++)
-    for (const department of departments) if (department.parentId === result[i] && !result.includes(department.id)) result.push(department.id)
-  return result
 }

@@ -2,7 +2,6 @@
 import type { Hub } from '../hub.ts'
 import { StorageFault } from '../storage/storage-fault.ts'
 import type { App } from './server.ts'
-import { systemRoute } from './system.ts'
 
 interface Check {
   ok: boolean
@@ -57,6 +56,4 @@ export function healthRoutes(app: App, hub: Hub): void {
   app.get('/metrics', { config: { rateLimit: false }, schema: { hide: true } }, async (_request, reply) =>
     reply.type(hub.metrics.registry.contentType).send(await hub.metrics.registry.metrics()),
   )
-
-  systemRoute(app, hub)
 }

@@ -1,9 +1,9 @@
 /** Which rule counts for a conversation, and who its own people are. */
 
-import { subtree } from '../../access/access-cache.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Conversation } from '../conversation/conversation.entity.ts'
 import { Department, SkillGroupMember } from '../department/department.entity.ts'
+import { subtree } from '../department/subtree.ts'
 import { AssignmentRule } from './assignment-rule.entity.ts'
 
 export type Rule = Pick<AssignmentRule, 'scope' | 'targetId' | 'strategy' | 'maxOpen' | 'whenFull'> & { id: string | null }

@@ -4,7 +4,6 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { DepartmentInput, SkillGroupInput, Department as WireDepartment, SkillGroup as WireSkillGroup } from '../../../sdk/wire/agent.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
-import { subtree } from '../../access/access-cache.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { App } from '../../http/server.ts'
@@ -14,6 +13,7 @@ import { AssignmentRule } from '../assignment/assignment-rule.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
+import { subtree } from './subtree.ts'
 
 const most = 500
 

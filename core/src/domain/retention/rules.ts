@@ -1,8 +1,9 @@
 /** Which rule a conversation is kept by: of those that fit, the most particular one. */
-import { subtree } from '../../access/access-cache.ts'
+
 import type { Em } from '../../db/orm.ts'
 import { Category } from '../category/category.entity.ts'
 import { Department } from '../department/department.entity.ts'
+import { subtree } from '../department/subtree.ts'
 import { RetentionRule } from './retention.entity.ts'
 
 /** A rule as a run holds to it; null = any, or for ever. */
