@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Logger as Pino, pino } from 'pino'
+import type { Logger as Pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
 import { HubError } from '../sdk/errors.ts'
 import { AccessCache } from './access/access-cache.ts'
@@ -62,6 +62,7 @@ import { Kernel } from './kernel/kernel.ts'
 import { loadOrder } from './kernel/load.ts'
 import { registerPluginRoutes } from './kernel/routes.ts'
 import { Vault } from './kernel/settings.ts'
+import { createLog } from './log.ts'
 import { Intake } from './pipeline/accept.ts'
 import { startListening } from './pipeline/listen.ts'
 import { startWorkers } from './queue/due.ts'
@@ -288,14 +289,6 @@ const refresh = (hub: Hub): void => void hub.kernel.refresh().catch((error) => h
 function every(ms: number, work: () => void): () => void {
   const timer = setInterval(work, ms)
   return () => clearInterval(timer)
-}
-
-function createLog(env: Env): Pino {
-  return pino({
-    level: env.logLevel,
-    redact: { paths: ['req.headers.cookie', 'req.headers.authorization', '*.password', '*.token'], remove: true },
-    ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } } } : {}),
-  })
 }
 
 /** The data folder, there and writable; returns the hub's secret. */

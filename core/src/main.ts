@@ -27,6 +27,11 @@ try {
     setTimeout(() => process.exit(1), 20_000).unref()
     void running.stop(lingerMs).then(() => process.exit(0))
   }
+  // Node would print the error as it is, with whatever it quotes.
+  process.once('uncaughtException', (error) => {
+    hub.log.error({ err: error }, 'the hub ends: something was not caught')
+    process.exit(1)
+  })
   process.once('SIGTERM', () => end('SIGTERM'))
   process.once('SIGINT', () => end('SIGINT'))
 } catch (error) {

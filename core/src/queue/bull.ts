@@ -16,7 +16,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
     })
     queue.on('error', (error) => {
-      if (!failing) log.warn({ topic, err: error.message }, 'queue is not reachable; due rows are found by sweeping')
+      if (!failing) log.warn({ topic, err: error }, 'queue is not reachable; due rows are found by sweeping')
       failing = true
     })
     queues.set(topic, queue)
@@ -38,7 +38,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
       queues
         .get(topic)
         ?.process(16, async (job) => runner.run(job.data.key))
-        .catch((error: Error) => log.warn({ topic, err: error.message }, 'queue stopped'))
+        .catch((error: Error) => log.warn({ topic, err: error }, 'queue stopped'))
     },
     healthy: () => client()?.status === 'ready',
     async close() {

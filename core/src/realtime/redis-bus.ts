@@ -14,8 +14,8 @@ export function redisBus(url: string, prefix: string, log: Logger): Bus {
   const options = { enableOfflineQueue: false, maxRetriesPerRequest: 0, retryStrategy: (tries: number) => Math.min(tries * 100, 2_000) }
   const out = new Redis(url, options)
   const into = new Redis(url, { ...options, enableOfflineQueue: true, maxRetriesPerRequest: null })
-  for (const connection of [out, into]) connection.on('error', (error) => log.warn({ err: error.message }, 'redis is not answering'))
-  into.subscribe(channel).catch((error: Error) => log.warn({ err: error.message }, 'could not subscribe'))
+  for (const connection of [out, into]) connection.on('error', (error) => log.warn({ err: error }, 'redis is not answering'))
+  into.subscribe(channel).catch((error: Error) => log.warn({ err: error }, 'could not subscribe'))
   into.on('message', (_channel, raw) => {
     if (raw.startsWith(ours)) return
     const { news } = JSON.parse(raw) as { news: [topic: string, data: unknown][] }
