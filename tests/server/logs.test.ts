@@ -61,7 +61,9 @@ for (const profile of await profiles())
     const conversation = `/api/conversations/${accepted?.conversationId}`
     platform.fail = () => new SendError('refused', { retry: false, fault: { zh: `${personal.phone} 不收`, en: `${personal.phone} takes nothing` } })
     await world.reply(owner, accepted?.conversationId, said)
-    platform.fail = () => new Error(`what was said: ${said}`)
+    platform.fail = () => {
+      throw new Error(`what was said: ${said}`)
+    }
     await world.reply(owner, accepted?.conversationId, said)
     await eventually(() => entries().some(({ msg }) => msg === 'an adapter failed'), 'the failed send')
     const contactId = (await owner.call('GET', conversation)).body.contact.id as string
