@@ -42,6 +42,12 @@ export function loggedError(error: unknown, depth = 0): LoggedError {
   }
 }
 
+/** The same in a few words, for a column: at most `max` characters. */
+export function shortly(error: unknown, max = 500): string {
+  const { type, code, message } = loggedError(error)
+  return (message || [type, code].filter(Boolean).join(' ')).slice(0, max)
+}
+
 function messageOf(error: Error): string {
   if (error instanceof HubError) return error.message
   if (error instanceof DriverException || 'sql' in error || 'sqlMessage' in error || error instanceof SyntaxError) return ''

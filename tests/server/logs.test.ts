@@ -8,6 +8,7 @@ import { startHub } from '../../core/src/app.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { createLog, loggedError } from '../../core/src/log.ts'
+import { everyColumn } from '../support/every-table.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { call, envFor, eventually, found, World } from '../support/world.ts'
 
@@ -95,6 +96,11 @@ for (const profile of await profiles())
 
     const words = [...Object.values(personal), said, personal.name.slice(2), '没有', owner.cookie.split('=')[1] as string]
     for (const line of lines) for (const word of words) assert.ok(!line.includes(word), `${word} stands in ${line}`)
+    // What failed is kept with its fault until it is tried again.
+    const faults = async () =>
+      [...(await everyColumn(world.hub.em(), profile === 'served'))].filter(([place, text]) => place.endsWith('.error') && text.trim() !== '')
+    const kept = await eventually(async () => ((await faults()).length > 0 ? faults() : undefined), 'the fault of the listener')
+    for (const [place, text] of kept) for (const word of words) assert.ok(!text.includes(word), `${word} stands in ${place}`)
     for (const { level, time, msg } of entries()) assert.ok(Number.isInteger(level) && Number.isInteger(time) && typeof msg === 'string')
   })
 

@@ -14,6 +14,7 @@ import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { shortly } from '../log.ts'
 import { callIn } from './apply-call.ts'
 import { type InboundItem, type InboundOutcome, processInbound, senderKey } from './inbound.ts'
 
@@ -194,7 +195,7 @@ export class Intake {
         { id: row.id },
         {
           attempts,
-          error: (error as Error).message.slice(0, 500),
+          error: shortly(error),
           dueAt: attempts >= maxAttempts ? null : new Date(Date.now() + backoffMs(attempts)),
         },
       )

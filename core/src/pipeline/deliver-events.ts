@@ -8,6 +8,7 @@ import { newId } from '../db/types.ts'
 import { commitWithEvents, type EventToTell } from '../domain/conversation/change.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { shortly } from '../log.ts'
 
 const maxAttempts = 10
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
@@ -61,7 +62,7 @@ async function noteFailure(hub: Hub, { id, listener, name, eventId, doneBy, ...r
   hub.log[last ? 'error' : 'warn']({ err: error, listener, event: name, eventId, attempts }, last ? 'a listener was given up' : 'a listener failed')
   const dueAt = last ? null : new Date(Date.now() + backoffMs(attempts))
   const note = async (tx: Em): Promise<EventToTell[]> => {
-    await tx.nativeUpdate(Delivery, { id }, { attempts, error: error.message.slice(0, 500), holder: null, dueAt })
+    await tx.nativeUpdate(Delivery, { id }, { attempts, error: shortly(error), holder: null, dueAt })
     // Who cannot even hear of that is not told that it could not.
     if (!last || name === 'event.givenUp') return []
     return [{ name: 'event.givenUp', data: { listener, event: name, eventId, attempts, ofAgentId: doneBy?.agentId ?? null } }]

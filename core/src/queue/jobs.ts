@@ -3,6 +3,7 @@ import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { newId } from '../db/types.ts'
 import { Job } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { shortly } from '../log.ts'
 
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
 /** A job that has not come back by then is taken over: its process is gone. */
@@ -69,7 +70,7 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
   } catch (error) {
     hub.log.warn({ err: error, plugin: row.plugin, job: row.name }, 'a job failed')
     const attempts = row.attempts + 1
-    const message = (error as Error).message.slice(0, 500)
+    const message = shortly(error)
     if (attempts < (job.attempts ?? 5)) await again(backoffMs(attempts), attempts, message)
     else if (job.every) await again(job.every, 0, message)
     else await em.nativeUpdate(Job, { id }, { dueAt: null, attempts, error: message })
