@@ -36,6 +36,7 @@ import { waitingSince } from './0057-waiting-since.ts'
 import { identityAddress } from './0059-identity-address.ts'
 import { sends } from './0061-sends.ts'
 import { contactTimeline } from './0062-contact-timeline.ts'
+import { processes } from './0066-processes.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -74,4 +75,5 @@ export const coreMigrations: readonly Migration[] = [
   sends,
   contactTimeline,
   identityAddress,
+  processes,
 ]

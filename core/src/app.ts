@@ -33,6 +33,7 @@ import { inboxRoutes } from './domain/inbox/inbox.routes.ts'
 import { pluginContext } from './domain/inbox/plugin-context.ts'
 import { letterRoutes } from './domain/message/letter.routes.ts'
 import { noticeRoutes } from './domain/notice/notice.routes.ts'
+import { keepProcess } from './domain/process/keep-process.ts'
 import { attachmentRoutes } from './domain/record/attachments.routes.ts'
 import { batchRoutes } from './domain/record/batch.routes.ts'
 import { findRoutes } from './domain/record/find/find.routes.ts'
@@ -233,6 +234,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     every(5_000, () => refresh(hub)),
   ]
   const gateway = startGateway(hub, io)
+  const endProcess = await keepProcess(hub)
 
   // 7. Background work, and open for business.
   const workers = env.roles.worker ? startWorkers(hub) : undefined
@@ -263,6 +265,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     clearTimeout(closeAll)
     await app.close()
     await hub.intake.idle()
+    await endProcess()
     await workers?.stop()
     await hub.kernel.stop()
     await hub.queue.close()

@@ -227,7 +227,8 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
       assert.equal((await work()).status, 200)
       await changed
       const ms = performance.now() - began
-      assert.ok(ms < 1_000, `it took ${ms} ms`)
+      // Told at once, and not found by the look that comes every five seconds.
+      assert.ok(ms < 3_000, `it took ${ms} ms`)
       return reaches()
     }
     assert.deepEqual(await reaches(), [true, false, false])

@@ -243,8 +243,10 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
     await enter(person, await roleId('agent'))
     await renewed
 
+    const session = await world().signIn(person.agent)
+    // All at once: what is said to one before somebody listens is not said again.
     const inPreview = connect(person)
-    const elsewhere = connect(await world().signIn(person.agent))
+    const elsewhere = connect(session)
     const other = connect(colleague)
     await Promise.all([inPreview, elsewhere, other].map(ready))
     const heard = { inPreview: new Set<string>(), elsewhere: new Set<string>() }

@@ -25,12 +25,14 @@ await onEveryProfile('system', [found(manifest), found(broken)], (world, profile
     const { body } = await owner.call('GET', '/api/system')
     socket.disconnect()
     assert.match(body.database.version, profile === 'served' ? /^\d+\.\d+/ : /^3\.\d+\.\d+$/)
-    assert.deepEqual(Object.keys(body.checks).sort(), ['database', 'queue', 'redis', 'storage'])
+    assert.deepEqual(Object.keys(body.checks).sort(), ['database', 'queue', 'redis', 'storage', 'worker'])
     assert.ok(Object.values(body.checks as Record<string, { ok: boolean }>).every(({ ok }) => ok))
     if (profile === 'served') assert.match(body.redis.version, /^\d+\.\d+/)
     else assert.equal(body.redis.version, null)
     assert.equal(body.queue, profile === 'served' ? 'bull' : 'in-process')
     assert.equal(body.sockets.agents, 1)
+    const [own, ...others] = body.processes
+    assert.deepEqual([own.role, own.pid, own.agents, own.silent, others], ['all', process.pid, 1, false, []])
     assert.deepEqual(body.channels, { broken: 1, all: 2 })
     assert.deepEqual(body.plugins, [
       { id: 'mock', version: manifest.version, state: 'running' },

@@ -14,6 +14,7 @@ import { fileEntities } from '../domain/file/file.entity.ts'
 import { inboxEntities } from '../domain/inbox/inbox.entity.ts'
 import { messageEntities } from '../domain/message/message.entity.ts'
 import { noticeEntities } from '../domain/notice/notice.entity.ts'
+import { processEntities } from '../domain/process/process.entity.ts'
 import { searchEntities } from '../domain/record/find/index.entity.ts'
 import { recordEntities } from '../domain/record/record.entity.ts'
 import { reportEntities } from '../domain/report/report.entity.ts'
@@ -51,6 +52,7 @@ export const coreEntities: EntitySchema[] = [
   ...visitEntities,
   ...fileEntities,
   ...noticeEntities,
+  ...processEntities,
 ] as unknown as EntitySchema[]
 
 export const dialectOf = (env: Pick<Env, 'databaseUrl'>): Dialect => (env.databaseUrl === '' ? 'sqlite' : 'mysql')

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { hubVersion } from '../config/version.ts'
 import { Inbox, InboxHealth } from '../domain/inbox/inbox.entity.ts'
 import { Delivery, Job, ParkedEvent } from '../domain/message/message.entity.ts'
+import { listProcesses } from '../domain/process/keep-process.ts'
 import type { Hub } from '../hub.ts'
 import { dueWork } from '../queue/due-work.ts'
 import { checkDependencies } from './health.ts'
@@ -19,12 +20,26 @@ const System = Type.Object({
   redis: Type.Object({ version: Type.Union([Text, Type.Null()]) }),
   queue: Type.Union([Type.Literal('bull'), Type.Literal('in-process')]),
   profile: Text,
-  uptimeSeconds: Count,
-  memoryMb: Count,
   disk: Type.Object({ freeMb: Count, totalMb: Count }),
   checks: Type.Record(Text, Type.Object({ ok: Type.Boolean(), detail: Text, code: Type.Optional(Text) })),
-  /** Open in the process that answers. */
+  /** Open in all processes that are heard of. */
   sockets: Type.Object({ agents: Count, visitors: Count }),
+  processes: Type.Array(
+    Type.Object({
+      id: Text,
+      role: Type.Union([Type.Literal('all'), Type.Literal('web'), Type.Literal('worker')]),
+      host: Text,
+      pid: Count,
+      version: Text,
+      memoryMb: Count,
+      agents: Count,
+      visitors: Count,
+      startedAt: Text,
+      seenAt: Text,
+      /** Not heard of for a while: it ended without a word. */
+      silent: Type.Boolean(),
+    }),
+  ),
   channels: Type.Object({ broken: Count, all: Count }),
   plugins: Type.Array(Type.Object({ id: Text, version: Type.Union([Text, Type.Null()]), state: Text })),
   due: Type.Object({ outbound: Count, deliveries: Count, parked: Count, jobs: Count, fetches: Count, givenUp: Count }),
@@ -40,6 +55,9 @@ export function systemRoute(app: App, hub: Hub): void {
       em,
       hub.kernel.running().map(({ manifest }) => manifest.id),
     )
+    const processes = await listProcesses(hub)
+    const live = processes.filter(({ silent }) => !silent)
+    const sum = (what: 'agents' | 'visitors') => live.reduce((all, one) => all + one[what], 0)
     const count = Object.fromEntries(work.map((one) => [one.kind, one.count])) as Record<(typeof work)[number]['kind'], number>
     return {
       version: hubVersion,
@@ -48,11 +66,14 @@ export function systemRoute(app: App, hub: Hub): void {
       redis: { version: await hub.bus.version() },
       queue: hub.env.redisUrl === '' ? ('in-process' as const) : ('bull' as const),
       profile: hub.env.databaseUrl === '' ? 'embedded' : 'served',
-      uptimeSeconds: Math.round(process.uptime()),
-      memoryMb: Math.round(process.memoryUsage().rss / 1_048_576),
       disk: { freeMb: Math.round((disk.bavail * disk.bsize) / 1_048_576), totalMb: Math.round((disk.blocks * disk.bsize) / 1_048_576) },
-      checks: await checkDependencies(hub),
-      sockets: await openSockets(hub),
+      // Without a worker nothing leaves, and nobody is told of anything.
+      checks: {
+        ...(await checkDependencies(hub)),
+        worker: { ok: live.some(({ role }) => role !== 'web'), detail: live.some(({ role }) => role !== 'web') ? 'ready' : 'not answering' },
+      },
+      sockets: { agents: sum('agents'), visitors: sum('visitors') },
+      processes: processes.map((one) => ({ ...one, startedAt: one.startedAt.toISOString(), seenAt: one.seenAt.toISOString() })),
       channels: { broken: await em.count(InboxHealth, { state: { $in: ['broken', 'unauthorised'] } }), all: await em.count(Inbox, {}) },
       plugins: hub.kernel.status().map(({ id, manifest, state }) => ({ id, version: manifest?.version ?? null, state })),
       due: {
@@ -67,11 +88,4 @@ export function systemRoute(app: App, hub: Hub): void {
 async function databaseVersion(hub: Hub): Promise<string> {
   const [row] = (await hub.em().execute(`select ${hub.dialect === 'mysql' ? 'version()' : 'sqlite_version()'} as version`)) as { version: string }[]
   return row?.version ?? ''
-}
-
-/** As the metrics count them: the agents' own namespace, and those of the plugins' visitors. */
-async function openSockets(hub: Hub): Promise<{ agents: number; visitors: number }> {
-  const { values } = await hub.metrics.sockets.get()
-  const sum = (agents: boolean) => values.filter(({ labels }) => (labels.namespace === 'agent') === agents).reduce((all, { value }) => all + value, 0)
-  return { agents: sum(true), visitors: sum(false) }
 }
