@@ -328,6 +328,11 @@ export interface InboxHealth {
   code?: string
   /** Until when the credentials are good. */
   validUntil?: Date
+  /**
+   * A bad state that was found while sending and says nothing of what comes in. That events still come, or `connected` from
+   * whoever listens, does not mend it: the next message that goes out does, or a connection test.
+   */
+  onlySending?: true
 }
 
 /** One step of a connection test, in the order it was tried. */
@@ -382,7 +387,10 @@ export interface ChannelAdapter {
   recall?(message: { externalId: string; to: string; conversationId: string }, inbox: ChannelInbox): Promise<void>
   /** Shows the customer that somebody types. Best effort. */
   typing?(to: string, active: boolean, inbox: ChannelInbox): Promise<void>
-  /** Tries the connection as it is configured, also before it is saved, and says what is wrong. Sends nothing to customers. */
+  /**
+   * Tries the connection as it is configured, also before it is saved, and says what is wrong. Sends nothing to customers. That
+   * all steps are ok, of what is saved, means that both ways work: it ends a bad state.
+   */
   probe?(inbox: ChannelInbox): Promise<ProbeStep[]>
   /** `pull` channels: hurries news to the customer's client. Best effort. */
   notify?(notification: Notification, inbox: ChannelInbox): void | Promise<void>

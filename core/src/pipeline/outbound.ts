@@ -182,7 +182,7 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
     const dueAt = nextTry(row, capabilities?.retryHours, told.afterMs)
     return dueAt
       ? { status: 'queued', failure, failureText: told.failureText ?? null, dueAt }
-      : { status: 'failed', failure, failureText: gaveUp(told.fault, done) }
+      : { status: 'failed', failure, failureText: gaveUp(told.fault, capabilities?.letter ? 0 : done) }
   }
   const inbox = await openInbox(hub, message.inboxId).catch(withoutSecrets)
   const adapter = inbox && adapterOf(hub, inbox.channel)

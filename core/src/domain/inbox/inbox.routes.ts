@@ -11,7 +11,7 @@ import { adapterFor, adapterOf, ownCapabilities } from './channels.ts'
 import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
 import { forgetHealth, listHealth } from './inbox-health.ts'
-import { probeInbox, sendTest } from './probe-inbox.ts'
+import { probeInbox, retryBroken, sendTest } from './probe-inbox.ts'
 
 export function inboxRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'inbox.manage' } }
@@ -143,6 +143,8 @@ export function inboxRoutes(app: App, hub: Hub): void {
     })
     if (row.enabled && patch.enabled === false) await forgetHealth(hub, row.id)
     changed(row.id)
-    return present({ ...row, ...patch } as Inbox)
+    const saved = { ...row, ...patch } as Inbox
+    if (settings) retryBroken(hub, saved)
+    return present(saved)
   })
 }
