@@ -29,7 +29,7 @@ export interface ChannelCapabilities {
   maxFileSize?: number
   /**
    * Which files of a kind the platform takes, where it is choosy: MIME types, and a size below `maxFileSize`. The composer
-   * offers these, and says so before it uploads another; `send` has the last word.
+   * offers these and says so before it uploads another; the server refuses what is not among them; `send` has the last word.
    */
   files?: { readonly [kind in FileKind]?: { types?: readonly string[]; maxSize?: number } }
   /**
