@@ -335,6 +335,14 @@ export interface InboxHealth {
   onlySending?: true
 }
 
+/** What is wrong with one setting of an inbox, said at its field. */
+export interface SettingFault {
+  /** JSON pointer into the settings: `/endpointUrl`. */
+  path: string
+  /** A sentence: what is wrong, and what would be right. */
+  text: LocalText
+}
+
 /** One step of a connection test, in the order it was tried. */
 export interface ProbeStep {
   label: LocalText
@@ -362,6 +370,12 @@ export interface ChannelAdapter {
   install?: { snippet?: string; preview?: string }
   /** Settings of one inbox: validated on save, drawn as a form, `format: 'secret'` encrypted and never read back. */
   inboxSettings: TSchema
+  /**
+   * What is wrong with settings that their schema finds right (an address that leads inside, a key that is none): asked before
+   * they are saved, shown at their fields. The inbox is the one that would be. Takes seconds at most, changes nothing; whether
+   * the other side answers is {@link probe}'s matter. Should it stumble, they are saved: `send` has the last word.
+   */
+  check?(inbox: ChannelInbox): readonly SettingFault[] | Promise<readonly SettingFault[]>
   capabilities: ChannelCapabilities
   /**
    * What this inbox can carry, where inboxes of the channel differ: instead of `capabilities`, of the same `delivery`.

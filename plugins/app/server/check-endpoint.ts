@@ -1,0 +1,28 @@
+/** The address that receives messages, looked at by the guard of every delivery on the day it is typed in. */
+import type { ChannelInbox, LocalText, SettingFault } from '@huike/core/sdk/channel.ts'
+import { checkRemote, RemoteError } from '@huike/core/sdk/remote.ts'
+import type { Ctx, InboxSettings } from './settings.ts'
+
+const sentences: Partial<Record<RemoteError['reason'], LocalText>> = {
+  address: {
+    zh: '地址须以 https:// 开头，且不能含用户名和密码。系统与对方同在内网时，可由管理员在插件设置里允许内网地址和 HTTP。',
+    en: 'The address must begin with https:// and hold no user name or password. If the app stands in the same network, an admin can allow private addresses and HTTP in the plugin’s settings.',
+  },
+  'private-address': {
+    zh: '这个地址指向内网，不会向它推送。请填公网地址，或由管理员在插件设置里允许内网地址。',
+    en: 'This address leads inside the network: nothing is sent there. Enter a public one, or have an admin allow private addresses in the plugin’s settings.',
+  },
+}
+
+export async function checkEndpoint(ctx: Pick<Ctx, 'settings'>, { settings }: ChannelInbox): Promise<SettingFault[]> {
+  const { endpointUrl } = settings as InboxSettings
+  if (endpointUrl === '') return []
+  try {
+    await checkRemote(endpointUrl, ctx.settings.allowPrivateAddresses)
+    return []
+  } catch (error) {
+    const text = error instanceof RemoteError ? sentences[error.reason] : undefined
+    if (!text) throw error
+    return [{ path: '/endpointUrl', text }]
+  }
+}
