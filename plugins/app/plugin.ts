@@ -2,7 +2,7 @@
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
 import { migrations } from './migrations/index.ts'
 import { entities } from './server/app.entity.ts'
-import { checkEndpoint } from './server/check-endpoint.ts'
+import { checkInbox } from './server/check-inbox.ts'
 import { type News, recallMessage, sendMessage, showTyping, tellNews } from './server/deliver.ts'
 import { fetchFile } from './server/files.ts'
 import { probe } from './server/probe.ts'
@@ -29,7 +29,7 @@ export default definePlugin({
       label: { zh: '应用', en: 'App' },
       icon: 'plug',
       inboxSettings,
-      check: (inbox) => checkEndpoint(ctx, inbox),
+      check: (inbox) => checkInbox(ctx, inbox),
       capabilities: {
         send: ['text', 'image', 'file', 'audio', 'video', 'link', 'card'],
         delivery: 'push',

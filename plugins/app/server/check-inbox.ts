@@ -1,4 +1,4 @@
-/** The address that receives messages, looked at by the guard of every delivery on the day it is typed in. */
+/** What an admin has typed in: the address that receives messages, looked at by the guard of every delivery, and secrets that must differ. */
 import type { ChannelInbox, LocalText, SettingFault } from '@huike/core/sdk/channel.ts'
 import { checkRemote, RemoteError } from '@huike/core/sdk/remote.ts'
 import type { Ctx, InboxSettings } from './settings.ts'
@@ -14,8 +14,18 @@ const sentences: Partial<Record<RemoteError['reason'], LocalText>> = {
   },
 }
 
-export async function checkEndpoint(ctx: Pick<Ctx, 'settings'>, { settings }: ChannelInbox): Promise<SettingFault[]> {
-  const { endpointUrl } = settings as InboxSettings
+const sameSecret: LocalText = {
+  zh: '沙箱密钥与正式密钥相同：请另外生成一个。',
+  en: 'The sandbox secret is one of the others: make another.',
+}
+
+export async function checkInbox(ctx: Pick<Ctx, 'settings'>, { settings }: ChannelInbox): Promise<SettingFault[]> {
+  const { endpointUrl, secret, oldSecret, sandboxSecret } = settings as InboxSettings
+  const same = sandboxSecret !== '' && (sandboxSecret === secret || sandboxSecret === oldSecret)
+  return [...(await checkEndpoint(ctx, endpointUrl)), ...(same ? [{ path: '/sandboxSecret', text: sameSecret }] : [])]
+}
+
+async function checkEndpoint(ctx: Pick<Ctx, 'settings'>, endpointUrl: string): Promise<SettingFault[]> {
   if (endpointUrl === '') return []
   try {
     await checkRemote(endpointUrl, ctx.settings.allowPrivateAddresses)
