@@ -31,7 +31,7 @@ export type AuthorisationChange = 'given' | 'taken' | 'contract' | 'contract-end
 export type Decoded =
   | { kind: 'challenge'; body: string }
   /** The operator gave or took away an authorisation of the app. */
-  | { kind: 'authorisation'; account: string; change: AuthorisationChange }
+  | { kind: 'authorisation'; account: string; change: AuthorisationChange; id: string; at: Date }
   | { kind: 'event'; account: string; event: InboundEvent; peer?: PeerNews }
 
 interface Push {
@@ -276,7 +276,13 @@ const inGroup =
 
 const authorisation =
   (change: AuthorisationChange): Handler =>
-  ({ from, to }, isOurs) => ({ kind: 'authorisation', account: isOurs(to) ? to : from, change })
+  ({ from, to, id, content }, isOurs) => ({
+    kind: 'authorisation',
+    account: isOurs(to) ? to : from,
+    change,
+    id,
+    at: timeOf(content.create_time ?? content.event_time) ?? new Date(),
+  })
 
 const handlers: Readonly<Record<string, Handler>> = Object.assign(Object.create(null), {
   im_receive_msg: received,
