@@ -73,6 +73,8 @@ export const MergePreview = Type.Object({
   conversations: Type.Integer(),
   activities: Type.Integer(),
   fields: Type.Record(Type.String(), Type.String()),
+  /** Of the fields that an admin or a plugin has added. */
+  addedFields: Type.Array(Type.Object({ name: Type.String(), label: LocalText, value: Type.String() })),
   tagIds: Type.Array(Id),
 })
 export type MergePreview = Static<typeof MergePreview>
