@@ -80,6 +80,8 @@ export interface ChannelSender {
   /** Unique within the inbox: an openid, an address, a visitor's id. */
   externalId: string
   name?: string
+  /** In place of a name, for who is no person (a group, the platform itself): what agents read, each in their language. */
+  label?: LocalText
   phone?: string
   email?: string
   /** The platform or the site vouches for phone, email and id. */

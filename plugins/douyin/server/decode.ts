@@ -265,7 +265,7 @@ const inGroup =
       event: {
         kind: 'activity',
         externalId: messageId ? `group:${fitId(messageId)}` : `push:${push.id}`,
-        from: member ? senderOf(push, member) : { externalId: `group:${fitId(group)}`, name: '抖音粉丝群' },
+        from: member ? senderOf(push, member) : { externalId: `group:${fitId(group)}`, label: { zh: '抖音粉丝群', en: 'Douyin fan group' } },
         name: sentByUs ? 'group.sent' : 'group.said',
         label: sentByUs ? { zh: '本账号在粉丝群发言', en: 'This account wrote in a fan group' } : { zh: '在粉丝群里发言', en: 'Wrote in a fan group' },
         params: plainValues(push.content),
@@ -319,7 +319,7 @@ const unknown: Handler = (push, isOurs) => {
       kind: 'message',
       externalId: `push:${push.id}`,
       // A push that names nobody is the platform's own word: it needs a place to be seen.
-      from: customer === '' ? { externalId: 'douyin:platform', name: '抖音平台' } : senderOf(push, customer),
+      from: customer === '' ? { externalId: 'douyin:platform', label: { zh: '抖音平台', en: 'Douyin itself' } } : senderOf(push, customer),
       parts: [{ type: 'unsupported', raw: push.raw }],
     },
   }

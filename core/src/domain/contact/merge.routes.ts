@@ -11,7 +11,7 @@ import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { contactTitle } from '../conversation/conversation.present.ts'
+import { presentBrief } from '../conversation/conversation.present.ts'
 import { type Contact, ContactField, ContactMove, type Evidence, Identity, MergeSuggestion } from './contact.entity.ts'
 import { findReadableContact } from './contact.routes.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, survivorOf, undoMove } from './merge-contacts.ts'
@@ -51,7 +51,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       if (other && other.id !== contact.id)
         items.push({
           id: row.id,
-          contact: { id: other.id, number: other.number, title: contactTitle(actor.ability, other) },
+          contact: presentBrief(actor.ability, other),
           evidence: row.evidence.map((evidence) => presentEvidence(actor.ability, evidence)),
           createdAt: row.createdAt.toISOString(),
         })
