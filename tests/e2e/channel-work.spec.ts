@@ -1,10 +1,10 @@
-/** Needs the bundled plugins: what agents meet on channels that push: a message that does not leave, a text that is cut, a telephone call. */
+/** Needs the bundled plugins: what agents meet on channels that push: a message that does not leave, a text that is cut, a telephone call, a sender who is no person. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import AxeBuilder from '@axe-core/playwright'
 import type { Browser } from '@playwright/test'
-import { WechatServer } from '../../core/sdk/testing.ts'
+import { DouyinServer, WechatServer } from '../../core/sdk/testing.ts'
 import { HubClient } from '../../plugins/app/example/client.ts'
 import { openDesk } from '../flows/open-desk.ts'
 import { DeskPage } from '../pages/desk.ts'
@@ -221,4 +221,24 @@ test('a telephone call: how it went, its recording, its note and transcript; and
   await expect(desk.page).toHaveURL(/\/workbench\/records\/[0-9a-z]{26}\?at=\d+/)
   await expect(desk.page.locator('.call')).toBeVisible()
   app.stop()
+})
+
+test('who is no person is called by its channel’s words, in the reader’s language', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const server = await new DouyinServer().start()
+  await admin.call('PUT', '/plugins/douyin/settings', { apiUrl: server.url })
+  const settings = { clientKey: server.clientKey, clientSecret: server.clientSecret }
+  const { id } = await admin.call<{ id: string }>('POST', '/inboxes', { channel: 'douyin', name: '山野茶抖音号', settings })
+  server.webhookUrl = `${hubUrl}/api/channels/douyin/${id}`
+  await workbench.page.reload()
+  await server.push('a_word_of_the_platform', '', '', { amount: 1 })
+  const row = workbench.list.getByRole('link').filter({ hasText: '抖音平台' })
+  await row.click()
+  await expect(workbench.page.getByRole('heading', { level: 1, name: '抖音平台' })).toBeVisible()
+  await workbench.page.evaluate("localStorage.setItem('huike.locale', 'en')")
+  await workbench.page.reload()
+  await expect(workbench.page.getByRole('heading', { level: 1, name: 'Douyin itself' })).toBeVisible()
+  await expect(workbench.page.getByRole('link').filter({ hasText: 'Douyin itself' })).toBeVisible()
+  await expect(workbench.page.getByText('抖音平台')).toHaveCount(0)
+  await server.stop()
 })
