@@ -40,6 +40,17 @@ async function ensureRow(em: Em, inboxId: string): Promise<null> {
   return null
 }
 
+/** Whichever process finds that an inbox is broken: the next message that any of them gets through counts at once. */
+function remember(hub: Hub): Map<string, number> {
+  const mine = new Map<string, number>()
+  noted.set(hub, mine)
+  hub.bus.subscribe('inbox.health', (data) => {
+    const { inboxId, bad: broken } = data as { inboxId: string; bad: boolean }
+    if (broken) mine.delete(noteKey(inboxId, 'lastSendAt'))
+  })
+  return mine
+}
+
 type Life = 'lastEventAt' | 'lastSendAt'
 const noteKey = (inboxId: string, what: Life | 'heard'): string => `${inboxId}/${what}`
 
@@ -48,8 +59,7 @@ const noteKey = (inboxId: string, what: Life | 'heard'): string => `${inboxId}/$
  * seconds at most, never waited for. It also says that the inbox is connected, where nobody has said anything else.
  */
 export function noteLife(hub: Hub, inboxId: string, what: Life | 'heard'): void {
-  const mine = noted.get(hub) ?? new Map<string, number>()
-  noted.set(hub, mine)
+  const mine = noted.get(hub) ?? remember(hub)
   const key = noteKey(inboxId, what)
   const now = Date.now()
   if (now - (mine.get(key) ?? 0) < noteEveryMs) return
