@@ -512,6 +512,14 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     endpoint.answer = () => ({ status: 200 })
     assert.deepEqual((await admin.call('POST', `/api/x/app/inboxes/${room.id}/enable`, {})).body, { ok: true, failure: null })
     assert.deepEqual([(await state()).off, (await health()).state, await notices()], [null, 'connected', []])
+    // Gone is one address: another one that answers makes all well, the notice too.
+    endpoint.answer = () => ({ status: 410 })
+    assert.equal(await send(), '410')
+    assert.deepEqual([(await state()).off, (await notices()).length], ['410', 1])
+    endpoint.answer = () => ({ status: 200 })
+    await admin.call('PATCH', `/api/inboxes/${room.id}`, { settings: { endpointUrl: `${endpoint.url}/moved`, secret: true } })
+    assert.equal(await send(), 'taken')
+    assert.deepEqual([(await state()).off, (await health()).state, await notices()], [null, 'connected', []])
     // The days of one address are not another's.
     endpoint.answer = () => ({ status: 503 })
     await send()

@@ -131,7 +131,8 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
   }
   if (answer.status === 410) {
     if (!trial) {
-      await ctx.em().upsert(Endpoint, { inboxId: inbox.id, goneUrl: endpointUrl, offWhy: '410' }, { onConflictMergeFields: ['goneUrl', 'offWhy'] })
+      const gone = { goneUrl: endpointUrl, offWhy: '410' as const, failing: true }
+      await ctx.em().upsert(Endpoint, { inboxId: inbox.id, ...gone }, { onConflictMergeFields: ['goneUrl', 'offWhy', 'failing'] })
       await tellOff(ctx, inbox, '410')
     }
     throw new SendError('410', { retry: false, sentence: sentences['endpoint-gone'] })
