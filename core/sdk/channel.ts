@@ -29,7 +29,7 @@ export interface ChannelCapabilities {
   maxFileSize?: number
   /**
    * Which files of a kind the platform takes, where it is choosy: MIME types, and a size below `maxFileSize`. The composer
-   * offers these, and says so before it uploads another; `send` has the last word.
+   * offers these and says so before it uploads another; the server refuses what is not among them; `send` has the last word.
    */
   files?: { readonly [kind in FileKind]?: { types?: readonly string[]; maxSize?: number } }
   /**
@@ -80,6 +80,8 @@ export interface ChannelSender {
   /** Unique within the inbox: an openid, an address, a visitor's id. */
   externalId: string
   name?: string
+  /** In place of a name, for who is no person (a group, the platform itself): what agents read, each in their language. */
+  label?: LocalText
   phone?: string
   email?: string
   /** The platform or the site vouches for phone, email and id. */
@@ -328,6 +330,19 @@ export interface InboxHealth {
   code?: string
   /** Until when the credentials are good. */
   validUntil?: Date
+  /**
+   * A bad state that was found while sending and says nothing of what comes in. That events still come, or `connected` from
+   * whoever listens, does not mend it: the next message that goes out does, or a connection test.
+   */
+  onlySending?: true
+}
+
+/** What is wrong with one setting of an inbox, said at its field. */
+export interface SettingFault {
+  /** JSON pointer into the settings: `/endpointUrl`. */
+  path: string
+  /** A sentence: what is wrong, and what would be right. */
+  text: LocalText
 }
 
 /** One step of a connection test, in the order it was tried. */
@@ -357,6 +372,12 @@ export interface ChannelAdapter {
   install?: { snippet?: string; preview?: string }
   /** Settings of one inbox: validated on save, drawn as a form, `format: 'secret'` encrypted and never read back. */
   inboxSettings: TSchema
+  /**
+   * What is wrong with settings that their schema finds right (an address that leads inside, a key that is none): asked before
+   * they are saved, shown at their fields. The inbox is the one that would be. Takes seconds at most, changes nothing; whether
+   * the other side answers is {@link probe}'s matter. Should it stumble, they are saved: `send` has the last word.
+   */
+  check?(inbox: ChannelInbox): readonly SettingFault[] | Promise<readonly SettingFault[]>
   capabilities: ChannelCapabilities
   /**
    * What this inbox can carry, where inboxes of the channel differ: instead of `capabilities`, of the same `delivery`.
@@ -382,7 +403,10 @@ export interface ChannelAdapter {
   recall?(message: { externalId: string; to: string; conversationId: string }, inbox: ChannelInbox): Promise<void>
   /** Shows the customer that somebody types. Best effort. */
   typing?(to: string, active: boolean, inbox: ChannelInbox): Promise<void>
-  /** Tries the connection as it is configured, also before it is saved, and says what is wrong. Sends nothing to customers. */
+  /**
+   * Tries the connection as it is configured, also before it is saved, and says what is wrong. Sends nothing to customers. That
+   * all steps are ok, of what is saved, means that both ways work: it ends a bad state.
+   */
   probe?(inbox: ChannelInbox): Promise<ProbeStep[]>
   /** `pull` channels: hurries news to the customer's client. Best effort. */
   notify?(notification: Notification, inbox: ChannelInbox): void | Promise<void>

@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { ChannelCapabilities } from './channel.ts'
+import type { ChannelCapabilities, FileKind } from './channel.ts'
 import type { PluginManifest } from './plugin.ts'
 import { makePlace, type Place, profiles } from './test-places.ts'
 
@@ -265,6 +265,13 @@ function clauses(options: ConformanceOptions, at: () => TestHub): void {
       // Where kinds of cards are declared, one that is not is no part of it.
       if (type === 'card' && room.capabilities.cards) {
         assert.deepEqual((await room.reply(id, [part])).body.details, { reason: 'part', part: 'card' })
+        continue
+      }
+      // Nor is a file of a type that is not among those the channel takes: it is refused before anything leaves.
+      const mime = (part as { mime?: string }).mime
+      const { types } = room.capabilities.files?.[type as FileKind] ?? {}
+      if (types && mime && !types.includes(mime)) {
+        assert.equal((await room.reply(id, [part])).body.details?.reason, 'fileType', type)
         continue
       }
       // A reply window of few messages is filled again.

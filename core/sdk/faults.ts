@@ -8,6 +8,8 @@ export interface Fault {
   limit?: number
   /** For developers, in English. */
   message: string
+  /** A sentence of its own, in place of the rule's: what a plugin found (rule `plugin`). */
+  text?: { zh: string; en: string }
 }
 
 /** As JSON Schema validators report (Ajv on the server, TypeBox in forms and settings). */

@@ -4,6 +4,7 @@
  * and the connection goes to one that was looked at, so a name cannot change its mind in between.
  */
 import { lookup } from 'node:dns'
+import { lookup as lookUp } from 'node:dns/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
@@ -92,6 +93,17 @@ export function checkedUrl(address: string, allowPrivate = false): URL {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (!allowPrivate && isIP(host) !== 0 && isPrivateAddress(host)) throw new RemoteError('private-address', 'The address leads inside the network')
   return url
+}
+
+/**
+ * May this address be asked? For the day it is typed in: each request looks again. A name that is not known just now passes.
+ * Throws {@link RemoteError} (`address`, `private-address`).
+ */
+export async function checkRemote(address: string, allowPrivate = false): Promise<void> {
+  const { hostname } = checkedUrl(address, allowPrivate)
+  if (allowPrivate || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return
+  const known = await lookUp(hostname, { all: true }).catch(() => [])
+  if (known.some(({ address: one }) => isPrivateAddress(one))) throw new RemoteError('private-address', 'The address leads inside the network')
 }
 
 const guardedLookup: LookupFunction = (hostname, options, done) =>

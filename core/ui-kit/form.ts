@@ -31,7 +31,7 @@ interface Form<V extends object> extends FormState {
 /** @param at where the server knows these values: `/password` for a form that sends `{ password: values }` */
 export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at = ''): Form<Static<T> & object> {
   type V = Static<T> & object
-  const { t, te } = useI18n()
+  const { t, te, locale } = useI18n()
   const base = useId()
   const values = reactive(blank() as V)
   const faults = reactive<Record<string, string>>({})
@@ -39,7 +39,8 @@ export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at
   const busy = ref(false)
   const id = (name: string) => `${base}-${name}`
 
-  const sentence = ({ rule, limit }: Fault) => t(te(`faults.${rule}`) ? `faults.${rule}` : 'faults.invalid', { limit: limit ?? 0 })
+  const sentence = ({ rule, limit, text }: Fault) =>
+    text?.[locale.value === 'en' ? 'en' : 'zh'] ?? t(te(`faults.${rule}`) ? `faults.${rule}` : 'faults.invalid', { limit: limit ?? 0 })
   // A list is one control: `/roleIds/0` stands at `roleIds`.
   const faultAt = (name: string) => Object.entries(faults).find(([path]) => path === `/${name}` || path.startsWith(`/${name}/`))?.[1]
   function clear(): void {

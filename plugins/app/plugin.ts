@@ -2,6 +2,7 @@
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
 import { migrations } from './migrations/index.ts'
 import { entities } from './server/app.entity.ts'
+import { checkInbox } from './server/check-inbox.ts'
 import { type News, recallMessage, sendMessage, showTyping, tellNews } from './server/deliver.ts'
 import { fetchFile } from './server/files.ts'
 import { probe } from './server/probe.ts'
@@ -28,6 +29,7 @@ export default definePlugin({
       label: { zh: '应用', en: 'App' },
       icon: 'plug',
       inboxSettings,
+      check: (inbox) => checkInbox(ctx, inbox),
       capabilities: {
         send: ['text', 'image', 'file', 'audio', 'video', 'link', 'card'],
         delivery: 'push',

@@ -15,27 +15,29 @@ import { Message, Outbound } from '../../core/src/domain/message/message.entity.
 import { nextTry } from '../../core/src/pipeline/next-try.ts'
 import { HubClient } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
-import { Delivery, Taken, Undelivered } from '../../plugins/app/server/app.entity.ts'
-import { retryAfter, tellNews } from '../../plugins/app/server/deliver.ts'
+import { Endpoint as AppEndpoint, Delivery, Taken, Undelivered } from '../../plugins/app/server/app.entity.ts'
+import { limits, ping, retryAfter, tellNews } from '../../plugins/app/server/deliver.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const dir = join(resolve(import.meta.dirname, '../..'), 'plugins/app')
 const makeSecret = () => `whsec_${randomBytes(32).toString('base64')}`
 
+type Answer = { status: number; headers?: Record<string, string>; body?: string } | 'cut'
+
 /** The other side: takes what it is told, as it is told to. */
 class Endpoint {
   readonly got: { headers: IncomingHttpHeaders; body: Buffer; json: any }[] = []
   /** For messages and pings; news of conversations are always taken. */
   refuseNews = false
-  answer: () => { status: number; headers?: Record<string, string>; body?: string } | 'cut' = () => ({ status: 200 })
+  answer: () => Answer | Promise<Answer> = () => ({ status: 200 })
   readonly #server: Server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks)
     this.got.push({ headers: request.headers, body, json: JSON.parse(body.toString()) })
     const news = /^(conversation\.|message\.read)/.test(this.got.at(-1)?.json.type)
-    const answer: ReturnType<Endpoint['answer']> = news ? { status: this.refuseNews ? 503 : 200 } : this.answer()
+    const answer = news ? { status: this.refuseNews ? 503 : 200 } : await this.answer()
     if (answer === 'cut') return void response.destroy()
     response.writeHead(answer.status, answer.headers).end(answer.body ?? '{}')
   })
@@ -372,8 +374,17 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.equal((await agent.call('POST', `/api/x/app/inboxes/${inbox.id}/enable`, {})).status, 403)
     assert.equal((await agent.call('GET', `/api/x/app/inboxes/${inbox.id}`)).status, 403)
     assert.equal((await agent.call('POST', '/api/x/app/secrets', {})).status, 403)
-    assert.equal((await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)).body.gone, true)
-    assert.equal((await admin.call('POST', `/api/x/app/inboxes/${inbox.id}/enable`, {})).status, 200)
+    assert.equal((await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)).body.off, '410')
+    // It still says so: switched on, asked, switched off again.
+    const still = await admin.call('POST', `/api/x/app/inboxes/${inbox.id}/enable`, {})
+    assert.deepEqual([still.status, still.body.ok, /410/.test(still.body.failure.zh)], [200, false, true])
+    assert.equal((await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)).body.off, '410')
+    endpoint.answer = () => ({ status: 200 })
+    // The connection test asks all the same, says that it is there again, and what is left to be done.
+    const { steps } = (await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})).body
+    assert.deepEqual([steps.map(({ ok }: { ok: boolean }) => ok), /恢复推送/.test(steps[2].detail.zh)], [[true, true, false], true])
+    assert.deepEqual((await admin.call('POST', `/api/x/app/inboxes/${inbox.id}/enable`, {})).body, { ok: true, failure: null })
+    assert.equal((await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)).body.off, null)
     let n = 0
     endpoint.answer = () => (n++ === 0 ? { status: 302, headers: { location: endpoint.url } } : { status: 200 })
     const redirected = await answer(customer, '三')
@@ -393,6 +404,199 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     } finally {
       await world().hub.kernel.configure('app', { allowPrivateAddresses: true })
     }
+  })
+
+  test('a yes that comes too late is none: the same again under the same id, which the other side knows', async () => {
+    const customer = someone()
+    await client().tell('message.created', message(customer, '在吗'))
+    const taken = new Map<string, string>()
+    const late = Promise.withResolvers<void>()
+    let tries = 0
+    endpoint.answer = async () => {
+      const { headers, json } = endpoint.of('message.created').at(-1) as Endpoint['got'][number]
+      const id = String(headers['webhook-id'])
+      if (!taken.has(id)) taken.set(id, json.data.content[0].text)
+      if (tries++ === 0) await late.promise
+      return { status: 200, body: JSON.stringify({ externalMessageId: `late-${customer}` }) }
+    }
+    limits.answerMs = 150
+    try {
+      const first = await answer(customer, '一')
+      const second = await answer(customer, '二')
+      const waiting = await eventually(async () => {
+        const row = await em().findOneOrFail(Message, { id: first.id }, { disableIdentityMap: true })
+        return row.failure === 'timeout' && row
+      }, 'the end of the wait')
+      // It may have arrived, and a repeat is known by its id: no person has to decide.
+      assert.deepEqual([waiting.status, waiting.externalId], ['queued', null])
+      late.resolve()
+      limits.answerMs = 15_000
+      await untilSent(first.conversationId)
+      assert.equal((await fate(first.id, 'sent')).externalId, `late-${customer}`)
+      await fate(second.id, 'sent')
+      assert.deepEqual(
+        [...taken],
+        [
+          [`msg_${first.id}`, '一'],
+          [`msg_${second.id}`, '二'],
+        ],
+      )
+      const { body } = await admin.call('GET', `/api/x/app/inboxes/${inbox.id}`)
+      const noted = body.deliveries.filter(({ webhookId }: { webhookId: string }) => webhookId === `msg_${first.id}`)
+      assert.deepEqual(
+        noted.map(({ status, response }: { status: number; response: string }) => status || response),
+        [200, 'timeout'],
+      )
+    } finally {
+      late.resolve()
+      limits.answerMs = 15_000
+    }
+  })
+
+  test('nothing taken for days: switched off once, admins are told; another address or the button ends it', async () => {
+    const room = await world().inbox('app', { endpointUrl: endpoint.url, secret })
+    const ctx = world().hub.kernel.get('app')?.ctx as never
+    const state = async () => (await admin.call('GET', `/api/x/app/inboxes/${room.id}`)).body
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === room.id)
+    const notices = async (who = admin) =>
+      (await who.call('GET', '/api/notices')).body.items.filter(
+        ({ kind, link, endedAt }: { kind: string; link: string; endedAt: string | null }) =>
+          kind === 'app.endpoint-off' && link === `/admin/inboxes/${room.id}` && endedAt === null,
+      )
+    const send = async () => {
+      const opened = await world().hub.kernel.get('app')?.ctx.inbox(room.id)
+      return ping(ctx, opened as never).then(
+        () => 'taken',
+        ({ reason }) => reason,
+      )
+    }
+    const row = () => em().findOneOrFail(AppEndpoint, { inboxId: room.id }, { disableIdentityMap: true })
+    const back = async (days: number, lastHours: number) =>
+      em().nativeUpdate(
+        AppEndpoint,
+        { inboxId: room.id },
+        { failingSince: new Date(Date.now() - days * 86_400_000), failedAt: new Date(Date.now() - lastHours * 3_600_000) },
+      )
+    endpoint.answer = () => ({ status: 503 })
+    assert.equal(await send(), '503')
+    await back(3.9, 20)
+    assert.equal(await send(), '503')
+    assert.equal((await state()).off, null)
+    // Nobody had asked for longer than the schedule waits: that is another story, which begins now.
+    await back(9, 30)
+    assert.equal(await send(), '503')
+    assert.ok(Date.now() - ((await row()).failingSince as Date).getTime() < 60_000)
+    // One success among them ends it.
+    await back(5, 20)
+    endpoint.answer = () => ({ status: 200 })
+    assert.equal(await send(), 'taken')
+    assert.deepEqual([(await row()).failingSince, (await health()).state], [null, 'connected'])
+    endpoint.answer = () => ({ status: 503 })
+    assert.equal(await send(), '503')
+    await back(4.1, 20)
+    // Several find it out at once; they tell it once.
+    assert.deepEqual(await Promise.all(Array.from({ length: 4 }, send)), ['503', '503', '503', '503'])
+    assert.deepEqual([(await state()).off, (await health()).state, (await health()).code], ['failing', 'broken', 'failing'])
+    const [told, ...more] = await notices()
+    assert.deepEqual([more.length, told.level], [0, 'problem'])
+    assert.match(told.title.zh ?? told.title, /推送已停止/)
+    assert.deepEqual(await notices(await world().person('小蓝')), [])
+    const asked = endpoint.got.length
+    assert.equal(await send(), 'endpoint-off')
+    assert.equal(endpoint.got.length, asked)
+    // A test of what stands in the form concludes nothing for the inbox.
+    await admin.call('POST', `/api/inboxes/${room.id}/probe`, { settings: { endpointUrl: `${endpoint.url}/other`, secret: true } })
+    assert.equal((await state()).off, 'failing')
+    const agent = await world().person('小谷')
+    assert.equal((await agent.call('POST', `/api/x/app/inboxes/${room.id}/enable`, {})).status, 403)
+    endpoint.answer = () => ({ status: 200 })
+    assert.deepEqual((await admin.call('POST', `/api/x/app/inboxes/${room.id}/enable`, {})).body, { ok: true, failure: null })
+    assert.deepEqual([(await state()).off, (await health()).state, await notices()], [null, 'connected', []])
+    // Gone is one address: another one that answers makes all well, the notice too.
+    endpoint.answer = () => ({ status: 410 })
+    assert.equal(await send(), '410')
+    assert.deepEqual([(await state()).off, (await notices()).length], ['410', 1])
+    endpoint.answer = () => ({ status: 200 })
+    await admin.call('PATCH', `/api/inboxes/${room.id}`, { settings: { endpointUrl: `${endpoint.url}/moved`, secret: true } })
+    assert.equal(await send(), 'taken')
+    assert.deepEqual([(await state()).off, (await health()).state, await notices()], [null, 'connected', []])
+    // The days of one address are not another's.
+    endpoint.answer = () => ({ status: 503 })
+    await send()
+    await back(5, 20)
+    await admin.call('PATCH', `/api/inboxes/${room.id}`, { settings: { endpointUrl: `${endpoint.url}/new`, secret: true } })
+    assert.equal(await send(), '503')
+    assert.equal((await state()).off, null)
+  })
+
+  test('the address is looked at when it is saved, and said at its field; a sandbox secret must be another', async () => {
+    const at = async (settings: object) => {
+      const { status, body } = await admin.call('PATCH', `/api/inboxes/${inbox.id}`, {
+        settings: { endpointUrl: endpoint.url, secret: true, oldSecret: true, ...settings },
+      })
+      return status === 200 ? [] : body.details.faults.map(({ path, text }: { path: string; text: { zh: string } }) => [path, text.zh])
+    }
+    assert.deepEqual(await at({ sandboxSecret: secret }), [['body/settings/sandboxSecret', '沙箱密钥与正式密钥相同：请另外生成一个。']])
+    await world().hub.kernel.configure('app', { allowPrivateAddresses: false })
+    try {
+      for (const [endpointUrl, why] of [
+        ['http://shop.example.com/hub', /^地址须以 https/],
+        ['https://user:word@shop.example.com/hub', /不能含用户名和密码/],
+        ['https://127.0.0.1/hub', /指向内网/],
+        ['https://169.254.169.254/latest/meta-data', /指向内网/],
+        ['https://[::ffff:10.0.0.1]/hub', /指向内网/],
+        ['https://[fd00::1]/hub', /指向内网/],
+        ['https://localhost/hub', /指向内网/],
+        ['https://2130706433/hub', /指向内网/],
+      ] as const) {
+        const [[path, said], ...more] = await at({ endpointUrl })
+        assert.deepEqual([path, more], ['body/settings/endpointUrl', []], endpointUrl)
+        assert.match(said, why, endpointUrl)
+      }
+      assert.equal((await admin.call('POST', '/api/inboxes', { channel: 'app', name: '内网', settings: { endpointUrl: 'https://10.1.2.3/' } })).status, 422)
+      // A public address, and none at all, pass.
+      for (const endpointUrl of ['https://1.1.1.1/hub', '']) assert.deepEqual(await at({ endpointUrl }), [])
+    } finally {
+      await world().hub.kernel.configure('app', { allowPrivateAddresses: true })
+      assert.deepEqual(await at({}), [])
+    }
+  })
+
+  test('what the sandbox’s secret signs is checked and answered as anything is, and nothing comes of it', async () => {
+    const sandboxSecret = makeSecret()
+    const room = await world().inbox('app', { endpointUrl: endpoint.url, secret, sandboxSecret })
+    const trial = new HubClient(eventsUrl(room), sandboxSecret)
+    const customer = someone()
+    const uploads = `${world().url}/api/x/app/inboxes/${room.id}/uploads`
+    const { uploadId, sha256 } = await trial.upload(uploads, '图.png', new Uint8Array([1, 2, 3]))
+    assert.equal(
+      sha256,
+      createHash('sha256')
+        .update(Buffer.from([1, 2, 3]))
+        .digest('hex'),
+    )
+    const id = randomUUID()
+    const data = message(customer, [
+      { type: 'file', uploadId, sha256 },
+      { type: 'text', text: '联调' },
+    ])
+    for (let time = 0; time < 2; time++)
+      assert.deepEqual(await trial.tell('message.created', data, id), { accepted: true, eventId: id, duplicate: false, sandbox: true })
+    await assert.rejects(trial.tell('message.created', message(customer, [{ type: 'file', uploadId: 'f'.repeat(32) }])), /400/)
+    await assert.rejects(trial.tell('message.created', { sender: {} }), /400/)
+    await assert.rejects(trial.tell('no.such', {}), /422/)
+    // Nor is what it has uploaded anything outside of it.
+    await assert.rejects(new HubClient(eventsUrl(room), secret).tell('message.created', data), /400/)
+    assert.deepEqual(
+      [await em().count(Identity, { inboxId: room.id }), await em().count(Taken, { inboxId: room.id }), await em().count(Message, { inboxId: room.id })],
+      [0, 0, 0],
+    )
+    const { body } = await admin.call('GET', `/api/x/app/inboxes/${room.id}`)
+    assert.deepEqual([body.secrets, body.sandbox, body.sandboxSecretUsedAt !== null], [1, true, true])
+    // What goes out is signed with what is in force only.
+    await admin.call('POST', `/api/inboxes/${room.id}/probe`, {})
+    const { headers, body: bytes } = endpoint.of('ping').at(-1) as Endpoint['got'][number]
+    assert.deepEqual([trial.isFromHub(headers, bytes), client().isFromHub(headers, bytes)], [false, true])
   })
 
   test('calls in any order: the call, its recording, note and transcript, each once', async () => {
@@ -417,6 +621,16 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.deepEqual(
       stored.map(({ parts }) => parts[0]).map((part) => (part?.type === 'call' ? facts(part) : part?.type === 'text' ? part.text : part?.type)),
       ['audio', { way: 'in', outcome: 'answered', durationMs: 180_000, line: '057188886666', queue: '售后' }, '想退货', '0:07 客户：我想退货'],
+    )
+    // What is written after the call, a second recording, a corrected transcript: beside the first, each once again.
+    const more = { ...ended, note: '客户改为换货', transcript: [{ speaker: '客户', startMs: 7_000, text: '我想换货' }] }
+    const second = await client().upload(`${uploadsUrl()}?as=audio`, '录音2.wav', new Uint8Array([...wav, 0, 0]))
+    await client().tell('call.recording.ready', { ...call, recording: { uploadId: second.uploadId } })
+    for (let time = 0; time < 2; time++) await client().tell('call.ended', more)
+    await client().tell('call.ended', ended)
+    assert.deepEqual(
+      (await messagesOf(`tel:${from}`)).slice(stored.length).map(({ parts }) => (parts[0]?.type === 'text' ? parts[0].text : parts[0]?.type)),
+      ['audio', '客户改为换货', '0:07 客户：我想换货'],
     )
     const identity = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: `tel:${from}` })
     assert.equal(await em().count(Activity, { identityId: identity.id, name: 'call.started' }), 1)
@@ -587,12 +801,13 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
   })
 
   test('the connection test sends a signed ping', async () => {
+    const before = endpoint.of('ping').length
     const { body } = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
     assert.deepEqual(
       body.steps.map(({ ok }: { ok: boolean }) => ok),
       [true, true],
     )
-    assert.equal(endpoint.of('ping').length, 1)
+    assert.equal(endpoint.of('ping').length, before + 1)
     endpoint.answer = () => ({ status: 500 })
     const bad = await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
     assert.match(bad.body.steps[1].detail.zh, /500/)

@@ -340,8 +340,25 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.match(failed.failureText?.zh ?? '', /重新授权/)
     // What customers write still comes in.
     await douyin.says(customer, operator, '还在吗')
+    // Given again in Douyin itself: our tokens are still dead, so admins hear what is left to do, and only they.
+    const finish = async (who = admin) =>
+      (await who.call('GET', '/api/notices')).body.items
+        .filter(({ kind }: { kind: string }) => kind === 'douyin.finish')
+        .map(({ endedAt }: { endedAt: string | null }) => endedAt === null)
+    await douyin.push('authorize', 'somebody', 'else', {})
+    assert.deepEqual(await finish(), [])
+    await douyin.push('authorize', operator, '', {}, { repeats: 1 })
+    assert.deepEqual([await finish(), await finish(await world().person('小蓝'))], [[true], []])
+    const waiting = await health()
+    assert.deepEqual([waiting.state, /最后一步/.test(waiting.error.zh), /重新授权/.test(waiting.remedy.zh)], ['unauthorised', true, true])
+    const news = async () => (await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body.news.map(({ change }: { change: string }) => change)
+    assert.deepEqual((await news()).toSorted(), ['contract', 'contract-ended', 'contract-ended', 'given', 'taken'])
+    assert.equal((await (await world().person('小绿')).call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).status, 403)
     assert.equal((await authorise()).headers.get('location'), `/admin/inboxes/${inbox.id}?douyin=authorised`)
-    assert.equal((await health()).state, 'connected')
+    assert.deepEqual([(await health()).state, await finish()], ['connected', [false]])
+    // While our tokens are good it is a confirmation and nothing else.
+    await douyin.push('authorize', operator, '', {})
+    assert.deepEqual([(await health()).state, await finish(), (await news()).length], ['connected', [false], 6])
     assert.equal((await admin.call('POST', `/api/messages/${failed.id}/resend`, {})).status, 200)
     await fate(failed.id, 'sent')
   })

@@ -8,11 +8,12 @@ import { Contact, Identity, IdentityClaim } from '../../core/src/domain/contact/
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import email from '../../plugins/email/plugin.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
+import { freePort } from '../chaos/tools.ts'
 import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
 import { eventually, found, onEveryProfile, startWorld } from '../support/world.ts'
 
@@ -471,6 +472,121 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await fate(grey, 'sent')
     servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
     assert.equal((await fate(await send('最后断线'), 'uncertain', 'sent')).status, 'uncertain')
+  })
+
+  test('a login that fails at sending: tried for a day, a quarter of an hour apart at least; the last word names the cause; a letter that leaves mends the inbox', async () => {
+    const { inbox, conversationId, agent } = await talk()
+    const row = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    const waits = (messageId: string, tries: number) =>
+      eventually(async () => {
+        const found = await world().hub.em().findOne(Outbound, { messageId }, { disableIdentityMap: true })
+        return found?.state === 'queued' && found.attempts >= tries && found
+      }, `try ${tries}`)
+    const healthOf = async () => (await agent.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    servers.how.smtp.answer = (verb) => (verb === 'AUTH' ? '535 5.7.8 Error: authentication failed' : undefined)
+    const { body } = await world().reply(agent, conversationId, '请查收')
+    for (let tries = 1; tries <= 12; tries++) {
+      const { dueAt } = await waits(body.id, tries)
+      const wait = dueAt.getTime() - Date.now()
+      assert.ok(wait > 14.5 * 60_000 && wait <= 60 * 60_000, `${wait} ms after try ${tries}`)
+      await world().hasten()
+    }
+    assert.match((await row(body.id)).failureText?.zh ?? '', /密码或授权码不对.*系统会自动重试/)
+    assert.equal((await healthOf()).state, 'unauthorised')
+    // The mailbox is read all the while: that proves nothing of the way out.
+    await waits(body.id, 13)
+    await world()
+      .hub.em()
+      .nativeUpdate(Outbound, { messageId: body.id, state: 'queued' }, { createdAt: new Date(Date.now() - 24 * 3_600_000) })
+    await world().hasten()
+    const failed = await fate(body.id, 'failed')
+    assert.equal(failed.failure, 'auth')
+    assert.match(
+      failed.failureText?.zh ?? '',
+      /^多次重试后仍未送达：用户名、密码或授权码不对（服务器说：535 5\.7\.8 [^）]+）。系统不再自动重试，请稍后手动重新发送。$/,
+    )
+    assert.match(
+      failed.failureText?.en ?? '',
+      /^Not delivered after several tries: User name, password or authorisation code is wrong \(the server said: .+\)\. It is not/,
+    )
+    servers.reset()
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await fate(body.id, 'sent')
+    await eventually(async () => (await healthOf()).state === 'connected', 'the inbox to be well')
+  })
+
+  test('every fault of the connection names itself when it is given up', async () => {
+    const { inbox, conversationId, agent } = await talk()
+    const admin = await world().person('小管', 'admin')
+    const settings = servers.settings(`x-${newId().toLowerCase()}@shop.test`, { saveSent: 'never', quotePrevious: false })
+    const closed = await freePort()
+    const cases: [name: string, more: Record<string, unknown>, behave: () => void, zh: RegExp, en: RegExp][] = [
+      ['refused', { smtpPort: closed }, () => undefined, /：连不上服务器（/, /: The server cannot be reached \(/],
+      [
+        'certificate',
+        { smtpSecurity: 'starttls' },
+        () => (servers.how.smtp.starttls = true),
+        /：服务器的证书不可信（/,
+        /: The server’s certificate is not trusted \(/,
+      ],
+      [
+        'greylisted',
+        {},
+        () => (servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '451 4.7.1 Greylisted' : undefined)),
+        /：对方服务器要求稍后再试/,
+        /: The recipient’s server wants/,
+      ],
+      [
+        'rate-limited',
+        {},
+        () => (servers.how.smtp.answer = (verb) => (verb === 'MAIL' ? '421 4.7.0 Too many messages, try again later' : undefined)),
+        /：服务商限制了频率/,
+        /: The provider limits the rate/,
+      ],
+    ]
+    for (const [name, more, behave, zh, en] of cases) {
+      servers.reset()
+      behave()
+      await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { ...settings, ...more } })
+      const { body } = await world().reply(agent, conversationId, name)
+      const before = await eventually(async () => {
+        const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+        return row.failure === name && row
+      }, name)
+      assert.equal(before.status, 'queued', name)
+      // As if a day of it lay behind.
+      const late = () =>
+        world()
+          .hub.em()
+          .nativeUpdate(Outbound, { messageId: body.id, state: 'queued' }, { createdAt: new Date(Date.now() - 24 * 3_600_000) })
+      await eventually(async () => (await late()) > 0, 'its wait')
+      await world().hasten()
+      const { failureText } = await fate(body.id, 'failed')
+      assert.match(failureText?.zh ?? '', zh)
+      assert.match(failureText?.en ?? '', en)
+      assert.doesNotMatch(failureText?.zh ?? '', /会自动/)
+    }
+  })
+
+  test('a recipient who is refused for now to the end: the last word says who has it and who does not, and promises nothing', async () => {
+    const { from, conversationId, agent } = await talk()
+    const grey = customer('grey')
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted' : undefined)
+    const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    const late = () =>
+      world()
+        .hub.em()
+        .nativeUpdate(Outbound, { messageId: body.id, state: 'queued', attempts: { $gt: 0 } }, { createdAt: new Date(Date.now() - 24 * 3_600_000) })
+    await eventually(async () => (await late()) > 0, 'the wait')
+    await world().hasten()
+    const { failure, failureText } = await fate(body.id, 'failed')
+    assert.equal(failure, 'recipients-waiting')
+    assert.equal(
+      failureText?.zh,
+      `多次重试后仍未送达：2 位收件人中 1 位已送达，1 位没有收到：${grey}：451 4.7.1 Greylisted。系统不再自动重试，请稍后手动重新发送。`,
+    )
+    assert.match(failureText?.en ?? '', /: 1 of 2 recipients have it, 1 do not: .+\. It is not tried again by itself; send it again later\.$/)
+    assert.equal(sentTo(from).length, 1)
   })
 
   test('of several recipients one letter comes back: sending again reaches only that one', async () => {

@@ -446,15 +446,14 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       assert.deepEqual([desk.account.sent.length, desk.account.media.size], [1, 2])
     })
 
-    test('a picture that WeChat does not take is refused in words, before anything is uploaded', async () => {
+    test('a picture that WeChat does not take is refused when it is written, before anything is uploaded', async () => {
       const desk = await open()
       await desk.account.text(desk.person, '有图吗')
       const bytes = webp
       const fileId = await upload(bytes, '图.webp')
-      const failed = await say(desk, [{ type: 'image', fileId, name: '图.webp', mime: 'image/webp', size: bytes.length }])
-      assert.equal(failed.status, 'failed')
-      assert.match(failed.failureText?.zh ?? '', /PNG、JPG 或 GIF/)
-      assert.equal(desk.account.media.size, 0)
+      const { status, body } = await write(desk, [{ type: 'image', fileId, name: '图.webp', mime: 'image/webp', size: bytes.length }])
+      assert.deepEqual([status, body.code, body.details.reason, body.details.names], [422, 'HUB_MESSAGE_REFUSED', 'fileType', 'PNG, JPG, GIF'])
+      assert.deepEqual([desk.account.sent.length, desk.account.media.size], [0, 0])
     })
 
     test('a card that an agent wrote: checked by the inbox’s own form, sent with its page and cover; tried again after a refusal', async () => {

@@ -197,7 +197,43 @@ test('App: addresses and a secret, a signed test against a receiver, its failure
   await expect(own.getByText('500')).toBeVisible()
   await expect(panel.page.getByTestId('bell')).toHaveAccessibleName('通知 · 1 条未读')
   await panel.axe('app')
-  expect(got).toEqual([true, true])
+
+  await test.step('a test that goes well mends it, and the bell says so', async () => {
+    status = 200
+    await panel.probe()
+    await expect(panel.health.locator('[data-ok="false"]')).toHaveCount(0)
+    await expect(panel.health.getByText('已连接')).toBeVisible()
+    await panel.page.getByTestId('bell').click()
+    await expect(panel.page.getByTestId('notice')).toContainText('已解决')
+    await panel.page.keyboard.press('Escape')
+  })
+
+  await test.step('gone for good: said, and switched on again by the button', async () => {
+    status = 410
+    await panel.sendTest('user-7')
+    await panel.page.reload()
+    await expect(own.getByRole('alert')).toContainText('已停用（410）')
+    status = 200
+    await own.getByRole('button', { name: '恢复推送' }).click()
+    await expect(own.getByRole('alert')).toHaveCount(0)
+    await expect(panel.health.getByText('已连接')).toBeVisible()
+  })
+  expect(got.every(Boolean)).toBe(true)
+
+  await test.step('an address inside the network is refused at its field, in the reader’s language', async () => {
+    await panel.admin.call('PUT', '/plugins/app/settings', { allowPrivateAddresses: false })
+    const address = panel.page.getByRole('textbox', { name: '接收消息的地址' })
+    await address.fill('https://10.0.0.7/hub')
+    await panel.page.getByRole('button', { name: '保存', exact: true }).click()
+    await expect(address).toHaveAttribute('aria-invalid', 'true')
+    await expect(address).toBeFocused()
+    await expect(panel.page.getByText('这个地址指向内网，不会向它推送')).toBeVisible()
+    await panel.axe('a field’s fault')
+    await address.fill('https://1.1.1.1/hub')
+    await expect(address).toHaveAttribute('aria-invalid', 'false')
+    await panel.page.getByRole('button', { name: '保存', exact: true }).click()
+    await expect(panel.page.getByText('已保存')).toBeVisible()
+  })
   receiver.closeAllConnections()
   receiver.close()
 })

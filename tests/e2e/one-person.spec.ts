@@ -85,6 +85,8 @@ test('two contacts are found, merged with what comes over before one’s eyes, u
   const lin = items.find(({ preview }) => preview.includes('App'))?.contact.id
   const tag = await admin.call<{ id: string }>('POST', '/tags', { name: '老客户' })
   await admin.call('PUT', `/contacts/${lin}/tags/${tag.id}`)
+  await admin.call('PUT', '/contact-fields', { fields: [{ id: 'level', label: '客户等级', options: ['金', '银'] }] })
+  await admin.call('PATCH', `/contacts/${lin}`, { fields: { 'hub.level': '金' } })
   await desk.page.reload()
   await desk.pick('老班章还有吗？')
   const merge = async () => {
@@ -95,6 +97,7 @@ test('two contacts are found, merged with what comes over before one’s eyes, u
     await expect(dialog.getByRole('status')).toContainText('移入 1 个会话')
     await expect(dialog.getByRole('listitem').filter({ hasText: '会员 App' })).toBeVisible()
     await expect(dialog.getByRole('listitem').filter({ hasText: '姓名' })).toContainText('周小鹿')
+    await expect(dialog.getByRole('listitem').filter({ hasText: '客户等级' })).toContainText('金')
     await expect(dialog.getByText('老客户')).toBeVisible()
     const { violations } = await new AxeBuilder({ page: desk.page }).include('.el-dialog').analyze()
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([])

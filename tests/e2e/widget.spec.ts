@@ -273,6 +273,94 @@ test('a user whose token has ended goes on with the JWT of the page, and without
   })
 })
 
+test('an identity that ends on an open page: the page is asked for a fresh one, and the talk goes on', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site, inboxId } = await openShopSite(hubUrl, admin)
+  const setKey = (identitySecret: string) => admin.call('PATCH', `/inboxes/${inboxId}`, { settings: { identitySecret } })
+  let key = 'a-key-between-the-shop-and-the-hub'
+  const now = () => Math.floor(Date.now() / 1_000)
+  const fresh = () => signed({ sub: '42', name: '林一', exp: now() + 3_600 }, key)
+  await setKey(key)
+  // The site's own server, by a way that needs no permission of the page.
+  let asked = 0
+  let answer: () => Promise<string> = async () => fresh()
+  const { context, shop } = await openVisitor(browser, 'window.Huike = { onIdentityExpired: () => freshIdentity() }')
+  await context.exposeFunction('freshIdentity', () => {
+    asked++
+    return answer()
+  })
+  await shop.visit(site.origin)
+  // Clocks may differ by a minute: this one ends in a few seconds.
+  await shop.page.evaluate(`Huike.identify('${signed({ sub: '42', name: '林一', exp: now() - 54 }, key)}')`)
+  await shop.openChat()
+  await shop.say('我的订单到哪了？')
+  await workbench.pick('我的订单到哪了')
+
+  await test.step('the JWT has ended: asked once, before anything is said as a stranger', async () => {
+    await expect.poll(() => asked, { timeout: 20_000 }).toBe(1)
+    await shop.say('单号尾数是 0042')
+    await expect(workbench.message('单号尾数是 0042')).toHaveCount(1)
+    await workbench.reply('今天送到')
+    await expect(shop.message('今天送到')).toHaveCount(1)
+    await expect(shop.message('我的订单到哪了')).toHaveCount(1)
+    expect(asked).toBe(1)
+  })
+
+  await test.step('another key, and a callback given later: what is written while it is waited for is the user’s', async () => {
+    const late = Promise.withResolvers<void>()
+    answer = async () => {
+      await late.promise
+      return fresh()
+    }
+    await shop.page.evaluate('Huike.onIdentityExpired(() => freshIdentity())')
+    key = 'another-key-that-is-as-long-as-that'
+    await setKey(key)
+    await shop.say('换了密钥以后说的')
+    await expect.poll(() => asked).toBe(2)
+    await expect(shop.waiting).toHaveCount(1)
+    late.resolve()
+    await expect(workbench.message('换了密钥以后说的')).toHaveCount(1)
+    await expect(shop.waiting).toHaveCount(0)
+    await expect(shop.message('我的订单到哪了')).toHaveCount(1)
+  })
+
+  await test.step('logged out meanwhile: the late answer is nobody’s', async () => {
+    const late = Promise.withResolvers<void>()
+    answer = async () => {
+      await late.promise
+      return fresh()
+    }
+    key = 'a-third-key-that-is-as-long-as-those'
+    await setKey(key)
+    await shop.say('退出前写的')
+    await expect.poll(() => asked).toBe(3)
+    await shop.page.evaluate('Huike.logout()')
+    late.resolve()
+    await shop.openChat()
+    await expect(shop.message('我的订单到哪了')).toHaveCount(0)
+    await shop.say('退出后写的')
+    await expect(shop.message('退出后写的')).toHaveCount(1)
+    await expect(shop.waiting).toHaveCount(0)
+    await workbench.pick('退出后写的')
+    await expect(workbench.message('我的订单到哪了')).toHaveCount(0)
+    await expect(workbench.message('退出前写的')).toHaveCount(0)
+  })
+
+  await test.step('a page that has nothing, or whose callback fails: a stranger, at once', async () => {
+    for (const [word, failing] of [
+      ['空手的', async () => ''],
+      ['出错的', () => Promise.reject(new Error('made up: the site is down'))],
+    ] as const) {
+      answer = failing
+      await shop.page.evaluate(`Huike.identify('${signed({ sub: '42' }, 'a-key-that-nobody-here-has-ever-had')}')`)
+      await shop.say(`${word}也能说话`)
+      await expect(shop.message(`${word}也能说话`)).toHaveCount(1)
+      await expect(shop.waiting).toHaveCount(0)
+    }
+    expect(asked).toBe(5)
+  })
+})
+
 // On the served profile the fault run does this, and worse.
 test('bad lines: every word arrives once', async ({ hub, browser }) => {
   const { admin, workbench } = await openDesk(browser, hub.url)

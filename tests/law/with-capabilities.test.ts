@@ -1,24 +1,34 @@
 /** `capabilitiesOf`: inboxes of one channel that carry different things; the composer hears it, the server holds it, live after a change. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import sharp from 'sharp'
 import { io } from 'socket.io-client'
 import { Type } from 'typebox'
 import type { ChannelCapabilities } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const files = { image: { types: ['image/png'], maxSize: 1_000 } }
 const wide: ChannelCapabilities = { send: ['text', 'link'], delivery: 'push', maxTextLength: 100, recallMs: 60_000, files }
+const dot = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+const gifDot = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64')
+/** A picture that cannot be made small. */
+const noise = () =>
+  sharp(randomBytes(40 * 40 * 3), { raw: { width: 40, height: 40, channels: 3 } })
+    .png()
+    .toBuffer()
 const asked: unknown[] = []
 const { manifest, platform } = mockChannel('courier', wide, {
   inboxSettings: Type.Object({
-    size: Type.Union([Type.Literal('small'), Type.Literal('large'), Type.Literal('odd')], { default: 'large' }),
+    size: Type.Union([Type.Literal('small'), Type.Literal('large'), Type.Literal('files'), Type.Literal('odd')], { default: 'large' }),
     secret: Type.String({ format: 'secret', default: '' }),
   }),
   capabilitiesOf({ settings }) {
     asked.push(settings.secret)
+    if (settings.size === 'files') return { ...wide, send: ['text', 'image', 'audio', 'file'], maxFileSize: 2_000 }
     if (settings.size === 'odd') throw new Error('nobody thought of this one')
     return settings.size === 'small' ? { ...wide, send: ['text'], maxTextLength: 5, recallMs: 0 } : wide
   },
@@ -50,6 +60,56 @@ await onEveryProfile('capabilities', [found(manifest), found(plain)], (world) =>
       assert.equal((await agent.call('POST', `/api/messages/${body.id}/recall`)).status, status)
     }
     assert.ok(platform.sent.length > 0)
+  })
+
+  test('the server holds which files are carried, by their bytes: nothing is stored of what is refused, and the file stays the agent’s', async () => {
+    const agent = await world().person('小冯', 'admin')
+    const { id } = await open('files')
+    const messages = () =>
+      world()
+        .hub.em()
+        .count(Message, { conversationId: id as string, direction: 'out' })
+    const upload = async (name: string, bytes: Buffer, field = 'file') => {
+      const form = new FormData()
+      form.append(field, new Blob([new Uint8Array(bytes)]), name)
+      const answer = await fetch(`${world().url}/api/files`, { method: 'POST', body: form, headers: { cookie: agent.cookie } })
+      assert.equal(answer.status, 201)
+      return (await answer.json()) as { type: string; fileId: string; mime: string; size: number }
+    }
+    const refused = async (parts: unknown[]) => {
+      const { status, body } = await send(agent, id, parts)
+      assert.deepEqual([status, body.code], [422, 'HUB_MESSAGE_REFUSED'], JSON.stringify(body))
+      return body.details
+    }
+    const [png, gif, large] = [await upload('图.png', dot), await upload('图.gif', gifDot), await upload('大图.png', await noise())]
+    assert.deepEqual(await refused([gif]), { reason: 'fileType', kind: 'image', mime: 'image/gif', types: ['image/png'], names: 'PNG' })
+    assert.deepEqual(await refused([large]), { reason: 'fileSize', kind: 'image', max: 1_000, limit: '1 KB' })
+    // The client's word is not asked: nor of the type, nor of the size, nor as what it goes.
+    assert.equal((await refused([{ ...gif, mime: 'image/png' }])).reason, 'fileType')
+    assert.equal((await refused([{ ...large, size: 10 }])).reason, 'fileSize')
+    const long = await upload('长.txt', Buffer.from('长'.repeat(1_000)))
+    assert.deepEqual(await refused([long]), { reason: 'fileSize', kind: 'file', max: 2_000, limit: '2 KB' })
+    const note = await upload('短.txt', Buffer.from('短'))
+    assert.equal((await refused([{ ...note, type: 'audio' }])).reason, 'fileKind')
+    // One that is not carried holds back those beside it: half a message is none.
+    await refused([{ type: 'text', text: '请看' }, png, gif])
+    assert.equal(await messages(), 0)
+    const { status, body } = await send(agent, id, [{ ...png, mime: 'image/gif', size: 1 }, note])
+    assert.equal(status, 201)
+    assert.deepEqual(
+      body.parts.map((part: { mime: string; size: number }) => [part.mime, part.size]),
+      [
+        ['image/png', dot.length],
+        ['application/octet-stream', 3],
+      ],
+    )
+    // What was refused is still there, for a note among colleagues that carries everything.
+    assert.equal((await send(agent, id, [gif])).status, 422)
+    const kept = await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [gif], note: true })
+    assert.equal(kept.status, 201)
+    // Of somebody else's file nothing is told, not even that it is too large.
+    const stranger = await world().person('小褚', 'admin')
+    assert.equal((await send(stranger, id, [large])).body.code, 'HUB_NOT_FOUND')
   })
 
   test('every agent hears what differs, and only that; no secret reaches the question', async () => {

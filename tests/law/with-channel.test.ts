@@ -1,6 +1,7 @@
 /** `channel`: an adapter. Off, it neither takes nor hands over, and what waits to leave leaves when it is back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { io } from 'socket.io-client'
 import { Type } from 'typebox'
 import type { ChannelAdapter } from '../../core/sdk/channel.ts'
 import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
@@ -41,6 +42,33 @@ await onEveryProfile('channel', [found(pigeon), found(owl)], (world) => {
     assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id }), 0)
     assert.equal((await webhook(inbox.id, 'w1')).status, 200)
     assert.equal((await world().say(inbox, 'li', '有人吗'))[0]?.duplicate, false)
+  })
+
+  test('`label`: who is no person is called by the channel’s words in both languages, until somebody gives it a name', async () => {
+    const inbox = await world().inbox('pigeon')
+    const agent = await world().person('小林', 'admin')
+    const label = { zh: '信鸽群', en: 'Flock of pigeons' }
+    const socket = io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: agent.cookie } })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    const pushed: { id: string; contact: object }[] = []
+    socket.on('conversation', ({ conversation }) => pushed.push(conversation))
+    const [accepted] = await world().hub.intake.accept(inbox.id, [
+      { kind: 'message', externalId: newId(), from: { externalId: 'flock', label }, parts: [{ type: 'text', text: '咕咕' }] },
+    ])
+    const id = accepted?.conversationId as string
+    const contact = async () => (await agent.call('GET', `/api/conversations/${id}`)).body.contact
+    const { id: contactId, number } = await contact()
+    assert.deepEqual(await contact(), { id: contactId, title: '信鸽群', label, number })
+    await eventually(() => pushed.some((one) => one.id === id), 'the push')
+    assert.deepEqual(pushed.find((one) => one.id === id)?.contact, { id: contactId, title: '信鸽群', label, number })
+    const { items } = (await agent.call('GET', '/api/records')).body
+    assert.deepEqual(items.find((row: { id: string }) => row.id === id).contact.label, label)
+    assert.equal((await agent.call('PATCH', `/api/contacts/${contactId}`, { nickname: '东边的鸽子' })).status, 200)
+    assert.deepEqual(await contact(), { id: contactId, title: '东边的鸽子', number })
+    // A person has no label.
+    const [said] = await world().say(inbox, 'feng', '你好')
+    assert.equal('label' in (await agent.call('GET', `/api/conversations/${said?.conversationId}`)).body.contact, false)
+    socket.disconnect()
   })
 
   test('off: an agent is told at once that nothing can be sent', async () => {

@@ -159,6 +159,74 @@ await onEveryProfile('health', [found(manifest), found(mute)], (world) => {
     assert.ok((await health()).lastErrorAt)
   })
 
+  test('a connection test of what is saved mends what failing sends have broken, and what waited leaves; of what is not saved it only tells', async () => {
+    const inbox = await world().inbox('radio', { secret: 'right' })
+    const admin = await world().person('小曹', 'admin')
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const open = async () =>
+      (await admin.call('GET', '/api/notices')).body.items.filter(
+        (notice: { link: string | null; endedAt: string | null }) => notice.link === `/admin/inboxes/${inbox.id}` && notice.endedAt === null,
+      ).length
+    const url = `/api/inboxes/${inbox.id}/probe`
+    const [said] = await world().say(inbox, 'm', '你好')
+    await eventually(async () => (await health()).state === 'connected', 'the first sign')
+    const later = () => new SendError('away', { retry: true, retryAfterMs: 3_600_000, fault: { zh: '连不上平台', en: 'The platform cannot be reached' } })
+    const message = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    const waiting = (id: string, attempts: number) =>
+      eventually(async () => (await world().hub.em().count(Outbound, { messageId: id, state: 'queued', attempts })) === 1, `the wait after ${attempts}`)
+    platform.fail = later
+    const { body } = await world().reply(admin, said?.conversationId, '一')
+    for (let tries = 1; tries < 3; tries++) {
+      await waiting(body.id, tries)
+      await world().hasten()
+    }
+    await waiting(body.id, 3)
+    await eventually(async () => (await health()).state === 'broken' && (await open()) === 1, 'the break')
+    // What the form holds and nobody has saved says nothing about the inbox as it runs; nor does a test that fails.
+    for (const secret of ['wrong', 'broken']) await admin.call('POST', url, { settings: { secret } })
+    await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { secret: 'wrong' } })
+    assert.deepEqual(
+      (await admin.call('POST', url, { settings: { secret: 'right' } })).body.steps.map(({ ok }: { ok: boolean }) => ok),
+      [true, true],
+    )
+    assert.deepEqual([(await health()).state, await open()], ['broken', 1])
+    // Still broken in truth: the test of what is saved mends it, what waits is tried now, and one failure is enough to break it anew.
+    const events: string[] = []
+    const socket = await live(admin.cookie)
+    socket.on('inbox.health', (data: { inboxId: string; state: string }) => data.inboxId === inbox.id && events.push(data.state))
+    await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { secret: 'right' } })
+    await eventually(() => events.join() === 'connected,broken', `a try and its end: ${events}`)
+    await waiting(body.id, 4)
+    assert.equal(await open(), 1)
+    platform.fail = undefined
+    assert.equal((await admin.call('POST', url, {})).status, 200)
+    await eventually(async () => (await message(body.id)).status === 'sent', 'what waited')
+    assert.deepEqual([(await health()).state, (await health()).error, await open()], ['connected', null, 0])
+    // Whoever may not manage inboxes mends nothing.
+    assert.equal((await (await world().person('小叶')).call('POST', url, {})).status, 403)
+    socket.disconnect()
+  })
+
+  test('`onlySending`: what is wrong with the way out is not mended by what comes in, but by the next message that leaves or a test', async () => {
+    const inbox = await world().inbox('radio', { secret: 'right' })
+    const admin = await world().person('小蒋', 'admin')
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const shut = { state: 'unauthorised' as const, error: { zh: '不能登录发信', en: 'No login for sending' }, onlySending: true as const }
+    await ctx().health(inbox.id, shut)
+    await ctx().health(inbox.id, { state: 'connected' })
+    const [said] = await world().say(inbox, 'o', '你好')
+    assert.deepEqual([(await health()).state, (await health()).error.zh], ['unauthorised', '不能登录发信'])
+    await world().reply(admin, said?.conversationId, '您好')
+    await eventually(async () => (await health()).state === 'connected', 'the next message')
+    // What is wrong with all of it is said over it and stands: sending does not mend that, a test does.
+    await ctx().health(inbox.id, shut)
+    await ctx().health(inbox.id, { state: 'broken', error: { zh: '全断了', en: 'All is down' } })
+    await ctx().health(inbox.id, shut)
+    assert.equal((await health()).error.zh, '全断了')
+    await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+    assert.equal((await health()).state, 'connected')
+  })
+
   test('last event in, last send and what waits are counted by the hub', async () => {
     const inbox = await world().inbox('radio')
     const admin = await world().person('小陈', 'admin')

@@ -135,7 +135,7 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     ])
     const messages = await world().hub.em().count(Message, { direction: 'in' })
     const preview = (await agent.call('GET', `/api/contacts/${one.contactId}/merge?otherId=${two.contactId}`)).body
-    assert.deepEqual(preview, { identities: 1, conversations: 1, activities: 1, fields: { email: 'lilei@example.com' }, tagIds: [] })
+    assert.deepEqual(preview, { identities: 1, conversations: 1, activities: 1, fields: { email: 'lilei@example.com' }, addedFields: [], tagIds: [] })
     heard.length = 0
     const { status, body: move } = await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })
     assert.equal(status, 200)
@@ -162,6 +162,41 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
         ['contact.split', one.contactId, two.contactId, agent.id],
       ],
     )
+  })
+
+  test('the preview lists what comes over of the fields that an admin or a plugin has added, masked as the reader sees them, and only what will', async () => {
+    const [a, b] = await inboxes()
+    const agent = await world().person('小冯', 'admin')
+    const custom = [
+      { id: 'level', label: '客户等级', options: ['金', '银'] },
+      { id: 'order', label: '订单号' },
+      { id: 'intent', label: '意向' },
+    ]
+    assert.equal((await agent.call('PUT', '/api/contact-fields', { fields: custom })).status, 200)
+    const one = await say(a, 'f-1', { name: '韩梅' })
+    const two = await say(b, 'f-2')
+    const set = async (contactId: string, fields: object) => assert.equal((await agent.call('PATCH', `/api/contacts/${contactId}`, { fields })).status, 200)
+    await set(two.contactId, { 'hub.level': '金', 'hub.order': '电话 13800138000', 'hub.intent': '复购' })
+    await set(one.contactId, { 'hub.level': '银', 'hub.intent': '' })
+    const preview = async (who = agent) => (await who.call('GET', `/api/contacts/${one.contactId}/merge?otherId=${two.contactId}`)).body
+    // What the kept one has stays; so does what somebody has emptied there by hand.
+    const order = { name: 'hub.order', label: { zh: '订单号', en: '订单号' }, value: '电话 13800138000' }
+    assert.deepEqual((await preview()).addedFields, [order])
+    const masked = await withGrants([{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
+    const [seen] = (await preview(masked)).addedFields
+    assert.equal(seen.name, 'hub.order')
+    assert.ok(!seen.value.includes('13800138000'), seen.value)
+    assert.equal((await (await world().person('外人')).call('GET', `/api/contacts/${one.contactId}/merge?otherId=${two.contactId}`)).status, 404)
+    await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })
+    const merged = (await agent.call('GET', `/api/contacts/${one.contactId}`)).body.fields.map(({ name, value }: { name: string; value: string }) => [
+      name,
+      value,
+    ])
+    assert.deepEqual(merged, [
+      ['hub.level', '银'],
+      ['hub.order', '电话 13800138000'],
+      ['hub.intent', ''],
+    ])
   })
 
   test('splitting: identities leave with what is theirs, one must stay, a stranger’s cannot; undone they are back', async () => {

@@ -54,3 +54,14 @@ export const whatIsBeyond = `(() => {
     .filter((element) => element.checkVisibility() && element.getBoundingClientRect().width > 1 && element.getBoundingClientRect().right > width + 1 && !held(element.parentElement))
     .map((element) => element.tagName.toLowerCase() + '.' + element.getAttribute('class'))
 })()`
+
+/** Seconds of an `audio` element, once the browser has read what it plays. */
+export function lengthOfSound(element: unknown): Promise<number> {
+  const audio = element as { duration: number; preload: string; load(): void; onloadedmetadata: () => void; onerror: () => void }
+  return new Promise((done, fail) => {
+    audio.onloadedmetadata = () => done(audio.duration)
+    audio.onerror = () => fail(new Error('the browser cannot play it'))
+    audio.preload = 'metadata'
+    audio.load()
+  })
+}

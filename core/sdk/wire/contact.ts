@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { CallPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
-import { Conversation } from './conversation.ts'
+import { ContactBrief, Conversation } from './conversation.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
@@ -61,7 +61,7 @@ export type Activity = Static<typeof Activity>
 /** Another contact that may be the same person, and why we think so. */
 export const MergeSuggestion = Type.Object({
   id: Id,
-  contact: Type.Object({ id: Id, number: Type.Integer(), title: Type.String() }),
+  contact: ContactBrief,
   evidence: Type.Array(Type.Object({ kind: Type.String(), value: Type.String(), verified: Type.Boolean() })),
   createdAt: Instant,
 })
@@ -73,6 +73,8 @@ export const MergePreview = Type.Object({
   conversations: Type.Integer(),
   activities: Type.Integer(),
   fields: Type.Record(Type.String(), Type.String()),
+  /** Of the fields that an admin or a plugin has added. */
+  addedFields: Type.Array(Type.Object({ name: Type.String(), label: LocalText, value: Type.String() })),
   tagIds: Type.Array(Id),
 })
 export type MergePreview = Static<typeof MergePreview>

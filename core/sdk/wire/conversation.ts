@@ -7,8 +7,11 @@ export const ContactBrief = Type.Object({
   id: Id,
   /** What to call them: nickname, else name, else the automatic number. */
   title: Type.String(),
+  /** Of who is no person and has neither of the two: the channel's words, to be read instead of the title. */
+  label: Type.Optional(LocalText),
   number: Type.Integer(),
 })
+export type ContactBrief = Static<typeof ContactBrief>
 
 const LetterAddress = Type.Object({ name: Type.Optional(Type.String({ maxLength: 300 })), address: Type.String({ maxLength: 320 }) })
 /** A letter's headers as they are shown (`LetterMeta` of sdk/channel.ts). */

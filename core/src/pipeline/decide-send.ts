@@ -59,12 +59,14 @@ export async function resendMessage(hub: Hub, messageId: string, allowed: Allowe
 
 /** A message that waits for its next try is not tried again; those behind it may leave. Throws HUB_CONFLICT when it does not wait. */
 export async function stopMessage(hub: Hub, messageId: string, allowed: Allowed): Promise<Message> {
-  const message = await decide(hub, await findMessage(hub, messageId), allowed, async (change, em, message) => {
+  const found = await findMessage(hub, messageId)
+  const { letter } = (await capabilitiesOf(hub, found.inboxId)) ?? {}
+  const message = await decide(hub, found, allowed, async (change, em, message) => {
     if (message.status !== 'queued') throw new HubError('HUB_CONFLICT', 'This message does not wait to be sent')
     await giveBack(em, change.conversation, messageId)
     // Just now being handed over: its fate is that try's.
     if ((await em.nativeDelete(Outbound, { messageId, state: 'queued' })) === 0) throw new HubError('HUB_CONFLICT', 'This message is being sent just now')
-    Object.assign(message, { status: 'failed', failure: 'stopped', failureText: stoppedByAgent(message.done) })
+    Object.assign(message, { status: 'failed', failure: 'stopped', failureText: stoppedByAgent(letter ? 0 : message.done) })
   })
   hub.queue.hurry('outbound', message.conversationId)
   return message

@@ -169,7 +169,7 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       wechat: '',
       qq: '',
       address: '',
-      attributes: {},
+      attributes: from.label ? { label: from.label } : {},
       mergedIntoId: null,
       createdAt: now,
       updatedAt: now,

@@ -23,7 +23,7 @@ export function nextTry({ attempts, createdAt }: Tries, retryHours: number | und
   return due > createdAt.getTime() + retryHours * hourMs ? undefined : new Date(due)
 }
 
-/** Of a message of several pieces those that are through are the customer's. */
+/** Of a message of several pieces those that are through are the customer's. A letter has none: who has it is in its fault. */
 const through = (done: number): LocalText => (done > 0 ? { zh: `（前 ${done} 条已送达）`, en: ` (the first ${done} arrived)` } : { zh: '', en: '' })
 
 /** The last try has failed: whatever the adapter said of another one is no longer true. */

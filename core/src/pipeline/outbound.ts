@@ -19,6 +19,7 @@ import { Message, MessageName, type MessageStatus, Outbound } from '../domain/me
 import type { Hub } from '../hub.ts'
 import { echoKey } from './apply-echo.ts'
 import { checkedCard, checkLink } from './check-card.ts'
+import { checkedFiles } from './check-files.ts'
 import { adapterFailed, channelOff, gaveUp, nextTry } from './next-try.ts'
 
 export interface SendRequest {
@@ -108,7 +109,8 @@ async function checkedParts(hub: Hub, em: Em, request: SendRequest): Promise<Che
     agentId: request.agentId,
     parts,
   })
-  const safe = await Promise.all((hooked.parts as ComposablePart[]).map(cleaned))
+  const written = await checkedFiles(em, hooked.parts as ComposablePart[], capabilities, request.agentId)
+  const safe = await Promise.all(written.map(cleaned))
   return { parts: safe, capabilities, pieces: capabilities.replyWindow ? await piecesOf(hub, conversation.inboxId, safe) : 1 }
 }
 
@@ -182,7 +184,7 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
     const dueAt = nextTry(row, capabilities?.retryHours, told.afterMs)
     return dueAt
       ? { status: 'queued', failure, failureText: told.failureText ?? null, dueAt }
-      : { status: 'failed', failure, failureText: gaveUp(told.fault, done) }
+      : { status: 'failed', failure, failureText: gaveUp(told.fault, capabilities?.letter ? 0 : done) }
   }
   const inbox = await openInbox(hub, message.inboxId).catch(withoutSecrets)
   const adapter = inbox && adapterOf(hub, inbox.channel)

@@ -160,7 +160,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     // By the entity: the name lies sealed.
     const [row] = await readRows(hub.em(), Contact, sql`where id = ${contactId}`)
     if (!row) return undefined
-    const found = { id: row.id, number: row.number, nickname: row.nickname, name: row.name }
+    const found = { id: row.id, number: row.number, nickname: row.nickname, name: row.name, attributes: row.attributes }
     if (names.size >= namesKept) names.delete(names.keys().next().value ?? '')
     names.set(contactId, { at: Date.now(), names: found })
     return found

@@ -37,4 +37,17 @@ export const migrations: readonly Migration[] = [
       'create index `app_delivery_webhook` on `app_delivery` (`inbox_id`, `webhook_id`)',
     ],
   },
+  {
+    name: '0003-endpoint-off',
+    mysql: [
+      "alter table `app_endpoint` add column `off_why` varchar(10) not null default '', add column `failing_url` varchar(500) not null default '', add column `failing_since` datetime(3) null, add column `failed_at` datetime(3) null, add column `sandbox_secret_used_at` datetime(3) null",
+    ],
+    sqlite: [
+      "alter table `app_endpoint` add column `off_why` text not null default ''",
+      "alter table `app_endpoint` add column `failing_url` text not null default ''",
+      'alter table `app_endpoint` add column `failing_since` datetime null',
+      'alter table `app_endpoint` add column `failed_at` datetime null',
+      'alter table `app_endpoint` add column `sandbox_secret_used_at` datetime null',
+    ],
+  },
 ]

@@ -54,12 +54,19 @@ const EndpointSchema = defineEntity({
   tableName: 'app_endpoint',
   properties: {
     inboxId: p.string().length(26).primary(),
-    /** It said 410 at this address: nothing is sent there until an admin says so. */
+    /** Nothing is sent to this address until an admin says so. */
     goneUrl: p.string().length(500).default(''),
+    /** Why `goneUrl` is asked no more: it said 410, or nothing was taken there for days. */
+    offWhy: p.string().length(10).$type<'' | '410' | 'failing'>().default(''),
     /** The last delivery failed. */
     failing: p.boolean().default(false),
+    /** Since when every delivery to this address has failed, and when the last did. */
+    failingUrl: p.string().length(500).default(''),
+    failingSince: p.datetime(3).nullable(),
+    failedAt: p.datetime(3).nullable(),
     secretUsedAt: p.datetime(3).nullable(),
     oldSecretUsedAt: p.datetime(3).nullable(),
+    sandboxSecretUsedAt: p.datetime(3).nullable(),
   },
 })
 export class Endpoint extends EndpointSchema.class {}

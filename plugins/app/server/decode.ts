@@ -1,7 +1,7 @@
 /**
- * A client's event in the hub's words. Calls come in any order and in pieces: every piece (the call, its recording, its
- * note, its transcript) is an entry of its own named by the call, so none waits for another and none is written twice; the
- * same call told again, with more known of it, is put together by the hub.
+ * A client's event in the hub's words. Calls come in any order and in pieces: every piece (the call, a recording, a note, a
+ * transcript) is an entry of its own named by the call and by what it says, so none waits for another, none is written twice,
+ * and of several none is lost; the same call told again, with more known of it, is put together by the hub.
  */
 import { createHash } from 'node:crypto'
 import type { ChannelSender, InboundEvent } from '@huike/core/sdk/channel.ts'
@@ -22,7 +22,7 @@ export interface Told {
   thread?: { externalId: string; customerId: string }
 }
 
-/** What `uploadId` stands for; undefined when there is no such upload. */
+/** What `uploadId` stands for; undefined when there is no such upload. No `sha256`: nobody knows its bytes any more. */
 export type FindUpload = (uploadId: string) => Promise<{ part: MessagePart; sha256: string } | undefined>
 
 /** Within which subjects the client's names of a person count. */
@@ -203,14 +203,18 @@ async function callEntries(type: EventType, call: Call, toldAt: Date, senderOf: 
     // What our side did is our side's: it wakes nobody.
     return call.direction === 'in' ? { kind: 'message', externalId, from, parts, sentAt } : { kind: 'echo', externalId, from, parts, sentAt }
   }
+  /** The same words again are no second piece. */
+  const told = (words: string) => hashOf(Buffer.from(words)).slice(0, 16)
   const entries: InboundEvent[] = []
   if (type === 'call.ended') entries.push(entry('', [callPart(call, toldAt)], startedAt))
   if (call.recording) {
     const name = `${call.startedAt.slice(0, 19).replaceAll(':', '')}.wav`
-    entries.push(entry(':recording', await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))
+    // An address may be signed anew each time: it is no name of what it leads to.
+    const which = call.recording.sha256?.toLowerCase() ?? call.recording.uploadId ?? ''
+    entries.push(entry(`:recording${which && `:${which.slice(0, 16)}`}`, await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))
   }
-  if (call.note) entries.push(entry(':note', [{ type: 'text', text: call.note }], endedAt))
-  if (call.transcript?.length) entries.push(entry(':transcript', transcriptParts(call.transcript), endedAt))
+  if (call.note) entries.push(entry(`:note:${told(call.note)}`, [{ type: 'text', text: call.note }], endedAt))
+  if (call.transcript?.length) entries.push(entry(`:transcript:${told(JSON.stringify(call.transcript))}`, transcriptParts(call.transcript), endedAt))
   return entries
 }
 
@@ -262,7 +266,7 @@ async function partOf(item: Content, path: string, findUpload: FindUpload): Prom
       if (file.uploadId) {
         const upload = await findUpload(file.uploadId)
         if (!upload) throw invalid(`${path}/uploadId`, 'is no upload of this inbox')
-        if (file.sha256 && file.sha256.toLowerCase() !== upload.sha256) throw invalid(`${path}/sha256`, 'is not the hash of the upload')
+        if (file.sha256 && upload.sha256 && file.sha256.toLowerCase() !== upload.sha256) throw invalid(`${path}/sha256`, 'is not the hash of the upload')
         return upload.part
       }
       if (!file.url) throw invalid(path, 'needs a url or an uploadId')

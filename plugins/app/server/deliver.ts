@@ -15,7 +15,16 @@ const hour = 3_600 * second
 const schedule = [5 * second, 300 * second, 1_800 * second, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
 export const retryAfter = (attempt: number, jitter = Math.random()): number =>
   Math.round((schedule[Math.min(attempt, schedule.length) - 1] ?? 0) * (0.9 + 0.2 * jitter))
-const timeoutMs = 15_000
+
+/** Told to the client in the README. Tests have no time for them. */
+export const limits = {
+  /** How long an answer may take. */
+  answerMs: 15_000,
+  /** Every delivery for so long has failed: the endpoint is switched off. Longer than a message is tried for. */
+  offAfterMs: 96 * hour,
+}
+/** Nobody asked for so long: what failed before is another story. The longest wait of the schedule with its jitter is shorter. */
+const sameStoryMs = 27 * hour
 
 /** `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); a day at most. Undefined when it asks for nothing. */
 export function retryAfterMs(header: string | string[] | undefined, now = Date.now()): number | undefined {
@@ -35,11 +44,22 @@ interface Outgoing {
   at?: Date
   data: Record<string, unknown>
   attempt: number
+  /** A test of an address that may not be the inbox's: nothing is concluded from it, and one that is switched off is asked. */
+  trial?: boolean
 }
 
 /** The client's answer. Throws SendError. */
-export function deliver(ctx: Ctx, inbox: ChannelInbox, { id, type, at = new Date(), data, attempt }: Outgoing): Promise<Record<string, unknown>> {
-  return post(ctx, inbox, id, type, JSON.stringify({ type, timestamp: at.toISOString(), data }), attempt)
+export function deliver(
+  ctx: Ctx,
+  inbox: ChannelInbox,
+  { id, type, at = new Date(), data, attempt, trial = false }: Outgoing,
+): Promise<Record<string, unknown>> {
+  return post(ctx, inbox, id, type, JSON.stringify({ type, timestamp: at.toISOString(), data }), attempt, trial)
+}
+
+/** Throws SendError. */
+export async function ping(ctx: Ctx, inbox: ChannelInbox, trial = false): Promise<void> {
+  await deliver(ctx, inbox, { id: `ping_${randomBytes(12).toString('hex')}`, type: 'ping', attempt: 1, data: { inbox: inbox.name }, trial })
 }
 
 /** Sends once more what never arrived, as it was: the client knows it by its `webhook-id`. Throws HUB_NOT_FOUND, SendError. */
@@ -54,12 +74,16 @@ export async function replay(ctx: Ctx, inbox: ChannelInbox, webhookId: string): 
 
 const forget = (ctx: Ctx, inboxId: string, webhookId: string) => ctx.em().nativeDelete(Undelivered, { inboxId, webhookId })
 
-async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, body: string, attempt: number): Promise<Record<string, unknown>> {
+async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, body: string, attempt: number, trial = false): Promise<Record<string, unknown>> {
   const { endpointUrl } = inbox.settings as InboxSettings
   const secrets = secretsOf(inbox)
   if (endpointUrl === '' || secrets.length === 0) throw new SendError('no-endpoint', { retry: false, sentence: sentences['no-endpoint'] })
   const endpoint = await ctx.em().findOne(Endpoint, { inboxId: inbox.id }, { disableIdentityMap: true })
-  if (endpoint?.goneUrl === endpointUrl) throw new SendError('endpoint-gone', { retry: false, sentence: sentences['endpoint-gone'] })
+  if (endpoint?.goneUrl === endpointUrl && !trial) {
+    const why = endpoint.offWhy === 'failing' ? 'endpoint-off' : 'endpoint-gone'
+    throw new SendError(why, { retry: false, sentence: sentences[why] })
+  }
+  const failed = (error: LocalText, code: string) => (trial ? undefined : noteFailure(ctx, inbox, endpointUrl, error, code))
   const began = Date.now()
   const note = (status: number, response: string) =>
     ctx
@@ -82,7 +106,7 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
       method: 'POST',
       body,
       headers: { 'content-type': 'application/json', 'user-agent': 'Huike-Webhooks/1', ...signedHeaders(secrets, id, body) },
-      timeoutMs,
+      timeoutMs: limits.answerMs,
       maxBytes: 64 * 1024,
       allowPrivate: ctx.settings.allowPrivateAddresses,
     })
@@ -90,7 +114,7 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
     const reason = error instanceof RemoteError ? error.reason : 'unreachable'
     await note(0, reason)
     const forbidden = reason === 'private-address' || reason === 'address'
-    await tellHealth(ctx, inbox, endpoint, forbidden ? sentences['private-address'] : sentences.unreachable, reason)
+    await failed(forbidden ? sentences['private-address'] : sentences.unreachable, reason)
     throw new SendError(reason, {
       retry: !forbidden,
       message: (error as Error).message,
@@ -102,17 +126,20 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
   const text = answer.body.toString('utf8')
   await note(answer.status, text)
   if (answer.status >= 200 && answer.status < 300) {
-    if (endpoint?.failing) await tellHealth(ctx, inbox, endpoint)
+    if (!trial && (endpoint?.failing || endpoint?.failingSince)) await noteSuccess(ctx, inbox)
     return parsed(text)
   }
   if (answer.status === 410) {
-    await ctx.em().upsert(Endpoint, { inboxId: inbox.id, goneUrl: endpointUrl }, { onConflictMergeFields: ['goneUrl'] })
-    await tellHealth(ctx, inbox, endpoint, sentences['endpoint-gone'], '410')
+    if (!trial) {
+      const gone = { goneUrl: endpointUrl, offWhy: '410' as const, failing: true }
+      await ctx.em().upsert(Endpoint, { inboxId: inbox.id, ...gone }, { onConflictMergeFields: ['goneUrl', 'offWhy', 'failing'] })
+      await tellOff(ctx, inbox, '410')
+    }
     throw new SendError('410', { retry: false, sentence: sentences['endpoint-gone'] })
   }
   // The endpoint is well; it is this message that it will not have.
   if (answer.status === 422) throw new SendError('422', { retry: false, message: text.slice(0, 200), sentence: sentences.refused })
-  await tellHealth(ctx, inbox, endpoint, sentences.unreachable, String(answer.status))
+  await failed(sentences.unreachable, String(answer.status))
   const asked = retryAfterMs(answer.headers['retry-after'])
   throw new SendError(String(answer.status), {
     retry: true,
@@ -131,6 +158,10 @@ const sentences = {
     zh: '对方系统声明此地址已停用（410），推送已停止。',
     en: 'The other side says that this address is gone (410): nothing is sent to it any more.',
   },
+  'endpoint-off': {
+    zh: '对方系统连续多日没有应答，推送已停止，请管理员在收件箱设置里恢复。',
+    en: 'The other side has not answered for days: nothing is sent to it any more until an admin switches it on in the inbox’s settings.',
+  },
   refused: { zh: '对方系统拒绝了这条消息，重发也不会被接受，请修改后再发。', en: 'The other side refuses this message for good. Change it and send it anew.' },
   'private-address': { zh: '接收消息的地址指向内网，已被禁止。', en: 'The address leads inside the network: it is not asked.' },
   unreachable: { zh: '对方系统没有正常应答，稍后自动重发。', en: 'The other side did not answer as it should. It will be sent again.' },
@@ -147,21 +178,66 @@ const parsed = (text: string): Record<string, unknown> => {
   }
 }
 
-/** Said when it changes: broken with the first failure, well again with the first success. */
-async function tellHealth(ctx: Ctx, inbox: ChannelInbox, endpoint: Endpoint | null, error?: LocalText, code?: string): Promise<void> {
-  const failing = error !== undefined
-  if (endpoint?.failing !== failing) await ctx.em().upsert(Endpoint, { inboxId: inbox.id, failing }, { onConflictMergeFields: ['failing'] })
-  await ctx.health(
-    inbox.id,
-    error
-      ? {
-          state: 'broken',
-          error,
-          ...(code ? { code } : {}),
-          remedy: { zh: '请检查对方系统和接收地址，然后用「连接测试」确认。', en: 'Check the other side and its address, then run the connection test.' },
-        }
-      : { state: 'connected' },
-  )
+const mendIt: LocalText = {
+  zh: '请检查对方系统和接收地址，然后用「连接测试」确认。',
+  en: 'Check the other side and its address, then run the connection test.',
+}
+const switchItOn: LocalText = {
+  zh: '对方修复后，请在「接入信息」里点「恢复推送」。',
+  en: 'Once the other side is mended, press “Switch on again” in this inbox’s settings.',
+}
+
+/** Broken with the first failure. What has failed for days is switched off, and admins are told. */
+async function noteFailure(ctx: Ctx, inbox: ChannelInbox, url: string, error: LocalText, code: string): Promise<void> {
+  const em = ctx.em()
+  const { id: inboxId } = inbox
+  const now = new Date()
+  const before = await em.findOne(Endpoint, { inboxId }, { disableIdentityMap: true })
+  const { failingSince, failedAt } = before ?? {}
+  if (before?.failingUrl === url && failingSince && failedAt && now.getTime() - failedAt.getTime() < sameStoryMs) {
+    // A success meanwhile has ended the story (`failingSince`): then it goes on from nothing with the next failure.
+    const story = { inboxId, failingUrl: url, failingSince }
+    await em.nativeUpdate(Endpoint, story, { failing: true, failedAt: now })
+    if (now.getTime() - failingSince.getTime() >= limits.offAfterMs) {
+      // Of several that see it at once one switches it off.
+      const off = await em.nativeUpdate(Endpoint, { ...story, goneUrl: { $ne: url } }, { goneUrl: url, offWhy: 'failing' })
+      if (off > 0) await tellOff(ctx, inbox, 'failing')
+      return
+    }
+  } else {
+    const story = { failing: true, failingUrl: url, failingSince: now, failedAt: now }
+    await em.upsert(Endpoint, { inboxId, ...story }, { onConflictMergeFields: ['failing', 'failingUrl', 'failingSince', 'failedAt'] })
+  }
+  await ctx.health(inboxId, { state: 'broken', error, code, remedy: mendIt })
+}
+
+/** Well again with the first success. */
+async function noteSuccess(ctx: Ctx, { id: inboxId }: ChannelInbox): Promise<void> {
+  await ctx.em().nativeUpdate(Endpoint, { inboxId }, { failing: false, failingSince: null })
+  await ctx.health(inboxId, { state: 'connected' })
+  await ctx.endNotice(offNotice, inboxId)
+}
+
+const offNotice = 'endpoint-off'
+
+async function tellOff(ctx: Ctx, { id: inboxId, name }: ChannelInbox, why: '410' | 'failing'): Promise<void> {
+  const error = sentences[why === '410' ? 'endpoint-gone' : 'endpoint-off']
+  await ctx.health(inboxId, { state: 'broken', error, remedy: switchItOn, code: why })
+  await ctx.notify({
+    to: { permission: 'inbox.manage' },
+    kind: offNotice,
+    key: inboxId,
+    level: 'problem',
+    title: { zh: `“${name}”的推送已停止`, en: `Nothing is sent to “${name}” any more` },
+    body: { zh: `${error.zh}${switchItOn.zh}`, en: `${error.en} ${switchItOn.en}` },
+    link: `/admin/inboxes/${inboxId}`,
+  })
+}
+
+/** An admin says that the endpoint is there again: what was before counts no more. */
+export async function switchOn(ctx: Ctx, inboxId: string): Promise<void> {
+  await ctx.em().nativeUpdate(Endpoint, { inboxId }, { goneUrl: '', offWhy: '', failing: true, failingSince: null, failedAt: null })
+  await ctx.endNotice(offNotice, inboxId)
 }
 
 const conversationOf = async (ctx: Ctx, conversationId: string) => {

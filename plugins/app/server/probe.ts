@@ -1,7 +1,17 @@
 /** Sends a signed `ping` and says what came back. */
 import { type ChannelInbox, type ProbeStep, SendError } from '@huike/core/sdk/channel.ts'
-import { deliver } from './deliver.ts'
+import { Endpoint } from './app.entity.ts'
+import { ping } from './deliver.ts'
 import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
+
+const stopped: ProbeStep = {
+  label: { zh: '推送没有停止', en: 'Messages are sent' },
+  ok: false,
+  detail: {
+    zh: '推送已停止。对方应答正常，请在「接入信息」里点「恢复推送」。',
+    en: 'Nothing is sent. The other side answers: press “Switch on again” in this inbox’s settings.',
+  },
+}
 
 export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]> {
   const secrets = secretsOf(inbox).length > 0
@@ -18,8 +28,9 @@ export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]>
   if (endpointUrl === '')
     return [...steps, { label, ok: false, detail: { zh: '没有接收地址：只收不发。', en: 'No address is set: messages come in, none go out.' } }]
   try {
-    await deliver(ctx, inbox, { id: `ping_${Date.now().toString(36)}`, type: 'ping', attempt: 1, data: { inbox: inbox.name } })
-    return [...steps, { label, ok: true }]
+    await ping(ctx, inbox, true)
+    const { goneUrl } = (await ctx.em().findOne(Endpoint, { inboxId: inbox.id }, { fields: ['goneUrl'], disableIdentityMap: true })) ?? {}
+    return [...steps, { label, ok: true }, ...(goneUrl === endpointUrl ? [stopped] : [])]
   } catch (error) {
     const { reason, sentence, message } = error as SendError
     const said = error instanceof SendError ? `${reason}${message === reason ? '' : `: ${message}`}` : String(error)

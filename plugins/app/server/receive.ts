@@ -6,43 +6,55 @@ import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Endpoint, Taken, Thread, Upload } from './app.entity.ts'
 import { decode, hashOf } from './decode.ts'
-import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
+import { type Ctx, type InboxSettings, sandboxSecretOf, secretsOf } from './settings.ts'
 import { verify } from './standard-webhooks.ts'
 
-/** The `webhook-id` of a request that the holder of a secret signed. Throws HUB_CHANNEL_UNVERIFIED. */
-export async function prove(ctx: Ctx, inbox: ChannelInbox, headers: Record<string, string | undefined>, body: Buffer): Promise<string> {
-  const verdict = verify(secretsOf(inbox), headers, body)
+export interface Proof {
+  /** The `webhook-id`. */
+  id: string
+  /** Signed with the secret for trying things: answered as others are, and nothing comes of it. */
+  sandbox: boolean
+}
+
+/** Of a request that the holder of a secret signed. Throws HUB_CHANNEL_UNVERIFIED. */
+export async function prove(ctx: Ctx, inbox: ChannelInbox, headers: Record<string, string | undefined>, body: Buffer): Promise<Proof> {
+  const [live, trial] = [secretsOf(inbox), sandboxSecretOf(inbox)]
+  const verdict = verify(trial === undefined ? live : [...live, trial], headers, body)
   if (!verdict.ok)
     throw new HubError(
       'HUB_CHANNEL_UNVERIFIED',
       'The signature could not be verified',
       verdict.reason === 'signature' ? { reason: 'signature' } : { reason: verdict.reason, serverTime: new Date().toISOString() },
     )
-  await noteSecret(ctx, inbox, verdict.secret)
-  return verdict.id
+  const sandbox = verdict.secret >= live.length
+  // With no new secret set the old one is the first: it counts for the place it stands in.
+  const isNew = live[verdict.secret] === (inbox.settings as InboxSettings).secret
+  await noteSecret(ctx, inbox.id, sandbox ? 'sandboxSecretUsedAt' : isNew ? 'secretUsedAt' : 'oldSecretUsedAt')
+  return { id: verdict.id, sandbox }
 }
 
 const noted = new WeakMap<object, Map<string, number>>()
 
 /** When each secret was last used, to the minute: an admin sees when the old one may go. */
-async function noteSecret(ctx: Ctx, inbox: ChannelInbox, index: number): Promise<void> {
+async function noteSecret(ctx: Ctx, inboxId: string, place: 'secretUsedAt' | 'oldSecretUsedAt' | 'sandboxSecretUsedAt'): Promise<void> {
   const memory = noted.get(ctx) ?? new Map<string, number>()
   noted.set(ctx, memory)
-  // With no new secret set the old one is the first: it counts for the place it stands in.
-  const secret = secretsOf(inbox)[index]
-  const place = (inbox.settings as { secret: string }).secret === secret ? 'secretUsedAt' : 'oldSecretUsedAt'
-  const key = `${inbox.id}:${place}`
+  const key = `${inboxId}:${place}`
   if (Date.now() - (memory.get(key) ?? 0) < 60_000) return
   memory.set(key, Date.now())
-  await ctx.em().upsert(Endpoint, { inboxId: inbox.id, [place]: new Date() }, { onConflictMergeFields: [place] })
+  await ctx.em().upsert(Endpoint, { inboxId, [place]: new Date() }, { onConflictMergeFields: [place] })
 }
 
 const json = (status: number, body: unknown): ReceiveResult => ({ events: [], reply: { status, type: 'application/json', body: JSON.stringify(body) } })
 
 export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox): Promise<ReceiveResult> {
-  const id = await prove(ctx, inbox, request.headers, request.body)
+  const { id, sandbox } = await prove(ctx, inbox, request.headers, request.body)
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? ''))
     throw new HubError('APP_CONTENT_TYPE', 'Events are application/json', undefined, { status: 415, reader: 'author', retry: false })
+  if (sandbox) {
+    await decode(request.body, id, inbox.settings as InboxSettings, (uploadId) => findSandboxUpload(ctx, inbox.id, uploadId))
+    return json(202, { accepted: true, eventId: id, duplicate: false, sandbox: true })
+  }
   const bodyHash = hashOf(request.body)
   const before = await takenBefore(ctx, inbox.id, id, bodyHash)
   if (before) return json(200, { ...before, duplicate: true })
@@ -102,6 +114,14 @@ async function take(
         thread ? {} : { onConflictAction: 'ignore' },
       )
   return { duplicate: accepted.length > 0 && accepted.every(({ duplicate }) => duplicate), ...(first?.messageId ? { messageId: first.messageId } : {}) }
+}
+
+/** What an upload of the sandbox is called: it was read and not kept. */
+export const sandboxUpload = 'sandbox'
+
+async function findSandboxUpload(ctx: Ctx, inboxId: string, id: string): ReturnType<typeof findUpload> {
+  if (id !== sandboxUpload) return findUpload(ctx, inboxId, id)
+  return { part: { type: 'file', fileId: '', name: sandboxUpload, mime: 'application/octet-stream', size: 0 }, sha256: '' }
 }
 
 async function findUpload(ctx: Ctx, inboxId: string, id: string): Promise<{ part: MessagePart; sha256: string } | undefined> {

@@ -7,10 +7,10 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { Delivery, Endpoint, Undelivered, Upload } from './app.entity.ts'
 import { hashOf } from './decode.ts'
-import { replay } from './deliver.ts'
+import { ping, replay, switchOn } from './deliver.ts'
 import { isFileLink } from './files.ts'
-import { prove } from './receive.ts'
-import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
+import { prove, sandboxUpload } from './receive.ts'
+import { type Ctx, type InboxSettings, sandboxSecretOf, secretsOf } from './settings.ts'
 import { newSecret } from './standard-webhooks.ts'
 
 const manage = { access: { permission: 'inbox.manage' } }
@@ -39,8 +39,10 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       secrets: secretsOf(inbox).length,
       secretUsedAt: endpoint?.secretUsedAt?.toISOString() ?? null,
       oldSecretUsedAt: endpoint?.oldSecretUsedAt?.toISOString() ?? null,
+      sandbox: sandboxSecretOf(inbox) !== undefined,
+      sandboxSecretUsedAt: endpoint?.sandboxSecretUsedAt?.toISOString() ?? null,
       undelivered: undelivered.map(({ webhookId, type, createdAt }) => ({ webhookId, type, at: createdAt.toISOString() })),
-      gone: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl,
+      off: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl ? endpoint.offWhy || '410' : null,
       deliveries: deliveries.map(({ id, webhookId, type, attempt, status, ms, response, createdAt }) => ({
         id,
         webhookId,
@@ -57,12 +59,18 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
   /** A new secret, for the admin to put into the form: it is told here and nowhere else. */
   app.post('/secrets', { config: manage }, async () => ({ secret: newSecret() }))
 
-  /** The endpoint that said 410 is there again. */
-  app.post('/inboxes/:id/enable', { config: manage, schema: { params: Params } }, async (request) => {
+  /** The endpoint that said 410, or took nothing for days, is asked again; and at once, so that its state is told. */
+  app.post('/inboxes/:id/enable', { config: { ...manage, rateLimit: { max: 60, timeWindow: 60_000 } }, schema: { params: Params } }, async (request) => {
     const { id } = request.params as Static<typeof Params>
-    await inboxOf(id)
-    await ctx.em().nativeUpdate(Endpoint, { inboxId: id }, { goneUrl: '' })
-    return { ok: true }
+    const inbox = await inboxOf(id)
+    await switchOn(ctx, id)
+    try {
+      await ping(ctx, inbox)
+      return { ok: true, failure: null }
+    } catch (error) {
+      if (!(error instanceof SendError)) throw error
+      return { ok: false, failure: error.sentence ?? null }
+    }
   })
 
   const Replay = Type.Object({ webhookId: Type.String({ minLength: 1, maxLength: 150 }) })
@@ -93,8 +101,9 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
         const { id } = request.params as Static<typeof Params>
         const inbox = await inboxOf(id)
         const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        const webhookId = await prove(ctx, inbox, request.headers as Record<string, string | undefined>, bytes)
+        const { id: webhookId, sandbox } = await prove(ctx, inbox, request.headers as Record<string, string | undefined>, bytes)
         const sha256 = hashOf(bytes)
+        if (sandbox) return reply.status(201).send({ uploadId: sandboxUpload, sha256, duplicate: false, sandbox: true })
         // Named by its request: the same upload again is the same file.
         const uploadId = createHash('sha256').update(`${id}.${webhookId}`).digest('hex').slice(0, 32)
         const known = await ctx.em().findOne(Upload, { id: uploadId }, { disableIdentityMap: true })

@@ -20,6 +20,10 @@ export const inboxSettings = Type.Object({
     '旧签名密钥（更换期间）|Old signing secret (while changing)',
     '更换时把旧密钥放在这里：两个都有效、两个都签名；对方换好后清空。|While changing, the old one stays here: both are valid, both sign. Empty it when the other side has changed.',
   ),
+  sandboxSecret: secret(
+    '沙箱签名密钥|Sandbox signing secret',
+    '供对方联调：用它签名的事件会完整校验并照常应答，但不会保存，也不会打扰客服。须与正式密钥不同。|For the other side to try things: events signed with it are checked and answered as others are, but nothing is stored and nobody is disturbed. Must differ from the others.',
+  ),
   userSubject: subjectFields.userSubject,
   openPlatform: subjectFields.openPlatform,
 })
@@ -34,8 +38,14 @@ export const pluginSettings = Type.Object({
 })
 export type Ctx = PluginContext<Static<typeof pluginSettings>>
 
-/** The secrets that are in force, the newest first. */
+/** The secrets that are in force, the newest first. What the sandbox's signs is no event. */
 export const secretsOf = ({ settings }: { settings: object }): string[] => {
   const { secret, oldSecret } = settings as InboxSettings
   return [secret, oldSecret].filter(isSecret)
+}
+
+/** For trying things; undefined when there is none. */
+export const sandboxSecretOf = ({ settings }: { settings: object }): string | undefined => {
+  const { sandboxSecret } = settings as InboxSettings
+  return isSecret(sandboxSecret) ? sandboxSecret : undefined
 }

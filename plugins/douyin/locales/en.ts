@@ -21,6 +21,8 @@ export const en: typeof zh = {
   forgetSure: 'Remove the authorisation? Messages will still come in, but nothing can be sent.',
   forgetNow: 'Remove',
   keep: 'Keep',
+  newsTitle: 'What the operator did in Douyin',
+  news: { given: 'Gave the authorisation', taken: 'Took the authorisation away', contract: 'Signed a contract', 'contract-ended': 'Ended a contract' },
   webhook: 'Webhook address (enter it at the open platform)',
   callback: 'Callback address (enter its domain at the open platform)',
   proven: 'First signed push: {at}',

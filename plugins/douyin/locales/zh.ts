@@ -19,6 +19,8 @@ export const zh = {
   forgetSure: '确定解除授权？解除后收得到消息但不能回复。',
   forgetNow: '确定解除',
   keep: '不解除',
+  newsTitle: '运营者在抖音的操作',
+  news: { given: '同意授权', taken: '取消授权', contract: '签约授权', 'contract-ended': '解除签约授权' },
   webhook: '推送地址（填到开放平台「Webhooks」）',
   callback: '授权回调地址（填到开放平台「授权回调域」）',
   proven: '最早一次收到签名推送：{at}',

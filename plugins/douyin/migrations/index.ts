@@ -20,4 +20,14 @@ export const migrations: readonly Migration[] = [
       'create table `douyin_peer` (`inbox_id` text not null, `open_id` text not null, `conversation_short_id` text not null, `reply_message_id` text not null, `reply_at` datetime not null, `enter_message_id` text not null, `enter_at` datetime not null, `enter_used` integer not null default 0, primary key (`inbox_id`, `open_id`))',
     ],
   },
+  {
+    name: '0002-authorisation-news',
+    mysql: [
+      `create table \`douyin_authorisation_news\` (\`inbox_id\` varchar(26) not null, \`push_id\` varchar(130) not null, \`change\` varchar(20) not null, \`at\` datetime(3) not null, primary key (\`inbox_id\`, \`push_id\`), index \`douyin_authorisation_news_at\` (\`inbox_id\`, \`at\`)) ${end}`,
+    ],
+    sqlite: [
+      'create table `douyin_authorisation_news` (`inbox_id` text not null, `push_id` text not null, `change` text not null, `at` datetime not null, primary key (`inbox_id`, `push_id`))',
+      'create index `douyin_authorisation_news_at` on `douyin_authorisation_news` (`inbox_id`, `at`)',
+    ],
+  },
 ]

@@ -50,6 +50,22 @@ const WebhookSchema = defineEntity({
 export class Webhook extends WebhookSchema.class {}
 WebhookSchema.setClass(Webhook)
 
+/** What the operator did about the authorisation in Douyin itself, as its pushes told: for the admin's page. */
+const AuthorisationNewsSchema = defineEntity({
+  name: 'DouyinAuthorisationNews',
+  tableName: 'douyin_authorisation_news',
+  properties: {
+    inboxId: inboxId(),
+    /** The push's own: a repeat is no news. */
+    pushId: p.string().length(130).primary(),
+    change: p.string().length(20).$type<'given' | 'taken' | 'contract' | 'contract-ended'>(),
+    at: p.datetime(3),
+  },
+  indexes: [{ properties: ['inboxId', 'at'], name: 'douyin_authorisation_news_at' }],
+})
+export class AuthorisationNews extends AuthorisationNewsSchema.class {}
+AuthorisationNewsSchema.setClass(AuthorisationNews)
+
 /** A customer, with the platform's ids that an answer must name. */
 const PeerSchema = defineEntity({
   name: 'DouyinPeer',
@@ -70,4 +86,4 @@ const PeerSchema = defineEntity({
 export class Peer extends PeerSchema.class {}
 PeerSchema.setClass(Peer)
 
-export const entities = [AccountSchema, AppTokenSchema, WebhookSchema, PeerSchema]
+export const entities = [AccountSchema, AppTokenSchema, WebhookSchema, AuthorisationNewsSchema, PeerSchema]

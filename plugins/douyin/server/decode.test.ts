@@ -135,8 +135,14 @@ test('every event of the platform’s list has its place', () => {
     assert.equal(happened.from.externalId, name === 'group-send' ? 'group:@group==' : '_000customer', name)
     if (detail) assert.equal(happened.name, detail)
   }
-  assert.deepEqual(decoded('unauthorize'), { kind: 'authorisation', account: '_000operator', change: 'taken' })
-  assert.deepEqual(decoded('authorize'), { kind: 'authorisation', account: '_000operator', change: 'given' })
+  for (const [name, change] of [
+    ['unauthorize', 'taken'],
+    ['authorize', 'given'],
+  ] as const) {
+    const told = decoded(name)
+    assert.ok(told.kind === 'authorisation' && told.id !== '' && told.at instanceof Date)
+    assert.deepEqual([told.account, told.change], ['_000operator', change])
+  }
   assert.equal((decoded('contract-authorize') as { change?: string }).change, 'contract')
   assert.equal((decoded('contract-unauthorize') as { change?: string }).change, 'contract-ended')
   assert.deepEqual(event('unknown', 'message').parts, [

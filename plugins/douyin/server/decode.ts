@@ -31,7 +31,7 @@ export type AuthorisationChange = 'given' | 'taken' | 'contract' | 'contract-end
 export type Decoded =
   | { kind: 'challenge'; body: string }
   /** The operator gave or took away an authorisation of the app. */
-  | { kind: 'authorisation'; account: string; change: AuthorisationChange }
+  | { kind: 'authorisation'; account: string; change: AuthorisationChange; id: string; at: Date }
   | { kind: 'event'; account: string; event: InboundEvent; peer?: PeerNews }
 
 interface Push {
@@ -265,7 +265,7 @@ const inGroup =
       event: {
         kind: 'activity',
         externalId: messageId ? `group:${fitId(messageId)}` : `push:${push.id}`,
-        from: member ? senderOf(push, member) : { externalId: `group:${fitId(group)}`, name: '抖音粉丝群' },
+        from: member ? senderOf(push, member) : { externalId: `group:${fitId(group)}`, label: { zh: '抖音粉丝群', en: 'Douyin fan group' } },
         name: sentByUs ? 'group.sent' : 'group.said',
         label: sentByUs ? { zh: '本账号在粉丝群发言', en: 'This account wrote in a fan group' } : { zh: '在粉丝群里发言', en: 'Wrote in a fan group' },
         params: plainValues(push.content),
@@ -276,7 +276,13 @@ const inGroup =
 
 const authorisation =
   (change: AuthorisationChange): Handler =>
-  ({ from, to }, isOurs) => ({ kind: 'authorisation', account: isOurs(to) ? to : from, change })
+  ({ from, to, id, content }, isOurs) => ({
+    kind: 'authorisation',
+    account: isOurs(to) ? to : from,
+    change,
+    id,
+    at: timeOf(content.create_time ?? content.event_time) ?? new Date(),
+  })
 
 const handlers: Readonly<Record<string, Handler>> = Object.assign(Object.create(null), {
   im_receive_msg: received,
@@ -313,7 +319,7 @@ const unknown: Handler = (push, isOurs) => {
       kind: 'message',
       externalId: `push:${push.id}`,
       // A push that names nobody is the platform's own word: it needs a place to be seen.
-      from: customer === '' ? { externalId: 'douyin:platform', name: '抖音平台' } : senderOf(push, customer),
+      from: customer === '' ? { externalId: 'douyin:platform', label: { zh: '抖音平台', en: 'Douyin itself' } } : senderOf(push, customer),
       parts: [{ type: 'unsupported', raw: push.raw }],
     },
   }

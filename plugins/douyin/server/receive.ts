@@ -1,13 +1,13 @@
 /** In: prove who speaks, note what an answer needs, hand the event over. */
 import type { ChannelInbox, InboundEvent, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import { Account, Webhook } from './account.entity.ts'
+import { Account, AuthorisationNews, Webhook } from './account.entity.ts'
 import type { Ctx } from './context.ts'
-import { type AuthorisationChange, challengeOf, type Decoded, decode } from './decode.ts'
+import { challengeOf, type Decoded, decode } from './decode.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { rememberPeer } from './peers.ts'
 import { isSigned } from './signature.ts'
-import { accountOf, revoke } from './tokens.ts'
+import { accountOf, finishNotice, reportHealth, revoke } from './tokens.ts'
 
 /** Small JSON with 200: anything else, or five seconds of silence, and it comes again. */
 const thanks: ReceiveResult['reply'] = { type: 'application/json', body: '{"code":0,"message":"success"}' }
@@ -42,15 +42,47 @@ async function take(ctx: Ctx, calledId: string, inboxId: string, decoded: Exclud
   return []
 }
 
-async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change }: { account: string; change: AuthorisationChange }): Promise<void> {
+/** The operator's own deed, in Douyin. It is kept for the admin's page; what it asks of an admin, or of us, is said at once. */
+async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, id, at }: Extract<Decoded, { kind: 'authorisation' }>): Promise<void> {
   ctx.log.info({ inbox: inboxId, change }, 'the operator changed the authorisation')
   const known = await accountOf(ctx, inboxId)
-  // Given: the tokens come by the admin's own way back from Douyin. Contracts change scopes: the next call shows it.
-  if (!known || known.openId !== account) return
-  if (change === 'taken') await revoke(ctx, inboxId)
+  if (known ? known.openId !== account : change !== 'given') return
+  const em = ctx.em()
+  const pushId = id.slice(0, 130)
+  const told = (await em.count(AuthorisationNews, { inboxId, pushId })) > 0
+  if (!told) await em.upsert(AuthorisationNews, { inboxId, pushId, change, at }, { onConflictAction: 'ignore' })
+  // A repeat that comes late must not undo what came after it.
+  else if (change === 'given') return
+  if (change === 'given') await takeGiven(ctx, inboxId, known)
+  if (change === 'taken') {
+    await revoke(ctx, inboxId)
+    await ctx.endNotice(finishNotice, inboxId)
+  }
   // Nothing has failed yet, and it may well soon.
   if (change === 'contract-ended') await tellContractEnded(ctx, inboxId)
+  // Contracts change scopes: the next call shows it.
   if (change === 'contract') await ctx.endNotice(contractNotice, inboxId)
+}
+
+/** Our tokens are good: all is well. Else they come only by the admin's own way back from Douyin, which is one button away. */
+async function takeGiven(ctx: Ctx, inboxId: string, known: Account | null): Promise<void> {
+  if (known && !known.revokedAt) return reportHealth(ctx, known)
+  const inbox = await ctx.inbox(inboxId)
+  const error = { zh: '抖音账号已同意授权，还差最后一步', en: 'The Douyin account has given its consent; one step is left' }
+  const remedy = {
+    zh: '在此收件箱的设置里点「授权抖音账号」或「重新授权」，完成后即可收发私信。',
+    en: 'Press “Authorise a Douyin account” or “Authorise again” in this inbox’s settings: then messages come and go.',
+  }
+  await ctx.health(inboxId, { state: 'unauthorised', error, remedy })
+  await ctx.notify({
+    to: { permission: 'inbox.manage' },
+    kind: finishNotice,
+    key: inboxId,
+    level: 'info',
+    title: { zh: `“${inbox?.name ?? ''}”：${error.zh}`, en: `“${inbox?.name ?? ''}”: ${error.en}` },
+    body: remedy,
+    link: `/admin/inboxes/${inboxId}`,
+  })
 }
 
 const contractNotice = 'contract'

@@ -3,7 +3,7 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id } from '@huike/core/sdk/wire/common.ts'
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { Account, Webhook } from './account.entity.ts'
+import { Account, AuthorisationNews, Webhook } from './account.entity.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { authoriseUrl, callbackUrl, makeState, newNonce, type Outcome, readState, takeCode, webhookUrl } from './oauth.ts'
@@ -11,6 +11,7 @@ import { accountOf, maxRenewals } from './tokens.ts'
 
 const config = { access: { permission: 'inbox.manage' } }
 const cookie = 'huike_douyin_oauth'
+const shownNews = 10
 const cookiePath = '/api/x/douyin/callback'
 const Params = Type.Object({ id: Id })
 const NullableTime = Type.Union([Type.String(), Type.Null()])
@@ -27,6 +28,8 @@ const State = Type.Object({
   webhookUrl: Type.String(),
   callbackUrl: Type.String(),
   webhookProvenAt: NullableTime,
+  /** What the operator did about it in Douyin itself, the newest first. */
+  news: Type.Array(Type.Object({ change: Type.String(), at: Type.String() })),
 })
 
 export function routes(app: FastifyInstance, ctx: Ctx): void {
@@ -41,6 +44,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const inbox = await inboxOf(id)
     const { clientKey, clientSecret } = inbox.settings as InboxSettings
     const account = await accountOf(ctx, id)
+    const news = await ctx.em().find(AuthorisationNews, { inboxId: id }, { orderBy: { at: 'desc' }, limit: shownNews, disableIdentityMap: true })
     const webhook = await ctx.em().findOne(Webhook, { inboxId: id }, { disableIdentityMap: true })
     return {
       configured: clientKey !== '' && clientSecret !== '',
@@ -53,6 +57,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       webhookUrl: webhookUrl(ctx, id),
       callbackUrl: callbackUrl(ctx),
       webhookProvenAt: webhook?.provenAt.toISOString() ?? null,
+      news: news.map(({ change, at }) => ({ change, at: at.toISOString() })),
     }
   })
 

@@ -6,7 +6,7 @@
  */
 import type { ChannelInbox } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import { Account, AppToken } from './account.entity.ts'
+import { Account, AppToken, AuthorisationNews } from './account.entity.ts'
 import { callDouyin, DouyinError, secondsIn, textIn } from './api.ts'
 import { authorisationOver, codes, refreshTokenOver, renewalsUsedUp } from './codes.ts'
 import type { Ctx } from './context.ts'
@@ -19,6 +19,7 @@ export const maxRenewals = 5
 const refreshEarlyMs = day
 const renewEarlyMs = 3 * day
 const lockMs = 30_000
+const newsKeptMs = 400 * day
 
 export const needsAuthorisation = () => new HubError('HUB_CHANNEL_SEND_FAILED', 'The Douyin account must be authorised again', { reason: 'unauthorised' })
 
@@ -115,6 +116,7 @@ async function renew(ctx: Ctx, inbox: ChannelInbox, account: Account): Promise<v
 
 /** What is near its end is prolonged in time. The job's work; one inbox's trouble does not hold up another's. */
 export async function keepTokensAlive(ctx: Ctx, now = Date.now()): Promise<void> {
+  await ctx.em().nativeDelete(AuthorisationNews, { at: { $lt: new Date(now - newsKeptMs) } })
   for (const inbox of await ctx.inboxes()) {
     try {
       await ctx.lock(lockOf(inbox.id), lockMs, () => keepAlive(ctx, inbox, now))
@@ -134,6 +136,9 @@ async function keepAlive(ctx: Ctx, inbox: ChannelInbox, now: number): Promise<vo
   if (account && account.accessUntil.getTime() - refreshEarlyMs < now) await exchangeRefreshToken(ctx, inbox, account)
   else if (account) await reportHealth(ctx, account)
 }
+
+/** The operator has consented in Douyin, and an admin has yet to fetch the tokens. */
+export const finishNotice = 'finish'
 
 /** The authorisation is over; only the operator can give it again. */
 export async function revoke(ctx: Ctx, inboxId: string, code = 0): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Value } from 'typebox/value'
 import { type ComposeInput, composeLetter } from './compose.ts'
-import { explainFault } from './faults.ts'
+import { explainFault, faultOf, sentenceOf } from './faults.ts'
 import { inboxSettings, mailboxOf } from './inbox-settings.ts'
 import { presets } from './presets.ts'
 import { readMail } from './read-mail.ts'
@@ -101,6 +101,13 @@ test('what servers say becomes a sentence: each fault by its own words', () => {
     return [fault.code, fault.retry, fault.unauthorised]
   }
   assert.deepEqual(code({ code: 'ENOTFOUND' }), ['dns', true, false])
+  const unknown = explainFault(Object.assign(new Error('queryA ENOTFOUND x'), { code: 'EDNS' }), preset, endpoint)
+  assert.deepEqual(faultOf(unknown), {
+    zh: '找不到服务器地址（服务器说：queryA ENOTFOUND x）',
+    en: 'The server’s name cannot be found (the server said: queryA ENOTFOUND x)',
+  })
+  assert.doesNotMatch(sentenceOf(unknown).zh + sentenceOf(unknown).en, /重试|tried again/)
+  assert.match(sentenceOf(unknown, true).zh, /会自动重试/)
   assert.deepEqual(code({ code: 'ECONNREFUSED' }), ['refused', true, false])
   assert.deepEqual(code({ code: 'ETIMEDOUT', message: 'Timeout' }), ['timeout', true, false])
   assert.deepEqual(code({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }), ['certificate', false, false])

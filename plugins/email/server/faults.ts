@@ -140,7 +140,7 @@ const rules: readonly Rule[] = [
     pattern: /gr[ae]y-?list/i,
     retry: true,
     error: { zh: '对方服务器要求稍后再试（灰名单）。', en: 'The recipient’s server wants a second try later (greylisting).' },
-    remedy: { zh: '会自动重试，一般几分钟后送达。', en: 'Tried again by itself; usually it arrives within minutes.' },
+    remedy: { zh: '一般过几分钟再发就能送达。', en: 'A second try some minutes later usually arrives.' },
   },
   {
     code: 'rate-limited',
@@ -149,8 +149,8 @@ const rules: readonly Rule[] = [
     retry: true,
     error: { zh: '服务商限制了频率。', en: 'The provider limits the rate.' },
     remedy: {
-      zh: '稍后会自动重试；经常出现时请减少发送量或联系服务商提额。',
-      en: 'Tried again by itself later; if it happens often send less or ask the provider for more.',
+      zh: '经常出现时请减少发送量，或联系服务商提额。',
+      en: 'If it happens often send less, or ask the provider for more.',
     },
   },
   {
@@ -211,8 +211,8 @@ const rules: readonly Rule[] = [
     retry: true,
     error: { zh: '服务器没有回应。', en: 'The server does not answer.' },
     remedy: (_preset, { host, port }) => ({
-      zh: `请检查 ${host}:${port} 与防火墙；会自动重试。`,
-      en: `Check ${host}:${port} and the firewall; tried again by itself.`,
+      zh: `请检查 ${host}:${port} 与防火墙。`,
+      en: `Check ${host}:${port} and the firewall.`,
     }),
   },
   {
@@ -220,7 +220,7 @@ const rules: readonly Rule[] = [
     pattern: /ECONNRESET|EPIPE|ESOCKET|ECONNECTION|EConnectionClosed|NoConnection|closed unexpectedly|Connection not available|\bBYE\b|socket hang up/i,
     retry: true,
     error: { zh: '与服务器的连接断开了。', en: 'The connection to the server was cut.' },
-    remedy: { zh: '会自动重新连接。', en: 'It is made again by itself.' },
+    remedy: { zh: '一般是暂时的网络问题。', en: 'Usually a passing trouble of the network.' },
   },
 ]
 
@@ -268,8 +268,15 @@ export function explainFault(error: unknown, preset: Preset, endpoint: Endpoint)
   }
 }
 
-/** Error, remedy and the server's own words in one sentence. */
-export const sentenceOf = ({ error, remedy, said }: Fault): LocalText => ({
-  zh: `${error.zh}${remedy.zh}${said ? `（服务器说：${said}）` : ''}`,
-  en: `${error.en} ${remedy.en}${said ? ` (The server said: ${said})` : ''}`,
+/** Error, remedy and the server's own words in one sentence. Only where it is tried again (`again`) it says so. */
+export const sentenceOf = ({ error, remedy, said }: Fault, again = false): LocalText => ({
+  zh: `${error.zh}${remedy.zh}${again ? '系统会自动重试。' : ''}${said ? `（服务器说：${said}）` : ''}`,
+  en: `${error.en} ${remedy.en}${again ? ' It is tried again by itself.' : ''}${said ? ` (The server said: ${said})` : ''}`,
 })
+
+/** What happened and nothing else, without a full stop: the core's last word on a letter is built on it. */
+export const faultOf = ({ error, said }: Fault): LocalText => ({
+  zh: `${bare(error.zh)}${said ? `（服务器说：${said}）` : ''}`,
+  en: `${bare(error.en)}${said ? ` (the server said: ${said})` : ''}`,
+})
+const bare = (sentence: string): string => sentence.replace(/[。.]$/, '')

@@ -61,8 +61,8 @@ async function ask(mailbox: Mailbox, form: Record<string, string>, tokenUrl = oa
   const answer = (await response.json().catch(() => ({}))) as Partial<TokenAnswer> & { error?: string; error_description?: string }
   if (!response.ok || !answer.access_token) {
     const said = [answer.error ?? `HTTP ${response.status}`, answer.error_description].filter(Boolean).join(': ').slice(0, 300)
-    // 5xx is the provider's trouble; the rest says that these credentials will not do.
-    throw response.status >= 500 ? new Error(`the token server answered ${said} (ECONNECTION)`) : new MailFault('needs-oauth', said)
+    // 5xx and "too many" are passing troubles; the rest says that these credentials will not do.
+    throw response.status >= 500 || response.status === 429 ? new Error(`the token server answered ${said} (ECONNECTION)`) : new MailFault('needs-oauth', said)
   }
   return answer as TokenAnswer
 }

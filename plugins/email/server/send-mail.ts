@@ -4,14 +4,14 @@
  */
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { type ChannelInbox, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
+import { type ChannelInbox, type LocalText, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import type SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { wasSent } from './append-sent.ts'
 import { type Attached, type Composed, composeLetter } from './compose.ts'
 import { connectSmtp } from './connect.ts'
-import { explainFault, type Fault, sentenceOf } from './faults.ts'
+import { explainFault, type Fault, faultOf, sentenceOf } from './faults.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { changeFate, fateOf } from './letter-fate.ts'
@@ -79,9 +79,10 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   const to = composed.envelope.to.filter((address) => !had.has(address) && !fate.refused.has(address))
   let refusals: Refusal[] = []
   try {
-    if (to.length > 0) refusals = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } })
+    if (to.length > 0)
+      refusals = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } }, message.attempt, to.length < composed.envelope.to.length)
   } catch (error) {
-    const failure = error instanceof SendError ? error : new SendError('smtp', { retry: true, message: (error as Error).message })
+    const failure = error instanceof SendError ? error : new SendError('smtp', { retry: true, message: (error as Error).message, fault: notHandedOver })
     await mark(ctx, id, failure.retry === 'unknown' ? 'unknown' : had.size > 0 ? 'partial' : 'failed')
     throw failure
   }
@@ -118,18 +119,22 @@ function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<stri
       .slice(0, 10)
       .map(([address, said]) => `${address}${said ? `${mark}${said.slice(0, 160)}` : ''}`)
       .join(mark === '：' ? '；' : '; ') + (lines.length > 10 ? ' …' : '')
-  const again =
+  const next =
     waiting.length > 0
       ? { zh: '会自动再试。', en: 'It is tried again by itself.' }
       : { zh: '重发只发给没有收到的人。', en: 'Sending again reaches only those without it.' }
+  const fault = {
+    zh: `${all} 位收件人中 ${delivered} 位已送达，${lines.length} 位没有收到：${who('：')}`,
+    en: `${delivered} of ${all} recipients have it, ${lines.length} do not: ${who(': ')}`,
+  }
   return new SendError(waiting.length > 0 ? 'recipients-waiting' : 'recipients-refused', {
     retry: waiting.length > 0,
-    sentence: {
-      zh: `${all} 位收件人中 ${delivered} 位已送达，${lines.length} 位没有收到：${who('：')}。${again.zh}`,
-      en: `${delivered} of ${all} recipients have it, ${lines.length} do not: ${who(': ')}. ${again.en}`,
-    },
+    sentence: { zh: `${fault.zh}。${next.zh}`, en: `${fault.en}. ${next.en}` },
+    fault,
   })
 }
+
+const notHandedOver: LocalText = { zh: '邮件没有交给邮件服务器', en: 'the letter was not handed to the mail server' }
 
 /** Each try of a letter that came back has a row of its own. */
 const newest = (rows: readonly LetterRow[]): LetterRow | undefined => rows.toSorted((a, b) => a.at.getTime() - b.at.getTime()).at(-1)
@@ -215,6 +220,8 @@ async function filesOf(ctx: PluginContext, { parts }: OutboundMessage): Promise<
   return files
 }
 
+const quarterMs = 15 * 60_000
+
 interface Refusal {
   address: string
   fault: Fault
@@ -223,29 +230,34 @@ interface Refusal {
 type Rejected = Error & { recipient?: string; response?: string }
 
 /**
- * Hands it to the provider; returns whom it was refused for when others have it, or when there are several and nobody has.
+ * Hands it to the provider; returns whom it was refused for when others have it (`more`: there are some who are not asked now), or
+ * when there are several and nobody has.
  * Throws SendError: `true` when the server has not taken it, `false` when it never will, `'unknown'` when nobody knows.
  */
-async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed): Promise<Refusal[]> {
+async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed, attempt: number, more: boolean): Promise<Refusal[]> {
   const refusal = (error: Rejected): Refusal => {
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     return { address: error.recipient ?? '', fault, said: fault.said || fault.error.en }
   }
-  const fail = (fault: Fault, retry: boolean | 'unknown'): SendError =>
+  const fail = (fault: Fault, retry: boolean | 'unknown', retryAfterMs?: number): SendError =>
     new SendError(fault.code, {
       retry,
       message: fault.said || fault.error.en,
-      sentence: sentenceOf(fault),
-      ...(fault.code === 'rate-limited' ? { retryAfterMs: 10 * 60_000 } : {}),
+      sentence: sentenceOf(fault, retry === true),
+      fault: faultOf(fault),
+      ...(retryAfterMs ? { retryAfterMs } : fault.code === 'rate-limited' ? { retryAfterMs: 10 * 60_000 } : {}),
     })
   let connection: SMTPConnection
   try {
     connection = await connectSmtp(ctx, mailbox)
   } catch (error) {
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
-    // A wrong password today may be right after the admin has mended it: the letter waits rather than dies, but not eagerly.
-    const failure = fail(fault, fault.retry || fault.unauthorised || fault.code === 'not-configured')
-    if (fault.unauthorised) await ctx.health(mailbox.inboxId, { state: 'unauthorised', error: fault.error, remedy: fault.remedy, code: fault.code })
+    // Nothing of the letter has left, and nothing of it is at fault. What does not pass by itself (a wrong password, a
+    // certificate) an admin may mend meanwhile: the letter waits a day, but not eagerly, since providers lock accounts.
+    const failure = fail(fault, true, fault.retry ? undefined : Math.min(attempt, 4) * quarterMs)
+    // Whoever reads the mailbox may be let in all the while and knows nothing of it.
+    if (fault.unauthorised)
+      await ctx.health(mailbox.inboxId, { state: 'unauthorised', error: fault.error, remedy: fault.remedy, code: fault.code, onlySending: true })
     throw failure
   }
   // The server takes a letter with the dot after its last byte: until the stream is drained it cannot have.
@@ -267,7 +279,7 @@ async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed
     connection.close()
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     const several = (error as { rejectedErrors?: Rejected[] }).rejectedErrors ?? []
-    if (several.length > 1) return several.map(refusal)
+    if (several.length > (more ? 0 : 1)) return several.map(refusal)
     const reply = (error as { responseCode?: number }).responseCode
     if (reply) throw fail(fault, reply < 500)
     // The library itself minds the size that the server told.

@@ -277,6 +277,7 @@ export const en: typeof zh = {
       hours: '{n} hours',
       time: 'The time the platform allows for a reply is over. You can write once the customer does.',
       count: 'The replies the platform allows are used up. You can write once the customer does.',
+      split: 'this will be sent as {needed} messages or more',
       pieces: 'This takes {needed} messages or more on the platform and {left} are left. Make it shorter.',
     },
   },

@@ -21,7 +21,8 @@ const ContactSchema = defineEntity({
     wechat: sealed('contact.wechat', 60),
     qq: sealed('contact.qq', 20),
     address: sealed('contact.address', 300),
-    attributes: json<Record<string, unknown>>(),
+    /** What the channel calls who is no person. */
+    attributes: json<{ label?: LocalText }>(),
     /** The same person as this contact, which has the identities now. */
     mergedIntoId: idColumn().nullable(),
     createdAt: instant(),

@@ -28,7 +28,7 @@ export interface MergePreview {
   identities: number
   conversations: number
   activities: number
-  /** What the kept contact would get. */
+  /** What the kept contact would get, of the core's own fields. */
   fields: Record<string, string>
   tagIds: string[]
 }

@@ -4,17 +4,18 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { ContactMove as WireMove, MergePreview as WirePreview, MergeSuggestion as WireSuggestion } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { type ContactField, maskField } from '../../access/mask.ts'
+import { maskField, type ContactField as OwnField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { contactTitle } from '../conversation/conversation.present.ts'
-import { type Contact, ContactMove, type Evidence, Identity, MergeSuggestion } from './contact.entity.ts'
+import { presentBrief } from '../conversation/conversation.present.ts'
+import { type Contact, ContactField, ContactMove, type Evidence, Identity, MergeSuggestion } from './contact.entity.ts'
 import { findReadableContact } from './contact.routes.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, survivorOf, undoMove } from './merge-contacts.ts'
+import { shownFields } from './shown-fields.ts'
 
 const page = 20
 
@@ -50,7 +51,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       if (other && other.id !== contact.id)
         items.push({
           id: row.id,
-          contact: { id: other.id, number: other.number, title: contactTitle(actor.ability, other) },
+          contact: presentBrief(actor.ability, other),
           evidence: row.evidence.map((evidence) => presentEvidence(actor.ability, evidence)),
           createdAt: row.createdAt.toISOString(),
         })
@@ -91,7 +92,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
     const from = await findReadableContact(em, actor, request.query.otherId)
     if (into.id === from.id) throw new HubError('HUB_CONFLICT', 'They are one contact already')
     const { fields, ...preview } = await previewMerge(em, into, from)
-    return { ...preview, fields: maskFields(actor.ability, fields) }
+    return { ...preview, fields: maskFields(actor.ability, fields), addedFields: await addedFields(hub, em, actor.ability, into.id, from.id) }
   })
 
   app.post('/api/contacts/:id/merge', { config, schema: { params: IdParams, body: Other, response: { 200: WireMove } } }, async (request) => {
@@ -111,7 +112,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       em,
       own.map(({ id }) => id),
     )
-    return { ...moved, fields: {}, tagIds: [] }
+    return { ...moved, fields: {}, addedFields: [], tagIds: [] }
   })
 
   app.post('/api/contacts/:id/split', { config, schema: { params: IdParams, body: Identities, response: { 200: WireMove } } }, async (request) => {
@@ -144,10 +145,18 @@ export function mergeRoutes(app: App, hub: Hub): void {
   })
 }
 
+/** What `giveFields` would give, as this reader may see it. */
+async function addedFields(hub: Hub, em: Em, ability: HubAbility, intoId: string, fromId: string) {
+  const kept = await em.find(ContactField, { contactId: intoId }, { fields: ['field'], limit: 200, disableIdentityMap: true })
+  const has = new Set(kept.map(({ field }) => field))
+  const theirs = (await shownFields(hub, em, ability, [fromId])).get(fromId) ?? []
+  return theirs.filter(({ name }) => !has.has(name))
+}
+
 const personal = new Set<string>(contactFields)
 const maskFields = (ability: HubAbility, fields: Record<string, string>) =>
   Object.fromEntries(
-    Object.entries(fields).map(([field, value]) => [field, personal.has(field) ? maskField(ability, field as ContactField, value) : maskText(ability, value)]),
+    Object.entries(fields).map(([field, value]) => [field, personal.has(field) ? maskField(ability, field as OwnField, value) : maskText(ability, value)]),
   )
 
 const presentEvidence = (ability: HubAbility, { kind, value, verified }: Evidence) => ({

@@ -12,11 +12,11 @@ import type { Conversation } from './conversation.entity.ts'
 import { maskMessage, type Reader } from './mask-message.ts'
 import { windowOf } from './reply-window.ts'
 
-export type ContactNames = Pick<Contact, 'id' | 'number' | 'nickname' | 'name'>
+export type ContactNames = Pick<Contact, 'id' | 'number' | 'nickname' | 'name' | 'attributes'>
 
-/** What to call a contact: nickname, else name, else the number. */
+/** What to call a contact: nickname, else name, else what the channel calls it, else the number. */
 export function contactTitle(ability: HubAbility, contact: ContactNames): string {
-  return maskText(ability, contact.nickname) || maskField(ability, 'name', contact.name) || `#${contact.number}`
+  return maskText(ability, contact.nickname) || maskField(ability, 'name', contact.name) || contact.attributes?.label?.zh || `#${contact.number}`
 }
 
 const iso = (date: Date | null | undefined): string | null => date?.toISOString() ?? null
@@ -72,6 +72,7 @@ export const presentBrief = (ability: HubAbility, contact: ContactNames) => ({
   id: contact.id,
   number: contact.number,
   title: contactTitle(ability, contact),
+  ...(contact.nickname === '' && contact.name === '' && contact.attributes?.label ? { label: contact.attributes.label } : {}),
 })
 
 /** The adapter's own name of a file that is on its way stays on the server. */

@@ -427,7 +427,7 @@ export async function present(em: Em, actor: Pick<Actor, 'ability'>, conversatio
   const contacts = await em.find(
     Contact,
     { id: { $in: [...new Set(conversations.map((c) => c.contactId))] } },
-    { fields: ['id', 'number', 'nickname', 'name'], disableIdentityMap: true },
+    { fields: ['id', 'number', 'nickname', 'name', 'attributes'], disableIdentityMap: true },
   )
   const byId = new Map(contacts.map((contact) => [contact.id, contact as unknown as Contact]))
   return conversations.flatMap((conversation) => {

@@ -7,6 +7,7 @@ import type { Hub } from '../../hub.ts'
 import { parseSettings, sealSettings } from '../../kernel/settings.ts'
 import { commitWithEvents, type EventToTell } from '../conversation/change.ts'
 import { adapterOf } from './channels.ts'
+import { checkSettings } from './check-settings.ts'
 import { Inbox } from './inbox.entity.ts'
 
 /**
@@ -14,9 +15,13 @@ import { Inbox } from './inbox.entity.ts'
  * @param told what is told of it, in the same transaction
  */
 export async function createInbox(hub: Hub, input: InboxInput, told?: (row: Inbox) => EventToTell): Promise<Inbox> {
+  const adapter = adapterOf(hub, input.channel)
+  const id = newId()
+  if (adapter)
+    await checkSettings(hub, adapter, { id, name: input.name.trim(), settings: parseSettings(adapter.inboxSettings, input.settings ?? {}, 'body/settings') })
   let row: Inbox | undefined
   await commitWithEvents(hub, async (em) => {
-    row = await writeInbox(hub, em, input)
+    row = await writeInbox(hub, em, input, id)
     return told ? [told(row)] : []
   })
   tellOfInbox(hub, row as Inbox)
@@ -39,13 +44,13 @@ export function tellOfInbox(hub: Hub, { id }: Inbox): void {
   hub.bus.publish('inbox.changed', { id })
 }
 
-async function writeInbox(hub: Hub, em: Em, input: InboxInput): Promise<Inbox> {
+async function writeInbox(hub: Hub, em: Em, input: InboxInput, id = newId()): Promise<Inbox> {
   const { channel, name, settings = {}, departmentId = null, skillGroupId = null } = input
   const adapter = adapterOf(hub, channel)
   if (!adapter) throw new HubError('HUB_NOT_FOUND', 'There is no such channel', { path: '/channel' })
   const values = parseSettings(adapter.inboxSettings, settings, 'body/settings')
   const row = {
-    id: newId(),
+    id,
     channel,
     name: name.trim(),
     settings: sealSettings(adapter.inboxSettings, values, hub.vault),

@@ -8,6 +8,7 @@ import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
+import { Outbound } from '../message/message.entity.ts'
 import { endNotice, tellNotices, writeNotice } from '../notice/raise-notice.ts'
 import { Inbox, InboxHealth } from './inbox.entity.ts'
 
@@ -39,6 +40,17 @@ async function ensureRow(em: Em, inboxId: string): Promise<null> {
   return null
 }
 
+/** Whichever process finds that an inbox is broken: the next message that any of them gets through counts at once. */
+function remember(hub: Hub): Map<string, number> {
+  const mine = new Map<string, number>()
+  noted.set(hub, mine)
+  hub.bus.subscribe('inbox.health', (data) => {
+    const { inboxId, bad: broken } = data as { inboxId: string; bad: boolean }
+    if (broken) mine.delete(noteKey(inboxId, 'lastSendAt'))
+  })
+  return mine
+}
+
 type Life = 'lastEventAt' | 'lastSendAt'
 const noteKey = (inboxId: string, what: Life | 'heard'): string => `${inboxId}/${what}`
 
@@ -47,8 +59,7 @@ const noteKey = (inboxId: string, what: Life | 'heard'): string => `${inboxId}/$
  * seconds at most, never waited for. It also says that the inbox is connected, where nobody has said anything else.
  */
 export function noteLife(hub: Hub, inboxId: string, what: Life | 'heard'): void {
-  const mine = noted.get(hub) ?? new Map<string, number>()
-  noted.set(hub, mine)
+  const mine = noted.get(hub) ?? remember(hub)
   const key = noteKey(inboxId, what)
   const now = Date.now()
   if (now - (mine.get(key) ?? 0) < noteEveryMs) return
@@ -97,8 +108,8 @@ export async function noteSendFault(hub: Hub, { id: inboxId }: { id: string }, {
 }
 
 const networkRemedy: LocalText = {
-  zh: '请检查本系统到平台的网络和收件箱设置，再做一次连接测试；下一条消息发出后会自动恢复。',
-  en: 'Check the network between this hub and the platform, and the inbox’s settings, then try the connection. It recovers with the next message that goes out.',
+  zh: '请检查本系统到平台的网络和收件箱设置，再做一次连接测试；测试通过或下一条消息发出后即恢复。',
+  en: 'Check the network between this hub and the platform, and the inbox’s settings, then try the connection. It recovers with a test that goes well or the next message that goes out.',
 }
 
 async function turnByHub(hub: Hub, inboxId: string, health: Health): Promise<void> {
@@ -117,9 +128,46 @@ export async function tellHealth(hub: Hub, channel: string, inboxId: string, hea
   await turn(hub, { id: inboxId, name: inbox.name }, health, false)
 }
 
-/** Whose word stands: the hub's own changes nothing that an adapter said is bad; failing sends are not well because a token is. */
+/**
+ * A connection test of what is saved went well from end to end: whoever said that it is wrong, it no longer is. What waited
+ * for it leaves now. The next send that fails breaks it again at once: no three of them are needed to doubt a test.
+ */
+export async function mendByTest(hub: Hub, inboxId: string): Promise<void> {
+  const em = hub.em()
+  if (!bad((await findRow(em, inboxId))?.state ?? 'connecting')) return
+  await em.nativeUpdate(InboxHealth, { inboxId }, { byHub: true, sendFaults: faultsToBreak - 1 })
+  await turnByHub(hub, inboxId, { state: 'connected' })
+  await hastenSends(hub, inboxId)
+}
+
+export async function isBad(em: Em, inboxId: string): Promise<boolean> {
+  return bad((await findRow(em, inboxId))?.state ?? 'connecting')
+}
+
+/** Conversations whose turn comes at once; the others have their own time. */
+const mostHastened = 500
+
+/** What has failed before and waits for its next try is tried now: what was wrong with the inbox is mended. */
+export async function hastenSends(hub: Hub, inboxId: string): Promise<void> {
+  const em = hub.em()
+  const waiting = (await em.execute(
+    `select o.message_id as message_id, o.conversation_id as conversation_id from outbound o join message m on m.id = o.message_id
+     where m.inbox_id = ? and o.state = 'queued' and o.attempts > 0 order by o.created_at limit ${mostHastened}`,
+    [inboxId],
+  )) as { message_id: string; conversation_id: string }[]
+  if (waiting.length === 0) return
+  await em.nativeUpdate(Outbound, { messageId: { $in: waiting.map((row) => row.message_id) }, state: 'queued' }, { dueAt: new Date() })
+  for (const { conversation_id } of waiting) hub.queue.hurry('outbound', conversation_id)
+}
+
+/**
+ * Whose word stands: the hub's own changes nothing that an adapter said is bad; what only sending found (`bySends`) is not well
+ * because a token is.
+ */
 function mayTurn(health: Health, byHub: boolean): object {
-  if (byHub && bad(health.state)) return { $or: [{ state: null }, { state: { $in: ['connected', 'connecting'] } }] }
+  const well = [{ state: null }, { state: { $in: ['connected', 'connecting'] } }]
+  if (byHub && bad(health.state)) return { $or: well }
+  if (health.onlySending && bad(health.state)) return { $or: [...well, { byHub: true, state: { $ne: health.state } }] }
   if (byHub) return { $or: [{ state: null }, { byHub: true }] }
   const turns = { $or: [{ state: null }, { state: { $ne: health.state } }] }
   return bad(health.state) ? turns : { byHub: false, ...turns }
@@ -127,6 +175,7 @@ function mayTurn(health: Health, byHub: boolean): object {
 
 async function turn(hub: Hub, inbox: { id: string; name: string }, health: Health, byHub: boolean): Promise<void> {
   const { id: inboxId, name } = inbox
+  const bySends = byHub || health.onlySending === true
   const told = {
     error: health.error ?? null,
     remedy: health.remedy ?? null,
@@ -144,10 +193,10 @@ async function turn(hub: Hub, inbox: { id: string; name: string }, health: Healt
       const changed = await tx.nativeUpdate(
         InboxHealth,
         { inboxId, ...mayTurn(health, byHub) },
-        { ...told, state: health.state, byHub: byHub && bad(health.state), changedAt: now },
+        { ...told, state: health.state, byHub: bySends && bad(health.state), changedAt: now },
       )
       if (changed === 0) {
-        if (!byHub) await tx.nativeUpdate(InboxHealth, { inboxId, state: health.state }, { ...told, byHub: false })
+        if (!bySends) await tx.nativeUpdate(InboxHealth, { inboxId, state: health.state }, { ...told, byHub: false })
         return false
       }
       listeners = await writeEvents(hub, tx as Em, [{ name: 'inbox.healthChanged', data: { inboxId, state: health.state, code: told.code } }])

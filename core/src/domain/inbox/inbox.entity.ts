@@ -36,7 +36,7 @@ const InboxHealthSchema = defineEntity({
     validUntil: instant().nullable(),
     /** When the state last turned. */
     changedAt: instant().nullable(),
-    /** The hub itself said `broken`, because sends failed: the next one that goes through takes it back. */
+    /** Found by sends that failed (by the hub itself, or `onlySending`): the next one that goes through takes it back. */
     byHub: p.boolean().default(false),
     /** Sends that failed one after another. */
     sendFaults: p.integer().default(0),

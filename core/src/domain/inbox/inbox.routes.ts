@@ -8,10 +8,11 @@ import type { Hub } from '../../hub.ts'
 import { canOpen, mergeSecrets, openMost, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
 import { changeSettings, settingsChanged } from '../setting/tell-settings.ts'
 import { adapterFor, adapterOf, ownCapabilities } from './channels.ts'
+import { checkSettings } from './check-settings.ts'
 import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
 import { forgetHealth, listHealth } from './inbox-health.ts'
-import { probeInbox, sendTest } from './probe-inbox.ts'
+import { probeInbox, retryBroken, sendTest } from './probe-inbox.ts'
 
 export function inboxRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'inbox.manage' } }
@@ -134,7 +135,9 @@ export function inboxRoutes(app: App, hub: Hub): void {
     if (settings) {
       const schema = schemaOf(row.channel)
       const merged = mergeSecrets(schema, settings, openMost(schema, row.settings, hub.vault))
-      patch.settings = sealSettings(schema, parseSettings(schema, merged, 'body/settings'), hub.vault)
+      const values = parseSettings(schema, merged, 'body/settings')
+      await checkSettings(hub, adapterOf(hub, row.channel), { id: row.id, name: fields.name ?? row.name, settings: values })
+      patch.settings = sealSettings(schema, values, hub.vault)
     }
     const kept = Object.keys(settings ?? {}).map((field) => `settings.${field}`)
     await changeSettings(hub, request, async (tx) => {
@@ -143,6 +146,8 @@ export function inboxRoutes(app: App, hub: Hub): void {
     })
     if (row.enabled && patch.enabled === false) await forgetHealth(hub, row.id)
     changed(row.id)
-    return present({ ...row, ...patch } as Inbox)
+    const saved = { ...row, ...patch } as Inbox
+    if (settings) retryBroken(hub, saved)
+    return present(saved)
   })
 }

@@ -1,4 +1,5 @@
 /** Tries an inbox: its connection step by step, or a message to one address. What is wrong comes back as sentences, never as an error. */
+import { isDeepStrictEqual } from 'node:util'
 import { type ChannelInbox, type LocalText, type OutboundMessage, type ProbeStep, SendError } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import { newId } from '../../db/types.ts'
@@ -7,12 +8,13 @@ import { mergeSecrets, parseSettings } from '../../kernel/settings.ts'
 import { Identity } from '../contact/contact.entity.ts'
 import { adapterOf, capabilitiesOf, openInbox, unlock } from './channels.ts'
 import type { Inbox } from './inbox.entity.ts'
-import { noteLife } from './inbox-health.ts'
+import { hastenSends, isBad, mendByTest, noteLife } from './inbox-health.ts'
 
 const timeoutMs = 30_000
 const failed: LocalText = { zh: '连接测试未能完成', en: 'The test could not be finished' }
 
 /**
+ * A test of what is saved that goes well mends an inbox that is broken; of what is not saved it only tells.
  * @param saved the inbox as it is kept, for the secrets that the form left alone
  * @param settings the form's, when it is not saved yet
  * Throws HUB_NOT_FOUND when the channel has no test, HUB_SETTINGS_INVALID.
@@ -28,7 +30,9 @@ export async function probeInbox(hub: Hub, channel: string, saved: Inbox | undef
     settings: settings ? parseSettings(schema, mergeSecrets(schema, settings, kept?.settings ?? {}, 'empty')) : (kept?.settings ?? {}),
   }
   try {
-    return await inTime(adapter.probe(inbox))
+    const steps = await inTime(adapter.probe(inbox))
+    if (saved && isDeepStrictEqual(inbox.settings, kept?.settings) && steps.length > 0 && steps.every(({ ok }) => ok)) await mendByTest(hub, saved.id)
+    return steps
   } catch (error) {
     hub.log.warn({ err: error, channel }, 'a connection test failed')
     const detail =
@@ -37,6 +41,15 @@ export async function probeInbox(hub: Hub, channel: string, saved: Inbox | undef
         : { zh: '对方没有在规定时间内应答，或应答无法识别', en: 'The other side did not answer in time, or not in a way we know' }
     return [{ label: failed, ok: false, detail }]
   }
+}
+
+/** The settings of an inbox that is broken were changed: is it well now? Nobody waits for the answer; its state tells it. */
+export function retryBroken(hub: Hub, saved: Inbox): void {
+  void (async () => {
+    if (!saved.enabled || !(await isBad(hub.em(), saved.id))) return
+    if (adapterOf(hub, saved.channel)?.probe) await probeInbox(hub, saved.channel, saved, undefined)
+    else await hastenSends(hub, saved.id)
+  })().catch((error) => hub.log.warn({ err: error, inbox: saved.id }, 'a changed inbox could not be tried'))
 }
 
 /** Hands a text to the platform as an agent's message would be. Nothing is stored; whom it goes to is always said, so that no customer gets it by accident. */

@@ -23,7 +23,7 @@ export async function presentRecords(em: Em, actor: Pick<Actor, 'ability' | 'age
   const contacts = await em.find(
     Contact,
     { id: { $in: [...new Set(conversations.map((c) => c.contactId))] } },
-    { fields: ['id', 'number', 'nickname', 'name'], ...quiet },
+    { fields: ['id', 'number', 'nickname', 'name', 'attributes'], ...quiet },
   )
   const tags = await em.find(ConversationTag, { conversationId: { $in: ids } }, { orderBy: { createdAt: 'asc' }, ...quiet })
   const summaries = await em.find(ConversationSummary, { conversationId: { $in: ids } }, { fields: ['conversationId'], ...quiet })

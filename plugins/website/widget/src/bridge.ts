@@ -62,6 +62,8 @@ export type ToFrame =
   | { huike: 'seen'; seen: string }
   | { huike: 'written'; written: Written[] }
   | { huike: 'unkept' }
+  /** What the page says of its user now; empty: nothing. */
+  | { huike: 'identity'; identity: string }
   /** No other tab rings. */
   | { huike: 'ring' }
 
@@ -71,6 +73,8 @@ export type ToLoader =
   | { huike: 'token'; token: string }
   | { huike: 'seen'; seen: string }
   | { huike: 'written'; written: Written[] }
+  /** The hub believes the page's word about its user no longer: it is asked for a fresh one. */
+  | { huike: 'expired' }
   | { huike: 'unread'; count: number }
   | { huike: 'ring'; id: string }
   | { huike: 'hide' }

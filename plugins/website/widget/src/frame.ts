@@ -55,6 +55,8 @@ function main(init: Init, site: Site): void {
   })
   emojiButton.setAttribute('aria-expanded', 'false')
 
+  /** Waits for the page's word about its user. */
+  let proven: ((identity: string) => void) | undefined
   const thread = new Thread(inbox, {
     changed: render,
     arrived({ id }) {
@@ -80,6 +82,16 @@ function main(init: Init, site: Site): void {
     },
     wrote: (written) => tellLoader({ huike: 'written', written }),
     seen: (seen) => tellLoader({ huike: 'seen', seen }),
+    expired: () =>
+      new Promise((done) => {
+        proven = done
+        // A page that does not answer keeps nobody from talking.
+        setTimeout(() => {
+          if (proven === done) proven = undefined
+          done('')
+        }, 10_000)
+        tellLoader({ huike: 'expired' })
+      }),
   })
 
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80
@@ -419,6 +431,12 @@ function main(init: Init, site: Site): void {
         break
       case 'token':
         thread.become(message.token)
+        break
+      case 'identity':
+        if (proven) proven(message.identity)
+        // It took its time, and the visitor was a stranger meanwhile.
+        else if (message.identity) thread.prove(message.identity)
+        proven = undefined
         break
       case 'seen':
         if (message.seen > thread.seen) thread.seen = message.seen

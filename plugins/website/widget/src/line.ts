@@ -58,6 +58,9 @@ addEventListener('message', (event: MessageEvent) => {
     case 'hide':
       init.open = false
       break
+    case 'identity':
+      init.identity = message.identity
+      break
     case 'token':
       init.token = message.token
       loadWindow()

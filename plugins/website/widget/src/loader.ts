@@ -8,6 +8,9 @@
  */
 import type { Page, ToFrame, ToLoader, Written } from './bridge.ts'
 
+/** A fresh JWT of the page's user. */
+type Renew = () => string | null | undefined | Promise<string | null | undefined>
+
 const script = document.currentScript as HTMLScriptElement | null
 const inbox = script?.dataset.inbox ?? ''
 const hub = script ? new URL(script.src).origin : ''
@@ -258,6 +261,20 @@ function start(): void {
       .catch(once)
   }
 
+  /** The page's own way to a fresh identity; it may have left it before we came. */
+  let renew = (window as unknown as { Huike?: { onIdentityExpired?: Renew } }).Huike?.onIdentityExpired
+  /** Who the page says it is may change while it is asked: then its answer is about somebody else. */
+  let word = 0
+  function askIdentity(): void {
+    const asked = ++word
+    const answer = (next: unknown) => {
+      if (asked !== word) return
+      identity = typeof next === 'string' ? next : ''
+      tell({ huike: 'identity', identity })
+    }
+    new Promise<unknown>((done) => done(renew ? renew() : '')).then(answer, () => answer(''))
+  }
+
   let beating = 0
   let at = ''
   function beat(): void {
@@ -286,6 +303,9 @@ function start(): void {
       case 'token':
         token = message.token
         if (!keep('', token)) tell({ huike: 'unkept' })
+        break
+      case 'expired':
+        askIdentity()
         break
       case 'seen':
         keep('.seen', message.seen)
@@ -332,11 +352,17 @@ function start(): void {
     open: () => show(true),
     close: () => show(false),
     identify(next: string) {
+      word++
       identity = next
       dropFrame(true)
     },
+    /** Called when the identity has ended on an open page: gives a fresh one, or nothing. */
+    onIdentityExpired(callback: Renew) {
+      renew = callback
+    },
     /** The site's user logged out: the next words are a stranger's. */
     logout() {
+      word++
       identity = token = ''
       for (const what of ['', '.out', '.seen', '.rung']) keep(what, '')
       if (open) show(false)

@@ -25,6 +25,8 @@ export interface ThreadEvents {
   /** Keep these until the hub has them. */
   wrote(written: Written[]): void
   seen(id: string): void
+  /** The page's word about its user is not believed any more: a fresh one, or nothing. */
+  expired(): Promise<string>
 }
 
 const api = '/api/x/website'
@@ -102,6 +104,7 @@ export class Thread {
 
   async #enter(token: string): Promise<void> {
     const entry = ++this.#entries
+    let asked = false
     for (let tries = 0; ; tries++) {
       try {
         const body = { ...(token ? { token } : {}), ...(this.#identity ? { identity: this.#identity } : {}) }
@@ -113,9 +116,13 @@ export class Thread {
         break
       } catch (error) {
         if (entry !== this.#entries) return
-        // Who cannot prove to be somebody is a stranger, and may talk all the same.
-        if (codeOf(error) === 'HUB_CHANNEL_UNVERIFIED') this.#identity = ''
-        else if (!isPassing(error)) return this.#events.refused(codeOf(error))
+        if (codeOf(error) === 'HUB_CHANNEL_UNVERIFIED') {
+          // The page may have a fresh word, once. Who cannot prove to be somebody is a stranger, and may talk all the same.
+          const fresh = asked ? '' : await this.#events.expired()
+          if (entry !== this.#entries) return
+          asked = true
+          this.#identity = fresh
+        } else if (!isPassing(error)) return this.#events.refused(codeOf(error))
         else await pause(retryMs[Math.min(tries, retryMs.length - 1)] ?? 0)
       }
     }
@@ -151,6 +158,13 @@ export class Thread {
    */
   #renew(refused: string): void {
     if (refused === this.token && refused !== '') this.#enterAnew('')
+  }
+
+  /** The page says who this is, after all. */
+  prove(identity: string): void {
+    this.#identity = identity
+    this.#spoken = true
+    this.#enterAnew('')
   }
 
   #enterAnew(token: string): void {

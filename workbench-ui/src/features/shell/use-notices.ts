@@ -3,6 +3,7 @@ import { useLocalStorage } from '@vueuse/core'
 import { onUnmounted, watchEffect } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
+import { useContactName } from '../../../../core/ui-kit/contact-name.ts'
 import { useConversations } from '../../stores/conversations.store.ts'
 import { previewText } from '../preview.ts'
 
@@ -31,6 +32,7 @@ function chime(): void {
 
 export function useNotices(): void {
   const { t } = useI18n()
+  const called = useContactName()
   const router = useRouter()
   const conversations = useConversations()
   const title = document.title
@@ -46,7 +48,7 @@ export function useNotices(): void {
       offerDesktop.value = 'now'
     if (soundOn.value && (document.hidden || router.currentRoute.value.params.id !== conversation.id)) chime()
     if (desktopOn.value && document.hidden && 'Notification' in globalThis && Notification.permission === 'granted') {
-      const name = conversation.contact.title
+      const name = called(conversation.contact)
       const notice = new Notification(t(assigned ? 'notice.assigned' : 'notice.newMessage', { name }), {
         body: previewText(conversation, t),
         tag: conversation.id,
