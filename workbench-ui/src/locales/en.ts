@@ -2,6 +2,7 @@ import type { zh } from './zh.ts'
 
 export const en: typeof zh = {
   nav: {
+    title: 'Huike workbench',
     conversations: 'Conversations',
     conversationsUnread: 'Conversations, {count} unread',
     visitors: 'Visitors',
@@ -78,7 +79,10 @@ export const en: typeof zh = {
     blockConfirm: 'A blocked contact cannot write any more, and this conversation ends at once. You can unblock them in their details. Block?',
     transferTo: 'Transfer to',
     nobodyOnline: 'No colleague is online',
-    transferred: 'Transferred',
+    transferBusy: '{name} is busy. Transfer all the same?',
+    transferAnyway: 'Transfer anyway',
+    recallNoteAsk: 'Recall the note “{words}”?',
+    recallAsk: 'Recall “{words}”? The customer will no longer see it.',
     closedBar: 'This conversation has ended',
     typing: 'Customer is typing: ',
     typingPlain: 'Customer is typing…',
@@ -386,7 +390,7 @@ export const en: typeof zh = {
     emptyLeft: 'Nobody left without a word today',
     direct: 'Direct',
     anonymous: 'Anonymous',
-    trail: 'Page trail',
+    trailOf: '{count}, page trail',
   },
   presenceMenu: {
     label: 'My status',
@@ -416,7 +420,6 @@ export const en: typeof zh = {
     presenceSet: 'You are now {presence}',
     themeLight: 'Switch to light',
     themeDark: 'Switch to dark',
-    presence: 'Set status: {presence}',
     hint: '↑↓ choose, Enter run, Esc close',
   },
   shortcuts: {
@@ -432,6 +435,10 @@ export const en: typeof zh = {
     visitors: 'Open visitors',
     records: 'Open records',
     status: 'Switch online and busy',
+    online: 'Set status to online',
+    busy: 'Set status to busy',
+    away: 'Set status to away',
+    signOut: 'Sign out',
     next: 'Next conversation',
     previous: 'Previous conversation',
     nextUnread: 'Next unread',
@@ -443,6 +450,10 @@ export const en: typeof zh = {
     note: 'Write a note',
     replyToLast: 'Reply to the customer’s last message',
     copyLast: 'Copy the last message',
+    recallLast: 'Recall my last message',
+    attach: 'Attach a file',
+    tag: 'Tag the contact',
+    remark: 'Write a remark on the contact',
     take: 'Take',
     transfer: 'Transfer',
     star: 'Star or unstar',
