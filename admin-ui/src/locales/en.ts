@@ -428,7 +428,7 @@ export const en: typeof zh = {
     queue: 'Queue',
     queues: { bull: 'Through Redis', 'in-process': 'In this process' },
     sockets: 'Connected',
-    socketsText: '{agents} agents, {visitors} visitors (this process)',
+    socketsText: 'Agents {agents}, visitors {visitors} (this process)',
     channels: 'Inboxes',
     channelsText: '{all}, of which {broken} broken',
     plugins: 'Plugins',
