@@ -240,6 +240,7 @@ export const en: typeof zh = {
   },
   composer: {
     label: 'Message',
+    placeholderTouch: 'Write a message',
     placeholder: 'Write a message. Enter sends, Shift + Enter breaks the line',
     letterPlaceholder: 'Write a letter. {mod} + Enter sends',
     notePlaceholder: 'A note the customer cannot see',

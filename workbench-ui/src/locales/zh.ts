@@ -238,6 +238,7 @@ export const zh = {
   },
   composer: {
     label: '输入框',
+    placeholderTouch: '输入消息',
     placeholder: '输入消息，Enter 发送，Shift + Enter 换行',
     letterPlaceholder: '写邮件，{mod} + Enter 发送',
     notePlaceholder: '内部备注，客户看不到',
