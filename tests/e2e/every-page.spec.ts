@@ -21,7 +21,7 @@ async function wear(page: Page, look: 'light' | 'dark'): Promise<void> {
 
 test('axe finds nothing serious on any page that has something in it', async ({ hub, hubUrl, browser }) => {
   // Some seventy pages, each read whole by axe in one look and for its colours in the other.
-  test.setTimeout(240_000)
+  test.setTimeout(300_000)
   const { email, password } = await hub.demoLogin()
   const faults: string[] = []
   let session: Awaited<ReturnType<ReturnType<Page['context']>['storageState']>> | undefined

@@ -26,7 +26,7 @@ const System = Type.Object({
   /** Open in the process that answers. */
   sockets: Type.Object({ agents: Count, visitors: Count }),
   channels: Type.Object({ broken: Count, all: Count }),
-  plugins: Type.Array(Type.Object({ id: Text, version: Type.Union([Text, Type.Null()]), state: Text })),
+  plugins: Type.Array(Type.Object({ id: Text, label: Type.Object({ zh: Text, en: Text }), version: Type.Union([Text, Type.Null()]), state: Text })),
   due: Type.Object({ outbound: Count, deliveries: Count, parked: Count, jobs: Count, fetches: Count, givenUp: Count }),
   /** Since when the oldest of it is due. */
   oldest: Type.Record(Text, Type.Union([Text, Type.Null()])),
@@ -54,7 +54,9 @@ export function systemRoute(app: App, hub: Hub): void {
       checks: await checkDependencies(hub),
       sockets: await openSockets(hub),
       channels: { broken: await em.count(InboxHealth, { state: { $in: ['broken', 'unauthorised'] } }), all: await em.count(Inbox, {}) },
-      plugins: hub.kernel.status().map(({ id, manifest, state }) => ({ id, version: manifest?.version ?? null, state })),
+      plugins: hub.kernel
+        .status()
+        .map(({ id, manifest, state }) => ({ id, label: manifest?.label ?? { zh: id, en: id }, version: manifest?.version ?? null, state })),
       due: {
         ...count,
         givenUp: (await em.count(Delivery, { dueAt: null })) + (await em.count(ParkedEvent, { dueAt: null })) + (await em.count(Job, { dueAt: null })),

@@ -418,7 +418,7 @@ export const en: typeof zh = {
     soundOff: 'Turn sound off',
     desktopOn: 'Turn desktop notices on',
     desktopOff: 'Turn desktop notices off',
-    presenceSet: 'You are now {presence}',
+    presenceSet: 'Status: {presence}',
     themeLight: 'Switch to light',
     themeDark: 'Switch to dark',
     hint: '↑↓ choose, Enter run, Esc close',
