@@ -1,9 +1,12 @@
 /** What an agent does all day from the palette and by its keys: status, tag, remark, file, recall, transfer to somebody busy, the way out. */
 import { joinHub, openDesk, openShop } from '../flows/open-desk.ts'
 import { DeskPage } from '../pages/desk.ts'
+import { axeFaults } from '../support/axe.ts'
 import { expect, test } from '../support/e2e.ts'
 
 test('status, tag, remark, file and recall from the palette, and out of the door', async ({ hubUrl, browser }) => {
+  // A long day, and axe looks at what opens in it.
+  test.setTimeout(120_000)
   const { workbench } = await openDesk(browser, hubUrl)
   const desk = new DeskPage(workbench.page)
   const { page } = desk
@@ -20,10 +23,16 @@ test('status, tag, remark, file and recall from the palette, and out of the door
   }
 
   const me = page.getByTestId('presence')
+  await me.click()
+  await expect(page.getByRole('radio', { name: '忙碌' })).toBeVisible()
+  expect(await axeFaults(page, 'status')).toEqual([])
+  await desk.press('Escape')
+  await expect(page.getByRole('radio', { name: '忙碌' })).toBeHidden()
   await run('状态切换为忙碌', 'ShiftB')
   await expect(me).toHaveAccessibleName(/忙碌/)
   // What one is already is not offered.
   await expect(await desk.palette('状态切换为忙碌')).toHaveCount(0)
+  expect(await axeFaults(page, 'the palette')).toEqual([])
   await desk.press('Escape')
   await desk.thread.focus()
   await desk.press('Shift+O')
@@ -31,12 +40,15 @@ test('status, tag, remark, file and recall from the palette, and out of the door
   await run('状态切换为离开', 'ShiftA')
   // There is an open conversation: who takes it is asked first.
   const leaving = page.getByRole('dialog', { name: '离开前转交会话' })
+  await expect(leaving).toBeVisible()
+  expect(await axeFaults(page, 'leaving')).toEqual([])
   await leaving.getByRole('button', { name: '保留' }).press('Enter')
   await expect(me).toHaveAccessibleName(/离开/)
   await expect(leaving).toBeHidden()
 
   await run('给客户打标签', 'G')
   await expect(page.getByRole('textbox', { name: '添加标签' })).toBeFocused()
+  expect(await axeFaults(page, 'tags')).toEqual([])
   await page.keyboard.type('要发票')
   await desk.press('Enter')
   await expect(page.getByTestId('info-strip')).toContainText('要发票')
@@ -73,6 +85,7 @@ test('status, tag, remark, file and recall from the palette, and out of the door
   const sheet = page.getByRole('dialog', { name: '键盘快捷键' })
   for (const words of ['状态切换为忙碌', '退出登录', '撤回我的上一条消息', '发送文件', '给客户打标签', '写客户备注'])
     await expect(sheet.getByText(words)).toBeVisible()
+  expect(await axeFaults(page, 'the sheet')).toEqual([])
   await desk.press('Escape')
   await expect(sheet).toBeHidden()
 
@@ -100,10 +113,12 @@ test('who is busy is shown as busy, and is given a conversation only when that i
   const field = page.getByRole('combobox', { name: '转接给' })
   await expect(field).toBeFocused()
   await expect(page.getByRole('option', { name: /王芳/ })).toContainText('忙碌')
+  expect(await axeFaults(page, 'transfer')).toEqual([])
   await desk.press('Enter')
   const anyway = page.getByRole('button', { name: '仍然转接' })
   await expect(page.getByText('王芳 正在忙碌，仍要转接吗？')).toBeVisible()
   await expect(anyway).toBeFocused()
+  expect(await axeFaults(page, 'transfer to somebody busy')).toEqual([])
   await desk.press('Escape')
   await expect(field).toBeFocused()
   expect(given).toEqual([])
