@@ -20,10 +20,6 @@ test('the visitor sees that the agent writes, and that they have stopped', async
   await expect(typing).toBeVisible()
   await composer.fill('')
   await expect(typing).toHaveCount(0)
-  // A note is nobody else's business.
-  await desk.page.getByRole('tab', { name: '备注' }).click()
-  await composer.fill('这位客户常来')
-  await desk.page.getByRole('tab', { name: '回复' }).click()
   await composer.fill('我看过了')
   await expect(typing).toBeVisible()
   await composer.press('Enter')
