@@ -6,17 +6,21 @@ import { useI18n } from 'vue-i18n'
 import { copyText } from './clipboard.ts'
 import { errorText } from './i18n.ts'
 
+/** Below a page's header and the strip under it: what one looks at by name stays readable. */
+const offset = 92
+
 export function useFeedback() {
   const { t, te } = useI18n()
   return {
-    say: (text: string) => void ElMessage({ message: text, type: 'success', duration: 2_000 }),
+    say: (text: string) => void ElMessage({ message: text, type: 'success', duration: 2_000, offset }),
     /** `text` where the error has no sentence of its own. */
-    fail: (error: unknown, text?: string) => void ElMessage({ message: text ?? errorText(t, te, error), type: 'error', duration: 5_000, showClose: true }),
+    fail: (error: unknown, text?: string) =>
+      void ElMessage({ message: text ?? errorText(t, te, error), type: 'error', duration: 5_000, showClose: true, offset }),
     explain: (error: unknown) => errorText(t, te, error),
     async copy(text: string): Promise<void> {
       await copyText(text).then(
-        () => ElMessage({ message: t('common.copied'), type: 'success', duration: 2_000 }),
-        () => ElMessage({ message: t('common.notCopied'), type: 'error', duration: 5_000 }),
+        () => ElMessage({ message: t('common.copied'), type: 'success', duration: 2_000, offset }),
+        () => ElMessage({ message: t('common.notCopied'), type: 'error', duration: 5_000, offset }),
       )
     },
     /** What was typed, or undefined when it was called off. */

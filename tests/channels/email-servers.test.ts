@@ -13,7 +13,7 @@ import email from '../../plugins/email/plugin.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
-import { freePort } from '../chaos/tools.ts'
+import { freePort } from '../support/free-port.ts'
 import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
 import { eventually, found, onEveryProfile, startWorld } from '../support/world.ts'
 

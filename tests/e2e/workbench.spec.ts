@@ -169,7 +169,7 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   await desk.press('?')
   const sheet = desk.page.getByRole('dialog', { name: '键盘快捷键' })
   await expect(sheet.getByText('引用客户最后一条消息')).toBeVisible()
-  await expect(sheet.locator('dt')).toHaveCount(36)
+  await expect(sheet.locator('dt')).toHaveCount(44)
   await desk.press('Escape')
   await expect(sheet).toBeHidden()
 

@@ -35,8 +35,8 @@ await onEveryProfile('system', [found(manifest), found(broken)], (world, profile
     assert.deepEqual([own.role, own.pid, own.agents, own.silent, others], ['all', process.pid, 1, false, []])
     assert.deepEqual(body.channels, { broken: 1, all: 2 })
     assert.deepEqual(body.plugins, [
-      { id: 'mock', version: manifest.version, state: 'running' },
-      { id: 'ill', version: broken.version, state: 'broken' },
+      { id: 'mock', label: manifest.label, version: manifest.version, state: 'running' },
+      { id: 'ill', label: broken.label, version: broken.version, state: 'broken' },
     ])
 
     const at = (minutes: number) => new Date(Date.now() + minutes * 60_000)

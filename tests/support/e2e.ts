@@ -15,14 +15,15 @@ export async function watchPolicy(context: BrowserContext): Promise<string[]> {
   return blocked
 }
 
-/** `extraPlugins`: folders of plugins besides the bundled ones. */
-export const test = base.extend<{ hub: HubProcess; hubUrl: string; extraPlugins: string[]; tidy: undefined }>({
+/** `extraPlugins`: folders of plugins besides the bundled ones. `demo`: with the world of the demonstration. */
+export const test = base.extend<{ hub: HubProcess; hubUrl: string; extraPlugins: string[]; demo: boolean; tidy: undefined }>({
   extraPlugins: [[], { option: true }],
+  demo: [false, { option: true }],
   // Its start and end have a time of their own: the test's is for what the test does.
   hub: [
-    async ({ extraPlugins }, use, info) => {
+    async ({ extraPlugins, demo }, use, info) => {
       const place = await makePlace(info.project.name === 'served' ? 'served' : 'embedded')
-      const hub = await HubProcess.make(place, extraPlugins)
+      const hub = await HubProcess.make(place, extraPlugins, demo)
       await hub.start()
       await use(hub)
       await hub.end()

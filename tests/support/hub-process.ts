@@ -20,17 +20,21 @@ export class HubProcess {
   readonly #processes: readonly { role: Role; port: number }[]
   readonly #balancer: Server | undefined
   readonly #connections = new Set<Socket>()
+  readonly #demo: boolean
   #children: ChildProcess[] = []
+  #told = ''
 
-  static async make(place: Place, plugins: readonly string[]): Promise<HubProcess> {
+  /** `demo`: filled with the demonstration. */
+  static async make(place: Place, plugins: readonly string[], demo = false): Promise<HubProcess> {
     const roles: Role[] = place.profile === 'served' ? ['web', 'web', 'worker'] : ['all']
     const processes = []
     for (const role of roles) processes.push({ role, port: await freePort() })
-    return new HubProcess(place, plugins, processes, roles.length > 1 ? await freePort() : (processes[0]?.port ?? 0))
+    return new HubProcess(place, plugins, processes, roles.length > 1 ? await freePort() : (processes[0]?.port ?? 0), demo)
   }
 
-  private constructor(place: Place, plugins: readonly string[], processes: readonly { role: Role; port: number }[], port: number) {
+  private constructor(place: Place, plugins: readonly string[], processes: readonly { role: Role; port: number }[], port: number, demo: boolean) {
     this.#place = place
+    this.#demo = demo
     this.#plugins = plugins
     this.#processes = processes
     this.url = `http://127.0.0.1:${port}`
@@ -60,7 +64,7 @@ export class HubProcess {
 
   async start(): Promise<void> {
     this.#children = this.#processes.map(({ role, port }) =>
-      spawn(resolve('node_modules/.bin/node'), ['core/src/main.ts'], {
+      spawn(resolve('node_modules/.bin/node'), ['core/src/main.ts', ...(this.#demo ? ['--demo'] : [])], {
         env: {
           ...process.env,
           NODE_OPTIONS: '',
@@ -74,9 +78,13 @@ export class HubProcess {
           PORT: String(port),
           LOG_LEVEL: 'warn',
         },
-        stdio: ['ignore', 'ignore', 'inherit'],
+        stdio: ['ignore', this.#demo ? 'pipe' : 'ignore', 'inherit'],
       }),
     )
+    for (const child of this.#children)
+      child.stdout?.on('data', (said) => {
+        this.#told += said
+      })
     await Promise.all(
       this.#processes.map(({ role, port }, i) =>
         until(`the start of the hub (${role})`, 110_000, async () => {
@@ -85,6 +93,14 @@ export class HubProcess {
         }),
       ),
     )
+  }
+
+  /** How the demonstration's owner signs in, once all of it is there; the others of it have the same password. */
+  async demoLogin(): Promise<{ email: string; password: string }> {
+    const line = /(\S+@\S+) \/ (\S+)/
+    await until('the demonstration', 60_000, async () => line.test(this.#told))
+    const [, email = '', password = ''] = line.exec(this.#told) ?? []
+    return { email, password }
   }
 
   async stop(): Promise<void> {

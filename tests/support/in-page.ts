@@ -65,3 +65,31 @@ export function lengthOfSound(element: unknown): Promise<number> {
     audio.load()
   })
 }
+
+/** Before anything else: how often it rang and what the browser was asked to show; `hide(true)` is another tab in front. */
+export const watchNotices = `
+  window.seen = { tones: 0, notices: [] }
+  const start = OscillatorNode.prototype.start
+  OscillatorNode.prototype.start = function (...rest) { seen.tones++; return start.apply(this, rest) }
+  window.Notification = class {
+    static permission = 'granted'
+    static requestPermission = async () => 'granted'
+    constructor(title, { body }) { Object.assign(this, { title, body }); seen.notices.push(this) }
+    close() {}
+  }
+  let hidden = false
+  Object.defineProperty(document, 'hidden', { get: () => hidden })
+  window.hide = (on) => { hidden = on; document.dispatchEvent(new Event('visibilitychange')) }
+`
+
+/** All that a page says in its language, to the eye and to a screen reader, a piece of text at a time; what is marked as Chinese is another matter. */
+export const wordsShown = `(() => {
+  const said = new Set()
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  for (let node; (node = texts.nextNode()); ) if (node.parentElement.checkVisibility() && !node.parentElement.closest('[lang="zh-CN"]') && !['SCRIPT', 'STYLE'].includes(node.parentElement.tagName)) said.add(node.data.trim())
+  for (const element of document.querySelectorAll('[aria-label], [title], [placeholder], [alt]'))
+    if (element.checkVisibility() && !element.closest('[lang="zh-CN"]')) for (const name of ['aria-label', 'title', 'placeholder', 'alt']) said.add((element.getAttribute(name) ?? '').trim())
+  said.add(document.title)
+  said.delete('')
+  return [...said]
+})()`

@@ -428,7 +428,7 @@ export const en: typeof zh = {
     queue: 'Queue',
     queues: { bull: 'Through Redis', 'in-process': 'In this process' },
     sockets: 'Connected',
-    socketsText: '{agents} agents, {visitors} visitors',
+    socketsText: 'Agents {agents}, visitors {visitors}',
     channels: 'Inboxes',
     channelsText: '{all}, of which {broken} broken',
     processes: 'Processes',

@@ -41,7 +41,7 @@ const System = Type.Object({
     }),
   ),
   channels: Type.Object({ broken: Count, all: Count }),
-  plugins: Type.Array(Type.Object({ id: Text, version: Type.Union([Text, Type.Null()]), state: Text })),
+  plugins: Type.Array(Type.Object({ id: Text, label: Type.Object({ zh: Text, en: Text }), version: Type.Union([Text, Type.Null()]), state: Text })),
   due: Type.Object({ outbound: Count, deliveries: Count, parked: Count, jobs: Count, fetches: Count, givenUp: Count }),
   /** Since when the oldest of it is due. */
   oldest: Type.Record(Text, Type.Union([Text, Type.Null()])),
@@ -75,7 +75,9 @@ export function systemRoute(app: App, hub: Hub): void {
       sockets: { agents: sum('agents'), visitors: sum('visitors') },
       processes: processes.map((one) => ({ ...one, startedAt: one.startedAt.toISOString(), seenAt: one.seenAt.toISOString() })),
       channels: { broken: await em.count(InboxHealth, { state: { $in: ['broken', 'unauthorised'] } }), all: await em.count(Inbox, {}) },
-      plugins: hub.kernel.status().map(({ id, manifest, state }) => ({ id, version: manifest?.version ?? null, state })),
+      plugins: hub.kernel
+        .status()
+        .map(({ id, manifest, state }) => ({ id, label: manifest?.label ?? { zh: id, en: id }, version: manifest?.version ?? null, state })),
       due: {
         ...count,
         givenUp: (await em.count(Delivery, { dueAt: null })) + (await em.count(ParkedEvent, { dueAt: null })) + (await em.count(Job, { dueAt: null })),

@@ -191,7 +191,7 @@ export const en: typeof zh = {
     restoreAsk: 'Restore the conversation with “{name}”? It goes back to the records.',
     purgeAsk: 'The conversation with “{name}” will be deleted for good, with {count} messages and all attachments. This cannot be undone. Go on?',
     inBin: 'Deleted by {name}, {time}. Days left to restore it: {days}. In the recycle bin it can only be looked at.',
-    tab: { about: 'Details', files: 'Attachments', timeline: 'Timeline' },
+    tab: { talk: 'Conversation', about: 'Details', files: 'Attachments', timeline: 'Timeline' },
     did: { archive: 'Archived', unarchive: 'Back from the archive', delete: 'Deleted', restore: 'Restored', purge: 'Deleted for good' },
     view: { list: 'My views', keep: 'Save this filter', deleteAsk: 'Delete the view “{name}”?', example: 'Bad ratings this month' },
     trail: {

@@ -180,7 +180,7 @@ export const zh = {
     restoreAsk: '恢复与“{name}”的会话？它会回到聊天记录中。',
     purgeAsk: '将彻底删除与“{name}”的会话，包括 {count} 条消息和全部附件，无法恢复。确定吗？',
     inBin: '{name} 于 {time} 删除，还可恢复 {days} 天。在回收站中只能查看。',
-    tab: { about: '详情', files: '附件', timeline: '动态' },
+    tab: { talk: '对话', about: '详情', files: '附件', timeline: '动态' },
     did: { archive: '已归档', unarchive: '已取消归档', delete: '已删除', restore: '已恢复', purge: '已彻底删除' },
     view: { list: '我的筛选', keep: '保存筛选', deleteAsk: '删除筛选“{name}”？', example: '如：本月差评' },
     trail: {

@@ -72,7 +72,7 @@ export const words: Record<'zh' | 'en', Words> = {
       number: 'Contact no.',
       name: 'Name',
       phone: 'Phone',
-      email: 'E-mail',
+      email: 'Email',
       wechat: 'WeChat',
       qq: 'QQ',
       address: 'Address',

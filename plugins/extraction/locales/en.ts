@@ -1,5 +1,5 @@
 export const en = {
-  kinds: { phone: 'Mobile', landline: 'Landline', wechat: 'WeChat', qq: 'QQ', email: 'E-mail', age: 'Age', gender: 'Gender' },
+  kinds: { phone: 'Mobile', landline: 'Landline', wechat: 'WeChat', qq: 'QQ', email: 'Email', age: 'Age', gender: 'Gender' },
   whose: { child: 'child', parent: 'parent', partner: 'partner', friend: 'friend', other: 'someone else' },
   states: { filled: 'Filled in', suggested: 'To confirm', noted: 'Noted', accepted: 'Accepted', refused: 'Ignored', ignored: 'Too unsure, left out' },
   title: 'Found in the chat',
@@ -25,7 +25,7 @@ export const en = {
     hint: 'What customers write is searched by these rules for ways to reach them, age and gender.',
     try: 'Try it out',
     tryLabel: 'Paste what a customer wrote',
-    tryExample: '我的电话是 一三八 零零壹叁 八零零零 加我薇信同号',
+    tryExample: 'My phone is 138 0013 8000, the same on WeChat',
     tryNone: 'Nothing found',
     builtin: 'Built-in rules',
     own: 'Your own rules',

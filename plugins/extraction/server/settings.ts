@@ -8,7 +8,7 @@ const names: Record<Kind, string> = {
   landline: '座机|Landline',
   wechat: '微信|WeChat',
   qq: 'QQ|QQ',
-  email: '邮箱|E-mail',
+  email: '邮箱|Email',
   age: '年龄|Age',
   gender: '性别|Gender',
 }

@@ -35,7 +35,7 @@ const column = (key: string, zh: string, en: string, kind: TableColumn['kind'] =
 const ownLabels: Record<OwnField, LocalText> = {
   name: { zh: '姓名', en: 'Name' },
   phone: { zh: '手机', en: 'Phone' },
-  email: { zh: '邮箱', en: 'E-mail' },
+  email: { zh: '邮箱', en: 'Email' },
   wechat: { zh: '微信', en: 'WeChat' },
   qq: { zh: 'QQ', en: 'QQ' },
   address: { zh: '地址', en: 'Address' },

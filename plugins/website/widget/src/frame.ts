@@ -141,6 +141,7 @@ function main(init: Init, site: Site): void {
     const { conversation } = thread
     leaving = !thread.attended && !spoken
     heading.textContent = document.title = site.title || w.title
+    root.setAttribute('aria-label', document.title)
     status.textContent = conversation?.agentName || (conversation?.status === 'queued' ? w.waiting : thread.attended ? w.online : w.away)
     status.setAttribute('data-on', String(thread.attended))
     const older = () => {

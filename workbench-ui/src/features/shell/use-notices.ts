@@ -35,9 +35,8 @@ export function useNotices(): void {
   const called = useContactName()
   const router = useRouter()
   const conversations = useConversations()
-  const title = document.title
   watchEffect(() => {
-    document.title = conversations.unread > 0 ? `(${conversations.unread}) ${title}` : title
+    document.title = (conversations.unread > 0 ? `(${conversations.unread}) ` : '') + t('nav.title')
   })
   const stop = conversations.onArrival(({ conversation, messages }, before) => {
     if (conversation.assigneeId !== conversations.myId || conversation.status !== 'open') return
@@ -60,10 +59,7 @@ export function useNotices(): void {
       }
     }
   })
-  onUnmounted(() => {
-    stop()
-    document.title = title
-  })
+  onUnmounted(stop)
 }
 
 /** Returns what came of it: a browser that has once said no does not ask again. */

@@ -1,0 +1,162 @@
+/** What is done with a message, and how one hears of it: copied, sent again, announced; the visitor sees that somebody writes. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { HubClient } from '../../plugins/app/example/client.ts'
+import { openDesk, openShop } from '../flows/open-desk.ts'
+import { DeskPage } from '../pages/desk.ts'
+import { expect, test } from '../support/e2e.ts'
+import { watchNotices } from '../support/in-page.ts'
+
+test('the visitor sees that the agent writes, and that they have stopped', async ({ hubUrl, browser }) => {
+  const { workbench: desk } = await openDesk(browser, hubUrl)
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('在吗？')
+  await desk.pick('在吗？')
+  await expect(desk.message('在吗？')).toBeVisible()
+  const composer = desk.page.getByTestId('composer')
+  const typing = shop.chat.getByText('对方正在输入')
+  await composer.fill('我看一下')
+  await expect(typing).toBeVisible()
+  await composer.fill('')
+  await expect(typing).toHaveCount(0)
+  await composer.fill('我看过了')
+  await expect(typing).toBeVisible()
+  await composer.press('Enter')
+  await expect(shop.message('我看过了')).toBeVisible()
+  await expect(typing).toHaveCount(0)
+})
+
+test('a new message rings and is announced by the browser while nobody looks, and is opened from there', async ({ hubUrl, browser }) => {
+  const { context, workbench: desk } = await openDesk(browser, hubUrl)
+  await context.addInitScript(watchNotices)
+  const { page } = desk
+  await page.reload()
+  await expect(page.getByTestId('line')).toHaveAttribute('data-state', 'live')
+  const rung = () => page.evaluate<number>('seen.tones')
+  const notices = () => page.evaluate<{ title: string; body: string }[]>('seen.notices.map(({ title, body }) => ({ title, body }))')
+  await page.getByTestId('presence').click()
+  await page.getByRole('checkbox', { name: '桌面通知' }).check()
+  await page.keyboard.press('Escape')
+
+  const { shop } = await openShop(browser, hubUrl)
+  // Looked at, though not in this conversation: it rings, and the browser says nothing.
+  await shop.say('第一句')
+  await expect.poll(rung).toBeGreaterThan(0)
+  await desk.pick('第一句')
+  await expect(desk.message('第一句')).toBeVisible()
+  expect(await notices()).toEqual([])
+
+  await page.evaluate('hide(true)')
+  const before = await rung()
+  await shop.say('还在吗？')
+  await expect.poll(notices).toEqual([{ title: expect.stringMatching(/发来新消息$/), body: '还在吗？' }])
+  expect(await rung()).toBeGreaterThan(before)
+  await expect(page).toHaveTitle(/^\(1\)/)
+
+  await test.step('silenced, it still says so without a sound', async () => {
+    await page.evaluate(
+      "localStorage.setItem('huike.sound', 'false'); dispatchEvent(new StorageEvent('storage', { key: 'huike.sound', newValue: 'false', storageArea: localStorage }))",
+    )
+    const silent = await rung()
+    await shop.say('那我等等')
+    await expect.poll(async () => (await notices()).length).toBe(2)
+    expect(await rung()).toBe(silent)
+  })
+
+  await page.evaluate('hide(false)')
+  await expect(page).not.toHaveTitle(/^\(/)
+  await page.getByRole('link', { name: '已结束' }).click()
+  await page.evaluate('seen.notices.at(-1).onclick()')
+  await expect(desk.message('那我等等')).toBeVisible()
+})
+
+test('a message and the way to it are copied', async ({ hubUrl, browser }) => {
+  const { context, workbench } = await openDesk(browser, hubUrl, { permissions: ['clipboard-read', 'clipboard-write'] })
+  const desk = new DeskPage(workbench.page)
+  const { page } = desk
+  const clipboard = () => page.evaluate<string>('navigator.clipboard.readText()')
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('寄到 成都市锦江区 1 号')
+  await desk.pick('寄到 成都市')
+  const message = desk.message('寄到 成都市')
+  await message.hover()
+  await message.getByRole('button', { name: '复制文字' }).click()
+  await expect(page.getByText('已复制')).toBeVisible()
+  expect(await clipboard()).toBe('寄到 成都市锦江区 1 号')
+
+  await page.getByRole('button', { name: '更多操作' }).click()
+  await page.getByRole('menuitem', { name: '复制会话链接' }).click()
+  await expect.poll(clipboard).toBe(page.url())
+  // It leads whoever may see it to the same place.
+  const other = await context.newPage()
+  await other.goto(await clipboard())
+  await expect(new DeskPage(other).message('寄到 成都市')).toBeVisible()
+
+  await page.getByRole('button', { name: '更多操作' }).click()
+  await page.getByRole('menuitem', { name: '复制全部聊天记录' }).click()
+  await expect.poll(clipboard).toMatch(/^\d{4}\/\d\d\/\d\d .+: 寄到 成都市锦江区 1 号$/)
+})
+
+test('what did not leave is sent again by hand, once', async ({ hubUrl, browser }) => {
+  const { workbench: desk } = await openDesk(browser, hubUrl)
+  const { page } = desk
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('有优惠吗？')
+  await desk.pick('有优惠吗？')
+  await expect(desk.message('有优惠吗？')).toBeVisible()
+  await page.route('**/api/conversations/*/messages', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()))
+  await desk.reply('满三百减五十')
+  const pending = page.getByTestId('pending').filter({ hasText: '满三百减五十' })
+  await expect(pending).toHaveAttribute('data-state', 'failed')
+  await page.unroute('**/api/conversations/*/messages')
+  await pending.getByRole('button', { name: '重新发送' }).click()
+  await expect(desk.message('满三百减五十')).toHaveAttribute('data-state', /sent|delivered|read/)
+  await expect(pending).toHaveCount(0)
+  await expect(shop.message('满三百减五十')).toHaveCount(1)
+})
+
+test('what the other side refused is said with its reason and sent again', async ({ hubUrl, browser }) => {
+  const { admin, workbench: desk } = await openDesk(browser, hubUrl)
+  const { page } = desk
+  /** A shop's app that takes nothing until it is told to. */
+  let refusing = true
+  const got: string[] = []
+  const app = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const { type, data } = JSON.parse(body) as { type: string; data: { messageId: string; content: { text?: string }[] } }
+    if (type !== 'message.created') return void response.end('{}')
+    if (refusing) return void response.writeHead(422).end('{"error":"blocked words"}')
+    got.push(data.content[0]?.text ?? '')
+    response.end(JSON.stringify({ externalMessageId: data.messageId }))
+  })
+  await new Promise<void>((done) => app.listen(0, '127.0.0.1', done))
+  try {
+    const secret = `whsec_${randomBytes(32).toString('base64')}`
+    const kept = await admin.call<object>('GET', '/x/app/settings').catch(() => ({}))
+    await admin.call('PUT', '/plugins/app/settings', { ...kept, allowPrivateAddresses: true })
+    const settings = { endpointUrl: `http://127.0.0.1:${(app.address() as AddressInfo).port}/hub`, secret }
+    const { id } = await admin.call<{ id: string }>('POST', '/inboxes', { channel: 'app', name: '会员 App', settings })
+    await new HubClient(`${hubUrl}/api/channels/app/${id}`, secret).tell('message.created', {
+      externalMessageId: randomUUID(),
+      conversation: { externalId: 'chat-1' },
+      sender: { externalId: 'member-1', role: 'customer', name: '林小满' },
+      content: [{ type: 'text', text: '积分怎么用？' }],
+    })
+    await desk.pick('积分怎么用？')
+    await expect(desk.message('积分怎么用？')).toBeVisible()
+    await desk.reply('结账时直接抵扣')
+    const sent = desk.message('结账时直接抵扣')
+    await expect(sent).toHaveAttribute('data-state', 'failed')
+    await expect(sent).toContainText('拒绝')
+    refusing = false
+    await sent.getByRole('button', { name: '重新发送' }).click()
+    await expect(sent).toHaveAttribute('data-state', 'sent')
+    expect(got).toEqual(['结账时直接抵扣'])
+    await expect(page.getByTestId('pending')).toHaveCount(0)
+  } finally {
+    app.closeAllConnections()
+    app.close()
+  }
+})
