@@ -36,6 +36,8 @@ import { waitingSince } from './0057-waiting-since.ts'
 import { identityAddress } from './0059-identity-address.ts'
 import { sends } from './0061-sends.ts'
 import { contactTimeline } from './0062-contact-timeline.ts'
+import { contactThread } from './0063-contact-thread.ts'
+import { accountKeys } from './0064-account-keys.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -74,4 +76,6 @@ export const coreMigrations: readonly Migration[] = [
   sends,
   contactTimeline,
   identityAddress,
+  contactThread,
+  accountKeys,
 ]
