@@ -195,7 +195,14 @@ export const en: typeof zh = {
     inBin: 'Deleted by {name}, {time}. Days left to restore it: {days}. In the recycle bin it can only be looked at.',
     tab: { about: 'Details', files: 'Attachments', timeline: 'Timeline' },
     did: { archive: 'Archived', unarchive: 'Back from the archive', delete: 'Deleted', restore: 'Restored', purge: 'Deleted for good' },
-    view: { list: 'My views', keep: 'Save this filter', deleteAsk: 'Delete the view “{name}”?', example: 'Bad ratings this month' },
+    view: {
+      list: 'My views',
+      keep: 'Save this filter',
+      change: 'Update “{name}”',
+      changeAsk: 'Change “{name}” to the conditions of now? Scheduled exports that follow it change too.',
+      deleteAsk: 'Delete the view “{name}”?',
+      example: 'Bad ratings this month',
+    },
     trail: {
       title: 'Who had it',
       opened: 'It began',

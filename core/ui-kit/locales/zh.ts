@@ -184,7 +184,14 @@ export const zh = {
     inBin: '{name} 于 {time} 删除，还可恢复 {days} 天。在回收站中只能查看。',
     tab: { about: '详情', files: '附件', timeline: '动态' },
     did: { archive: '已归档', unarchive: '已取消归档', delete: '已删除', restore: '已恢复', purge: '已彻底删除' },
-    view: { list: '我的筛选', keep: '保存筛选', deleteAsk: '删除筛选“{name}”？', example: '如：本月差评' },
+    view: {
+      list: '我的筛选',
+      keep: '保存筛选',
+      change: '更新“{name}”',
+      changeAsk: '把“{name}”改为现在的条件？跟随它的定时导出也会随之改变。',
+      deleteAsk: '删除筛选“{name}”？',
+      example: '如：本月差评',
+    },
     trail: {
       title: '接待过程',
       opened: '会话开始',

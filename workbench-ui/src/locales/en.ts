@@ -15,6 +15,7 @@ export const en: typeof zh = {
   list: {
     label: 'Conversations',
     arrange: 'Order and sections',
+    legend: 'Colours and signs',
     arrangeClosed: 'Ended conversations stand in the order of time. Use the filters of the records to look at some of them.',
     sort: 'Order',
     sorts: { message: 'Latest message first', customer: 'Latest from customer first', waiting: 'Longest wait first' },

@@ -13,6 +13,7 @@ export const zh = {
   list: {
     label: '会话列表',
     arrange: '排序与分组',
+    legend: '颜色与标记',
     arrangeClosed: '已结束的会话按时间排列。需要分类查看时，请到“聊天记录”里筛选。',
     sort: '排序',
     sorts: { message: '最新消息在前', customer: '客户新消息在前', waiting: '等待最久在前' },
