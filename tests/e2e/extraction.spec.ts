@@ -78,7 +78,7 @@ test('a number in disguise colours the row, is marked, filled in and tagged; a c
   await card.getByRole('button', { name: '启用' }).click()
   await expect(page.getByTestId('mark')).toHaveCount(4)
   await expect(page.getByTestId('extraction-panel')).toBeVisible()
-  await expect(workbench.list.locator('[data-tone="contact"]').first()).toBeVisible()
+  await expect(workbench.list.locator('[data-tone="green"]').first()).toBeVisible()
 
   await admin.getByRole('link', { name: '信息识别' }).click()
   await admin.getByTestId('try').fill('加v：abc_12345，订单号20240315138001380001')
