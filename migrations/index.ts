@@ -36,6 +36,8 @@ import { waitingSince } from './0057-waiting-since.ts'
 import { identityAddress } from './0059-identity-address.ts'
 import { sends } from './0061-sends.ts'
 import { contactTimeline } from './0062-contact-timeline.ts'
+import { contactThread } from './0063-contact-thread.ts'
+import { accountKeys } from './0064-account-keys.ts'
 import { processes } from './0066-processes.ts'
 
 export const coreMigrations: readonly Migration[] = [
@@ -75,5 +77,7 @@ export const coreMigrations: readonly Migration[] = [
   sends,
   contactTimeline,
   identityAddress,
+  contactThread,
+  accountKeys,
   processes,
 ]

@@ -1,7 +1,7 @@
 /** Records for plugins that read many of them in the background (an export, a report), as one agent may see them. */
 import type { Readable } from 'node:stream'
 import type { LocalText } from './channel.ts'
-import type { RecordFilter, RecordStatus } from './wire/record.ts'
+import type { RecordFilter, RecordStatus, RecordView } from './wire/record.ts'
 
 /** For whom it is read. What this agent may is asked anew at every page, not once at the beginning. */
 export interface RecordReader {
@@ -81,7 +81,14 @@ export interface RecordMessage {
   at: string
 }
 
+/** A contact's field that a running plugin brought or an admin made, with or without a value. */
+export type RecordFieldInfo = Pick<RecordContactField, 'name' | 'label'>
+
 export interface Records {
+  /** What contacts can hold besides the core's own fields, in the order of their panel. */
+  contactFields(): Promise<RecordFieldInfo[]>
+  /** One of the agent's own named filters as it is now; undefined when it is gone, or somebody else's. */
+  view(agentId: string, id: string): Promise<RecordView | undefined>
   /**
    * The ids of all records that a filter finds, newest first, a few hundred at a time. Throws HUB_FORBIDDEN when the agent
    * is gone or lacks the permission.

@@ -38,7 +38,8 @@ export interface UiPage {
   permission?: string
 }
 
-export type MarkTone = 'contact' | 'person' | 'warn'
+/** What it is about, or one of seven colours, for a plugin that finds several kinds of things. */
+export type MarkTone = 'contact' | 'person' | 'warn' | 'green' | 'teal' | 'olive' | 'blue' | 'violet' | 'orange' | 'pink'
 
 /** A sign on a conversation's row: colour, and a word for those who see none. */
 export interface RowMark {
@@ -46,6 +47,8 @@ export interface RowMark {
   label: { zh: string; en: string }
   /** One of the kit's icons. */
   icon?: string
+  /** Where no icon says it: one or two characters; not given, the label. */
+  sign?: { zh: string; en: string }
 }
 
 /** A phrase of a text part that is marked; opened, it shows `component` with `props`. */
@@ -63,6 +66,8 @@ export interface TextMark {
 export interface UiMarks {
   row?(conversation: Conversation): readonly RowMark[]
   text?(message: Message, part: number): readonly TextMark[]
+  /** What the signs of rows mean: shown where the list is arranged. */
+  legend?: readonly RowMark[]
   permission?: string
 }
 

@@ -58,6 +58,9 @@ const marking = (can: (permission: string) => boolean) =>
 export const rowMarks = (conversation: Conversation, can: (permission: string) => boolean): RowMark[] =>
   marking(can).flatMap((marks) => quietly(() => marks.row?.(conversation)))
 
+/** What the colours and signs of rows mean. */
+export const marksLegend = (can: (permission: string) => boolean): RowMark[] => marking(can).flatMap(({ legend }) => legend ?? [])
+
 /** Phrases that plugins mark in a text part, in order, none inside another. */
 export function textMarks(message: Message, part: number, length: number, can: (permission: string) => boolean): TextMark[] {
   const all = marking(can).flatMap((marks) => quietly(() => marks.text?.(message, part)))

@@ -33,9 +33,16 @@ export const recordFields = [
 export const messageFields = ['at', 'sender', 'author', 'text', 'files', 'fileLink'] as const
 export const fieldKeys = [...recordFields, ...messageFields]
 export type FieldKey = (typeof fieldKeys)[number]
+/** A field of the contact that a plugin brought or an admin made, under its own name (`hub.level`): a column like others. */
+export type ContactKey = `${string}.${string}`
+export type Field = FieldKey | ContactKey
+export const isContactKey = (field: string): field is ContactKey => field.includes('.')
+export const isMessageField = (field: Field): boolean => (messageFields as readonly string[]).includes(field)
 
 /** What stands above each conversation of a PDF, whose title is the contact; the links are links there. */
 export const pdfFields: readonly FieldKey[] = [...recordFields.filter((field) => field !== 'contact'), 'fileLink']
+
+export const isPdfField = (field: Field): boolean => isContactKey(field) || pdfFields.includes(field)
 
 /** A file's name by its rule. Unknown variables stay as they are; what a file system minds is taken out. */
 export function nameByRule(rule: string, values: Record<string, string>): string {

@@ -128,6 +128,39 @@ await onEveryProfile('exports as PDF', [found(manifest), found(exportPlugin)], (
     assert.ok(!headings.text.includes('请问') && headings.text.includes('Inbox') && headings.text.includes('山野茶业'))
   })
 
+  test('a field that an admin made stands in the heading; a list is pages too, masked as the list is', async () => {
+    const owner = await world().person('主人', 'owner')
+    const id = await talk(world(), owner, ['你好'])
+    const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    await owner.call('PUT', '/api/contact-fields', { fields: [{ id: 'level', label: '客户等级', options: ['普通', '金牌'] }] })
+    const fields = { 'hub.level': '金牌' }
+    assert.equal((await owner.call('PATCH', `/api/contacts/${contactId}`, { nickname: '山野茶业', phone: '13987654321', fields })).status, 200)
+    const { text } = await readPdf((await made(owner, { ids: [id], fields: ['phone', 'hub.level'] })).bytes)
+    assert.ok(text.includes('客户等级') && text.includes('金牌') && text.includes('139****4321') && !text.includes('13987654321'), text)
+
+    const listed = async (more: object = {}) => {
+      const list = {
+        table: 'hub.contacts',
+        filter: { recordIds: [id] },
+        columns: ['title', 'phone', 'hub.level'],
+        format: 'pdf',
+        personal: false,
+        nameRule: '客户',
+      }
+      const { status, body } = await owner.call('POST', `${base}/table-exports`, { ...list, tz: 'Asia/Shanghai', language: 'zh', ...more })
+      assert.equal(status, 201, JSON.stringify(body))
+      const info = await ready(owner, body.id)
+      return { info, ...(await readPdf(await bytesOf(owner, body.id))) }
+    }
+    const list = await listed()
+    assert.match(list.info.name, /\.pdf$/)
+    for (const words of ['山野茶业', '手机', '139****4321', '客户等级', '金牌', '主人']) assert.ok(list.text.includes(words), `${words} in ${list.text}`)
+    assert.ok(!list.text.includes('13987654321'))
+    assert.ok((await listed({ personal: true })).text.includes('13987654321'))
+    const empty = await listed({ filter: { records: { keyword: '没有人说过的话' } } })
+    assert.ok(empty.text.includes('列表中没有内容'), empty.text)
+  })
+
   test('pictures stand where they were sent, by their bytes; what is broken or no picture is named', async () => {
     const agent = await world().person('乙')
     const id = await talk(world(), agent, ['看图'])

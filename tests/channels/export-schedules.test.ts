@@ -100,6 +100,55 @@ for (const profile of await profiles())
       assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [body.id] })).status, 200)
     }
 
+    test('a schedule that follows a named filter finds what that says at its turn; deleted, it stops and says so', async () => {
+      const [agent, other] = [await world.person('甲'), await world.person('乙')]
+      const [tea, cup] = [await talk(agent, '茶叶'), await talk(agent, '茶杯')]
+      const view = async (person: Person, filter: object) => (await person.call('POST', '/api/record-views', { name: newId(), filter })).body
+      const mine = await view(agent, { keyword: '茶叶' })
+      const theirs = await view(other, {})
+      // Nobody follows a filter of somebody else's.
+      for (const viewId of [theirs.id, newId()])
+        assert.equal((await agent.call('POST', `${base}/schedules`, schedule({ viewId }))).body.code, 'HUB_REQUEST_INVALID')
+      const made = await make(agent, { viewId: mine.id, records: records({ filter: { keyword: '茶叶' } }) })
+      const copy = await make(agent, { records: records({ filter: { keyword: '茶叶' } }) })
+      const list = await make(agent, {
+        viewId: mine.id,
+        records: undefined,
+        table: { table: 'hub.contacts', columns: ['number'], format: 'csv', personal: false, nameRule: '客户', filter: { records: {} } },
+      })
+      // Two turns of one schedule are of two times.
+      let minutes = 60
+      const latest = async (id: string) => {
+        await due(id, minutes-- * 60_000)
+        await runSchedules(ctx())
+        const run = (await runsOf(id)).at(-1)
+        assert.ok(run)
+        await done(run.exportId)
+        return (await fetchFile(agent, run.exportId)).text()
+      }
+      const first = await latest(made.id)
+      assert.ok(first.includes(tea) && !first.includes(cup))
+      const shown = async () => (await agent.call('GET', `${base}/schedules`)).body.items.find(({ id }: { id: string }) => id === made.id)
+      assert.equal((await shown()).view, mine.name)
+      assert.equal((await shown()).input.viewId, mine.id)
+
+      assert.equal((await agent.call('PATCH', `/api/record-views/${mine.id}`, { filter: { keyword: '茶杯' } })).status, 200)
+      const second = await latest(made.id)
+      assert.ok(second.includes(cup) && !second.includes(tea), 'it followed')
+      const kept = await latest(copy.id)
+      assert.ok(kept.includes(tea) && !kept.includes(cup), 'a copy stays what it was')
+      assert.equal((await latest(list.id)).trim().split('\r\n').length, 2, 'one contact')
+      // As it was sent, it can be sent again.
+      assert.equal((await agent.call('PUT', `${base}/schedules/${made.id}`, (await shown()).input)).status, 200)
+
+      await agent.call('DELETE', `/api/record-views/${mine.id}`)
+      await due(made.id)
+      await runSchedules(ctx())
+      assert.deepEqual([(await rowOf(made.id)).state, (await rowOf(made.id)).fault], ['stopped', 'EXPORT_VIEW_GONE'])
+      assert.equal((await shown()).view, '')
+      assert.ok((await noticesOf(agent)).some(({ kind }) => kind === 'export.scheduleStopped'))
+    })
+
     test('when it is due it becomes an export of the owner’s reach, shared with whom it names, and they are told', async () => {
       const [agent, colleague, other] = [await world.person('甲'), await world.person('乙'), await world.person('丙')]
       const [id, theirs] = [await talk(agent, '我的'), await talk(other, '别人的')]

@@ -149,7 +149,7 @@ await onEveryProfile('exports of lists', [found(manifest), found(auditPlugin), f
       [contacts({ filter: { records: { surprise: 1 } } }), 400],
       [contacts({ filter: { recordIds: ['x'] } }), 400],
       [log({ filter: { from: 'yesterday' } }), 400],
-      [contacts({ format: 'pdf' }), 400],
+      [contacts({ format: 'json' }), 400],
       [contacts({ tz: 'Nowhere/None' }), 400],
       [contacts({ destinationId: newId() }), 404],
     ]

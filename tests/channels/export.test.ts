@@ -127,6 +127,40 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     const [, row = []] = await csvOf(owner, asked)
     assert.deepEqual([row[0], row[2], row[1]?.includes('年龄: 31'), row[1]?.includes('金牌')], [group.name, '常客', true, true])
     for (const secret of ['13812345678', known.address, known.qq, known.wechat]) assert.ok(!row.join().includes(secret), secret)
+
+    // Each of them in a column of its own, in the order chosen, under the name it has that day.
+    const { items } = (await owner.call('GET', `${base}/fields`)).body
+    assert.deepEqual(
+      items.map(({ name }: { name: string }) => name),
+      ['watcher.age', 'watcher.line', 'hub.level'],
+    )
+    const own = { ids: [id], rows: 'record', fields: ['hub.level', 'skillGroup', 'watcher.line', 'watcher.age'] }
+    assert.deepEqual(await csvOf(owner, { ...own, personal: true }), [
+      ['\ufeff客户等级', '技能组', '备用号', '年龄'],
+      ['金牌', group.name, '13812345678', '31'],
+    ])
+    const [, hidden = []] = await csvOf(owner, own)
+    assert.deepEqual([hidden[0], hidden[3]], ['金牌', '31'])
+    assert.ok(hidden[2] && hidden[2] !== '13812345678' && hidden[2].includes('*'), hidden[2])
+    const book = await place(owner, { ...own, format: 'xlsx' })
+    await ready(owner, book.id)
+    const sheet = (await unzip(await fetchFile(owner, book.id))).get('xl/worksheets/sheet1.xml') ?? ''
+    assert.ok(sheet.indexOf('客户等级') > 0 && sheet.indexOf('客户等级') < sheet.indexOf('备用号') && sheet.includes('金牌'))
+    assert.ok(!sheet.includes('13812345678'), 'in a sheet as in a table')
+    // Who may not see numbers cannot have the column unmasked, and a role that may not export asks for no names of fields.
+    const agent = await world().person('小何')
+    assert.equal((await agent.call('POST', `${base}/exports`, order({ ...own, personal: true }))).status, 403)
+    const role = (await owner.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'all' }] })).body
+    await owner.call('PATCH', `/api/agents/${agent.id}`, { roleIds: [role.id] })
+    assert.equal((await agent.call('GET', `${base}/fields`)).status, 403)
+    for (const fields of [['hub.gone'], ['hub.'], ['hub.level', 'hub.level']]) {
+      const { status, body } = await owner.call('POST', `${base}/exports`, order({ ...own, fields }))
+      assert.deepEqual([status, body.code], [400, 'HUB_REQUEST_INVALID'], fields.join())
+    }
+    // A plugin that is off takes its columns along.
+    await world().whileOff('watcher', async () => {
+      assert.equal((await owner.call('POST', `${base}/exports`, order(own))).status, 400)
+    })
   })
 
   test('Excel: sound XML, real dates, a frozen heading, words that are never a formula', async () => {

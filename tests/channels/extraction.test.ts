@@ -58,6 +58,32 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock)], (world)
     )
   })
 
+  test('a masked number, a zodiac sign and a retirement are shown and noted: no field, no tag, no colour of a number, nothing to accept', async () => {
+    const { contactId, conversationId, messageIds } = await begin('masked', '我的号 138****5678', '我属龙', '我退休了')
+    const agent = await world().person('小安', 'admin')
+    const rows = await settled(contactId, 3)
+    assert.deepEqual(rows.map(({ kind, normal, state }) => `${kind} ${normal} ${state}`).sort(), [
+      'age retired noted',
+      'age zodiac:龙 noted',
+      'phone 138****5678 noted',
+    ])
+    const shown = await contact(agent, contactId)
+    assert.deepEqual([shown.phone, shown.tags], ['', []])
+    const { rows: colours, marks } = await marksOf(agent, [conversationId], messageIds)
+    assert.deepEqual(colours[conversationId], ['age'])
+    assert.equal(marks[messageIds[0] as string]?.[0]?.fact.shown, '138****5678')
+    for (const { id } of rows) {
+      assert.equal((await agent.call('POST', `/api/x/extraction/facts/${id}/accept`)).body.code, 'HUB_CONFLICT')
+      assert.equal((await agent.call('POST', `/api/x/extraction/facts/${id}/refuse`)).status, 200)
+      assert.equal((await agent.call('POST', `/api/x/extraction/facts/${id}/undo`)).status, 200)
+    }
+    assert.deepEqual(new Set((await facts(contactId)).map(({ state }) => state)), new Set(['noted']))
+    assert.equal((await contact(agent, contactId)).phone, '')
+    // Nobody is found by it.
+    const filter = encodeURIComponent(JSON.stringify({ contact: '138****5678' }))
+    assert.deepEqual((await agent.call('GET', `/api/records?filter=${filter}`)).body.items, [])
+  })
+
   test('a number in three messages is one fact with a mark in each', async () => {
     const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
     await settled(contactId, 1)

@@ -37,7 +37,7 @@ test('a record is found by its words, opens at the hit, is categorised and summe
   await page.getByRole('dialog').getByRole('button', { name: '保存' }).click()
   await expect(page.getByRole('button', { name: '快递问题', exact: true })).toHaveAttribute('aria-pressed', 'true')
 
-  await row.getByRole('link').click()
+  await row.getByRole('link').first().click()
   await expect(page.locator('[data-testid="message"][data-marked]')).toContainText('快递盒子压坏了')
   await page.getByRole('combobox', { name: '事项分类' }).selectOption({ label: '售后' })
   await page.getByLabel('是否解决').selectOption('yes')
@@ -54,7 +54,7 @@ test('a record is found by its words, opens at the hit, is categorised and summe
   await page.getByRole('dialog').getByRole('button', { name: '结束会话' }).click()
   await expect(page.getByText('会话已结束').first()).toBeVisible()
   await page.goto(`${hubUrl}/workbench/records`)
-  await row.getByRole('link').click()
+  await row.getByRole('link').first().click()
   await page.getByRole('button', { name: '归档' }).click()
   await expect(page.getByText('已归档', { exact: true }).first()).toBeVisible()
   await page.goto(`${hubUrl}/workbench/records`)
@@ -103,7 +103,7 @@ test('an agent writes again from an ended record; what they delete is read in th
   await expect(page.getByRole('heading', { name: '没有这条记录' })).toBeVisible()
 
   await boss.goto(`${hubUrl}/admin/recycle-bin`)
-  await boss.getByTestId('record').getByRole('link').click()
+  await boss.getByTestId('record').getByRole('link').first().click()
   await expect(boss.getByTestId('message').filter({ hasText: '包裹还没有到' })).toBeVisible()
   await expect(boss.getByText(/林晓 于 .* 删除，还可恢复 30 天/)).toBeVisible()
   for (const name of ['回复', '归档', '保存小结']) await expect(boss.getByRole('button', { name, exact: true })).toHaveCount(0)

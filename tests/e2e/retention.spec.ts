@@ -46,7 +46,7 @@ test('a rule is tried before it is on, cleans what is due, and the recycle bin g
   await agent.getByLabel('密码').press('Enter')
   await agent.waitForURL(/\/workbench/)
   await agent.goto(`${hubUrl}/workbench/records`)
-  await agent.getByTestId('record').getByRole('link').click()
+  await agent.getByTestId('record').getByRole('link').first().click()
   await agent.getByRole('button', { name: '删除', exact: true }).click()
   await agent.getByRole('dialog').getByRole('button', { name: '删除' }).click()
   await expect(agent.getByText('已删除').first()).toBeVisible()
@@ -114,7 +114,7 @@ test('a rule is tried before it is on, cleans what is due, and the recycle bin g
   await expect(agent.getByTestId('record')).toHaveCount(1)
 
   // Deleted again and for good, many at once: said before, with the count.
-  await agent.getByTestId('record').getByRole('link').click()
+  await agent.getByTestId('record').getByRole('link').first().click()
   await agent.getByRole('button', { name: '删除', exact: true }).click()
   await agent.getByRole('dialog').getByRole('button', { name: '删除' }).click()
   await expect(agent.getByText('已删除').first()).toBeVisible()

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { CallPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
-import { ContactBrief, Conversation } from './conversation.ts'
+import { ContactBrief, Conversation, Message } from './conversation.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
@@ -153,3 +153,12 @@ export const CustomField = Type.Object({
 export type CustomField = Static<typeof CustomField>
 export const CustomFields = Type.Object({ fields: Type.Array(CustomField, { maxItems: 20 }) })
 export type CustomFields = Static<typeof CustomFields>
+
+/** A page of all that was said with a contact, oldest first, and the conversations that its messages are of. `partial`: the time was up before it was full. */
+export const ContactThread = Type.Object({
+  items: Type.Array(Message),
+  conversations: Type.Array(Conversation),
+  cursor: Type.Union([Type.String(), Type.Null()]),
+  partial: Type.Boolean(),
+})
+export type ContactThread = Static<typeof ContactThread>

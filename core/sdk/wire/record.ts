@@ -47,7 +47,7 @@ export const RecordFilter = Type.Object(
     /** A summary was written, or is missing. */
     summary: Type.Optional(Type.Union([Type.Literal('written'), Type.Literal('missing')])),
     contactId: Type.Optional(Id),
-    /** Who it is: name, nickname, number, or the whole phone number or mail address. */
+    /** Who it is: name, nickname, number, or the whole phone number, mail address, WeChat or QQ account. */
     contact: Type.Optional(Type.String({ maxLength: 100 })),
     /** Values of customers' fields (`hub.level`), each exactly. */
     fields: Type.Optional(

@@ -115,7 +115,12 @@ export const en: typeof zh = {
   sourceTables: 'Other lists',
   usualColumns: 'Usual columns',
   conversations: 'Conversations',
-  scheduleNote: 'It exports what you may see when it runs; when your rights no longer suffice, it stops and tells you. A saved view counts as it is now.',
+  scheduleNote: 'It exports what you may see when it runs; when your rights no longer suffice, it stops and tells you.',
+  follow: 'Follow the saved view “{name}”',
+  followNote: 'What is changed in this view later changes the schedule; when the view is deleted the schedule stops and tells you.',
+  copyNote: 'The conditions are those of this moment and do not change later. To have them change, save the filter as a view in the records and choose it.',
+  follows: 'follows the view “{name}”',
+  followGone: 'The view it follows was deleted',
   scheduleFaults: {
     fault: 'That did not work. Check what you entered and try again.',
     many: 'You have 20 schedules. Delete one that you no longer need.',

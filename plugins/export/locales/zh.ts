@@ -114,7 +114,12 @@ export const zh = {
   sourceTables: '其他数据',
   usualColumns: '常用字段',
   conversations: '聊天记录',
-  scheduleNote: '按你执行时的权限导出；权限变化后不足以导出时会停止并通知你。保存的筛选以此刻的条件为准。',
+  scheduleNote: '按你执行时的权限导出；权限变化后不足以导出时会停止并通知你。',
+  follow: '跟随保存的筛选“{name}”',
+  followNote: '以后修改这个筛选，定时导出随之改变；删除它，定时导出会停止并通知你。',
+  copyNote: '条件以此刻为准，以后不再变化。想让定时导出随筛选变化，请先在聊天记录里保存筛选，再选用它。',
+  follows: '跟随筛选“{name}”',
+  followGone: '所跟随的筛选已被删除',
   scheduleFaults: {
     fault: '没有成功，请检查填写的内容后重试。',
     many: '你已有 20 个定时导出，请先删除不用的。',

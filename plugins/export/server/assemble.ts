@@ -1,11 +1,11 @@
 /** Parts become one file: a table, or a zip with the table and what was sent, locked if a password was given. */
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { ZipWriter } from '@zip.js/zip.js'
-import { type FieldKey, messageFields } from '../fields.ts'
+import { type Field, isMessageField } from '../fields.ts'
 import { csvHead, csvRow } from './csv.ts'
 import type { ExportPart } from './export.entity.ts'
 import { pdfFile } from './pdf/write-pdf.ts'
-import { words } from './words.ts'
+import { headingOf } from './words.ts'
 import type { Turn } from './write-export.ts'
 import { mostRows, placeRows, sheetEnd, sheetHead, workbookFiles, xlsxHeading } from './xlsx.ts'
 
@@ -42,9 +42,8 @@ async function* part(turn: Turn, { blob }: ExportPart): Bytes {
 }
 
 const titlesOf = ({ order }: Turn): string[] =>
-  order.table ? order.table.columns.map(({ title }) => title) : shownFields(order).map((field) => words[order.language].fields[field])
-const shownFields = ({ rows, fields }: Turn['order']): FieldKey[] =>
-  fields.filter((field) => rows === 'message' || !(messageFields as readonly FieldKey[]).includes(field))
+  order.table ? order.table.columns.map(({ title }) => title) : shownFields(order).map((field) => headingOf(order, field))
+const shownFields = ({ rows, fields }: Turn['order']): Field[] => fields.filter((field) => rows === 'message' || !isMessageField(field))
 
 async function* csv(turn: Turn, { parts }: Made): Bytes {
   yield Buffer.from(csvHead + csvRow(titlesOf(turn), turn.order.tz))

@@ -1,14 +1,15 @@
 /** What stands in the columns of a row. */
 import type { RecordFacts, RecordMessage } from '@huike/core/sdk/records.ts'
-import type { FieldKey } from '../fields.ts'
+import { type Field, isContactKey } from '../fields.ts'
 import type { Order } from './order.ts'
 import { words } from './words.ts'
 
 /** A date is an instant, shown in the order's time zone. A link leads into this hub. */
 export type Cell = string | number | Date | { link: string; label: string } | null
 
-export function cellOf(order: Order, publicUrl: string, field: FieldKey, record: RecordFacts, message?: RecordMessage): Cell {
+export function cellOf(order: Order, publicUrl: string, field: Field, record: RecordFacts, message?: RecordMessage): Cell {
   const word = words[order.language]
+  if (isContactKey(field)) return record.contact.fields.find(({ name }) => name === field)?.value ?? ''
   const date = (at: string | null | undefined) => (at ? new Date(at) : null)
   switch (field) {
     case 'contact':

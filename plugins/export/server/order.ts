@@ -3,11 +3,14 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id } from '@huike/core/sdk/wire/common.ts'
 import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
 import { type Static, Type } from 'typebox'
-import { fieldKeys } from '../fields.ts'
+import { type ContactKey, fieldKeys, isContactKey } from '../fields.ts'
+import type { Ctx } from './context.ts'
 import { wallClock } from './local-time.ts'
 import type { OrderedTable } from './table-order.ts'
 
 const one = <T extends string>(...words: T[]) => Type.Unsafe<T>(Type.Union(words.map((word) => Type.Literal(word))))
+
+const OwnField = Type.Unsafe<ContactKey>(Type.String({ maxLength: 80, pattern: '^[a-z][\\w-]*\\.[\\w-]+$' }))
 
 /** How it shall look: what a template keeps. */
 export const Choices = Type.Object(
@@ -15,7 +18,7 @@ export const Choices = Type.Object(
     format: one('xlsx', 'csv', 'pdf'),
     /** A row for each conversation, or for each message. */
     rows: one('record', 'message'),
-    fields: Type.Array(one(...fieldKeys), { minItems: 1, maxItems: 40, uniqueItems: true }),
+    fields: Type.Array(Type.Union([one(...fieldKeys), OwnField]), { minItems: 1, maxItems: 60, uniqueItems: true }),
     /** With the files that were sent, in a zip. */
     attachments: Type.Boolean(),
     /** Pictures where they were sent, in a PDF; not said: yes. */
@@ -43,11 +46,24 @@ export const Order = Type.Object(
   },
   { additionalProperties: false },
 )
-/** `table`: of another list than conversations; `fields` is empty then. */
-export type Order = Static<typeof Order> & { table?: OrderedTable }
+/**
+ * `table`: of another list than conversations; `fields` is empty then. `labels`: the headings of contacts' fields, as they
+ * were called that day. `viewId`: of a schedule, whose filter is read anew at each turn.
+ */
+export type Order = Static<typeof Order> & { table?: OrderedTable; labels?: Record<string, string>; viewId?: string }
 
 /** Twelve and more: a locked zip can be tried offline as often as one likes. */
 export const Password = Type.String({ minLength: 12, maxLength: 100 })
+
+/** With the headings of contacts' fields. Throws HUB_REQUEST_INVALID for one that there is not, unless it may be gone. */
+export async function labelled(ctx: Ctx, order: Order, mayBeGone = false): Promise<Order> {
+  const asked = order.fields.filter(isContactKey)
+  if (asked.length === 0) return order
+  const known = new Map((await ctx.records.contactFields()).map(({ name, label }) => [name, label[order.language]]))
+  const stranger = asked.find((name) => !known.has(name))
+  if (stranger && !mayBeGone) throw new HubError('HUB_REQUEST_INVALID', `Contacts have no field ${stranger}`, { path: '/fields' })
+  return { ...order, labels: Object.fromEntries(asked.map((name) => [name, known.get(name) ?? name])) }
+}
 
 /** Throws HUB_REQUEST_INVALID for a name of no time zone. */
 export function checkZone(tz: string): void {

@@ -7,7 +7,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
-import { Choices, checkZone, Order, Password } from './order.ts'
+import { Choices, checkZone, labelled, Order, Password } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
 import { scheduleRoutes } from './schedule.routes.ts'
@@ -91,8 +91,12 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     if (order.ids && order.filter) throw refusal('Either records or a filter', { path: '/ids' })
     if (order.personal && !asker.can('export.personal'))
       throw new HubError('HUB_FORBIDDEN', 'You may not export personal data', { permission: 'export.personal' })
-    return reply.status(201).send(await begin(asker, order, { password, destinationId }))
+    return reply.status(201).send(await begin(asker, await labelled(ctx, order), { password, destinationId }))
   })
+
+  // Contacts' fields that can be columns, besides the usual ones.
+  const Fields = Type.Object({ items: Type.Array(Type.Object({ name: Type.String(), label: LocalText })) })
+  app.get('/fields', { config, schema: { response: { 200: Fields } } }, async () => ({ items: await ctx.records.contactFields() }))
 
   /** Puts the order down; what is checked of every order is checked here. */
   const begin = async (asker: Asker, order: Order, { password, destinationId }: { password?: string | undefined; destinationId?: string | undefined }) => {

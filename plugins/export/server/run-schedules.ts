@@ -22,9 +22,10 @@ export async function runSchedules(ctx: Ctx, now = new Date()): Promise<void> {
 async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
   if (!row.nextAt) return
   const rule = JSON.parse(row.rule) as Rule
-  const order = JSON.parse(row.order) as Order
-  const fault = await faultOf(ctx, row, order)
+  const kept = JSON.parse(row.order) as Order
+  const fault = await faultOf(ctx, row, kept)
   if (fault) return stop(ctx, row, fault)
+  const order = await followed(ctx, row.agentId, kept)
   const dueAt = latestRun(rule, row.nextAt, now)
   const spanned = row.span === 'previous' ? await within(ctx, row.agentId, order, previousSpan(rule, dueAt)) : order
   const shareWith: string[] = []
@@ -47,6 +48,7 @@ async function faultOf(ctx: Ctx, row: ExportSchedule, order: Order): Promise<str
   const needed = ['export.record', 'export.schedule', ...(order.personal ? ['export.personal'] : []), ...(row.destinationId ? ['export.deliver'] : [])]
   for (const permission of needed) if (!(await ctx.may(row.agentId, permission))) return permission
   if (row.destinationId && (await ctx.em().count(ExportDestination, { id: row.destinationId })) === 0) return 'EXPORT_DESTINATION_GONE'
+  if (order.viewId && !(await ctx.records.view(row.agentId, order.viewId))) return 'EXPORT_VIEW_GONE'
   if (order.table) {
     const offered = await ctx.tables.list(row.agentId)
     if (!offered.some(({ name }) => name === order.table?.name)) return 'EXPORT_TABLE_GONE'
@@ -66,10 +68,20 @@ async function stop(ctx: Ctx, row: ExportSchedule, fault: string): Promise<void>
     level: 'problem',
     title: { zh: `定时导出「${row.name}」已停止`, en: `The scheduled export “${row.name}” has stopped` },
     body: gone
-      ? { zh: '它的目的地或内容已不存在，请修改后重新启用。', en: 'Its destination or its list is gone: change it and start it again.' }
+      ? {
+          zh: '它的目的地、内容或所跟随的筛选已不存在，请修改后重新启用。',
+          en: 'Its destination, its list or the view it follows is gone: change it and start it again.',
+        }
       : { zh: '你已没有它需要的权限，请联系管理员。', en: 'You no longer have a permission that it needs: ask an admin.' },
     link: '/workbench/x/export/exports',
   })
+}
+
+/** A schedule that follows a named filter finds what that says now. */
+async function followed(ctx: Ctx, agentId: string, { viewId, ...order }: Order): Promise<Order> {
+  const view = viewId && (await ctx.records.view(agentId, viewId))
+  if (!view) return order
+  return order.table ? { ...order, table: { ...order.table, filter: { records: view.filter } } } : { ...order, filter: view.filter }
 }
 
 async function within(ctx: Ctx, agentId: string, order: Order, span: { from: string; to: string }): Promise<Order> {

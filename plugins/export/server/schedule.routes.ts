@@ -8,7 +8,7 @@ import type { Ctx } from './context.ts'
 import { mayDeliver } from './destination.routes.ts'
 import { ExportFile, newId } from './export.entity.ts'
 import { nextRun, type Rule } from './next-run.ts'
-import { Choices, checkZone, type Order } from './order.ts'
+import { Choices, checkZone, labelled, type Order } from './order.ts'
 import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
 import { orderTable, spanPlace, TableWhat } from './table-order.ts'
 
@@ -36,6 +36,8 @@ const Input = Type.Object(
     /** Either conversations or a list. */
     records: Type.Optional(Type.Object({ ...Choices.properties, filter: RecordFilter }, { additionalProperties: false })),
     table: Type.Optional(TableWhat),
+    /** A named filter of one's own that it follows: what is changed there holds from the next turn on. */
+    viewId: Type.Optional(Id),
     shareWith: Type.Array(Id, { maxItems: 50, uniqueItems: true }),
     destinationId: Type.Union([Id, Type.Literal('')]),
   },
@@ -55,6 +57,8 @@ const ScheduleInfo = Type.Object({
   personal: Type.Boolean(),
   /** What the list is called; empty: conversations. */
   list: Type.String(),
+  /** The named filter that it follows, as it is called now; null: none. Only to the owner. */
+  view: Type.Union([Type.String(), Type.Null()]),
   /** As it was sent, to be changed; only to the owner. */
   input: Type.Optional(Input),
   shareWith: Type.Array(Id),
@@ -89,7 +93,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
   /** What a schedule keeps of its form. */
   const read = async (request: FastifyRequest) => {
     const asker = asking(request)
-    const { name, rule, span, language, records, table, shareWith, destinationId } = request.body as Input
+    const { name, rule, span, language, records, table, shareWith, destinationId, viewId } = request.body as Input
     checkZone(rule.tz)
     if ((records === undefined) === (table === undefined)) throw refusal('Either conversations or a list', '/records')
     if ((records ?? table)?.personal && !asker.can('export.personal'))
@@ -101,7 +105,11 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
       const info = (await ctx.tables.list(asker.agentId)).find((one) => one.name === table.table)
       if (info && !spanPlace(info)) throw refusal('This list knows no time', '/span')
     }
-    const order: Order = records ? { ...records, tz: rule.tz, language } : await orderTable(ctx, asker.agentId, table as TableWhat, { tz: rule.tz, language })
+    const said = { tz: rule.tz, language }
+    const plain = records ? await labelled(ctx, { ...records, ...said }, true) : await orderTable(ctx, asker.agentId, table as TableWhat, said)
+    if (viewId && (!(await ctx.records.view(asker.agentId, viewId)) || (plain.table && plain.table.name !== contacts)))
+      throw refusal('There is no such view, or the list has no records to look for', '/viewId')
+    const order: Order = { ...plain, ...(viewId ? { viewId } : {}) }
     const text = JSON.stringify(order)
     if (Buffer.byteLength(text) > 60_000) throw new HubError('HUB_REQUEST_TOO_LARGE', 'Too much is asked for in one order')
     const now = new Date()
@@ -178,6 +186,8 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
 }
 
 const runsShown = 5
+/** The list that a filter of records narrows. */
+const contacts = 'hub.contacts'
 
 async function present(ctx: Ctx, agentId: string, rows: readonly ExportSchedule[]): Promise<ScheduleInfo[]> {
   const em = ctx.em()
@@ -192,8 +202,12 @@ async function present(ctx: Ctx, agentId: string, rows: readonly ExportSchedule[
       file.state,
     ]),
   )
+  const orders = new Map(rows.map((row) => [row.id, JSON.parse(row.order) as Order]))
+  // One's own only, of which there are twenty at most.
+  const followed = [...new Set(rows.flatMap((row) => (row.agentId === agentId ? (orders.get(row.id)?.viewId ?? []) : [])))]
+  const views = new Map(await Promise.all(followed.map(async (id) => [id, (await ctx.records.view(agentId, id))?.name ?? ''] as const)))
   return rows.map((row) => {
-    const order = JSON.parse(row.order) as Order
+    const order = orders.get(row.id) as Order
     const rule = JSON.parse(row.rule) as Rule
     const shareWith = JSON.parse(row.shareWith) as string[]
     const mine = row.agentId === agentId
@@ -209,6 +223,7 @@ async function present(ctx: Ctx, agentId: string, rows: readonly ExportSchedule[
       format: order.format,
       personal: order.personal,
       list: order.table?.label ?? '',
+      view: (order.viewId && views.get(order.viewId)) ?? null,
       ...(mine ? { input: inputOf(row, rule, order, shareWith) } : {}),
       shareWith,
       destinationId: row.destinationId,
@@ -222,7 +237,7 @@ async function present(ctx: Ctx, agentId: string, rows: readonly ExportSchedule[
 }
 
 function inputOf(row: ExportSchedule, rule: Rule, order: Order, shareWith: string[]): Input {
-  const { tz: _tz, language, table, ids: _ids, filter = {}, ...choices } = order
+  const { tz: _tz, language, table, ids: _ids, labels: _labels, viewId, filter = {}, ...choices } = order
   const { format, personal, nameRule } = choices
   return {
     name: row.name,
@@ -231,13 +246,14 @@ function inputOf(row: ExportSchedule, rule: Rule, order: Order, shareWith: strin
     language,
     shareWith,
     destinationId: row.destinationId,
+    ...(viewId ? { viewId } : {}),
     ...(table
       ? {
           table: {
             table: table.name,
             filter: table.filter,
             columns: table.columns.map(({ key }) => key),
-            format: format as 'xlsx' | 'csv',
+            format,
             personal,
             nameRule,
           },

@@ -13,7 +13,7 @@ export const TableChoices = Type.Object(
   {
     table: Type.String({ maxLength: 80, pattern: '^[a-z][a-z0-9]*\\.[A-Za-z0-9]+$' }),
     columns: Type.Array(Key, { minItems: 1, maxItems: 100, uniqueItems: true }),
-    format: Type.Unsafe<'xlsx' | 'csv'>(Type.Union([Type.Literal('xlsx'), Type.Literal('csv')])),
+    format: Type.Unsafe<'xlsx' | 'csv' | 'pdf'>(Type.Union([Type.Literal('xlsx'), Type.Literal('csv'), Type.Literal('pdf')])),
     personal: Type.Boolean(),
     nameRule: Type.String({ minLength: 1, maxLength: 100, pattern: '\\S' }),
   },

@@ -1,5 +1,6 @@
 /** Words inside the files, in the language that the exporter reads. */
-import type { FieldKey } from '../fields.ts'
+import { type Field, type FieldKey, isContactKey } from '../fields.ts'
+import type { Order } from './order.ts'
 
 interface Words {
   fields: Record<FieldKey, string>
@@ -14,6 +15,7 @@ interface Words {
   /** Before the name of a file that is not shown. */
   attached: string
   nothing: string
+  emptyList: string
 }
 
 export const words: Record<'zh' | 'en', Words> = {
@@ -64,6 +66,7 @@ export const words: Record<'zh' | 'en', Words> = {
     none: '未指定',
     attached: '附件：',
     nothing: '没有可以导出的会话。',
+    emptyList: '列表中没有内容。',
   },
   en: {
     fields: {
@@ -121,5 +124,10 @@ export const words: Record<'zh' | 'en', Words> = {
     none: 'none',
     attached: 'Attachment: ',
     nothing: 'There was no conversation to export.',
+    emptyList: 'There is nothing in the list.',
   },
 }
+
+/** What stands above a column. */
+export const headingOf = ({ language, labels }: Pick<Order, 'language' | 'labels'>, field: Field): string =>
+  isContactKey(field) ? (labels?.[field] ?? field) : words[language].fields[field]

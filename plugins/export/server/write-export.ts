@@ -6,7 +6,7 @@
 import { text } from 'node:stream/consumers'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { RecordFacts, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
-import { type FieldKey, messageFields, nameByRule } from '../fields.ts'
+import { isMessageField, nameByRule } from '../fields.ts'
 import { assemble } from './assemble.ts'
 import { type Cell, cellOf } from './cells.ts'
 import type { Ctx } from './context.ts'
@@ -16,7 +16,7 @@ import { ExportFile, ExportPart, newId } from './export.entity.ts'
 import { wallText } from './local-time.ts'
 import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
 import type { Order } from './order.ts'
-import { pdfPart } from './pdf/write-pdf.ts'
+import { pdfPart, pdfTablePart } from './pdf/write-pdf.ts'
 import { tableCells, tableKeys, tableRows } from './table-order.ts'
 import { words } from './words.ts'
 import { xlsxRow } from './xlsx.ts'
@@ -113,8 +113,9 @@ async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<
     let count = 0
     async function* body(): AsyncGenerator<Buffer> {
       if (turn.order.format === 'pdf') {
-        for await (const { bytes, pages } of pdfPart(turn, await factsOf(turn, chosen, named))) {
-          count += pages
+        const pages = turn.order.table ? pdfTablePart(turn, chosen) : pdfPart(turn, await factsOf(turn, chosen, named))
+        for await (const { bytes, pages: full } of pages) {
+          count += full
           yield bytes
         }
         return
@@ -202,7 +203,7 @@ async function* rowsOf(turn: Turn, ids: readonly string[], named: Named): AsyncG
     return
   }
   const records = await factsOf(turn, ids, named)
-  const fields = order.fields.filter((field) => order.rows === 'message' || !(messageFields as readonly FieldKey[]).includes(field))
+  const fields = order.fields.filter((field) => order.rows === 'message' || !isMessageField(field))
   const cells = (record: RecordFacts, message?: RecordMessage) => fields.map((field) => cellOf(order, ctx.publicUrl, field, record, message))
   if (order.rows === 'record') {
     for (const record of records) yield cells(record)

@@ -1,6 +1,7 @@
 /** A person's word on a fact: accept, refuse, and taking either back. It stays whatever is found later. */
 import { HubError } from '@huike/core/sdk/errors.ts'
-import { isContact } from './extract/tables.ts'
+import { isMasked } from './extract/masked.ts'
+import { isContact, isHint } from './extract/tables.ts'
 import { Fact, type FactState, Mark } from './fact.entity.ts'
 import { tag } from './read-message.ts'
 import { type Ctx, fieldOf } from './settings.ts'
@@ -14,11 +15,12 @@ const from: Record<Verdict, readonly FactState[]> = {
   undo: ['accepted', 'refused'],
 }
 
-/** Throws HUB_CONFLICT when somebody was faster, or for an age that is somebody else's. */
+/** Throws HUB_CONFLICT when somebody was faster, or for an age that is somebody else's, for a masked number and a mere hint. */
 export async function decide(ctx: Ctx, fact: Fact, verdict: Verdict, byAgentId: string): Promise<void> {
   if (!from[verdict].includes(fact.state)) throw new HubError('HUB_CONFLICT', 'This has been decided already')
   if (verdict === 'accept' && fact.whose !== '' && !isContact(fact.kind)) throw new HubError('HUB_CONFLICT', 'This is somebody else’s age')
-  const state = verdict === 'accept' ? 'accepted' : verdict === 'refuse' ? 'refused' : 'suggested'
+  if (verdict === 'accept' && (isMasked(fact.normal) || isHint(fact.rule))) throw new HubError('HUB_CONFLICT', 'This is no value for a field')
+  const state = verdict === 'accept' ? 'accepted' : verdict === 'refuse' ? 'refused' : isMasked(fact.normal) || isHint(fact.rule) ? 'noted' : 'suggested'
   const now = new Date()
   const decided = verdict === 'undo' ? { decidedById: null, decidedAt: null } : { decidedById: byAgentId, decidedAt: now }
   // Whose update counts writes the contact.

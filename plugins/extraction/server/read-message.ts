@@ -1,7 +1,8 @@
 /** A customer's message, from top to bottom: read with what was said just before, written down, filled in, tagged, told. */
 import type { HubEvent, MessageFacts } from '@huike/core/sdk/events.ts'
 import { extract, type Found, type Segment } from './extract/extract.ts'
-import { isContact, kinds } from './extract/tables.ts'
+import { isMasked } from './extract/masked.ts'
+import { isContact, isHint, kinds } from './extract/tables.ts'
 import { Fact, longestNormal, longestValue, Mark } from './fact.entity.ts'
 import { ruleSet } from './rules.ts'
 import { type Ctx, fieldOf } from './settings.ts'
@@ -105,9 +106,11 @@ async function write(
 /** Fills the contact's empty field and puts the tag on, or leaves it to a person. Every step may be done twice. */
 async function settle(ctx: Ctx, fact: Fact): Promise<void> {
   const { settings } = ctx
-  const strong = fact.confidence >= Math.round(settings.fillFrom * 100) && fact.whose === ''
+  // However low the threshold: this is no value of a field, and nobody to call.
+  const shownOnly = isMasked(fact.normal) || isHint(fact.rule)
+  const strong = fact.confidence >= Math.round(settings.fillFrom * 100) && fact.whose === '' && !shownOnly
   // Another's number may be the one to call: a person says so.
-  const fills = settings[`${fact.kind}Fill`] && (fact.whose === '' || isContact(fact.kind))
+  const fills = settings[`${fact.kind}Fill`] && (fact.whose === '' || isContact(fact.kind)) && !shownOnly
   const filled = strong && fills && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], shown(fact.kind, fact.normal, fact.createdAt))) === 'filled'
   const tagged = strong ? await tag(ctx, fact) : ''
   // A person may have decided meanwhile: theirs stays.

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { decide, type Verdict } from './decide.ts'
 import { extract } from './extract/extract.ts'
+import { isMasked } from './extract/masked.ts'
 import { isContact, type Kind, kinds } from './extract/tables.ts'
 import { Fact, Mark } from './fact.entity.ts'
 import { addRule, dropRule, listRules, ruleSet, switchRule } from './rules.ts'
@@ -47,7 +48,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const rows: Record<string, Kind[]> = {}
     for (const { conversationId, factId } of inRows) {
       const fact = facts.get(factId)
-      if (fact?.whose !== '') continue
+      // Nor is a masked number one to call.
+      if (fact?.whose !== '' || isMasked(fact.normal)) continue
       const row = (rows[conversationId] ??= [])
       if (!row.includes(fact.kind)) row.push(fact.kind)
     }

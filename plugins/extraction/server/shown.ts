@@ -14,6 +14,8 @@ export function shown(kind: Kind, normal: string, at: Date): string {
       return extension ? `${plain}-${extension}` : plain
     }
     case 'age': {
+      if (normal.includes('zodiac:')) return `属${normal.slice(normal.indexOf('zodiac:') + 7)}`
+      if (normal.endsWith('retired')) return '已退休'
       const value = normal.replace(/^[a-z]+:(?=\d|born)/, (prefix) => (prefix === 'born:' ? prefix : ''))
       if (!value.startsWith('born:')) return value
       const [from = 0, to = from] = value.slice(5).split('-').map(Number)

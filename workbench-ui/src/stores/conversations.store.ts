@@ -78,6 +78,8 @@ export const useConversations = defineStore('conversations', () => {
   const threads = shallowReactive(new Map<string, Thread>())
   const pending = reactive(new Map<string, Pending[]>())
   const stars = reactive(new Set<string>())
+  /** How often a star was set or taken: a list that was asked for before that is an old one. */
+  let starTurns = 0
   const drafts = reactive(new Map<string, string>())
   const lists = reactive(new Map<string, ListState>())
   const counts = ref<GroupCounts>({ mine: 0, queue: 0, open: 0, starred: 0, unread: 0 })
@@ -320,6 +322,16 @@ export const useConversations = defineStore('conversations', () => {
     refreshCounts()
   }
 
+  /** A star that is set while the list of them is on its way stays: the list is asked for again. */
+  async function loadStars(): Promise<void> {
+    for (let turn = -1; turn !== starTurns; ) {
+      turn = starTurns
+      const pages = await allPages<{ ids: string[] }>('/stars')
+      if (turn !== starTurns) continue
+      stars.clear()
+      for (const id of pages.flatMap(({ ids }) => ids)) stars.add(id)
+    }
+  }
   /** After every connect: what changed while we were away. */
   async function resync(): Promise<void> {
     // The first time too: between the first list and the line something may have come.
@@ -337,12 +349,7 @@ export const useConversations = defineStore('conversations', () => {
     lastSync = serverTime
     await forgetLost()
     await Promise.all([...threads.keys()].map((id) => catchUp(id)))
-    const [starred, begun] = await Promise.all([
-      allPages<{ ids: string[] }>('/stars'),
-      allPages<{ items: { conversationId: string; text: string }[] }>('/drafts'),
-    ])
-    stars.clear()
-    for (const id of starred.flatMap(({ ids }) => ids)) stars.add(id)
+    const [, begun] = await Promise.all([loadStars(), allPages<{ items: { conversationId: string; text: string }[] }>('/drafts')])
     drafts.clear()
     for (const { conversationId, text } of begun.flatMap(({ items }) => items)) drafts.set(conversationId, text)
     refreshCounts()
@@ -431,10 +438,14 @@ export const useConversations = defineStore('conversations', () => {
 
   async function toggleStar(id: string): Promise<void> {
     const on = !stars.has(id)
+    starTurns++
     if (on) stars.add(id)
     else stars.delete(id)
     try {
       await api(on ? 'PUT' : 'DELETE', `/conversations/${id}/star`)
+      starTurns++
+      if (on) stars.add(id)
+      else stars.delete(id)
       refreshCounts()
     } catch (error) {
       if (on) stars.delete(id)

@@ -9,13 +9,18 @@ import { ContactField } from './contact.entity.ts'
 import { customPrefix, readCustomFields } from './custom-fields.ts'
 import { declaredFields } from './fields.ts'
 
-/** By contact, in the order of the contact panel; what is empty is left out, what the reader may not see is masked. */
-export async function shownFields(hub: Hub, em: Em, ability: HubAbility, contactIds: readonly string[]): Promise<Map<string, RecordContactField[]>> {
+/** Those there are, in the order of the contact panel. */
+export async function knownFields(hub: Hub, em: Em) {
   const { fields: custom } = await readCustomFields(em)
-  const known = [
+  return [
     ...declaredFields(hub).map(({ fullName: name, label, personal }) => ({ name, label, personal })),
     ...custom.map(({ id, label }) => ({ name: customPrefix + id, label: { zh: label, en: label }, personal: undefined })),
   ]
+}
+
+/** By contact, in the order of the contact panel; what is empty is left out, what the reader may not see is masked. */
+export async function shownFields(hub: Hub, em: Em, ability: HubAbility, contactIds: readonly string[]): Promise<Map<string, RecordContactField[]>> {
+  const known = await knownFields(hub, em)
   if (known.length === 0) return new Map()
   const rows = await em.find(ContactField, { contactId: { $in: [...contactIds] }, value: { $ne: '' } }, { disableIdentityMap: true })
   const shown = [...Map.groupBy(rows, (row) => row.contactId)].map(([contactId, own]): [string, RecordContactField[]] => {

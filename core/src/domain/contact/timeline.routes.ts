@@ -1,14 +1,27 @@
-/** One person, one timeline: every channel's conversations, activities, visits and calls, as far as the reader may see them. */
+/** One person: the timeline of all there was with them, and all that was said as one thread, as far as the reader may see it. */
 import { Type } from 'typebox'
 import { IdParams, Page } from '../../../sdk/wire/common.ts'
-import { TimelineEntry } from '../../../sdk/wire/contact.ts'
+import { ContactThread, TimelineEntry } from '../../../sdk/wire/contact.ts'
+import { firstTime } from '../../access/first-time.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { tellEvents } from '../conversation/change.ts'
+import { FilterQuery, readFilter } from '../record/find/find.routes.ts'
+import { checkTimeZone } from '../record/find/period.ts'
 import { findReadableContact, tellContactView } from './contact.routes.ts'
+import { readThread } from './read-thread.ts'
 import { readTimeline } from './read-timeline.ts'
+import { longestCursor } from './thread-place.ts'
 
 const TimelineQuery = Type.Object({ cursor: Type.Optional(Type.String({ maxLength: 200 })) })
+const ThreadQuery = Type.Object({
+  ...FilterQuery.properties,
+  /** Which end is read first. */
+  end: Type.Optional(Type.Union([Type.Literal('oldest'), Type.Literal('newest')])),
+  cursor: Type.Optional(Type.String({ maxLength: longestCursor })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+})
 
 export function timelineRoutes(app: App, hub: Hub): void {
   app.get(
@@ -20,6 +33,26 @@ export function timelineRoutes(app: App, hub: Hub): void {
       const contact = await findReadableContact(em, actor, request.params.id)
       await tellContactView(hub, em, actor, contact.id)
       return readTimeline(em, actor, contact, request.query.cursor)
+    },
+  )
+
+  app.get(
+    '/api/contacts/:id/messages',
+    { config: { access: 'agent' as const }, schema: { params: IdParams, querystring: ThreadQuery, response: { 200: ContactThread } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const em = hub.em()
+      const { filter, tz, end = 'oldest', cursor, limit } = request.query
+      const contact = await findReadableContact(em, actor, request.params.id)
+      await tellContactView(hub, em, actor, contact.id)
+      const thread = await readThread(em, actor, contact, readFilter(filter), { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
+      // Whoever holds a conversation works in it; everybody else who reads it here has viewed the record.
+      const viewed = thread.conversations.filter(({ id, assigneeId }) => assigneeId !== actor.agent.id && firstTime('view', actor.agent.id, id))
+      await tellEvents(
+        hub,
+        viewed.map(({ id }) => ({ name: 'record.viewed' as const, data: { conversationId: id } })),
+      )
+      return thread
     },
   )
 }

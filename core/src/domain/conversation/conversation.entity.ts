@@ -82,6 +82,7 @@ const ConversationSchema = defineEntity({
     { properties: ['departmentId', 'status', 'lastMessageAt', 'id'], name: 'conversation_department' },
     { properties: ['status', 'lastMessageAt', 'id'], name: 'conversation_status' },
     { properties: ['contactId', 'lastMessageAt', 'id'], name: 'conversation_contact' },
+    { properties: ['contactId', 'createdAt', 'id'], name: 'conversation_contact_begun' },
     { properties: ['identityId', 'createdAt'], name: 'conversation_identity' },
     { properties: ['changedAt', 'id'], name: 'conversation_changed' },
     { properties: ['purgeAt'], name: 'conversation_purge' },

@@ -17,7 +17,7 @@ const last = '\u{10ffff}'
 
 /**
  * The latest conversations, of those the actor may see, with contacts whose number is the words, whose nickname or
- * remark begins with them, or whose name, telephone number or address is them (those are sealed); the first 50 of each field.
+ * remark begins with them, or whose name, telephone number, address, WeChat or QQ account is them (those are sealed); the first 50 of each field.
  */
 export async function findByContact(em: Em, actor: Pick<Actor, 'ability'>, words: string): Promise<Conversation[]> {
   const allowed = whereAllowed(actor.ability, 'read', 'conversation')
@@ -42,17 +42,20 @@ export async function findByContact(em: Em, actor: Pick<Actor, 'ability'>, words
   const contacts = await em.find(Contact, { id: { $in: rows.map(({ contactId }) => contactId) } }, { disableIdentityMap: true })
   const seen = new Set(
     contacts
-      .filter((contact) => String(contact.number) === number || fields.some((field) => maskText(actor.ability, contact[field]).toLowerCase().includes(wanted)))
+      .filter(
+        (contact) =>
+          String(contact.number) === number || fields.some((field) => maskText(actor.ability, contact[field]).toLowerCase().includes(wanted.toLowerCase())),
+      )
       .map(({ id }) => id),
   )
   return rows.filter(({ contactId }) => seen.has(contactId))
 }
 
 /** Sealed, with a key to look them up by. */
-const keyed = ['name', 'phone', 'email'] as const satisfies readonly ContactField[]
+const keyed = ['name', 'phone', 'email', 'wechat', 'qq'] as const satisfies readonly ContactField[]
 type JumpField = 'nickname' | 'remark' | (typeof keyed)[number]
 
-/** By the columns of migrations 0017 and 0044. A range and not `like`: a wildcard is a letter, and both databases use the index. */
+/** By the columns of migrations 0017, 0044 and 0064. A range and not `like`: a wildcard is a letter, and both databases use the index. */
 export function contactsBy(em: Em, field: JumpField, prefix: string): Sql {
   const key: Sql = { text: `\`${field}_key\``, params: [] }
   if (field !== 'nickname' && field !== 'remark') return sql`select id from contact where ${key} in ${list(blindsOf(em, field, prefix))} limit ${mostContacts}`

@@ -15,7 +15,7 @@ import { Agent } from '../agent/agent.entity.ts'
 import { Category } from '../category/category.entity.ts'
 import { readSummaryForm } from '../category/summary-form.ts'
 import { Contact } from '../contact/contact.entity.ts'
-import { shownFields } from '../contact/shown-fields.ts'
+import { knownFields, shownFields } from '../contact/shown-fields.ts'
 import { Conversation, ConversationTag } from '../conversation/conversation.entity.ts'
 import { contactTitle } from '../conversation/conversation.present.ts'
 import { Department, SkillGroup } from '../department/department.entity.ts'
@@ -24,7 +24,7 @@ import { Inbox } from '../inbox/inbox.entity.ts'
 import { Message } from '../message/message.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
 import { recordsMatching } from './find/find-records.ts'
-import { ConversationSummary } from './record.entity.ts'
+import { ConversationSummary, RecordView } from './record.entity.ts'
 import { recordStatus } from './record.present.ts'
 
 const quiet = { disableIdentityMap: true }
@@ -36,6 +36,11 @@ const conversationsPage = 20
 
 export function recordsFor(hub: Hub): Records {
   return {
+    contactFields: async () => (await knownFields(hub, hub.em())).map(({ name, label }) => ({ name, label })),
+    async view(agentId, id) {
+      const row = await hub.em().findOne(RecordView, { id, agentId }, quiet)
+      return row ? { id, name: row.name, filter: row.filter } : undefined
+    },
     async *matching(reader, filter: RecordFilter, { tz }) {
       const { permission } = reader
       yield* recordsMatching(hub, await accessOf(hub, reader), filter, { tz, ...(permission ? { permission } : {}) })

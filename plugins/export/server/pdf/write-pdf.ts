@@ -1,10 +1,11 @@
 /** Conversations as pages: a part of them, and the parts as one file. */
 import type { RecordFacts, RecordMessage } from '@huike/core/sdk/records.ts'
-import { type FieldKey, pdfFields } from '../../fields.ts'
-import { cellOf } from '../cells.ts'
+import { type FieldKey, isPdfField } from '../../fields.ts'
+import { type Cell, cellOf } from '../cells.ts'
 import type { ExportPart } from '../export.entity.ts'
 import { wallText } from '../local-time.ts'
-import { words } from '../words.ts'
+import { tableCells, tableRows } from '../table-order.ts'
+import { headingOf as nameOf, words } from '../words.ts'
 import type { Turn } from '../write-export.ts'
 import { pdfDocument } from './document.ts'
 import { type Frame, frameBytes, framesOf } from './frames.ts'
@@ -58,18 +59,33 @@ export async function* pdfPart(turn: Turn, records: readonly RecordFacts[]): Asy
 
 function headingOf({ ctx, order }: Turn, record: RecordFacts): Heading {
   const word = words[order.language]
-  const fields = order.fields.filter((field) => pdfFields.includes(field) && field !== 'link' && field !== 'fileLink')
+  const fields = order.fields.filter((field) => isPdfField(field) && field !== 'link' && field !== 'fileLink')
   return {
     title: record.contact.title || word.none,
     url: order.fields.includes('link') ? `${ctx.publicUrl}/workbench/records/${record.id}` : '',
-    facts: fields.map((field) => {
-      const value = cellOf(order, ctx.publicUrl, field, record)
-      return {
-        label: word.fields[field],
-        value: value instanceof Date ? wallText(value, order.tz) : value === null || typeof value === 'object' ? '' : String(value),
-      }
-    }),
+    facts: fields.map((field) => ({ label: nameOf(order, field), value: plain(cellOf(order, ctx.publicUrl, field, record), order.tz) })),
   }
+}
+const plain = (value: Cell, tz: string): string =>
+  value instanceof Date ? wallText(value, tz) : value === null || typeof value === 'object' ? '' : String(value)
+
+/** Rows of a list: each by its first column, with the others below it. */
+export async function* pdfTablePart(turn: Turn, keys: readonly string[]): AsyncGenerator<PartBytes> {
+  const { ctx, order, reader, check } = turn
+  const pages = new Pages(await fontsOf(turn))
+  const given = (frame: Frame): PartBytes => ({ bytes: frameBytes(frame), pages: frame.kind === 'page' ? 1 : 0 })
+  const [, ...others] = order.table?.columns ?? []
+  for (const row of await tableRows(ctx, reader, order, keys)) {
+    check()
+    const [title = null, ...rest] = tableCells(order, row)
+    pages.heading({
+      title: plain(title, order.tz) || words[order.language].none,
+      url: '',
+      facts: others.map((column, i) => ({ label: column.title, value: plain(rest[i] ?? null, order.tz) })),
+    })
+    for (const frame of pages.full()) yield given(frame)
+  }
+  for (const frame of pages.end()) yield given(frame)
 }
 
 async function saidOf({ ctx, order, check }: Turn, record: RecordFacts, message: RecordMessage): Promise<Said> {
@@ -114,7 +130,7 @@ export async function* pdfFile(
     at: row.createdAt,
     id: row.id,
     pages: parts.reduce((sum, part) => sum + part.rows, 0),
-    nothing: word.nothing,
+    nothing: order.table ? word.emptyList : word.nothing,
   }
   async function* frames(): AsyncGenerator<Frame> {
     for (const part of parts) yield* framesOf(read(part))

@@ -113,6 +113,31 @@ test('an account that has its word already takes the next message’s number for
   )
 })
 
+test('an own rule for landlines writes them as the built-in ones do, with their extension', () => {
+  const own: OwnRule[] = [{ id: 'own.1', kind: 'landline', words: ['前台'], shape: 'digits', min: 5, max: 20, not: [], confidence: 1, normal: '' }]
+  for (const [text, normal] of [
+    ['前台：010-8888 6666', '+861088886666'],
+    ['前台（0571）87654321转8001', '+8657187654321;ext=8001'],
+    ['前台 87654321', '87654321'],
+    ['前台 400-820-8820', '4008208820'],
+  ] as const)
+    assert.ok(brief(text, { own, off: new Set(['landline.cued', 'landline.bare', 'landline.local']) }).includes(`landline ${normal}`), text)
+})
+
+test('an answer says what the question was about; a colleague’s other question makes nobody an age', () => {
+  const answer = (question: string, text: string) => extract([{ text: question, theirs: true }, { text }]).map(({ kind, normal }) => `${kind} ${normal}`)
+  assert.deepEqual(answer('您多大了？', '90年的'), ['age born:1990'])
+  assert.deepEqual(answer('请问您的年龄大概是', '三十左右吧'), ['age 28-32'])
+  assert.deepEqual(answer('您的生肖是？', '属龙的'), ['age zodiac:龙'])
+  for (const [question, text] of [
+    ['您要什么价位的？', '三十左右'],
+    ['茶是哪种？', '90年的'],
+    ['您要哪种手链？', '属龙的'],
+    ['您多大了？', '90年的普洱还有吗'],
+  ] as const)
+    assert.deepEqual(answer(question, text), [], `${question} ${text}`)
+})
+
 test('hostile inputs cost time in proportion to their length', () => {
   const hostile = [
     '1',
@@ -152,6 +177,11 @@ test('hostile inputs cost time in proportion to their length', () => {
     '🔟',
     'ﷺ',
     '我妈',
+    '属龙',
+    '我退休了',
+    '30左右',
+    '138*',
+    '138****',
   ]
   // Short ones first: what is compiled late must not count.
   for (const unit of hostile) extract(unit.repeat(200))

@@ -1,5 +1,6 @@
 /** The whole reading, in order: shadow, words, readers, false friends, overlaps. Pure; time grows with the text's length. */
 import { breaker, type Candidate, mostSigns, openReading, type Reading, readContacts } from '@huike/core/sdk/contact-reader/reader.ts'
+import { findMasked } from './masked.ts'
 import { findOwn, type OwnRule } from './own-rules.ts'
 import { findAge, findGender } from './people.ts'
 import { builtinRules, isContact, type Kind, kinds } from './tables.ts'
@@ -71,6 +72,7 @@ export function extract(input: string | readonly Segment[], options: Options = {
   })
   const { shadow } = reading
   readContacts(reading)
+  if (allowed.has('phone')) findMasked(reading)
   if (allowed.has('age')) findAge(reading)
   if (allowed.has('gender')) findGender(reading)
   for (const rule of own) findOwn(reading, rule)

@@ -60,7 +60,21 @@ function findDigits(reading: Reading, rule: OwnRule, at: number, after: number):
     .filter(({ first, digits }) => first === 0 && digits.length <= rule.max)
     .sort((a, b) => b.digits.length - a.digits.length)[0]
   if (!cut) return false
-  const mobile = rule.kind === 'phone' ? mobileOf(cut.digits, false) : undefined
-  find(reading, rule.id, { normal: mobile ? `+86${mobile}` : cut.digits, start: cut.start, end: cut.end, cue: [at, after] as const }, 1, rule.kind)
+  const { normal, end } = rule.kind === 'landline' ? landlineOf(reading, cut) : { normal: phoneOf(rule, cut.digits), end: cut.end }
+  find(reading, rule.id, { normal, start: cut.start, end, cue: [at, after] as const }, 1, rule.kind)
   return true
+}
+
+function phoneOf({ kind }: OwnRule, digits: string): string {
+  const mobile = kind === 'phone' ? mobileOf(digits, false) : undefined
+  return mobile ? `+86${mobile}` : digits
+}
+
+/** 010 and 02x with eight digits, four-figure areas with seven or eight: as the built-in rules write them, with their extension. */
+const landline = /^(?:0(?:10|2\d)[2-8]\d{7}|0[3-9]\d{2}[2-8]\d{6,7})$/
+function landlineOf({ words }: Reading, { digits, end }: { digits: string; end: number }): { normal: string; end: number } {
+  const national = digits.replace(/^(?:00)?86(?=\d{9,11}$)/, '0')
+  if (!landline.test(national)) return { normal: digits, end }
+  const extension = /^\s?(?:转|分机号?|ext\.?)\s?(\d{1,6})(?!\d)/.exec(words.text(end, end + 14))
+  return { normal: `+86${national.slice(1)}${extension ? `;ext=${extension[1]}` : ''}`, end: end + (extension?.[0].length ?? 0) }
 }

@@ -77,6 +77,10 @@ export function findAge(reading: Reading): void {
   }
   /** The clause begins here: whoever names nobody speaks of themselves. */
   const begins = (at: number) => at === 0 || /[，,。！!？?；;\s\ue000]/.test(low[at - 1] as string)
+  /** It is all that was said, and a colleague has just asked how old, or born when. */
+  const asked = (start: number, end: number) =>
+    /(?:多大|哪一?年|年龄|几岁|年纪|岁数|出生|生肖|属什么)[^\ue000]{0,20}\ue000\s?(?:我是?|大概|大约)?$/.test(low.slice(Math.max(0, start - 60), start)) &&
+    /^的?(?:吧|啊|呢|左右)?[。！!~～\s]*(?:$|[，,\n\ue000])/.test(low.slice(end, end + 8))
   const before = (at: number) => low.slice(Math.max(0, at - reach), at)
 
   // 三十出头, 四十多岁, 二十八九, 快三十了, 奔五
@@ -111,6 +115,43 @@ export function findAge(reading: Reading): void {
       whose,
     )
   }
+  // 三十左右, 我30上下: about, by two years. Of a sum, a size or a day it says nothing of anybody.
+  for (const match of low.matchAll(/(?<![\d.零一二三四五六七八九十百第])(\d{2}|[二三四五六七八九]十[一二三四五六七八九]?)(?:左右|上下)/g)) {
+    const value = numberOf(match[1] as string)
+    if (value === undefined || value < 16 || value > 90) continue
+    const [left, right] = [before(match.index), low.slice(match.index + match[0].length, match.index + match[0].length + 4)]
+    if (!/^(?:$|[，,。！!？?、；;~～\s\ue000]|的?(?:人|样子|年纪|吧|啊|呢)|女|男|岁)/.test(right)) continue
+    if (/价|预算|元|块|花|贵|便宜|尺|码|身高|体重|重|斤|长|宽|高|厚|温度|度|点|号|月|天|分|数量|库存|买|要|销|页|量|寸|从|到/.test(left.slice(-8))) continue
+    const whose = whoseAge(left)
+    if (whose === '' ? !asked(match.index, match.index + match[0].length) : whose === 'thing') continue
+    put('age.range', `${value - 2}-${value + 2}`, match.index, match.index + match[0].length, whose)
+  }
+  // 我属龙, 我妈属兔: every twelfth year; which, nobody says.
+  for (const match of low.matchAll(/属(?:相是|相)?([鼠牛虎兔龙蛇马羊猴鸡狗猪])(?=$|[的，,。！!？?、；;~～\s\ue000]|啊|呢|今年|吗)/g)) {
+    const left = before(match.index)
+    const clause = left.slice(Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => left.lastIndexOf(end))) + 1)
+    const named = /(?:我|本人|俺)(?:自己)?(?:是|也是|也|本身)?$/.test(clause)
+    const whose = named ? 'self' : whoseAge(clause)
+    // 属龙的手链有吗: a thing for them, nobody's own sign.
+    if (/^的[^，,。！!？?\s\ue000]/.test(low.slice(match.index + match[0].length))) continue
+    if (whose === '' || whose === 'thing' ? !asked(match.index, match.index + match[0].length) : !named && whose === 'self') continue
+    put('age.zodiac', `zodiac:${match[1]}`, match.index, match.index + match[0].length, whose)
+  }
+  // 我退休了, 退休在家: nobody's year, but a hint.
+  for (const match of low.matchAll(/退休(?!金|工资|年龄|手续|证|办理|政策|前|费|待遇|生活|礼|规划|保险|计划|后?再|以后|之后|的时候|那)/g)) {
+    const left = before(match.index)
+    const clause = left.slice(Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => left.lastIndexOf(end))) + 1)
+    const right = low.slice(match.index + 2, match.index + 8)
+    if (/没|未|不|快|等|将|要|想|准备|打算|何时|什么时候|怎么|能|可以|离|到|才/.test(clause.slice(-5))) continue
+    if (/^[^，,。！!\s]{0,5}[？?吗]/.test(right)) continue
+    const whose = whoseAge(clause)
+    const done = /^(?:了|在家|多年|好几年|[一二两三四五六七八九十\d]+年|老师|教师|工人|干部|职工|人员|护士|医生|会计)/.test(right)
+    const own =
+      /(?:我|本人|俺)(?:是|也|都|已经|刚|才|早就|早|现在|去年|今年|前年|上个月|已)*(?:一?[个名])?$/.test(clause) ||
+      /^(?:已经|刚|早就|现在|去年|今年)*$/.test(clause)
+    if (!done || !(own || (whose !== '' && whose !== 'self' && whose !== 'thing'))) continue
+    put('age.retired', 'retired', match.index, match.index + 2, own ? 'self' : whose)
+  }
   // 95后, 90年的, 1990年出生
   for (const match of low.matchAll(
     /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会)/g,
@@ -132,7 +173,7 @@ export function findAge(reading: Reading): void {
     const whose = whoseAge(before(match.index))
     if (
       /产|生产|成立|上市/.test(low.slice(match.index + match[0].length, match.index + match[0].length + 3)) ||
-      (match[2]?.startsWith('的') && whose !== 'self')
+      (match[2]?.startsWith('的') && whose !== 'self' && !asked(match.index, match.index + match[0].length))
     )
       continue
     put('age.born', `born:${year}`, match.index, match.index + match[0].replace(/的$/, '').length, whose)

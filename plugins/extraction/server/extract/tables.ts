@@ -7,6 +7,9 @@ export type Kind = (typeof kinds)[number]
 /** What one writes or calls to; the rest says who somebody is. */
 export const isContact = (kind: Kind): boolean => kind !== 'age' && kind !== 'gender'
 
+/** What says something and no value that could stand in a field: it is noted, not offered. */
+export const isHint = (rule: string): boolean => rule === 'age.zodiac' || rule === 'age.retired'
+
 export interface Rule {
   id: string
   kind: Kind
@@ -32,6 +35,7 @@ export const builtinRules: readonly Rule[] = [
   rule('phone.abroad', 0.85, '带国家或地区码的号码', 'Number with a country code', '+852 9123 4567'),
   rule('phone.odd', 0.6, '少见号段的手机号', 'Mobile number of a rare range', '14200138000'),
   rule('phone.others', 0.55, '家人朋友的手机号', 'Number of family or friends', '打我老公电话13800138000'),
+  rule('phone.masked', 0.5, '打了码的手机号（只显示）', 'Masked mobile number (shown only)', '138****5678'),
   rule('landline.cued', 0.95, '提到电话的座机', 'Landline with a word for telephone', '座机010-88886666'),
   rule('landline.bare', 0.86, '单独的座机号', 'Landline by itself', '028-88886666'),
   rule('landline.local', 0.7, '没有区号的座机', 'Landline without its area code', '座机 88886666'),
@@ -48,6 +52,8 @@ export const builtinRules: readonly Rule[] = [
   rule('age.bare', 0.7, '没说是谁的年龄', 'An age, nobody named', '28岁'),
   rule('age.range', 0.75, '大概的年龄', 'Roughly an age', '三十出头'),
   rule('age.born', 0.8, '出生年份', 'Year of birth', '我是95后'),
+  rule('age.zodiac', 0.5, '生肖（只提示）', 'Chinese zodiac (a hint only)', '我属龙'),
+  rule('age.retired', 0.5, '已退休（只提示）', 'Retired (a hint only)', '我退休了'),
   rule('age.others', 0.6, '别人的年龄', 'Somebody else’s age', '孩子3岁'),
   rule('gender.stated', 0.92, '自己说的性别', 'Gender as stated', '我是女生'),
   rule('gender.title', 0.88, '自称', 'A title for oneself', '叫我王女士'),

@@ -8,7 +8,7 @@ import { blindsOf } from '../../../sealing/sealed-columns.ts'
 import { among, any, raw } from './sql-where.ts'
 
 /**
- * A condition on `contact k`: the number, the beginning of the nickname, the whole name, phone number or mail address
+ * A condition on `contact k`: the number, the beginning of the nickname, the whole name, phone number, mail address, WeChat or QQ account
  * (those are sealed: only what is equal can be found). Never of a field that the reader sees masked: looking in it would unmask it, letter by letter.
  */
 export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: string): Sql {
@@ -18,7 +18,7 @@ export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: stri
   const number = /^#?(\d{1,9})$/.exec(words)?.[1]
   const sees = (field: ContactField) => maySee(actor.ability, field)
   const digits = words.replace(/[\s().-]/g, '')
-  const whole = (field: 'name' | 'phone' | 'email', value: string) => among(`k.${field}_key`, blindsOf(em, field, value))
+  const whole = (field: 'name' | 'phone' | 'email' | 'wechat' | 'qq', value: string) => among(`k.${field}_key`, blindsOf(em, field, value))
   // A number that an agent wrote into the nickname is masked as well.
   const blind = hiddenFrom(actor.ability) !== null
   return any([
@@ -28,6 +28,8 @@ export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: stri
       : [blind ? sql`(${beginning('k.nickname', words)} and instr(k.nickname, '@') = 0)` : beginning('k.nickname', words)]),
     ...(sees('name') ? [whole('name', words)] : []),
     ...(sees('phone') && /^\+?\d{5,}$/.test(digits) ? [whole('phone', words)] : []),
+    ...(sees('wechat') ? [whole('wechat', words)] : []),
+    ...(sees('qq') && /^\d{5,12}$/.test(words) ? [whole('qq', words)] : []),
     ...(sees('email') && words.includes('@') ? [whole('email', words)] : []),
   ])
 }
