@@ -105,7 +105,15 @@ test('WeChat: keys are made, a wrong AppSecret is told with its remedy and rings
   await page.keyboard.press('Escape')
   await expect(bell).toBeFocused()
 
-  await panel.save({ appSecret: account.secret })
+  // Right in the form and not saved: told, and nothing of the inbox has changed. Saved, the hub tries it by itself.
+  await page.getByLabel('AppSecret').fill(account.secret)
+  await page.getByLabel('AppSecret').press('Tab')
+  await panel.probe()
+  await expect(panel.health.locator('.steps [data-ok="false"]')).toHaveCount(0)
+  await expect(panel.health.getByText('测试用的是尚未保存的设置，保存后即恢复。')).toBeVisible()
+  await expect(panel.health.getByText('需要重新授权')).toBeVisible()
+  await page.getByRole('button', { name: '保存', exact: true }).click()
+  await expect(panel.health.getByText('已连接')).toBeVisible()
   await panel.sendTest(person.openid)
   await expect(panel.health.locator('.sent')).toHaveAttribute('data-ok', 'true')
   await expect(panel.health.getByText('已连接')).toBeVisible()

@@ -113,6 +113,7 @@ export const en: typeof zh = {
       validUntil: 'Authorised until',
       probe: 'Test the connection',
       probing: 'Testing…',
+      saveToMend: 'The test used settings that are not saved yet: save them, and the inbox is well again.',
       to: 'Account or address for the test message',
       send: 'Send a test',
       testText: 'This is a test message from Huike.',

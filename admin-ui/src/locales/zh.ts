@@ -110,6 +110,7 @@ export const zh = {
       validUntil: '授权有效期至',
       probe: '测试连接',
       probing: '正在测试…',
+      saveToMend: '测试用的是尚未保存的设置，保存后即恢复。',
       to: '接收测试消息的账号或地址',
       send: '发送测试消息',
       testText: '这是一条来自汇客的测试消息。',
