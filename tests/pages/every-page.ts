@@ -46,7 +46,7 @@ const groups = ['mine', 'queue', 'open', 'starred', 'closed']
 
 /** In a hub where somebody has written and somebody has answered. */
 export async function everyPage(admin: AdminPage): Promise<Stop[]> {
-  const { items: conversations } = await admin.call<{ items: { id: string }[] }>('GET', '/conversations?group=mine')
+  const { items: conversations } = await admin.call<{ items: { id: string; contact: { id: string } }[] }>('GET', '/conversations?group=mine')
   const { items: records } = await admin.call<{ items: { id: string }[] }>('GET', '/records')
   const { items: inboxes } = await admin.call<{ items: { id: string; channel: string }[] }>('GET', '/inboxes')
   const in_ = (app: 'admin' | 'workbench', path: string, shows = 'h1'): Stop => ({
@@ -57,6 +57,7 @@ export async function everyPage(admin: AdminPage): Promise<Stop[]> {
   return [
     ...groups.map((group) => in_('workbench', `conversations/${group}`, 'nav + section')),
     ...conversations.slice(0, 3).map(({ id }) => in_('workbench', `conversations/mine/${id}`, '[data-testid="message"]')),
+    ...conversations.slice(0, 1).map(({ contact }) => in_('workbench', `contacts/${contact.id}`, '[data-testid="turn"]')),
     in_('workbench', 'visitors'),
     in_('workbench', 'records', '[data-testid="record"]'),
     ...records.slice(0, 1).map(({ id }) => in_('workbench', `records/${id}`, '[data-testid="message"]')),
