@@ -58,6 +58,19 @@ await onEveryProfile('records for plugins', [found(manifest), found(review), fou
     assert.deepEqual([scopeOf('admin'), scopeOf('supervisor'), scopeOf('agent')], ['all', 'tree', 'own'])
   })
 
+  test('what contacts can hold besides the core’s fields is told by name; of named filters an agent’s own, as they are now', async () => {
+    const [owner, mine, theirs] = [await world().person('主', 'owner'), await world().person('甲'), await world().person('乙')]
+    await owner.call('PUT', '/api/contact-fields', { fields: [{ id: 'level', label: '客户等级' }] })
+    assert.deepEqual(await records().contactFields(), [{ name: 'hub.level', label: { zh: '客户等级', en: '客户等级' } }])
+    const { id } = (await mine.call('POST', '/api/record-views', { name: '差评', filter: { ratings: ['bad'] } })).body
+    assert.deepEqual(await records().view(mine.id, id), { id, name: '差评', filter: { ratings: ['bad'] } })
+    assert.equal(await records().view(theirs.id, id), undefined)
+    await mine.call('PATCH', `/api/record-views/${id}`, { filter: { ratings: ['bad', 'medium'] } })
+    assert.deepEqual((await records().view(mine.id, id))?.filter, { ratings: ['bad', 'medium'] })
+    await mine.call('DELETE', `/api/record-views/${id}`)
+    assert.equal(await records().view(mine.id, id), undefined)
+  })
+
   test('the reach of reading and of the permission both hold; an agent finds their own, an admin all', async () => {
     const [mine, theirs, admin] = [await world().person('甲'), await world().person('乙'), await world().person('管理', 'admin')]
     const [a, b] = [await talk(world(), mine, ['一']), await talk(world(), theirs, ['二'])]
