@@ -20,7 +20,8 @@ test('every contact of the corpus is starred, in every message that holds a piec
       assert.equal(shown[i]?.length, text.length)
     })
     for (const { kind, phrase } of labels) {
-      if (!contacts.has(kind)) continue
+      // What was starred before it came tells no more than the mask does.
+      if (!contacts.has(kind) || phrase.includes('***')) continue
       count++
       // A phrase over several messages stands in the label with a space between its pieces.
       const pieces = messages.some((text) => text.includes(phrase)) ? [phrase] : phrase.split(' ')

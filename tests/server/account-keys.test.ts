@@ -32,7 +32,7 @@ for (const profile of await profiles())
       const [clear] = people as [(typeof people)[number]]
       await execute(em, sql`update contact set wechat = ${clear.wechat}, qq = ${clear.qq} where id = ${clear.id}`)
 
-      assert.deepEqual(await migrate(orm, dialect, [coreHistory], silent), ['core/0064-account-keys'])
+      assert.ok((await migrate(orm, dialect, [coreHistory], silent)).includes('core/0064-account-keys'))
       for (const one of [clear, people[7], people[299]])
         for (const field of ['wechat', 'qq'] as const) {
           const asked = contactsBy(em, field, one?.[field] ?? '')

@@ -1,4 +1,4 @@
-/** The tables of the plugins that come with the hub: every step from their first day leaves every row. */
+/** Needs the bundled plugins. Their tables: every step from their first day leaves every row. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { schemaDrift } from '../../core/src/db/drift.ts'
