@@ -21,7 +21,7 @@ test('every contact of the corpus is starred, in every message that holds a piec
     })
     for (const { kind, phrase } of labels) {
       // What was starred before it came tells no more than the mask does.
-      if (!contacts.has(kind) || phrase.includes('***')) continue
+      if (!contacts.has(kind) || /([*xX·•＊])\1\1/.test(phrase)) continue
       count++
       // A phrase over several messages stands in the label with a space between its pieces.
       const pieces = messages.some((text) => text.includes(phrase)) ? [phrase] : phrase.split(' ')
