@@ -47,11 +47,10 @@ async function open(browser: Browser, hubUrl: string) {
   await says(service, '王芳', text('售后的退款单'))
   const { page } = workbench
   const join = async (name: string, as: Parameters<typeof joinHub>[4], departmentId: string | null = null) => {
-    const joined = await joinHub(browser, admin, hubUrl, name, as)
+    const joined = await joinHub(browser, admin, hubUrl, name, as, departmentId)
     await expect(joined.getByRole('navigation', { name: '会话分组' })).toBeVisible()
     const { items } = await admin.call<{ items: { id: string; name: string }[] }>('GET', '/agents')
     const id = items.find((one) => one.name === name)?.id ?? ''
-    if (departmentId) await admin.call('PATCH', `/agents/${id}`, { departmentId })
     return { page: joined, id }
   }
   return { admin, workbench, page, before, after, says, text, sales, service, join }

@@ -20,20 +20,21 @@ export async function openDesk(browser: Browser, hubUrl: string, options: Browse
   return { context, admin, workbench }
 }
 
-/** Somebody new, with a built-in role or one of these grants, signed in at the workbench. */
+/** Somebody new, with a built-in role or one of these grants, in a department or none, signed in at the workbench. */
 export async function joinHub(
   browser: Browser,
   admin: AdminPage,
   hubUrl: string,
   name: string,
   as: 'agent' | 'supervisor' | 'admin' | object[],
+  departmentId: string | null = null,
 ): Promise<Page> {
   const role =
     typeof as === 'string'
       ? (await admin.call<{ items: { id: string; builtin: string | null }[] }>('GET', '/roles')).items.find(({ builtin }) => builtin === as)
       : await admin.call<{ id: string }>('POST', '/roles', { name: `${name}的角色`, grants: as })
   const email = `${Buffer.from(name).toString('hex')}@shanye.cn`
-  const made = await admin.call<{ invitation: string }>('POST', '/agents', { email, name, roleIds: [role?.id] })
+  const made = await admin.call<{ invitation: string }>('POST', '/agents', { email, name, departmentId, roleIds: [role?.id] })
   const page = await (await browser.newContext({ locale: 'zh-CN', timezoneId: 'Asia/Shanghai' })).newPage()
   await page.goto(new URL(made.invitation, hubUrl).href)
   await page.getByLabel('密码').fill('mountain-tea-2026-x')
