@@ -5,8 +5,8 @@ import type { Hub } from '../../hub.ts'
 import { HubProcess } from './process.entity.ts'
 
 const aliveEveryMs = 10_000
-/** Two signs that did not come: it has ended without a word, or cannot reach the database. */
-export const silentAfterMs = 35_000
+/** Three signs that did not come: it has ended without a word, or cannot reach the database. */
+const silentAfterMs = 35_000
 /** Most that are looked at. */
 const most = 100
 /** So long an admin can see that there was one. */
