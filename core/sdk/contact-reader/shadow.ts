@@ -37,6 +37,9 @@ const special = new Map<number, string>([
   ...rows.flatMap(([first, count, value]) => Array.from({ length: count }, (_, i) => [first + i, String(value + i)] as [number, string])),
 ])
 
+/** ASCII and the Han signs of everyday writing: they are what they look like, and most of what is read is made of them. */
+const isPlain = (code: number): boolean => code < 0x80 || (code >= 0x4e00 && code <= 0x9fff)
+
 /** Stands for what is no letter, digit or plain sign: pictures, scripts beyond the first plane. */
 const other = '\ufffd'
 
@@ -47,11 +50,15 @@ export function shadowOf(original: string): Shadow {
   for (let i = 0; i < original.length; ) {
     const code = original.codePointAt(i) as number
     const end = i + (code > 0xffff ? 2 : 1)
-    if (unseen.has(code)) {
+    if (isPlain(code)) {
+      text.push(original.charAt(i))
+      from.push(i)
+      to.push(end)
+    } else if (unseen.has(code)) {
       // A keycap belongs to its digit.
       if (to.length > 0 && (code === 0x20e3 || code === 0xfe0f)) to[to.length - 1] = end
     } else {
-      const plain = code < 0x80 ? original.slice(i, end) : (special.get(code) ?? original.slice(i, end).normalize('NFKC'))
+      const plain = special.get(code) ?? original.slice(i, end).normalize('NFKC')
       for (const sign of plain) {
         text.push(sign.length > 1 ? other : sign)
         from.push(i)

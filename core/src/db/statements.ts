@@ -96,7 +96,6 @@ function tableOf(em: Em, entity: EntityName<object>): Table {
 }
 
 const same = (value: unknown): unknown => value
-const pad = (value: number, length = 2): string => String(value).padStart(length, '0')
 
 function columnOf(prop: EntityProperty, dialect: Dialect, platform: Platform): Column {
   const [name] = prop.fieldNames
@@ -138,10 +137,7 @@ function columnOf(prop: EntityProperty, dialect: Dialect, platform: Platform): C
             (value) => new Date(value as number),
           )
         : column(
-            (value) => {
-              const at = value as Date
-              return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())} ${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}.${pad(at.getUTCMilliseconds(), 3)}`
-            },
+            (value) => (value as Date).toISOString().replace('T', ' ').slice(0, -1),
             (value) => new Date(`${(value as string).replace(' ', 'T')}Z`),
           )
     default:
@@ -259,7 +255,10 @@ export function rowOf<T extends object>(em: Em, entity: EntityName<T>, row: obje
 /** Names of properties that differ between two states of a row. */
 export function changedProperties<T extends object>(em: Em, entity: EntityName<T>, before: T, after: T): (keyof T & string)[] {
   return tableOf(em, entity as EntityName<object>)
-    .columns.filter(({ property, write }) => write((before as Row)[property]) !== write((after as Row)[property]))
+    .columns.filter(({ property, write }) => {
+      const [was, is] = [(before as Row)[property], (after as Row)[property]]
+      return was !== is && write(was) !== write(is)
+    })
     .map(({ property }) => property as keyof T & string)
 }
 

@@ -1,6 +1,5 @@
 /** The HTTP server with what every request passes through. */
 import cookie from '@fastify/cookie'
-import helmet from '@fastify/helmet'
 import multipart from '@fastify/multipart'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
@@ -14,13 +13,13 @@ import Fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify'
-import { lineSources } from '../../sdk/content-policy.ts'
 import { hubVersion } from '../config/version.ts'
 import { newId } from '../db/types.ts'
 import { maxFileBytes } from '../domain/file/store-file.ts'
 import type { Hub } from '../hub.ts'
 import { authPlugin } from './auth.ts'
 import { errorHandler, notFound } from './errors.ts'
+import { securityHeaders } from './security-headers.ts'
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -46,32 +45,7 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
   app.setErrorHandler(errorHandler)
   app.setNotFoundHandler(notFound)
 
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      directives: {
-        defaultSrc: ["'self'"],
-        scriptSrc: ["'self'"],
-        // Vue and Element Plus set styles through the CSSOM, which this allows; a style attribute in markup it does not.
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'", 'data:', 'blob:'],
-        mediaSrc: ["'self'", 'data:', 'blob:'],
-        // Letters, documents and the widget's preview lie in frames, all of this hub.
-        frameSrc: ["'self'"],
-        connectSrc: ["'self'", ({ headers }) => lineSources(headers.host, hub.env.publicUrl).join(' ')],
-        fontSrc: ["'self'"],
-        objectSrc: ["'none'"],
-        frameAncestors: ["'self'"],
-        baseUri: ["'self'"],
-        formAction: ["'self'"],
-        upgradeInsecureRequests: null,
-      },
-    },
-    // Only a hub behind TLS may promise TLS.
-    strictTransportSecurity: hub.env.publicUrl.startsWith('https:') ? { maxAge: 15_552_000 } : false,
-    crossOriginEmbedderPolicy: false,
-    crossOriginResourcePolicy: { policy: 'same-origin' },
-    referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
-  })
+  await app.register(securityHeaders, { hub })
   await app.register(cookie)
   await app.register(rateLimit, { global: false })
   await app.register(multipart, { limits: { fileSize: maxFileBytes, files: 1, fields: 5 }, throwFileSizeLimit: true })
@@ -82,14 +56,17 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
     hideUntagged: false,
   })
 
-  app.addHook('onSend', async (_request, reply) => {
+  // Without promises: they are passed by every request.
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (hub.closing) reply.header('connection', 'close')
+    done(null, payload)
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     hub.metrics.requests.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
     // Routes, not URLs: an address can carry a token or a name.
     request.log.debug({ method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
+    done()
   })
   await app.register(authPlugin, { hub })
   await app.register(swaggerUi, {

@@ -85,7 +85,7 @@ export class Intake {
     try {
       const repeated = await this.#repeatOf(inbox, event)
       if (repeated) return repeated
-      const outcome = await this.#batch.add({ inbox, event: await inTime(this.#hooked(inbox, event)), parked: false })
+      const outcome = await this.#batch.add({ inbox, event: await this.#hookedInTime(inbox, event), parked: false })
       this.#lastAt = performance.now()
       switch (outcome.kind) {
         case 'blocked':
@@ -123,6 +123,10 @@ export class Intake {
     if (message) return { externalId, duplicate: true, messageId: message.id, conversationId: message.conversationId, seq: message.seq }
     const parked = await em.findOne(ParkedEvent, { inboxId: inbox.id, externalId, dueAt: { $ne: null } }, { fields: ['id'], disableIdentityMap: true })
     return parked ? { externalId, duplicate: true } : undefined
+  }
+
+  #hookedInTime(inbox: Inbox, event: InboundEvent): InboundEvent | Promise<InboundEvent> {
+    return this.#hub.kernel.hasHook('inbound.accept') ? inTime(this.#hooked(inbox, event)) : event
   }
 
   async #hooked(inbox: Inbox, event: InboundEvent): Promise<InboundEvent> {

@@ -1,5 +1,5 @@
 /** Tells listeners what they are owed, each by itself, each with its own retry; the row goes when it has been told. */
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { HubEvent } from '../../sdk/events.ts'
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
@@ -9,6 +9,7 @@ import { commitWithEvents, type EventToTell } from '../domain/conversation/chang
 import { Delivery } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { shortly } from '../log.ts'
+import { giveWay } from './give-way.ts'
 
 const maxAttempts = 10
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
@@ -30,29 +31,6 @@ export async function tellLast(hub: Hub, listener: string): Promise<void> {
     if ((await hub.em().count(Delivery, { listener, attempts: 0, createdAt: { $lte: until } })) === 0) return
     await sleep(20)
   } while (Date.now() < end)
-}
-
-/** Above this share of its time the process has no more to give. */
-const fullyBusy = 0.8
-/** It is measured over at least so long. */
-const windowMs = 50
-/** Then, for each millisecond that a listener takes, customers' messages get so many … */
-const courtesy = 9
-/** … but never more than this in one go. */
-const mostCourtesyMs = 200
-
-let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
-
-/** Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
-async function giveWay(hub: Hub, tookMs: number): Promise<void> {
-  const at = performance.now()
-  if (at - window.at >= windowMs) {
-    const used = performance.eventLoopUtilization()
-    window = { at, used, full: performance.eventLoopUtilization(used, window.used).utilization > fullyBusy }
-  }
-  if (window.full && hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, Math.ceil(tookMs * courtesy)))
-  // Nor does a message that has just come wait for more than one event.
-  else await nextTurn()
 }
 
 /** It waits for its next try. The last time there is none: then those who keep a log of what happens are told that something is missing. */

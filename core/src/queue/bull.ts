@@ -1,4 +1,4 @@
-/** Hints between processes, over Bull. The only file that knows it. */
+/** Hints within a process while it has room, and between processes over Bull. The only file that knows Bull. */
 import Bull from 'bull'
 import type { Logger } from '../../sdk/plugin.ts'
 import { KeyedRunner } from './in-process.ts'
@@ -6,7 +6,8 @@ import { type Queue, type Topic, topics, type Worker } from './queue.ts'
 
 export function bullQueue(url: string, prefix: string, log: Logger): Queue {
   const queues = new Map<Topic, Bull.Queue<{ key: string }>>()
-  const runners: KeyedRunner[] = []
+  /** Of the topics this process works on. */
+  const runners = new Map<Topic, KeyedRunner>()
   let failing = false
   for (const topic of topics) {
     const queue = new Bull<{ key: string }>(topic, url, {
@@ -24,6 +25,9 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
   const client = () => queues.get('outbound')?.client
   return {
     hurry(topic, key) {
+      // Who has room does it at once: a job of Bull's is a dozen commands of Redis.
+      const own = runners.get(topic)
+      if (own?.hasRoom(key)) return own.run(key)
       // While Redis is away a hint would wait in memory for ever: drop it, the sweep finds the row.
       if (client()?.status !== 'ready') return
       failing = false
@@ -34,7 +38,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
     },
     work(topic, worker: Worker) {
       const runner = new KeyedRunner(worker, log)
-      runners.push(runner)
+      runners.set(topic, runner)
       queues
         .get(topic)
         ?.process(16, async (job) => runner.run(job.data.key))
@@ -45,7 +49,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
       // `close` waits for Redis; a hub must be able to stop without it.
       const closing = Promise.all([...queues.values()].map((queue) => queue.close(true).catch(() => undefined)))
       await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
-      await Promise.all(runners.map((runner) => runner.idle()))
+      await Promise.all([...runners.values()].map((runner) => runner.idle()))
     },
   }
 }

@@ -2,6 +2,7 @@
  * Finds work that is due and does it in this process: what a queue's hint lost, what a crash left, what waits for
  * its time. Hints make things fast; this makes them certain.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { takeLease } from '../db/lease.ts'
 import { ContactMove, MergeSuggestion } from '../domain/contact/contact.entity.ts'
 import { settlePeople } from '../domain/contact/merge-contacts.ts'
@@ -25,6 +26,8 @@ import { runJob } from './jobs.ts'
 import type { Topic } from './queue.ts'
 
 const sweepEveryMs = 1_000
+/** A listener hears of what happens within this time in one go: to ask for each event by itself costs more than to tell it. */
+const gatherMs = 20
 const routeEveryMs = 3_000
 const purgeEveryMs = 60_000
 const sealEveryMs = 60_000
@@ -39,7 +42,10 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
   let stopped = false
   const work: Record<Topic, (key: string) => Promise<void>> = {
     outbound: (conversationId) => deliverConversation(hub, conversationId),
-    delivery: (listener) => deliverEvents(hub, listener),
+    delivery: async (listener) => {
+      await sleep(gatherMs)
+      await deliverEvents(hub, listener)
+    },
     inbound: (parkedId) => hub.intake.retry(parkedId),
     job: (jobId) => runJob(hub, jobId),
     fetch: (messageId) => fetchRemote(hub, messageId),

@@ -1,4 +1,5 @@
 /** Hints within one process: a key runs once at a time, and once more if it was hurried meanwhile. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '../../sdk/plugin.ts'
 import type { Queue, Topic, Worker } from './queue.ts'
 
@@ -33,7 +34,9 @@ export class KeyedRunner {
       if (key === undefined) return
       this.#running++
       this.#state.set(key, 'running')
-      this.#worker(key)
+      // In a turn of its own: who has hurried it answers first.
+      nextTurn()
+        .then(() => this.#worker(key))
         .catch((error) => this.#log.error({ key, err: error }, 'work failed'))
         .finally(() => {
           this.#running--
@@ -44,6 +47,11 @@ export class KeyedRunner {
           if (this.#running === 0 && this.#waiting.length === 0) for (const done of this.#idle.splice(0)) done()
         })
     }
+  }
+
+  /** It would begin at once, or is at it. */
+  hasRoom(key: string): boolean {
+    return this.#running < concurrency || this.#state.has(key)
   }
 
   /** Resolves when nothing runs or waits. */

@@ -43,21 +43,39 @@ export function issueToken(ctx: PluginContext, inboxId: string, { sender, since,
   return `${body}.${ctx.sign(body)}`
 }
 
-/** Throws HUB_AUTH_REQUIRED for what we did not issue, and for a user whose proof has ended; HUB_CHANNEL_DISABLED when nobody can say. */
-export async function readToken(ctx: PluginContext, token: unknown): Promise<Visitor> {
-  const refuse = () => new HubError('HUB_AUTH_REQUIRED', 'The visitor is not known')
-  if (typeof token !== 'string' || token.length > maxTokenLength) throw refuse()
+/** Tokens that were found to be ours, of each hub: a visitor comes with the same one, message after message. The oldest go first. */
+const found = new WeakMap<PluginContext, Map<string, Visitor>>()
+const mostFound = 1_000
+
+/** What a token says, if we said so. */
+function contentOf(ctx: PluginContext, token: unknown): Visitor | undefined {
+  if (typeof token !== 'string' || token.length > maxTokenLength) return undefined
+  const ours = found.get(ctx) ?? new Map<string, Visitor>()
+  const before = ours.get(token)
+  if (before) return before
   const [inboxId = '', payload = '', signature = ''] = token.split('.')
   const expected = Buffer.from(ctx.sign(`${inboxId}.${payload}`))
   const given = Buffer.from(signature)
-  if (expected.length !== given.length || !timingSafeEqual(expected, given)) throw refuse()
+  if (expected.length !== given.length || !timingSafeEqual(expected, given)) return undefined
   const { since, proof, ...sender } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as ChannelSender & Pick<Visitor, 'since' | 'proof'>
+  const visitor = { inboxId, sender, since, ...(proof ? { proof } : {}) }
+  if (ours.size >= mostFound) ours.delete(ours.keys().next().value as string)
+  found.set(ctx, ours.set(token, visitor))
+  return visitor
+}
+
+/** Throws HUB_AUTH_REQUIRED for what we did not issue, and for a user whose proof has ended; HUB_CHANNEL_DISABLED when nobody can say. */
+export async function readToken(ctx: PluginContext, token: unknown): Promise<Visitor> {
+  const refuse = () => new HubError('HUB_AUTH_REQUIRED', 'The visitor is not known')
+  const visitor = contentOf(ctx, token)
+  if (!visitor) throw refuse()
+  const { inboxId, sender, since, proof } = visitor
   if (!sender.verified) return { inboxId, sender, since }
   if (!proof || proof.until <= Date.now()) throw refuse()
   const inbox = await ctx.inbox(inboxId)
   if (!inbox) throw new HubError('HUB_CHANNEL_DISABLED', 'This site takes no messages now')
   if (proof.key !== nameOfKey(ctx, inbox.settings as unknown as InboxSettings)) throw refuse()
-  return { inboxId, sender, since, proof }
+  return visitor
 }
 
 const nameOfKey = (ctx: PluginContext, { identitySecret }: InboxSettings): string => ctx.sign(`identity-key ${identitySecret}`).slice(0, 16)

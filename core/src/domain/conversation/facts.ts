@@ -14,7 +14,7 @@ export const conversationFacts = (c: Conversation): ConversationFacts => ({
   departmentId: c.departmentId ?? null,
 })
 
-export const messageFacts = (m: Message, c: Conversation): MessageFacts => ({
+export const messageFacts = (m: Message, c: Pick<Conversation, 'contactId'>): MessageFacts => ({
   id: m.id,
   conversationId: m.conversationId,
   inboxId: m.inboxId,

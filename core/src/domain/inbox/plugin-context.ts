@@ -18,7 +18,7 @@ import { whereAllowed } from '../../access/scope.ts'
 import { dropLease, takeLease } from '../../db/lease.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
-import { readRows, sql, stored } from '../../db/statements.ts'
+import { columnsOf, readRaw, rowOf, sql, stored } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { Hub } from '../../hub.ts'
@@ -134,15 +134,18 @@ async function recentMessages(
 ): Promise<MessageFacts[]> {
   // Prepared: a plugin that reads along asks with every message.
   const em = hub.em()
-  const [conversation] = await readRows(em, Conversation, sql`where id = ${conversationId}`)
-  if (!conversation) return []
-  const from = since ? sql`and created_at >= ${stored(em, Message, 'createdAt', since)}` : sql``
+  const from = since ? sql`and m.created_at >= ${stored(em, Message, 'createdAt', since)}` : sql``
   const last = { text: `limit ${Math.max(0, Math.min(Math.trunc(limit), mostRecent))}`, params: [] }
-  const rows = await readRows(em, Message, sql`where conversation_id = ${conversationId} and seq <= ${upToSeq} ${from} order by seq desc ${last}`)
+  const rows = await readRaw<{ contact: string }>(
+    em,
+    sql`select ${columnsOf(em, Message, 'm')}, c.contact_id as contact from message m join conversation c on c.id = m.conversation_id
+        where m.conversation_id = ${conversationId} and m.seq <= ${upToSeq} ${from} order by m.seq desc ${last}`,
+  )
   return rows
-    .filter((row) => !row.recalledAt)
+    .map((row) => ({ message: rowOf(em, Message, row), contactId: row.contact }))
+    .filter(({ message }) => !message.recalledAt)
     .reverse()
-    .map((row) => messageFacts(row, conversation))
+    .map(({ message, contactId }) => messageFacts(message, { contactId }))
 }
 
 /** Asked again this often whether it is our turn. */

@@ -20,7 +20,7 @@ const Query = Type.Object({ images: Type.Optional(Type.Boolean()) })
 export function letterRoutes(app: App, hub: Hub): void {
   app.get(
     '/api/messages/:id/letters/:part',
-    { config: { access: 'agent' }, helmet: false, schema: { params: Params, querystring: Query } },
+    { config: { access: 'agent', ownSecurityHeaders: true }, schema: { params: Params, querystring: Query } },
     async (request, reply) => {
       const em = hub.em()
       const missing = new HubError('HUB_NOT_FOUND', 'There is no such letter')

@@ -8,6 +8,7 @@ import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { execute, forUpdate, list, readRaw, type Sql, sql, stored } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
+import { quietly } from '../../pipeline/give-way.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { isMysql, msOf, query } from '../record/find/list-records.ts'
 import { raw } from '../record/find/sql-where.ts'
@@ -15,7 +16,7 @@ import { type Cell, type Cells, type Contribution, contributionsOf, type Grain, 
 import { ReportMark, ReportSlice } from './report.entity.ts'
 
 /** Conversations of one transaction. */
-const pageSize = 100
+const pageSize = 50
 /** Looked at again at every turn, whatever is said of when they changed. */
 const recheckSize = 500
 /** A change may commit after one of a later time: so far back is looked again. */
@@ -33,6 +34,7 @@ export async function keepReports(hub: Hub, { until, stopped = () => false }: { 
 /** What has changed since the mark, oldest first. */
 async function follow(hub: Hub, enough: () => boolean): Promise<number> {
   const began = Date.now()
+  const breath = quietly(hub)
   let place = { at: Number((await markOf(hub.em(), 'changed')) ?? 0), id: '' }
   for (let counted = 0; ; ) {
     const em = hub.em()
@@ -48,6 +50,7 @@ async function follow(hub: Hub, enough: () => boolean): Promise<number> {
       em,
       page.map(({ id }) => id),
     )
+    await breath()
     counted += page.length
     const last = page.at(-1)
     const done = page.length < pageSize || !last
@@ -74,7 +77,11 @@ async function recheck(hub: Hub): Promise<number> {
       where f.conversation_id > ${after} and ${last === '' ? raw('1 = 1') : sql`f.conversation_id <= ${last}`} and c.id is null limit ${raw(String(recheckSize))}`,
   )
   const wrong = [...page.filter(({ rev, seen }) => rev !== seen), ...gone].map(({ id }) => id)
-  for (let at = 0; at < wrong.length; at += pageSize) await countAnew(em, wrong.slice(at, at + pageSize))
+  const breath = quietly(hub)
+  for (let at = 0; at < wrong.length; at += pageSize) {
+    await countAnew(em, wrong.slice(at, at + pageSize))
+    await breath()
+  }
   await setMark(em, 'checked', last)
   return wrong.length
 }

@@ -68,7 +68,7 @@ export function extract(input: string | readonly Segment[], options: Options = {
   const allowed = new Set(options.kinds ?? kinds)
   const reading = openReading(text, {
     worth: (rule) => (options.off?.has(rule) ? undefined : (worths.get(rule) ?? own.find(({ id }) => id === rule)?.confidence)),
-    isTheirs: (at) => segments[segmentAt(at)]?.theirs === true,
+    ...(segments.some(({ theirs }) => theirs) ? { isTheirs: (at: number) => segments[segmentAt(at)]?.theirs === true } : {}),
   })
   const { shadow } = reading
   readContacts(reading)

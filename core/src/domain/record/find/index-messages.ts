@@ -5,10 +5,10 @@
  *
  * Killed anywhere it begins again: a block counts from the one statement that makes it live; what was half made goes.
  */
-import { setImmediate as breath } from 'node:timers/promises'
 import type { Em } from '../../../db/orm.ts'
 import { execute, type Sql, sql } from '../../../db/statements.ts'
 import type { Hub } from '../../../hub.ts'
+import { quietly } from '../../../pipeline/give-way.ts'
 import { SearchBlock } from './index.entity.ts'
 import { eachGram } from './keyword.ts'
 import { msOf, query } from './list-records.ts'
@@ -30,8 +30,12 @@ export const idsPerRow = 128
 /** A block's names stand beside its grams, under numbers that are none. */
 export const idsKey = (row: number): number => -1 - row
 
-const pageSize = 500
-const measuredAtOnce = 4_000
+const pageSize = 100
+const measuredAtOnce = 1_000
+
+/** Called after each small piece of work. */
+type Breath = () => Promise<void>
+
 const minute = 60_000
 const buildWithinMs = 15 * minute
 /** Who reads the blocks may hold the list of them so long. */
@@ -46,9 +50,10 @@ export async function indexMessages(
   sizes = indexSizes,
 ): Promise<number> {
   let indexed = 0
+  const breath = quietly(hub)
   for (;;) {
     const em = hub.em()
-    const done = (await clear(em)) || (await grow(em, sizes)) || (await join(em, sizes)) || (await check(em))
+    const done = (await clear(em, breath)) || (await grow(em, sizes, breath)) || (await join(em, sizes, breath)) || (await check(em, breath))
     if (!done) return indexed
     indexed += done === true ? 0 : done
     if (performance.now() > until || stopped()) return indexed
@@ -59,7 +64,7 @@ export const liveBlocks = (em: Em): Promise<SearchBlock[]> =>
   em.find(SearchBlock, { state: 'live' }, { orderBy: { lastId: 'desc' }, disableIdentityMap: true }) as Promise<SearchBlock[]>
 
 /** What is retired or was given up half made goes. */
-async function clear(em: Em): Promise<boolean> {
+async function clear(em: Em, breath: Breath): Promise<boolean> {
   const block = await em.findOne(
     SearchBlock,
     { state: { $in: ['building', 'retired'] }, dueAt: { $lte: new Date() } },
@@ -77,7 +82,7 @@ async function clear(em: Em): Promise<boolean> {
 }
 
 /** A block of the oldest messages that are in none: a large one where so many wait, after an upgrade. */
-async function grow(em: Em, sizes: IndexSizes): Promise<number | false> {
+async function grow(em: Em, sizes: IndexSizes, breath: Breath): Promise<number | false> {
   const [newest] = await em.find(SearchBlock, { state: 'live' }, { orderBy: { lastId: 'desc' }, limit: 1, disableIdentityMap: true })
   const afterId = newest?.lastId ?? ''
   for (const size of [sizes.large, sizes.small]) {
@@ -85,13 +90,13 @@ async function grow(em: Em, sizes: IndexSizes): Promise<number | false> {
       em,
       sql`select id, created_at as at from message where id > ${afterId} order by id limit 1 offset ${raw(String(size - 1))}`,
     )
-    if (last && msOf(last.at) <= Date.now() - sizes.quietMs) return build(em, { afterId, lastId: last.id }, [])
+    if (last && msOf(last.at) <= Date.now() - sizes.quietMs) return build(em, { afterId, lastId: last.id }, [], breath)
   }
   return false
 }
 
 /** Small blocks that follow each other become a large one. */
-async function join(em: Em, sizes: IndexSizes): Promise<boolean> {
+async function join(em: Em, sizes: IndexSizes, breath: Breath): Promise<boolean> {
   const blocks = await em.find(SearchBlock, { state: 'live' }, { orderBy: { lastId: 'asc' }, disableIdentityMap: true })
   let run: SearchBlock[] = []
   for (const block of blocks) {
@@ -103,7 +108,7 @@ async function join(em: Em, sizes: IndexSizes): Promise<boolean> {
     else run = [block]
     const full = run.reduce((sum, one) => sum + one.messages, 0) > sizes.large - sizes.small
     if (run.length > 1 && full) {
-      await build(em, { afterId: run[0]?.afterId ?? '', lastId: block.lastId }, run)
+      await build(em, { afterId: run[0]?.afterId ?? '', lastId: block.lastId }, run, breath)
       return true
     }
   }
@@ -111,12 +116,12 @@ async function join(em: Em, sizes: IndexSizes): Promise<boolean> {
 }
 
 /** Whether a block that is due still says the truth of its messages; if not, it is made anew. */
-async function check(em: Em): Promise<boolean> {
+async function check(em: Em, breath: Breath): Promise<boolean> {
   const block = await em.findOne(SearchBlock, { state: 'live', dueAt: { $lte: new Date() } }, { orderBy: { dueAt: 'asc' }, disableIdentityMap: true })
   if (!block) return false
-  const now = await measureText(em, block)
+  const now = await measureText(em, block, breath)
   if (now.messages !== block.messages || now.textLength !== block.textLength) {
-    await build(em, block, [block])
+    await build(em, block, [block], breath)
     return true
   }
   const age = Date.now() - block.createdAt.getTime()
@@ -128,7 +133,7 @@ async function check(em: Em): Promise<boolean> {
 type Range = Pick<SearchBlock, 'afterId' | 'lastId'>
 const inRange = ({ afterId, lastId }: Range): Sql => sql`id > ${afterId} and id <= ${lastId}`
 
-async function measureText(em: Em, range: Range): Promise<{ messages: number; textLength: number }> {
+async function measureText(em: Em, range: Range, breath: Breath): Promise<{ messages: number; textLength: number }> {
   const measured = { messages: 0, textLength: 0 }
   for (let at = range.afterId; ; ) {
     const [row] = await query<{ n: number | string; length: number | string | null; last: string | null }>(
@@ -145,7 +150,7 @@ async function measureText(em: Em, range: Range): Promise<{ messages: number; te
 }
 
 /** Makes the block of these messages and lets it take the place of others; returns how many messages it looked at. */
-async function build(em: Em, asked: Range, replaces: readonly SearchBlock[]): Promise<number> {
+async function build(em: Em, asked: Range, replaces: readonly SearchBlock[], breath: Breath): Promise<number> {
   const [row] = await query<{ id: number | null }>(em, raw('select max(id) as id from search_block'))
   const now = new Date()
   const id = (row?.id ?? 0) + 1
@@ -162,8 +167,8 @@ async function build(em: Em, asked: Range, replaces: readonly SearchBlock[]): Pr
     createdAt: now,
   } as SearchBlock)
   // What takes the place of others must hold all that they held.
-  const { names, hits, ...measured } = await readGrams(em, asked, replaces.length > 0 ? Number.POSITIVE_INFINITY : mostText)
-  await writePostings(em, id, names, hits)
+  const { names, hits, ...measured } = await readGrams(em, asked, replaces.length > 0 ? Number.POSITIVE_INFINITY : mostText, breath)
+  await writePostings(em, id, names, hits, breath)
   const replaced = replaces.map((block) => block.id)
   await em.transactional(async (tx) => {
     // A process that was too slow for its lease comes second: its block is dropped, not searched beside the other.
@@ -186,7 +191,7 @@ interface Grams {
   textLength: number
 }
 
-async function readGrams(em: Em, range: Range, mostText: number): Promise<Grams> {
+async function readGrams(em: Em, range: Range, mostText: number, breath: Breath): Promise<Grams> {
   const grams: Grams = { names: [], hits: new Map(), lastId: range.lastId, messages: 0, textLength: 0 }
   const { names, hits } = grams
   for (let at = range.afterId; ; ) {
@@ -219,7 +224,7 @@ const rowsPerInsert = [250, 50, 10, 1] as const
 const bytesPerInsert = 1_000_000
 
 /** In the order of the key, so that the table grows at its end. */
-async function writePostings(em: Em, block: number, names: readonly string[], hits: ReadonlyMap<number, readonly number[]>): Promise<void> {
+async function writePostings(em: Em, block: number, names: readonly string[], hits: ReadonlyMap<number, readonly number[]>, breath: Breath): Promise<void> {
   let waiting: [gram: number, packed: Buffer][] = []
   let bytes = 0
   const write = async () => {

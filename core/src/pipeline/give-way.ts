@@ -1,0 +1,43 @@
+/** Customers' messages come first: how other work of the same process lets them pass. */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import type { Hub } from '../hub.ts'
+
+/** Above this share of its time the process has no more to give. */
+const fullyBusy = 0.8
+/** It is measured over at least so long. */
+const windowMs = 50
+/** Then, for each millisecond that a listener takes, customers' messages get so many … */
+const courtesy = 9
+/** … but never more than this in one go. */
+const mostCourtesyMs = 200
+
+let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
+
+/** For listeners. Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
+export async function giveWay(hub: Hub, tookMs: number): Promise<void> {
+  const at = performance.now()
+  if (at - window.at >= windowMs) {
+    const used = performance.eventLoopUtilization()
+    window = { at, used, full: performance.eventLoopUtilization(used, window.used).utilization > fullyBusy }
+  }
+  if (window.full && hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, Math.ceil(tookMs * courtesy)))
+  // Nor does a message that has just come wait for more than one event.
+  else await nextTurn()
+}
+
+/** What nobody waits for takes this part of the time at most, as long as messages come in. */
+const quietShare = 0.2
+
+/**
+ * For work that nobody waits for (the index of words, the reports' sums), to be called after each small piece of it:
+ * while messages come in, it rests in between.
+ */
+export function quietly(hub: Hub): () => Promise<void> {
+  let began = performance.now()
+  return async () => {
+    const tookMs = performance.now() - began
+    if (hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, tookMs * (1 / quietShare - 1)))
+    else await nextTurn()
+    began = performance.now()
+  }
+}
