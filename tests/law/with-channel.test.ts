@@ -9,6 +9,7 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { adapterOf } from '../../core/src/domain/inbox/channels.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { recordsFor } from '../../core/src/domain/record/read-records.ts'
 import { call, eventually, found, onEveryProfile } from '../support/world.ts'
 
 const { manifest: pigeon, platform } = mockChannel('pigeon')
@@ -63,6 +64,11 @@ await onEveryProfile('channel', [found(pigeon), found(owl)], (world) => {
     assert.deepEqual(pushed.find((one) => one.id === id)?.contact, { id: contactId, title: '信鸽群', label, number })
     const { items } = (await agent.call('GET', '/api/records')).body
     assert.deepEqual(items.find((row: { id: string }) => row.id === id).contact.label, label)
+    // A file is in the language of who takes it.
+    const inFile = async () => (await recordsFor(world().hub).read({ agentId: agent.id, personal: true }, [id])).map((record) => record.contact.title)
+    assert.deepEqual(await inFile(), ['信鸽群'])
+    assert.equal((await agent.call('PATCH', '/api/me', { locale: 'en' })).status, 200)
+    assert.deepEqual(await inFile(), ['Flock of pigeons'])
     assert.equal((await agent.call('PATCH', `/api/contacts/${contactId}`, { nickname: '东边的鸽子' })).status, 200)
     assert.deepEqual(await contact(), { id: contactId, title: '东边的鸽子', number })
     // A person has no label.

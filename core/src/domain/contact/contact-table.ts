@@ -100,7 +100,8 @@ async function rowsOf(hub: Hub, reader: TableReader, keys: readonly string[]): P
   const em = hub.em()
   const where = await readableWhere(hub, em, reader)
   if (!where || keys.length === 0) return []
-  const ability = seeing(await accessOf(hub, reader), reader)
+  const access = await accessOf(hub, reader)
+  const ability = seeing(access, reader)
   const seen = await query<{ id: string; n: number | string; at: number | string | Date }>(
     em,
     sql`select c.contact_id as id, count(*) as n, max(c.last_message_at) as at from conversation c where c.contact_id in ${list(keys)} and ${where} group by c.contact_id`,
@@ -124,7 +125,7 @@ async function rowsOf(hub: Hub, reader: TableReader, keys: readonly string[]): P
     return [
       {
         number: contact.number,
-        title: contactTitle(ability, contact),
+        title: contactTitle(ability, contact, access.agent.locale),
         ...Object.fromEntries(contactFields.map((field) => [field, maskField(ability, field, contact[field])])),
         nickname: maskText(ability, contact.nickname),
         remark: maskText(ability, contact.remark),

@@ -14,9 +14,14 @@ import { windowOf } from './reply-window.ts'
 
 export type ContactNames = Pick<Contact, 'id' | 'number' | 'nickname' | 'name' | 'attributes'>
 
-/** What to call a contact: nickname, else name, else what the channel calls it, else the number. */
-export function contactTitle(ability: HubAbility, contact: ContactNames): string {
-  return maskText(ability, contact.nickname) || maskField(ability, 'name', contact.name) || contact.attributes?.label?.zh || `#${contact.number}`
+/** What to call a contact: nickname, else name, else what the channel calls it, else the number. A file is in its reader's language; a page words it by itself. */
+export function contactTitle(ability: HubAbility, contact: ContactNames, locale = 'zh'): string {
+  return (
+    maskText(ability, contact.nickname) ||
+    maskField(ability, 'name', contact.name) ||
+    contact.attributes?.label?.[locale === 'en' ? 'en' : 'zh'] ||
+    `#${contact.number}`
+  )
 }
 
 const iso = (date: Date | null | undefined): string | null => date?.toISOString() ?? null

@@ -107,7 +107,7 @@ async function presentFacts(hub: Hub, em: Em, ability: HubAbility, locale: strin
         contact: {
           id: contact.id,
           number: contact.number,
-          title: contactTitle(ability, contact),
+          title: contactTitle(ability, contact, locale),
           name: maskField(ability, 'name', contact.name),
           phone: maskField(ability, 'phone', contact.phone),
           email: maskField(ability, 'email', contact.email),

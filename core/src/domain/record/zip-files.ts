@@ -45,7 +45,7 @@ export function zipFound(hub: Hub, actor: Actor, filter: RecordFilter, { tz, ids
     const contacts = new Map((await em.find(Contact, { id: { $in: readable.map((row) => row.contactId) } }, quiet)).map((contact) => [contact.id, contact]))
     for (const row of readable) {
       const contact = contacts.get(row.contactId)
-      const folder = nameOnce(folders, `${row.createdAt.toISOString().slice(0, 10)} ${contact ? contactTitle(ability, contact) : row.id}`)
+      const folder = nameOnce(folders, `${row.createdAt.toISOString().slice(0, 10)} ${contact ? contactTitle(ability, contact, actor.agent.locale) : row.id}`)
       const names = new Set<string>()
       for await (const files of filesOf(em, ability, row.id)) {
         const chosen = files.filter(({ mime }) => kinds.has(kindOf(mime)))
