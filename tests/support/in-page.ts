@@ -82,13 +82,13 @@ export const watchNotices = `
   window.hide = (on) => { hidden = on; document.dispatchEvent(new Event('visibilitychange')) }
 `
 
-/** All that a page says in its language, to the eye and to a screen reader, a piece of text at a time; what is marked as Chinese is another matter. */
-export const wordsShown = `(() => {
+/** All that a page says in its language, to the eye and to a screen reader, a piece of text at a time; what is marked as of another language is another matter. */
+export const wordsShown = (besides: 'zh-CN' | 'en') => `(() => {
   const said = new Set()
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-  for (let node; (node = texts.nextNode()); ) if (node.parentElement.checkVisibility() && !node.parentElement.closest('[lang="zh-CN"]') && !['SCRIPT', 'STYLE'].includes(node.parentElement.tagName)) said.add(node.data.trim())
+  for (let node; (node = texts.nextNode()); ) if (node.parentElement.checkVisibility() && !node.parentElement.closest('[lang="${besides}"]') && !['SCRIPT', 'STYLE'].includes(node.parentElement.tagName)) said.add(node.data.trim())
   for (const element of document.querySelectorAll('[aria-label], [title], [placeholder], [alt]'))
-    if (element.checkVisibility() && !element.closest('[lang="zh-CN"]')) for (const name of ['aria-label', 'title', 'placeholder', 'alt']) said.add((element.getAttribute(name) ?? '').trim())
+    if (element.checkVisibility() && !element.closest('[lang="${besides}"]')) for (const name of ['aria-label', 'title', 'placeholder', 'alt']) said.add((element.getAttribute(name) ?? '').trim())
   said.add(document.title)
   said.delete('')
   return [...said]
