@@ -113,3 +113,16 @@ test('an agent writes again from an ended record; what they delete is read in th
   await page.reload()
   await expect(mine.message('包裹还没有到')).toBeVisible()
 })
+
+test('a form that could not be fetched cannot be saved over', async ({ hubUrl, browser }) => {
+  const { page } = (await openDesk(browser, hubUrl)).workbench
+  let away = true
+  await page.route(/\/api\/(?:summary-form|contact-fields)/, (route) => (away ? route.abort() : route.continue()))
+  await page.goto(`${hubUrl}/admin/categories`)
+  await page.getByRole('button', { name: '重试' }).waitFor()
+  await expect(page.getByRole('button', { name: /添加项目|添加字段|保存/ })).toHaveCount(0)
+  away = false
+  await page.getByRole('button', { name: '重试' }).click()
+  await expect(page.getByRole('button', { name: '添加项目' })).toBeVisible()
+  await expect(page.getByRole('button', { name: '添加字段' })).toBeVisible()
+})

@@ -107,6 +107,7 @@ export const en: typeof zh = {
     aboutConversation: 'This conversation',
     keyword: 'Search messages',
     contact: 'Name, number, phone, email, WeChat or QQ',
+    contactShort: 'Name, number or contact',
     toContact: 'Everything said with this customer',
     toContactOf: 'Everything said with {name}',
     match: { label: 'How to match', fuzzy: 'Fuzzy', exact: 'Exact' },

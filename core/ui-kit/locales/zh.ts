@@ -96,6 +96,7 @@ export const zh = {
     aboutConversation: '本次会话',
     keyword: '搜索消息内容',
     contact: '客户姓名、编号、手机号、邮箱、微信或 QQ',
+    contactShort: '姓名、编号或联系方式',
     toContact: '这位客户的全部往来',
     toContactOf: '{name} 的全部往来',
     match: { label: '匹配方式', fuzzy: '模糊匹配', exact: '精确匹配' },
