@@ -26,7 +26,7 @@ import { runJob } from './jobs.ts'
 import type { Topic } from './queue.ts'
 
 const sweepEveryMs = 1_000
-/** A listener hears of what happens within this time in one go: to ask for each event by itself costs more than to tell it. */
+/** While messages come in, a listener hears of all within this time in one go: to ask for each event by itself costs more than to tell it. */
 const gatherMs = 20
 const routeEveryMs = 3_000
 const purgeEveryMs = 60_000
@@ -43,7 +43,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
   const work: Record<Topic, (key: string) => Promise<void>> = {
     outbound: (conversationId) => deliverConversation(hub, conversationId),
     delivery: async (listener) => {
-      await sleep(gatherMs)
+      if (hub.intake.busy()) await sleep(gatherMs)
       await deliverEvents(hub, listener)
     },
     inbound: (parkedId) => hub.intake.retry(parkedId),
