@@ -2,11 +2,9 @@
 import { everyPage, goTo } from '../pages/every-page.ts'
 import { AdminPage, ShopPage } from '../pages/pages.ts'
 import { expect, test } from '../support/e2e.ts'
-import { wordsShown } from '../support/in-page.ts'
+import { wordReader } from '../support/words.ts'
 
 const chinese = /[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]/
-/** `records.column.contact`, and nothing that people write: no address, no number, no file. */
-const key = /^[a-z][\w-]*(?:\.[a-z][\w-]*)+$/
 /** The mark of the house is a character, and a tag is called what the shop calls it: it has this one from the start. */
 const data = /^汇$|转[电微]/
 
@@ -15,12 +13,7 @@ test('no page in English shows Chinese of its own, or a raw key', async ({ hubUr
   const context = await browser.newContext({ locale: 'en-GB' })
   const page = await context.newPage()
   const admin = new AdminPage(page)
-  const faults: string[] = []
-  const read = async (what: string) => {
-    const words = await page.evaluate<string[]>(wordsShown('zh-CN'))
-    expect(words.length, what).toBeGreaterThan(2)
-    faults.push(...words.filter((one) => (chinese.test(one) && !data.test(one)) || key.test(one)).map((one) => `${what}: ${one}`))
-  }
+  const { faults, read } = wordReader(page, 'zh-CN', (text) => chinese.test(text) && !data.test(text))
   // Set up in English by people with English names: then all Chinese there is would be the hub's.
   await page.goto(hubUrl)
   await expect(page.getByRole('heading', { name: 'Welcome to Huike' })).toBeVisible()

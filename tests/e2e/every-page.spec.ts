@@ -1,7 +1,7 @@
 /** Every page with the world of the demonstration in it: axe finds nothing serious, in both languages, on a desk and on a phone, in both looks. */
 import type { Page } from '@playwright/test'
 import { openShop } from '../flows/open-desk.ts'
-import { everyPage, goTo } from '../pages/every-page.ts'
+import { everyPage, goTo, signInHere } from '../pages/every-page.ts'
 import { AdminPage } from '../pages/pages.ts'
 import { axeFaults } from '../support/axe.ts'
 import { expect, test } from '../support/e2e.ts'
@@ -23,7 +23,7 @@ for (const { locale, width, height } of ways)
   test(`axe finds nothing serious on any page that has something in it (${locale}, ${width})`, async ({ hub, hubUrl, browser }) => {
     // Some thirty-five pages, each read whole by axe in one look and for its colours in the other.
     test.setTimeout(300_000)
-    const { email, password } = await hub.demoLogin()
+    const login = await hub.demoLogin()
     const faults: string[] = []
     const phone = width < 760
     const context = await browser.newContext({
@@ -50,11 +50,8 @@ for (const { locale, width, height } of ways)
     await page.goto(`${hubUrl}/workbench`)
     await expect(page.locator('form')).toBeVisible()
     await check('sign-in')
-    await page.locator('input[type=email]').fill(email)
-    await page.locator('input[type=password]').fill(password)
-    await page.locator('button[type=submit]').click()
-    await expect(page.locator('nav').first()).toBeVisible()
-    await fill(admin, password)
+    await signInHere(page, login)
+    await fill(admin, login.password)
     await page.goto(`${hubUrl}/workbench`)
     for (const stop of await everyPage(admin)) {
       await goTo(page, hubUrl, stop)

@@ -74,3 +74,11 @@ export async function goTo(page: Page, hubUrl: string, { path, shows }: Stop): P
   await expect(page.locator('.skeleton').filter({ visible: true })).toHaveCount(0)
   if (shows === 'iframe') await expect(page.frameLocator('iframe').locator('.log')).toBeVisible()
 }
+
+/** Signs in at the form that is shown, whatever its language. */
+export async function signInHere(page: Page, { email, password }: { email: string; password: string }): Promise<void> {
+  await page.locator('input[type=email]').fill(email)
+  await page.locator('input[type=password]').fill(password)
+  await page.locator('button[type=submit]').click()
+  await expect(page.locator('nav').first()).toBeVisible()
+}
