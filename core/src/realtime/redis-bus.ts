@@ -25,9 +25,10 @@ export function redisBus(url: string, prefix: string, log: Logger): Bus {
   let news: [topic: string, data: unknown][] = []
   const send = (): void => {
     if (news.length === 0) return
-    const text = JSON.stringify({ from: origin, news })
+    // As bytes: what a text is joined to on its way out stays in memory until the next full collection.
+    const bytes = Buffer.from(JSON.stringify({ from: origin, news }))
     news = []
-    out.publish(channel, text).catch(() => undefined)
+    out.publish(channel, bytes).catch(() => undefined)
   }
   return {
     publish(topic, data) {
