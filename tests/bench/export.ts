@@ -9,7 +9,6 @@
  */
 import { loadavg } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
-import { pino } from 'pino'
 import sharp from 'sharp'
 import { dialectOf, type Em, openOrm } from '../../core/src/db/orm.ts'
 import { insertRows, keepStatements } from '../../core/src/db/statements.ts'
@@ -20,7 +19,6 @@ import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { indexMessages } from '../../core/src/domain/record/find/index-messages.ts'
-import type { Hub } from '../../core/src/hub.ts'
 import { freePort } from '../support/free-port.ts'
 import { makePlace, type Place, type ProfileName } from '../support/profiles.ts'
 import { forgetRedis, makeSite, owner, signIn, startHub } from './hub.ts'
@@ -246,8 +244,7 @@ async function seed(place: Place, picture: unknown): Promise<string> {
         await insertRows(tx as Em, StoredFile, files)
       })
     }
-    const hub = { em, log: pino({ level: 'silent' }) } as unknown as Hub
-    await indexMessages(hub, { until: Number.POSITIVE_INFINITY })
+    await indexMessages({ em, intake: { busy: () => false } }, { until: Number.POSITIVE_INFINITY })
     return first
   } finally {
     await orm.close()

@@ -23,6 +23,13 @@ import { measureSizes } from './sizes.ts'
 import { measureWorkbench, type WorkbenchMeasured } from './workbench.ts'
 
 const has = (flag: string): boolean => process.argv.includes(flag)
+// The parts with a name have flags of their own.
+const known = ['--quick', '--save', '--profile', '--idle', '--channels', '--costs', 'embedded', 'served']
+const unknown = process.argv.slice(2).find((word) => !known.includes(word))
+if (unknown !== undefined && process.argv[2] !== 'records' && process.argv[2] !== 'export') {
+  console.error(`The bench knows no ${unknown}; what it knows stands at the top of tests/bench/run.ts.`)
+  process.exit(1)
+}
 const only = has('--profile') ? process.argv[process.argv.indexOf('--profile') + 1] : undefined
 const quick = has('--quick')
 const profDir = has('--costs') ? mkdtempSync(join(tmpdir(), 'huike-bench-costs-')) : undefined

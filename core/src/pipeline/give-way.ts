@@ -1,6 +1,6 @@
 /** Customers' messages come first: how other work of the same process lets them pass. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import type { Hub } from '../hub.ts'
+import type { Intake } from './accept.ts'
 
 /** Above this share of its time the process has no more to give. */
 const fullyBusy = 0.8
@@ -11,10 +11,13 @@ const courtesy = 9
 /** … but never more than this in one go. */
 const mostCourtesyMs = 200
 
+/** Where customers' messages come in, or nothing that ever does. */
+type WayIn = { intake: Pick<Intake, 'busy'> }
+
 let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
 
 /** For listeners. Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
-export async function giveWay(hub: Hub, tookMs: number): Promise<void> {
+export async function giveWay(hub: WayIn, tookMs: number): Promise<void> {
   const at = performance.now()
   if (at - window.at >= windowMs) {
     const used = performance.eventLoopUtilization()
@@ -32,7 +35,7 @@ const quietShare = 0.2
  * For work that nobody waits for (the index of words, the reports' sums), to be called after each small piece of it:
  * while messages come in, it rests in between.
  */
-export function quietly(hub: Hub): () => Promise<void> {
+export function quietly(hub: WayIn): () => Promise<void> {
   let began = performance.now()
   return async () => {
     const tookMs = performance.now() - began

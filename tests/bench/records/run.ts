@@ -77,7 +77,6 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
   await migrate(orm, dialect, [coreHistory], pino({ level: 'silent' }))
   const em = () => orm.em.fork() as Em
   await loadIndexKey(em())
-  const hub = { em } as Hub
   const lines: string[] = []
   try {
     const there = async (condition: string) =>
@@ -88,7 +87,7 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
       const seeded = performance.now()
       say(`${profile}: seeded in ${((seeded - began) / 1_000).toFixed(0)} s`)
       const before = await bytesOf(em(), place)
-      const indexed = await indexMessages(hub, { until: Number.POSITIVE_INFINITY })
+      const indexed = await indexMessages({ em, intake: { busy: () => false } }, { until: Number.POSITIVE_INFINITY })
       const seconds = (performance.now() - seeded) / 1_000
       const bytes = (await bytesOf(em(), place)) - before
       lines.push(
@@ -104,7 +103,7 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
     const [row] = (await em().execute('select count(*) as n from message')) as { n: number }[]
     const held = Number(row?.n)
     const rounds = Number(flag('--rounds') ?? 20)
-    if (rounds > 0) lines.push(await measureQueries(hub, rounds))
+    if (rounds > 0) lines.push(await measureQueries({ em }, rounds))
     if (has('--designs')) lines.push(await measureDesigns(em(), dialect, say))
     return `### ${profile}, ${held} messages\n\nLoad average ${loadavg()[0]?.toFixed(1)}.\n\n${lines.join('\n\n')}`
   } finally {
@@ -205,7 +204,7 @@ function actorOf(role: 'admin' | 'agent', id: string): Actor {
   return { agent: { id }, ability, grants: [], owner: false, treeIds: [], sessionId: null, tokenId: null, preview: null } as unknown as Actor
 }
 
-async function measureQueries(hub: Hub, rounds: number): Promise<string> {
+async function measureQueries(hub: Pick<Hub, 'em'>, rounds: number): Promise<string> {
   const admin = actorOf('admin', facets.agents[1] as string)
   const rows: string[][] = []
   const all: { pages: number[]; counts: number[] } = { pages: [], counts: [] }

@@ -1,5 +1,6 @@
 /** Finding records: a page of the list, how many there are, or all of them for what works through a whole result. */
 import { HubError } from '../../../../sdk/errors.ts'
+import { type Keyword, keywordOf } from '../../../../sdk/keyword.ts'
 import type { RecordCount, RecordFilter, RecordHit, RecordPage, RecordRow } from '../../../../sdk/wire/record.ts'
 import type { Access } from '../../../access/access-cache.ts'
 import { decodeCursor, encodeCursor } from '../../../db/keyset.ts'
@@ -7,7 +8,7 @@ import type { Em } from '../../../db/orm.ts'
 import type { Hub } from '../../../hub.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
 import { presentRecords } from '../record.present.ts'
-import { type Keyword, keywordOf, snippetOf } from './keyword.ts'
+import { snippetOf } from './keyword.ts'
 import { countRecords, listRecords, type Place, query, type Sizes, usualSizes } from './list-records.ts'
 import { type Hit, hitsOf, moreHits, type Search, shownBefore } from './search-records.ts'
 import { raw } from './sql-where.ts'
@@ -38,7 +39,7 @@ interface FoundPage {
 }
 
 /** One page, newest first. Throws HUB_REQUEST_INVALID for a cursor that is none. */
-export async function findRecords(hub: Hub, actor: Access, filter: RecordFilter, options: Options): Promise<RecordPage> {
+export async function findRecords(hub: Pick<Hub, 'em'>, actor: Access, filter: RecordFilter, options: Options): Promise<RecordPage> {
   const em = hub.em()
   const { ids, hits, cursor, partial } = await findPage(em, actor, filter, options)
   const rows = await em.find(Conversation, { id: { $in: ids } }, { disableIdentityMap: true })
@@ -53,7 +54,7 @@ export async function findRecords(hub: Hub, actor: Access, filter: RecordFilter,
 
 /** Exact up to ten thousand; `more` = at least that many. */
 export async function countMatching(
-  hub: Hub,
+  hub: Pick<Hub, 'em'>,
   actor: Access,
   filter: RecordFilter,
   { tz, waitMs: ms = waitMs, sizes = usualSizes }: Options,
@@ -78,7 +79,7 @@ export async function countMatching(
  * changes while it runs may be in it or not; what was in it is given once, as long as no new message moves it.
  */
 export async function* recordsMatching(
-  hub: Hub,
+  hub: Pick<Hub, 'em'>,
   actor: Access,
   filter: RecordFilter,
   { tz, permission }: Pick<Options, 'tz' | 'permission'>,

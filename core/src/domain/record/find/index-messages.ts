@@ -45,7 +45,7 @@ const checkAfterMs = [5 * minute, 60 * minute, 24 * 60 * minute, 30 * 24 * 60 * 
 
 /** Does what there is to do, at most until `until`; tells how many messages were indexed. Only one process at a time may. */
 export async function indexMessages(
-  hub: Hub,
+  hub: Pick<Hub, 'em'> & Parameters<typeof quietly>[0],
   { until, stopped = () => false }: { until: number; stopped?: () => boolean },
   sizes = indexSizes,
 ): Promise<number> {
