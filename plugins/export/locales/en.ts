@@ -5,8 +5,9 @@ export const en: typeof zh = {
   fields: words.en.fields,
   export: 'Export',
   title: 'Export conversations',
-  scopeIds: 'The {count} chosen conversations will be exported.',
-  scopeAll: 'All that the filter finds will be exported (about {count} conversations).',
+  scopeIds: 'The {count} chosen conversation will be exported. | The {count} chosen conversations will be exported.',
+  scopeAll:
+    'All that the filter finds will be exported (about {count} conversation). | All that the filter finds will be exported (about {count} conversations).',
   format: 'File format',
   rows: 'Each row is',
   record: 'a conversation',
