@@ -5,7 +5,7 @@ import type { Page } from '@playwright/test'
 import { HubClient } from '../../plugins/app/example/client.ts'
 import { joinHub, openDesk } from '../flows/open-desk.ts'
 import { expect, test } from '../support/e2e.ts'
-import { whatIsBeyond } from '../support/in-page.ts'
+import { markedWords, whatIsBeyond } from '../support/in-page.ts'
 
 test.use({ actionTimeout: 15_000 })
 test.setTimeout(120_000)
@@ -51,12 +51,14 @@ test('a customer of two channels is one thread, oldest first, live, narrowed lik
   await search.fill('茶样')
   await search.press('Enter')
   await expect(texts(page)).toHaveText(['门店有茶样吗'])
+  await expect.poll(() => page.evaluate(markedWords)).toEqual(['茶样'])
   await expect(page).toHaveURL(/f=/)
   await search.fill('没有人说过的话')
   await search.press('Enter')
   await expect(page.getByRole('heading', { name: '没有符合条件的消息' })).toBeVisible()
   await page.getByRole('button', { name: '清除条件' }).last().click()
   await expect(texts(page)).toHaveCount(4)
+  await expect.poll(() => page.evaluate(markedWords)).toEqual([])
   // By keyboard to its end, and from a turn into the record.
   await page.getByTestId('contact-thread').focus()
   await page.keyboard.press('End')

@@ -2,6 +2,7 @@
 import { joinHub, openDesk, openShop } from '../flows/open-desk.ts'
 import { WorkbenchPage } from '../pages/pages.ts'
 import { expect, test } from '../support/e2e.ts'
+import { markedWords } from '../support/in-page.ts'
 
 test('a record is found by its words, opens at the hit, is categorised and summed up, archived, and deleted for good', async ({ hubUrl, browser }) => {
   // A dozen pages, one after the other.
@@ -39,6 +40,8 @@ test('a record is found by its words, opens at the hit, is categorised and summe
 
   await row.getByRole('link').first().click()
   await expect(page.locator('[data-testid="message"][data-marked]')).toContainText('快递盒子压坏了')
+  // With what it was found by, wherever that stands.
+  await expect.poll(() => page.evaluate(markedWords)).toEqual(['快递'])
   await page.getByRole('combobox', { name: '事项分类' }).selectOption({ label: '售后' })
   await page.getByLabel('是否解决').selectOption('yes')
   await page.getByLabel('处理说明').fill('已退款 128 元')

@@ -93,3 +93,6 @@ export const wordsShown = (besides: 'zh-CN' | 'en') => `(() => {
   said.delete('')
   return [...said]
 })()`
+
+/** What is marked in a thread, as text (`found-words.ts`). */
+export const markedWords = inPage(`return [...(CSS.highlights.get('found-words') ?? [])].map(String)`)

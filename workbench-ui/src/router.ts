@@ -10,7 +10,7 @@ export const router = createRouter({
       component: () => import('./features/shell/ConversationsPage.vue'),
     },
     { path: '/visitors', name: 'visitors', component: () => import('./features/visitors/VisitorsPage.vue') },
-    { path: '/records', name: 'records', component: () => import('./features/records/RecordsList.vue') },
+    { path: '/records', name: 'records', component: () => import('../../core/ui-kit/records/RecordsPage.vue') },
     { path: '/records/:id', name: 'record', component: () => import('./features/records/RecordPage.vue'), props: true },
     { path: '/contacts/:id', name: 'contact', component: () => import('./features/contacts/ContactPage.vue'), props: true },
     { path: '/x/:plugin/:path(.*)', component: () => import('../../core/ui-kit/PluginPage.vue'), props: true },

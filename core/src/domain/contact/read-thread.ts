@@ -3,6 +3,8 @@
  * walked in the order in which they began (or, from the other end, in which they were last spoken in), and those that
  * overlap are merged by time. A page reads what it shows and little more, however long the history before it.
  */
+
+import { type Keyword, keywordOf, matches } from '../../../sdk/keyword.ts'
 import type { ContactThread } from '../../../sdk/wire/contact.ts'
 import type { RecordFilter } from '../../../sdk/wire/record.ts'
 import type { Access } from '../../access/access-cache.ts'
@@ -12,7 +14,6 @@ import { type Sql, sql, stored } from '../../db/statements.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentConversation, presentMessage } from '../conversation/conversation.present.ts'
 import { Message } from '../message/message.entity.ts'
-import { type Keyword, keywordOf, matches } from '../record/find/keyword.ts'
 import { isMysql, msOf, query } from '../record/find/list-records.ts'
 import { startOfPeriod } from '../record/find/period.ts'
 import { all, among, raw } from '../record/find/sql-where.ts'

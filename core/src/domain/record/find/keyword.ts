@@ -1,40 +1,6 @@
-/** What a keyword means: letters' case and width fold, words stand anywhere in one message, or the very text does. */
+/** What of a keyword the index of words knows, and what a hit is shown with. */
+import { fold, type Keyword, placesOf } from '../../../../sdk/keyword.ts'
 import type { RecordHit } from '../../../../sdk/wire/record.ts'
-
-export interface Keyword {
-  exact: boolean
-  /** The words, folded; of an exact search the very text, as it was typed. */
-  words: string[]
-}
-
-/** Undefined where there is nothing to look for. */
-export function keywordOf(typed: string | undefined, match: 'fuzzy' | 'exact' | undefined): Keyword | undefined {
-  const text = typed?.trim() ?? ''
-  if (text === '') return undefined
-  return match === 'exact' ? { exact: true, words: [text] } : { exact: false, words: [...new Set(fold(text).split(/\s+/).filter(Boolean))] }
-}
-
-const foldedUnits: (string | undefined)[] = []
-const foldUnit = (unit: string): string => unit.normalize('NFKC').toLowerCase()
-
-/**
- * Each character by itself to its compatible small form (ＡＢ → ab, ㈱ → (株)): what is part of a text stays part of it
- * when both are folded, and every place in the folded text has one in the text.
- */
-export function fold(text: string): string {
-  let folded = ''
-  for (const unit of text) {
-    const code = unit.codePointAt(0) as number
-    folded += code > 0xffff ? foldUnit(unit) : (foldedUnits[code] ??= foldUnit(unit))
-  }
-  return folded
-}
-
-export function matches({ exact, words }: Keyword, text: string): boolean {
-  if (exact) return text.includes(words[0] as string)
-  const folded = fold(text)
-  return words.every((word) => folded.includes(word))
-}
 
 /** Pairs of neighbours of a folded text, and single characters, each as one number: a pair is `first * 2^21 + second`. */
 export const pair = (first: number, second: number): number => first * 0x200000 + second
@@ -81,8 +47,8 @@ const around = 40
 const longest = 160
 
 /** The words around the first hit and where the hits lie in them. */
-export function snippetOf({ exact, words }: Keyword, text: string): Pick<RecordHit, 'snippet' | 'marks'> {
-  const hits = exact ? placesOf(text, words[0] as string) : foldedPlaces(text, words)
+export function snippetOf(keyword: Keyword, text: string): Pick<RecordHit, 'snippet' | 'marks'> {
+  const hits = placesOf(keyword, text)
   const first = hits[0]?.[0] ?? 0
   let from = Math.max(0, first - around)
   let to = Math.min(text.length, Math.max(from + longest, hits[0]?.[1] ?? 0))
@@ -93,45 +59,8 @@ export function snippetOf({ exact, words }: Keyword, text: string): Pick<RecordH
   const shift = before.length - from
   return {
     snippet: before + text.slice(from, to).replace(/\s/g, ' ') + after,
-    marks: merged(hits.filter(([start, end]) => start >= from && end <= to).map(([start, end]) => [start + shift, end + shift])),
+    marks: hits.filter(([start, end]) => start >= from && end <= to).map(([start, end]) => [start + shift, end + shift]),
   }
 }
 
 const isLow = (text: string, at: number): boolean => at > 0 && at < text.length && (text.charCodeAt(at) & 0xfc00) === 0xdc00
-
-function placesOf(text: string, word: string): [number, number][] {
-  const places: [number, number][] = []
-  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) places.push([at, at + word.length])
-  return places
-}
-
-function foldedPlaces(text: string, words: readonly string[]): [number, number][] {
-  let folded = ''
-  /** For each place in the folded text, where its character begins and ends in the text. */
-  const starts: number[] = []
-  const ends: number[] = []
-  let at = 0
-  for (const unit of text) {
-    const piece = fold(unit)
-    for (let i = 0; i < piece.length; i++) {
-      starts.push(at)
-      ends.push(at + unit.length)
-    }
-    folded += piece
-    at += unit.length
-  }
-  return words
-    .flatMap((word) => placesOf(folded, word))
-    .map(([start, end]): [number, number] => [starts[start] as number, ends[end - 1] as number])
-    .sort(([a], [b]) => a - b)
-}
-
-function merged(hits: readonly [number, number][]): [number, number][] {
-  const result: [number, number][] = []
-  for (const [start, end] of hits) {
-    const last = result.at(-1)
-    if (last && start <= last[1]) last[1] = Math.max(last[1], end)
-    else result.push([start, end])
-  }
-  return result
-}

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { eachGram, fold, gramsOf, keywordOf, matches, snippetOf } from './keyword.ts'
+import { fold, keywordOf, matches } from '../../../../sdk/keyword.ts'
+import { eachGram, gramsOf, snippetOf } from './keyword.ts'
 import { inAll, packHits, packIds, unpackHits, unpackIds } from './postings.ts'
 
 const hits = fc.uniqueArray(fc.integer({ min: 0, max: 5_000 })).map((list) => list.sort((a, b) => a - b))

@@ -4,13 +4,14 @@
  * of the words. Whatever the index says is only a hint: each message's text is read and looked at, as this reader sees it.
  */
 
+import { type Keyword, matches } from '../../../../sdk/keyword.ts'
 import type { Access } from '../../../access/access-cache.ts'
 import { maskSaid } from '../../../access/mask-text.ts'
 import type { Em } from '../../../db/orm.ts'
 import { type Sql, sql } from '../../../db/statements.ts'
 import type { SearchBlock } from './index.entity.ts'
 import { idsKey, idsPerRow, liveBlocks } from './index-messages.ts'
-import { gramsOf, type Keyword, matches } from './keyword.ts'
+import { gramsOf } from './keyword.ts'
 import { inThisOrder, lookedUp, msOf, query, type Sizes, shortLead } from './list-records.ts'
 import { inAll, unpackIds } from './postings.ts'
 import { all, among, raw } from './sql-where.ts'
