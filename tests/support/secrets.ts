@@ -6,7 +6,8 @@ import type { Grant } from '../../core/sdk/wire/role.ts'
 import { personalFields } from '../../core/src/access/permissions.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
-import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Contact, ContactField } from '../../core/src/domain/contact/contact.entity.ts'
+import { customPrefix, writeCustomFields } from '../../core/src/domain/contact/custom-fields.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { customerKey } from '../../core/src/domain/customer/desk.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
@@ -108,6 +109,7 @@ export async function makeConversation(world: World, inboxId: string, department
     attribute: phone(),
     link: phone(),
     activity: phone(),
+    custom: phone(),
   }
   const customer = `visitor.${n}@shop-customer.cn`
   const from = { externalId: customer, name: of.name, phone: of.phone, email: of.email, attributes: { contactPhone: more.attribute } }
@@ -152,6 +154,8 @@ export async function makeConversation(world: World, inboxId: string, department
   await em.nativeUpdate(Message, { id: letter?.id ?? '' }, { meta: { subject: '信', from: { name: of.name, address: of.email }, rawFileId: raw.id, returned } })
   await em.nativeUpdate(StoredFile, { id: { $in: [stored.id, picture.id, raw.id] } }, { conversationId: id })
   await em.nativeUpdate(Contact, { id: contactId }, { ...of, remark: `备注 ${more.remark}` })
+  await writeCustomFields(em, { fields: [{ id: 'second', label: '备用联系方式' }] })
+  await em.insert(ContactField, { contactId, field: `${customPrefix}second`, value: `家人 ${more.custom}`, source: '', byAgentId: null, updatedAt: new Date() })
   await em.upsert(ConversationSummary, { conversationId: id, answers: { text: `回访 ${more.summary}` }, updatedById: null, updatedAt: new Date() })
   await em.nativeUpdate(Conversation, { id }, { departmentId, assigneeId, status: 'open', ratingComment: `好评 ${more.comment}` })
   const owner = await world.person('老板', 'owner', { presence: 'away' })
