@@ -1,9 +1,12 @@
-/** SIGTERM: whatever was asked before the end is answered, and the answer says that its connection is the last. */
+/** The end: whatever was asked before SIGTERM is answered, and the answer says that its connection is the last; what is owed does not hold it up. */
 import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import { test } from 'node:test'
+import { definePlugin } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
 import { HubProcess } from '../support/hub-process.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
+import { eventually, found, startWorld } from '../support/world.ts'
 
 const many = 60
 
@@ -44,4 +47,41 @@ for (const profile of await profiles())
 
     await hub.start()
     assert.equal((await kept.ask('/readyz')).status, 200)
+  })
+
+for (const profile of await profiles())
+  test(`what a slow listener is still owed is left to the next start, told once [${profile}]`, async (t) => {
+    const place = await makePlace(profile)
+    t.after(() => place.remove())
+    const heard: string[] = []
+    let release = () => {}
+    let gate = new Promise<void>((open) => {
+      release = open
+    })
+    const slow = definePlugin({
+      id: 'slow',
+      version: '1.0.0',
+      label: { zh: '慢', en: 'Slow' },
+      on: {
+        async 'message.received'({ id }) {
+          heard.push(id)
+          await gate
+        },
+      },
+    })
+    const plugins = [found(slow), found(mockChannel().manifest)]
+    const first = await startWorld(place, plugins)
+    const inbox = await first.inbox('mock')
+    await Promise.all(['甲', '乙', '丙', '丁', '戊'].map((who) => first.say(inbox, who, '你好')))
+    await eventually(() => heard.length === 1, 'the first')
+    const ended = first.running.stop()
+    release()
+    await ended
+    assert.equal(heard.length, 1)
+
+    gate = Promise.resolve()
+    const second = await startWorld(place, plugins)
+    t.after(() => second.running.stop())
+    await eventually(() => heard.length === 5, 'the others')
+    assert.equal(new Set(heard).size, 5)
   })

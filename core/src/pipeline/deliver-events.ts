@@ -48,7 +48,10 @@ async function noteFailure(hub: Hub, { id, listener, name, eventId, doneBy, ...r
   await retryOnConflict(() => commitWithEvents(hub, note))
 }
 
-/** Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. */
+/**
+ * Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. A hub that
+ * ends tells the one it is at, and leaves the others to who is there, or to the next start.
+ */
 export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
   for (;;) {
     const em = hub.em()
@@ -68,7 +71,7 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
       claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, holder }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
     for (const row of rows.filter(({ id }) => won.includes(id))) {
-      if (Date.now() - now.getTime() > turnMs) break
+      if (hub.closing || Date.now() - now.getTime() > turnMs) break
       const began = performance.now()
       try {
         // A listener that was switched off falls silent: what it was still owed is dropped.
@@ -86,8 +89,9 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
       await giveWay(hub, performance.now() - began)
     }
     if (told.length > 0) await retryOnConflict(() => em.nativeDelete(Delivery, { id: { $in: told } }))
-    if (Date.now() - now.getTime() > turnMs) {
+    if (hub.closing || Date.now() - now.getTime() > turnMs) {
       await em.nativeUpdate(Delivery, { id: { $in: won }, holder, dueAt: { $gt: now } }, { dueAt: now, holder: null })
+      if (hub.closing) return
       continue
     }
     if (rows.length < page) return

@@ -133,7 +133,7 @@ function checkLetter({ letter = [] }: ChannelCapabilities, meta: LetterMeta | un
 /** How long one hand-over may take before its fate counts as unknown. */
 const sendTimeoutMs = 30_000
 
-/** Sends what is due of one conversation, in order. */
+/** Sends what is due of one conversation, in order; a hub that ends sends the one it is at, and leaves the others as they are. */
 export async function deliverConversation(hub: Hub, conversationId: string): Promise<void> {
   for (;;) {
     const head = await claimHead(hub, conversationId)
@@ -141,7 +141,7 @@ export async function deliverConversation(hub: Hub, conversationId: string): Pro
     const { row, unsure } = head
     const fate = unsure ?? (await handOver(hub, row))
     await settle(hub, row, fate)
-    if (fate.status === 'queued') return
+    if (fate.status === 'queued' || hub.closing) return
   }
 }
 

@@ -49,7 +49,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
       // `close` waits for Redis; a hub must be able to stop without it.
       const closing = Promise.all([...queues.values()].map((queue) => queue.close(true).catch(() => undefined)))
       await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
-      await Promise.all([...runners.values()].map((runner) => runner.idle()))
+      await Promise.all([...runners.values()].map((runner) => runner.finish()))
     },
   }
 }

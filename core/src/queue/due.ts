@@ -135,7 +135,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       stopped = true
       for (const wake of wakers) wake()
       await Promise.all(loops)
-      await Promise.all(Object.values(runners).map((runner) => runner.idle()))
+      await Promise.all(Object.values(runners).map((runner) => runner.finish()))
     },
   }
 }

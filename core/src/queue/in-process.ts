@@ -12,6 +12,7 @@ export class KeyedRunner {
   readonly #waiting: string[] = []
   readonly #state = new Map<string, 'waiting' | 'running' | 'again'>()
   #running = 0
+  #ended = false
   #idle: (() => void)[] = []
 
   constructor(worker: Worker, log: Logger) {
@@ -20,6 +21,7 @@ export class KeyedRunner {
   }
 
   run(key: string): void {
+    if (this.#ended) return
     const state = this.#state.get(key)
     if (state === 'running') this.#state.set(key, 'again')
     if (state !== undefined) return
@@ -44,7 +46,7 @@ export class KeyedRunner {
           this.#state.delete(key)
           if (again) this.run(key)
           else this.#next()
-          if (this.#running === 0 && this.#waiting.length === 0) for (const done of this.#idle.splice(0)) done()
+          if (this.#running === 0) for (const done of this.#idle.splice(0)) done()
         })
     }
   }
@@ -54,9 +56,11 @@ export class KeyedRunner {
     return this.#running < concurrency || this.#state.has(key)
   }
 
-  /** Resolves when nothing runs or waits. */
-  async idle(): Promise<void> {
-    if (this.#running === 0 && this.#waiting.length === 0) return
+  /** Begins nothing any more: what waits is found again as a due row. Resolves when what runs has ended. */
+  async finish(): Promise<void> {
+    this.#ended = true
+    this.#waiting.length = 0
+    if (this.#running === 0) return
     await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 }
@@ -68,7 +72,7 @@ export function inProcessQueue(log: Logger): Queue {
     work: (topic, worker) => void runners.set(topic, new KeyedRunner(worker, log)),
     healthy: () => true,
     async close() {
-      await Promise.all([...runners.values()].map((runner) => runner.idle()))
+      await Promise.all([...runners.values()].map((runner) => runner.finish()))
     },
   }
 }
