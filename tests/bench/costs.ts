@@ -21,6 +21,30 @@ const ownerOf = ({ functionName, url }: Node['callFrame']): string =>
   (url.startsWith('node:') ? url : url.startsWith('file:') ? relative(url) : functionName.startsWith('(') ? functionName : 'native')
 const relative = (url: string): string => url.replace(/^file:\/\//, '').replace(`${root}/`, '')
 
+/** Microseconds that functions of a package or file took themselves, between two times since the process began; idle time is left out. */
+export function ownTimes(folder: string, fromUs: number, toUs: number): Map<string, number> {
+  const times = new Map<string, number>()
+  for (const name of readdirSync(folder)) {
+    const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Profile
+    const byId = new Map(nodes.map((node) => [node.id, node]))
+    const parent = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.id] as const)))
+    let at = 0
+    samples.forEach((id, i) => {
+      const node = byId.get(id)
+      const time = timeDeltas[i] ?? 0
+      at += time
+      if (at < fromUs || at > toUs || !node || ['(idle)', '(root)', '(program)'].includes(node.callFrame.functionName)) return
+      // What is built in (JSON, maps, promises) belongs to whoever called it.
+      let frame = node
+      for (let up = parent.get(frame.id); frame.callFrame.url === '' && !frame.callFrame.functionName.startsWith('(') && up !== undefined; up = parent.get(up))
+        frame = byId.get(up) ?? frame
+      const owner = ownerOf(frame.callFrame)
+      times.set(owner, (times.get(owner) ?? 0) + time)
+    })
+  }
+  return times
+}
+
 /** Reads and removes the profiles in the folder. */
 export function costsOf(folder: string): string {
   const lines: string[] = []

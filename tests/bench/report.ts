@@ -6,6 +6,7 @@ import { root } from './from-core.ts'
 import type { IdleVisitors } from './idle-visitors.ts'
 import type { Measured, RateRow, Side } from './measure.ts'
 import type { Sizes } from './sizes.ts'
+import { parts, type Spent } from './spent.ts'
 import type { WorkbenchMeasured } from './workbench.ts'
 
 /**
@@ -107,6 +108,7 @@ export function report(
   sizes: Sizes | undefined,
   workbench: WorkbenchMeasured | undefined,
   channels: readonly ChannelMeasured[] = [],
+  spent: readonly Spent[] = [],
 ): Report {
   /** By row: one sentence each, and why it may be so. */
   const missed = new Map<string, { faults: string[]; why: string }>()
@@ -278,6 +280,9 @@ export function report(
   return {
     tables: [
       `### Messages accepted\n\n${rates}`,
+      ...(spent.length > 0
+        ? [`### What the time is spent on\n\nOf the hub's busy CPU time with 64 visitors writing, from a profile of a run of its own.\n\n${spentTable(spent)}`]
+        : []),
       `### Delay to the agent's socket\n\n${delays}`,
       ...(channels.length > 0 ? [`### What platforms bring\n\n${channelTables(channels)}`] : []),
       `### Start and memory\n\n${starts}`,
@@ -290,6 +295,12 @@ export function report(
 }
 
 const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
+
+const spentTable = (spent: readonly Spent[]): string =>
+  table(
+    ['Profile', ...parts.map(([name]) => name)],
+    spent.map(({ profile, shares }) => [profile, ...shares.map((share) => `${number(share * 100)} %`)]),
+  )
 
 export function resultsPage({ tables, below }: Report, loadBefore: number, tookSeconds: number): string {
   const dirty = git('status', '--porcelain', '--', 'core', 'plugins', 'migrations', 'package-lock.json') !== ''

@@ -1,6 +1,6 @@
 /**
- * npm run bench: how smooth the workbench is with 5 000 conversations, how many messages a second, how long until the agent sees one, what it costs, next to the least a
- * server could do (`floor.ts`) in the same run.
+ * npm run bench: how smooth the workbench is with 5 000 conversations, how many messages a second, how long until the agent
+ * sees one, what it costs and on what, next to the least a server could do (`floor.ts`) in the same run.
  *   --quick              forty seconds instead of four minutes
  *   --save               writes RESULTS.md
  *   --profile embedded|served
@@ -20,6 +20,7 @@ import { type IdleVisitors, measureIdleVisitors } from './idle-visitors.ts'
 import { type Measured, measure, type Plan } from './measure.ts'
 import { channelTables, idleTable, report, resultsPage } from './report.ts'
 import { measureSizes } from './sizes.ts'
+import { measureSpent, type Spent } from './spent.ts'
 import { measureWorkbench, type WorkbenchMeasured } from './workbench.ts'
 
 const has = (flag: string): boolean => process.argv.includes(flag)
@@ -36,7 +37,7 @@ const profDir = has('--costs') ? mkdtempSync(join(tmpdir(), 'huike-bench-costs-'
 const plan: Plan = {
   ...(quick
     ? { visitors: 240, warmUpMs: 1_000, rowMs: 1_000, idleSends: 25, pacedMs: 1_500, restarts: 0, settleMs: 500 }
-    : { visitors: 800, warmUpMs: 3_000, rowMs: 6_000, idleSends: 120, pacedMs: 6_000, restarts: 2, settleMs: 3_000 }),
+    : { visitors: 800, warmUpMs: 3_000, rowMs: 6_000, idleSends: 300, pacedMs: 10_000, restarts: 2, settleMs: 3_000 }),
   perSecond: 200,
   nodeArgs: profDir ? ['--cpu-prof', `--cpu-prof-dir=${profDir}`, '--cpu-prof-interval=500'] : [],
 }
@@ -68,6 +69,7 @@ const late = setTimeout(
 const all: Measured[] = []
 const idle: IdleVisitors[] = []
 const channels: ChannelMeasured[] = []
+const spent: Spent[] = []
 let workbench: WorkbenchMeasured | undefined
 try {
   for (const profile of await profiles()) {
@@ -78,6 +80,8 @@ try {
     idle.push(await measureIdleVisitors(profile, quick ? 500 : 5_000, quick ? 2_000 : 5_000))
     if (has('--idle')) continue
     all.push(await measure(profile, plan, (line) => console.error(`  ${line}`)))
+    console.error(`  ${profile}: what the time is spent on`)
+    spent.push(await measureSpent(profile, plan.rowMs))
     if (profDir) console.log(`\nWhere the hub's CPU time went, ${profile}\n\n${costsOf(profDir)}`)
   }
   if (only !== 'served' && !has('--channels') && !has('--idle')) workbench = await measureWorkbench(quick, (line) => console.error(`  ${line}`))
@@ -96,7 +100,7 @@ if (has('--idle')) {
   process.exit(0)
 }
 const tookSeconds = (performance.now() - began) / 1_000
-const result = report(all, idle, measureSizes(), workbench, channels)
+const result = report(all, idle, measureSizes(), workbench, channels, spent)
 console.log(`\n${result.tables}\n\n### Below their target\n\n${result.below.map((line) => `- ${line}`).join('\n') || 'None.'}\n\n${Math.round(tookSeconds)} s`)
 if (has('--save')) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), resultsPage(result, loadBefore, tookSeconds))
 process.exit(0)
