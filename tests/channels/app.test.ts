@@ -632,6 +632,11 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       (await messagesOf(`tel:${from}`)).slice(stored.length).map(({ parts }) => (parts[0]?.type === 'text' ? parts[0].text : parts[0]?.type)),
       ['audio', '客户改为换货', '0:07 客户：我想换货'],
     )
+    // Two legs that are only addresses: each is kept, and signed anew it is no third.
+    const leg = (name: string, signature: number) =>
+      client().tell('call.recording.ready', { ...call, recording: { url: `http://127.0.0.1:9/${name}.wav?signature=${signature}` } })
+    for (const told of [await leg('a', 1), await leg('b', 1)]) assert.equal(told.duplicate, false)
+    assert.equal((await leg('a', 2)).duplicate, true)
     const identity = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: `tel:${from}` })
     assert.equal(await em().count(Activity, { identityId: identity.id, name: 'call.started' }), 1)
     // A missed call, and one of ours to the customer.

@@ -209,8 +209,10 @@ async function callEntries(type: EventType, call: Call, toldAt: Date, senderOf: 
   if (type === 'call.ended') entries.push(entry('', [callPart(call, toldAt)], startedAt))
   if (call.recording) {
     const name = `${call.startedAt.slice(0, 19).replaceAll(':', '')}.wav`
-    // An address may be signed anew each time: it is no name of what it leads to.
-    const which = call.recording.sha256?.toLowerCase() ?? call.recording.uploadId ?? ''
+    const { sha256, uploadId, url } = call.recording
+    // An address may be signed anew each time: what names the recording is where it leads, without what is asked of it.
+    const place = url && URL.parse(url)
+    const which = sha256?.toLowerCase() ?? uploadId ?? (place ? told(place.origin + place.pathname) : '')
     entries.push(entry(`:recording${which && `:${which.slice(0, 16)}`}`, await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))
   }
   if (call.note) entries.push(entry(`:note:${told(call.note)}`, [{ type: 'text', text: call.note }], endedAt))
