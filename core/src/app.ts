@@ -267,8 +267,9 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     await hub.intake.idle()
     await endProcess()
     await workers?.stop()
-    await hub.kernel.stop()
+    // What a hint began needs its plugin.
     await hub.queue.close()
+    await hub.kernel.stop()
     await hub.bus.close()
     await orm.close()
   }

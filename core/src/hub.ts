@@ -25,7 +25,7 @@ export interface Hub {
   intake: Intake
   files: SealedStore
   metrics: Metrics
-  /** It is about to end: answers are still given, and each says that its connection is the last; nothing new is begun that is due at the next start too. */
+  /** It is about to end: answers are still given, and each says that its connection is the last; work that is due at the next start too is not begun. */
   closing: boolean
   /** This process, for leases. */
   nodeId: string

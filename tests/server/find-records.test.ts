@@ -179,6 +179,10 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     const index = () => indexMessages(hub, { until: performance.now() + 10_000 }, sizes)
     const word = `索引${newId()}`
     const id = await talk(world(), agent, `${word}一`, '二', '三', '四', '五', '六', '七', '八')
+    // A hub that ends waits for no block.
+    const live = await em.count(SearchBlock, { state: 'live' })
+    assert.equal(await indexMessages(hub, { until: Number.POSITIVE_INFINITY, stopped: () => true }, sizes), 0)
+    assert.equal(await em.count(SearchBlock, { state: 'live' }), live)
     // A process was killed in the middle of a block.
     await em.insert(SearchBlock, {
       id: 900,

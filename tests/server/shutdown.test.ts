@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import { tellLast } from '../../core/src/pipeline/deliver-events.ts'
 import { HubProcess } from '../support/hub-process.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, startWorld } from '../support/world.ts'
@@ -84,4 +85,9 @@ for (const profile of await profiles())
     t.after(() => second.running.stop())
     await eventually(() => heard.length === 5, 'the others')
     assert.equal(new Set(heard).size, 5)
+    // Switched off while the hub ends: at the next start nobody would tell it.
+    second.hub.closing = true
+    await second.say(inbox, '甲', '还在吗')
+    await tellLast(second.hub, 'slow')
+    assert.equal(heard.length, 6)
   })

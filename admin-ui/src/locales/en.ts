@@ -135,7 +135,8 @@ export const en: typeof zh = {
     disable: 'Switch off',
     enable: 'Switch on',
     disableAsk: '{name} is signed out at once and cannot come back. Switch off?',
-    disableOpen: ' Their {count} open conversation goes back into the queue, to others. | Their {count} open conversations go back into the queue, to others.',
+    disableOpen:
+      "{' '}Their {count} open conversation goes back into the queue, to others. | {' '}Their {count} open conversations go back into the queue, to others.",
     totpReset: 'Reset two-step sign-in',
     totpResetAsk:
       'For {name}, who has lost both phone and recovery codes: make sure that it is them who asks. All their devices are signed out, and the password alone lets them in until they switch two-step sign-in on again.',

@@ -27,7 +27,7 @@ export async function tellLast(hub: Hub, listener: string): Promise<void> {
   const end = Date.now() + lastWordsMs
   const until = new Date()
   do {
-    await deliverEvents(hub, listener)
+    await deliverEvents(hub, listener, { toTheEnd: true })
     if ((await hub.em().count(Delivery, { listener, attempts: 0, createdAt: { $lte: until } })) === 0) return
     await sleep(20)
   } while (Date.now() < end)
@@ -50,9 +50,10 @@ async function noteFailure(hub: Hub, { id, listener, name, eventId, doneBy, ...r
 
 /**
  * Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. A hub that
- * ends tells the one it is at, and leaves the others to who is there, or to the next start.
+ * ends tells the one it is at, and leaves the others to who is there, or to the next start; unless it is `toTheEnd`.
  */
-export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
+export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = false } = {}): Promise<void> {
+  const ending = () => hub.closing && !toTheEnd
   for (;;) {
     const em = hub.em()
     const now = new Date()
@@ -71,7 +72,7 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
       claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, holder }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
     for (const row of rows.filter(({ id }) => won.includes(id))) {
-      if (hub.closing || Date.now() - now.getTime() > turnMs) break
+      if (ending() || Date.now() - now.getTime() > turnMs) break
       const began = performance.now()
       try {
         // A listener that was switched off falls silent: what it was still owed is dropped.
@@ -89,9 +90,9 @@ export async function deliverEvents(hub: Hub, listener: string): Promise<void> {
       await giveWay(hub, performance.now() - began)
     }
     if (told.length > 0) await retryOnConflict(() => em.nativeDelete(Delivery, { id: { $in: told } }))
-    if (hub.closing || Date.now() - now.getTime() > turnMs) {
+    if (ending() || Date.now() - now.getTime() > turnMs) {
       await em.nativeUpdate(Delivery, { id: { $in: won }, holder, dueAt: { $gt: now } }, { dueAt: now, holder: null })
-      if (hub.closing) return
+      if (ending()) return
       continue
     }
     if (rows.length < page) return

@@ -40,18 +40,22 @@ const page = 200
 
 export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promise<void> } {
   let stopped = false
+  /** A hub that ends begins nothing of that: it is due at the next start too. */
+  const unlessEnding = (run: (key: string) => Promise<void>) => async (key: string) => {
+    if (!hub.closing) await run(key)
+  }
   const work: Record<Topic, (key: string) => Promise<void>> = {
-    outbound: (conversationId) => deliverConversation(hub, conversationId),
+    outbound: unlessEnding((conversationId) => deliverConversation(hub, conversationId)),
     delivery: async (listener) => {
       if (hub.intake.busy()) await sleep(gatherMs)
       await deliverEvents(hub, listener)
     },
     inbound: (parkedId) => hub.intake.retry(parkedId),
-    job: (jobId) => runJob(hub, jobId),
-    fetch: (messageId) => fetchRemote(hub, messageId),
-    people: (id) => settlePeople(hub, id),
-    batch: (id) => runBatch(hub, id),
-    retention: (id) => runRetention(hub, id, () => stopped),
+    job: unlessEnding((jobId) => runJob(hub, jobId)),
+    fetch: unlessEnding((messageId) => fetchRemote(hub, messageId)),
+    people: unlessEnding((id) => settlePeople(hub, id)),
+    batch: unlessEnding((id) => runBatch(hub, id)),
+    retention: unlessEnding((id) => runRetention(hub, id, () => stopped)),
   }
   for (const topic of Object.keys(work) as Topic[]) hub.queue.work(topic, work[topic])
   const runners = Object.fromEntries(Object.entries(work).map(([topic, run]) => [topic, new KeyedRunner(run, hub.log)])) as Record<Topic, KeyedRunner>

@@ -1,5 +1,6 @@
 /**
- * Marks in a thread what was looked for, where the browser can mark text without touching it (CSS Custom Highlight API:
+ * Marks in a thread what was looked for (not in letters, which are pages of their own), where the browser can mark text
+ * without touching it (CSS Custom Highlight API:
  * Chromium 105, Safari 17.2, Firefox 140); elsewhere nothing is marked, and nothing else is missing. The colours stand in
  * `controls.css`.
  */
@@ -17,8 +18,9 @@ export function useFoundWords(root: Ref<HTMLElement | null>, keyword: () => Keyw
   let frame = 0
   const mark = (): void => {
     frame = 0
-    found.clear()
     const wanted = keyword()
+    if (!wanted && found.size === 0) return
+    found.clear()
     if (wanted) for (const place of root.value?.querySelectorAll<HTMLElement>(places) ?? []) for (const range of rangesIn(place, wanted)) found.add(range)
     CSS.highlights.set(name, found)
   }

@@ -33,7 +33,7 @@ export const idsKey = (row: number): number => -1 - row
 const pageSize = 100
 const measuredAtOnce = 1_000
 
-/** Called after each small piece of work. */
+/** Called after each small piece of work. Throws {@link Stopped} when the hub ends. */
 type Breath = () => Promise<void>
 
 const minute = 60_000
@@ -50,15 +50,26 @@ export async function indexMessages(
   sizes = indexSizes,
 ): Promise<number> {
   let indexed = 0
-  const breath = quietly(hub)
-  for (;;) {
-    const em = hub.em()
-    const done = (await clear(em, breath)) || (await grow(em, sizes, breath)) || (await join(em, sizes, breath)) || (await check(em, breath))
-    if (!done) return indexed
-    indexed += done === true ? 0 : done
-    if (performance.now() > until || stopped()) return indexed
+  const rest = quietly(hub)
+  const breath = async (): Promise<void> => {
+    if (stopped()) throw new Stopped()
+    await rest()
+  }
+  try {
+    for (;;) {
+      const em = hub.em()
+      const done = (await clear(em, breath)) || (await grow(em, sizes, breath)) || (await join(em, sizes, breath)) || (await check(em, breath))
+      if (!done) return indexed
+      indexed += done === true ? 0 : done
+      if (performance.now() > until || stopped()) return indexed
+    }
+  } catch (error) {
+    // A block that is half made is thrown away and begun again.
+    if (error instanceof Stopped) return indexed
+    throw error
   }
 }
+class Stopped extends Error {}
 
 export const liveBlocks = (em: Em): Promise<SearchBlock[]> =>
   em.find(SearchBlock, { state: 'live' }, { orderBy: { lastId: 'desc' }, disableIdentityMap: true }) as Promise<SearchBlock[]>
@@ -175,8 +186,9 @@ async function build(em: Em, asked: Range, replaces: readonly SearchBlock[], bre
     const others = await tx.count(SearchBlock, { state: 'live', id: { $nin: replaced }, afterId: { $lt: measured.lastId }, lastId: { $gt: asked.afterId } })
     const state = others > 0 ? 'retired' : 'live'
     const dueAt = new Date(now.getTime() + (checkAfterMs[0] as number))
-    await tx.nativeUpdate(SearchBlock, { id, state: 'building' }, { state, size: names.length, ...measured, dueAt })
-    if (replaced.length > 0 && state === 'live')
+    const made = await tx.nativeUpdate(SearchBlock, { id, state: 'building' }, { state, size: names.length, ...measured, dueAt })
+    // Somebody who took us for dead has thrown it away: what it was to replace stays.
+    if (made > 0 && replaced.length > 0 && state === 'live')
       await tx.nativeUpdate(SearchBlock, { id: { $in: replaced }, state: 'live' }, { state: 'retired', dueAt: new Date(Date.now() + retireAfterMs) })
   })
   return measured.messages
