@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import sharp from 'sharp'
+import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { schemaDrift } from '../../core/src/db/drift.ts'
@@ -15,13 +16,14 @@ import { deliverEvents } from '../../core/src/pipeline/deliver-events.ts'
 import audit from '../../plugins/audit/plugin.ts'
 import { Entry, Mark, RecordLink } from '../../plugins/audit/server/audit.entity.ts'
 import { append, type Deed, nobody } from '../../plugins/audit/server/chain.ts'
+import { deedOf } from '../../plugins/audit/server/deed-of.ts'
 import { listen } from '../../plugins/audit/server/listen.ts'
 import { prune } from '../../plugins/audit/server/prune.ts'
 import { cell } from '../../plugins/audit/server/routes.ts'
 import type { Ctx } from '../../plugins/audit/server/settings.ts'
 import { markAlive, tellSilence } from '../../plugins/audit/server/silence.ts'
 import { isOutside, timeIn } from '../../plugins/audit/server/unusual.ts'
-import { verify } from '../../plugins/audit/server/verify.ts'
+import { type Checkpoint, verify } from '../../plugins/audit/server/verify.ts'
 import { call, eventually, found, onEveryProfile, type Person, silent, startWorld } from '../support/world.ts'
 
 const { manifest: mock } = mockChannel()
@@ -64,6 +66,8 @@ await onEveryProfile('audit', plugins, (world, profile) => {
   /** The same plugin with other settings, as an admin might have saved them. */
   const set = (settings: Partial<Ctx['settings']>): Ctx => Object.create(ctx(), { settings: { value: { ...ctx().settings, ...settings } } }) as Ctx
   const em = () => world().hub.em()
+  /** Where the log stood when somebody looked at what a lost head may have hidden. */
+  let looked: Checkpoint | undefined
   const deed = (more: Partial<Deed> = {}): Deed => ({ ...nobody, eventId: newId(), event: 'test.done', at: new Date(), ...more })
   const entries = (where: object) => em().find(Entry, where, { orderBy: { seq: 'asc' }, disableIdentityMap: true })
   const wait = (where: object, count = 1) =>
@@ -446,7 +450,46 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     const { seq } = await append(ctx(), deed())
     const [told] = await entries({ event: 'audit.headLost' })
     assert.deepEqual([told?.seq, seq], [(marks[0]?.seq ?? 0) + 1, (marks[0]?.seq ?? 0) + 2])
-    assert.equal((await verify(ctx())).fault, null)
+    // What was cut off with the head nobody can say: it stays a fault until somebody has looked and noted where the log stood.
+    const { fault, head } = await verify(ctx())
+    assert.deepEqual([fault?.what, fault?.seq], ['head', told?.seq])
+    assert.equal(
+      (
+        await verify(
+          ctx(),
+          marks.map(({ seq, hash }) => ({ seq, hash })),
+        )
+      ).fault?.what,
+      'head',
+    )
+    looked = head
+    assert.equal((await verify(ctx(), [looked])).fault, null)
+  })
+
+  test('an entry that was planted behind the newest one is found', async () => {
+    await still()
+    const [newest] = await em().find(Entry, {}, { orderBy: { seq: 'desc' }, limit: 1, disableIdentityMap: true })
+    const planted = { ...newest, seq: (newest?.seq ?? 0) + 1, eventId: newId() } as Entry
+    await em().insert(Entry, planted)
+    const { fault } = await verify(ctx(), looked ? [looked] : [])
+    await em().nativeDelete(Entry, { seq: planted.seq })
+    assert.deepEqual([fault?.what, fault?.seq], ['order', planted.seq])
+  })
+
+  test('a reason that ends in the middle of a character is kept as it can be stored', async () => {
+    await still()
+    const reason = `${'查'.repeat(199)}😀${String.fromCharCode(0xd83d)}`
+    const told = deedOf({
+      id: newId(),
+      name: 'contact.revealed',
+      at: new Date().toISOString(),
+      data: { contactId: newId(), reason },
+      by: { agentId: newId() },
+    } as unknown as HubEvent)
+    assert.ok(told)
+    assert.equal(told.reason, `${'查'.repeat(199)}😀`)
+    await append(ctx(), { ...told, reason: `${'查'.repeat(10)}${String.fromCharCode(0xd83d)}` })
+    assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
   })
 
   const viewed = (agentId: string, at: Date) => ({
@@ -559,7 +602,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     const [gap] = (await wait({ event: 'audit.gap' })).slice(-1)
     assert.deepEqual([JSON.parse(gap?.details ?? '{}').from, JSON.parse(gap?.details ?? '{}').switchedOff], [off?.at.toISOString(), true])
     assert.equal((await admin.call('GET', `/api/x/audit/records/${id}/entries`)).body.items.length, 0)
-    assert.equal((await verify(ctx())).fault, null)
+    assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
   })
 
   test('a hub that was down leaves one gap, however many processes start', async () => {
@@ -579,7 +622,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal(await prune(ctx(), new Date()), 0)
     const gone = await prune(set({ keepDays: 1 }), new Date(Date.now() + 2 * 86_400_000))
     assert.equal(gone, total - 1)
-    const { fault, entries: left } = await verify(ctx())
+    const { fault, entries: left } = await verify(ctx(), looked ? [looked] : [])
     assert.deepEqual([fault, left, (await entries({ event: 'audit.pruned' }))[0]?.count], [null, 2, gone])
     assert.equal(await em().count(RecordLink, { seq: { $lte: gone } }), 0)
     // A mark of what was pruned that nobody signed hides nothing.

@@ -77,7 +77,7 @@ export async function append(ctx: ChainCtx, deed: Deed): Promise<{ seq: number; 
 /** Undefined when another process was faster. The head goes first: whoever moves it holds the only turn there is. */
 async function writeNext(ctx: ChainCtx, tx: EntityManager, head: Mark, { details, conversationIds, ...deed }: Deed): Promise<number | undefined> {
   const seq = head.seq + 1
-  const row = { ...deed, seq, details: detailsText(details), previous: head.hash } as Entry
+  const row = storable({ ...deed, seq, details: detailsText(details), previous: head.hash } as Entry)
   row.hash = hashOf(ctx, row)
   const moved = await tx.nativeUpdate(
     Mark,
@@ -93,6 +93,10 @@ async function writeNext(ctx: ChainCtx, tx: EntityManager, head: Mark, { details
     )
   return seq
 }
+
+/** As the database gives it back: half a character (a lone surrogate) is replaced before the hash is taken, not after. */
+const storable = <T extends object>(row: T): T =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'string' ? value.toWellFormed() : value])) as T
 
 const mostDetails = 20_000
 function detailsText(details: Record<string, unknown>): string {

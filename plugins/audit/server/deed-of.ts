@@ -26,7 +26,8 @@ export function deedOf(event: HubEvent): Deed | undefined {
     ip: (event.by?.ip ?? text(data.ip)).slice(0, 60),
     ...subjectOf(name, data, agentId),
     count: countOf(data),
-    reason: text(data.reason).slice(0, 200),
+    // Whole characters: half of one is another thing once it is stored.
+    reason: [...text(data.reason)].slice(0, 200).join(''),
     details: detailsOf(name, data),
     conversationIds,
   }

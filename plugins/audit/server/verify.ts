@@ -22,6 +22,7 @@ export async function verify(ctx: ChainCtx, kept: readonly Checkpoint[] = []): P
   const anchor = await findMark(em, 'anchor')
   const end = { seq: head?.seq ?? 0, hash: head?.hash ?? '' }
   let entries = 0
+  let lost: number | undefined
   const verdict = (fault: Verdict['fault']): Verdict => ({ entries, head: end, fault })
   if (anchor && !isSigned(ctx, anchor)) return verdict({ seq: anchor.seq, what: 'anchor', text: 'the mark of what was pruned is forged' })
   if (head && !isSigned(ctx, head)) return verdict({ seq: head.seq, what: 'head', text: 'the mark of the newest entry is forged' })
@@ -40,6 +41,8 @@ export async function verify(ctx: ChainCtx, kept: readonly Checkpoint[] = []): P
       const known = checkpoints.get(row.seq)
       if (known !== undefined && known !== row.hash)
         return verdict({ seq: row.seq, what: 'checkpoint', text: `entry ${row.seq} is another one than was noted` })
+      // Whoever made the head anew cannot know what stood behind: only a checkpoint noted since says that somebody has looked.
+      if (row.event === 'audit.headLost') lost ??= row.seq > Math.max(0, ...checkpoints.keys()) ? row.seq : undefined
       ;({ seq, hash } = row)
       entries++
     }
@@ -47,6 +50,16 @@ export async function verify(ctx: ChainCtx, kept: readonly Checkpoint[] = []): P
   if (hash !== end.hash) return verdict({ seq, what: 'head', text: 'the newest entry is not the one that was marked' })
   if ((await em.count(Entry, { seq: { $lte: anchor?.seq ?? 0 } })) > 0)
     return verdict({ seq: anchor?.seq ?? 0, what: 'order', text: 'there are entries from before the beginning' })
+  const [behind] = (await em
+    .getConnection()
+    .execute("select min(seq) as seq from audit_entry where seq > (select seq from audit_mark where name = 'head')")) as { seq: number | null }[]
+  if (behind?.seq) return verdict({ seq: Number(behind.seq), what: 'order', text: `entry ${behind.seq} stands behind the newest one` })
+  if (lost !== undefined)
+    return verdict({
+      seq: lost,
+      what: 'head',
+      text: `the mark of the newest entry was lost before it, and entries may have been cut off with it. Compare with a checkpoint kept elsewhere; give one noted since then, and this is taken as seen`,
+    })
   return verdict(null)
 }
 
