@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { deliver, nameThere, sweepDeliveries } from '../../plugins/export/server/deliver.ts'
@@ -414,6 +416,19 @@ for (const profile of await profiles())
       await done(own.id)
       await eventually(async () => (await deliveryOf(own.id)).state === 'sent', 'the delivery')
       assert.equal((await admin.call('POST', `${base}/exports/${own.id}/deliver`, { destinationId: newId() })).status, 404)
+      // What one may no longer download is not sent anywhere either, be it asked for now or under way.
+      const { id: secret } = (await admin.call('POST', `${base}/exports`, { ...order, personal: true })).body
+      await done(secret)
+      const grants = ['export.record', 'export.deliver', 'conversation.read'].map((permission) => ({ permission, scope: 'all' as const }))
+      const role = { id: newId(), builtin: null, name: '不看号码', grants, createdAt: new Date() } as Role
+      await em().insert(Role, role)
+      await em().nativeUpdate(AgentRole, { agentId: admin.id }, { roleId: role.id })
+      world.hub.access.clear()
+      assert.equal((await admin.call('POST', `${base}/exports/${secret}/deliver`, { destinationId: place.id })).status, 403)
+      await em().insert(ExportDelivery, { exportId: secret, destinationId: place.id, state: 'due', dueAt: new Date(0) } as ExportDelivery)
+      await deliver(ctx(), secret)
+      const { state, fault } = await deliveryOf(secret)
+      assert.deepEqual([state, fault], ['failed', 'HUB_FORBIDDEN'])
     })
 
     test('a bucket that is away is tried again, and taken when it is back; for ever away, it says why', async () => {

@@ -6,9 +6,11 @@ import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportDownload, ExportFile, ExportPart } from '../../plugins/export/server/export.entity.ts'
@@ -359,6 +361,53 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     const { password } = await world().hub.em().findOneOrFail(ExportFile, { id: exportId }, { disableIdentityMap: true })
     assert.equal(password, '*', 'the password is forgotten')
     assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id], password: 'short' }))).status, 400)
+  })
+
+  test('who may take no files along gets none, be it ordered before or after; a note left out leaves its files out', async () => {
+    const em = world().hub.em()
+    const agent = await world().person('无')
+    const id = await talk(world(), agent, ['给客户的'])
+    const { Readable } = await import('node:stream')
+    const file = async (name: string) => partOf(await storeFile(world().hub, { name, bytes: Readable.from([Buffer.from(name)]), uploadedBy: agent.id }))
+    const write = async (name: string, more: object) =>
+      agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [await file(name)], ...more })
+    await write('报价.txt', {})
+    await write('成本.txt', { note: true })
+    const named = async (more: object) => {
+      const { id: exportId } = await place(agent, { ids: [id], attachments: true, ...more })
+      await ready(agent, exportId)
+      return {
+        exportId,
+        names: [...(await unzip(await fetchFile(agent, exportId))).keys()].filter((name) => name.startsWith('files/')).map((name) => name.split('-').at(-1)),
+      }
+    }
+    assert.deepEqual((await named({ notes: false })).names, ['报价.txt'])
+    const { exportId, names } = await named({ notes: true })
+    assert.deepEqual(names, ['报价.txt', '成本.txt'])
+    // The record's own log knows of it.
+    const started = await eventually(
+      () => heard.find(({ name, data }) => (name as string) === 'export.started' && (data as { exportId?: string }).exportId === exportId),
+      'the telling',
+    )
+    assert.deepEqual((started.data as { conversationIds?: string[] }).conversationIds, [id])
+
+    const role = {
+      id: newId(),
+      builtin: null,
+      name: '不带文件',
+      grants: [
+        { permission: 'conversation.read', scope: 'all' },
+        { permission: 'export.record', scope: 'all' },
+      ],
+      createdAt: new Date(),
+    } as Role
+    await em.insert(Role, role)
+    await em.nativeUpdate(AgentRole, { agentId: agent.id }, { roleId: role.id })
+    world().hub.access.clear()
+    const refused = await agent.call('POST', `${base}/exports`, order({ ids: [id], attachments: true }))
+    assert.deepEqual([refused.status, refused.body.details?.permission ?? refused.body.error?.details?.permission], [403, 'file.download'])
+    assert.equal((await fetchFile(agent, exportId)).status, 403)
+    assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id] }))).status, 201)
   })
 
   test('more than the cap is refused with its reason, not cut', async () => {

@@ -105,13 +105,15 @@ function zipped(options: { password?: string; encryptionStrength?: 3; zip64?: bo
 async function addFiles(turn: Turn, ids: readonly string[], add: Add): Promise<void> {
   for (let at = 0; at < ids.length; at += 200)
     for await (const page of turn.ctx.records.messages(turn.reader, ids.slice(at, at + 200)))
-      for (const message of page)
+      for (const message of page) {
+        if (message.direction === 'note' && turn.order.notes === false) continue
         for (const [i, file] of message.files.entries()) {
           turn.check()
           const bytes = await file.open()
           // The number makes it the only one of its name, and leads to its row.
           if (bytes) await add(`files/${message.conversationId}/${message.seq}${i ? `-${i + 1}` : ''}-${plainName(file.name)}`, bytes)
         }
+      }
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out

@@ -3,6 +3,8 @@
 import type { Ctx } from './context.ts'
 import { faultOf, outletOf } from './destination.ts'
 import { ExportFile, ExportShare, newId } from './export.entity.ts'
+import { stillMay } from './needed.ts'
+import type { Order } from './order.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
 
 const leaseMs = 60_000
@@ -35,11 +37,16 @@ export async function deliver(ctx: Ctx, exportId: string): Promise<void> {
         .catch(() => undefined),
     leaseMs / 4,
   )
-  const destination = await em.findOne(ExportDestination, { id: delivery.destinationId }, quiet)
   const name = nameThere(row.name, row.id)
-  const about = { exportId, byAgentId: row.agentId, records: row.total, rows: row.rows, name: destination?.name ?? '' }
+  const about = { exportId, byAgentId: row.agentId, records: row.total, rows: row.rows, name: '' }
   try {
-    const fault = !destination ? 'EXPORT_DESTINATION_GONE' : (await ctx.may(row.agentId, 'export.deliver')) ? '' : 'HUB_FORBIDDEN'
+    const destination = await em.findOne(ExportDestination, { id: delivery.destinationId }, quiet)
+    about.name = destination?.name ?? ''
+    const fault = !destination
+      ? 'EXPORT_DESTINATION_GONE'
+      : (await ctx.may(row.agentId, 'export.deliver')) && (await stillMay(ctx, row.agentId, JSON.parse(row.order) as Order))
+        ? ''
+        : 'HUB_FORBIDDEN'
     const stored = fault === '' ? await ctx.blobs.read(row.blob) : undefined
     if (!destination || !stored) return await failed(ctx, row, about, fault || 'HUB_NOT_FOUND', end)
     await outletOf(ctx, destination).put(name, stored)
@@ -92,7 +99,7 @@ const faultWords: Record<string, { zh: string; en: string }> = {
   disk: { zh: '文件夹不可写入。', en: 'the folder cannot be written to.' },
   private: { zh: '地址指向内网，未被允许。', en: 'the address leads inside the network, which is not allowed.' },
   nowhere: { zh: '服务器没有开放输出目录。', en: 'the server allows no output folder.' },
-  HUB_FORBIDDEN: { zh: '你已没有发送到目的地的权限。', en: 'you may no longer send to destinations.' },
+  HUB_FORBIDDEN: { zh: '你已没有发送它所需的权限。', en: 'you no longer have a permission that sending it needs.' },
   EXPORT_DESTINATION_GONE: { zh: '目的地已被删除。', en: 'the destination was deleted.' },
   HUB_SETTINGS_SEALED: { zh: '目的地的密钥需要重新填写。', en: 'the destination’s secret key must be entered again.' },
   other: { zh: '目的地拒绝了文件。', en: 'the destination refused the file.' },

@@ -7,6 +7,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
+import { checkMay, stillMay } from './needed.ts'
 import { Choices, checkZone, labelled, Order, Password } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
@@ -89,8 +90,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const { password, destinationId, ...order } = request.body as Static<typeof OrderInput>
     checkZone(order.tz)
     if (order.ids && order.filter) throw refusal('Either records or a filter', { path: '/ids' })
-    if (order.personal && !asker.can('export.personal'))
-      throw new HubError('HUB_FORBIDDEN', 'You may not export personal data', { permission: 'export.personal' })
+    checkMay(asker, order)
     return reply.status(201).send(await begin(asker, await labelled(ctx, order), { password, destinationId }))
   })
 
@@ -119,8 +119,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const asker = ctx.asker(request)
     const { password, destinationId, tz, language, ...what } = request.body as Static<typeof TableInput>
     checkZone(tz)
-    if (what.personal && !asker.can('export.personal'))
-      throw new HubError('HUB_FORBIDDEN', 'You may not export personal data', { permission: 'export.personal' })
+    checkMay(asker, what)
     const order = await orderTable(ctx, asker.agentId, what, { tz, language })
     return reply.status(201).send(await begin(asker, order, { password, destinationId }))
   })
@@ -132,6 +131,9 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     if (row.agentId !== asker.agentId) throw new HubError('HUB_FORBIDDEN', 'Only who ordered it may send it on')
     const { destinationId } = request.body as Static<typeof Deliver>
     await mayDeliver(ctx, asker, destinationId)
+    const order = JSON.parse(row.order) as Order
+    checkMay(asker, order)
+    if (!(await stillMay(ctx, asker.agentId, order))) throw missingTable()
     if (row.state !== 'running' && row.state !== 'done') throw missing()
     const fresh = { destinationId, state: 'due' as const, attempts: 0, dueAt: new Date(), holder: null, fault: '', name: '', sentAt: null }
     await ctx.em().upsert(ExportDelivery, { exportId: row.id, ...fresh })
@@ -204,9 +206,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const row = await visible((request.params as { id: string }).id, asker.agentId)
     const order = JSON.parse(row.order) as Order
     if (row.state !== 'done' || !row.expiresAt || row.expiresAt <= new Date()) throw missing()
-    if (order.personal && !asker.can('export.personal')) throw new HubError('HUB_FORBIDDEN', 'It holds personal data', { permission: 'export.personal' })
-    const { table } = order
-    if (table && !(await ctx.tables.list(asker.agentId)).some(({ name }) => name === table.name)) throw missingTable()
+    checkMay(asker, order)
+    if (!(await stillMay(ctx, asker.agentId, order))) throw missingTable()
     const stored = await ctx.blobs.read(row.blob)
     if (!stored) throw missing()
     // Known before the first byte leaves.

@@ -2,8 +2,10 @@
  * Schedules that are due become exports: each time once however many processes look, since who moves the schedule on from
  * that time is one. What was missed is made up once. What the owner may is asked anew; when it is too little, it stops.
  */
+
 import type { Ctx } from './context.ts'
 import { newId } from './export.entity.ts'
+import { neededFor } from './needed.ts'
 import { latestRun, nextRun, previousSpan, type Rule } from './next-run.ts'
 import type { Order } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
@@ -45,7 +47,7 @@ async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
 
 /** What is missing for it, as a permission or a code; empty when nothing is. */
 async function faultOf(ctx: Ctx, row: ExportSchedule, order: Order): Promise<string> {
-  const needed = ['export.record', 'export.schedule', ...(order.personal ? ['export.personal'] : []), ...(row.destinationId ? ['export.deliver'] : [])]
+  const needed = [...neededFor(order), 'export.schedule', ...(row.destinationId ? ['export.deliver'] : [])]
   for (const permission of needed) if (!(await ctx.may(row.agentId, permission))) return permission
   if (row.destinationId && (await ctx.em().count(ExportDestination, { id: row.destinationId })) === 0) return 'EXPORT_DESTINATION_GONE'
   if (order.viewId && !(await ctx.records.view(row.agentId, order.viewId))) return 'EXPORT_VIEW_GONE'

@@ -1,4 +1,5 @@
 /** Schedules: one's own; who oversees exports sees everybody's and may pause and delete them. */
+
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id, Instant, NullableInstant, Ok } from '@huike/core/sdk/wire/common.ts'
 import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
@@ -7,6 +8,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { mayDeliver } from './destination.routes.ts'
 import { ExportFile, newId } from './export.entity.ts'
+import { checkMay } from './needed.ts'
 import { nextRun, type Rule } from './next-run.ts'
 import { Choices, checkZone, labelled, type Order } from './order.ts'
 import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
@@ -96,8 +98,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { name, rule, span, language, records, table, shareWith, destinationId, viewId } = request.body as Input
     checkZone(rule.tz)
     if ((records === undefined) === (table === undefined)) throw refusal('Either conversations or a list', '/records')
-    if ((records ?? table)?.personal && !asker.can('export.personal'))
-      throw new HubError('HUB_FORBIDDEN', 'You may not export personal data', { permission: 'export.personal' })
+    checkMay(asker, { personal: (records ?? table)?.personal ?? false, attachments: records?.attachments })
     if (destinationId) await mayDeliver(ctx, asker, destinationId)
     for (const id of shareWith)
       if (!(await ctx.may(id, 'export.record'))) throw new HubError('HUB_REQUEST_INVALID', 'This colleague may not export', { path: '/shareWith', agentId: id })

@@ -14,6 +14,7 @@ import { csvRow } from './csv.ts'
 import { afterDone } from './deliver.ts'
 import { ExportFile, ExportPart, newId } from './export.entity.ts'
 import { wallText } from './local-time.ts'
+import { stillMay } from './needed.ts'
 import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
 import type { Order } from './order.ts'
 import { pdfPart, pdfTablePart } from './pdf/write-pdf.ts'
@@ -77,7 +78,7 @@ export async function writeExport(ctx: Ctx, id: string, partRecords = usualPart)
     ctx,
     row,
     order,
-    reader: await readerOf(ctx, row.agentId, order),
+    reader: { agentId: row.agentId, permission, personal: false },
     check() {
       if (over) throw new Stopped()
     },
@@ -102,6 +103,7 @@ type Mine = { id: string; holder: string; state: 'running' }
 async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<void> {
   const { ctx, row } = turn
   const em = ctx.em()
+  turn.reader = await readerOf(ctx, row.agentId, turn.order)
   const ids = await idsOf(turn, mine)
   const parts = await em.find(ExportPart, { exportId: row.id }, { orderBy: { n: 'asc' }, ...quiet })
   const named = JSON.parse(row.named) as Named
@@ -109,6 +111,8 @@ async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<
   let rows = parts.reduce((sum, part) => sum + part.rows, 0)
   for (let n = parts.length; done < ids.length; n++) {
     turn.check()
+    // What its owner may is asked anew for each part.
+    turn.reader = await readerOf(ctx, row.agentId, turn.order)
     const chosen = ids.slice(done, done + partRecords)
     let count = 0
     async function* body(): AsyncGenerator<Buffer> {
@@ -230,6 +234,8 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
   const name = fileName(order, JSON.parse(row.named) as Named, row.total, row.createdAt)
   const parts = await ctx.em().find(ExportPart, { exportId: row.id }, { orderBy: { n: 'asc' }, ...quiet })
   const ids = await idsOf(turn, mine)
+  turn.reader = await readerOf(ctx, row.agentId, order)
+  if (!(await stillMay(ctx, row.agentId, order))) throw new HubError('HUB_FORBIDDEN', 'Who ordered it may not have it any more')
   const file = assemble(turn, { name, parts, ids })
   const { name: blob, size } = await putNoted(ctx, row.id, mine.holder, file.bytes)
   const now = new Date()
@@ -255,6 +261,8 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
     byAgentId: row.agentId,
     records: row.total,
     rows: row.rows,
+    // Rows of a PDF are pages.
+    count: Math.max(row.total, row.rows),
     format: order.format,
     personal: order.personal,
     ...(order.table ? { table: order.table.name } : {}),

@@ -19,10 +19,13 @@ export class Refused extends Error {
   readonly status: number
   /** Of the field that it is about, where one is. */
   readonly path: string
-  constructor(status: number, path = '') {
+  /** What the reader may not. */
+  readonly permission: string
+  constructor(status: number, path = '', permission = '') {
     super(String(status))
     this.status = status
     this.path = path
+    this.permission = permission
   }
 }
 
@@ -63,8 +66,9 @@ export async function ask<T>(method: string, path: string, body?: unknown): Prom
     ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
   if (!response.ok) {
-    const { details } = (await response.json().catch(() => ({}))) as { details?: { path?: unknown } }
-    throw new Refused(response.status, typeof details?.path === 'string' ? details.path : '')
+    const { details } = (await response.json().catch(() => ({}))) as { details?: { path?: unknown; permission?: unknown } }
+    const text = (value: unknown) => (typeof value === 'string' ? value : '')
+    throw new Refused(response.status, text(details?.path), text(details?.permission))
   }
   return (await response.json()) as T
 }
