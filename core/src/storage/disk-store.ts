@@ -1,4 +1,5 @@
 /** Files on the local disk. */
+import { once } from 'node:events'
 import { createReadStream, createWriteStream, existsSync, mkdirSync } from 'node:fs'
 import { access, constants, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -44,9 +45,12 @@ export function diskStore(root: string): FileStore {
 
 /** Makes a file of bytes as they come. Of what goes wrong only the disk's part is a fault of the disk; what their source throws goes through. */
 export async function writeNew(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = createWriteStream(path, { flags: 'wx', mode: 0o600 })
   try {
-    await pipeline(chunks, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+    await pipeline(chunks, file)
   } catch (error) {
+    // A source may fail while the file is being opened: whoever removes it then must find it there.
+    if (!file.closed) await once(file, 'close')
     const { syscall = '' } = error as NodeJS.ErrnoException
     // Of the two ends, only the disk is opened and written to.
     await (['open', 'write', 'writev'].includes(syscall) ? orFault(() => Promise.reject(error)) : Promise.reject(error))

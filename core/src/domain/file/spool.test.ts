@@ -34,6 +34,14 @@ test('more than is allowed, or a stream that was cut, is lent to nobody', async 
     throw new Error('the line is dead')
   }
   await assert.rejects(spool({ dataDir }, Readable.from(broken()), 4_000, never), /the line is dead/)
+  // While the file is still being opened, too: so many at once wait for their turn at the disk.
+  const dead = () =>
+    new Readable({
+      read() {
+        this.destroy(new Error('the line is dead'))
+      },
+    })
+  await Promise.all(Array.from({ length: 60 }, () => assert.rejects(spool({ dataDir }, dead(), 4_000, never), /the line is dead/)))
   assert.deepEqual(left(), [])
 })
 
