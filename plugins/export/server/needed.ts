@@ -20,6 +20,9 @@ export function checkMay(asker: Pick<ReturnType<Ctx['asker']>, 'can'>, order: As
 /** For work in the background: whether its owner may have it now. */
 export async function stillMay(ctx: Ctx, agentId: string, order: Order): Promise<boolean> {
   for (const permission of neededFor(order)) if (!(await ctx.may(agentId, permission))) return false
-  const { table } = order
-  return !table || (await ctx.tables.list(agentId)).some(({ name }) => name === table.name)
+  return mayRead(ctx, agentId, order)
 }
+
+/** The list that it is of, if it is of one, may be read. */
+export const mayRead = async (ctx: Ctx, agentId: string, { table }: Order): Promise<boolean> =>
+  !table || (await ctx.tables.list(agentId)).some(({ name }) => name === table.name)

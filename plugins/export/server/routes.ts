@@ -7,7 +7,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
-import { checkMay, stillMay } from './needed.ts'
+import { checkMay, mayRead } from './needed.ts'
 import { Choices, checkZone, labelled, Order, Password } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
@@ -133,7 +133,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     await mayDeliver(ctx, asker, destinationId)
     const order = JSON.parse(row.order) as Order
     checkMay(asker, order)
-    if (!(await stillMay(ctx, asker.agentId, order))) throw missingTable()
+    if (!(await mayRead(ctx, asker.agentId, order))) throw missingTable()
     if (row.state !== 'running' && row.state !== 'done') throw missing()
     const fresh = { destinationId, state: 'due' as const, attempts: 0, dueAt: new Date(), holder: null, fault: '', name: '', sentAt: null }
     await ctx.em().upsert(ExportDelivery, { exportId: row.id, ...fresh })
@@ -207,7 +207,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const order = JSON.parse(row.order) as Order
     if (row.state !== 'done' || !row.expiresAt || row.expiresAt <= new Date()) throw missing()
     checkMay(asker, order)
-    if (!(await stillMay(ctx, asker.agentId, order))) throw missingTable()
+    if (!(await mayRead(ctx, asker.agentId, order))) throw missingTable()
     const stored = await ctx.blobs.read(row.blob)
     if (!stored) throw missing()
     // Known before the first byte leaves.

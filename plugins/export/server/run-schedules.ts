@@ -2,10 +2,9 @@
  * Schedules that are due become exports: each time once however many processes look, since who moves the schedule on from
  * that time is one. What was missed is made up once. What the owner may is asked anew; when it is too little, it stops.
  */
-
 import type { Ctx } from './context.ts'
 import { newId } from './export.entity.ts'
-import { neededFor } from './needed.ts'
+import { mayRead, neededFor } from './needed.ts'
 import { latestRun, nextRun, previousSpan, type Rule } from './next-run.ts'
 import type { Order } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
@@ -51,10 +50,7 @@ async function faultOf(ctx: Ctx, row: ExportSchedule, order: Order): Promise<str
   for (const permission of needed) if (!(await ctx.may(row.agentId, permission))) return permission
   if (row.destinationId && (await ctx.em().count(ExportDestination, { id: row.destinationId })) === 0) return 'EXPORT_DESTINATION_GONE'
   if (order.viewId && !(await ctx.records.view(row.agentId, order.viewId))) return 'EXPORT_VIEW_GONE'
-  if (order.table) {
-    const offered = await ctx.tables.list(row.agentId)
-    if (!offered.some(({ name }) => name === order.table?.name)) return 'EXPORT_TABLE_GONE'
-  }
+  if (!(await mayRead(ctx, row.agentId, order))) return 'EXPORT_TABLE_GONE'
   return ''
 }
 

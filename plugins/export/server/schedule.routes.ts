@@ -1,5 +1,4 @@
 /** Schedules: one's own; who oversees exports sees everybody's and may pause and delete them. */
-
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id, Instant, NullableInstant, Ok } from '@huike/core/sdk/wire/common.ts'
 import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
