@@ -113,6 +113,31 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal(own.items[1].agentName, '阅')
   })
 
+  test('what cannot be told of is not shown, neither now nor when it is asked for again; at once by two, it is one entry', async () => {
+    const admin = await world().person('急', 'admin')
+    const id = await conversation()
+    const ways = [`/api/records/${id}`, '/api/records?tz=UTC']
+    const all = () => Promise.all([...ways, ...ways].map(async (way) => (await admin.call('GET', way)).status))
+    const { kernel } = world().hub
+    const { listeners } = kernel
+    kernel.listeners = (name) => {
+      if (name === 'record.viewed' || name === 'record.searched') throw new Error('the disk is full')
+      return listeners.call(kernel, name)
+    }
+    try {
+      assert.deepEqual(await all(), [500, 500, 500, 500])
+      assert.deepEqual(await all(), [500, 500, 500, 500])
+    } finally {
+      kernel.listeners = listeners
+    }
+    assert.deepEqual(await all(), [200, 200, 200, 200])
+    const told = async () => (await entries({ agentId: admin.id, event: { $in: ['record.viewed', 'record.searched'] } })).map(({ event }) => event)
+    await wait({ agentId: admin.id, event: 'record.viewed', subjectId: id })
+    await wait({ agentId: admin.id, event: 'record.searched' })
+    await still()
+    assert.deepEqual((await told()).sort(), ['record.searched', 'record.viewed'])
+  })
+
   test('by no way past the log: catching up from nothing, one message, a small picture, a profile in a plugin, a mere count', async () => {
     const holder = await world().person('聊')
     const id = await conversation(holder)

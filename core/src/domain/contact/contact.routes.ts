@@ -4,7 +4,6 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok, Page } from '../../../sdk/wire/common.ts'
 import { ContactPatch, CustomFields, Activity as WireActivity, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import { Conversation as WireConversation } from '../../../sdk/wire/conversation.ts'
-import { firstTime } from '../../access/first-time.ts'
 import { maySee, type PersonalField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
@@ -14,9 +13,10 @@ import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { commitWithEvents, tellEvents } from '../conversation/change.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { present } from '../conversation/conversation.routes.ts'
+import { tellOnce } from '../conversation/tell-once.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -41,7 +41,7 @@ export async function findReadableContact(em: Em, actor: Actor, asked: string): 
 /** Whoever talks with a contact works with their profile; everybody else who opens it has looked at it. */
 export async function tellContactView(hub: Hub, em: Em, actor: Actor, contactId: string): Promise<void> {
   if ((await em.count(Conversation, { contactId, assigneeId: actor.agent.id, status: 'open' })) > 0) return
-  if (firstTime('contact', actor.agent.id, contactId)) await tellEvents(hub, [{ name: 'contact.viewed', data: { contactId } }])
+  await tellOnce(hub, [{ same: ['contact', actor.agent.id, contactId], event: { name: 'contact.viewed', data: { contactId } } }])
 }
 
 export function contactRoutes(app: App, hub: Hub): void {

@@ -2,11 +2,11 @@
 import { Type } from 'typebox'
 import { IdParams, Page } from '../../../sdk/wire/common.ts'
 import { ContactThread, TimelineEntry } from '../../../sdk/wire/contact.ts'
-import { firstTime } from '../../access/first-time.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { tellEvents } from '../conversation/change.ts'
+import { viewOf } from '../conversation/conversation.routes.ts'
+import { tellOnce } from '../conversation/tell-once.ts'
 import { FilterQuery, readFilter } from '../record/find/find.routes.ts'
 import { checkTimeZone } from '../record/find/period.ts'
 import { findReadableContact, tellContactView } from './contact.routes.ts'
@@ -47,10 +47,10 @@ export function timelineRoutes(app: App, hub: Hub): void {
       await tellContactView(hub, em, actor, contact.id)
       const thread = await readThread(em, actor, contact, readFilter(filter), { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
       // Whoever holds a conversation works in it; everybody else who reads it here has viewed the record.
-      const viewed = thread.conversations.filter(({ id, assigneeId }) => assigneeId !== actor.agent.id && firstTime('view', actor.agent.id, id))
-      await tellEvents(
+      const viewed = thread.conversations.filter(({ assigneeId }) => assigneeId !== actor.agent.id)
+      await tellOnce(
         hub,
-        viewed.map(({ id }) => ({ name: 'record.viewed' as const, data: { conversationId: id } })),
+        viewed.map(({ id }) => viewOf(actor, id)),
       )
       return thread
     },

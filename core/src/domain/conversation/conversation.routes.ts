@@ -17,7 +17,6 @@ import {
   Message as WireMessage,
 } from '../../../sdk/wire/conversation.ts'
 import { may, mayView } from '../../access/ability.ts'
-import { firstTime } from '../../access/first-time.ts'
 import { starredWho } from '../../access/mask-text.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
@@ -36,7 +35,7 @@ import { Contact } from '../contact/contact.entity.ts'
 import { adapterOf, openInbox, withoutSecrets } from '../inbox/channels.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
-import { changeConversation, changesPage, tellEvents } from './change.ts'
+import { changeConversation, changesPage } from './change.ts'
 import { closeConversation } from './close-conversation.ts'
 import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
@@ -44,6 +43,7 @@ import { conversationFacts } from './facts.ts'
 import { findByContact } from './find-by-contact.ts'
 import { countGroup, listConversations, listSections, tagsOf } from './list-conversations.ts'
 import { recallMessage } from './recall-message.ts'
+import { type Deed, tellOnce } from './tell-once.ts'
 
 /** A change seen this long ago may have committed after a later one: ask again from before it. */
 const overlapMs = 10_000
@@ -80,10 +80,13 @@ export async function findViewable(em: Em, actor: Actor, id: string): Promise<Co
   return conversation
 }
 
+export const viewOf = ({ agent }: Actor, conversationId: string): Deed => ({
+  same: ['view', agent.id, conversationId],
+  event: { name: 'record.viewed', data: { conversationId } },
+})
+
 /** Whoever holds a conversation works in it; everybody else who opens it has viewed the record. */
-export async function tellView(hub: Hub, actor: Actor, conversationId: string): Promise<void> {
-  if (firstTime('view', actor.agent.id, conversationId)) await tellEvents(hub, [{ name: 'record.viewed', data: { conversationId } }])
-}
+export const tellView = (hub: Hub, actor: Actor, conversationId: string): Promise<void> => tellOnce(hub, [viewOf(actor, conversationId)])
 
 export function conversationRoutes(app: App, hub: Hub): void {
   const config = { access: 'agent' as const }
@@ -166,8 +169,8 @@ export function conversationRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const { q } = request.query
       const items = await present(hub.em(), actor, await findByContact(hub.em(), actor, q))
-      if (firstTime('jump', actor.agent.id, q.trim()))
-        await tellEvents(hub, [{ name: 'contact.searched', data: { words: starredWho(q.trim()), shown: items.length } }])
+      const data = { words: starredWho(q.trim()), shown: items.length }
+      await tellOnce(hub, [{ same: ['jump', actor.agent.id, q.trim()], event: { name: 'contact.searched', data } }])
       return { items }
     },
   )

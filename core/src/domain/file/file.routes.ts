@@ -3,14 +3,13 @@ import { HubError } from '../../../sdk/errors.ts'
 import { MessagePart } from '../../../sdk/message-parts.ts'
 import { IdParams } from '../../../sdk/wire/common.ts'
 import { mayView } from '../../access/ability.ts'
-import { firstTime } from '../../access/first-time.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { tellEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { tellView } from '../conversation/conversation.routes.ts'
+import { tellOnce } from '../conversation/tell-once.ts'
 import { StoredFile } from './file.entity.ts'
 import { rawLettersHidden } from './raw-letters.ts'
 import { isInline, sendFile } from './send-file.ts'
@@ -37,10 +36,10 @@ export function fileRoutes(app: App, hub: Hub): void {
     app.get(`/api/files/:id${variant}`, { config: { access: 'agent' }, schema: { params: IdParams } }, async (request, reply) => {
       const actor = actorOf(request)
       const { file, conversation } = await findReadableFile(hub, actor, request.params.id)
-      if (variant === '' && file.conversationId && firstTime('file', actor.agent.id, file.id))
-        await tellEvents(hub, [
-          { name: 'file.downloaded', data: { conversationId: file.conversationId, fileIds: [file.id], ...(isInline(file) ? { inline: true } : {}) } },
-        ])
+      if (variant === '' && file.conversationId) {
+        const data = { conversationId: file.conversationId, fileIds: [file.id], ...(isInline(file) ? { inline: true } : {}) }
+        await tellOnce(hub, [{ same: ['file', actor.agent.id, file.id], event: { name: 'file.downloaded', data } }])
+      }
       // A small picture is a piece of what was said: whoever looks at it alone has looked into the record.
       if (variant === '/thumbnail' && conversation && conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
       const shown = { ...file, name: maskText(actor.ability, file.name) } as StoredFile

@@ -4,15 +4,15 @@ import { HubError } from '../../../sdk/errors.ts'
 import { IdParams } from '../../../sdk/wire/common.ts'
 import { Attachment, AttachmentKind, AttachmentPage, mostZipped, type RecordFilter } from '../../../sdk/wire/record.ts'
 import { may } from '../../access/ability.ts'
-import { firstTime } from '../../access/first-time.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { tellEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { findReadable, findViewable, tellView } from '../conversation/conversation.routes.ts'
+import { tellOnce } from '../conversation/tell-once.ts'
 import { StoredFile } from '../file/file.entity.ts'
-import { FilterQuery, ListQuery, readFilter, toldFilter } from './find/find.routes.ts'
+import { FilterQuery, ListQuery, readFilter, searchOf, toldFilter } from './find/find.routes.ts'
 import { countMatching, findRecords } from './find/find-records.ts'
 import { checkTimeZone } from './find/period.ts'
 import { readAttachments } from './read-attachments.ts'
@@ -63,8 +63,7 @@ export function attachmentRoutes(app: App, hub: Hub): void {
     const asked = readFilter(filter)
     const wanted = withAttachments(asked)
     const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit: Math.min(limit ?? recordsAtOnce, recordsAtOnce) })
-    if (firstTime('search', actor.agent.id, filter ?? '', cursor ?? ''))
-      await tellEvents(hub, [{ name: 'record.searched', data: { filter: toldFilter(asked), shown: page.items.length } }])
+    await tellOnce(hub, [searchOf(actor, { filter, cursor }, { filter: toldFilter(asked), shown: page.items.length })])
     const records = []
     for (const { id, contact, lastMessageAt, messages } of page.items) {
       const { items, before } = await readAttachments(em, actor.ability, { id }, { ...ofEach, before: messages + 1, kinds: wanted.attachments })

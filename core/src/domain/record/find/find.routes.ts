@@ -2,16 +2,16 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { HubError } from '../../../../sdk/errors.ts'
+import type { HubEvents } from '../../../../sdk/events.ts'
 import { faultsOf, type RawFault } from '../../../../sdk/faults.ts'
 import { PageQuery } from '../../../../sdk/wire/common.ts'
 import { RecordCount, RecordFilter, RecordPage } from '../../../../sdk/wire/record.ts'
-import { firstTime } from '../../../access/first-time.ts'
 import { maskValue } from '../../../access/mask.ts'
 import { starred, starredWho } from '../../../access/mask-text.ts'
-import { actorOf } from '../../../http/auth.ts'
+import { type Actor, actorOf } from '../../../http/auth.ts'
 import type { App } from '../../../http/server.ts'
 import type { Hub } from '../../../hub.ts'
-import { tellEvents } from '../../conversation/change.ts'
+import { type Deed, noteTold, tellOnce } from '../../conversation/tell-once.ts'
 import { countMatching, findRecords } from './find-records.ts'
 import { checkTimeZone } from './period.ts'
 
@@ -31,9 +31,8 @@ export function findRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const wanted = readFilter(filter)
     const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit })
-    firstTime('count', actor.agent.id, filter ?? '')
-    if (firstTime('search', actor.agent.id, filter ?? '', cursor ?? ''))
-      await tellEvents(hub, [{ name: 'record.searched', data: { filter: toldFilter(wanted), shown: page.items.length } }])
+    await tellOnce(hub, [searchOf(actor, { filter, cursor }, { filter: toldFilter(wanted), shown: page.items.length })])
+    noteTold(hub, countOf(actor, filter))
     return page
   })
 
@@ -43,11 +42,19 @@ export function findRoutes(app: App, hub: Hub): void {
     const wanted = readFilter(filter)
     const found = await countMatching(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC') })
     // How many there are says something too: whoever only counts has searched. Of a list that was read it is no news.
-    if (firstTime('count', actor.agent.id, filter ?? ''))
-      await tellEvents(hub, [{ name: 'record.searched', data: { filter: toldFilter(wanted), shown: 0, counted: found.count } }])
+    const data = { filter: toldFilter(wanted), shown: 0, counted: found.count }
+    await tellOnce(hub, [{ same: countOf(actor, filter), event: { name: 'record.searched', data } }])
     return found
   })
 }
+
+const countOf = ({ agent }: Actor, filter = ''): Deed['same'] => ['count', agent.id, filter]
+
+/** That somebody searched, to be told once. */
+export const searchOf = ({ agent }: Actor, { filter = '', cursor = '' }: Static<typeof ListQuery>, data: HubEvents['record.searched']): Deed => ({
+  same: ['search', agent.id, filter, cursor],
+  event: { name: 'record.searched', data },
+})
 
 /** What was looked for, as it may be told: who somebody looked for stays recognisable, and no more. */
 export function toldFilter({ keyword, contact, fields, ...rest }: RecordFilter): RecordFilter {
