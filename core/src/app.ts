@@ -229,6 +229,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   const undo = [
     startPluginPushes(hub, io),
     hub.bus.subscribe('plugin.switched', () => refresh(hub)),
+    // Each process says when it is so there: an app that hears of it asks at once what there is now, and any of them may answer.
+    hub.kernel.onSwitched((id, running) => hub.bus.publish('plugin.running', { id, running })),
     hub.bus.subscribe('plugin.configured', () => refresh(hub)),
     hub.bus.subscribe('inbox.changed', () => hub.intake.forgetInboxes()),
     every(5_000, () => refresh(hub)),

@@ -9,10 +9,14 @@ import { useRealtime } from './realtime.ts'
 const modules = shallowReactive(new Map<string, UiModule>())
 const failures = shallowReactive(new Map<string, string>())
 
+/** What runs, as last heard: a module may come when its plugin is gone already. */
+let wanted = new Set<string>()
+
 /** Loads what is new and drops what is gone. A module that fails is noted; the app goes on. */
 export async function loadPluginUis(plugins: Me['plugins'], app: 'workbench' | 'admin', addWords: (locale: 'zh' | 'en', words: object) => void): Promise<void> {
+  wanted = new Set(plugins.map(({ id }) => id))
   for (const id of modules.keys()) {
-    if (plugins.some((plugin) => plugin.id === id)) continue
+    if (wanted.has(id)) continue
     modules.delete(id)
     started.get(id)?.()
     started.delete(id)
@@ -23,6 +27,7 @@ export async function loadPluginUis(plugins: Me['plugins'], app: 'workbench' | '
       if (!address || modules.has(plugin.id)) return
       try {
         const { default: module } = (await import(/* @vite-ignore */ address)) as { default: UiModule }
+        if (!wanted.has(plugin.id) || modules.has(plugin.id)) return
         for (const locale of ['zh', 'en'] as const) if (module.locales?.[locale]) addWords(locale, { [plugin.id]: module.locales[locale] })
         if (module.start && !started.has(plugin.id)) started.set(plugin.id, startModule(plugin.id, module.start))
         modules.set(plugin.id, module)

@@ -143,4 +143,36 @@ describe('two webs and a worker', { skip: served ? false : 'needs MariaDB and Re
     assert.equal((await owner.call('POST', '/api/plugins/mock/switch', { enabled: true })).status, 200)
     await eventually(() => state(webB) && state(worker), 'the return')
   })
+
+  test('a page hears of a switch from every process once it is so there: whichever web it asks then, the last answer is right', async () => {
+    const owner = await webA.person('老板', 'owner', { presence: 'away' })
+    const runs = () => webB.hub.kernel.isRunning('mock')
+    // The other web is late.
+    let follow = () => {}
+    const late = new Promise<void>((resolve) => {
+      follow = resolve
+    })
+    const { refresh } = webB.hub.kernel
+    webB.hub.kernel.refresh = async () => {
+      await late
+      await refresh.call(webB.hub.kernel)
+    }
+    const socket = io(webA.url, { path: '/socket', transports: ['websocket'], extraHeaders: { cookie: owner.cookie } })
+    await new Promise((resolve) => socket.once('ready', resolve))
+    const seen: boolean[] = []
+    socket.on('plugin.switched', () => seen.push(runs()))
+    try {
+      assert.equal((await owner.call('POST', '/api/plugins/mock/switch', { enabled: false })).status, 200)
+      await eventually(() => seen.length > 0, 'the first news')
+      assert.equal(seen[0], true)
+      follow()
+      await eventually(() => seen.at(-1) === false, 'the news of the other web')
+    } finally {
+      webB.hub.kernel.refresh = refresh
+      follow()
+      socket.disconnect()
+      await owner.call('POST', '/api/plugins/mock/switch', { enabled: true })
+    }
+    await eventually(runs, 'the return')
+  })
 })

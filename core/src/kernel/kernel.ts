@@ -77,6 +77,7 @@ export class Kernel {
   readonly #refused: RefusedPlugin[]
   readonly #installers: { clause: keyof PluginManifest; install: Installer }[] = []
   readonly #spoiled = new Map<string, unknown>()
+  readonly #watchers = new Set<(id: string, running: boolean) => void>()
   /** Switching is one at a time: on, off and on again must end as on. */
   #turn: Promise<unknown> = Promise.resolve()
   #stopped = false
@@ -130,6 +131,19 @@ export class Kernel {
     this.#installers.push({ clause, install })
   }
 
+  /** Called after a plugin has begun or ceased to run in this process, for whatever reason but the hub's own end. */
+  onSwitched(watcher: (id: string, running: boolean) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => void this.#watchers.delete(watcher)
+  }
+
+  #become(entry: Entry, state: Entry['state']): void {
+    const was = entry.state === 'running'
+    const running = state === 'running'
+    entry.state = state
+    if (was !== running && !this.#stopped) for (const watcher of this.#watchers) watcher(entry.manifest.id, running)
+  }
+
   /** Starts every plugin that is switched on. Never throws for a plugin's sake. */
   async start(): Promise<void> {
     const stored = await this.#options.store.load()
@@ -172,8 +186,8 @@ export class Kernel {
       for (const { clause, install } of this.#installers)
         if (entry.manifest[clause] !== undefined) await this.#putInPlace(entry, clause, async () => install(entry, entry.ctx))
       await this.#putInPlace(entry, 'start', async () => entry.manifest.start?.(entry.ctx))
-      entry.state = 'running'
       entry.failures = 0
+      this.#become(entry, 'running')
       this.#options.log.info({ plugin: entry.manifest.id, version: entry.manifest.version }, 'plugin running')
     } catch (error) {
       await this.#unwind(entry)
@@ -231,8 +245,8 @@ export class Kernel {
     this.#forgetRetry(entry)
     entry.failures = 0
     await this.#unwind(entry)
-    entry.state = 'off'
     entry.error = undefined
+    this.#become(entry, 'off')
   }
 
   /** Switches on, and after it who waits for it, however far away. */
@@ -277,9 +291,9 @@ export class Kernel {
   breakPlugin(id: string, error: unknown): void {
     const entry = this.#entries.get(id)
     if (!entry) return
-    entry.state = 'broken'
     entry.error = error instanceof HubError ? error : new HubError('HUB_PLUGIN_BROKEN', (error as Error)?.message ?? String(error))
     this.#options.log.error({ plugin: id, err: error }, 'plugin broken')
+    this.#become(entry, 'broken')
   }
 
   /** Reads what is stored and follows it: another process may have switched or configured something. */

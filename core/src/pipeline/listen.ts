@@ -86,7 +86,7 @@ export function startListening(hub: Hub): { stop(): Promise<void>; look(): Promi
     return turn
   }
   const timer = setInterval(() => void inTurn(look), lookEveryMs)
-  const undo = ['inbox.changed', 'plugin.switched'].map((topic) => hub.bus.subscribe(topic, () => void inTurn(look)))
+  const undo = [hub.bus.subscribe('inbox.changed', () => void inTurn(look)), hub.kernel.onSwitched(() => void inTurn(look))]
   void inTurn(look)
   return {
     look: () => inTurn(look),

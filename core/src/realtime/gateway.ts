@@ -252,7 +252,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     agents.emit('contact.changed', { contactId })
   })
   listen('agent.presence', (data: { agentId: string }) => void agents.emit('agent.presence', data))
-  listen('plugin.switched', (data: { id: string; enabled: boolean }) => void agents.emit('plugin.switched', data))
+  listen('plugin.running', (data: { id: string; running: boolean }) => void agents.emit('plugin.switched', data))
   listen('visitors.changed', () => {
     for (const seat of seats.values()) if (seat.access.ability.can('read', 'visitor')) for (const socket of seat.sockets) socket.emit('visitors.changed')
   })
