@@ -49,6 +49,7 @@ const guarded: Record<string, Record<string, string>> = {
   },
   'line.js': { dataset: 'of an HTML element: older than all of these' },
   'frame.js': {
+    AbortController: 'asked for with typeof; without it the browser alone decides when a silent line is dead',
     MediaRecorder: 'asked for with typeof; without it there is no microphone button',
     mediaDevices: 'asked for before the microphone button is shown',
     isComposing: 'missing it is undefined, and the key code 229 tells the same',

@@ -31,6 +31,9 @@ export interface ThreadEvents {
 
 const api = '/api/x/website'
 const retryMs = [500, 1_000, 2_000, 5_000, 10_000]
+const retryAfter = (tries: number) => retryMs[Math.min(tries, retryMs.length - 1)] ?? 0
+/** A line that went silent is let go of: a phone that changed its network would wait for minutes. */
+const patienceMs = { words: 30_000, file: 600_000 }
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? ''
 /** Nothing was decided: the line is down, the hub is not there, or it asks to wait. */
 const isPassing = (error: unknown): boolean => {
@@ -77,6 +80,9 @@ export class Thread {
   #socket: Socket | undefined
   #fetching: Promise<void> | undefined
   #again = false
+  /** Fetches that failed since one did not, and the next try. */
+  #failures = 0
+  #retry = 0
   #sending = false
   /** How far the hub has been told, of which conversation. */
   #told = { id: '', read: 0, delivered: 0 }
@@ -123,7 +129,7 @@ export class Thread {
           asked = true
           this.#identity = fresh
         } else if (!isPassing(error)) return this.#events.refused(codeOf(error))
-        else await pause(retryMs[Math.min(tries, retryMs.length - 1)] ?? 0)
+        else await pause(retryAfter(tries))
       }
     }
     // A known visitor has a history; a stranger has none and needs no line before the first word.
@@ -216,63 +222,78 @@ export class Thread {
     if (!this.#socket?.connected) this.#wake()
   }
 
-  async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  async #ask<T>(method: string, path: string, body?: object): Promise<T> {
     const form = body instanceof FormData
     const headers: Record<string, string> = {}
     if (this.token) headers.authorization = `Bearer ${this.token}`
     if (body !== undefined && !form) headers['content-type'] = 'application/json'
-    const response = await fetch(api + path, { method, headers, body: body === undefined ? undefined : form ? (body as FormData) : JSON.stringify(body) })
-    const answer = await response.json().catch(() => ({}))
-    if (!response.ok) {
-      const { code = 'HUB_INTERNAL', details = {} } = answer as { code?: string; details?: { waitMs?: number } }
+    const silence = typeof AbortController === 'function' ? new AbortController() : undefined
+    const timer = setTimeout(() => silence?.abort(), form ? patienceMs.file : patienceMs.words)
+    try {
+      const sent = form ? (body as FormData) : body && JSON.stringify(body)
+      const response = await fetch(api + path, { method, headers, body: sent, ...(silence && { signal: silence.signal }) })
+      // An answer that broke off in the middle is none.
+      if (response.ok) return (await response.json()) as T
+      const { code = 'HUB_INTERNAL', details = {} } = (await response.json().catch(() => ({}))) as { code?: string; details?: { waitMs?: number } }
       throw Object.assign(new Error('refused'), { code, waitMs: details.waitMs, status: response.status })
+    } finally {
+      clearTimeout(timer)
     }
-    return answer as T
   }
 
-  /** One at a time; a call meanwhile makes it run once more. */
+  /** One at a time; a call meanwhile makes it run once more, and one that failed is made again. */
   fetch(): Promise<void> {
     if (this.#fetching) {
       this.#again = true
       return this.#fetching
     }
-    this.#fetching = (async () => {
-      let { token } = this
-      try {
-        do {
-          this.#again = false
-          token = this.token
-          const page = await this.#ask<CustomerThread>('GET', `/thread${this.#cursor ? `?cursor=${encodeURIComponent(this.#cursor)}` : ''}`)
-          // Meanwhile somebody else, who waits for a thread of their own.
-          if (token !== this.token) {
-            this.#again = this.token !== ''
-            continue
-          }
-          const first = this.#cursor === ''
-          this.conversation = page.conversation
-          this.#merge(page.messages, !first)
-          this.#cursor = page.cursor
-          if (first) this.more = page.more
-          else if (page.more) this.#again = true
-          // Where nothing was kept, what is there already is not news.
-          if (first && this.seen === '') this.seen = this.#lastAnswer()?.id ?? ''
-          this.#events.changed()
-        } while (this.#again)
-        this.#acknowledge('delivered')
-      } catch (error) {
-        if (codeOf(error) === 'HUB_AUTH_REQUIRED') this.#renew(token)
-        // Else the line's next sign of life fetches again.
-      } finally {
-        this.#fetching = undefined
-      }
-    })()
+    clearTimeout(this.#retry)
+    this.#fetching = this.#fetchAll().then(() => {
+      this.#fetching = undefined
+    })
     return this.#fetching
+  }
+
+  async #fetchAll(): Promise<void> {
+    do {
+      this.#again = false
+      const { token } = this
+      try {
+        const page = await this.#ask<CustomerThread>('GET', `/thread${this.#cursor ? `?cursor=${encodeURIComponent(this.#cursor)}` : ''}`)
+        // Meanwhile somebody else: this is not their thread.
+        if (token === this.token) this.#take(page)
+        this.#failures = 0
+      } catch (error) {
+        if (token === this.token && !this.#again) {
+          if (codeOf(error) === 'HUB_AUTH_REQUIRED') this.#renew(token)
+          else if (isPassing(error)) this.#retry = setTimeout(() => this.#wake(), retryAfter(this.#failures++))
+          return
+        }
+      }
+      if (!this.token) return
+      if (token !== this.token) this.#again = true
+    } while (this.#again)
+    this.#acknowledge('delivered')
+  }
+
+  #take(page: CustomerThread): void {
+    const first = this.#cursor === ''
+    this.conversation = page.conversation
+    this.#merge(page.messages, !first)
+    this.#cursor = page.cursor
+    if (first) this.more = page.more
+    else if (page.more) this.#again = true
+    // Where nothing was kept, what is there already is not news.
+    if (first && this.seen === '') this.seen = this.#lastAnswer()?.id ?? ''
+    this.#events.changed()
   }
 
   async older(): Promise<void> {
     const first = this.messages[0]
     if (!first) return
+    const { token } = this
     const page = await this.#ask<CustomerThread>('GET', `/thread?before=${first.id}`)
+    if (token !== this.token) return
     this.#merge(page.messages, false)
     this.more = page.more
     this.#events.changed()
@@ -381,7 +402,7 @@ export class Thread {
               this.#events.changed()
             }
             // It says itself when it will, or it is asked less and less often.
-            const { waitMs = retryMs[Math.min(tries, retryMs.length - 1)] ?? 0 } = error as { waitMs?: number }
+            const { waitMs = retryAfter(tries) } = error as { waitMs?: number }
             tries++
             await pause(waitMs)
           } else {
@@ -439,7 +460,10 @@ export class Thread {
     if (seq <= this.#told[status]) return
     this.#told[status] = seq
     this.#told.delivered = Math.max(this.#told.delivered, seq)
-    void this.#ask('POST', '/receipts', { conversationId: id, seq, status }).catch(() => undefined)
+    this.#ask('POST', '/receipts', { conversationId: id, seq, status }).catch(() => {
+      // Not heard: it is said again with the next look.
+      if (this.#told.id === id && this.#told[status] === seq) this.#told[status] = 0
+    })
   }
 
   rate(rating: 1 | 2 | 3, comment: string): Promise<unknown> {
