@@ -9,7 +9,7 @@ import { io } from 'socket.io-client'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import type { Grant, Scope } from '../../core/sdk/wire/role.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { changeConversation } from '../../core/src/domain/conversation/change.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department } from '../../core/src/domain/department/department.entity.ts'
@@ -292,6 +292,36 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     const made = await admin.call('POST', '/api/agents', { email: 'evil@test.cn', name: '越权', roleIds: [owner?.id] })
     assert.deepEqual([made.status, made.body.code], [403, 'HUB_FORBIDDEN'])
     assert.equal((await admin.call('PATCH', `/api/roles/${owner?.id}`, { grants: [] })).body.code, 'HUB_ROLE_BUILTIN')
+  })
+
+  test('a last owner who can sign in stays one: those who are switched off, or have not come yet, do not count; of two at once one stays', async () => {
+    const em = world().hub.em()
+    const { id: ownerRole } = await em.findOneOrFail(Role, { builtin: 'owner' })
+    const { id: adminRole } = await em.findOneOrFail(Role, { builtin: 'admin' })
+    await em.nativeDelete(AgentRole, { roleId: ownerRole })
+    const joined = { presence: 'away' as const, passwordHash: 'of-somebody-who-has-joined' }
+    const [one, other] = [await world().person('甲', 'owner', joined), await world().person('乙', 'owner', joined)]
+    const giveUp = (person: Person) => person.call('PATCH', `/api/agents/${person.id}`, { roleIds: [adminRole] })
+    const kept = { status: 409, code: 'HUB_AGENT_LAST_OWNER' }
+    const said = async (answer: ReturnType<Person['call']>) => ({ status: (await answer).status, code: (await answer).body.code })
+
+    assert.equal((await one.call('PATCH', `/api/agents/${other.id}`, { active: false })).status, 200)
+    assert.deepEqual(await said(giveUp(one)), kept)
+    assert.deepEqual(await said(one.call('PATCH', `/api/agents/${one.id}`, { active: false })), kept)
+    const invited = await one.call('POST', '/api/agents', { email: `${newId()}@test.cn`, name: '接任者', roleIds: [ownerRole] })
+    assert.equal(invited.status, 201)
+    assert.deepEqual(await said(giveUp(one)), kept)
+    for (let round = 0; round < 5; round++) {
+      await em.nativeUpdate(Agent, { id: other.id }, { active: true })
+      await em.nativeDelete(AgentRole, { agentId: { $in: [one.id, other.id] } })
+      await em.insertMany(
+        AgentRole,
+        [one.id, other.id].map((agentId) => ({ agentId, roleId: ownerRole })),
+      )
+      world().hub.access.clear()
+      const again = [await world().signIn(one.agent), await world().signIn(other.agent)] as const
+      assert.deepEqual((await Promise.all(again.map(giveUp))).map(({ status }) => status).sort(), [200, 409])
+    }
   })
 
   test('who manages agents or roles makes nobody who may more than they may', async () => {

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { newId } from '../../core/src/db/types.ts'
+import { Invitation } from '../../core/src/domain/agent/agent.entity.ts'
 import { hashPassword } from '../../core/src/domain/session/password.ts'
 import { LoginThrottle } from '../../core/src/domain/session/session.entity.ts'
+import { hashToken, newToken } from '../../core/src/domain/session/tokens.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { call, startWorld, type World } from '../support/world.ts'
 
@@ -71,6 +73,23 @@ for (const profile of await profiles())
       const [unknown, wrong] = [await login('nobody@test.cn', '10.0.4.1'), await login(await known(), '10.0.4.1', 'wrong-guess')]
       const said = ({ status, body }: typeof unknown) => [status, body.code, body.message]
       assert.deepEqual(said(unknown), said(wrong))
+    })
+
+    test('an account is joined once, whatever other link to it is about', async () => {
+      const owner = await world.person('老板', 'owner')
+      const role = (await owner.call('GET', '/api/roles')).body.items.find(({ builtin }: { builtin: string | null }) => builtin === 'agent')
+      const { body } = await owner.call('POST', '/api/agents', { email: 'he.wei@shanye.cn', name: '何伟', roleIds: [role.id] })
+      const tokenOf = (link: unknown) => /[\w-]{43}/.exec(String(link))?.[0] ?? ''
+      const first = tokenOf(body.invitation)
+      // As two requests for a new link at the same moment leave it.
+      const second = newToken()
+      const em = world.hub.em()
+      const row = await em.findOneOrFail(Invitation, { tokenHash: hashToken(first) }, { disableIdentityMap: true })
+      await em.insert(Invitation, { ...row, id: newId(), tokenHash: hashToken(second) })
+      const join = (token: string, password: string) => call(world.url, 'POST', `/api/invitations/${token}`, { password }, { 'x-forwarded-for': '10.0.6.1' })
+      const answers = await Promise.all([join(first, '安静的河流在山间流过'), join(second, '另外一个人的密码短语')])
+      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 404])
+      for (const token of [first, second]) assert.equal((await join(token, '第三个人也想要进来看看')).status, 404)
     })
 
     test('an invitation takes no password that is easy to guess, says at which field, and is not used up by it', async () => {

@@ -25,6 +25,14 @@ await onEveryProfile('API tokens', [found(manifest)], (world) => {
   const connect = (token: string) =>
     io(world().url, { path: '/socket', transports: ['websocket'], extraHeaders: { authorization: `Bearer ${token}` }, reconnection: false, forceNew: true })
 
+  test('where its maker is, and whom they hand their conversations to, is not for a token', async () => {
+    const admin = await world().person('管理员', 'admin', { presence: 'away' })
+    const { ask } = await make(admin, ['system.read'])
+    const answer = await ask('PUT', '/api/me/presence', { presence: 'online', handOverTo: newId() })
+    assert.deepEqual([answer.status, answer.body.code, answer.body.details], [403, 'HUB_FORBIDDEN', { reason: 'token' }])
+    assert.equal((await admin.call('GET', '/api/me')).body.agent.presence, 'away')
+  })
+
   test('a token does what it was made for and nothing else, without an origin, and is stored as a hash', async () => {
     const admin = await world().person('管理员', 'admin')
     const { id, token, ask } = await make(admin, ['tag.manage', 'contact.tag'])

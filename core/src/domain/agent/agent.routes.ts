@@ -1,5 +1,5 @@
 /** Agents: colleagues for everybody, accounts and invitations for who manages them, presence for oneself. */
-import { UniqueConstraintViolationException } from '@mikro-orm/core'
+import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
@@ -40,7 +40,7 @@ export function agentRoutes(app: App, hub: Hub): void {
 
   app.put(
     '/api/me/presence',
-    { config: { access: 'agent' }, schema: { body: Type.Object({ presence: Presence, handOverTo: Type.Optional(Id) }), response: { 200: Ok } } },
+    { config: { access: 'person' }, schema: { body: Type.Object({ presence: Presence, handOverTo: Type.Optional(Id) }), response: { 200: Ok } } },
     async (request) => {
       const { agent } = actorOf(request)
       const { presence, handOverTo } = request.body
@@ -128,16 +128,19 @@ export function agentRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     await commitWithEvents(hub, async (tx) => {
+      // First of all: of two owners who give it up at once, the second one counts what the first has left.
+      const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
       const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
       if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
-      const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { disableIdentityMap: true })
       const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
       const isOwner = owners.some((link) => link.agentId === id)
       if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
       const before = await rolesOf(tx, id)
       if (roleIds) await refuseHigherRoles(tx, actor, roleIds, before)
       const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
-      if (losesOwner && owners.length === 1) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
+      // Whoever is switched off, or has not joined yet, can do nothing for a hub without an owner.
+      const others = { id: { $in: owners.map(({ agentId }) => agentId).filter((other) => other !== id) }, active: true, passwordHash: { $ne: null } }
+      if (losesOwner && (await tx.count(Agent, others)) === 0) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
       await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
       if (roleIds || skillGroupIds) await setLinks(tx, id, roleIds, skillGroupIds)
       if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
@@ -184,9 +187,13 @@ export function agentRoutes(app: App, hub: Hub): void {
       const { invitation, agent } = await openInvitation(em, request.params.token)
       checkPassword(request.body.password, agent.email)
       const passwordHash = await hashPassword(request.body.password)
-      const used = await em.nativeUpdate(Invitation, { id: invitation.id, usedAt: null }, { usedAt: new Date() })
-      if (used === 0) throw new HubError('HUB_NOT_FOUND', 'This invitation is no longer valid')
-      await em.nativeUpdate(Agent, { id: agent.id }, { passwordHash })
+      await em.transactional(async (tx) => {
+        // Once somebody has joined, no link opens their account any more, however many there were.
+        const joined = await tx.nativeUpdate(Agent, { id: agent.id, passwordHash: null, active: true }, { passwordHash })
+        if (!joined || !(await tx.nativeUpdate(Invitation, { id: invitation.id, usedAt: null }, { usedAt: new Date() })))
+          throw new HubError('HUB_NOT_FOUND', 'This invitation is no longer valid')
+        await tx.nativeDelete(Invitation, { agentId: agent.id, id: { $ne: invitation.id } })
+      })
       await startSession(hub, request, reply, agent)
       return { ok: true as const }
     },
@@ -200,7 +207,7 @@ const addressTaken = (error: unknown): unknown =>
 
 async function openInvitation(em: Em, token: string): Promise<{ invitation: Invitation; agent: Agent }> {
   const invitation = await em.findOne(Invitation, { tokenHash: hashToken(token), usedAt: null, expiresAt: { $gt: new Date() } }, { disableIdentityMap: true })
-  const agent = invitation && (await em.findOne(Agent, { id: invitation.agentId, active: true }, { disableIdentityMap: true }))
+  const agent = invitation && (await em.findOne(Agent, { id: invitation.agentId, active: true, passwordHash: null }, { disableIdentityMap: true }))
   if (!invitation || !agent) throw new HubError('HUB_NOT_FOUND', 'This invitation is no longer valid')
   return { invitation, agent }
 }
