@@ -10,6 +10,7 @@ import { Message, ParkedEvent } from '../../core/src/domain/message/message.enti
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const broken = new Set<string>()
+const busy = new Set<string>()
 const seen: string[] = []
 const text = (value: string) => [{ type: 'text' as const, text: value }]
 const filter = definePlugin({
@@ -20,6 +21,7 @@ const filter = definePlugin({
     'inbound.accept'(input) {
       const said = textOf(input.parts)
       seen.push(said)
+      if (busy.has(said)) throw new HubError('HUB_STORAGE_UNAVAILABLE', 'The storage is away')
       if (broken.has(said)) throw new Error('the filter’s own server is down')
       if (said.includes('广告')) throw new HubError('HUB_MESSAGE_REFUSED', 'No advertising')
       if (said.includes('卡号')) return { ...input, parts: text(said.replace(/\d{6,}/g, '******')) }
@@ -101,6 +103,57 @@ await onEveryProfile(
         wang.map((m) => m.text),
         [said, '二'],
       )
+    })
+
+    test('who waits behind one whose time has not come does not hurry it', async () => {
+      const inbox = await world().inbox('mock')
+      const em = world().hub.em()
+      const said = `一 ${newId()}`
+      broken.add(said)
+      await world().say(inbox, 'qian', said, 'w1')
+      await world().say(inbox, 'qian', '二', 'w2')
+      const rows = () => em.find(ParkedEvent, { inboxId: inbox.id }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+      const [first, behind] = await rows()
+      assert.ok(first && behind)
+      const later = new Date(Date.now() + 3_600_000)
+      await em.nativeUpdate(ParkedEvent, { id: first.id }, { dueAt: later })
+      for (let i = 0; i < 20; i++) await world().hub.intake.retry(behind.id)
+      assert.equal(seen.filter((words) => words === said).length, 1)
+      assert.deepEqual(
+        (await rows()).map(({ attempts, dueAt }) => [attempts, dueAt]),
+        [
+          [1, later],
+          [1, later],
+        ],
+      )
+      // Due, and asked for by ten at once: it is tried once.
+      await em.nativeUpdate(ParkedEvent, { inboxId: inbox.id }, { dueAt: new Date() })
+      await Promise.all(Array.from({ length: 10 }, () => world().hub.intake.retry(behind.id)))
+      assert.equal(seen.filter((words) => words === said).length, 2)
+      broken.delete(said)
+      await eventually(async () => {
+        await world().hasten()
+        return (await stored(inbox.id)).length === 2
+      }, 'both')
+      assert.deepEqual(await stored(inbox.id), [said, '二'])
+    })
+
+    test('that something is away is no refusal: what was promised to a platform is not thrown away for it', async () => {
+      const inbox = await world().inbox('mock')
+      const said = `你好 ${newId()}`
+      busy.add(said)
+      assert.deepEqual(await world().say(inbox, 'sun', said, 'b1'), [{ externalId: 'b1', duplicate: false }])
+      const [parked] = await world().hub.em().find(ParkedEvent, { inboxId: inbox.id }, { disableIdentityMap: true })
+      await world()
+        .hub.em()
+        .nativeUpdate(ParkedEvent, { id: parked?.id ?? '' }, { dueAt: new Date() })
+      await world().hub.intake.retry(parked?.id ?? '')
+      assert.equal(await world().hub.em().count(ParkedEvent, { inboxId: inbox.id }), 1)
+      busy.delete(said)
+      await eventually(async () => {
+        await world().hasten()
+        return (await stored(inbox.id)).includes(said)
+      }, 'the message')
     })
 
     test('a platform that repeats itself is not shown to the hook again, whether the first is stored or waits', async () => {

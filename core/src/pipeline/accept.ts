@@ -23,9 +23,14 @@ const hookMs = 3_000
 /** How long to wait before the nth try of a parked event. */
 const backoffMs = (attempt: number) => Math.min(1_000 * 4 ** attempt, 3_600_000)
 const maxAttempts = 12
+/** A parked event that somebody works on is nobody else's so long; a process that dies leaves it due again. */
+const claimMs = 60_000
 const inboxTtlMs = 1_000
 /** Columns that hold a platform's names. */
 const idLength = 190
+
+/** A refusal is the answer. That the hub is busy, or something is away, is none: it may be better in a moment. */
+const refuses = (error: unknown): error is HubError => error instanceof HubError && error.kind.status < 500 && error.code !== 'HUB_CONFLICT'
 
 /** Where events wait that keep nobody behind them; a recall, which may wait long, keeps not even those. */
 function aside({ kind, externalId, from }: InboundEvent): string {
@@ -101,7 +106,7 @@ export class Intake {
           return { externalId: event.externalId, duplicate: outcome.duplicate, ...outcome.at }
       }
     } catch (error) {
-      if (error instanceof HubError) throw error
+      if (refuses(error)) throw error
       // Not processed, but it must not be lost: if even this fails, the caller hears an error and tries again.
       this.#hub.log.error({ err: error, inbox: inbox.id }, 'an inbound event is parked')
       await this.#park(inbox, event, (error as Error).message)
@@ -169,7 +174,14 @@ export class Intake {
       { inboxId: asked.inboxId, senderId: asked.senderId, dueAt: { $ne: null } },
       { orderBy: { id: 'asc' }, limit: 1, disableIdentityMap: true },
     )
-    if (!row) return
+    if (!row?.dueAt) return
+    const now = new Date()
+    if (row.dueAt > now) {
+      // Who waits behind one whose time has not come waits as long.
+      if (row.id !== asked.id) await em.nativeUpdate(ParkedEvent, { id: asked.id, dueAt: { $ne: null } }, { dueAt: row.dueAt })
+      return
+    }
+    if ((await em.nativeUpdate(ParkedEvent, { id: row.id, dueAt: row.dueAt }, { dueAt: new Date(now.getTime() + claimMs) })) === 0) return
     const event = revive(row.event)
     try {
       const inbox = await this.inbox(row.inboxId)
@@ -186,9 +198,11 @@ export class Intake {
         { inboxId: row.inboxId, senderId: row.senderId, dueAt: { $ne: null } },
         { orderBy: { id: 'asc' }, limit: 1, fields: ['id'], disableIdentityMap: true },
       )
-      if (next) this.#hub.queue.hurry('inbound', next.id)
+      if (!next) return
+      await em.nativeUpdate(ParkedEvent, { id: next.id }, { dueAt: new Date() })
+      this.#hub.queue.hurry('inbound', next.id)
     } catch (error) {
-      if (error instanceof HubError) {
+      if (refuses(error) && !error.kind.retry) {
         await em.nativeDelete(ParkedEvent, { id: row.id })
         this.#hub.log.warn({ err: error, parked: row.id }, 'a parked event was refused')
         return
