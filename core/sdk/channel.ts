@@ -47,6 +47,8 @@ export interface ChannelCapabilities {
   receipts?: readonly ('delivered' | 'read')[]
   /** Does the platform recognise a repeated send? Only then is a send of unknown fate repeated by itself. */
   idempotentSend?: boolean
+  /** How long `send` may take before the message's fate counts as unknown, in milliseconds. Absent: 30 000. What it says later still counts. */
+  sendTimeoutMs?: number
   /** For how many hours a send that fails for now is tried again, ever less often. Absent: eight tries, about half an hour. */
   retryHours?: number
   /**

@@ -29,6 +29,8 @@ export default definePlugin({
       maxTextLength: 20_000,
       maxFileSize: 18 * 1024 * 1024,
       retryHours: 24,
+      // Twenty megabytes by a slow line, in the writing of mail.
+      sendTimeoutMs: 300_000,
       letter: ['subject', 'to', 'cc', 'html'],
     },
     // What speaks IMAP and SMTP and reads letters is large: it is loaded with the first mailbox.

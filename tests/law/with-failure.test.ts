@@ -12,7 +12,7 @@ let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefi
 let refuse: SendError | undefined
 const { manifest, platform } = mockChannel(
   'letters',
-  { receipts: ['delivered', 'read'] },
+  { receipts: ['delivered', 'read'], sendTimeoutMs: 100 },
   {
     send: (message) => send(message),
     async recall({ externalId }) {
@@ -230,6 +230,42 @@ await onEveryProfile('failure', [found(manifest)], (world) => {
     await agent.call('POST', `/api/messages/${again.body.id}/resend`)
     await status(again.body.id, 'sent')
     assert.deepEqual(sent, ['0', '1', '1'])
+  })
+
+  test('what a platform says after its time still counts: sent, or refused; not where a person has decided meanwhile', async () => {
+    const { agent, id } = await conversation('late')
+    const gates: (() => void)[] = []
+    let outcome: () => { externalId?: string } = () => ({ externalId: newId() })
+    send = async () => {
+      await new Promise<void>((open) => gates.push(open))
+      return outcome()
+    }
+    const unsure = async (text: string) => {
+      const { body } = await world().reply(agent, id, text)
+      await status(body.id, 'uncertain')
+      assert.equal((await read(body.id)).failure, 'timeout')
+      return body.id as string
+    }
+    const sent = await unsure('慢')
+    gates.shift()?.()
+    await status(sent, 'sent')
+    assert.ok((await read(sent)).externalId)
+    const refused = await unsure('更慢')
+    outcome = () => {
+      throw new SendError('5.7.1', { retry: false, sentence: { zh: '被拒收', en: 'refused' } })
+    }
+    gates.shift()?.()
+    await status(refused, 'failed')
+    assert.equal((await read(refused)).failureText?.en, 'refused')
+    // Sent again by a person: what the first try says is not about this one.
+    const again = await unsure('最慢')
+    const first = gates.shift()
+    send = async () => ({ externalId: 'by-hand' })
+    assert.equal((await agent.call('POST', `/api/messages/${again}/resend`)).status, 200)
+    await status(again, 'sent')
+    first?.()
+    await status(sent, 'sent')
+    assert.deepEqual([(await read(again)).status, (await read(again)).externalId], ['sent', 'by-hand'])
   })
 
   test('a recall that overtakes its message waits for it, alone: the customer’s, and ours before its echo', async () => {

@@ -52,12 +52,12 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     if (duplicate) return false
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
     const push = capabilities?.delivery === 'push'
-    await claimFiles(tx, parts, conversation.id, request.agentId)
+    const carried = await claimFiles(tx, parts, conversation.id, request.agentId)
     const { assigneeId } = conversation
     const grants = capabilities?.replyWindow ? await takeReplies(tx, conversation, pieces) : null
     const message = change.append({
       direction: request.note ? 'note' : 'out',
-      parts,
+      parts: carried,
       authorId: request.agentId,
       status: push ? 'queued' : 'sent',
       dedupeKey,
@@ -130,8 +130,10 @@ function checkLetter({ letter = [] }: ChannelCapabilities, meta: LetterMeta | un
   if (unknown) throw new HubError('HUB_MESSAGE_REFUSED', `This channel has no ${unknown}`, { reason: 'part', part: unknown })
 }
 
-/** How long one hand-over may take before its fate counts as unknown. */
+/** How long one hand-over may take before its fate counts as unknown, where its channel names no other time. */
 const sendTimeoutMs = 30_000
+/** A hand-over whose process says nothing for so long was cut off. */
+const leaseMs = 60_000
 
 /** Sends what is due of one conversation, in order; a hub that ends sends the one it is at, and leaves the others as they are. */
 export async function deliverConversation(hub: Hub, conversationId: string): Promise<void> {
@@ -163,7 +165,7 @@ async function claimHead(hub: Hub, conversationId: string): Promise<{ row: Outbo
   const claimed = await em.nativeUpdate(
     Outbound,
     { messageId: row.messageId, state: row.state, attempts: row.attempts },
-    { state: 'sending', attempts: row.attempts + 1, dueAt: new Date(now.getTime() + sendTimeoutMs * 2) },
+    { state: 'sending', attempts: row.attempts + 1, dueAt: new Date(now.getTime() + leaseMs) },
   )
   if (claimed === 0) return undefined
   // It was being sent by a process that is gone: the platform may have it already.
@@ -195,10 +197,9 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
     const outgoing = await toOutbound(hub, em, message, row, (through) => {
       done = Math.max(done, through)
     })
-    const sent = await Promise.race([
-      adapter.send(outgoing, inbox.forAdapter as ChannelInbox),
-      new Promise<never>((_, reject) => setTimeout(() => reject(new SendError('timeout', { retry: 'unknown' })), sendTimeoutMs).unref()),
-    ])
+    const { send } = adapter
+    const sending = (async () => send(outgoing, inbox.forAdapter as ChannelInbox))()
+    const sent = await inTime(hub, row, sending, capabilities?.sendTimeoutMs ?? sendTimeoutMs)
     noteLife(hub, message.inboxId, 'lastSendAt')
     return { status: 'sent', externalId: sent?.externalId ?? null }
   } catch (error) {
@@ -219,6 +220,51 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   // The message is not at fault: it is the way there, and that is the inbox's business.
   await noteSendFault(hub, inbox, { fault, code: fate.failure ?? '', last: fate.status === 'failed' })
   return fate
+}
+
+/** What the adapter says, if it says it in time; what it says later is noted when it comes. */
+async function inTime<T extends { externalId?: string } | undefined | void>(hub: Hub, row: Outbound, sending: Promise<T>, limitMs: number): Promise<T> {
+  const held = { messageId: row.messageId, state: 'sending' as const, attempts: row.attempts }
+  let giveUp = (_why: 'overdue'): void => {}
+  const overdue = new Promise<'overdue'>((resolve) => {
+    giveUp = resolve
+  })
+  const timer = setTimeout(() => giveUp('overdue'), limitMs).unref()
+  const beat = setInterval(() => {
+    // A hub that ends does not wait for the largest of letters.
+    if (hub.closing) return giveUp('overdue')
+    const em = hub.em()
+    void em.nativeUpdate(Outbound, held, { dueAt: new Date(Date.now() + leaseMs) }).catch(() => undefined)
+  }, leaseMs / 4)
+  try {
+    const sent = await Promise.race([sending, overdue])
+    if (sent !== 'overdue') return sent
+    const late = (work: Promise<void>) => work.catch((error) => hub.log.warn({ err: error, message: row.messageId }, 'the late fate of a message was lost'))
+    void sending.then(
+      (after) => late(settleLate(hub, row, { status: 'sent', externalId: after?.externalId ?? null })),
+      (error) => {
+        if (error instanceof SendError && error.retry === false)
+          return late(settleLate(hub, row, { status: 'failed', failure: error.reason, failureText: error.sentence ?? null }))
+      },
+    )
+    throw new SendError('timeout', { retry: 'unknown' })
+  } finally {
+    clearTimeout(timer)
+    clearInterval(beat)
+  }
+}
+
+/** The fate of a message was unknown, and is known after all; unless somebody has decided about it meanwhile. */
+async function settleLate(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
+  await changeConversation(hub, row.conversationId, async (change, em) => {
+    const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
+    if (message.status !== 'uncertain' || message.failure !== 'timeout') return false
+    Object.assign(message, { status: fate.status, failure: fate.failure ?? null, failureText: fate.failureText ?? null })
+    message.externalId = message.externalId ?? fate.externalId ?? null
+    if (fate.externalId) await joinEcho(em, change, message, fate.externalId)
+    change.touch(message)
+    return true
+  })
 }
 
 async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onProgress: (done: number) => void): Promise<OutboundMessage> {
