@@ -39,6 +39,7 @@ import { contactTimeline } from './0062-contact-timeline.ts'
 import { contactThread } from './0063-contact-thread.ts'
 import { accountKeys } from './0064-account-keys.ts'
 import { processes } from './0066-processes.ts'
+import { tidying } from './0067-tidying.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -80,4 +81,5 @@ export const coreMigrations: readonly Migration[] = [
   contactThread,
   accountKeys,
   processes,
+  tidying,
 ]

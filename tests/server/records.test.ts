@@ -6,13 +6,17 @@ import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
-import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
-import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Contact, Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { changeConversation } from '../../core/src/domain/conversation/change.ts'
+import { Conversation, ConversationTag } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { purgeDue } from '../../core/src/domain/record/purge.ts'
+import { RecordBatch } from '../../core/src/domain/record/record.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { ContactTag } from '../../core/src/domain/tag/tag.entity.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const { manifest } = mockChannel()
@@ -264,6 +268,131 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     assert.equal(missing.body.details.faults[0].path, 'body/answers/resolved')
     assert.equal((await agent.call('PUT', `/api/records/${id}/summary`, { answers: { resolved: true, kind: '别的' } })).status, 400)
     assert.equal((await agent.call('PUT', `/api/records/${id}/summary`, { answers: { resolved: false, kind: '退款' } })).status, 200)
+  })
+
+  test('what was shown masked and comes back stays as it is stored; stars of one’s own are not written down', async () => {
+    const [admin, agent] = [await world().person('管理', 'admin'), await world().person('小钱')]
+    // An agent sees no telephone here.
+    const em = world().hub.em()
+    const role = await em.findOneOrFail(Role, { builtin: 'agent' }, { disableIdentityMap: true })
+    const blind = {
+      id: newId(),
+      builtin: null,
+      name: newId(),
+      createdAt: new Date(),
+      grants: role.grants.filter(({ permission }) => permission !== 'contact.personal'),
+    }
+    await em.insert(Role, blind)
+    await em.nativeUpdate(AgentRole, { agentId: agent.id }, { roleId: blind.id })
+    world().hub.access.clear()
+    await admin.call('PUT', '/api/summary-form', {
+      fields: [
+        { id: 'note', label: '说明', kind: 'longText' },
+        { id: 'done', label: '已解决', kind: 'yesNo' },
+      ],
+    })
+    await admin.call('PUT', '/api/contact-fields', { fields: [{ id: 'memo', label: '备忘' }] })
+    const id = await talk(world(), agent, ['你好'])
+    const { contact } = (await agent.call('GET', `/api/records/${id}`)).body
+    const said = '回电 13800001234'
+    await admin.call('PUT', `/api/records/${id}/summary`, { answers: { note: said } })
+    await admin.call('PATCH', `/api/contacts/${contact.id}`, { remark: said, fields: { 'hub.memo': said } })
+    const stored = async () => {
+      const record = (await admin.call('GET', `/api/records/${id}`)).body
+      const profile = (await admin.call('GET', `/api/contacts/${contact.id}`)).body
+      return { ...record.summary.answers, remark: profile.remark, memo: profile.fields.find(({ name }: { name: string }) => name === 'hub.memo').value }
+    }
+
+    const shown = (await agent.call('GET', `/api/records/${id}`)).body.summary.answers.note
+    assert.equal(shown, '回电 138****1234')
+    const summary = (answers: object) => agent.call('PUT', `/api/records/${id}/summary`, { answers })
+    const profile = (patch: object) => agent.call('PATCH', `/api/contacts/${contact.id}`, patch)
+    assert.deepEqual((await summary({ note: shown, done: true })).body.answers, { note: shown, done: true })
+    assert.equal((await profile({ nickname: '老客', remark: shown, fields: { 'hub.memo': shown } })).status, 200)
+    assert.deepEqual(await stored(), { note: said, done: true, remark: said, memo: said })
+
+    const refused = await summary({ note: `${shown}，已回` })
+    assert.deepEqual([refused.status, refused.body.code, refused.body.details], [403, 'HUB_FORBIDDEN', { path: '/answers/note' }])
+    for (const patch of [{ remark: `${shown}!` }, { fields: { 'hub.memo': `${shown}!` } }]) assert.equal((await profile(patch)).status, 403)
+    assert.deepEqual(await stored(), { note: said, done: true, remark: said, memo: said })
+    // Words of their own count.
+    assert.equal((await summary({ note: '已处理' })).status, 200)
+    assert.equal((await stored()).note, '已处理')
+  })
+
+  test('a tag that is deleted hangs on no conversation and on no contact, and one who was merged is tagged as who they became', async () => {
+    const [admin, agent] = [await world().person('管理', 'admin'), await world().person('小方')]
+    const em = world().hub.em()
+    const id = await talk(world(), agent, ['你好'])
+    const { body: tag } = await admin.call('POST', '/api/tags', { name: newId() })
+    const { contactId } = await em.findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    const merged = await talk(world(), agent, ['我也是'])
+    const { contactId: old } = await em.findOneOrFail(Conversation, { id: merged }, { disableIdentityMap: true })
+    await em.nativeUpdate(Contact, { id: old }, { mergedIntoId: contactId })
+    assert.equal((await admin.call('PUT', `/api/contacts/${old}/tags/${tag.id}`)).status, 200)
+    assert.equal((await admin.call('PUT', `/api/records/${id}/tags/${tag.id}`)).status, 200)
+    assert.equal(await em.count(ContactTag, { contactId, tagId: tag.id }), 1)
+    assert.equal((await admin.call('DELETE', `/api/tags/${tag.id}`)).status, 200)
+    assert.deepEqual([await em.count(ContactTag, { tagId: tag.id }), await em.count(ConversationTag, { tagId: tag.id })], [0, 0])
+  })
+
+  test('a batch that cannot be done comes to an end, and named records are gone on with where it stopped', async () => {
+    const [agent, admin] = [await world().person('小孙'), await world().person('管理', 'admin')]
+    assert.equal((await admin.call('POST', '/api/records/batch', { action: 'archive', filter: {}, tz: 'Nowhere/X' })).status, 400)
+    const ids: string[] = []
+    for (let i = 0; i < 3; i++) {
+      const id = await talk(world(), agent, ['你好'])
+      await agent.call('POST', `/api/conversations/${id}/close`)
+      ids.push(id)
+    }
+    const em = world().hub.em()
+    const row = {
+      id: newId(),
+      agentId: admin.id,
+      input: { action: 'archive' as const, ids },
+      doneBy: null,
+      state: 'running' as const,
+      done: 0,
+      skipped: 1,
+      attempts: 0,
+    }
+    await em.insert(RecordBatch, { ...row, dueAt: new Date(), createdAt: new Date() })
+    const state = async () => (await admin.call('GET', `/api/records/batch/${row.id}`)).body
+    await eventually(async () => (await state()).state === 'done', 'the end of it')
+    // The first one had been passed over by the turn before.
+    assert.deepEqual([(await state()).done, (await state()).skipped], [2, 1])
+
+    const broken = { ...row, id: newId(), input: { action: 'archive' as const, filter: { period: 'today' as const }, tz: 'Nowhere/X' }, skipped: 0 }
+    await em.insert(RecordBatch, { ...broken, dueAt: new Date(), createdAt: new Date() })
+    const failed = async () => (await em.findOneOrFail(RecordBatch, { id: broken.id }, { disableIdentityMap: true })).state === 'failed'
+    await eventually(async () => {
+      await em.nativeUpdate(RecordBatch, { id: broken.id, state: 'running' }, { dueAt: new Date() })
+      await world().running.sweep()
+      return failed()
+    }, 'giving it up')
+  })
+
+  test('what was taken back stands in no list, whatever the hub noted after it; a note is no preview', async () => {
+    const agent = await world().person('小马')
+    const id = await talk(world(), agent, ['在吗'])
+    const preview = async () => (await agent.call('GET', `/api/conversations/${id}`)).body.preview
+    const sent = async (text: string, more = {}) => (await world().reply(agent, id, text, more)).body.id as string
+    const recall = (messageId: string) => agent.call('POST', `/api/messages/${messageId}/recall`)
+    const first = await sent('价格是 100')
+    await eventually(async () => (await world().hub.em().findOneOrFail(Message, { id: first }, { disableIdentityMap: true })).status === 'sent')
+    // A line of the hub takes a number too.
+    await changeConversation(world().hub, id, async (change) => {
+      change.line('conversation.assigned', {})
+      return true
+    })
+    assert.equal((await recall(first)).status, 200)
+    assert.equal(await preview(), '[recalled]')
+    const second = await sent('价格是 90')
+    const note = await sent('别告诉他成本', { note: true })
+    assert.equal((await recall(note)).status, 200)
+    assert.equal(await preview(), '价格是 90')
+    assert.equal((await recall(second)).status, 200)
+    assert.equal(await preview(), '[recalled]')
   })
 
   test('categories: a tree of four levels, names once among sisters, retired ones no longer chosen', async () => {

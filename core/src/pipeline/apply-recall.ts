@@ -3,6 +3,7 @@
  * again what was not answered in time, so a recall may be here before its message: then it waits for it.
  */
 import type { Identity } from '../domain/contact/contact.entity.ts'
+import { hidePreview } from '../domain/conversation/hide-preview.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message } from '../domain/message/message.entity.ts'
 import { type Applying, changeOf, type EventOf, findSent, ownCopy } from './applying.ts'
@@ -31,6 +32,6 @@ export async function applyRecall(applying: Applying, inbox: Inbox, identity: Id
   if (message.recalledAt) return nothing
   message.recalledAt = change.at
   change.touch(message)
-  if (change.conversation.lastSeq === message.seq) change.conversation.preview = '[recalled]'
+  await hidePreview(em, change, message)
   return nothing
 }

@@ -4,6 +4,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok, Page } from '../../../sdk/wire/common.ts'
 import { ContactPatch, CustomFields, Activity as WireActivity, Contact as WireContact, Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import { Conversation as WireConversation } from '../../../sdk/wire/conversation.ts'
+import { keepHidden } from '../../access/keep-hidden.ts'
 import { maySee, type PersonalField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
@@ -22,7 +23,7 @@ import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { presentVisit } from '../visit/visit.present.ts'
 import { blockIdentity } from './block-identity.ts'
-import { Activity, BlockedAddress, Contact, Identity } from './contact.entity.ts'
+import { Activity, BlockedAddress, Contact, ContactField, Identity } from './contact.entity.ts'
 import { presentActivity, presentContact } from './contact.present.ts'
 import { checkCustomValue, readCustomFields, writeCustomFields } from './custom-fields.ts'
 import { declaredFields, notePerson, writeDeclared } from './fields.ts'
@@ -76,16 +77,15 @@ export function contactRoutes(app: App, hub: Hub): void {
         return personal !== undefined && !maySee(actor.ability, personal as PersonalField)
       })
       if (blind) throw new HubError('HUB_FORBIDDEN', 'You may not change what you may not see', { field: blind })
-      // What was masked for them and comes back with its stars would write those down.
-      const starred = (['nickname', 'remark'] as const).find(
-        (field) => request.body[field]?.includes('*') && maskText(actor.ability, contact[field]) !== contact[field],
-      )
-      if (starred) throw new HubError('HUB_FORBIDDEN', 'You may not change what you may not see', { field: starred })
-      const patch = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, value.trim()]))
+      // Of what they see, numbers among the words may be masked.
+      const kept = (field: string, stored: string, given: string) => keepHidden(stored, maskText(actor.ability, stored), given.trim(), { field })
+      const rows = await em.find(ContactField, { contactId: contact.id, field: { $in: Object.keys(brought) } }, { disableIdentityMap: true })
+      const written = Object.entries(brought).map(([name, value]) => [name, kept(name, rows.find(({ field }) => field === name)?.value ?? '', value)] as const)
+      const patch = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, kept(name, contact[name as keyof typeof own], value)]))
       await commitWithEvents(hub, async (tx) => {
         await tx.nativeUpdate(Contact, { id: contact.id }, { ...patch, updatedAt: new Date() })
         await notePerson(tx, contact.id, Object.keys(own), actor.agent.id)
-        for (const [name, value] of Object.entries(brought)) await writeDeclared(tx, contact.id, name, value, actor.agent.id)
+        for (const [name, value] of written) await writeDeclared(tx, contact.id, name, value, actor.agent.id)
         return [{ name: 'contact.updated', data: { contactId: contact.id, byAgentId: actor.agent.id, fields } }]
       })
       tell(contact.id)
@@ -118,9 +118,9 @@ export function contactRoutes(app: App, hub: Hub): void {
       schema: { params: TagParams, response: { 200: Ok } },
       handler: async (request) => {
         const actor = actorOf(request)
-        const { id, tagId } = request.params
+        const { tagId } = request.params
         const em = hub.em()
-        await findReadableContact(em, actor, id)
+        const { id } = await findReadableContact(em, actor, request.params.id)
         const tag = await em.findOne(Tag, { id: tagId }, { disableIdentityMap: true })
         if (!tag) throw new HubError('HUB_NOT_FOUND', 'There is no such tag')
         await commitWithEvents(hub, async (tx) => {

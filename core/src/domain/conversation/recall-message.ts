@@ -8,6 +8,7 @@ import { adapterOf, capabilitiesOf, openInbox } from '../inbox/channels.ts'
 import { Message, MessageName } from '../message/message.entity.ts'
 import { changeConversation } from './change.ts'
 import { Conversation } from './conversation.entity.ts'
+import { hidePreview } from './hide-preview.ts'
 
 /** Throws HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_MESSAGE_NOT_RECALLABLE; then nothing is marked. */
 export async function recallMessage(hub: Hub, id: string, agentId: string, allowed: (conversation: Conversation) => boolean): Promise<Message> {
@@ -38,7 +39,7 @@ export async function recallMessage(hub: Hub, id: string, agentId: string, allow
     if (message.recalledAt) return false
     message.recalledAt = change.at
     change.touch(message)
-    if (change.conversation.lastSeq === message.seq) change.conversation.preview = '[recalled]'
+    await hidePreview(tx, change, message)
     return true
   })
   return recalled

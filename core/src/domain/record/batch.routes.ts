@@ -9,6 +9,7 @@ import { Category } from '../category/category.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
 import { findBatch, presentBatch, startBatch } from './batch.ts'
 import { changeRecord } from './change-record.ts'
+import { checkTimeZone } from './find/period.ts'
 import { RecordBatch } from './record.entity.ts'
 
 const single: readonly BatchAction[] = ['archive', 'unarchive', 'delete', 'restore', 'purge']
@@ -26,6 +27,7 @@ export function batchRoutes(app: App, hub: Hub): void {
   app.post('/api/records/batch', { config, schema: { body: BatchInput, response: { 201: BatchState } } }, async (request, reply) => {
     const { action, ids, filter, tagId, categoryId } = request.body
     if ((ids === undefined) === (filter === undefined)) throw new HubError('HUB_REQUEST_INVALID', 'Name the records, or give a filter')
+    checkTimeZone(request.body.tz ?? 'UTC')
     const em = hub.em()
     if ((action === 'tag' || action === 'untag') && !(tagId && (await em.findOne(Tag, { id: tagId }))))
       throw new HubError('HUB_NOT_FOUND', 'There is no such tag', { path: '/tagId' })

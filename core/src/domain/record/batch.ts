@@ -10,12 +10,14 @@ import { RecordBatch } from './record.entity.ts'
 
 /** A worker that has said nothing for so long is gone: the next one begins anew, which changes nothing twice. */
 const leaseMs = 30_000
+/** Turns that broke before it is given up. */
+const mostAttempts = 5
 /** What a record itself refuses: passed over, the rest goes on. */
 const passedOver = new Set(['HUB_NOT_FOUND', 'HUB_FORBIDDEN', 'HUB_RECORD_OPEN', 'HUB_REQUEST_INVALID'])
 
 export async function startBatch(hub: Hub, agentId: string, input: BatchInput): Promise<BatchState> {
   const now = new Date()
-  const row = { id: newId(), agentId, input, doneBy: whoDoes(), state: 'running', done: 0, skipped: 0, dueAt: now, createdAt: now } as RecordBatch
+  const row = { id: newId(), agentId, input, doneBy: whoDoes(), state: 'running', done: 0, skipped: 0, attempts: 0, dueAt: now, createdAt: now } as RecordBatch
   await hub.em().insert(RecordBatch, row)
   hub.queue.hurry('batch', row.id)
   return presentBatch(row)
@@ -39,10 +41,13 @@ export async function runBatch(hub: Hub, id: string): Promise<void> {
   if ((await em.nativeUpdate(RecordBatch, { id, dueAt: row.dueAt, state: 'running' }, { dueAt: lease() })) === 0) return
   // What the agent may do now decides, not what they might when they asked.
   const access = await hub.access.of(row.agentId)
-  let { done, skipped } = row
+  let { done } = row
+  // Named records are gone on with behind the last one; a filter is asked anew, of what it finds now.
+  const behind = row.input.ids ? done + row.skipped : 0
+  let skipped = row.input.ids ? row.skipped : 0
   const work = async (): Promise<'done' | 'cancelled' | 'failed'> => {
     if (!access?.ability.can('batch', 'record')) return 'failed'
-    for await (const ids of idsOf(hub, row, access)) {
+    for await (const ids of idsOf(hub, row, access, behind)) {
       for (const recordId of ids) {
         const changed = await changeRecord(hub, access, recordId, row.input).catch((error) => {
           if (error instanceof HubError && passedOver.has(error.code)) return false
@@ -55,12 +60,19 @@ export async function runBatch(hub: Hub, id: string): Promise<void> {
     }
     return 'done'
   }
-  const state = await (row.doneBy ? doneBy(row.doneBy, work) : work())
+  const state = await (row.doneBy ? doneBy(row.doneBy, work) : work()).catch(async (error) => {
+    hub.log.error({ err: error, batch: id, attempts: row.attempts + 1 }, 'work on many records was interrupted')
+    if (row.attempts + 1 >= mostAttempts) return 'failed' as const
+    await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { done, skipped, attempts: row.attempts + 1 })
+    return undefined
+  })
+  // Again when the lease is over.
+  if (!state) return
   await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { state, done, skipped, dueAt: null })
 }
 
 const idsAtOnce = 100
-async function* idsOf(hub: Hub, { input }: RecordBatch, access: Parameters<typeof recordsMatching>[1]): AsyncIterable<readonly string[]> {
-  if (input.ids) for (let at = 0; at < input.ids.length; at += idsAtOnce) yield input.ids.slice(at, at + idsAtOnce)
+async function* idsOf(hub: Hub, { input }: RecordBatch, access: Parameters<typeof recordsMatching>[1], behind: number): AsyncIterable<readonly string[]> {
+  if (input.ids) for (let at = behind; at < input.ids.length; at += idsAtOnce) yield input.ids.slice(at, at + idsAtOnce)
   else yield* recordsMatching(hub, access, input.filter ?? {}, { tz: input.tz ?? 'UTC' })
 }

@@ -59,6 +59,7 @@ const RecordBatchSchema = defineEntity({
     state: p.string().length(10).$type<BatchState['state']>(),
     done: p.integer().default(0),
     skipped: p.integer().default(0),
+    attempts: p.integer().default(0),
     /** When a worker may take it; null when it has ended. */
     dueAt: instant().nullable(),
     createdAt: instant(),

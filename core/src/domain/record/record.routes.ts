@@ -4,6 +4,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { RecordDetail, RecordSummary } from '../../../sdk/wire/record.ts'
 import { may } from '../../access/ability.ts'
+import { keepHidden } from '../../access/keep-hidden.ts'
 import { maskDeep, maskText } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
@@ -54,14 +55,21 @@ export function recordRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const conversation = await findReadable(em, actor, request.params.id)
     requireReply(actor, conversation)
-    const answers = checkAnswers(await readSummaryForm(em, actor.agent.locale), request.body.answers)
-    const row = { conversationId: conversation.id, answers, updatedById: actor.agent.id, updatedAt: new Date() }
+    const given = checkAnswers(await readSummaryForm(em, actor.agent.locale), request.body.answers)
+    const row = { conversationId: conversation.id, answers: given, updatedById: actor.agent.id, updatedAt: new Date() }
     await changeConversation(hub, conversation.id, async (change, tx) => {
+      const { answers: stored = {} } = (await tx.findOne(ConversationSummary, { conversationId: conversation.id }, quiet)) ?? {}
+      // The form is sent as a whole, with what was shown masked.
+      const shown = maskDeep(actor.ability, stored)
+      const answers = Object.fromEntries(
+        Object.entries(given).map(([id, answer]) => [id, keepHidden(stored[id], shown[id], answer, { path: `/answers/${id}` })]),
+      )
+      row.answers = answers
       await tx.upsert(ConversationSummary, row)
       change.event('record.summarised', () => ({ conversationId: conversation.id, answers }))
       return true
     })
-    return { answers: maskDeep(actor.ability, answers), updatedById: row.updatedById, updatedAt: row.updatedAt.toISOString() }
+    return { answers: maskDeep(actor.ability, row.answers), updatedById: row.updatedById, updatedAt: row.updatedAt.toISOString() }
   })
 
   // On what has ended nobody writes on: the words go into the customer's open conversation, or begin one.

@@ -19,7 +19,10 @@ const SessionSchema = defineEntity({
     previewUntil: instant().nullable(),
   },
   uniques: [{ properties: ['tokenHash'], name: 'session_token_unique' }],
-  indexes: [{ properties: ['agentId'], name: 'session_agent' }],
+  indexes: [
+    { properties: ['agentId'], name: 'session_agent' },
+    { properties: ['expiresAt'], name: 'session_expires' },
+  ],
 })
 export class Session extends SessionSchema.class {}
 SessionSchema.setClass(Session)
@@ -69,6 +72,7 @@ const LoginThrottleSchema = defineEntity({
     failures: p.integer().default(0),
     windowStartedAt: instant(),
   },
+  indexes: [{ properties: ['windowStartedAt'], name: 'login_throttle_window' }],
 })
 export class LoginThrottle extends LoginThrottleSchema.class {}
 LoginThrottleSchema.setClass(LoginThrottle)

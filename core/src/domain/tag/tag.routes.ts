@@ -8,6 +8,7 @@ import { newId } from '../../db/types.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { ConversationTag } from '../conversation/conversation.entity.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from './tag.entity.ts'
 
@@ -48,6 +49,7 @@ export function tagRoutes(app: App, hub: Hub): void {
     if (tag.system && !actorOf(request).ability.can('manage', 'tag')) throw new HubError('HUB_TAG_SYSTEM', 'System tags cannot be deleted here')
     await changeSettings(hub, request, async (tx) => {
       await tx.nativeDelete(ContactTag, { tagId: tag.id })
+      await tx.nativeDelete(ConversationTag, { tagId: tag.id })
       await tx.nativeDelete(Tag, { id: tag.id })
       return { scope: 'tag', change: 'deleted', id: tag.id, name: tag.name }
     })
