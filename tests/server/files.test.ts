@@ -8,7 +8,10 @@ import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { dropFile } from '../../core/src/domain/file/drop-file.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
+import { dropFiles } from '../../core/src/domain/record/purge.ts'
+import { tidy, uncarriedMs } from '../../core/src/queue/tidy.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { refuse, startStorage, type TestStorage } from '../support/s3.ts'
 import { call, eventually, found, type Person, startWorld, type World } from '../support/world.ts'
@@ -101,6 +104,56 @@ for (const profile of await profiles())
         const sent = await one.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [body] })
         assert.equal(sent.status, 201)
         assert.equal((await open(other, body.fileId)).status, 200)
+      })
+
+      test('a file that is sent once more stays where it was, and is a file of its own where it goes', async () => {
+        const admin = await world.person('小何', 'admin')
+        const { body: part } = await send(admin, 'a.png', await picture())
+        const inbox = await world.inbox('mock')
+        const carry = async () => {
+          const [accepted] = await world.say(inbox, newId(), '有照片吗')
+          const sent = await admin.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [part] })
+          assert.equal(sent.status, 201)
+          return { conversationId: accepted?.conversationId ?? '', fileId: sent.body.parts[0].fileId as string }
+        }
+        const first = await carry()
+        const [second, third] = await Promise.all([carry(), carry()])
+        assert.equal(first.fileId, part.fileId)
+        assert.equal(new Set([first, second, third].map(({ fileId }) => fileId)).size, 3)
+        for (const { fileId, conversationId } of [first, second, third]) {
+          assert.equal((await world.hub.em().findOneOrFail(StoredFile, { id: fileId }, { disableIdentityMap: true })).conversationId, conversationId)
+          assert.equal((await open(admin, fileId)).status, 200)
+        }
+        await dropFiles(world.hub, second.conversationId)
+        assert.deepEqual([(await open(admin, first.fileId)).status, (await open(admin, second.fileId)).status], [200, 404])
+      })
+
+      test('what no message ever carried goes after a month, and not before', async () => {
+        const agent = await world.person('小尤')
+        const { body: part } = await send(agent, 'a.png', await picture())
+        const carried = await send(agent, 'b.png', await picture())
+        await world.hub.em().nativeUpdate(StoredFile, { id: carried.body.fileId }, { conversationId: newId() })
+        const { hash } = await world.hub.em().findOneOrFail(StoredFile, { id: part.fileId }, { disableIdentityMap: true })
+        const em = world.hub.em()
+        const ids = [part.fileId, carried.body.fileId]
+        const left = async () => (await em.find(StoredFile, { id: { $in: ids } }, { disableIdentityMap: true })).length
+        // All sessions are over by then, too.
+        await tidy(world.hub, () => false, new Date(Date.now() + uncarriedMs - 60_000))
+        assert.deepEqual([await left(), (await world.hub.files.bytes(hash)) !== undefined], [2, true])
+        await tidy(world.hub, () => false, new Date(Date.now() + uncarriedMs + 60_000))
+        assert.deepEqual([await left(), await world.hub.files.bytes(hash)], [1, undefined])
+      })
+
+      test('the last of some bytes is removed while the same come again: whoever was told that it is there has it', async () => {
+        const agent = await world.person('小许')
+        for (let round = 0; round < 10; round++) {
+          const bytes = await picture()
+          const first = await send(agent, 'a.png', bytes)
+          const row = await world.hub.em().findOneOrFail(StoredFile, { id: first.body.fileId }, { disableIdentityMap: true })
+          const [, again] = await Promise.all([dropFile(world.hub, row), send(agent, 'b.png', bytes)])
+          assert.equal(again.status, 201)
+          assert.equal((await open(agent, again.body.fileId)).status, 200)
+        }
       })
 
       const largest = 20 * 1024 * 1024

@@ -1,7 +1,7 @@
 /** Column types that compare equal on SQLite, MySQL and MariaDB (a native JSON column does not: MariaDB's is a longtext with a check). */
 import { randomFillSync } from 'node:crypto'
 import { type EntityProperty, type Platform, p, TextType, Type } from '@mikro-orm/core'
-import { monotonicFactory } from 'ulid'
+import { encodeTime, monotonicFactory } from 'ulid'
 
 export class JsonText extends Type<unknown, string | null> {
   override convertToDatabaseValue(value: unknown): string | null {
@@ -51,6 +51,9 @@ const ulid = monotonicFactory(random)
 
 /** A new id: 26 characters, sorts by time of making, never repeats. */
 export const newId = (): string => ulid().toLowerCase()
+
+/** Sorts before every id that was made then, or later. */
+export const firstIdAt = (at: Date): string => encodeTime(at.getTime(), 10).toLowerCase()
 
 /** A primary key or a pointer to one. */
 export const idColumn = () => p.string().length(26)

@@ -85,7 +85,7 @@ export async function attend(
 ): Promise<void> {
   const { em, hub } = applying
   const bringers = [customerKey({ inboxId: inbox.id, externalId: event.from.externalId }), inboxKey(inbox.id)]
-  await claimFiles(em, event.parts, conversation.id, bringers, [event.meta?.rawFileId])
+  message.parts = await claimFiles(em, event.parts, conversation.id, bringers, [event.meta?.rawFileId])
   if (event.parts.some((part) => part.type === 'remote' && !part.failed)) {
     await em.insert(RemoteFetch, { messageId: message.id, conversationId: conversation.id, inboxId: inbox.id, attempts: 0, dueAt: at, createdAt: at })
     applying.after.push(() => hub.queue.hurry('fetch', message.id))

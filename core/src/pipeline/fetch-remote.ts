@@ -80,6 +80,7 @@ async function putInPlace(hub: Hub, { messageId, conversationId, inboxId }: Remo
     if (!message?.parts.some((part) => missing(part) && found.has(part.ref))) return false
     message.parts = message.parts.map((part) => (missing(part) ? (found.get(part.ref) ?? part) : part))
     message.text = textOf(message.parts)
+    // They were brought for this message: none is of another conversation.
     await claimFiles(em, [...found.values()], conversationId, inboxKey(inboxId))
     change.touch(message)
     return true

@@ -24,12 +24,14 @@ import { isSealing, sealSome } from '../sealing/seal-rows.ts'
 import { KeyedRunner } from './in-process.ts'
 import { runJob } from './jobs.ts'
 import type { Topic } from './queue.ts'
+import { tidy } from './tidy.ts'
 
 const sweepEveryMs = 1_000
 /** While messages come in, a listener hears of all within this time in one go: to ask for each event by itself costs more than to tell it. */
 const gatherMs = 20
 const routeEveryMs = 3_000
 const purgeEveryMs = 60_000
+const tidyEveryMs = 3_600_000
 const sealEveryMs = 60_000
 const retentionEveryMs = 60_000
 const indexEveryMs = 10_000
@@ -111,6 +113,9 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     loop(sweepEveryMs, 'due', sweep),
     loop(purgeEveryMs, 'purge', async () => {
       if (await takeLease(hub.em(), 'purge', hub.nodeId, purgeEveryMs * 2)) while (!stopped && (await purgeDue(hub)) > 0);
+    }),
+    loop(tidyEveryMs, 'tidy', async () => {
+      if (await takeLease(hub.em(), 'tidy', hub.nodeId, tidyEveryMs * 2)) await tidy(hub, () => stopped)
     }),
     loop(sealEveryMs, 'seal', async () => {
       if ((await isSealing(hub.em())) && (await takeLease(hub.em(), 'seal', hub.nodeId, sealEveryMs * 5))) while (!stopped && !(await sealSome(hub.em())));

@@ -1,7 +1,9 @@
 /** A file becomes part of a conversation when a message carries it: from then on who may read the one may read the other. */
+import { LockMode } from '@mikro-orm/core'
 import { HubError } from '../../../sdk/errors.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import type { Em } from '../../db/orm.ts'
+import { newId } from '../../db/types.ts'
 import { StoredFile } from './file.entity.ts'
 
 export const fileIdsOf = (parts: readonly MessagePart[]): string[] =>
@@ -14,20 +16,37 @@ export const fileIdsOf = (parts: readonly MessagePart[]): string[] =>
 /** Who brought a file that a channel took in for one of its inboxes. */
 export const inboxKey = (inboxId: string): string => `i:${inboxId}`
 
-/** Throws HUB_NOT_FOUND when a file is not there or was brought by somebody else. */
-export async function claimFiles(
+/**
+ * Makes the files of a message its conversation's own, and returns the parts with the files that it has now: what belongs
+ * to another conversation already stays there, and this one gets a file of its own with the same bytes. `more`: files
+ * beside the parts. Throws HUB_NOT_FOUND when one is not there or was brought by somebody else.
+ */
+export async function claimFiles<P extends MessagePart>(
   em: Em,
-  parts: readonly MessagePart[],
+  parts: readonly P[],
   conversationId: string,
   uploadedBy: string | readonly string[],
   more: readonly (string | undefined)[] = [],
-): Promise<void> {
-  const ids = [...fileIdsOf(parts), ...more.filter((id) => id !== undefined)]
-  if (ids.length === 0) return
-  const claimed = await em.nativeUpdate(
-    StoredFile,
-    { id: { $in: ids }, uploadedBy: typeof uploadedBy === 'string' ? uploadedBy : { $in: [...uploadedBy] } },
-    { conversationId },
-  )
-  if (claimed < new Set(ids).size) throw new HubError('HUB_NOT_FOUND', 'A file of this message is not there')
+): Promise<P[]> {
+  const ids = [...new Set([...fileIdsOf(parts), ...more.filter((id) => id !== undefined)])]
+  if (ids.length === 0) return [...parts]
+  const theirs = { uploadedBy: typeof uploadedBy === 'string' ? uploadedBy : { $in: [...uploadedBy] } }
+  const files = await em.find(StoredFile, { id: { $in: ids }, ...theirs }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+  if (files.length < ids.length) throw new HubError('HUB_NOT_FOUND', 'A file of this message is not there')
+  const copies = new Map<string, StoredFile>()
+  for (const file of files)
+    if (file.conversationId && file.conversationId !== conversationId)
+      copies.set(file.id, { ...file, id: newId(), conversationId, createdAt: new Date() } as StoredFile)
+  const free = files.filter((file) => !file.conversationId).map(({ id }) => id)
+  if (free.length > 0) await em.nativeUpdate(StoredFile, { id: { $in: free } }, { conversationId })
+  if (copies.size === 0) return [...parts]
+  await em.insertMany(StoredFile, [...copies.values()])
+  const own = (id: string): string => copies.get(id)?.id ?? id
+  return parts.map((part) => withFiles(part, own))
+}
+
+function withFiles<P extends MessagePart>(part: P, own: (id: string) => string): P {
+  if ('fileId' in part) return { ...part, fileId: own(part.fileId) }
+  if (part.type === 'card') return part.cover ? { ...part, cover: own(part.cover) } : part
+  return part.type === 'html' && part.inline ? { ...part, inline: part.inline.map((one) => ({ ...one, fileId: own(one.fileId) })) } : part
 }

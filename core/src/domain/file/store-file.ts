@@ -9,6 +9,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
+import { holdBytes } from './drop-file.ts'
 import { StoredFile } from './file.entity.ts'
 import { spool } from './spool.ts'
 
@@ -66,8 +67,6 @@ async function keep(hub: Hub, upload: Upload, { at, size, hash }: { at: Buffer |
   if (upload.voice && mime === 'video/webm') mime = 'audio/webm'
   if (upload.voice && mime === 'video/mp4') mime = 'audio/mp4'
   const picture = pictures.has(mime) ? await readPicture(at) : undefined
-  await hub.files.put(hash, typeof at === 'string' ? await openAsBlob(at) : at)
-  if (picture) await hub.files.put(`${hash}.thumb`, picture.thumbnail)
   const file = {
     id: newId(),
     hash,
@@ -81,7 +80,11 @@ async function keep(hub: Hub, upload: Upload, { at, size, hash }: { at: Buffer |
     conversationId: null,
     createdAt: new Date(),
   } as StoredFile
-  await hub.em().insert(StoredFile, file)
+  await holdBytes(hub, hash, async () => {
+    await hub.files.put(hash, typeof at === 'string' ? await openAsBlob(at) : at)
+    if (picture) await hub.files.put(`${hash}.thumb`, picture.thumbnail)
+    await hub.em().insert(StoredFile, file)
+  })
   return file
 }
 

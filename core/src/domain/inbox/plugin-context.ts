@@ -1,6 +1,5 @@
 /** What the core puts into a plugin's hand: the clauses of `PluginContext` that need the hub. */
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { ChannelInbox, InboundEvent, InboxHealth } from '../../../sdk/channel.ts'
 import type { Asker } from '../../../sdk/contacts.ts'
@@ -15,11 +14,10 @@ import { splitPermission } from '../../access/ability.ts'
 import { maskField, maySee } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { whereAllowed } from '../../access/scope.ts'
-import { dropLease, takeLease } from '../../db/lease.ts'
+import { holdLease } from '../../db/lease.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { columnsOf, readRaw, rowOf, sql, stored } from '../../db/statements.ts'
-import { newId } from '../../db/types.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { Hub } from '../../hub.ts'
 import { enqueueJob } from '../../queue/jobs.ts'
@@ -67,7 +65,7 @@ export function pluginContext(hub: Hub, desk: Desk, base: Base): PluginContext {
     },
     push: (room: string, event: string, data: unknown) => hub.bus.publish('plugin.push', { plugin: base.id, room, event, data }),
     enqueue: (job: string, data: unknown, options?: { key?: string; delayMs?: number }) => enqueueJob(hub, base.id, job, data, options),
-    lock: <T>(name: string, ms: number, work: () => Promise<T>) => holdLock(hub, base.id, name, ms, work),
+    lock: <T>(name: string, ms: number, work: () => Promise<T>) => holdLease(() => hub.em(), lockName(base.id, name), ms, work),
     health: (inboxId: string, health: InboxHealth) => tellHealth(hub, base.id, inboxId, health),
     notify: async (notice: NoticeInput) => {
       const named = { ...notice, kind: `${base.id}.${notice.kind}` }
@@ -148,24 +146,7 @@ async function recentMessages(
     .map(({ message, contactId }) => messageFacts(message, { contactId }))
 }
 
-/** Asked again this often whether it is our turn. */
-const turnEveryMs = 25
-
-async function holdLock<T>(hub: Hub, plugin: string, name: string, ms: number, work: () => Promise<T>): Promise<T> {
-  // A holder of its own for each call: two calls of one process exclude each other too.
-  const holder = newId()
-  const lease = `lock:${plugin}:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`
-  const end = Date.now() + ms
-  while (!(await takeLease(hub.em(), lease, holder, ms))) {
-    if (Date.now() > end) throw new HubError('HUB_CONFLICT', `${plugin} did not get its turn for ${name}`)
-    await sleep(turnEveryMs + Math.random() * turnEveryMs)
-  }
-  try {
-    return await work()
-  } finally {
-    await dropLease(hub.em(), lease, holder)
-  }
-}
+const lockName = (plugin: string, name: string): string => `lock:${plugin}:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`
 
 /** What listeners keep is small: they fetch what they want more of. */
 const mostEventBytes = 16_384

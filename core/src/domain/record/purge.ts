@@ -3,6 +3,7 @@ import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
 import { Assignment, Conversation, ConversationTag, Draft, Star } from '../conversation/conversation.entity.ts'
+import { dropFile } from '../file/drop-file.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { CallMessage, Message, MessageName, Outbound, RemoteFetch } from '../message/message.entity.ts'
 import { replaceFacts } from '../report/keep-reports.ts'
@@ -50,18 +51,10 @@ export async function purge(hub: Hub, conversationId: string): Promise<void> {
   for (const listener of listeners) hub.queue.hurry('delivery', listener)
 }
 
-/** Bytes that no other row names go first, then the row: a process that dies between them leaves a row that is found again. */
 export async function dropFiles(hub: Hub, conversationId: string): Promise<void> {
   for (;;) {
-    const em = hub.em()
-    const files = await em.find(StoredFile, { conversationId }, { fields: ['id', 'hash', 'hasThumbnail'], limit: 100, disableIdentityMap: true })
+    const files = await hub.em().find(StoredFile, { conversationId }, { fields: ['id', 'hash', 'hasThumbnail'], limit: 100, disableIdentityMap: true })
     if (files.length === 0) return
-    for (const { id, hash, hasThumbnail } of files) {
-      if ((await em.count(StoredFile, { hash, id: { $ne: id } })) === 0) {
-        await hub.files.remove(hash)
-        if (hasThumbnail) await hub.files.remove(`${hash}.thumb`)
-      }
-      await em.nativeDelete(StoredFile, { id })
-    }
+    for (const file of files) await dropFile(hub, file)
   }
 }

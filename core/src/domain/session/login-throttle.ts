@@ -36,4 +36,9 @@ export async function forgetFailures(em: Em, keys: readonly string[]): Promise<v
   await em.nativeDelete(LoginThrottle, { key: { $in: keys.filter((key) => key.startsWith('account:')).map(shorten) } })
 }
 
+/** Windows that are over say nothing any more. */
+export async function forgetOldFailures(em: Em, now: Date): Promise<void> {
+  await em.nativeDelete(LoginThrottle, { windowStartedAt: { $lt: new Date(now.getTime() - windowMs) } })
+}
+
 const shorten = (key: string): string => key.slice(0, 100)

@@ -1,0 +1,26 @@
+/** What has had its time: sessions, counts of failed sign-ins, and files that no message ever carried. */
+import { firstIdAt } from '../db/types.ts'
+import { dropFile } from '../domain/file/drop-file.ts'
+import { StoredFile } from '../domain/file/file.entity.ts'
+import { forgetOldFailures } from '../domain/session/login-throttle.ts'
+import { Session } from '../domain/session/session.entity.ts'
+import type { Hub } from '../hub.ts'
+
+/** A draft may hold a picture, an event that waits a letter: nobody comes back to either after so long. */
+export const uncarriedMs = 30 * 86_400_000
+const filesAtOnce = 100
+
+export async function tidy(hub: Hub, stopped: () => boolean = () => false, now = new Date()): Promise<void> {
+  await hub.em().nativeDelete(Session, { expiresAt: { $lt: now } })
+  await forgetOldFailures(hub.em(), now)
+  // Ids begin with their time, and the index of a conversation's files ends with them.
+  const before = firstIdAt(new Date(now.getTime() - uncarriedMs))
+  while (!stopped()) {
+    const where = { conversationId: null, id: { $lt: before } }
+    const files = await hub
+      .em()
+      .find(StoredFile, where, { fields: ['id', 'hash', 'hasThumbnail'], orderBy: { id: 'asc' }, limit: filesAtOnce, disableIdentityMap: true })
+    for (const file of files) await dropFile(hub, file)
+    if (files.length < filesAtOnce) return
+  }
+}
