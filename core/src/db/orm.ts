@@ -26,6 +26,7 @@ import { tagEntities } from '../domain/tag/tag.entity.ts'
 import { visitEntities } from '../domain/visit/visit.entity.ts'
 import { bindKeyring, keyringOf } from '../sealing/keyring.ts'
 import { letBreathe } from './breath.ts'
+import { writeNul } from './nul.ts'
 
 /** The unit of work, with the SQL drivers' `execute`. */
 export type Em = SqlEntityManager
@@ -66,7 +67,9 @@ export async function openOrm(env: OrmEnv, pluginEntities: readonly EntitySchema
     mkdirSync(env.dataDir, { recursive: true })
     const { SqliteDriver } = await import('@mikro-orm/sqlite')
     const orm = await MikroORM.init({ ...common, driver: SqliteDriver, dbName: join(env.dataDir, 'hub.sqlite'), onCreateConnection: letBreathe })
-    bindKeyring(orm.em.getDriver().getPlatform(), keyringOf(env))
+    const platform = orm.em.getDriver().getPlatform()
+    bindKeyring(platform, keyringOf(env))
+    writeNul(platform)
     // WAL lets readers go on while one writes; FULL keeps "committed" true through a power cut.
     const lasting = readOnly ? 'query_only = on' : 'journal_mode = wal'
     for (const pragma of [lasting, 'synchronous = full', 'busy_timeout = 5000', 'foreign_keys = on']) await orm.em.getConnection().execute(`pragma ${pragma}`)

@@ -7,7 +7,7 @@ import type { TimelineEntry } from '../../../sdk/wire/contact.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
-import { readRaw, sql, stored } from '../../db/statements.ts'
+import { readRaw, type Sql, sql, stored } from '../../db/statements.ts'
 import type { Actor } from '../../http/auth.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentConversation } from '../conversation/conversation.present.ts'
@@ -57,11 +57,15 @@ export async function readTimeline(
   return { items, cursor: last ? encodeCursor([Date.parse(last.at), last.id]) : null }
 }
 
+function beforeCall(em: Em, cursor: string): Sql {
+  const [at, id] = decodeCursor(cursor, 'time', 'word')
+  const time = stored(em, CallMessage, 'at', new Date(at))
+  return sql`(k.at < ${time} or (k.at = ${time} and k.message_id < ${id}))`
+}
+
 /** Calls of the conversations that the reader may see. */
 async function readCalls(em: Em, contactId: string, allowed: Record<string, unknown>, cursor: string | undefined): Promise<TimelineEntry[]> {
-  const [at, id] = cursor ? decodeCursor(cursor, 2) : []
-  const time = at === undefined ? '' : stored(em, CallMessage, 'at', new Date(at))
-  const before = at === undefined ? raw('1 = 1') : sql`(k.at < ${time} or (k.at = ${time} and k.message_id < ${String(id)}))`
+  const before = cursor ? beforeCall(em, cursor) : raw('1 = 1')
   const rows = await readRaw<{ message_id: string }>(
     em,
     sql`select k.message_id from conversation c join message_call k on k.conversation_id = c.id join message m on m.id = k.message_id

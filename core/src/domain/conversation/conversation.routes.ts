@@ -141,10 +141,10 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const where = whereAllowed(actor.ability, 'read', 'conversation')
     if (!where) return { items: [], cursor: null, serverTime }
     const since = new Date(new Date(request.query.since).getTime() - overlapMs)
-    const [at = 0, id = ''] = request.query.cursor ? decodeCursor(request.query.cursor, 2) : [since.getTime(), '']
+    const [at = 0, id = ''] = request.query.cursor ? decodeCursor(request.query.cursor, 'time', 'word') : [since.getTime(), '']
     const rows = await em.find(
       Conversation,
-      { $and: [where, { $or: [{ changedAt: { $gt: new Date(at) } }, { changedAt: new Date(at), id: { $gt: String(id) } }] }] },
+      { $and: [where, { $or: [{ changedAt: { $gt: new Date(at) } }, { changedAt: new Date(at), id: { $gt: id } }] }] },
       { orderBy: [{ changedAt: 'asc' }, { id: 'asc' }], limit: 101, disableIdentityMap: true },
     )
     const page = rows.slice(0, 100)

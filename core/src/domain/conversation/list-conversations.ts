@@ -137,9 +137,8 @@ interface Place {
   id: string
 }
 function readPlace(cursor: string): Place {
-  const [part, at, id] = decodeCursor(cursor, 3)
-  if (typeof part !== 'number' || typeof at !== 'number') throw new HubError('HUB_REQUEST_INVALID', 'The cursor is not valid')
-  return { part, at: new Date(at), id: String(id) }
+  const [part, at, id] = decodeCursor(cursor, 'number', 'time', 'word')
+  return { part, at: new Date(at), id }
 }
 function afterPlace(em: Em, { time, way }: Part, { at, id }: Place): Sql {
   const [column, sign] = [raw(time), raw(way === 'asc' ? '>' : '<')]

@@ -21,7 +21,7 @@ export function noticeRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const { cursor, limit = 20 } = request.query
     const audiences = audiencesOf(hub, actor)
-    const before = cursor ? { id: { $lt: String(decodeCursor(cursor, 1)[0]) } } : {}
+    const before = cursor ? { id: { $lt: decodeCursor(cursor, 'word')[0] } } : {}
     const rows = await em.find(Notice, { audience: { $in: audiences }, ...before }, { orderBy: { id: 'desc' }, limit: limit + 1, disableIdentityMap: true })
     const page = rows.slice(0, limit)
     const reads = await em.find(NoticeRead, { agentId: actor.agent.id, noticeId: { $in: page.map(({ id }) => id) } }, { disableIdentityMap: true })

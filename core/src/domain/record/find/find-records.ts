@@ -1,5 +1,4 @@
 /** Finding records: a page of the list, how many there are, or all of them for what works through a whole result. */
-import { HubError } from '../../../../sdk/errors.ts'
 import { type Keyword, keywordOf } from '../../../../sdk/keyword.ts'
 import type { RecordCount, RecordFilter, RecordHit, RecordPage, RecordRow } from '../../../../sdk/wire/record.ts'
 import type { Access } from '../../../access/access-cache.ts'
@@ -9,7 +8,7 @@ import type { Hub } from '../../../hub.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
 import { presentRecords } from '../record.present.ts'
 import { snippetOf } from './keyword.ts'
-import { countRecords, listRecords, type Place, query, type Sizes, usualSizes } from './list-records.ts'
+import { countRecords, listRecords, query, type Sizes, usualSizes } from './list-records.ts'
 import { type Hit, hitsOf, moreHits, type Search, shownBefore } from './search-records.ts'
 import { raw } from './sql-where.ts'
 import { wantedBy } from './wanted.ts'
@@ -102,12 +101,13 @@ async function findPage(em: Em, actor: Access, filter: RecordFilter, options: Op
   const { tz, permission, cursor, limit = 50, waitMs: ms = waitMs, sizes = usualSizes } = options
   const until = performance.now() + ms
   const keyword = keywordOf(filter.keyword, filter.match)
-  const after = cursor ? decodeCursor(cursor, 2) : undefined
-  if (after && typeof after[0] !== (keyword ? 'string' : 'number')) throw new HubError('HUB_REQUEST_INVALID', 'The cursor is of another search')
+  // A cursor of the other kind of search is none.
+  const found = keyword && cursor ? decodeCursor(cursor, 'word', 'word') : undefined
+  const listed = !keyword && cursor ? decodeCursor(cursor, 'time', 'word') : undefined
   const wanted = await wantedBy(em, actor, filter, tz, permission)
   if (!wanted) return { ids: [], cursor: null, partial: false }
-  if (keyword) return searchPage(await searchFrom({ em, actor, wanted, keyword, sizes }, after as [string, string] | undefined), limit, until)
-  const { ids, next, partial } = await listRecords(em, wanted, (after as Place | undefined) ?? null, limit, until, sizes)
+  if (keyword) return searchPage(await searchFrom({ em, actor, wanted, keyword, sizes }, found), limit, until)
+  const { ids, next, partial } = await listRecords(em, wanted, listed ?? null, limit, until, sizes)
   return { ids, cursor: next && encodeCursor(next), partial }
 }
 

@@ -1,0 +1,85 @@
+/** Input that no app of ours sends, on every list and form: a clear code, never a fault of the hub's. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { encodeCursor } from '../../core/src/db/keyset.ts'
+import { newId } from '../../core/src/db/types.ts'
+import { found, onEveryProfile } from '../support/world.ts'
+
+const { manifest } = mockChannel()
+const cursors = [['x', 'y'], [1, 2], ['x'], [1], [Number.MAX_VALUE, 'y'], [1, 'a\0'], [1, 2, 3], ['x', 'y', 'z'], [0, 1, 'y', 4], [], [null, null], [{}, []]]
+
+await onEveryProfile('bad input', [found(manifest)], (world) => {
+  test('a cursor that we did not give out is refused by every list', async () => {
+    const owner = await world().person('老板', 'owner')
+    const [accepted] = await world().say(await world().inbox('mock'), newId(), '你好')
+    const id = accepted?.conversationId
+    const { contact } = (await owner.call('GET', `/api/records/${id}`)).body
+    const filter = encodeURIComponent(JSON.stringify({ keyword: '你好' }))
+    const lists = [
+      '/api/conversations?group=open',
+      '/api/conversations/changes?since=2026-01-01T00:00:00Z',
+      `/api/contacts/${contact.id}/conversations?`,
+      `/api/contacts/${contact.id}/activities?`,
+      `/api/contacts/${contact.id}/timeline?`,
+      `/api/contacts/${contact.id}/messages?`,
+      '/api/visitors?list=online&tz=UTC',
+      '/api/notices?',
+      '/api/records?tz=UTC',
+      `/api/records?tz=UTC&filter=${filter}`,
+      '/api/records/attachments?tz=UTC',
+    ]
+    for (const list of lists) {
+      assert.equal((await owner.call('GET', list)).status, 200, list)
+      for (const cursor of [...cursors.map((values) => encodeCursor(values as never)), 'x', encodeURIComponent('"'), '']) {
+        const { status, body } = await owner.call('GET', `${list}&cursor=${cursor}`)
+        // Some of them are a place in some list: then nothing is behind it.
+        assert.ok(status === 200 || (status === 400 && body.code === 'HUB_REQUEST_INVALID'), `${list} ${cursor}: ${status} ${JSON.stringify(body)}`)
+      }
+    }
+  })
+
+  test('a second that JavaScript does not know is no time', async () => {
+    const owner = await world().person('老板', 'owner')
+    for (const url of [
+      '/api/conversations/changes?since=2026-06-30T23:59:60Z',
+      '/api/reports/overview?tz=UTC&from=2026-01-01T00:00:00Z&to=2026-06-30T23:59:60Z',
+    ]) {
+      const { status, body } = await owner.call('GET', url)
+      assert.deepEqual([status, body.code], [400, 'HUB_REQUEST_INVALID'], url)
+    }
+  })
+
+  test('a character that ends a statement is refused, or kept as it is', async () => {
+    const owner = await world().person('老板', 'owner')
+    const [accepted] = await world().say(await world().inbox('mock'), newId(), '你好')
+    const { contact } = (await owner.call('GET', `/api/records/${accepted?.conversationId}`)).body
+    const nul = 'a\0b'
+    const filter = (value: object) => encodeURIComponent(JSON.stringify(value))
+    const tries: [method: string, url: string, body?: unknown][] = [
+      ['PATCH', `/api/contacts/${contact.id}`, { nickname: nul }],
+      ['PATCH', `/api/contacts/${contact.id}`, { fields: { [nul]: nul } }],
+      ['POST', '/api/tags', { name: nul }],
+      ['POST', '/api/categories', { name: nul }],
+      ['POST', '/api/departments', { name: nul, parentId: null }],
+      ['POST', '/api/roles', { name: nul, grants: [] }],
+      ['PUT', `/api/records/${accepted?.conversationId}/summary`, { answers: { note: nul } }],
+      ['PUT', '/api/record-views', { name: nul, filter: {} }],
+      ['GET', `/api/records?filter=${filter({ keyword: nul })}`],
+      ['GET', `/api/records?filter=${filter({ contact: nul })}`],
+      ['GET', `/api/records?filter=${filter({ fields: [{ name: 'name', value: nul }] })}`],
+      ['GET', `/api/conversations/jump?q=${encodeURIComponent(nul)}`],
+      ['GET', '/api/conversations?group=open&search=%00'],
+    ]
+    for (const [method, url, body] of tries) {
+      const answer = await owner.call(method, url, body)
+      assert.ok(answer.status < 500, `${method} ${url} ${answer.status} ${JSON.stringify(answer.body)}`)
+    }
+    assert.equal((await owner.call('GET', `/api/contacts/${contact.id}`)).body.nickname, nul)
+    // What is said is not refused for it, nor cut.
+    assert.equal((await world().reply(owner, accepted?.conversationId, nul)).body.parts[0].text, nul)
+    const [said] = await world().say(await world().inbox('mock'), newId(), nul)
+    const { items } = (await owner.call('GET', `/api/conversations/${said?.conversationId}/messages`)).body
+    assert.equal(items.find(({ id }: { id: string }) => id === said?.messageId).parts[0].text, nul)
+  })
+})
