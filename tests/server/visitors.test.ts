@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { call, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const minute = 60_000
@@ -145,6 +147,26 @@ await onEveryProfile('visitors', [found(mockChannel().manifest)], (world) => {
         visitors.map(({ visitId }) => visitId),
       )
       assert.equal((await call(world().url, 'GET', '/api/visitors?list=talking')).status, 401)
+    })
+  })
+
+  test('whose right ends at a business line sees the visitors of its inboxes, in every list', async () => {
+    await onClock(async (wait) => {
+      const agent = await world().person('小范', 'agent')
+      const [mine, other] = [await world().inbox('mock'), await world().inbox('mock')]
+      const em = world().hub.em()
+      const line = { id: newId(), builtin: null, name: newId(), createdAt: new Date(), grants: [{ permission: 'visitor.read', inboxIds: [mine.id] }] }
+      await em.insert(Role, line)
+      await em.nativeUpdate(AgentRole, { agentId: agent.id }, { roleId: line.id })
+      world().hub.access.clear()
+      const all = [mine, other].flatMap((inbox) => [new Browser(world(), inbox), new Browser(world(), inbox)])
+      for (const [i, visitor] of all.entries()) {
+        await visitor.beat()
+        if (i % 2) await visitor.say('你好')
+      }
+      assert.deepEqual(await Promise.all(all.map((visitor) => standsIn(agent, visitor))), [['online'], ['talking'], [], []])
+      wait(5 * minute)
+      assert.deepEqual(await Promise.all(all.map((visitor) => standsIn(agent, visitor))), [['left'], ['talking'], [], []])
     })
   })
 })

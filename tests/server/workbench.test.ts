@@ -8,7 +8,10 @@ import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { contactsBy } from '../../core/src/domain/conversation/find-by-contact.ts'
+import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { Session } from '../../core/src/domain/session/session.entity.ts'
+import { hashToken } from '../../core/src/domain/session/tokens.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
 
@@ -110,6 +113,47 @@ await onEveryProfile('the workbench', [found(manifest)], (world, profile) => {
     await settled(looker)
     mine.stop()
     theirs.stop()
+  })
+
+  test('a visitor’s typing is told to who may see only their inbox', async () => {
+    const agent = await world().person('小蔡', 'agent', { presence: 'away' })
+    const inbox = await world().inbox('mock')
+    const em = world().hub.em()
+    const line = {
+      id: newId(),
+      builtin: null,
+      name: newId(),
+      createdAt: new Date(),
+      grants: [{ permission: 'conversation.read', scope: 'all' as const, inboxIds: [inbox.id] }],
+    }
+    await em.insert(Role, line)
+    await em.nativeUpdate(AgentRole, { agentId: agent.id }, { roleId: line.id })
+    world().hub.access.clear()
+    const who = newId()
+    const [accepted] = await world().say(inbox, who, '在吗')
+    const { socket, heard, stop } = await ears(world(), agent)
+    await createDesk(world().hub).typing({ inboxId: inbox.id, externalId: who }, '我想问')
+    await eventually(
+      () => heard.some(({ conversationId, kind, agentId }) => conversationId === accepted?.conversationId && kind === 'typing' && !agentId),
+      'it',
+    )
+    assert.ok(socket.connected)
+    stop()
+  })
+
+  test('a session that is gone hears nothing more, though nobody said so', async () => {
+    const agent = await world().person('小贝', 'agent', { presence: 'away' })
+    const other = await world().signIn(agent.agent)
+    const [lasting, ended] = [await ears(world(), agent), await ears(world(), other)]
+    const token = other.cookie.split('=')[1] ?? ''
+    const gone = new Promise((resolve) => ended.socket.once('disconnect', resolve))
+    // As when the news of its end is lost, or its time is up.
+    await world()
+      .hub.em()
+      .nativeUpdate(Session, { tokenHash: hashToken(token) }, { expiresAt: new Date() })
+    await gone
+    assert.ok(lasting.socket.connected)
+    lasting.stop()
   })
 
   test('a thread is read from any place, both ways, and one message by itself', async () => {

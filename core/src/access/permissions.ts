@@ -9,7 +9,7 @@ export interface PermissionDefinition {
   label: LocalText
   scopes: readonly Scope[]
   fields: readonly string[]
-  /** It can be held within some inboxes only: what is asked of one conversation. */
+  /** It can be held within some inboxes only: what is asked of one conversation, or one visit. */
   inboxes?: true
   /** Built-in roles that hold it, and how far. `owner` holds everything, always. */
   grants: { admin?: Scope | true; supervisor?: Scope | true; agent?: Scope | true }
@@ -70,7 +70,7 @@ export const corePermissions: readonly PermissionDefinition[] = [
   plain('contact.tag', '给客户打标签', 'Tag contacts', { admin: true, supervisor: true, agent: true }),
   plain('contact.merge', '合并与拆分客户', 'Merge and split contacts', { admin: true, supervisor: true, agent: true }),
   plain('contact.block', '拉黑客户', 'Block contacts', { admin: true, supervisor: true, agent: true }),
-  plain('visitor.read', '查看访客', 'See visitors', { admin: true, supervisor: true, agent: true }),
+  { ...plain('visitor.read', '查看访客', 'See visitors', { admin: true, supervisor: true, agent: true }), inboxes: true },
   reach('report.read', '查看数据概览', 'See the overview and its figures', { admin: 'all', supervisor: 'tree' }),
   plain('category.manage', '管理事项分类与服务小结', 'Manage categories and the service summary', { admin: true }),
   plain('tag.manage', '管理标签', 'Manage tags', { admin: true }),

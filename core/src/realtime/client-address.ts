@@ -1,9 +1,9 @@
-/** Whose address a socket has: behind a trusted proxy the first one it names is the client's. */
-import type { Socket } from 'socket.io'
-import type { Hub } from '../hub.ts'
+/** Whose address a socket has: as Fastify finds it for requests, the last one on the way that no trusted proxy vouches for. */
+import type { IncomingMessage } from 'node:http'
+import proxyAddr from '@fastify/proxy-addr'
+import type { Env } from '../config/env.ts'
 
-export function clientAddress(hub: Hub, { handshake }: Socket): string {
-  if (hub.env.trustProxy === false) return handshake.address
-  const forwarded = handshake.headers['x-forwarded-for']
-  return (Array.isArray(forwarded) ? forwarded[0] : forwarded)?.split(',')[0]?.trim() || handshake.address
+export function clientAddress({ trustProxy }: Pick<Env, 'trustProxy'>, handshake: IncomingMessage): string {
+  if (trustProxy === false) return handshake.socket.remoteAddress ?? ''
+  return proxyAddr(handshake, trustProxy === true ? () => true : proxyAddr.compile(trustProxy.split(',').map((one) => one.trim())))
 }

@@ -16,6 +16,7 @@ import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { type ContactNames, conversationJson, messageJson, shownTo } from '../domain/conversation/conversation.present.ts'
 import { maskMessage } from '../domain/conversation/mask-message.ts'
 import { isFor } from '../domain/notice/raise-notice.ts'
+import { Session } from '../domain/session/session.entity.ts'
 import { type Actor, identify, identifyAgain } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
@@ -26,6 +27,7 @@ import { showTyping } from './show-typing.ts'
 
 const aliveEveryMs = 15_000
 const recheckEveryMs = 5_000
+const sessionsAtOnce = 500
 const namesKept = 5_000
 /** News of another name may be lost with Redis: the old one is not kept longer than this. */
 const nameTtlMs = 30_000
@@ -53,7 +55,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       const { headers } = socket.handshake
       const origin = headers.origin && URL.parse(headers.origin)
       if (origin && origin.host !== headers.host && origin.origin !== hub.env.publicUrl) throw new Error('HUB_REQUEST_ORIGIN')
-      const ip = clientAddress(hub, socket)
+      const ip = clientAddress(hub.env, socket.request)
       const actor = await identify(hub, { headers, cookies: parseCookie(headers.cookie ?? ''), ip })
       if (!actor) throw new Error('HUB_AUTH_REQUIRED')
       if (actor.preview?.over) throw new Error('HUB_PREVIEW_OVER')
@@ -279,8 +281,25 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     socket.disconnect(true)
   }
 
+  /** News of a session's end may be lost, and of one that runs out there is none. */
+  async function endSessionless(): Promise<void> {
+    const own = new Map(
+      [...seats.values()].flatMap(({ access, sockets }) =>
+        present(access) ? [...sockets].map((socket) => [socket, actorOfSocket(socket).sessionId] as const) : [],
+      ),
+    )
+    const wanted = [...new Set(own.values())].filter((id) => id !== null)
+    const lasting = new Set<string | null>()
+    for (let at = 0; at < wanted.length; at += sessionsAtOnce) {
+      const where = { id: { $in: wanted.slice(at, at + sessionsAtOnce) }, expiresAt: { $gt: new Date() } }
+      for (const { id } of await hub.em().find(Session, where, { fields: ['id'], disableIdentityMap: true })) lasting.add(id)
+    }
+    for (const [socket, sessionId] of own) if (!lasting.has(sessionId)) sendAway(socket)
+  }
+
   /** Roles, departments or accounts changed, a preview's time is up, a token is gone: every seat is looked up anew. */
   async function recheck(): Promise<void> {
+    await endSessionless()
     for (const seat of seats.values()) {
       const was = seat.access
       const access = present(was) ? await hub.access.of(was.agent.id) : await identifyAgain(hub, was)

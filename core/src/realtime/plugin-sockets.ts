@@ -37,7 +37,7 @@ export function installSockets(hub: Hub, io: Server, { manifest }: LoadedPlugin,
     try {
       if (!on) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
       const { auth, headers } = socket.handshake
-      const handshake = { auth, origin: headers.origin, host: headers.host, ip: clientAddress(hub, socket) }
+      const handshake = { auth, origin: headers.origin, host: headers.host, ip: clientAddress(hub.env, socket.request) }
       const principal = await sockets.authenticate(handshake, ctx as PluginContext<unknown>)
       // Switched off while it was asked who it is.
       if (!on) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')

@@ -10,7 +10,7 @@ import { Agent } from '../agent/agent.entity.ts'
 import { presenceTtlMs } from '../assignment/choose-agent.ts'
 import { BlockList } from '../contact/blocked.ts'
 import { Identity } from '../contact/contact.entity.ts'
-import { changeConversation, changesPage } from '../conversation/change.ts'
+import { changeConversation, changesPage, visibilityOf } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { shownPart } from '../conversation/conversation.present.ts'
@@ -43,11 +43,11 @@ export function createDesk(hub: Hub): Desk {
         { identityId: identity.id },
         { orderBy: { createdAt: 'desc' }, limit: 50, fields: ['id'], disableIdentityMap: true },
       )
-      const [beforeId] = before ? decodeCursor(before, 1) : []
+      const [beforeId] = before ? decodeCursor(before, 'word') : []
       // Ids sort by time over all conversations of a person.
       const rows = await em.find(
         Message,
-        { conversationId: { $in: conversations.map((c) => c.id) }, direction: { $ne: 'note' }, ...(beforeId ? { id: { $lt: String(beforeId) } } : {}) },
+        { conversationId: { $in: conversations.map((c) => c.id) }, direction: { $ne: 'note' }, ...(beforeId ? { id: { $lt: beforeId } } : {}) },
         { orderBy: { id: 'desc' }, limit: limit + 1, disableIdentityMap: true },
       )
       return {
@@ -65,7 +65,7 @@ export function createDesk(hub: Hub): Desk {
       if (!open) return
       hub.bus.publish('ephemeral', {
         conversationId: open.id,
-        visibility: { assigneeId: open.assigneeId, departmentId: open.departmentId, status: open.status },
+        visibility: visibilityOf(open),
         kind: 'typing',
         agentId: null,
         active: text !== null,
@@ -142,19 +142,19 @@ const followingConversation = (em: Em, { identityId, createdAt }: Conversation) 
 
 /** What changed in the cursor's conversation, then all of those after it. A closed one changes only by a rating. */
 async function changedSince(em: Em, identity: Identity, current: Conversation, cursor: string, limit: number): Promise<CustomerThread> {
-  const [conversationId, rev] = decodeCursor(cursor, 2)
-  const known = await em.findOne(Conversation, { id: String(conversationId), identityId: identity.id }, { disableIdentityMap: true })
+  const [conversationId, rev] = decodeCursor(cursor, 'word', 'number')
+  const known = await em.findOne(Conversation, { id: conversationId, identityId: identity.id }, { disableIdentityMap: true })
   if (!known) throw new HubError('HUB_REQUEST_INVALID', 'The cursor is not valid')
   const messages = await em.find(
     Message,
-    { conversationId: known.id, rev: { $gt: Number(rev) } },
+    { conversationId: known.id, rev: { $gt: rev } },
     { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: limit + 1, disableIdentityMap: true },
   )
   const page = messages.slice(0, limit)
   const more = messages.length > limit
   // A revision can carry several messages: go on before the last one seen.
   const next: [string, number] = more
-    ? [known.id, Math.max(Number(rev), (page.at(-1)?.rev ?? 1) - 1)]
+    ? [known.id, Math.max(rev, (page.at(-1)?.rev ?? 1) - 1)]
     : known.id === current.id
       ? [current.id, known.rev]
       : [(await followingConversation(em, known))?.id ?? current.id, 0]

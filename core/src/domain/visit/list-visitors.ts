@@ -6,13 +6,18 @@ import { decodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import { columnsOf, joinInOrder, readRaw, rowOf, type Sql, sql, stored } from '../../db/statements.ts'
 import { startOfPeriod } from '../record/find/period.ts'
+import { sqlWhere } from '../record/find/sql-where.ts'
 import { Visit } from './visit.entity.ts'
 import { visitTtlMs } from './visit.present.ts'
 
 export type VisitorList = 'online' | 'talking' | 'talked' | 'left'
 
-/** Last seen first, from a cursor on. @param tz where the reader's day begins */
-export async function listVisitors(em: Em, list: VisitorList, tz: string, cursor: string | undefined, limit: number): Promise<Visit[]> {
+/** Of the visits that the reader may see (`allowed`, as the ability says it) last seen first, from a cursor on. @param tz where the reader's day begins */
+export async function listVisitors(
+  em: Em,
+  allowed: Record<string, unknown>,
+  { list, tz, cursor, limit }: { list: VisitorList; tz: string; cursor: string | undefined; limit: number },
+): Promise<Visit[]> {
   const time = (at: Date) => stored(em, Visit, 'seenAt', at)
   const alive = time(new Date(Date.now() - visitTtlMs))
   const midnight = time(startOfPeriod('today', tz))
@@ -28,13 +33,13 @@ export async function listVisitors(em: Em, list: VisitorList, tz: string, cursor
   }
   const rows = await readRaw<object>(
     em,
-    sql`select ${columnsOf(em, Visit, 'v')} from ${lists[list]} ${cursor ? after(cursor, time) : sql``} order by v.seen_at desc, v.id desc limit ${limit}`,
+    sql`select ${columnsOf(em, Visit, 'v')} from ${lists[list]} and ${sqlWhere(em, allowed, { entity: Visit, alias: 'v' })} ${cursor ? after(cursor, time) : sql``} order by v.seen_at desc, v.id desc limit ${limit}`,
   )
   return rows.map((row) => rowOf(em, Visit, row))
 }
 
 function after(cursor: string, time: (at: Date) => string | number): Sql {
-  const [at, id] = decodeCursor(cursor, 2)
-  const seen = time(new Date(at as number))
-  return sql`and (v.seen_at < ${seen} or (v.seen_at = ${seen} and v.id < ${String(id)}))`
+  const [at, id] = decodeCursor(cursor, 'time', 'word')
+  const seen = time(new Date(at))
+  return sql`and (v.seen_at < ${seen} or (v.seen_at = ${seen} and v.id < ${id}))`
 }

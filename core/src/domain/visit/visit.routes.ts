@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { Page, PageQuery } from '../../../sdk/wire/common.ts'
 import { Visit as WireVisit } from '../../../sdk/wire/contact.ts'
+import { whereAllowed } from '../../access/scope.ts'
 import { encodeCursor } from '../../db/keyset.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -26,7 +27,8 @@ export function visitRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const { list, tz = 'UTC', cursor, limit = 50 } = request.query
-      const rows = await listVisitors(em, list, checkTimeZone(tz), cursor, limit + 1)
+      const allowed = whereAllowed(actor.ability, 'read', 'visitor')
+      const rows = allowed ? await listVisitors(em, allowed, { list, tz: checkTimeZone(tz), cursor, limit: limit + 1 }) : []
       const page = rows.slice(0, limit)
       const contacts = new Map(
         (await em.find(Contact, { id: { $in: page.flatMap((visit) => visit.contactId ?? []) } }, { disableIdentityMap: true })).map((c) => [c.id, c]),

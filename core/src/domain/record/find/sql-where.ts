@@ -1,4 +1,5 @@
 /** Conditions as the ability gives them, as a piece of SQL: the lists of records say themselves which index they walk. */
+import type { EntityName } from '@mikro-orm/core'
 import type { Em } from '../../../db/orm.ts'
 import { list, type Sql, sql, stored } from '../../../db/statements.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
@@ -13,29 +14,34 @@ export const all = (parts: readonly Sql[]): Sql => (parts.length === 0 ? raw('1 
 export const any = (parts: readonly Sql[]): Sql => (parts.length === 0 ? nothing : join(parts, 'or'))
 export const among = (column: string, values: readonly (string | number)[]): Sql => (values.length === 0 ? nothing : sql`${raw(column)} in ${list(values)}`)
 
-/** Of conversations under the alias `c`. Throws on what it does not know: a condition left out would show too much. */
-export function sqlWhere(em: Em, where: Record<string, unknown>): Sql {
+interface Rows {
+  entity: EntityName<object>
+  alias: string
+}
+
+/** Of conversations under the alias `c`, or of other rows. Throws on what it does not know: a condition left out would show too much. */
+export function sqlWhere(em: Em, where: Record<string, unknown>, rows: Rows = { entity: Conversation, alias: 'c' }): Sql {
   return all(
     Object.entries(where).map(([key, value]) => {
-      if (key === '$and') return all((value as Record<string, unknown>[]).map((one) => sqlWhere(em, one)))
-      if (key === '$or') return any((value as Record<string, unknown>[]).map((one) => sqlWhere(em, one)))
-      if (key === '$not') return sql`not ${sqlWhere(em, value as Record<string, unknown>)}`
-      return compare(em, key as keyof Conversation & string, value)
+      if (key === '$and') return all((value as Record<string, unknown>[]).map((one) => sqlWhere(em, one, rows)))
+      if (key === '$or') return any((value as Record<string, unknown>[]).map((one) => sqlWhere(em, one, rows)))
+      if (key === '$not') return sql`not ${sqlWhere(em, value as Record<string, unknown>, rows)}`
+      return compare(em, rows, key, value)
     }),
   )
 }
 
-function compare(em: Em, property: keyof Conversation & string, value: unknown): Sql {
-  const name = em.getMetadata().get(Conversation).properties[property as never] as { fieldNames: string[] } | undefined
-  if (!name) throw new Error(`a conversation has no ${property}`)
-  const column = raw(`c.${name.fieldNames[0]}`)
-  const write = (one: unknown) => stored(em, Conversation, property, one)
+function compare(em: Em, rows: Rows, property: string, value: unknown): Sql {
+  const name = em.getMetadata().get(rows.entity).properties[property as never] as { fieldNames: string[] } | undefined
+  if (!name) throw new Error(`${rows.alias} has no ${property}`)
+  const column = raw(`${rows.alias}.${name.fieldNames[0]}`)
+  const write = (one: unknown) => stored(em, rows.entity, property as never, one)
   if (value === null) return sql`${column} is null`
   if (typeof value !== 'object' || value instanceof Date) return sql`${column} = ${write(value)}`
   return all(
     Object.entries(value).map(([operator, operand]) => {
       if (operator === '$in') return among(column.text, (operand as unknown[]).map(write))
-      if (operator === '$eq') return compare(em, property, operand)
+      if (operator === '$eq') return compare(em, rows, property, operand)
       if (operator === '$ne') return operand === null ? sql`${column} is not null` : sql`(${column} is null or ${column} <> ${write(operand)})`
       throw new Error(`a condition of an unknown kind: ${operator}`)
     }),
