@@ -378,6 +378,37 @@ for (const profile of await profiles())
       return body as { id: string }
     }
 
+    test('where it was brought is told, though it is sent elsewhere while it is on its way', async () => {
+      const [admin, agent] = [await world.person('管理', 'admin'), await world.person('午')]
+      await talk(agent, '送出去')
+      const [first, second] = [await folder(admin, newId()), await folder(admin, newId())]
+      const { body } = await admin.call('POST', `${base}/exports`, { ...records({ filter: { agentIds: [agent.id] } }), tz: 'UTC', language: 'zh' })
+      await done(body.id)
+      assert.equal((await admin.call('POST', `${base}/exports/${body.id}/deliver`, { destinationId: first.id })).status, 200)
+      await eventually(async () => (await deliveryOf(body.id)).state === 'sent', 'the first delivery')
+      const told: string[] = []
+      const elsewhere = Object.create(ctx(), {
+        blobs: {
+          value: Object.assign(Object.create(ctx().blobs), {
+            async read(name: string) {
+              await em().nativeUpdate(ExportDelivery, { exportId: body.id }, { destinationId: second.id, holder: null, dueAt: new Date() })
+              return ctx().blobs.read(name)
+            },
+          }),
+        },
+        tell: { value: async (name: string, data: { name: string }) => void told.push(`${name} ${data.name}`) },
+      }) as Ctx
+      await em().nativeUpdate(ExportDelivery, { exportId: body.id }, { state: 'due', dueAt: new Date(0) })
+      await deliver(elsewhere, body.id)
+      assert.equal(told.length, 1)
+      assert.match(told[0] ?? '', /^delivered 目录/)
+      assert.equal((await deliveryOf(body.id)).state, 'due')
+      await eventually(async () => {
+        await sweepDeliveries(ctx())
+        return (await deliveryOf(body.id)).state === 'sent'
+      }, 'the second place')
+    })
+
     test('a folder gets the file under its name by the rule, opened; brought twice it is there once', async () => {
       const [admin, agent] = [await world.person('管理', 'admin'), await world.person('巳')]
       const id = await talk(agent, '送出去')

@@ -238,10 +238,15 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
       [id],
     )
     assert.equal((await other.call('PUT', `${base}/exports/${id}/share`, { agentIds: [] })).status, 403)
-    const info = (await mine.call('GET', `${base}/exports/${id}`)).body
+    for (let i = 0; i < 25; i++) assert.equal((await fetchFile(other, id)).status, 200)
+    assert.equal((await fetchFile(mine, id)).status, 200)
+    const { downloads } = (await mine.call('GET', `${base}/exports`)).body.items.find((one: { id: string }) => one.id === id)
     assert.deepEqual(
-      info.downloads.map((one: { agentId: string }) => one.agentId),
-      [other.id],
+      downloads.map((one: { agentId: string; times: number }) => [one.agentId, one.times]),
+      [
+        [mine.id, 1],
+        [other.id, 26],
+      ],
     )
     await mine.call('PUT', `${base}/exports/${id}/share`, { agentIds: [] })
     assert.equal((await fetchFile(other, id)).status, 404)
@@ -384,12 +389,17 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.deepEqual((await named({ notes: false })).names, ['报价.txt'])
     const { exportId, names } = await named({ notes: true })
     assert.deepEqual(names, ['报价.txt', '成本.txt'])
-    // The record's own log knows of it.
-    const started = await eventually(
-      () => heard.find(({ name, data }) => (name as string) === 'export.started' && (data as { exportId?: string }).exportId === exportId),
-      'the telling',
-    )
-    assert.deepEqual((started.data as { conversationIds?: string[] }).conversationIds, [id])
+    // The record's own log knows of it, by whatever way it was found.
+    const byFilter = await place(agent, { filter: { agentIds: [agent.id] } })
+    await ready(agent, byFilter.id)
+    for (const one of [exportId, byFilter.id]) {
+      const taken = await eventually(
+        () => heard.find(({ name, data }) => (name as string) === 'export.taken' && (data as { exportId?: string }).exportId === one),
+        'the telling',
+      )
+      const { conversationIds, byAgentId } = taken.data as { conversationIds?: string[]; byAgentId?: string }
+      assert.deepEqual([conversationIds, byAgentId], [[id], agent.id])
+    }
 
     const role = {
       id: newId(),

@@ -451,6 +451,29 @@ await onEveryProfile('audit', plugins, (world, profile) => {
   })
   const brief = (fault: { what: string; seq: number } | null) => fault && [fault.what, fault.seq]
 
+  test('what an entry says of records stands in their own logs: a place there that is taken away, or made up, is found', async () => {
+    await still()
+    const conversationIds = [newId(), newId()]
+    const { seq: plain } = await append(ctx(), deed())
+    const { seq } = await append(ctx(), deed({ details: { conversationIds }, conversationIds }))
+    const about = await append(ctx(), deed({ subjectKind: 'record', subjectId: conversationIds[0] ?? '', conversationIds: conversationIds.slice(0, 1) }))
+    const fault = async () => brief((await verify(ctx())).fault)
+    assert.equal(await fault(), null)
+    const places: { conversationId: string; seq: number }[] = [
+      { conversationId: conversationIds[1] ?? '', seq },
+      { conversationId: conversationIds[0] ?? '', seq: about.seq },
+    ]
+    for (const place of places) {
+      await em().nativeDelete(RecordLink, place)
+      assert.deepEqual(await fault(), ['records', place.seq])
+      await em().insert(RecordLink, place)
+    }
+    await em().insert(RecordLink, { conversationId: newId(), seq: plain })
+    assert.deepEqual(await fault(), ['records', plain])
+    await em().nativeDelete(RecordLink, { seq: plain })
+    assert.equal(await fault(), null)
+  })
+
   test('the command says it, with its exit code', async () => {
     const lines: string[] = []
     const { hub } = world()

@@ -107,6 +107,7 @@ export const en = {
     event: { givenUp: 'Gave up telling the plugin {subject} of an event that it failed on: {event}' },
     export: {
       started: 'Started an export',
+      taken: 'Put {count} records into an export',
       ready: 'An export is ready, {count} rows',
       downloaded: 'Downloaded an export',
       shared: 'Shared an export',
@@ -139,6 +140,7 @@ export const en = {
     plugin: { switched: 'Switched a plugin' },
     event: { givenUp: 'Events given up' },
     export: {
+      taken: 'Put records into an export',
       ready: 'An export is ready',
       delivered: 'An export was delivered',
       undelivered: 'An export was not delivered',

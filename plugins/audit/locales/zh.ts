@@ -103,6 +103,7 @@ export const zh = {
     event: { givenUp: '插件 {subject} 有一个事件多次处理失败，已放弃：{event}' },
     export: {
       started: '开始导出',
+      taken: '把 {count} 条记录写入了导出文件',
       ready: '导出完成，{count} 行',
       downloaded: '下载了导出文件',
       shared: '分享了导出文件',
@@ -135,6 +136,7 @@ export const zh = {
     plugin: { switched: '启用或停用插件' },
     event: { givenUp: '放弃处理的事件' },
     export: {
+      taken: '记录写入导出文件',
       ready: '导出完成',
       delivered: '导出文件送达目的地',
       undelivered: '导出文件没有送达',

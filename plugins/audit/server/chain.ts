@@ -104,6 +104,14 @@ function detailsText(details: Record<string, unknown>): string {
   return Buffer.byteLength(text) <= mostDetails ? text : canonical({ tooLong: true, fields: Object.keys(details).slice(0, 50) })
 }
 
+/** The records that an entry names; undefined where it had to leave out what it says. */
+export function recordsOf({ subjectKind, subjectId, details }: Pick<Entry, 'subjectKind' | 'subjectId' | 'details'>): Set<string> | undefined {
+  const { conversationIds = [], tooLong } = JSON.parse(details) as { conversationIds?: unknown; tooLong?: true }
+  if (tooLong) return undefined
+  const named = Array.isArray(conversationIds) ? conversationIds : []
+  return new Set([...named, subjectKind === 'record' ? subjectId : ''].filter((id) => typeof id === 'string' && id.length === 26))
+}
+
 /** The head. One that is gone or forged is made anew behind the newest entry there is, and the log says so. */
 async function soundHead(ctx: ChainCtx, em: EntityManager): Promise<Mark> {
   const head = await findMark(em, 'head')

@@ -31,7 +31,12 @@ export async function watch(ctx: Ctx, deed: Deed): Promise<void> {
     if (outsideHours && isOutside(ctx.settings, at)) await raise(ctx, 'hours', deed, outsideMs, { time: timeIn(timeZone, at) })
   }
   // Of whichever plugin: what says how many rows were exported is looked at.
-  if (exportRows > 0 && /(^|\.)export\.?|\.exported$/.test(deed.event) && (deed.count ?? 0) > exportRows && !/downloaded|shared|cancelled/.test(deed.event))
+  if (
+    exportRows > 0 &&
+    /(^|\.)export\.?|\.exported$/.test(deed.event) &&
+    (deed.count ?? 0) > exportRows &&
+    !/downloaded|shared|cancelled|taken/.test(deed.event)
+  )
     await raise(ctx, 'export', deed, 60_000, { count: deed.count ?? 0 })
 }
 

@@ -1,6 +1,7 @@
 /** Walks the chain from its anchor to its head and finds the first entry that is not as it was written. */
-import { Entry } from './audit.entity.ts'
-import { type ChainCtx, findMark, hashOf, isSigned } from './chain.ts'
+import type { EntityManager } from '@mikro-orm/core'
+import { Entry, RecordLink } from './audit.entity.ts'
+import { type ChainCtx, findMark, hashOf, isSigned, recordsOf } from './chain.ts'
 
 export interface Checkpoint {
   seq: number
@@ -10,7 +11,7 @@ export interface Verdict {
   entries: number
   /** The end as it is now: keep it elsewhere, and a cut of everything that came later is found too. */
   head: Checkpoint
-  fault: { seq: number; what: 'missing' | 'changed' | 'order' | 'cut' | 'head' | 'anchor' | 'checkpoint'; text: string } | null
+  fault: { seq: number; what: 'missing' | 'changed' | 'records' | 'order' | 'cut' | 'head' | 'anchor' | 'checkpoint'; text: string } | null
 }
 
 const page = 500
@@ -46,6 +47,8 @@ export async function verify(ctx: ChainCtx, kept: readonly Checkpoint[] = []): P
       ;({ seq, hash } = row)
       entries++
     }
+    const astray = await astrayOf(em, rows)
+    if (astray) return verdict({ seq: astray, what: 'records', text: `entry ${astray} does not stand in the logs of exactly the records that it names` })
   }
   if (hash !== end.hash) return verdict({ seq, what: 'head', text: 'the newest entry is not the one that was marked' })
   if ((await em.count(Entry, { seq: { $lte: anchor?.seq ?? 0 } })) > 0)
@@ -61,6 +64,19 @@ export async function verify(ctx: ChainCtx, kept: readonly Checkpoint[] = []): P
       text: `the mark of the newest entry was lost before it, and entries may have been cut off with it. Compare with a checkpoint kept elsewhere; give one noted since then, and this is taken as seen`,
     })
   return verdict(null)
+}
+
+/** The first of these entries whose place in the records' own logs is not what it says itself. */
+async function astrayOf(em: EntityManager, rows: readonly Entry[]): Promise<number | undefined> {
+  const [first, last] = [rows[0], rows.at(-1)]
+  if (!first || !last) return undefined
+  const links = await em.find(RecordLink, { seq: { $gte: first.seq, $lte: last.seq } }, { disableIdentityMap: true })
+  const bySeq = Map.groupBy(links, ({ seq }) => seq)
+  return rows.find((row) => {
+    const named = recordsOf(row)
+    const shown = new Set((bySeq.get(row.seq) ?? []).map(({ conversationId }) => conversationId))
+    return named && (named.size !== shown.size || [...named].some((id) => !shown.has(id)))
+  })?.seq
 }
 
 /** `42:hash`, as the command and the page print it. */

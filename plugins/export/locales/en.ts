@@ -70,6 +70,7 @@ export const en: typeof zh = {
   shareWith: 'Share with (only the chosen colleagues can download it)',
   save: 'Save',
   downloads: 'Downloads ({count})',
+  downloadedTimes: '{times} times, last {at}',
   locked: 'Password',
   withPersonal: 'Personal data',
   someone: 'a former colleague',

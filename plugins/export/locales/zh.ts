@@ -68,6 +68,7 @@ export const zh = {
   shareWith: '共享给（只有被选中的同事能下载）',
   save: '保存',
   downloads: '下载记录（{count}）',
+  downloadedTimes: '{times} 次，最近 {at}',
   locked: '有密码',
   withPersonal: '含个人信息',
   someone: '已离开的同事',

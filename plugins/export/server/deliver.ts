@@ -50,10 +50,9 @@ export async function deliver(ctx: Ctx, exportId: string): Promise<void> {
     const stored = fault === '' ? await ctx.blobs.read(row.blob) : undefined
     if (!destination || !stored) return await failed(ctx, row, about, fault || 'HUB_NOT_FOUND', end)
     await outletOf(ctx, destination).put(name, stored)
-    if ((await end({ state: 'sent', name, fault: '', sentAt: new Date() })) > 0) {
-      await ctx.tell('delivered', about)
-      await ctx.endNotice('undelivered', exportId)
-    }
+    // It is there, whatever somebody has decided meanwhile.
+    await ctx.tell('delivered', about)
+    if ((await end({ state: 'sent', name, fault: '', sentAt: new Date() })) > 0) await ctx.endNotice('undelivered', exportId)
   } catch (error) {
     const fault = faultOf(error)
     const attempts = delivery.attempts + 1

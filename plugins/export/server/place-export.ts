@@ -4,9 +4,6 @@ import { ExportFile, ExportShare, newId } from './export.entity.ts'
 import type { Order } from './order.ts'
 import { ExportDelivery } from './schedule.entity.ts'
 
-/** More would not fit into an event. */
-const mostNamed = 200
-
 interface Placed {
   id?: string
   agentId: string
@@ -46,8 +43,6 @@ export async function tellStarted(ctx: Ctx, exportId: string, order: Order, more
     personal: order.personal,
     attachments: order.attachments,
     records: order.ids?.length ?? null,
-    // For the records' own logs; of more of them, or of a filter, each is only counted.
-    ...(order.ids && !order.table && order.ids.length <= mostNamed ? { conversationIds: order.ids } : {}),
     ...(order.table ? { table: order.table.name } : {}),
     ...more,
   })

@@ -42,7 +42,8 @@ export const ExportInfo = Type.Object({
   bytes: Type.Integer(),
   fault: Type.String(),
   sharedWith: Type.Array(Id),
-  downloads: Type.Array(Type.Object({ agentId: Id, at: Instant })),
+  /** Who has fetched it, how often, and when last; the last one first. Each time stands in the log of deeds. */
+  downloads: Type.Array(Type.Object({ agentId: Id, times: Type.Integer(), at: Instant })),
   createdAt: Instant,
   finishedAt: NullableInstant,
   expiresAt: NullableInstant,
@@ -255,14 +256,22 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
   scheduleRoutes(app, ctx)
 }
 
+/** By person, of whom there are few, however often they came. */
+async function downloadsOf(em: ReturnType<Ctx['em']>, exportIds: readonly string[]): Promise<Map<string, ExportInfo['downloads']>> {
+  if (exportIds.length === 0) return new Map()
+  const statement = `select max(id) as last, count(*) as times from export_download where export_id in (${exportIds.map(() => '?').join()}) group by export_id, agent_id`
+  const groups = (await em.getConnection().execute(statement, [...exportIds])) as { last: string; times: number }[]
+  const times = new Map(groups.map(({ last, times }) => [last, Number(times)]))
+  const rows = await em.find(ExportDownload, { id: { $in: [...times.keys()] } }, { orderBy: { id: 'desc' }, ...quiet })
+  const shown = (row: ExportDownload) => ({ agentId: row.agentId, times: times.get(row.id) ?? 1, at: row.at.toISOString() })
+  return new Map([...Map.groupBy(rows, ({ exportId }) => exportId)].map(([exportId, of]) => [exportId, of.map(shown)]))
+}
+
 async function present(ctx: Ctx, agentId: string, rows: readonly ExportFile[]): Promise<ExportInfo[]> {
   const ids = rows.map(({ id }) => id)
   const em = ctx.em()
   const shares = Map.groupBy(await em.find(ExportShare, { exportId: { $in: ids } }, quiet), (share) => share.exportId)
-  const downloads = Map.groupBy(
-    await em.find(ExportDownload, { exportId: { $in: ids } }, { orderBy: { id: 'desc' }, limit: 300, ...quiet }),
-    (download) => download.exportId,
-  )
+  const downloads = await downloadsOf(em, ids)
   const deliveries = new Map((await em.find(ExportDelivery, { exportId: { $in: ids } }, quiet)).map((row) => [row.exportId, row]))
   const destinations = new Map(
     (await em.find(ExportDestination, { id: { $in: [...deliveries.values()].map(({ destinationId }) => destinationId) } }, quiet)).map(({ id, name }) => [
@@ -300,7 +309,7 @@ async function present(ctx: Ctx, agentId: string, rows: readonly ExportFile[]): 
       bytes: Number(row.bytes),
       fault: row.fault,
       sharedWith: (shares.get(row.id) ?? []).map((share) => share.agentId),
-      downloads: (downloads.get(row.id) ?? []).slice(0, 20).map((download) => ({ agentId: download.agentId, at: download.at.toISOString() })),
+      downloads: downloads.get(row.id) ?? [],
       createdAt: row.createdAt.toISOString(),
       finishedAt: row.finishedAt?.toISOString() ?? null,
       expiresAt: row.state === 'done' ? (row.expiresAt?.toISOString() ?? null) : null,

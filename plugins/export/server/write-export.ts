@@ -130,6 +130,9 @@ async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<
       }
     }
     const { name } = await putNoted(ctx, row.id, mine.holder, body())
+    // For the records' own logs, before the part counts: told twice is a line too many, never is one too few.
+    if (!turn.order.table)
+      await ctx.tell('taken', { exportId: row.id, byAgentId: row.agentId, conversationIds: chosen, format: turn.order.format, personal: turn.order.personal })
     const kept = await em.transactional(async (tx) => {
       // The row of the export is held: a part is of the turn that holds it, or is not.
       const held = await tx.nativeUpdate(ExportFile, mine, {
