@@ -9,6 +9,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { StorageFault } from '../../core/src/storage/storage-fault.ts'
 import email from '../../plugins/email/plugin.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
@@ -160,6 +161,24 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     servers.reset()
     servers.how.smtp.greetAfter = 'never'
     assert.match((await probe({})).join(), /没有回应/)
+  })
+
+  test('the storage is away: the letter waits for it uncounted, the admin hears why, and it comes whole', async (t) => {
+    const { inbox, address } = await shop()
+    const away = t.mock.method(world().hub.files, 'put', async () => {
+      throw new StorageFault('unreachable', 'of the test')
+    })
+    await arrives(address, customer('patient'), '询价', '存储恢复后再收')
+    const health = await eventually(async () => {
+      const row = await world().hub.em().findOne(InboxHealth, { inboxId: inbox.id }, { disableIdentityMap: true })
+      return row?.state === 'broken' && row
+    }, 'the inbox’s state')
+    assert.deepEqual([health.code, /存不下来/.test(health.error?.zh ?? '')], ['not-taken', true])
+    const { attempts } = await world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
+    assert.deepEqual([attempts, (await rows(inbox)).length], [0, 0])
+    away.mock.restore()
+    await incoming(inbox, '存储恢复后再收')
+    await eventually(async () => (await world().hub.em().count(InboxHealth, { inboxId: inbox.id, state: 'connected' })) > 0, 'the recovery')
   })
 
   test('a letter larger than an agent’s upload may be has its raw file all the same', async () => {

@@ -23,6 +23,7 @@ export type FaultCode =
   | 'rate-limited'
   | 'folder-missing'
   | 'cut'
+  | 'not-taken'
   | 'refused-by-server'
 
 export interface Fault {
@@ -40,8 +41,8 @@ export interface Fault {
 /** Thrown where we know better than the libraries. */
 export class MailFault extends Error {
   readonly code: FaultCode
-  constructor(code: FaultCode, message: string) {
-    super(message)
+  constructor(code: FaultCode, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.name = 'MailFault'
     this.code = code
   }
@@ -221,6 +222,15 @@ const rules: readonly Rule[] = [
     retry: true,
     error: { zh: '与服务器的连接断开了。', en: 'The connection to the server was cut.' },
     remedy: { zh: '一般是暂时的网络问题。', en: 'Usually a passing trouble of the network.' },
+  },
+  {
+    code: 'not-taken',
+    retry: true,
+    error: { zh: '邮箱里有新邮件，但系统存不下来。', en: 'There are new letters, but the hub cannot store them.' },
+    remedy: {
+      zh: '请检查文件存储和数据库；恢复后会自动补收，邮件仍在邮箱里。',
+      en: 'Check the file storage and the database: the letters stay in the mailbox and come in once these are back.',
+    },
   },
 ]
 

@@ -9,7 +9,7 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import type { FetchMessageObject, ImapFlow } from 'imapflow'
 import { connectImap } from './connect.ts'
-import { explainFault } from './faults.ts'
+import { explainFault, MailFault } from './faults.ts'
 import { parseHeaders, parseMessageIds } from './headers.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow, Progress, Token } from './letter.entity.ts'
@@ -19,7 +19,7 @@ import { messageKey } from './thread.ts'
 /** Larger ones are taken in with their head only: the mailbox keeps them. Less than the hub takes from a channel (`ctx.storeFile`). */
 const maxLetterBytes = 30 * 1024 * 1024
 const oversizedHead = 256 * 1024
-/** After so many failures of the same letter (about half an hour, a storage may be down) it is told to the hub as unreadable, so that those behind it come through. */
+/** After so many failures of the same letter (about half an hour) it is told to the hub as unreadable, so that those behind it come through. */
 const maxAttempts = 12
 /** Its clock is not ours, and tells seconds only. */
 const clockSkewMs = 10 * 60_000
@@ -119,11 +119,17 @@ async function watch(
   signal.addEventListener('abort', wake, { once: true })
   await client.mailboxOpen(mailbox.settings.folder, { readOnly: !mailbox.settings.markSeen })
   const progress = await openProgress(ctx, mailbox, client)
-  await healthy()
   const idles = client.capabilities.has('IDLE')
+  let told = false
+  // Not before: a login that ends at its first letter, again and again, is no recovery.
+  const went = async () => {
+    if (!told) await healthy()
+    told = true
+  }
   while (!signal.aborted && !closed) {
     pending = false
-    await catchUp(ctx, inbox, mailbox, client, progress, emit, signal)
+    await catchUp(ctx, inbox, mailbox, client, progress, emit, signal, went)
+    await went()
     if (pending || signal.aborted || closed) continue
     const timer = setTimeout(() => news?.(), mailbox.settings.pollSeconds * 1_000)
     const waited = new Promise<void>((resolve) => {
@@ -190,6 +196,7 @@ async function catchUp(
   progress: Progress,
   emit: Emit,
   signal: AbortSignal,
+  went: () => Promise<void>,
 ): Promise<void> {
   const resyncing = progress.lastUid < progress.resyncUntil
   const range = `${progress.lastUid + 1}:*`
@@ -199,6 +206,7 @@ async function catchUp(
   for (const uid of found.filter((each) => each > progress.lastUid).sort((a, b) => a - b)) {
     if (signal.aborted) return
     await takeOne(ctx, inbox, mailbox, client, progress, uid, emit)
+    await went()
   }
   if (resyncing && progress.lastUid < progress.resyncUntil) await save(ctx, progress, { lastUid: progress.resyncUntil })
 }
@@ -228,12 +236,13 @@ async function takeOne(
   try {
     await takeLetter(ctx, inbox, fetched.source, receivedAt, emit)
   } catch (error) {
-    // The inbox is off or another process's: the letter waits, and those behind it.
-    if (error instanceof HubError && waiting.has(error.code)) throw error
+    const failure = new MailFault('not-taken', (error as Error).message, { cause: error })
+    // The letter waits, and those behind it.
+    if (error instanceof HubError && waiting.has(error.code)) throw failure
     const attempts = progress.attempts + 1
     if (attempts < maxAttempts) {
       await save(ctx, progress, { attempts })
-      throw error
+      throw failure
     }
     ctx.log.error({ err: error, inbox: inbox.id, uid }, 'a letter could not be taken in; the hub is told that it is there')
     await emit([

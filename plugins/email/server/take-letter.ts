@@ -184,8 +184,15 @@ const domainOf = (address: string): string => address.slice(address.lastIndexOf(
 
 const ours = (mailbox: Mailbox, sender: string): boolean => mailbox.own.has(sender)
 
-/** Not the letter's fault: the inbox is off, or another process has it now. It is there when they come back. */
-export const waiting: ReadonlySet<string> = new Set(['HUB_CHANNEL_DISABLED', 'HUB_CONFLICT', 'HUB_NOT_FOUND'])
+/** Not the letter's fault: the inbox is off, another process has it now, or the storage is away. It is there when they come back. */
+export const waiting: ReadonlySet<string> = new Set([
+  'HUB_CHANNEL_DISABLED',
+  'HUB_CONFLICT',
+  'HUB_NOT_FOUND',
+  'HUB_STORAGE_UNAVAILABLE',
+  'HUB_UNAVAILABLE',
+  'HUB_DATA_SEALED',
+])
 
 /** Undefined when the hub refuses it for good (a blocked sender, a hook); throws when it may be tried again. */
 async function hand(ctx: PluginContext, emit: Emit, event: InboundEvent): Promise<Accepted | undefined> {
