@@ -281,6 +281,22 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(readMail(sentTo(from).at(-1)?.raw as Buffer).subject, 'Re: 询价')
   })
 
+  test('an out-of-office note is no letter to answer, unless there is no other', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const machine = `tickets-${newId().toLowerCase()}@customer.test`
+    await arrives(address, from, '自动回复：询价', '我在休假', ['Auto-Submitted: auto-replied', `Reply-To: ${machine}`])
+    assert.equal((await incoming(inbox, '我在休假')).conversationId, conversationId)
+    await fate((await world().reply(agent, conversationId, '每套 99 元')).body.id, 'sent')
+    const answer = readMail(sentTo(from).at(-1)?.raw as Buffer)
+    const [first] = await rows(inbox)
+    const row = await world().hub.em().findOneOrFail(LetterRow, { hubMessageId: first?.id ?? '' }, { disableIdentityMap: true })
+    assert.deepEqual([answer.subject, answer.answers, sentTo(machine).length], ['Re: 询价', [row.messageId], 0])
+    // Nothing but machines' letters: then the last of these.
+    await world().hub.em().nativeUpdate(LetterRow, { id: row.id }, { state: 'automatic' })
+    await fate((await world().reply(agent, conversationId, '请问何时回来')).body.id, 'sent')
+    assert.equal(readMail(sentTo(machine).at(-1)?.raw as Buffer).subject, 'Re: 自动回复：询价')
+  })
+
   test('a wrong authorisation code stands at the inbox, with what mends it', async () => {
     const { inbox } = await shop()
     servers.how.imap.answer = (command) => (/^(?:LOGIN|AUTHENTICATE)$/.test(command) ? 'NO LOGIN Login error or password error' : undefined)

@@ -152,23 +152,23 @@ async function mark(ctx: PluginContext, id: string, state: LetterRow['state']): 
 async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, messageId: string): Promise<Composed> {
   const em = ctx.em()
   const { conversationId } = message
-  // The letter the agent answers, or the customer's last one.
+  const lastOf = async (direction: LetterRow['direction'], state: LetterRow['state']) => {
+    const [row] = await em.find(LetterRow, { conversationId, direction, state }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
+    return row
+  }
   const answered = message.replyToExternalId
     ? await em.findOne(LetterRow, { id: letterId(mailbox.inboxId, message.replyToExternalId) }, { disableIdentityMap: true })
-    : null
-  const [last] = answered
-    ? [answered]
-    : await em.find(LetterRow, { conversationId, direction: 'in', state: 'received' }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
-  const [ours] = last
-    ? [last]
-    : await em.find(LetterRow, { conversationId, direction: 'out', state: 'sent' }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
+    : undefined
+  // The letter the agent answers, or the customer's last one; a machine's only where there is nothing else.
+  const last = answered ?? (await lastOf('in', 'received')) ?? (await lastOf('in', 'automatic'))
+  const previous = last ?? (await lastOf('out', 'sent'))
   const sign = (text: string) => ctx.sign(text)
   const words = last && mailbox.settings.quotePrevious ? await wordsOf(ctx, last) : undefined
   const composed = await composeLetter({
     mailbox,
     message,
     messageId,
-    ...(ours ? { previous: ours } : {}),
+    ...(previous ? { previous } : {}),
     ...(words ? { previousWords: words } : {}),
     files: await filesOf(ctx, message),
     ...(mailbox.settings.replyToken ? { replyTo: makeReplyAddress(sign, mailbox.address, conversationId) } : {}),

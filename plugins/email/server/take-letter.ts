@@ -78,10 +78,11 @@ async function takeMessage(
   const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
   if (threading.stranger) ctx.log.warn({ inbox: mailbox.inboxId }, 'a letter answers a conversation its sender takes no part in; it gets one of its own')
   const thread = forged ? undefined : threading.thread
-  const from = ours(mailbox, sender)
+  // A letter "from ourselves" that we did not write is a loop or a forgery: shown, but nobody is woken.
+  const quiet = automatic || mailbox.own.has(sender)
   const answers = await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
   const related =
-    thread || threading.stranger || automatic || from || forged
+    thread || threading.stranger || quiet || forged
       ? undefined
       : await suggestThread(ctx.em(), mailbox.inboxId, letter, mailbox.settings.subjectDays)
   const meta: LetterMeta = {
@@ -93,8 +94,7 @@ async function takeMessage(
     ...(answers.doubtful ? { replyToDoubtful: true } : {}),
     ...(related ? { relatedConversationId: related } : {}),
     ...(auth ? { auth } : {}),
-    // A letter "from ourselves" that we did not write is a loop or a forgery: shown, but nobody is woken.
-    ...(automatic || from ? { automatic: true } : {}),
+    ...(quiet ? { automatic: true } : {}),
     ...(receipt ? { receipt } : {}),
     ...(rawFileId ? { rawFileId } : {}),
   }
@@ -133,7 +133,7 @@ async function takeMessage(
       references: letter.references.slice(-50).join(' '),
       rawFileId: rawFileId ?? null,
       replyTo: answers.doubtful ? null : joined(answers.asked),
-      state: receipt ? 'receipt' : 'received',
+      state: receipt ? 'receipt' : quiet ? 'automatic' : 'received',
     },
     // Nobody comes to a forged letter by answering it. Whom the customer wrote to may answer too; our own addresses need no leave.
     forged ? [] : [sender, ...[...letter.to, ...letter.cc].map(({ address }) => address)].filter((address) => !mailbox.own.has(address)),
