@@ -208,6 +208,26 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.ok(raw.size > 24 * 1024 * 1024)
   })
 
+  test('of a letter that is too large the beginning comes, without the file that was cut, and says so', async () => {
+    const { inbox, address } = await shop()
+    const file = (name: string, text: string) => ['--x', `Content-Type: application/octet-stream; name="${name}"`, 'Content-Disposition: attachment', '', text]
+    const body = [
+      '--x',
+      'Content-Type: text/plain',
+      '',
+      'far too large',
+      ...file('whole.txt', 'whole'),
+      ...file('cut.txt', 'long '.repeat(6_300_000)),
+      '--x--',
+      '',
+    ]
+    await arrives(address, customer('huge'), '超大附件', body.join('\r\n'), ['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary="x"'])
+    const { parts } = await incoming(inbox, 'far too large')
+    const [, file1, card] = parts
+    assert.deepEqual([parts.length, file1?.type === 'file' && file1.name, card?.type === 'card' && card.data], [3, 'whole.txt', { exceeded: ['size'] }])
+    assert.match(card?.type === 'card' ? (card.label?.zh ?? '') : '', /只收取了开头，附件可能不全/)
+  })
+
   test('letters are marked as read once they are safe where the setting says so, and left alone where it does not', async () => {
     const marking = await shop({ markSeen: true })
     const leaving = await shop()
@@ -289,7 +309,9 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await fate((await world().reply(agent, conversationId, '每套 99 元')).body.id, 'sent')
     const answer = readMail(sentTo(from).at(-1)?.raw as Buffer)
     const [first] = await rows(inbox)
-    const row = await world().hub.em().findOneOrFail(LetterRow, { hubMessageId: first?.id ?? '' }, { disableIdentityMap: true })
+    const row = await world()
+      .hub.em()
+      .findOneOrFail(LetterRow, { hubMessageId: first?.id ?? '' }, { disableIdentityMap: true })
     assert.deepEqual([answer.subject, answer.answers, sentTo(machine).length], ['Re: 询价', [row.messageId], 0])
     // Nothing but machines' letters: then the last of these.
     await world().hub.em().nativeUpdate(LetterRow, { id: row.id }, { state: 'automatic' })

@@ -152,8 +152,16 @@ export async function startOwnMailServers(): Promise<OwnMailServers> {
     }
 
     #read(socket: Socket): void {
+      let chunks: Buffer[] = []
+      let length = 0
       socket.on('data', (chunk) => {
-        this.#input = Buffer.concat([this.#input, chunk])
+        chunks.push(chunk)
+        length += chunk.length
+        // A large letter is put together once.
+        if (this.#input.length + length < this.#need) return
+        this.#input = Buffer.concat([this.#input, ...chunks])
+        chunks = []
+        length = 0
         while (this.#step());
       })
     }

@@ -234,7 +234,7 @@ async function takeOne(
   if (!fetched || fetched.source === undefined) return save(ctx, progress, { lastUid: uid, attempts: 0 })
   const receivedAt = head.internalDate ? new Date(head.internalDate) : new Date()
   try {
-    await takeLetter(ctx, inbox, fetched.source, receivedAt, emit)
+    await takeLetter(ctx, inbox, fetched.source, receivedAt, emit, oversized)
   } catch (error) {
     const failure = new MailFault('not-taken', (error as Error).message, { cause: error })
     // The letter waits, and those behind it.

@@ -45,10 +45,17 @@ const maxFiles = 100
 const maxTextLength = 2_000_000
 const maxHtmlLength = 2_000_000
 
-export function readMail(raw: Buffer): Letter {
+/** `cut`: these are only its first bytes. A file that they may not hold whole is left out, since nobody could tell. */
+export function readMail(raw: Buffer, cut = false): Letter {
   const { root, exceeded } = parseMime(raw)
   const { headers } = root
-  const body: Body = { segments: [], files: [], report: undefined, exceeded: new Set(exceeded) }
+  const body: Body = {
+    segments: [],
+    files: [],
+    report: undefined,
+    exceeded: new Set(cut ? ['size', ...exceeded] : exceeded),
+    cutAt: cut ? endOf(raw) : undefined,
+  }
   collect(root, body, false)
   const texts = body.segments.filter((segment) => segment.text !== undefined || segment.html !== undefined)
   const hasHtml = texts.some((segment) => segment.html !== undefined)
@@ -89,7 +96,11 @@ interface Body {
   files: LetterFile[]
   report: Letter['report']
   exceeded: Set<string>
+  /** Where the bytes end too early, in their buffer. */
+  cutAt: number | undefined
 }
+
+const endOf = (bytes: Buffer): number => bytes.byteOffset + bytes.length
 
 function collect(part: MimePart, body: Body, related: boolean): void {
   if (part.type === 'multipart/report' && collectReport(part, body)) return
@@ -123,7 +134,7 @@ function collect(part: MimePart, body: Body, related: boolean): void {
 /** The same words several times over: plain and marked-up are both kept, files of any branch too. */
 function collectAlternative(part: MimePart, body: Body, related: boolean): void {
   const branches = part.children.map((child) => {
-    const inner: Body = { segments: [], files: [], report: undefined, exceeded: body.exceeded }
+    const inner: Body = { segments: [], files: [], report: undefined, exceeded: body.exceeded, cutAt: body.cutAt }
     collect(child, inner, related)
     return inner
   })
@@ -172,6 +183,7 @@ const extensions: Record<string, string> = {
 }
 
 function addFile(part: MimePart, body: Body, related: boolean): void {
+  if (endOf(part.body) === body.cutAt) return
   if (body.files.length >= maxFiles) {
     body.exceeded.add('files')
     return

@@ -23,9 +23,10 @@ import { findThread, messageKey, readMessageId, rememberLetter, suggestThread, t
 export type Emit = (events: InboundEvent[]) => Promise<Accepted[]>
 export type Taken = 'message' | 'failure' | 'own' | 'refused'
 
-export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit): Promise<Taken> {
+/** `cut`: `raw` is only its beginning. */
+export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit, cut = false): Promise<Taken> {
   const mailbox = mailboxOf(inbox)
-  const letter = readMail(raw)
+  const letter = readMail(raw, cut)
   const sign = (text: string) => ctx.sign(text)
   const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark))
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
@@ -82,9 +83,7 @@ async function takeMessage(
   const quiet = automatic || mailbox.own.has(sender)
   const answers = await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
   const related =
-    thread || threading.stranger || quiet || forged
-      ? undefined
-      : await suggestThread(ctx.em(), mailbox.inboxId, letter, mailbox.settings.subjectDays)
+    thread || threading.stranger || quiet || forged ? undefined : await suggestThread(ctx.em(), mailbox.inboxId, letter, mailbox.settings.subjectDays)
   const meta: LetterMeta = {
     ...(letter.subject ? { subject: letter.subject } : {}),
     ...(letter.from ? { from: letter.from } : {}),
@@ -216,7 +215,7 @@ const maxTextPart = 20_000
 const maxQuoted = 200_000
 /** What an html part may hold of the words, for lists and search; a longer letter is whole in its markup. */
 const maxWords = 100_000
-const cut = (text: string, max: number): string => {
+const shortened = (text: string, max: number): string => {
   const end = text.charCodeAt(max - 1)
   // Not through the middle of a pair.
   return text.length <= max ? text : text.slice(0, end >= 0xd800 && end <= 0xdbff ? max - 1 : max)
@@ -224,6 +223,15 @@ const cut = (text: string, max: number): string => {
 
 /** What an html part may hold. */
 const maxMarkup = 500_000
+
+const tooLarge: LocalText = {
+  zh: '邮件太大，只收取了开头，附件可能不全。完整的邮件在邮箱里。',
+  en: 'Too large: only the beginning was taken in, files may be missing. The mailbox has it whole.',
+}
+const tooMuch: LocalText = {
+  zh: '邮件内容太多，没有全部显示。完整内容在邮件原文里。',
+  en: 'There is more in this letter than is shown here. The raw letter has all of it.',
+}
 
 /** Words as one part, then the files. Files of the letter that its markup shows stand inside it. */
 async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Promise<MessagePart[]> {
@@ -249,8 +257,8 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     parts.push({
       type: 'html',
       html: safe.html,
-      text: cut(text, maxWords),
-      ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}),
+      text: shortened(text, maxWords),
+      ...(quoted ? { quoted: shortened(quoted, maxQuoted) } : {}),
       ...(inline.length > 0 ? { inline } : {}),
       ...(safe.remoteImages ? { remoteImages: true } : {}),
     })
@@ -259,9 +267,9 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     const { text, quoted } = splitQuote(whole)
     // Quotation or length: both need the part that can hold them.
     if (quoted || text.length > maxTextPart) {
-      const html = plainHtml(text, cut(quoted, maxQuoted))
+      const html = plainHtml(text, shortened(quoted, maxQuoted))
       if (!html.whole) exceeded.push('text')
-      parts.push({ type: 'html', html: html.html, text: cut(text, maxWords), ...(quoted ? { quoted: cut(quoted, maxQuoted) } : {}) })
+      parts.push({ type: 'html', html: html.html, text: shortened(text, maxWords), ...(quoted ? { quoted: shortened(quoted, maxQuoted) } : {}) })
     } else if (text) parts.push({ type: 'text', text })
     // Markup too large or too deep to be shown safely is not lost: it is a file.
     if (letter.html && !safe) files.unshift({ name: 'letter.html', type: 'text/html', bytes: Buffer.from(letter.html), inline: false })
@@ -271,7 +279,8 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
     const part = await storeAs(ctx, inboxId, file)
     parts.push(part ?? { type: 'unsupported', raw: { name: file.name, type: file.type, size: file.bytes.length, reason: 'not stored' } })
   }
-  if (exceeded.length > 0) parts.push({ type: 'unsupported', raw: { reason: 'limits', exceeded } })
+  if (exceeded.length > 0)
+    parts.push({ type: 'card', kind: 'letter-limits', title: '', label: exceeded.includes('size') ? tooLarge : tooMuch, data: { exceeded } })
   if (parts.length === 0) parts.push({ type: 'text', text: letter.subject || '(空邮件 / empty letter)' })
   return parts
 }
@@ -283,7 +292,7 @@ function plainHtml(text: string, quoted: string): { html: string; whole: boolean
   const html = `<div>${lines(text)}</div>`
   if (html.length + below.length <= maxMarkup) return { html: html + below, whole: true }
   // The quotation is in the part's `quoted` too: the new words go first. Escaping lengthens a character sixfold at most.
-  return html.length <= maxMarkup ? { html, whole: true } : { html: `<div>${lines(cut(text, Math.floor(maxMarkup / 6) - 10))}</div>`, whole: false }
+  return html.length <= maxMarkup ? { html, whole: true } : { html: `<div>${lines(shortened(text, Math.floor(maxMarkup / 6) - 10))}</div>`, whole: false }
 }
 
 /** Undefined when the hub will not have it (too large, no readable picture after all). */
@@ -347,7 +356,7 @@ async function takeBounce(
 
 /** Who has not got it, why, and what the other server said. */
 function returnedWords({ address, status, diagnostic }: FailedRecipient, { preset, smtp }: Mailbox): LocalText {
-  const said = cut([status && !diagnostic.includes(status) ? status : '', diagnostic].filter(Boolean).join(' '), 400)
+  const said = shortened([status && !diagnostic.includes(status) ? status : '', diagnostic].filter(Boolean).join(' '), 400)
   const fault = explainFault(new Error(said), preset, smtp)
   // What the table does not know is not the mail server's refusal of us: then only its words stand here.
   const why = fault.code === 'refused-by-server' ? { zh: '', en: '' } : fault.error
