@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import type { ChannelAdapter, ChannelInbox, OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
+import { HubError, type HubErrorCode } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { DouyinServer } from '@huike/core/sdk/testing.ts'
 import { type FakeContext, fakeContext } from '../../../tests/support/plugin-context.ts'
@@ -456,6 +457,23 @@ describe('the adapter against the simulator', () => {
         [second.id],
       )
       assert.equal(await fake.ctx.em().count(Peer, { inboxId: second.id, openId: 'c' }), 1)
+    })
+
+    test('what the hub will not have of another account is answered all the same; what it could not take is not', async (t) => {
+      await authorise()
+      const second = { ...inbox, id: 'j'.padEnd(26, '0') }
+      const otherOperator = douyin.operator(`_000op${++nth}`).openId
+      assert.equal(await takeCode(fake.ctx, second, douyin.consent(otherOperator)), 'authorised')
+      const body = push({ conversation_short_id: '@c', server_message_id: '@3', message_type: 'text', text: '收得到吗' }, 'c', otherOperator)
+      const refusedWith = (code: HubErrorCode) => {
+        t.mock.method(fake.ctx, 'accept', async () => {
+          throw new HubError(code, 'of the test')
+        })
+        return call(body, { 'x-douyin-signature': sha1(douyin.clientSecret, body) })
+      }
+      for (const code of ['HUB_IDENTITY_BLOCKED', 'HUB_MESSAGE_REFUSED', 'HUB_CHANNEL_DISABLED'] as const)
+        assert.equal((await refusedWith(code))?.reply.body, '{"code":0,"message":"success"}', code)
+      await assert.rejects(refusedWith('HUB_UNAVAILABLE'), { code: 'HUB_UNAVAILABLE' })
     })
 
     test('unauthorize of this account only: the inbox needs a new authorisation', async () => {

@@ -36,11 +36,17 @@ async function take(ctx: Ctx, calledId: string, inboxId: string, decoded: Exclud
   if (decoded.peer) await rememberPeer(ctx, inboxId, decoded.peer)
   if (inboxId === calledId) return [decoded.event]
   await ctx.accept(inboxId, [decoded.event]).catch((error) => {
-    // A blocked sender is refused quietly: the platform did its part.
-    if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
+    if (!(error instanceof HubError) || !settled.has(error.code)) throw error
+    ctx.log.info({ inbox: inboxId, code: error.code }, 'a push for another inbox is refused quietly')
   })
   return []
 }
+
+/**
+ * No fault of the platform's: refused aloud it would repeat the push, and in the end shut the address to every account of
+ * the app. For the inbox of the address the hub settles a block and a hook's refusal in the same way.
+ */
+const settled: ReadonlySet<string> = new Set(['HUB_IDENTITY_BLOCKED', 'HUB_MESSAGE_REFUSED', 'HUB_CHANNEL_DISABLED'])
 
 /** The operator's own deed, in Douyin. It is kept for the admin's page; what it asks of an admin, or of us, is said at once. */
 async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, id, at }: Extract<Decoded, { kind: 'authorisation' }>): Promise<void> {
