@@ -487,5 +487,24 @@ describe('the adapter against the simulator', () => {
       assert.equal(await told(operator), true)
       assert.equal(fake.healths.at(-1)?.health.state, 'unauthorised')
     })
+
+    test('an unauthorize that comes late, or again, does not end the authorisation that was given after it', async () => {
+      await authorise()
+      const hourAgo = new Date(Date.now() - 3_600_000)
+      await fake.ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { authorisedAt: hourAgo })
+      const told = async (id: string, content: object = {}) => {
+        const body = push(content, operator, '', 'unauthorize')
+        await call(body, { 'x-douyin-signature': sha1(douyin.clientSecret, body), 'msg-id': id })
+        return (await account()).revokedAt !== null
+      }
+      assert.equal(await told('late', { create_time: hourAgo.getTime() - 60_000 }), false)
+      // Without a time of its own it is one of now; a repeat is one of then.
+      assert.equal(await told('once'), true)
+      await authorise()
+      await fake.ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { authorisedAt: new Date(Date.now() + 1_000) })
+      assert.equal(await told('once'), false)
+      await fake.ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { authorisedAt: hourAgo })
+      assert.equal(await told('once'), true)
+    })
   })
 })

@@ -55,12 +55,12 @@ async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, i
   if (known ? known.openId !== account : change !== 'given') return
   const em = ctx.em()
   const pushId = id.slice(0, 130)
-  const told = (await em.count(AuthorisationNews, { inboxId, pushId })) > 0
+  const told = await em.findOne(AuthorisationNews, { inboxId, pushId }, { disableIdentityMap: true })
   if (!told) await em.upsert(AuthorisationNews, { inboxId, pushId, change, at }, { onConflictAction: 'ignore' })
   // A repeat that comes late must not undo what came after it.
   else if (change === 'given') return
   if (change === 'given') await takeGiven(ctx, inboxId, known)
-  if (change === 'taken') {
+  if (change === 'taken' && known && (told?.at ?? at) >= known.authorisedAt) {
     await revoke(ctx, inboxId)
     await ctx.endNotice(finishNotice, inboxId)
   }
