@@ -686,6 +686,23 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     }
   })
 
+  test('two edits are two, however long the names of the message and of the events are', async () => {
+    const customer = someone()
+    const first = { ...message(customer, '一斤'), externalMessageId: randomUUID().padEnd(150, 'm') }
+    await client().tell('message.created', first)
+    const edit = (text: string, last: string) =>
+      signed(event('message.edited', { ...first, content: [{ type: 'text', text }] }), { id: `evt_${last.padStart(146, 'e')}` })
+    for (const [text, last] of [
+      ['两斤', '1'],
+      ['三斤', '2'],
+    ] as const)
+      assert.equal((await edit(text, last)).status, 202)
+    assert.deepEqual(
+      (await messagesOf(customer)).map(({ text }) => text),
+      ['一斤', '两斤', '三斤'],
+    )
+  })
+
   test('written by the client’s own agents and bots: ours, once; taken back; edited; a form; a stay', async () => {
     const customer = someone()
     const sender = { externalId: customer }

@@ -51,7 +51,7 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
       const parts = await partsOf(message.content, findUpload)
       const edited = type === 'message.edited'
       // An edit is a message that answers its first form: nothing that was read is rewritten.
-      const externalId = edited ? `edit:${message.externalMessageId}:${id}`.slice(0, 190) : message.externalMessageId
+      const externalId = edited ? `edit:${message.externalMessageId}:${id}` : message.externalMessageId
       const from = senderOf(customer, message.context)
       const sentAt = message.sentAt ? new Date(message.sentAt) : at
       const replyTo = edited ? message.externalMessageId : message.replyToExternalId
