@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
+import { HubError } from '../../core/sdk/errors.ts'
 import { textOf } from '../../core/sdk/message-parts.ts'
 import { definePlugin, type PluginContext } from '../../core/sdk/plugin.ts'
 import { type WechatAccount, type WechatAccountOptions, WechatServer } from '../../core/sdk/testing.ts'
@@ -15,6 +16,7 @@ import { Message, Outbound } from '../../core/src/domain/message/message.entity.
 import wechat from '../../plugins/wechat/plugin.ts'
 import { errcodes } from '../../plugins/wechat/server/errcodes.ts'
 import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
+import { readProfile } from '../../plugins/wechat/server/read-profile.ts'
 import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
 import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
 import { speech } from '../support/amr.ts'
@@ -235,6 +237,36 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     await desk.account.text(desk.person, '还在吗')
     const asked = server.calls.filter(({ path, appId }) => path === '/cgi-bin/user/info' && appId === desk.account.appId)
     assert.equal(asked.length, 1)
+  })
+
+  test('a profile that could not be handed over is asked for again; one that was, or that a block refuses, is not', async () => {
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    const told: string[] = []
+    const withAccept = (accept: () => unknown) =>
+      Object.assign(Object.create(ctx) as PluginContext, {
+        async accept(_inboxId: string, events: InboundEvent[]) {
+          accept()
+          told.push(...events.map(({ from }) => from.externalId))
+          return []
+        },
+      })
+    const fails = (error: Error) =>
+      withAccept(() => {
+        throw error
+      })
+    const desk = await open()
+    const asked = () => server.calls.filter(({ path, appId }) => path === '/cgi-bin/user/info' && appId === desk.account.appId).length
+    const job = { inboxId: desk.inbox.id, openid: desk.person.openid }
+    await assert.rejects(readProfile(job, fails(new Error('the hub went away'))), /went away/)
+    for (let i = 0; i < 2; i++)
+      await readProfile(
+        job,
+        withAccept(() => undefined),
+      )
+    assert.deepEqual([told, asked()], [[desk.person.openid], 2])
+    const blocked = { ...job, openid: desk.account.person().openid }
+    for (let i = 0; i < 2; i++) await readProfile(blocked, fails(new HubError('HUB_IDENTITY_BLOCKED', 'of the test')))
+    assert.equal(asked(), 3)
   })
 
   describe('the reply window', () => {

@@ -3,6 +3,8 @@
  * they came from. Names and pictures are no longer given. developers.weixin.qq.com/doc/service/api/usermanage/userinfo/
  */
 import { createHash } from 'node:crypto'
+import type { InboundEvent } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
 import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { callApi, WechatError } from './api.ts'
@@ -68,10 +70,16 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
     if (error instanceof WechatError && error.rule.action === 'never') return undefined
     throw error
   })
-  await em.upsert(WechatPerson, { inboxId, openid, askedAt: new Date() })
   // Who does not follow has no more data than this.
-  if (profile?.subscribe !== 1) return
+  if (profile?.subscribe === 1)
+    await ctx.accept(inboxId, [activityOf(profile, openid, settings.openPlatform)]).catch((error) => {
+      if (!(error instanceof HubError) || error.code !== 'HUB_IDENTITY_BLOCKED') throw error
+    })
+  // Not before: what was not handed over is asked for again. Who is blocked is not.
+  await em.upsert(WechatPerson, { inboxId, openid, askedAt: new Date() })
+}
 
+function activityOf(profile: Record<string, unknown>, openid: string, openPlatform: string): InboundEvent {
   const text = (name: string) => (typeof profile[name] === 'string' ? (profile[name] as string).slice(0, 200) : '')
   const scene = where[text('subscribe_scene')] ?? { zh: '其他', en: 'another way' }
   const facts = {
@@ -82,23 +90,21 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
     followedAt: typeof profile.subscribe_time === 'number' ? new Date(profile.subscribe_time * 1_000).toISOString() : '',
   }
   const unionid = text('unionid')
-  await ctx.accept(inboxId, [
-    {
-      kind: 'activity',
-      // The same profile again changes nothing.
-      externalId: `p-${createHash('sha256')
-        .update(JSON.stringify([openid, unionid, facts]))
-        .digest('base64url')}`,
-      from: {
-        externalId: openid,
-        verified: true,
-        attributes: facts,
-        ...(facts.remark ? { name: facts.remark.slice(0, 60) } : {}),
-        ...(unionid ? { claims: [{ kind: 'unionid', value: nameWithin(settings.openPlatform, unionid), verified: true }] } : {}),
-      },
-      name: 'wechat.profile',
-      label: { zh: `微信资料：经${scene.zh}关注`, en: `WeChat profile: follows by way of ${scene.en}` },
-      params: { ...facts },
+  return {
+    kind: 'activity',
+    // The same profile again changes nothing.
+    externalId: `p-${createHash('sha256')
+      .update(JSON.stringify([openid, unionid, facts]))
+      .digest('base64url')}`,
+    from: {
+      externalId: openid,
+      verified: true,
+      attributes: facts,
+      ...(facts.remark ? { name: facts.remark.slice(0, 60) } : {}),
+      ...(unionid ? { claims: [{ kind: 'unionid', value: nameWithin(openPlatform, unionid), verified: true }] } : {}),
     },
-  ])
+    name: 'wechat.profile',
+    label: { zh: `微信资料：经${scene.zh}关注`, en: `WeChat profile: follows by way of ${scene.en}` },
+    params: { ...facts },
+  }
 }
