@@ -131,6 +131,41 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('the server gets another name: what came meanwhile comes, nothing twice; and so when it is another server that numbers alike', async () => {
+    const { inbox, address } = await shop()
+    const admin = await world().person('小管', 'admin')
+    const from = customer('he')
+    await arrives(address, from, '询价', '搬家之前')
+    await incoming(inbox, '搬家之前')
+    const progress = () => world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
+    const readTo = (uid: number) =>
+      eventually(async () => {
+        const row = await progress()
+        return row.lastUid === uid && row
+      }, `letter ${uid} read`)
+    const before = await readTo(1)
+    const moves = (imapHost: string, text: string, then: () => Promise<unknown>) =>
+      world().whileOff('email', async () => {
+        const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false, imapHost })
+        assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings })).status, 200)
+        await arrives(address, from, '询价', text)
+        await then()
+      })
+    const asked = servers.asked.length
+    await moves('localhost', '改名之时', async () => undefined)
+    await incoming(inbox, '改名之时')
+    await readTo(2)
+    assert.ok(!servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command)), 'it is known to be the same: nothing is read again')
+    // Its last number is beyond what lies here: those are not our numbers, though they are called the same.
+    await moves('127.0.0.1', '搬走之时', () => world().hub.em().nativeUpdate(Progress, { inboxId: inbox.id }, { lastUid: 50 }))
+    await incoming(inbox, '搬走之时')
+    assert.equal((await readTo(3)).uidValidity, before.uidValidity)
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['搬家之前', '改名之时', '搬走之时'],
+    )
+  })
+
   test('a connection that is cut again and again, a greeting that comes late, a line cut in the middle of a command', async () => {
     const { inbox, address } = await shop()
     const from = customer('wu')

@@ -63,7 +63,7 @@ const ProgressSchema = defineEntity({
   tableName: 'email_progress',
   properties: {
     inboxId: p.string().length(26).primary(),
-    /** Which mailbox these numbers are about: another address or folder starts anew. */
+    /** Which mailbox these numbers are about: another address or folder starts anew, another server is asked by Message-ID. */
     mailbox: p.string().length(400),
     /** A 32-bit number without sign; a string, since it is only compared. */
     uidValidity: p.string().length(20),

@@ -160,8 +160,14 @@ async function openProgress(ctx: PluginContext, { inboxId, settings, address, im
   const em = ctx.em()
   const now = new Date()
   const known = await em.findOne(Progress, { inboxId }, { disableIdentityMap: true })
-  if (known && known.mailbox === mailbox && known.uidValidity === uidValidity) return known
-  const fresh = !known || known.mailbox !== mailbox
+  const fresh = !known || withoutHost(known.mailbox) !== withoutHost(mailbox)
+  if (!fresh && known.uidValidity === uidValidity) {
+    if (known.mailbox === mailbox) return known
+    if (await isWhereWeWere(ctx, known, client)) {
+      await em.nativeUpdate(Progress, { inboxId }, { mailbox })
+      return Object.assign(known, { mailbox })
+    }
+  }
   const since = fresh ? new Date(now.getTime() - settings.firstImportDays * 86_400_000) : known.since
   const last = (box.uidNext ?? 1) - 1
   const progress = {
@@ -170,15 +176,25 @@ async function openProgress(ctx: PluginContext, { inboxId, settings, address, im
     uidValidity,
     // New here: what lies in the mailbox already was never ours, unless some days of it are wanted.
     lastUid: fresh && settings.firstImportDays === 0 ? last : 0,
-    // The server numbers anew: the numbers we knew mean nothing, the letters are asked by name.
+    // The server numbers anew, or is another: the numbers we knew mean nothing, the letters are asked by name.
     resyncUntil: fresh && settings.firstImportDays === 0 ? 0 : last,
     since,
     attempts: 0,
     updatedAt: now,
   } as Progress
-  if (!fresh) ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'UIDVALIDITY changed; the mailbox is read again by Message-ID')
+  if (!fresh) ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'the numbers of a mailbox are new; it is read again by Message-ID')
   await em.upsert(Progress, { ...progress })
   return progress
+}
+
+/** Address and folder: a server may get another name, or the mailbox move to another. */
+const withoutHost = (mailbox: string): string => mailbox.replace(/^(\S+) \S+/, '$1')
+
+/** Under another name: is it the same server? Many say the same UIDVALIDITY (1), so the letter we took last must be there. */
+async function isWhereWeWere(ctx: PluginContext, progress: Progress, client: ImapFlow): Promise<boolean> {
+  if (progress.lastUid === 0) return false
+  const last = await client.fetchOne(String(progress.lastUid), { uid: true, headers: ['message-id'] }, { uid: true })
+  return last !== false && !(await isNew(ctx, progress, last))
 }
 
 async function save(ctx: PluginContext, progress: Progress, change: Partial<Pick<Progress, 'lastUid' | 'attempts'>>): Promise<void> {
