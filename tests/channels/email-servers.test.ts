@@ -8,7 +8,7 @@ import { Contact, Identity, IdentityClaim } from '../../core/src/domain/contact/
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { StorageFault } from '../../core/src/storage/storage-fault.ts'
 import email from '../../plugins/email/plugin.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
@@ -931,6 +931,38 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const mark = readMail(Buffer.from(raw)).headers.raw('x-huike-loop')
     await comesBack(address, renamed, [colleague], [`X-Huike-Loop: ${mark}`])
     await tellsOf(body.id, [colleague])
+  })
+
+  test('a letter that had to wait in the hub is answered in its thread, and who got a copy may answer', async () => {
+    const { inbox, address } = await shop()
+    const [from, colleague] = [customer('waits'), customer('copied')]
+    const now = new Date()
+    const event = { kind: 'message' as const, externalId: newId(), from: { externalId: from }, parts: [{ type: 'text' as const, text: '先到的一句' }] }
+    const later = new Date(now.getTime() + 3_600_000)
+    await world()
+      .hub.em()
+      .insert(ParkedEvent, {
+        id: newId(),
+        inboxId: inbox.id,
+        externalId: event.externalId,
+        senderId: from,
+        event,
+        attempts: 1,
+        error: '',
+        dueAt: later,
+        createdAt: now,
+      })
+    const letterId = await arrives(address, from, '询价', '后到的信', [`Cc: ${colleague}`])
+    await eventually(async () => (await world().hub.em().count(LetterRow, { inboxId: inbox.id, conversationId: null })) === 1, 'the wait')
+    await world().hasten()
+    const { conversationId, id } = await incoming(inbox, '后到的信')
+    const { body } = await world().reply(await world().person('小安', 'admin'), conversationId, '每套 99 元')
+    const sent = await fate(body.id, 'sent')
+    const answer = readMail(sentTo(from)[0]?.raw as Buffer)
+    assert.deepEqual([answer.subject, answer.answers], ['Re: 询价', [letterId]])
+    assert.equal(await world().hub.em().count(LetterRow, { conversationId, hubMessageId: id }), 1)
+    await arrives(address, colleague, 'Re: 询价', '我来补充', [`In-Reply-To: <${sent.externalId}>`])
+    assert.equal((await incoming(inbox, '我来补充')).conversationId, conversationId)
   })
 
   test('the same subject suggests a conversation to who took part in it, joins nothing, and tells a stranger nothing', async () => {

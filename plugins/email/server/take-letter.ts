@@ -18,7 +18,7 @@ import { type Bounce, type FailedRecipient, readBounce } from './read-bounce.ts'
 import { escapeHtml, type Letter, type LetterFile, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
-import { findThread, messageKey, readMessageId, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import { findThread, messageKey, participantsOf, readMessageId, rememberLetter, suggestThread, takesPart } from './thread.ts'
 
 export type Emit = (events: InboundEvent[]) => Promise<Accepted[]>
 export type Taken = 'message' | 'failure' | 'own' | 'refused'
@@ -134,8 +134,7 @@ async function takeMessage(
       replyTo: answers.doubtful ? null : joined(answers.asked),
       state: receipt ? 'receipt' : quiet ? 'automatic' : 'received',
     },
-    // Nobody comes to a forged letter by answering it. Whom the customer wrote to may answer too; our own addresses need no leave.
-    forged ? [] : [sender, ...[...letter.to, ...letter.cc].map(({ address }) => address)].filter((address) => !mailbox.own.has(address)),
+    participantsOf(mailbox, senderId, meta),
   )
   return 'message'
 }

@@ -4,7 +4,9 @@
  * stranger who knows one must not write into somebody else's conversation.
  */
 import { createHash } from 'node:crypto'
+import type { LetterMeta } from '@huike/core/sdk/channel.ts'
 import type { EntityManager } from '@mikro-orm/core'
+import { type Mailbox, unverified } from './inbox-settings.ts'
 import { LetterRow, Participant } from './letter.entity.ts'
 import type { Letter } from './read-mail.ts'
 
@@ -126,13 +128,26 @@ export async function rememberLetter(
     subject: [...row.subject].slice(0, 250).join(''),
     at: row.at ?? new Date(),
   })
-  const { conversationId } = row
-  if (conversationId && participants.length > 0)
-    await em.upsertMany(
-      Participant,
-      [...new Set(participants)].slice(0, 100).map((address) => ({ conversationId, address })),
-      { onConflictAction: 'ignore' },
-    )
+  if (row.conversationId) await letIn(em, row.conversationId, participants)
+}
+
+/** They may write into the conversation by answering a letter of it. */
+export async function letIn(em: EntityManager, conversationId: string, participants: readonly string[]): Promise<void> {
+  if (participants.length === 0) return
+  await em.upsertMany(
+    Participant,
+    [...new Set(participants)].slice(0, 100).map((address) => ({ conversationId, address })),
+    { onConflictAction: 'ignore' },
+  )
+}
+
+/**
+ * Who takes part by a letter that came. Nobody comes to a forged one by answering it; whom the customer wrote to may answer
+ * too; our own addresses need no leave.
+ */
+export function participantsOf({ own }: Pick<Mailbox, 'own'>, sender: string, { to = [], cc = [] }: Pick<LetterMeta, 'to' | 'cc'>): string[] {
+  if (sender.startsWith(unverified)) return []
+  return [sender, ...[...to, ...cc].map(({ address }) => address)].filter((address) => !own.has(address))
 }
 
 // ── going out ────────────────────────────────────────────────────────────────────────────────────────────────────
