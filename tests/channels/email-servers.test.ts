@@ -696,7 +696,13 @@ await onEveryProfile('mail servers', [plugin], (world) => {
   })
 
   /** A report of recipients a letter of ours did not reach (RFC 3464), straight into the mailbox. */
-  async function comesBack(address: string, messageId: string | null | undefined, recipients: readonly string[], head: readonly string[] = []): Promise<void> {
+  async function comesBack(
+    address: string,
+    messageId: string | null | undefined,
+    recipients: readonly string[],
+    head: readonly string[] = [],
+    said?: string,
+  ): Promise<void> {
     const client = await servers.imap(address)
     await client.append(
       'INBOX',
@@ -719,7 +725,13 @@ await onEveryProfile('mail servers', [plugin], (world) => {
         '',
         'Reporting-MTA: dns; mx.customer.test',
         '',
-        ...recipients.flatMap((one) => [`Final-Recipient: rfc822; ${one}`, 'Action: failed', 'Status: 5.1.1', `Diagnostic-Code: smtp; 550 no ${one} here`, '']),
+        ...recipients.flatMap((one) => [
+          `Final-Recipient: rfc822; ${one}`,
+          'Action: failed',
+          'Status: 5.1.1',
+          `Diagnostic-Code: smtp; ${said ?? `550 no ${one} here`}`,
+          '',
+        ]),
         '--r',
         'Content-Type: text/rfc822-headers',
         '',
@@ -772,6 +784,20 @@ await onEveryProfile('mail servers', [plugin], (world) => {
       [from, b, c],
       [b, c],
     ])
+  })
+
+  test('what the recipient’s server said is not taken for trouble with our login', async () => {
+    const { address, from, conversationId, agent } = await talk()
+    servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '550 User suspended' : undefined)
+    const { body: refused } = await world().reply(agent, conversationId, '当场退回')
+    const { failure, failureText } = await fate(refused.id, 'failed')
+    assert.deepEqual([failure, /服务器说：.*User suspended/.test(failureText?.zh ?? '')], ['refused-by-server', true])
+    servers.reset()
+    const { body } = await world().reply(agent, conversationId, '后来退回')
+    await comesBack(address, (await fate(body.id, 'sent')).externalId, [from], [], '550 User suspended')
+    const told = (await tellsOf(body.id, [from])).failureText?.zh ?? ''
+    assert.match(told, /收件地址不存在.*对方服务器说：.*User suspended/)
+    assert.doesNotMatch(`${failureText?.zh}${told}`, /没有开启/)
   })
 
   test('two reports of one letter: the second is told beside the first, and changes nothing when it comes again', async () => {
@@ -939,19 +965,17 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const now = new Date()
     const event = { kind: 'message' as const, externalId: newId(), from: { externalId: from }, parts: [{ type: 'text' as const, text: '先到的一句' }] }
     const later = new Date(now.getTime() + 3_600_000)
-    await world()
-      .hub.em()
-      .insert(ParkedEvent, {
-        id: newId(),
-        inboxId: inbox.id,
-        externalId: event.externalId,
-        senderId: from,
-        event,
-        attempts: 1,
-        error: '',
-        dueAt: later,
-        createdAt: now,
-      })
+    await world().hub.em().insert(ParkedEvent, {
+      id: newId(),
+      inboxId: inbox.id,
+      externalId: event.externalId,
+      senderId: from,
+      event,
+      attempts: 1,
+      error: '',
+      dueAt: later,
+      createdAt: now,
+    })
     const letterId = await arrives(address, from, '询价', '后到的信', [`Cc: ${colleague}`])
     await eventually(async () => (await world().hub.em().count(LetterRow, { inboxId: inbox.id, conversationId: null })) === 1, 'the wait')
     await world().hasten()

@@ -127,3 +127,19 @@ test('what servers say becomes a sentence: each fault by its own words', () => {
   assert.deepEqual(code({ responseCode: 450, response: '450 greylisted' }), ['greylisted', true, false])
   assert.deepEqual(code({ code: 'ECONNRESET' }), ['cut', true, false])
 })
+
+test('what is said to a recipient or to the letter says nothing of our login', () => {
+  const of = (command: string, response: string) => {
+    const { code, retry, unauthorised } = explainFault(
+      Object.assign(new Error('x'), { command, response, responseCode: Number(response.slice(0, 3)) }),
+      presets['163'],
+      { host: 'smtp.163.com', port: 465, security: 'tls' },
+    )
+    return [code, retry, unauthorised]
+  }
+  assert.deepEqual(of('MAIL FROM', '550 User suspended'), ['protocol-off', false, true])
+  assert.deepEqual(of('RCPT TO', '550 User suspended'), ['refused-by-server', false, false])
+  assert.deepEqual(of('RCPT TO', '450 account is not open'), ['refused-by-server', true, false])
+  assert.deepEqual(of('RCPT TO', '550 5.1.1 User unknown'), ['recipient-unknown', false, false])
+  assert.deepEqual(of('DATA', '554 5.7.1 spam: asks for a password'), ['spam-refused', false, false])
+})

@@ -60,7 +60,7 @@ interface Rule {
 const help = (preset: Preset): LocalText => preset.loginHelp
 
 /** In order: the first that fits. */
-const rules: readonly Rule[] = [
+const allRules: readonly Rule[] = [
   {
     code: 'not-configured',
     error: { zh: '邮箱还没有设置完整。', en: 'The mailbox is not fully set up.' },
@@ -234,6 +234,9 @@ const rules: readonly Rule[] = [
   },
 ]
 
+/** Once we are in, words like “User suspended” are about the recipient. */
+const rulesOfLetters = allRules.filter(({ unauthorised }) => !unauthorised)
+
 const fallback: Rule = {
   code: 'refused-by-server',
   error: { zh: '邮件服务器拒绝了请求。', en: 'The mail server refused.' },
@@ -248,6 +251,8 @@ export function explainFault(error: unknown, preset: Preset, endpoint: Endpoint)
     responseCode?: number
     serverResponseCode?: string
     authenticationFailed?: boolean
+    /** Of SMTP: which of ours the answer is to. */
+    command?: string
     cause?: { code?: string }
   }
   const words = [faulty.responseText, typeof faulty.response === 'string' ? faulty.response : undefined, faulty.message].filter((word): word is string =>
@@ -255,6 +260,7 @@ export function explainFault(error: unknown, preset: Preset, endpoint: Endpoint)
   )
   const said = (words[0] ?? '').replace(/\s+/g, ' ').slice(0, 300)
   const text = [faulty.code, faulty.cause?.code, faulty.serverResponseCode, ...words].join(' ')
+  const rules = /^(?:RCPT|DATA)/.test(faulty.command ?? '') ? rulesOfLetters : allRules
   const rule =
     rules.find(({ code }) => code === faulty.code) ??
     // A login that failed is one, whatever its words are; what the words add (unsafe, switched off) comes first.

@@ -356,7 +356,7 @@ async function takeBounce(
 /** Who has not got it, why, and what the other server said. */
 function returnedWords({ address, status, diagnostic }: FailedRecipient, { preset, smtp }: Mailbox): LocalText {
   const said = shortened([status && !diagnostic.includes(status) ? status : '', diagnostic].filter(Boolean).join(' '), 400)
-  const fault = explainFault(new Error(said), preset, smtp)
+  const fault = explainFault({ message: said, command: 'DATA' }, preset, smtp)
   // What the table does not know is not the mail server's refusal of us: then only its words stand here.
   const why = fault.code === 'refused-by-server' ? { zh: '', en: '' } : fault.error
   const who = address ?? ''
