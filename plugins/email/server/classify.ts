@@ -21,8 +21,10 @@ const autoSubject =
   /^\s{0,5}(?:\[?(?:自动回复|自动答复|自動回覆|自動回復|假期自动回复|外出自动回复|外出回复)\]?|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office|automatische antwort|réponse automatique|respuesta automática|自動応答|부재중)/i
 const machine = /^(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply|noreply[-+.].*|bounces?[-+.].*|notifications?|notify|mdaemon)@/i
 
-/** `signed`: does our loop mark hold? */
-export function classifyLetter(letter: Letter, signed: (mark: string) => boolean): LetterKind {
+const noReply = /^(?:no-?reply|do-?not-?reply|noreply[-+.].*)@/i
+
+/** `signed`: does our loop mark hold? `own`: addresses of the mailbox. */
+export function classifyLetter(letter: Letter, signed: (mark: string) => boolean, own: ReadonlySet<string> = new Set()): LetterKind {
   const { headers } = letter
   const mark = headers.raw(loopHeader)
   if (mark && signed(mark)) return 'own'
@@ -31,11 +33,27 @@ export function classifyLetter(letter: Letter, signed: (mark: string) => boolean
   if (isAutoSubmitted(headers) || autoSubject.test(letter.subject)) return 'auto-reply'
   const precedence = [...headers.all('precedence'), ...headers.all('x-precedence')].map((value) => value.trim().toLowerCase())
   if (precedence.includes('auto_reply')) return 'auto-reply'
-  if (precedence.some((value) => value === 'bulk' || value === 'junk' || value === 'list')) return 'bulk'
-  if (['list-id', 'list-unsubscribe', 'feedback-id', 'list-post'].some((name) => headers.has(name))) return 'bulk'
+  const throughUs = isOwnList(headers, own)
+  if (precedence.some((value) => value === 'bulk' || value === 'junk' || (value === 'list' && !throughUs))) return 'bulk'
+  if (headers.has('feedback-id')) return 'bulk'
+  if (!throughUs && ['list-id', 'list-unsubscribe', 'list-post'].some((name) => headers.has(name))) return 'bulk'
   if (isNullSender(headers)) return 'auto-reply'
-  return machine.test(letter.from?.address ?? '') ? 'bulk' : 'personal'
+  return machine.test(letter.from?.address ?? '') && !speaksForSomebody(letter, own) ? 'bulk' : 'personal'
 }
+
+/** A group of our own (support@ that hands on to this mailbox) puts a list's headers into what customers write to it (RFC 2919, 2369). */
+function isOwnList(headers: Headers, own: ReadonlySet<string>): boolean {
+  const id = /<([^<>]{1,300})>/
+    .exec(headers.raw('list-id') ?? '')?.[1]
+    ?.trim()
+    .toLowerCase()
+  const posts = [...(headers.raw('list-post') ?? '').matchAll(/mailto:([^>?,\s]{3,300})/gi)].map(([, address]) => address?.toLowerCase())
+  return [...own].some((address) => address.replace('@', '.') === id || posts.includes(address))
+}
+
+/** A web form: the site's machine sends it, and the answer goes to who filled it in. */
+const speaksForSomebody = ({ from, replyTo }: Letter, own: ReadonlySet<string>): boolean =>
+  noReply.test(from?.address ?? '') && replyTo.some(({ address }) => address !== from?.address && !own.has(address) && !machine.test(address))
 
 /** `Auto-Submitted: no` says a person wrote it (RFC 3834, 5.2); every other value says the contrary. */
 function isAutoSubmitted(headers: Headers): boolean {

@@ -148,6 +148,38 @@ test('what no person wrote is recognised, and what one did is not', () => {
   )
 })
 
+test('what comes through a group of our own, or from a form in somebody’s name, a person wrote', () => {
+  const own = new Set(['support@shop.cn', 'hello@shop.cn'])
+  const of = (from: string, ...headers: string[]) =>
+    classifyLetter(readMail(Buffer.from(`From: ${from}\r\n${headers.join('\r\n')}\r\n\r\nx`)), () => false, own)
+  const group = (name: string) => ['Precedence: list', `List-ID: Customers <${name}.shop.cn>`, 'List-Unsubscribe: <https://groups.example/leave>']
+  assert.deepEqual(
+    [
+      of('a@b.example', ...group('support')),
+      of('a@b.example', 'Precedence: list', 'List-Post: <https://groups.example/post>, <mailto:Hello@shop.cn>', 'List-Unsubscribe: <mailto:x@y.example>'),
+      of('a@b.example', ...group('news')),
+      of('a@b.example', 'List-Post: <mailto:support@shop.cn.example>'),
+      of('a@b.example', ...group('support'), 'Feedback-ID: 1:2:3:mailer'),
+      of('a@b.example', ...group('support'), 'Auto-Submitted: auto-replied'),
+    ],
+    ['personal', 'personal', 'bulk', 'bulk', 'bulk', 'auto-reply'],
+  )
+  const form = ['noreply@forms.example', 'Reply-To: lilei@customer.example'] as const
+  assert.deepEqual(
+    [
+      of(...form),
+      of(...form, 'Auto-Submitted: auto-generated'),
+      of(...form, 'List-Unsubscribe: <mailto:x@y.example>'),
+      of('noreply@forms.example'),
+      of('noreply@forms.example', 'Reply-To: noreply@forms.example'),
+      of('noreply@forms.example', 'Reply-To: support@shop.cn'),
+      of('noreply@forms.example', 'Reply-To: do-not-reply@elsewhere.example'),
+      of('mailer-daemon@forms.example', 'Reply-To: lilei@customer.example'),
+    ],
+    ['personal', 'auto-reply', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk'],
+  )
+})
+
 test('only the mailbox’s own server vouches for a sender', () => {
   const trusted = new Set(['mx.shop.test'])
   const of = (...lines: string[]) => readAuthenticity(parseHeaders(Buffer.from(lines.join('\r\n'))), trusted)

@@ -184,7 +184,7 @@ async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Ma
   return composed
 }
 
-/** Letters that the hub let wait when they were written down: those of this conversation, which has them by now, learn that they are. */
+/** Letters that the hub let wait have no conversation in our rows. Those that are in this one by now are noted as its own. */
 async function placeWaiting(ctx: PluginContext, { conversationId, seq }: OutboundMessage, mailbox: Mailbox): Promise<void> {
   const em = ctx.em()
   const waiting = await em.find(

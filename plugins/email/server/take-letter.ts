@@ -28,7 +28,7 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   const mailbox = mailboxOf(inbox)
   const letter = readMail(raw, cut)
   const sign = (text: string) => ctx.sign(text)
-  const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark))
+  const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
   if (kind === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
   const rawFileId = await storeRaw(ctx, inbox.id, letter, raw)
