@@ -162,6 +162,25 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     assert.equal(intruder.replyToId, null)
   })
 
+  test('a web form’s letters are those of who filled it in: a conversation for each, answered to them', async () => {
+    const { inbox, address } = await shop()
+    const agent = await world().person('小祝', 'admin')
+    const form = `noreply@forms-${newId().slice(-6)}.test`
+    const people = [customer('wangwu'), customer('zhaoliu')]
+    for (const [i, person] of people.entries()) await post(form, address, letter(form, address, '网站留言', `第 ${i} 位的问题`, [`Reply-To: 王五 <${person}>`]))
+    const [first, second] = [await incoming(inbox, '第 0 位的问题'), await incoming(inbox, '第 1 位的问题')]
+    assert.notEqual(first.conversationId, second.conversationId)
+    assert.deepEqual([first.meta?.from, first.meta?.automatic, first.meta?.replyToDoubtful], [{ name: '王五', address: people[0] }, undefined, undefined])
+    for (const [i, { conversationId }] of [first, second].entries()) {
+      const { body } = await world().reply(agent, conversationId, `给第 ${i} 位的回答`)
+      await fate(body.id, 'sent')
+      assert.match((await arrived(people[i] ?? '', 'Re: 网站留言')).text ?? '', new RegExp(`给第 ${i} 位的回答`))
+    }
+    // They write on from their own address: the same conversation.
+    await post(people[0] ?? '', address, letter(people[0] ?? '', address, '再问一句', '还有一个问题', []))
+    assert.equal((await incoming(inbox, '还有一个问题')).conversationId, first.conversationId)
+  })
+
   test('an answer that comes back is shown on the message it is of, and can be sent again', async () => {
     const { inbox, address } = await shop()
     const agent = await world().person('小白', 'admin')

@@ -1,4 +1,5 @@
 /** Letters no person wrote: automatic replies, lists, notices, and our own coming back. They are stored and shown, but wake nobody. */
+import type { LetterAddress } from '@huike/core/sdk/channel.ts'
 import type { Headers } from './headers.ts'
 import type { Letter } from './read-mail.ts'
 
@@ -38,7 +39,7 @@ export function classifyLetter(letter: Letter, signed: (mark: string) => boolean
   if (headers.has('feedback-id')) return 'bulk'
   if (!throughUs && ['list-id', 'list-unsubscribe', 'list-post'].some((name) => headers.has(name))) return 'bulk'
   if (isNullSender(headers)) return 'auto-reply'
-  return machine.test(letter.from?.address ?? '') && !speaksForSomebody(letter, own) ? 'bulk' : 'personal'
+  return machine.test(letter.from?.address ?? '') && !whoFilledIn(letter, own) ? 'bulk' : 'personal'
 }
 
 /** A group of our own (support@ that hands on to this mailbox) puts a list's headers into what customers write to it (RFC 2919, 2369). */
@@ -51,9 +52,12 @@ function isOwnList(headers: Headers, own: ReadonlySet<string>): boolean {
   return [...own].some((address) => address.replace('@', '.') === id || posts.includes(address))
 }
 
-/** A web form: the site's machine sends it, and the answer goes to who filled it in. */
-const speaksForSomebody = ({ from, replyTo }: Letter, own: ReadonlySet<string>): boolean =>
-  noReply.test(from?.address ?? '') && replyTo.some(({ address }) => address !== from?.address && !own.has(address) && !machine.test(address))
+/** A web form: the site's machine sends it, and there is one who the answer goes to. */
+export function whoFilledIn({ from, replyTo }: Letter, own: ReadonlySet<string>): LetterAddress | undefined {
+  const others = replyTo.filter(({ address }) => address !== from?.address && !own.has(address))
+  const [person] = others
+  return noReply.test(from?.address ?? '') && person && others.length === 1 && !machine.test(person.address) ? person : undefined
+}
 
 /** `Auto-Submitted: no` says a person wrote it (RFC 3834, 5.2); every other value says the contrary. */
 function isAutoSubmitted(headers: Headers): boolean {

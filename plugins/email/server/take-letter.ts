@@ -9,7 +9,7 @@ import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { sanitizeLetter, stripTags } from '@huike/core/sdk/sanitize-letter.ts'
 import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { readAuthenticity } from './authenticity.ts'
-import { classifyLetter, loopHeader } from './classify.ts'
+import { classifyLetter, loopHeader, whoFilledIn } from './classify.ts'
 import { explainFault } from './faults.ts'
 import { type Mailbox, mailboxOf, unverified } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
@@ -63,19 +63,22 @@ async function storeRaw(ctx: PluginContext, inboxId: string, letter: Letter, raw
 async function takeMessage(
   ctx: PluginContext,
   mailbox: Mailbox,
-  letter: Letter,
+  received: Letter,
   { automatic = false, receipt }: Pick<LetterMeta, 'automatic' | 'receipt'>,
   rawFileId: string | undefined,
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
-  const auth = readAuthenticity(letter.headers, mailbox.trusted)
+  const auth = readAuthenticity(received.headers, mailbox.trusted)
+  // What a form sends is its filler's letter; of who that is, the site's word is all there is.
+  const filler = automatic || auth?.dmarc === 'fail' ? undefined : whoFilledIn(received, mailbox.own)
+  const letter = filler ? { ...received, from: filler, replyTo: [] } : received
   const sender = letter.from?.address ?? 'unknown@invalid'
   // The mailbox's own server says that it is not from there. Whoever forges a sender does not get into a conversation by it:
   // they are a person of their own, whose name nobody else can have.
   const forged = auth?.dmarc === 'fail'
   const senderId = forged ? `${unverified}${sender}` : sender
-  const verified = auth?.dmarc === 'pass' && !letter.severalAuthors
+  const verified = auth?.dmarc === 'pass' && !letter.severalAuthors && !filler
   const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
   if (threading.stranger) ctx.log.warn({ inbox: mailbox.inboxId }, 'a letter answers a conversation its sender takes no part in; it gets one of its own')
   const thread = forged ? undefined : threading.thread
@@ -92,7 +95,7 @@ async function takeMessage(
     ...(answers.asked.length > 0 ? { replyTo: answers.asked } : {}),
     ...(answers.doubtful ? { replyToDoubtful: true } : {}),
     ...(related ? { relatedConversationId: related } : {}),
-    ...(auth ? { auth } : {}),
+    ...(auth && !filler ? { auth } : {}),
     ...(quiet ? { automatic: true } : {}),
     ...(receipt ? { receipt } : {}),
     ...(rawFileId ? { rawFileId } : {}),
