@@ -8,7 +8,7 @@ import { schemaDrift } from '../../core/src/db/drift.ts'
 import { execute, readRaw, sql } from '../../core/src/db/statements.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { isSealing, sealSome } from '../../core/src/sealing/seal-rows.ts'
-import { found, onEveryProfile } from '../support/world.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const PassSchema = defineEntity({
   name: 'GatePass',
@@ -67,9 +67,9 @@ await onEveryProfile('a sealed column', [found(gate)], (world) => {
     assert.equal((await em().findOneOrFail(Pass, { id })).holder, '诸葛')
     // Columns that came with a plugin begin the walk anew.
     await execute(em(), sql`delete from setting where ${{ text: '`key`', params: [] }} = ${'data.sealing'}`)
-    assert.equal(await isSealing(em()), true)
+    // The hub's own worker may be at it already.
     while (!(await sealSome(em())));
+    await eventually(async () => !(await isSealing(em())), 'the end of the walk')
     assert.match(await held(id), /^e1\./)
-    assert.equal(await isSealing(em()), false)
   })
 })
