@@ -43,6 +43,15 @@ test('what is begun is there after a reload and on another device, and gone once
   await expect(desk.list.getByText('[草稿]')).toBeVisible()
   await desk.pick('我们晚上九点')
   await expect(desk.composer).toHaveValue('我们晚上九点')
+  await test.step('a note that was begun comes back as a note', async () => {
+    const noted = desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
+    await desk.page.getByRole('tab', { name: '备注' }).click()
+    await noted
+    await desk.page.reload()
+    await expect(desk.composer).toHaveValue('我们晚上九点')
+    await expect(desk.page.getByRole('tab', { name: '备注' })).toHaveAttribute('aria-selected', 'true')
+    await desk.page.getByRole('tab', { name: '回复' }).click()
+  })
   const cleared = desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
   await desk.composer.press('Enter')
   await cleared

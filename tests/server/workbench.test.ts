@@ -234,6 +234,8 @@ await onEveryProfile('the workbench', [found(manifest)], (world, profile) => {
     assert.equal((await owner.call('GET', `/api/conversations/${id}/draft`)).body.text, '')
     assert.deepEqual((await elsewhere.call('GET', '/api/drafts')).body.items, [{ conversationId: id, text: '您好，发票' }])
     assert.deepEqual((await owner.call('GET', '/api/drafts')).body.items, [])
+    await agent.call('PUT', `/api/conversations/${id}/draft`, { text: '老客户', note: true })
+    assert.deepEqual((await elsewhere.call('GET', `/api/conversations/${id}/draft`)).body, { text: '老客户', note: true })
     await elsewhere.call('PUT', `/api/conversations/${id}/draft`, { text: '' })
     assert.equal((await agent.call('GET', `/api/conversations/${id}/draft`)).body.text, '')
     assert.equal((await agent.call('PUT', `/api/conversations/${newId()}/draft`, { text: 'x' })).status, 404)

@@ -55,8 +55,12 @@ export const Letterhead = Type.Object({
 })
 export type Letterhead = Static<typeof Letterhead>
 
-/** What an agent has begun to write; `html` where it has a form. */
-export const DraftContent = Type.Object({ text: Type.String({ maxLength: 20_000 }), html: Type.Optional(Type.String({ maxLength: 200_000 })) })
+/** What an agent has begun to write; `html` where it has a form, `note` where it is for colleagues only. */
+export const DraftContent = Type.Object({
+  text: Type.String({ maxLength: 20_000 }),
+  html: Type.Optional(Type.String({ maxLength: 200_000 })),
+  note: Type.Optional(Type.Boolean()),
+})
 export type DraftContent = Static<typeof DraftContent>
 
 export const Conversation = Type.Object({
