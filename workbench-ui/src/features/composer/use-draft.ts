@@ -79,9 +79,11 @@ export function useDraft(conversationId: string, text: Ref<string>, html: Ref<st
     if (draft.text === '') conversations.drafts.delete(conversationId)
     else conversations.drafts.set(conversationId, draft.text)
     void api('PUT', path, draft, { keepalive: leaving }).catch((error: unknown) => {
+      // Something newer has been told since, or was on its way.
+      if (saved !== now) return
       if (!refused(error)) untold.set(conversationId, draft)
       // Told again with the next letter, or when the line is back.
-      if (saved === now) saved = before ?? nothing
+      saved = before ?? nothing
     })
   }
 
