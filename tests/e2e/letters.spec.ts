@@ -39,8 +39,12 @@ test('a letter is answered with its form, below it the signature and the quotati
   const customer = await servers.imap(address)
   const head = ['From: =?utf-8?B?546L6Zuq?= <wang@customer.test>', `To: ${address}, colleague@customer.test`, 'Subject: =?utf-8?B?6K+i5Lu3?=']
   await customer.append('INBOX', [...head, 'Message-ID: <a@customer.test>', 'Reply-To: office@customer.test', '', '=E4 100 sets, please quote.'].join('\r\n'))
+  // A machine of theirs has the last word; it is the person who is answered.
+  const machine = ['Message-ID: <b@customer.test>', 'In-Reply-To: <a@customer.test>', 'Auto-Submitted: auto-replied']
+  await customer.append('INBOX', [...head, ...machine, '', 'I am away.'].join('\r\n'))
   await customer.logout()
-  await workbench.pick('please quote')
+  await workbench.pick('王雪')
+  await expect(workbench.message('I am away.')).toBeVisible()
 
   const composer = page.getByTestId('composer')
   await expect(composer).toHaveAttribute('contenteditable', 'true')
