@@ -63,11 +63,19 @@ test('what is written while the line is down goes out once when it is back', { t
   await agentContext.setOffline(true)
   await shop.say('我断网了')
   await workbench.reply('我也断网了')
-  await expect(agentPage.getByTestId('pending')).toBeVisible()
+  await workbench.reply('马上就好')
+  await expect(agentPage.getByTestId('pending')).toHaveCount(2)
+  // The first of them takes its time.
+  await agentPage.route('**/api/conversations/*/messages', async (route) => {
+    if (route.request().postData()?.includes('我也断网了')) await new Promise((done) => setTimeout(done, 1_000))
+    await route.continue()
+  })
   await visitorContext.setOffline(false)
   await agentContext.setOffline(false)
 
   await expect(workbench.message('我断网了')).toHaveCount(1)
   await expect(shop.message('我也断网了')).toHaveCount(1)
+  await expect(shop.message('马上就好')).toHaveCount(1)
   await expect(agentPage.getByTestId('pending')).toHaveCount(0)
+  await expect(workbench.page.getByTestId('message').filter({ hasText: /我也断网了|马上就好/ })).toHaveText([/我也断网了/, /马上就好/])
 })

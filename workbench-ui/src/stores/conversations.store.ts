@@ -354,7 +354,7 @@ export const useConversations = defineStore('conversations', () => {
     for (const { conversationId, text } of begun.flatMap(({ items }) => items)) drafts.set(conversationId, text)
     refreshCounts()
     // What was written while the line was down goes out now, under the same client id.
-    for (const waiting of pending.values()) for (const message of waiting) if (message.state === 'failed' && isOffline(message.error)) void transmit(message)
+    for (const id of pending.keys()) void drain(id)
   }
 
   /** Of what an agent has marked by hand: as much as they did. */
@@ -375,7 +375,8 @@ export const useConversations = defineStore('conversations', () => {
     }
   }
 
-  const isOffline = (error: unknown): boolean => error instanceof ApiError && (error.code === 'HUB_OFFLINE' || error.status === 503)
+  /** The hub was not reached: no line, or a proxy whose hub restarts. */
+  const isOffline = (error: unknown): boolean => error instanceof ApiError && (error.code === 'HUB_OFFLINE' || [502, 503, 504].includes(error.status))
 
   function send(
     conversationId: string,
@@ -398,12 +399,37 @@ export const useConversations = defineStore('conversations', () => {
     const waiting = pending.get(message.conversationId) ?? []
     waiting.push(message)
     pending.set(message.conversationId, waiting)
-    void transmit(pending.get(message.conversationId)?.at(-1) as Pending)
+    void drain(message.conversationId)
   }
 
-  async function transmit(message: Pending): Promise<void> {
+  /** Conversations whose messages are on their way; true: asked for once more meanwhile. */
+  const draining = new Map<string, boolean>()
+  /** One after the other, as they were written. What the hub refuses holds nothing up; without a line all that is left waits for it. */
+  async function drain(conversationId: string): Promise<void> {
+    if (draining.has(conversationId)) return void draining.set(conversationId, true)
+    const waiting = () => pending.get(conversationId) ?? []
+    do {
+      draining.set(conversationId, false)
+      for (const message of waiting()) if (isOffline(message.error)) begin(message)
+      for (let next = first(); next && (await post(next)); ) next = first()
+    } while (draining.get(conversationId))
+    draining.delete(conversationId)
+
+    function first(): Pending | undefined {
+      return waiting().find(({ state }) => state === 'sending')
+    }
+  }
+  function begin(message: Pending): void {
     message.state = 'sending'
     message.error = undefined
+  }
+  async function transmit(message: Pending): Promise<void> {
+    begin(message)
+    await drain(message.conversationId)
+  }
+
+  /** False: there is no line, and what waits behind it need not be tried. */
+  async function post(message: Pending): Promise<boolean> {
     try {
       const stored = await api<Message>('POST', `/conversations/${message.conversationId}/messages`, {
         clientId: message.clientId,
@@ -413,10 +439,13 @@ export const useConversations = defineStore('conversations', () => {
         ...(message.letter ? { meta: message.letter } : {}),
       })
       // The push may have come first; either way it is shown once.
+      discard(message)
       merge(message.conversationId, [stored])
+      return true
     } catch (error) {
-      message.state = 'failed'
-      message.error = error
+      const stuck = isOffline(error) ? (pending.get(message.conversationId) ?? []).filter(({ state }) => state === 'sending') : [message]
+      for (const one of stuck) Object.assign(one, { state: 'failed', error })
+      return !isOffline(error)
     }
   }
 
