@@ -275,6 +275,15 @@ export const useConversations = defineStore('conversations', () => {
     return work
   }
 
+  /** A fetch that failed on a live line is made again; without one the next connect does it. */
+  function keepUp(id: string, tries = 0): void {
+    const again = () => {
+      const behind = (byId.get(id)?.rev ?? 0) > (threads.get(id)?.rev ?? Number.POSITIVE_INFINITY)
+      if (behind && realtime.state.value === 'live') keepUp(id, tries + 1)
+    }
+    catchUp(id).catch(() => setTimeout(again, Math.min(2_000 * 2 ** tries, 30_000)))
+  }
+
   function merge(id: string, changed: readonly Message[], rev?: number): void {
     for (const { clientId } of changed) if (clientId) settle(id, clientId)
     const thread = threads.get(id)
@@ -309,7 +318,7 @@ export const useConversations = defineStore('conversations', () => {
     const thread = threads.get(conversation.id)
     if (thread && thread.loading !== 'all') {
       if (conversation.rev === thread.rev + 1) merge(conversation.id, messages, conversation.rev)
-      else if (conversation.rev > thread.rev) void catchUp(conversation.id).catch(() => undefined)
+      else if (conversation.rev > thread.rev) keepUp(conversation.id)
     }
     if (messages.some((m) => m.direction === 'in')) typing.delete(conversation.id)
     for (const handler of arrived) handler(push, before)
@@ -461,8 +470,13 @@ export const useConversations = defineStore('conversations', () => {
     const conversation = byId.get(id)
     if (!conversation || conversation.assigneeId !== myId.value || conversation.agentReadSeq >= seq) return
     counts.value.unread = Math.max(0, counts.value.unread - conversation.unread)
-    byId.set(id, { ...conversation, unread: 0, agentReadSeq: seq })
-    await api('POST', `/conversations/${id}/read`, { seq }).catch(() => undefined)
+    const read = { ...conversation, unread: 0, agentReadSeq: seq }
+    byId.set(id, read)
+    await api('POST', `/conversations/${id}/read`, { seq }).catch(() => {
+      // Said again with the next look, or when the line is back.
+      if (byId.get(id) === read) byId.set(id, conversation)
+      refreshCounts()
+    })
   }
 
   async function toggleStar(id: string): Promise<void> {
