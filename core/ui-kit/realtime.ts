@@ -4,6 +4,7 @@
  */
 import { io, type Socket } from 'socket.io-client'
 import { ref, shallowRef } from 'vue'
+import { get } from './api.ts'
 
 /** `connecting`: for the first time, or for so short a time that nobody need know. */
 export type LineState = 'connecting' | 'live' | 'catching-up' | 'offline'
@@ -40,13 +41,16 @@ export function useRealtime() {
       })
       socket.value = made
       made.on('connect', () => void resync())
-      made.on('disconnect', (reason) => {
+      // socket.io does not come back by itself where the hub has hung up, as it does when it restarts, or refused the line.
+      const reopen = () => {
         state.value = 'offline'
-        // socket.io does not come back by itself where the hub has hung up, as it does when it restarts.
-        if (reason === 'io server disconnect') setTimeout(() => socket.value === made && made.connect(), 1_000 + Math.random() * 2_000)
-      })
-      made.on('connect_error', () => {
-        state.value = 'offline'
+        if (!made.active) setTimeout(() => socket.value === made && made.connect(), 1_000 + Math.random() * 2_000)
+      }
+      made.on('disconnect', reopen)
+      made.on('connect_error', ({ message }) => {
+        reopen()
+        // The session may be over: asked for who it is, the hub says so, which leads to the login (`whenSignedOut`).
+        if (message === 'HUB_AUTH_REQUIRED') void get('/me').catch(() => undefined)
       })
       made.onAny((event: string, data: unknown) => {
         for (const handler of handlers.get(event) ?? []) handler(data as never)

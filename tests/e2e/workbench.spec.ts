@@ -207,6 +207,20 @@ test('the line tells its state, and a gap is filled after a drop', { tag: '@main
   await context.setOffline(false)
   for (const text of ['一', '二', '三']) await expect(desk.message(`断线时的第${text}句`)).toHaveCount(1)
   await expect(desk.line).toHaveAttribute('data-state', 'live')
+
+  await test.step('a line the hub refuses is asked for again', async () => {
+    let refused = false
+    await desk.page.routeWebSocket(/\/socket\//, (line) => {
+      if (refused) return void line.connectToServer()
+      refused = true
+      line.onMessage(() => line.send('44{"message":"HUB_INTERNAL"}'))
+      line.send('0{"sid":"made-up","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}')
+    })
+    await desk.page.reload()
+    await expect(desk.line).toHaveAttribute('data-state', 'offline')
+    await expect(desk.line).toHaveAttribute('data-state', 'live')
+    expect(refused).toBe(true)
+  })
 })
 
 test('on a phone one column at a time, and the way back', async ({ hubUrl, browser }) => {
