@@ -6,9 +6,9 @@ import type { Me } from '../sdk/wire/agent.ts'
 import { ability } from './ability.ts'
 import { ApiError, api, get } from './api.ts'
 
-/** The other tabs share the session: what changed for one changed for them. */
+/** The other tabs share the session: each hears who is signed in now, nobody being ''. */
 const tabs = new BroadcastChannel('huike.session')
-tabs.onmessage = () => location.reload()
+const preview = 'preview'
 
 export const useSession = defineStore('session', () => {
   const me = shallowRef<Me>()
@@ -16,9 +16,16 @@ export const useSession = defineStore('session', () => {
   /** Server minus browser, in milliseconds: clocks differ. */
   const clockSkew = ref(0)
 
+  tabs.onmessage = ({ data }: MessageEvent<string>) => {
+    // One that is still asking will be told; the same agent again is no reason to take away what is being written.
+    const here = state.value === 'in' ? me.value?.agent.id : ''
+    if (data === preview || (state.value !== 'unknown' && data !== here)) location.reload()
+  }
+
   async function load(): Promise<boolean> {
     try {
       const loaded = await get<Me>('/me')
+      if (state.value !== 'in' || me.value?.agent.id !== loaded.agent.id) tabs.postMessage(loaded.agent.id)
       me.value = loaded
       clockSkew.value = Date.parse(loaded.serverTime) - Date.now()
       ability.update(loaded.rules as RawRuleOf<MongoAbility>[])
@@ -46,13 +53,13 @@ export const useSession = defineStore('session', () => {
   /** See the hub as this role, in every tab of this browser. */
   async function startPreview(roleId: string): Promise<void> {
     await api('POST', '/preview', { roleId })
-    tabs.postMessage('preview')
+    tabs.postMessage(preview)
     location.assign('/workbench')
   }
 
   async function endPreview(): Promise<void> {
     await api('DELETE', '/preview')
-    tabs.postMessage('preview')
+    tabs.postMessage(preview)
     location.assign('/admin/roles')
   }
 
@@ -60,6 +67,7 @@ export const useSession = defineStore('session', () => {
     await api('POST', '/logout')
     me.value = undefined
     state.value = 'out'
+    tabs.postMessage('')
   }
 
   /** `conversation.read` and the like, without conditions. */

@@ -60,6 +60,7 @@ export const useCompany = defineStore('company', () => {
   }
   const stop = (): void => {
     for (const take of undo.splice(0)) take()
+    sights.clear()
   }
   return { here, start, stop }
 })

@@ -514,15 +514,14 @@ export const useConversations = defineStore('conversations', () => {
     }, 2_000)
     const me = myId.value
     for (const message of unsentOf(me)) enqueue(message)
-    // Whoever signs in next sends nothing in this one's name.
-    undo.push(
-      () => clearInterval(timer),
-      keepUnsent(me, pending),
-      () => pending.clear(),
-    )
+    undo.push(() => clearInterval(timer), keepUnsent(me, pending))
   }
+  /** Whoever signs in next sees nothing of this one's, and sends nothing in this one's name. */
   function stop(): void {
     for (const take of undo.splice(0)) take()
+    for (const held of [byId, threads, pending, stars, drafts, lists, typing]) held.clear()
+    counts.value = { mine: 0, queue: 0, open: 0, starred: 0, unread: 0 }
+    lastSync = ''
   }
 
   /** Called for every push; returns its own undo. */

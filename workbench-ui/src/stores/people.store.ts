@@ -61,6 +61,9 @@ export const usePeople = defineStore('people', () => {
   }
   const stop = (): void => {
     for (const take of undo.splice(0)) take()
+    colleagues.clear()
+    inboxes.clear()
+    tags.value = []
   }
   const nameOf = (id: string | null): string => (id ? (colleagues.get(id)?.name ?? '') : '')
   /** What goes to this conversation's customer; undefined while its channel is off. */
