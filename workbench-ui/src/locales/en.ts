@@ -90,6 +90,8 @@ export const en: typeof zh = {
     today: 'Today',
     yesterday: 'Yesterday',
     notFound: 'It does not exist, or you may not see it',
+    gone: 'You can no longer see this conversation',
+    unsent: 'What was not sent yet:',
     toList: 'Back to the list',
     toPanel: 'Contact',
     label: 'Messages',

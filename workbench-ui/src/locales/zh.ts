@@ -88,6 +88,8 @@ export const zh = {
     today: '今天',
     yesterday: '昨天',
     notFound: '会话不存在，或您无权查看',
+    gone: '您已看不到这个会话',
+    unsent: '还没有发出的内容：',
     toList: '返回列表',
     toPanel: '客户资料',
     label: '聊天消息',

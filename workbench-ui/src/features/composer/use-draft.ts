@@ -12,8 +12,8 @@ const everyMs = 1_000
 const untold = new Map<string, DraftContent>()
 const open = new Set<string>()
 const pathOf = (conversationId: string) => `/conversations/${conversationId}/draft`
-/** It will not take it later either. */
-const refused = (error: unknown) => error instanceof ApiError && error.status >= 400 && error.status < 500
+/** It will not take it later either. What is out of sight may come back. */
+const refused = (error: unknown) => error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 404
 
 /** For when the line is back. */
 export async function tellDrafts(): Promise<void> {
