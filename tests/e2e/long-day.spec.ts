@@ -86,6 +86,15 @@ test('a note is added, not sent', async ({ hubUrl, browser }) => {
   await expect(desk.page.getByRole('button', { name: '发送', exact: true })).toHaveCount(0)
   await desk.page.getByRole('button', { name: '添加备注' }).click()
   await expect(desk.message('老客户，可以九五折')).toHaveAttribute('data-direction', 'note')
+
+  await test.step('so is a file, wherever one writes by the time it has come up', async () => {
+    const late = Promise.withResolvers<void>()
+    await desk.page.route('**/api/files', (route) => void late.promise.then(() => route.continue()))
+    await desk.attach('底价.txt', 'text/plain', Buffer.from('九折'))
+    await desk.page.getByRole('tab', { name: '回复' }).click()
+    late.resolve()
+    await expect(desk.message('底价.txt')).toHaveAttribute('data-direction', 'note')
+  })
 })
 
 test('names as long as they may be keep to their place on a phone', async ({ hubUrl, browser }) => {
@@ -155,6 +164,27 @@ test('an inbox whose plugin is off says so, and leads to where it is switched on
   await expect(page.getByRole('heading', { name: '连接状态' })).toHaveCount(0)
   await page.getByRole('main').getByRole('link', { name: '插件' }).click()
   await expect(page.getByRole('heading', { level: 1, name: '插件' })).toBeVisible()
+})
+
+test('an inbox page is that of its address, asks again when it was not answered, and keeps what is being written', async ({ hubUrl, browser }) => {
+  const page = await (await browser.newContext({ locale: 'zh-CN' })).newPage()
+  const admin = new AdminPage(page)
+  await admin.setUp(hubUrl, owner)
+  const { id } = await admin.website()
+  const other = await admin.call<{ id: string }>('POST', '/inboxes', { channel: 'website', name: '茶园分站', settings: {} })
+  await page.route('**/api/inboxes', (route) => route.abort())
+  await page.goto(`${hubUrl}/admin/inboxes/${id}`)
+  await expect(page.getByRole('heading', { name: '连不上服务器' })).toBeVisible()
+  await page.unroute('**/api/inboxes')
+  await page.getByRole('button', { name: '重试' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: '我的网站' })).toBeVisible()
+  // As a notice leads from one to the next.
+  await page.evaluate(`history.pushState(history.state, '', '/admin/inboxes/${other.id}'); history.pushState(history.state, '', location.href); history.back()`)
+  await expect(page.getByRole('heading', { level: 1, name: '茶园分站' })).toBeVisible()
+  await page.getByLabel('窗口标题').fill('山野茶事')
+  await page.getByRole('button', { name: '停用' }).click()
+  await expect(page.getByRole('button', { name: '启用' })).toBeVisible()
+  await expect(page.getByLabel('窗口标题')).toHaveValue('山野茶事')
 })
 
 test('permissions of a plugin stand under its name; nobody is offered to switch off themselves', async ({ hubUrl, browser }) => {
