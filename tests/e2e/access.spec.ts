@@ -1,4 +1,6 @@
 /** The second factor, tokens and previews as people meet them, and forms that say what is wrong where it is. */
+import { joinHub, openDesk, openShop } from '../flows/open-desk.ts'
+import { DeskPage } from '../pages/desk.ts'
 import { AccountPage, AdminPage, WorkbenchPage } from '../pages/pages.ts'
 import { expect, owner, test, watchPolicy } from '../support/e2e.ts'
 import { totpCode } from '../support/totp.ts'
@@ -102,6 +104,54 @@ test('the second factor from its picture to the recovery code, and a token from 
   await expect(page.getByText('还没有接口令牌')).toBeVisible()
   expect(await ask('me')).toBe(401)
   expect(blocked).toEqual([])
+})
+
+test('what one may see no longer goes from the screen: handed to others, signed out elsewhere, another agent in the same tab', async ({ hubUrl, browser }) => {
+  const { context, admin, workbench } = await openDesk(browser, hubUrl)
+  const desk = new DeskPage(workbench.page)
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('想退一饼茶')
+  await desk.pick('想退一饼茶')
+  await expect(desk.message('想退一饼茶')).toBeVisible()
+  const id = desk.page.url().split('/').at(-1)
+  const agents = async () => (await admin.call<{ items: { id: string; name: string; email: string }[] }>('GET', '/agents')).items
+  const colleague = new DeskPage(await joinHub(browser, admin, hubUrl, '小何', 'agent'))
+  const him = (await agents()).find(({ name }) => name === '小何')
+  const me = (await agents()).find(({ name }) => name === owner.name)
+
+  await test.step('a conversation that went to somebody else says so, and gives back what was not sent', async () => {
+    await admin.call('POST', `/conversations/${id}/transfer`, { agentId: him?.id })
+    await colleague.pick('想退一饼茶')
+    await expect(colleague.message('想退一饼茶')).toBeVisible()
+    await colleague.composer.fill('可以的，请把茶饼寄到')
+    await admin.call('POST', `/conversations/${id}/transfer`, { agentId: me?.id })
+    await expect(colleague.page.getByRole('heading', { name: '您已看不到这个会话' })).toBeVisible()
+    await expect(colleague.page.getByText('可以的，请把茶饼寄到')).toBeVisible()
+    await colleague.page.context().close()
+  })
+
+  await admin.call('POST', `/conversations/${id}/close`, {})
+  await desk.page.getByRole('link', { name: '已结束' }).click()
+  await expect(desk.list.getByText('想退一饼茶')).toBeVisible()
+  const other = new WorkbenchPage(await context.newPage())
+  await other.open(hubUrl)
+
+  await test.step('the hub ends the session: both tabs lead to the login', async () => {
+    await expect(desk.line).toHaveAttribute('data-state', 'live')
+    await admin.call('POST', '/logout')
+    for (const { page } of [desk, other]) await expect(page.getByRole('heading', { name: '登录汇客' })).toBeVisible()
+  })
+
+  await test.step('the next one sees what is theirs, and both tabs follow', async () => {
+    await desk.login(him?.email ?? '', 'mountain-tea-2026-x')
+    await expect(desk.line).toHaveAttribute('data-state', 'live')
+    await expect(desk.list.getByText('想退一饼茶')).toHaveCount(0)
+    await expect(other.page.getByRole('button', { name: /^小何/ })).toBeVisible()
+    await other.page.getByTestId('presence').click()
+    await other.page.getByRole('button', { name: '退出登录' }).click()
+    await other.page.getByRole('dialog').getByRole('button', { name: '退出登录' }).click()
+    for (const { page } of [desk, other]) await expect(page.getByRole('heading', { name: '登录汇客' })).toBeVisible()
+  })
 })
 
 test('seeing the hub as a role: a banner in both apps, nothing done, and the way out', async ({ hubUrl, browser }) => {
