@@ -219,6 +219,20 @@ test('two tabs are one visitor: one thread, one badge, one sound', { tag: '@main
     await expect(second.chat.getByTestId('visitor-message').first()).toBeAttached()
     await expect(second.page.getByRole('button', { name: '联系客服', exact: true })).toBeVisible()
   })
+
+  await test.step('the first answer of all is no exception', async () => {
+    const { shop } = await openVisitor(browser)
+    await shop.visit(site.origin)
+    await shop.openChat()
+    await shop.say('头一回来')
+    await expect(shop.message('头一回来')).toBeVisible()
+    await shop.page.goto('about:blank')
+    await workbench.pick('头一回来')
+    await workbench.reply('欢迎')
+    await expect(workbench.message('欢迎')).toBeVisible()
+    await shop.visit(site.origin)
+    await expect(shop.page.getByRole('button', { name: '联系客服 (1)' })).toBeVisible()
+  })
 })
 
 test('a user whose token has ended goes on with the JWT of the page, and without a good one as a stranger', async ({ hubUrl, browser }) => {
@@ -257,6 +271,34 @@ test('a user whose token has ended goes on with the JWT of the page, and without
     for (const tab of [shop, second]) await expect(tab.message('今天送到')).toHaveCount(1)
     // Two tabs, and once more for the new token: they do not wake each other with theirs.
     expect(sessions).toBeLessThanOrEqual(4)
+  })
+
+  await test.step('a fresh word about the same user takes nothing away from them', async () => {
+    const frame = frameOf(second.page)
+    await second.input.fill('写到一半')
+    const entered = second.page.waitForResponse((response) => response.url().endsWith('/session'))
+    await second.page.evaluate(`Huike.identify('${signed({ sub: '42', name: '林一', exp: Math.floor(Date.now() / 1_000) + 7_200 }, key)}')`)
+    await entered
+    await expect(second.input).toHaveValue('写到一半')
+    await expect(second.message('今天送到')).toHaveCount(1)
+    expect(frame.isDetached()).toBe(false)
+  })
+
+  await test.step('a page that says nothing of its user is a stranger’s, and what they say is not taken away by the user’s tabs', async () => {
+    const third = new ShopPage(await context.newPage())
+    await third.visit(site.origin)
+    await third.openChat()
+    await expect(third.message('今天送到')).toHaveCount(0)
+    await third.say('没登录时问的')
+    await expect(third.message('没登录时问的')).toHaveCount(1)
+    const token = async () => (await kept(second.page))[`huike.${inboxId}`]
+    const theirs = await token()
+    await enter(second, '/tea')
+    await expect.poll(token).not.toBe(theirs)
+    await third.say('还在吗？')
+    await expect(third.message('还在吗？')).toHaveCount(1)
+    await expect(third.message('没登录时问的')).toHaveCount(1)
+    await third.page.close()
   })
 
   await test.step('the site has another key: what is said next is a stranger’s, and nothing of the user is shown', async () => {

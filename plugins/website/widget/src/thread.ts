@@ -283,8 +283,8 @@ export class Thread {
     this.#cursor = page.cursor
     if (first) this.more = page.more
     else if (page.more) this.#again = true
-    // Where nothing was kept, what is there already is not news.
-    if (first && this.seen === '') this.seen = this.#lastAnswer()?.id ?? ''
+    // Where nothing was kept, what is there already is not news; whatever comes after it is, on the next page too.
+    if (first && this.seen === '') this.#saw((this.messages[this.messages.length - 1] ?? { id: '0' }).id)
     this.#events.changed()
   }
 
@@ -445,11 +445,13 @@ export class Thread {
   /** Everything so far has been seen. */
   see(): void {
     const id = this.#lastAnswer()?.id ?? ''
-    if (id > this.seen) {
-      this.seen = id
-      this.#events.seen(id)
-    }
+    if (id > this.seen) this.#saw(id)
     this.#acknowledge('read')
+  }
+
+  #saw(id: string): void {
+    this.seen = id
+    this.#events.seen(id)
   }
 
   #acknowledge(status: 'delivered' | 'read'): void {
