@@ -435,7 +435,7 @@ function main(init: Init, site: Site): void {
         break
       case 'identity':
         if (proven) proven(message.identity)
-        // It took its time, and the visitor was a stranger meanwhile.
+        // A new word of the page; or it took its time, and the visitor was a stranger meanwhile.
         else if (message.identity) thread.prove(message.identity)
         proven = undefined
         break

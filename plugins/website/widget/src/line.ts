@@ -60,6 +60,7 @@ addEventListener('message', (event: MessageEvent) => {
       break
     case 'identity':
       init.identity = message.identity
+      if (message.identity) loadWindow()
       break
     case 'token':
       init.token = message.token

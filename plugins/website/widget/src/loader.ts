@@ -352,9 +352,12 @@ function start(): void {
     open: () => show(true),
     close: () => show(false),
     identify(next: string) {
+      if (next === identity) return
       word++
       identity = next
-      dropFrame(true)
+      // What is being written, spoken or chosen there stays.
+      if (ready && next) tell({ huike: 'identity', identity })
+      else dropFrame(true)
     },
     /** Called when the identity has ended on an open page: gives a fresh one, or nothing. */
     onIdentityExpired(callback: Renew) {
