@@ -48,6 +48,8 @@ function ownerOf(token: string): string {
     return ''
   }
 }
+/** A stranger's ids begin like this; a token of any other owner opens nothing without the page's word (server/visitor.ts). */
+const isStranger = (token: string) => ownerOf(token).indexOf('v_') === 0
 const pause = (ms: number) =>
   new Promise<void>((done) => {
     const timer = setTimeout(end, ms)
@@ -98,7 +100,9 @@ export class Thread {
   }
 
   /** Becomes somebody, however long that takes. */
-  async start({ token, identity, visitId, written, seen }: Init): Promise<void> {
+  async start({ token: kept, identity, visitId, written, seen }: Init): Promise<void> {
+    // A user was here, and this page does not say that it is still them: a stranger, who has said nothing yet and so leaves the kept one in its place.
+    const token = identity || isStranger(kept) ? kept : ''
     this.#visitId = visitId
     this.#identity = identity
     this.seen = seen
@@ -153,7 +157,7 @@ export class Thread {
 
   /** Another tab of this browser was first to speak: this one is the same visitor, unless its page has said who that is. */
   become(token: string): void {
-    if (this.#identity || token === this.token || (this.#owner && ownerOf(token) === this.#owner)) return
+    if (this.#identity || !isStranger(token) || token === this.token || (this.#owner && ownerOf(token) === this.#owner)) return
     this.#spoken = true
     this.#enterAnew(token)
   }
