@@ -153,6 +153,8 @@ export class Thread {
     this.messages = []
     this.#cursor = ''
     this.conversation = null
+    // The hub has them, in the other one's thread.
+    this.waiting = this.waiting.filter((w) => !w.taken)
   }
 
   /** Another tab of this browser was first to speak: this one is the same visitor, unless its page has said who that is. */
@@ -192,7 +194,7 @@ export class Thread {
   }
 
   #connect(): void {
-    if (this.#socket) return
+    if (!this.token || this.#socket) return
     const { token } = this
     // Polls where a proxy on the way refuses the WebSocket.
     const socket = io('/x/website', { path: '/socket', auth: { token }, transports: ['websocket', 'polling'], tryAllTransports: true })
@@ -373,6 +375,7 @@ export class Thread {
     try {
       for (let one = next(); one; one = next()) {
         const { token } = this
+        const owner = this.#owner
         try {
           if (one.file) {
             one.parts = [await this.#handIn(one.file)]
@@ -389,6 +392,7 @@ export class Thread {
           this.slow = false
           this.#connect()
           one.taken = true
+          if (owner !== this.#owner) this.waiting = this.waiting.filter((w) => w !== one)
           this.#wrote()
           this.#events.changed()
           await this.fetch()
