@@ -143,9 +143,14 @@ test('what one may see no longer goes from the screen: handed to others, signed 
   })
 
   await test.step('the next one sees what is theirs, and both tabs follow', async () => {
+    const late = Promise.withResolvers<void>()
+    await desk.page.route('**/conversations/visible', (route) => void late.promise.then(() => route.continue()))
     await desk.login(him?.email ?? '', 'mountain-tea-2026-x')
-    await expect(desk.line).toHaveAttribute('data-state', 'live')
+    await expect(desk.line).toHaveAttribute('data-state', 'catching-up')
+    await expect(desk.page.getByTestId('presence')).toBeVisible()
     await expect(desk.list.getByText('想退一饼茶')).toHaveCount(0)
+    late.resolve()
+    await expect(desk.line).toHaveAttribute('data-state', 'live')
     await expect(other.page.getByRole('button', { name: /^小何/ })).toBeVisible()
     await other.page.getByTestId('presence').click()
     await other.page.getByRole('button', { name: '退出登录' }).click()

@@ -222,6 +222,8 @@ test('two tabs are one visitor: one thread, one badge, one sound', { tag: '@main
 
   await test.step('the first answer of all is no exception', async () => {
     const { shop } = await openVisitor(browser)
+    // The plugin is just being switched on.
+    await shop.page.route('**/session', (route) => route.fulfill({ status: 404, json: { code: 'HUB_NOT_FOUND' } }), { times: 1 })
     await shop.visit(site.origin)
     await shop.openChat()
     await shop.say('头一回来')
@@ -271,6 +273,15 @@ test('a user whose token has ended goes on with the JWT of the page, and without
     for (const tab of [shop, second]) await expect(tab.message('今天送到')).toHaveCount(1)
     // Two tabs, and once more for the new token: they do not wake each other with theirs.
     expect(sessions).toBeLessThanOrEqual(4)
+  })
+
+  await test.step('what was read last has been purged', async () => {
+    await context.route('**/thread?cursor=*', (route) => route.fulfill({ status: 400, json: { code: 'HUB_REQUEST_INVALID' } }), { times: 1 })
+    await workbench.reply('请留意签收')
+    for (const tab of [shop, second]) {
+      await expect(tab.message('请留意签收')).toHaveCount(1)
+      await expect(tab.message('今天送到')).toHaveCount(1)
+    }
   })
 
   await test.step('a fresh word about the same user takes nothing away from them', async () => {

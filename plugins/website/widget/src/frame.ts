@@ -286,7 +286,7 @@ function main(init: Init, site: Site): void {
     const files = event.clipboardData?.files
     if (files && files.length > 0) {
       event.preventDefault()
-      sendFiles(Array.from(files))
+      if (!leaving) sendFiles(Array.from(files))
     }
   }
   for (const input of [picker, camera])

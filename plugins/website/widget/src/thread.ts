@@ -18,7 +18,7 @@ export interface ThreadEvents {
   changed(): void
   arrived(message: CustomerMessage): void
   typing(active: boolean): void
-  /** Nobody here is to be talked to: blocked, or the site is closed. */
+  /** Nobody here is to be talked to: blocked, or the site is closed. Empty: they are. */
   refused(code: string): void
   /** Keep this token, the visitor has spoken. */
   spoke(token: string): void
@@ -132,10 +132,13 @@ export class Thread {
           if (entry !== this.#entries) return
           asked = true
           this.#identity = fresh
-        } else if (!isPassing(error)) return this.#events.refused(codeOf(error))
-        else await pause(retryAfter(tries))
+        }
+        // Not found: the site's plugin is switched off, for now.
+        else if (isPassing(error) || (error as { status?: number }).status === 404) await pause(retryAfter(tries))
+        else return this.#events.refused(codeOf(error))
       }
     }
+    this.#events.refused('')
     // A known visitor has a history; a stranger has none and needs no line before the first word.
     if (this.#spoken) {
       if (this.token !== token) this.#events.spoke(this.token)
@@ -270,6 +273,12 @@ export class Thread {
         if (token === this.token) this.#take(page)
         this.#failures = 0
       } catch (error) {
+        // What was read last is not there any more.
+        if (token === this.token && this.#cursor && codeOf(error) === 'HUB_REQUEST_INVALID') {
+          this.#cursor = ''
+          this.messages = []
+          this.#again = true
+        }
         if (token === this.token && !this.#again) {
           if (codeOf(error) === 'HUB_AUTH_REQUIRED') this.#renew(token)
           else if (isPassing(error)) this.#retry = setTimeout(() => this.#wake(), retryAfter(this.#failures++))
