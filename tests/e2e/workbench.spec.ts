@@ -208,10 +208,19 @@ test('the line tells its state, and a gap is filled after a drop', { tag: '@main
   for (const text of ['一', '二', '三']) await expect(desk.message(`断线时的第${text}句`)).toHaveCount(1)
   await expect(desk.line).toHaveAttribute('data-state', 'live')
 
+  let deaf = false
+  let missed = 0
   await test.step('a line the hub refuses is asked for again', async () => {
     let refused = false
     await desk.page.routeWebSocket(/\/socket\//, (line) => {
-      if (refused) return void line.connectToServer()
+      if (refused) {
+        const hub = line.connectToServer()
+        hub.onMessage((packet) => {
+          if (deaf && String(packet).includes('"conversation"')) missed++
+          else line.send(packet)
+        })
+        return
+      }
       refused = true
       line.onMessage(() => line.send('44{"message":"HUB_INTERNAL"}'))
       line.send('0{"sid":"made-up","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}')
@@ -220,6 +229,33 @@ test('the line tells its state, and a gap is filled after a drop', { tag: '@main
     await expect(desk.line).toHaveAttribute('data-state', 'offline')
     await expect(desk.line).toHaveAttribute('data-state', 'live')
     expect(refused).toBe(true)
+  })
+
+  await test.step('what was missed on a live line is fetched until it has come', async () => {
+    deaf = true
+    await shop.say('没有推送到的')
+    await expect.poll(() => missed).toBeGreaterThan(0)
+    await expect(shop.waiting).toHaveCount(0)
+    deaf = false
+    let cut = true
+    await desk.page.route('**/messages?afterRev=*', (route) => (cut ? route.abort() : route.continue()))
+    await shop.say('推送到的')
+    await expect(desk.list.getByText('推送到的')).toBeVisible()
+    // No push comes after these.
+    await new Promise((done) => setTimeout(done, 1_000))
+    cut = false
+    await expect(desk.message('没有推送到的')).toHaveCount(1)
+    await expect(desk.line).toHaveAttribute('data-state', 'live')
+  })
+
+  await test.step('what the hub did not hear was read counts as unread, until the next look', async () => {
+    await desk.page.route('**/read', (route) => route.abort(), { times: 1 })
+    await shop.say('看到了吗')
+    await expect(desk.message('看到了吗')).toBeVisible()
+    const unread = desk.page.getByRole('link', { name: '会话，1 条未读' })
+    await expect(unread).toBeVisible()
+    await desk.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(unread).toHaveCount(0)
   })
 })
 
