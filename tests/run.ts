@@ -13,6 +13,8 @@ import { copyWithoutPlugins, needsPlugins } from './support/without-plugins.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined
+const parts = ['unit', 'server', 'channels', 'law', 'bare', 'e2e', 'chaos', 'fuzz']
+if (process.argv.includes('--only') && !parts.includes(only ?? '')) throw new Error(`--only takes one of ${parts.join(', ')}`)
 const required = process.env.TEST_REQUIRE === 'all'
 const failed: string[] = []
 const missing: string[] = []

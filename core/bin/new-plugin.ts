@@ -10,7 +10,7 @@ const root = resolve(import.meta.dirname, '../..')
 const args = process.argv.slice(2)
 const at = args.indexOf('--dir')
 const dirArgument = at >= 0 ? args[at + 1] : undefined
-const id = args.find((arg, i) => !arg.startsWith('--') && i !== at + 1) ?? ''
+const id = args.find((arg, i) => !arg.startsWith('--') && (at < 0 || i !== at + 1)) ?? ''
 const channel = args.includes('--channel')
 
 if (!/^[a-z][a-z0-9]{1,30}$/.test(id)) {

@@ -1,6 +1,7 @@
 /** The whole server, in order. */
 import { createHash, randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createServer as createProbe } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger as Pino } from 'pino'
@@ -8,6 +9,7 @@ import { Server as SocketServer } from 'socket.io'
 import { HubError } from '../sdk/errors.ts'
 import { AccessCache } from './access/access-cache.ts'
 import type { Env } from './config/env.ts'
+import { holdFolder } from './config/only-one.ts'
 import { StartFault } from './config/start-fault.ts'
 import { coreHistory } from './db/history.ts'
 import { migrate } from './db/migrate.ts'
@@ -98,8 +100,20 @@ export interface StartOptions {
 }
 
 export async function startHub(env: Env, options: StartOptions = {}): Promise<RunningHub> {
-  const log = options.log ?? createLog(env)
+  // Before anything is migrated or sent: a second start beside a hub that runs must not touch what that one works on.
+  await checkPort(env)
   const secret = prepareData(env)
+  const letGo = dialectOf(env) === 'sqlite' ? await holdFolder(env.dataDir) : async () => undefined
+  try {
+    return await openHub(env, secret, letGo, options)
+  } catch (error) {
+    await letGo()
+    throw error
+  }
+}
+
+async function openHub(env: Env, secret: string, letGo: () => Promise<void>, options: StartOptions): Promise<RunningHub> {
+  const log = options.log ?? createLog(env)
   await sweepSpool(env)
 
   // 1. Which plugins there are, and in which order they load.
@@ -223,6 +237,8 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
       locale: env.ownerLocale,
       name: env.ownerEmail.split('@')[0] ?? 'Owner',
     }).catch((error) => {
+      if (error instanceof HubError && error.code === 'HUB_PASSWORD_WEAK')
+        throw new StartFault('HUB_OWNER_PASSWORD is too easy to guess: at least ten characters, not the name in the address, no common phrase.')
       // Another process that starts at the same time makes it.
       if (!(error instanceof HubError && error.code === 'HUB_SETUP_DONE')) throw error
     })
@@ -242,9 +258,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
   const workers = env.roles.worker ? startWorkers(hub) : undefined
   const intakes = env.roles.worker ? startListening(hub) : undefined
   await app.listen({ host: env.host, port: env.port }).catch((error) => {
-    throw new StartFault(
-      `The hub cannot listen at ${env.host}:${env.port} (${(error as { code?: string }).code ?? error.message}): choose another HOST or PORT.`,
-    )
+    throw cannotListen(env, error)
   })
   const address = app.server.address()
   url = `http://${env.host === '0.0.0.0' || env.host === '::' ? 'localhost' : env.host}:${typeof address === 'object' ? address?.port : env.port}`
@@ -274,6 +288,7 @@ export async function startHub(env: Env, options: StartOptions = {}): Promise<Ru
     await hub.kernel.stop()
     await hub.bus.close()
     await orm.close()
+    await letGo()
   }
   return {
     hub,
@@ -297,6 +312,18 @@ function every(ms: number, work: () => void): () => void {
   return () => clearInterval(timer)
 }
 
+const cannotListen = ({ host, port }: Env, error: unknown): StartFault =>
+  new StartFault(`The hub cannot listen at ${host}:${port} (${(error as { code?: string }).code ?? (error as Error).message}): choose another HOST or PORT.`)
+
+async function checkPort(env: Env): Promise<void> {
+  if (env.port === 0) return
+  const probe = createProbe()
+  await new Promise<void>((resolve, reject) => probe.once('error', reject).listen(env.port, env.host, resolve)).catch((error) => {
+    throw cannotListen(env, error)
+  })
+  await new Promise((resolve) => probe.close(resolve))
+}
+
 /** The data folder, there and writable; returns the hub's secret. */
 export function prepareData(env: Env): string {
   try {
@@ -304,6 +331,7 @@ export function prepareData(env: Env): string {
     accessSync(env.dataDir, constants.R_OK | constants.W_OK)
     return env.secret || keptSecret(env.dataDir)
   } catch (error) {
+    if (error instanceof StartFault) throw error
     throw new StartFault(
       `The folder ${env.dataDir} cannot be used (${(error as NodeJS.ErrnoException).code}): make it writable for this user, or point HUB_DATA elsewhere.`,
     )
@@ -313,6 +341,13 @@ export function prepareData(env: Env): string {
 /** Made once and kept with the data, readable by the owner only. */
 function keptSecret(dataDir: string): string {
   const file = join(dataDir, 'secret.key')
-  if (!existsSync(file)) writeFileSync(file, randomBytes(48).toString('base64url'), { mode: 0o600, flag: 'wx' })
-  return readFileSync(file, 'utf8').trim()
+  if (!existsSync(file)) {
+    // Whole or not at all: half of one would sign and seal as well, and be guessed.
+    const fresh = `${file}.${randomBytes(6).toString('hex')}`
+    writeFileSync(fresh, randomBytes(48).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true })
+    renameSync(fresh, file)
+  }
+  const secret = readFileSync(file, 'utf8').trim()
+  if (secret.length < 32) throw new StartFault(`${file} is damaged: it has ${secret.length} characters instead of 64. Put back the one of your backup.`)
+  return secret
 }

@@ -23,7 +23,11 @@ try {
   }
   // What only the start needed, a fifth of the memory, is given back before anybody comes (ADR 49).
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  let ending = false
   const end = (signal: string) => {
+    // A terminal tells the whole group, and who started us tells us again: that is one wish.
+    if (ending) return
+    ending = true
     hub.log.info({ signal }, 'closing')
     // What cannot finish in time is found again as a due row.
     setTimeout(() => process.exit(1), 20_000).unref()
@@ -34,8 +38,8 @@ try {
     hub.log.error({ err: error }, 'the hub ends: something was not caught')
     process.exit(1)
   })
-  process.once('SIGTERM', () => end('SIGTERM'))
-  process.once('SIGINT', () => end('SIGINT'))
+  process.on('SIGTERM', () => end('SIGTERM'))
+  process.on('SIGINT', () => end('SIGINT'))
 } catch (error) {
   if (error instanceof EnvError || error instanceof StartFault) {
     console.error(error.message)

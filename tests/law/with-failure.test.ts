@@ -12,7 +12,7 @@ let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefi
 let refuse: SendError | undefined
 const { manifest, platform } = mockChannel(
   'letters',
-  { receipts: ['delivered', 'read'], sendTimeoutMs: 100 },
+  { receipts: ['delivered', 'read'] },
   {
     send: (message) => send(message),
     async recall({ externalId }) {
@@ -22,7 +22,11 @@ const { manifest, platform } = mockChannel(
   },
 )
 
-await onEveryProfile('failure', [found(manifest)], (world) => {
+/** Whose sends are slow. */
+let slowly: (message: OutboundMessage) => Promise<{ externalId?: string }>
+const slow = mockChannel('slow', { sendTimeoutMs: 50 }, { send: (message) => slowly(message) })
+
+await onEveryProfile('failure', [found(manifest), found(slow.manifest)], (world) => {
   const read = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
   const status = (id: string, wanted: string) => eventually(async () => (await read(id)).status === wanted, wanted)
   const bounce = (inbox: Inbox, who: string, messageExternalId: string, externalId = newId()) =>
@@ -233,10 +237,12 @@ await onEveryProfile('failure', [found(manifest)], (world) => {
   })
 
   test('what a platform says after its time still counts: sent, or refused; not where a person has decided meanwhile', async () => {
-    const { agent, id } = await conversation('late')
+    const agent = await world().person('小安', 'admin')
+    const [said] = await world().say(await world().inbox('slow'), 'late', '请回信')
+    const id = said?.conversationId as string
     const gates: (() => void)[] = []
     let outcome: () => { externalId?: string } = () => ({ externalId: newId() })
-    send = async () => {
+    slowly = async () => {
       await new Promise<void>((open) => gates.push(open))
       return outcome()
     }
@@ -260,7 +266,7 @@ await onEveryProfile('failure', [found(manifest)], (world) => {
     // Sent again by a person: what the first try says is not about this one.
     const again = await unsure('最慢')
     const first = gates.shift()
-    send = async () => ({ externalId: 'by-hand' })
+    slowly = async () => ({ externalId: 'by-hand' })
     assert.equal((await agent.call('POST', `/api/messages/${again}/resend`)).status, 200)
     await status(again, 'sent')
     first?.()

@@ -1,5 +1,7 @@
 /** The environment: one documented field per variable. Every fault is printed at once, then exit 1. */
+
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { type DataKey, parseDataKeys } from '../sealing/keyring.ts'
 import type { S3Settings } from '../storage/s3-client.ts'
@@ -59,6 +61,26 @@ const url =
     return protocols.includes(parsed.protocol) ? undefined : `must start with ${protocols.map((p) => `${p}//`).join(' or ')}`
   }
 
+const address = (value: string): string | undefined =>
+  url('http:', 'https:')(value) ?? (value === '' || URL.parse(value)?.pathname === '/' ? undefined : 'must be an address without a path')
+/** As the sign-in takes it: an owner with another one could never come in. */
+const email = (value: string): string | undefined =>
+  value === '' || /^[^\s@"(),:;<>[\]\\]{1,64}@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]$/i.test(value) ? undefined : 'is not an e-mail address'
+const networks = new Set(['loopback', 'linklocal', 'uniquelocal'])
+/** `caddy`, `yes` or `1` would trust nobody, or end the start. */
+function proxies(value: string): string | undefined {
+  if (value === '' || value === 'true' || value === 'false') return undefined
+  const wrong = value
+    .split(',')
+    .map((one) => one.trim())
+    .find((one) => {
+      const [ip = '', bits, ...more] = one.split('/')
+      const size = isIP(ip) === 6 ? 128 : 32
+      return !networks.has(one) && (isIP(ip) === 0 || more.length > 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= size)))
+    })
+  return wrong === undefined ? undefined : `must be true, or addresses, networks (10.0.0.0/8), loopback, linklocal, uniquelocal: not ${wrong}`
+}
+
 export const envFields: readonly Field[] = [
   { name: 'HUB_DATA', default: './data', doc: 'Folder of the SQLite file, uploaded files (without a bucket) and the key.' },
   { name: 'HOST', default: '127.0.0.1', doc: 'Address to listen on; 0.0.0.0 for all.' },
@@ -72,7 +94,7 @@ export const envFields: readonly Field[] = [
     name: 'HUB_PUBLIC_URL',
     default: '',
     doc: 'Address customers and platforms reach the hub at, such as https://chat.example.com.',
-    check: url('http:', 'https:'),
+    check: address,
   },
   {
     name: 'DATABASE_URL',
@@ -114,7 +136,7 @@ export const envFields: readonly Field[] = [
     name: 'S3_ENDPOINT',
     default: '',
     doc: 'Address of the storage without the bucket, such as https://minio.example.com:9000; empty means AWS in S3_REGION.',
-    check: (v) => url('http:', 'https:')(v) ?? (v === '' || URL.parse(v)?.pathname === '/' ? undefined : 'must be an address without a path'),
+    check: address,
   },
   {
     name: 'S3_REGION',
@@ -141,7 +163,7 @@ export const envFields: readonly Field[] = [
     default: '',
     doc: 'Folder below which admins may let files be put for others to fetch, such as scheduled exports; empty allows none. All processes need the same.',
   },
-  { name: 'HUB_OWNER_EMAIL', default: '', doc: 'With HUB_OWNER_PASSWORD: creates the owner at the first start.' },
+  { name: 'HUB_OWNER_EMAIL', default: '', doc: 'With HUB_OWNER_PASSWORD: creates the owner at the first start.', check: email },
   { name: 'HUB_OWNER_PASSWORD', default: '', doc: "The owner's first password." },
   { name: 'HUB_OWNER_LOCALE', default: 'zh', doc: "The owner's language, in which the first inboxes are named: zh or en.", check: oneOf('zh', 'en') },
   {
@@ -155,7 +177,8 @@ export const envFields: readonly Field[] = [
   {
     name: 'HUB_TRUST_PROXY',
     default: '',
-    doc: 'true, or the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8; empty trusts none.',
+    doc: 'true, or the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8; empty or false trusts none.',
+    check: proxies,
   },
   {
     name: 'HUB_ROLE',
@@ -217,7 +240,7 @@ export function readEnv(source: Record<string, string | undefined>, argv: readon
       .map((p) => p.trim())
       .filter(Boolean),
     pluginsDir: resolve(get('HUB_PLUGINS_DIR') || resolve(import.meta.dirname, '../../../plugins')),
-    trustProxy: proxy === 'true' ? true : proxy || false,
+    trustProxy: proxy === 'true' ? true : proxy === 'false' ? false : proxy || false,
     s3: bucket
       ? {
           endpoint: get('S3_ENDPOINT') || `https://s3.${get('S3_REGION')}.amazonaws.com`,

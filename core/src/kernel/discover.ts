@@ -25,7 +25,8 @@ let sharing = false
 function shareWithPlugins(): void {
   if (sharing) return
   sharing = true
-  const root = pathToFileURL(resolve(import.meta.dirname, '../../..')).href
+  // With its end: `/opt/huike-plugins` is not inside of `/opt/huike`.
+  const root = `${pathToFileURL(resolve(import.meta.dirname, '../../..')).href}/`
   registerHooks({
     resolve: (specifier, context, next) =>
       shared.test(specifier) && context.parentURL?.startsWith('file:') && !context.parentURL.startsWith(root)
@@ -43,12 +44,20 @@ export async function discoverPlugins(env: Pick<Env, 'pluginsDir' | 'extraPlugin
         .filter((dir) => manifestFile(dir) !== undefined)
         .sort()
     : []
-  const extra = env.extraPlugins.map((name) => (name.startsWith('.') || isAbsolute(name) ? resolve(name) : packageDir(name)))
-  return Promise.all([...dirs, ...extra].map(readManifest))
+  return Promise.all([...dirs.map(readManifest), ...env.extraPlugins.map(readExtra)])
 }
 
 function manifestFile(dir: string): string | undefined {
   return ['plugin.ts', 'plugin.js', 'plugin.mjs'].map((name) => join(dir, name)).find((file) => existsSync(file))
+}
+
+/** A folder, or the name of a package. One that is not there is a broken plugin, and no fault of the hub's. */
+async function readExtra(name: string): Promise<FoundPlugin> {
+  try {
+    return await readManifest(isAbsolute(name) || existsSync(resolve(name)) ? resolve(name) : packageDir(name))
+  } catch (error) {
+    return { dir: name, error: error as Error, nameHint: name.split('/').at(-1) || name }
+  }
 }
 
 function packageDir(name: string): string {

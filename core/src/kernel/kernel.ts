@@ -4,6 +4,7 @@
  * reverse. A plugin that throws is shown as broken, with its error; the hub and the other plugins go on.
  */
 import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { TSchema } from 'typebox'
 import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
@@ -303,10 +304,12 @@ export class Kernel {
       for (const [id, entry] of this.#entries) {
         const next = stored.get(id)
         if (!next) continue
-        const was = entry.stored.enabled
-        this.#take(entry, next)
-        if (was && !next.enabled) await this.#takeDown(entry)
-        if (!was && next.enabled) await this.#bringUp(entry)
+        const was = entry.stored
+        const changed = !isDeepStrictEqual(was, next)
+        if (changed) this.#take(entry, next)
+        if (was.enabled && !next.enabled) await this.#takeDown(entry)
+        // What was wrong may have been a setting, and another process was told the right one.
+        if (next.enabled && changed && entry.state !== 'running') await this.#bringUp(entry)
       }
     })
   }
