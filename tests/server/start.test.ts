@@ -2,16 +2,19 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { createConnection as connectMysql } from 'mysql2/promise'
 import type { Logger } from '../../core/sdk/plugin.ts'
+import { startHub } from '../../core/src/app.ts'
+import { readEnv } from '../../core/src/config/env.ts'
 import { openOrm } from '../../core/src/db/orm.ts'
 import { waitForDatabase } from '../../core/src/db/wait-for-database.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
+import { silent } from '../support/world.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'huike-start-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
@@ -57,6 +60,41 @@ test('every fault of the environment at once', async () => {
       '',
     ].join('\n'),
   })
+})
+
+test('what would lock its owner out, or trust nobody, is a fault', async () => {
+  const owner = { HUB_OWNER_PASSWORD: 'mountain-tea-2026' }
+  for (const [env, fault] of [
+    [{ HUB_OWNER_EMAIL: 'admin', ...owner }, 'HUB_OWNER_EMAIL is not an e-mail address'],
+    [{ HUB_OWNER_EMAIL: 'admin@localhost', ...owner }, 'HUB_OWNER_EMAIL is not an e-mail address'],
+    [{ HUB_TRUST_PROXY: 'caddy' }, 'HUB_TRUST_PROXY must be true, or addresses, networks (10.0.0.0/8), loopback, linklocal, uniquelocal: not caddy'],
+    [{ HUB_TRUST_PROXY: '10.0.0.0/8, 1' }, 'HUB_TRUST_PROXY must be true, or addresses, networks (10.0.0.0/8), loopback, linklocal, uniquelocal: not 1'],
+    [{ HUB_PUBLIC_URL: 'https://shop.cn/chat' }, 'HUB_PUBLIC_URL must be an address without a path'],
+  ] as [Record<string, string>, string][])
+    assert.deepEqual(await start(env), { code: 1, said: `The environment has a fault:\n  - ${fault}\n` })
+  for (const value of ['', 'true', 'false', 'uniquelocal', '10.0.0.0/8, ::1', 'fd00::/8'])
+    assert.doesNotThrow(() => readEnv({ HUB_TRUST_PROXY: value, HUB_OWNER_EMAIL: 'Zhou.Min@shop.com.cn', ...owner }), value)
+})
+
+test('a password for the owner that is too easy is said in a sentence; a secret that was cut is not taken for one', async () => {
+  const dataDir = join(dir, 'weak')
+  const { code, said } = await start({ HUB_DATA: dataDir, HUB_OWNER_EMAIL: 'min@shop.cn', HUB_OWNER_PASSWORD: 'short' })
+  assert.deepEqual([code, said.includes('HUB_OWNER_PASSWORD is too easy to guess')], [1, true])
+  writeFileSync(join(dataDir, 'secret.key'), '')
+  const cut = await start({ HUB_DATA: dataDir, HUB_SECRET: '' })
+  assert.deepEqual([cut.code, cut.said.includes('secret.key is damaged')], [1, true])
+})
+
+test('a second hub on the same SQLite file does not begin; one that was killed is in nobody’s way', async () => {
+  const dataDir = join(dir, 'one')
+  const first = await startHub(readEnv({ HUB_DATA: dataDir, PORT: '0', LOG_LEVEL: 'silent' }), { plugins: [], log: silent as never })
+  const { code, said } = await start({ HUB_DATA: dataDir })
+  assert.deepEqual([code, said.startsWith(`Another hub works on ${dataDir} already`)], [1, true])
+  await first.stop()
+  // What a kill leaves: a socket that answers nobody.
+  writeFileSync(join(dataDir, 'hub.sock'), '')
+  const next = await startHub(readEnv({ HUB_DATA: dataDir, PORT: '0', LOG_LEVEL: 'silent' }), { plugins: [], log: silent as never })
+  await next.stop()
 })
 
 test('the port is taken', async () => {
