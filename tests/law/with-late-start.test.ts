@@ -1,15 +1,15 @@
 /** A start that takes too long or fails for a while: what ends late is taken back, what failed is tried again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Type } from 'typebox'
 import { HubError } from '../../core/sdk/errors.ts'
 import { definePlugin, type PluginContext, type PluginManifest } from '../../core/sdk/plugin.ts'
 import { Kernel, type StoredState } from '../../core/src/kernel/kernel.ts'
 import { Vault } from '../../core/src/kernel/settings.ts'
 import { eventually, found, onEveryProfile, silent } from '../support/world.ts'
 
-/** A kernel alone: its times can be shortened, and nothing of the hub is needed for them. */
-function kernelOf(manifests: PluginManifest[], times: { startTimeoutMs?: number; retryMs?: number }): Kernel {
-  const states = new Map<string, StoredState>()
+/** A kernel alone: its times can be shortened, and nothing of the hub is needed for them. Two with the same `states` are two processes. */
+function kernelOf(manifests: PluginManifest[], times: { startTimeoutMs?: number; retryMs?: number }, states = new Map<string, StoredState>()): Kernel {
   return new Kernel(
     manifests.map((manifest) => ({ manifest, dir: '' })),
     [],
@@ -151,3 +151,23 @@ await onEveryProfile(
     })
   },
 )
+
+test('what a setting has mended in one process is mended in the others', async () => {
+  const states = new Map<string, StoredState>()
+  const needs = plugin('needs', {
+    settings: Type.Object({ key: Type.String({ default: '' }) }),
+    start(ctx) {
+      if (ctx.settings.key === '') throw new HubError('HUB_SETTINGS_INVALID', 'it needs a key')
+    },
+  })
+  const [here, there] = [kernelOf([needs], {}, states), kernelOf([needs], {}, states)]
+  await here.start()
+  await there.start()
+  assert.deepEqual([state(here, 'needs')?.state, state(there, 'needs')?.state], ['broken', 'broken'])
+  await here.configure('needs', { key: 'k' })
+  assert.equal(state(here, 'needs')?.state, 'running')
+  await there.refresh()
+  assert.equal(state(there, 'needs')?.state, 'running')
+  await here.stop()
+  await there.stop()
+})

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -69,3 +69,13 @@ for (const profile of await profiles())
       await place.remove()
     }
   })
+
+test('without --dir it goes into plugins/', () => {
+  // Beside a core of its own: other tests read this repository's plugins meanwhile.
+  const alone = join(dir, 'alone')
+  cpSync(join(root, 'core/bin/new-plugin.ts'), join(alone, 'core/bin/new-plugin.ts'))
+  for (const args of [['hello'], ['courier', '--channel']]) {
+    execFileSync(process.execPath, [join(alone, 'core/bin/new-plugin.ts'), ...args])
+    assert.ok(existsSync(join(alone, 'plugins', args[0] as string, 'plugin.ts')))
+  }
+})
