@@ -7,6 +7,7 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Delivery, Message } from '../../core/src/domain/message/message.entity.ts'
 import { deliverEvents } from '../../core/src/pipeline/deliver-events.ts'
+import { tidy } from '../../core/src/queue/tidy.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const heard: { by: string; event: HubEvent }[] = []
@@ -157,6 +158,33 @@ await onEveryProfile(
       }
       await eventually(async () => (await owed('slow')).length === 0, 'the slow one')
       assert.deepEqual(texts('slow', inbox.id), ['慢慢来', '再来一句'])
+    })
+
+    test('one that is broken, or known to other processes only, hears later what it is owed', async () => {
+      const { kernel } = world().hub
+      const em = world().hub.em()
+      const row = (listener: string) => {
+        const id = newId()
+        return { id, eventId: id, listener, name: 'agent.presence', data: {}, attempts: 0, holder: null, error: '', dueAt: new Date(0), createdAt: new Date() }
+      }
+      kernel.breakPlugin('everything', new Error('its own server is away'))
+      const [mine, ghost] = [row('everything'), row('elsewhere')]
+      await em.insertMany(Delivery, [mine, ghost] as never)
+      for (const listener of ['everything', 'elsewhere']) await deliverEvents(world().hub, listener)
+      await world().running.sweep()
+      assert.deepEqual([(await owed('everything')).length, (await owed('elsewhere')).length], [1, 1])
+      await kernel.switch('everything', true)
+      await eventually(async () => {
+        await world().running.sweep()
+        return (await owed('everything')).length === 0
+      }, 'the telling')
+      assert.ok(heard.some(({ by, event }) => by === 'everything' && event.id === mine.eventId))
+      // Nobody comes back for it in the end.
+      await tidy(world().hub)
+      assert.equal((await owed('elsewhere')).length, 1)
+      await em.nativeUpdate(Delivery, { id: ghost.id }, { createdAt: new Date(Date.now() - 8 * 86_400_000) })
+      await tidy(world().hub)
+      assert.equal((await owed('elsewhere')).length, 0)
     })
 
     test('off: silent, and nothing is kept for it; on: it hears what happens from then', async () => {

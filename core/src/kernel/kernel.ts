@@ -415,9 +415,20 @@ export class Kernel {
     return false
   }
 
-  /** Plugins that are to hear of an event. */
+  /**
+   * Does a plugin hear of what it is owed: now, later (it is broken, or only another process knows it: what it is owed
+   * waits), or not any more?
+   */
+  hears(id: string): 'now' | 'later' | 'never' {
+    const entry = this.#entries.get(id)
+    if (entry?.state === 'running') return 'now'
+    return entry && !entry.stored.enabled ? 'never' : 'later'
+  }
+
+  /** Plugins that are to hear of an event; those whose start is tried again, when they are up. */
   listeners(name: HubEventName): string[] {
-    return this.running()
+    return [...this.#entries.values()]
+      .filter(({ state, stored, failures }) => state === 'running' || (stored.enabled && failures > 0))
       .filter(({ manifest }) => (manifest.on?.[name] ?? manifest.on?.['*'] ?? false) !== false)
       .map(({ manifest }) => manifest.id)
   }

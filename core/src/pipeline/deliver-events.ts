@@ -7,6 +7,7 @@ import { readRows, sql, stored } from '../db/statements.ts'
 import { newId } from '../db/types.ts'
 import { commitWithEvents, type EventToTell } from '../domain/conversation/change.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
+import { PluginState } from '../domain/setting/setting.entity.ts'
 import type { Hub } from '../hub.ts'
 import { shortly } from '../log.ts'
 import { giveWay } from './give-way.ts'
@@ -48,6 +49,8 @@ async function noteFailure(hub: Hub, { id, listener, name, eventId, doneBy, ...r
   await retryOnConflict(() => commitWithEvents(hub, note))
 }
 
+const isSwitchedOff = async (em: Em, id: string): Promise<boolean> => (await em.count(PluginState, { id, enabled: false })) > 0
+
 /**
  * Everything that is due for one listener, oldest first. A failing event waits by itself; those after it go on. A hub that
  * ends tells the one it is at, and leaves the others to who is there, or to the next start; unless it is `toTheEnd`.
@@ -56,6 +59,13 @@ export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = fal
   const ending = () => hub.closing && !toTheEnd
   for (;;) {
     const em = hub.em()
+    const hears = hub.kernel.hears(listener)
+    if (hears === 'later') return
+    // A listener that was switched off falls silent: what it was still owed is dropped. Another process may know better.
+    if (hears === 'never') {
+      if (await isSwitchedOff(em, listener)) await retryOnConflict(() => em.nativeDelete(Delivery, { listener, dueAt: { $lte: new Date() } }))
+      return
+    }
     const now = new Date()
     const due = stored(em, Delivery, 'dueAt', now)
     const first = { text: `limit ${page}`, params: [] }
@@ -71,18 +81,22 @@ export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = fal
     const won =
       claimed === rows.length ? ids : (await em.find(Delivery, { id: { $in: ids }, holder }, { fields: ['id'], disableIdentityMap: true })).map((row) => row.id)
     const told: string[] = []
+    let silent = false
     for (const row of rows.filter(({ id }) => won.includes(id))) {
       if (ending() || Date.now() - now.getTime() > turnMs) break
       const began = performance.now()
       try {
-        // A listener that was switched off falls silent: what it was still owed is dropped.
-        await hub.kernel.tell(listener, {
+        const heard = await hub.kernel.tell(listener, {
           id: row.eventId,
           name: row.name,
           at: row.createdAt.toISOString(),
           data: row.data,
           by: row.doneBy ?? null,
         } as HubEvent)
+        if (!heard) {
+          silent = true
+          break
+        }
         told.push(row.id)
       } catch (error) {
         await noteFailure(hub, row, error as Error)
@@ -90,7 +104,7 @@ export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = fal
       await giveWay(hub, performance.now() - began)
     }
     if (told.length > 0) await retryOnConflict(() => em.nativeDelete(Delivery, { id: { $in: told } }))
-    if (ending() || Date.now() - now.getTime() > turnMs) {
+    if (silent || ending() || Date.now() - now.getTime() > turnMs) {
       await em.nativeUpdate(Delivery, { id: { $in: won }, holder, dueAt: { $gt: now } }, { dueAt: now, holder: null })
       if (ending()) return
       continue

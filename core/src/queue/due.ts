@@ -65,10 +65,15 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
   async function sweep(): Promise<void> {
     const em = hub.em()
     const due = { dueAt: { $lte: new Date() } }
+    const hearing = hub.kernel
+      .all()
+      .map(({ manifest }) => manifest.id)
+      .filter((id) => hub.kernel.hears(id) !== 'later')
     const options = { limit: page, orderBy: { dueAt: 'asc' as const }, disableIdentityMap: true }
     const [outbound, deliveries, parked, jobs, fetches, suggestions, moves, batches, retention] = [
       await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
-      await em.find(Delivery, due, { ...options, fields: ['listener'] }),
+      // What a listener that is not up is owed waits where it is, and keeps nobody else's from being seen.
+      await em.find(Delivery, { ...due, listener: { $in: hearing } }, { ...options, fields: ['listener'] }),
       await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
       // Jobs of plugins that are switched off wait where they are.
       await em.find(Job, { ...due, plugin: { $in: hub.kernel.running().map(({ manifest }) => manifest.id) } }, { ...options, fields: ['id'] }),

@@ -2,17 +2,25 @@
 import { firstIdAt } from '../db/types.ts'
 import { dropFile } from '../domain/file/drop-file.ts'
 import { StoredFile } from '../domain/file/file.entity.ts'
+import { Delivery } from '../domain/message/message.entity.ts'
 import { forgetOldFailures } from '../domain/session/login-throttle.ts'
 import { Session } from '../domain/session/session.entity.ts'
 import type { Hub } from '../hub.ts'
 
 /** A draft may hold a picture, an event that waits a letter: nobody comes back to either after so long. */
 export const uncarriedMs = 30 * 86_400_000
+/** A plugin that comes back by then hears what it missed. */
+const goneMs = 7 * 86_400_000
 const filesAtOnce = 100
 
 export async function tidy(hub: Hub, stopped: () => boolean = () => false, now = new Date()): Promise<void> {
   await hub.em().nativeDelete(Session, { expiresAt: { $lt: now } })
   await forgetOldFailures(hub.em(), now)
+  // What plugins that are not here any more were owed.
+  const here = new Set(hub.kernel.status().map(({ id }) => id))
+  const owed = (await hub.em().execute('select distinct listener from event_delivery')) as { listener: string }[]
+  for (const { listener } of owed)
+    if (!here.has(listener)) await hub.em().nativeDelete(Delivery, { listener, createdAt: { $lt: new Date(now.getTime() - goneMs) } })
   // Ids begin with their time, and the index of a conversation's files ends with them.
   const before = firstIdAt(new Date(now.getTime() - uncarriedMs))
   while (!stopped()) {
@@ -20,7 +28,13 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
     const files = await hub
       .em()
       .find(StoredFile, where, { fields: ['id', 'hash', 'hasThumbnail'], orderBy: { id: 'asc' }, limit: filesAtOnce, disableIdentityMap: true })
-    for (const file of files) await dropFile(hub, file)
-    if (files.length < filesAtOnce) return
+    let dropped = 0
+    for (const file of files)
+      await dropFile(hub, file).then(
+        () => void dropped++,
+        (error) => hub.log.error({ err: error, file: file.id }, 'a file could not be deleted'),
+      )
+    // Those that stay would be found again.
+    if (dropped < filesAtOnce) return
   }
 }
