@@ -228,6 +228,37 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     assert.deepEqual([await exists(world(), complaint.id), await exists(world(), plain.id)], [true, false])
   })
 
+  test('departments are moved or deleted: what a rule kept is not another’s by it, all are off until somebody has looked again', async () => {
+    await clear(world())
+    const [agent, admin] = [await world().person('小吴'), await world().person('管理', 'admin')]
+    const em = world().hub.em()
+    const make = async (name: string, parentId: string | null) => (await admin.call('POST', '/api/departments', { name, parentId })).body.id as string
+    const legal = await make('法务', null)
+    const cases = await make('案件', legal)
+    const other = await make('别处', null)
+    const kept = await talk(world(), agent, 1_000)
+    await em.nativeUpdate(Conversation, { id: kept.id }, { departmentId: cases })
+    const states = async () => (await admin.call('GET', '/api/retention')).body.rules.map(({ onAt }: { onAt: string | null }) => onAt !== null)
+    const all = async () => {
+      await clear(world())
+      await on(admin, await rule(admin, { departmentId: legal }))
+      await on(admin, await rule(admin, { inboxId: kept.inboxId, days: 30 }))
+    }
+    const changes = [() => admin.call('PATCH', `/api/departments/${cases}`, { parentId: other }), () => admin.call('DELETE', `/api/departments/${cases}`)]
+    for (const change of changes) {
+      await all()
+      // A new name changes nothing of what a rule takes.
+      assert.equal((await admin.call('PATCH', `/api/departments/${other}`, { name: `别处 ${newId().slice(-4)}` })).status, 200)
+      assert.deepEqual(await states(), [true, true])
+      assert.equal((await change()).status, 200)
+      assert.deepEqual(await states(), [false, false])
+      assert.equal((await admin.call('POST', '/api/retention/runs')).body.details.reason, 'retention-off')
+      const notices = (await admin.call('GET', '/api/notices')).body.items as { kind: string }[]
+      assert.ok(notices.some(({ kind }) => kind === 'retention.suspended'))
+    }
+    assert.equal(await exists(world(), kept.id), true)
+  })
+
   test('files may go before the words: messages say that one was there, and nothing can be fetched again', async () => {
     await clear(world())
     const agent = await world().person('小吴')

@@ -11,6 +11,7 @@ import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { AssignmentRule } from '../assignment/assignment-rule.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
+import { suspendRules } from '../retention/suspend-rules.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
 import { subtree } from './subtree.ts'
@@ -50,6 +51,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
       const { id } = request.params
       const { parentId } = request.body
       let row: Department | undefined
+      let after = async () => {}
       await changeSettings(hub, request, async (tx) => {
         // All of them, locked in one order: two moves at once must not put two departments below each other.
         const all = await tx.find(Department, {}, { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
@@ -59,10 +61,12 @@ export function departmentRoutes(app: App, hub: Hub): void {
           throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', {
             faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
           })
+        if (parentId !== undefined && parentId !== before.parentId) after = await suspendRules(hub, tx)
         await tx.nativeUpdate(Department, { id }, request.body)
         row = { ...before, ...request.body } as Department
         return { scope: 'department', change: 'changed', id, name: row.name, fields: Object.keys(request.body) }
       })
+      await after()
       changed()
       return present(row as unknown as Department)
     },
@@ -73,11 +77,14 @@ export function departmentRoutes(app: App, hub: Hub): void {
     const { id } = request.params
     const used = (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
     if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
+    let after = async () => {}
     await changeSettings(hub, request, async (tx) => {
+      after = await suspendRules(hub, tx)
       await tx.nativeDelete(AssignmentRule, { scope: 'department', targetId: id })
       if ((await tx.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
       return { scope: 'department', change: 'deleted', id }
     })
+    await after()
     changed()
     return { ok: true as const }
   })
