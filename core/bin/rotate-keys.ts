@@ -8,6 +8,7 @@ import { HubError } from '../sdk/errors.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { type Em, openOrm } from '../src/db/orm.ts'
 import { keepStatements } from '../src/db/statements.ts'
+import { holdBytes } from '../src/domain/file/drop-file.ts'
 import { StoredFile } from '../src/domain/file/file.entity.ts'
 import { spoolDir } from '../src/domain/file/spool.ts'
 import { discoverPlugins } from '../src/kernel/discover.ts'
@@ -19,7 +20,8 @@ import { openFileStore } from '../src/storage/open-file-store.ts'
 import { type SealedStore, sealedStore } from '../src/storage/sealed-store.ts'
 import { StorageFault } from '../src/storage/storage-fault.ts'
 
-async function sealFiles(em: Em, store: SealedStore): Promise<{ sealed: number; damaged: string[] }> {
+async function sealFiles(fork: () => Em, store: SealedStore): Promise<{ sealed: number; damaged: string[] }> {
+  const em = fork()
   let sealed = 0
   const damaged: string[] = []
   for (let after = ''; ; ) {
@@ -31,7 +33,9 @@ async function sealFiles(em: Em, store: SealedStore): Promise<{ sealed: number; 
     for (const { id, hash, hasThumbnail } of files)
       for (const key of [hash, ...(hasThumbnail ? [`${hash}.thumb`] : [])])
         try {
-          if (await store.reseal(key)) sealed++
+          // A file that the hub deletes meanwhile does not come back by it.
+          const anew = await holdBytes({ em: fork }, hash, async () => (await em.count(StoredFile, { id })) > 0 && store.reseal(key))
+          if (anew) sealed++
         } catch (error) {
           if (!(error instanceof StorageFault && error.fault === 'other')) throw error
           damaged.push(id)
@@ -58,12 +62,15 @@ try {
     await beginSealing(em)
     while (!(await sealSome(em)));
     console.log(`Personal fields are sealed with the key "${keys.first}".`)
-    const { sealed, damaged } = await sealFiles(em, sealedStore(openFileStore(env), keys, spoolDir(env)))
+    const { sealed, damaged } = await sealFiles(() => orm.em.fork() as Em, sealedStore(openFileStore(env), keys, spoolDir(env)))
     console.log(`${sealed} files were brought to the key "${keys.first}".`)
     for (const id of damaged) console.error(`Damaged, left as it is: file ${id}`)
     const others = keys.ids.slice(1).filter((id) => id !== 'hub')
     if (damaged.length > 0) process.exitCode = 1
-    else if (others.length > 0) console.log(`Nothing needs ${others.join(', ')} any more: take it out of HUB_DATA_KEY, keep it with the backups of before.`)
+    else if (others.length > 0)
+      console.log(
+        `No field and no file needs ${others.join(', ')} any more. What plugins keep for a time may, such as exports: when those of before are over, take it out of HUB_DATA_KEY, and keep it with the backups of before.`,
+      )
   } finally {
     await orm.close()
   }

@@ -97,7 +97,7 @@ for (const profile of await profiles())
         const both = await Promise.all([run('rotate-keys.ts', place, `${two},${one}`), run('rotate-keys.ts', place, `${two},${one}`)])
         for (const { code, said } of both) {
           assert.equal(code, 0, said)
-          assert.match(said, /Nothing needs one any more/)
+          assert.match(said, /No field and no file needs one any more/)
         }
         assert.deepEqual([await sealedBy(em, 'one'), await sealedBy(em, 'two')], [0, contacts])
         assert.match((await run('doctor.ts', place, two)).said, new RegExp(`ok {2}Data key .*${files} files of the ${files} looked at are under "two"`))

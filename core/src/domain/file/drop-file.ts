@@ -7,7 +7,7 @@ const turnMs = 120_000
 /** Names of turns: many enough that nobody waits for other bytes, few enough to stay. */
 const turnOf = (hash: string): string => `bytes:${hash.slice(0, 3)}`
 
-export const holdBytes = <T>(hub: Hub, hash: string, work: () => Promise<T>): Promise<T> => holdLease(() => hub.em(), turnOf(hash), turnMs, work)
+export const holdBytes = <T>({ em }: Pick<Hub, 'em'>, hash: string, work: () => Promise<T>): Promise<T> => holdLease(em, turnOf(hash), turnMs, work)
 
 /** Bytes that no other row names go first, then the row: a process that dies between them leaves a row that is found again. */
 export async function dropFile(hub: Hub, { id, hash, hasThumbnail }: Pick<StoredFile, 'id' | 'hash' | 'hasThumbnail'>): Promise<void> {

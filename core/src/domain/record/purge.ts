@@ -11,6 +11,10 @@ import { ConversationSummary } from './record.entity.ts'
 
 const conversationsAtOnce = 20
 const messagesAtOnce = 500
+/** What could not be purged is passed over for so long. */
+const againMs = 3_600_000
+const mostStuck = 1_000
+const stuckOf = new WeakMap<Hub, Map<string, number>>()
 
 /**
  * Purges conversations whose time has come; returns how many. Each step can be repeated: a process that dies leaves
@@ -18,13 +22,26 @@ const messagesAtOnce = 500
  */
 export async function purgeDue(hub: Hub, most = conversationsAtOnce): Promise<number> {
   const em = hub.em()
+  const now = Date.now()
+  const stuck = stuckOf.get(hub) ?? new Map<string, number>()
+  stuckOf.set(hub, stuck)
+  for (const [id, until] of stuck) if (until <= now) stuck.delete(id)
   const due = await em.find(
     Conversation,
-    { purgeAt: { $lte: new Date() } },
+    { purgeAt: { $lte: new Date(now) }, ...(stuck.size > 0 ? { id: { $nin: [...stuck.keys()] } } : {}) },
     { orderBy: { purgeAt: 'asc' }, limit: most, fields: ['id'], disableIdentityMap: true },
   )
-  for (const { id } of due) await purge(hub, id)
-  return due.length
+  let purged = 0
+  for (const { id } of due)
+    try {
+      await purge(hub, id)
+      purged++
+    } catch (error) {
+      // One whose files the storage will not let go keeps nobody else's here.
+      hub.log.error({ err: error, conversation: id }, 'a record could not be deleted for good')
+      if (stuck.size < mostStuck) stuck.set(id, now + againMs)
+    }
+  return purged
 }
 
 /** One whose time has come. Two processes may do the same one: who takes the last row tells of it. */
