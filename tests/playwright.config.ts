@@ -4,7 +4,7 @@ export default defineConfig({
   testDir: './e2e',
   outputDir: '../test-results',
   timeout: 60_000,
-  expect: { timeout: 10_000 },
+  expect: { timeout: 15_000 },
   // Each test has a hub, a database and a browser context of its own.
   workers: 2,
   fullyParallel: true,
