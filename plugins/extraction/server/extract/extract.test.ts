@@ -134,8 +134,11 @@ test('an answer says what the question was about; a colleague’s other question
     ['茶是哪种？', '90年的'],
     ['您要哪种手链？', '属龙的'],
     ['您多大了？', '90年的普洱还有吗'],
+    ['您穿多大码的鞋？', '38，女'],
+    ['方便说下身高体重吗', '男 75'],
   ] as const)
     assert.deepEqual(answer(question, text), [], `${question} ${text}`)
+  assert.deepEqual(answer('您的年龄、性别和身高？', '28 女 165'), ['age 28', 'gender female'])
 })
 
 test('hostile inputs cost time in proportion to their length', () => {
@@ -182,6 +185,13 @@ test('hostile inputs cost time in proportion to their length', () => {
     '30左右',
     '138*',
     '138****',
+    '38 女，',
+    '女 38 ',
+    '我38，',
+    '160/45 ',
+    '今年十一',
+    '我是女性',
+    '我是妈妈帮',
   ]
   // Short ones first: what is compiled late must not count.
   for (const unit of hostile) extract(unit.repeat(200))

@@ -28,7 +28,7 @@ const subjects: readonly [whose: string, words: RegExp][] = [
   ['friend', /(?:朋友|同学|同事|闺蜜|姐姐?|哥哥?|嫂子|舅舅|阿姨|叔叔|表妹|表弟|堂妹|堂弟|老板|亲戚|小姑子|客人|室友)/g],
   [
     'thing',
-    /(?:工龄|房龄|车龄|教龄|驾龄|店龄|狗|猫|猫咪|狗狗|泰迪|金毛|公司|房子|车子|这车|树龄|树|茶|酒|机器|乌龟|鹦鹉|兔子|马|建店|品牌|你们(?:家|店|公司|医院)|医生|老师|教练|它|账号|模特)/g,
+    /(?:工龄|房龄|车龄|教龄|驾龄|店龄|狗|猫|猫咪|狗狗|泰迪|金毛|公司|房子|车子|这车|树龄|树|茶|酒|机器|乌龟|鹦鹉|兔子|马|建店|品牌|你们(?:家|店|公司|医院)|医生|老师|教练|它|账号|模特|这[台部个]?(?:电脑|手机|空调|冰箱))/g,
   ],
 ]
 
@@ -57,6 +57,51 @@ const reach = 22
 const general = /(?:适合|适用|适龄|满|未满|超过|大于|小于|不到|从|至|到|[-~～—]|儿童|限|\d|第|几|每)\s?$/
 const generalAfter =
   /^(?:以上|以下|以内|以前|之前|之后|以后|起|及|至|到|[-~～—]|左右(?:的)?(?:能|可以|适合|小孩|孩子|穿)|的?(?:时候|那年|书|教材|玩具|衣服|鞋|课程|班|奶粉|生日蛋糕|蜡烛)|段|前|后|组|龄|生日)/
+
+/** What is worn, weighed and counted stands beside numbers that are nobody's years: `38 女` is a shoe, `160/45` a body. */
+const goods = new RegExp(
+  [
+    '[鞋靴袜裤裙帽斤]|衣(?!原体)|服(?![用药务气])|文胸|胸罩|[a-h]罩?杯|罩杯|[腰胸臀手帽头领]围|戒指|手镯|手链|项链|尿不湿|纸尿裤',
+    '身高|体重|净高|cm|kg|厘米|千克|[尺寸](?!骨)|(?:尺|鞋|大|小|什么|哪个|几|均|加|[\\dsml])码|码数|穿(?!孔|刺|透)|脚[宽长胖瘦背]|[宽瘦胖]脚',
+    '双(?![眼手腿下侧胞相向击方重面])|[一两几各]件|[一两几各]套|套装|[女男这哪那同几新童]款|款式|[白黑红蓝灰粉绿紫黄棕]色(?!素|斑)|有[现存]?货|现货|库存|包邮|纯棉|偏[大小](?!便)|合身|宽松',
+    '订单|单号|编号|工号|学号|身份证(?:号|尾)|尾号|房间|宿舍|包间|座位|几楼|地铁|公交|[一总]共|人数|\\d[人位]|团建|各[一两\\d]|数量|收到',
+  ].join('|'),
+)
+/** A noun right before a number is what it counts, unless it is a name, a complaint, or the speaker. */
+const mayLead =
+  /(?:我|本人|是|今年|现在|报名|登记|预约|挂号|咨询|姓名|[你您]好|在吗|[皮肌痘斑症病痛炎]|单身|[未已]婚|学生|上班族|(?<![\u4e00-\u9fa5])[王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤][\u4e00-\u9fa5]{1,2})[\s:：]*$/
+const quantity = /^\s?(?:[号点楼路桌排栋]|双|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
+const otherPair =
+  /(?<!\d)(?:1?\d{2}|\d)(?:\.\d)?\s?(?:码|号)?[\s,，、/]{0,2}(?:女|男)(?![朋友儿婿])|(?:女|男)(?:的|生|士|性|童|宝)?[\s,，、/]{0,2}1?\d{1,2}(?![\d点月年])/g
+const asksAge = /多大年?[纪龄]|多大(?!码)|年龄|几岁|年纪|岁数|出生/
+
+/** A number beside a sex, or beside `我`, is a size, a measure, an amount: of what is bought, or of many. */
+function measured(low: string, start: number, end: number): boolean {
+  const left = low.slice(Math.max(0, start - 30), start)
+  const right = /^[^。！!;；\ue000]*/.exec(low.slice(end, end + 24))?.[0] ?? ''
+  // What was said before the colleague's last word is past; the word itself is what this answers.
+  const parts = left.split('\ue000')
+  const said = (parts.at(-1) as string).split(/[。！!;；]/).at(-1) as string
+  const question = parts.at(-2) ?? ''
+  if (quantity.test(right)) return true
+  if (asksAge.test(question) || /本人|年龄|性别/.test(said.slice(-8))) return false
+  // 90 男: a child's size sooner than a man of ninety.
+  if (/[女男]/.test(low.slice(start, end)) && Number(/\d{2}/.exec(low.slice(start, end))?.[0]) > 80) return true
+  const near = `${said}\ue000${right}`
+  return (
+    goods.test(near) ||
+    goods.test(question) ||
+    (/[\u4e00-\u9fa5][\s:：]*$/.test(said) && !mayLead.test(said) && /^(?:thing)?$/.test(whoseAge(said.trimEnd().slice(-3)))) ||
+    /(?<!\d)\d{1,3}(?:\.\d)?\s?[\s,，、/~～*x×到至-]{1,3}$/.test(said) ||
+    /^[\s,，、/~～*x×到至-]{1,3}1?\d{2}(?:\.\d)?(?![\d.:：点月年天周岁个颗次])/.test(right) ||
+    [...near.matchAll(otherPair)].length > 0
+  )
+}
+
+/** 十一 is a holiday; 38, 51, 66 and the like are days when shops have something on. */
+const shopDay = /^(?:[1-9]1|十一|五一|三八|12|十二|(\d)\1|38)$/
+const onSale = /^[^。！!\ue000]{0,10}(?:放假|国庆|长假|假期|活动|营业|开门|涨价|降价|优惠|打折|折扣|促销|节|大促|发货|包邮|值班)/
+const holiday = /^[^。！!\ue000]{0,10}(?:出游|旅游|旅行|玩|出去|休息|上班|高速|回家|老家|结婚|婚礼|出门|自驾)/
 
 interface Found {
   start: number
@@ -154,7 +199,7 @@ export function findAge(reading: Reading): void {
   }
   // 95后, 90年的, 1990年出生
   for (const match of low.matchAll(
-    /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会)/g,
+    /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会|怀旧|经典|回忆|童年|零食|风格?|复古|专区)/g,
   )) {
     const text = match[1] as string
     const short = /^\d/.test(text) ? Number(text.slice(-2)) : (numberOf(text.replaceAll('〇', '零').replace(/^零零$/, '00')) ?? Number.NaN)
@@ -249,8 +294,14 @@ export function findAge(reading: Reading): void {
     const label = /年龄|年纪|岁数|[虚周实]岁/.test(match[0])
     const whose = whoseAge(before(match.index) + match[0].slice(0, 2))
     if (!label && whose !== 'self' && whose !== 'parent' && whose !== 'child' && whose !== 'partner' && whose !== 'friend') continue
-    if (!label && /(?:已经|都)/.test(match[0]) && !/今年/.test(match[0]) && !/我$|[妈爸]$/.test(low.slice(0, match.index))) continue
+    if (!label && /(?:已经|都)/.test(match[0]) && !/今年/.test(match[0]) && !/[我妈爸]/.test(low[match.index - 1] ?? '')) continue
     const right = low.slice(end, end + 8)
+    if (!label && !low.startsWith('岁', end) && shopDay.test(match[1] as string)) {
+      const what = low.slice(end, end + 20)
+      const october = /^(?:十一|11)$/.test(match[1] as string)
+      // Whose it is has been said, or it is the week in October.
+      if (begins(match.index) ? october || onSale.test(what) : october && (onSale.test(what) || holiday.test(what))) continue
+    }
     if (!/^(?:$|岁|了|[，,。！!？?、；;~～\s)）\ufffd\ue000]|女|男|还|未|啊|哦|呢|吧|的人|想|能|可以|单身|已婚|身高|是不是)/.test(right)) continue
     put('age.self', String(value), start, end, whose || 'self')
   }
@@ -260,7 +311,7 @@ export function findAge(reading: Reading): void {
     const value = numberOf(match[1] as string)
     const end = match.index + match[0].length
     const start = end - (match[1] as string).length
-    if (value !== undefined && value >= 10 && value <= 99) put('age.self', String(value), start, end, 'self', 0.95)
+    if (value !== undefined && value >= 10 && value <= 99 && !measured(low, start, end)) put('age.self', String(value), start, end, 'self', 0.95)
   }
   for (const [whose, pattern] of subjects) {
     if (whose === 'self' || whose === 'thing') continue
@@ -272,6 +323,7 @@ export function findAge(reading: Reading): void {
       if (!after || value === undefined || value === null || value > 110) continue
       if (!/我|家|给|^$/.test(low.slice(Math.max(0, match.index - 4), match.index))) continue
       const start = match.index + match[0].length + after[0].indexOf(after[1] as string)
+      if (goods.test(low.slice(start, start + 14).replace(/[。！!？?\n\ue000].*/s, ''))) continue
       put('age.others', String(value), start, start + (after[1] as string).length, whose)
     }
   }
@@ -281,23 +333,34 @@ export function findAge(reading: Reading): void {
     const start = match.index + match[0].length - 2
     if (whose !== '' && whose !== 'self') put('age.others', match[1] as string, start, start + 2, whose)
   }
+  const pair = (at: number, said: string, age: string, start: number) => {
+    const end = at + said.length + (/^[性生士的]/.test(low.slice(at + said.length)) ? 1 : 0)
+    if (low[end] !== '岁' && measured(low, at + leadOf(said), end)) return
+    put('age.self', age, start, start + 2, whoseAge(before(at)) || 'self', 0.97)
+  }
   // 女，28 · 28 女
   for (const match of low.matchAll(
     /(?:^|[\s,，。、;；/:：\ue000]|本人|性别|我是|我)(?:女|男)(?:生|士|性|的)?[\s,，、/]{0,2}(\d{2})(?=$|[\s,，。、;；/!！]|岁|了)/g,
   )) {
     const start = match.index + match[0].length - 2
-    put('age.self', match[1] as string, start, start + 2, whoseAge(before(match.index)) || 'self', 0.97)
+    pair(match.index, match[0], match[1] as string, start)
   }
   for (const match of low.matchAll(/(?:^|[\s,，。、;；/:：\ue000])(\d{2})[\s,，、/]{0,2}(?:女|男)(?=$|[\s,，。、;；/!！]|性|生|士)/g)) {
-    const start = match.index + match[0].indexOf(match[1] as string)
-    put('age.self', match[1] as string, start, start + 2, whoseAge(before(match.index)) || 'self', 0.97)
+    pair(match.index, match[0], match[1] as string, match.index + match[0].indexOf(match[1] as string))
   }
 }
 
 const female =
-  '新手妈妈|女生|女的|女孩子|女孩|女士|女性|女人|小姐姐|妹子|姑娘|宝妈|孕妇|准妈妈|单亲妈妈|全职妈妈|妈妈|女学生|女大学生|家庭主妇|大姐|阿姨|女同志|女'
-const male = '新手爸爸|男生|男的|男孩子|男孩|男士|男性|男人|小哥哥|大老爷们儿?|大男人|汉子|宝爸|奶爸|爸爸|小伙子?|大叔|男学生|男同志|糙汉|老爷们|男'
-const none = '(?![装包鞋款友朋方用士用婴宝科儿婿])'
+  '新手妈妈|女生|女的|女孩子|女孩|女士|女性|女人|小姐姐|妹子|姑娘|宝妈|孕妇|准妈妈|单亲妈妈|全职妈妈|妈妈|女学生|女大学生|家庭主妇|大姐|阿姨|女同志|女(?![性士生人孩子团神])'
+const male =
+  '新手爸爸|男生|男的|男孩子|男孩|男士|男性|男人|小哥哥|大老爷们儿?|大男人|汉子|宝爸|奶爸|爸爸|小伙子?|大叔|男学生|男同志|糙汉|老爷们|男(?![性士生人孩子团神])'
+/** Who says so of a shop, a dormitory or a group is of it, and of no sex; what follows a verb is another matter. */
+const trade =
+  /^[^，,。！!？?；;\s\ue000想要能可会有也都不没怎该穿去来是就但平第刚]{0,10}?(?:店|铺|用品|护肤|内衣|服装|代理|代购|批发|经销|厂|公司|品牌|平台|医院|专科|门诊|诊所|馆|健身房|宿舍|寝室|学校|工作室|群|网站|论坛|热线|食堂|科(?:医生|大夫|护士|室|的)|街|节|频道|杂志|俱乐部|协会|球队|机构|美容|美发|养生|会所|专区|部的|摄影|专柜|柜台|行业|生意|加盟|果园|粉丝|枕)/
+/** 我是妈妈帮我买的: who bought it. Only who stops there speaks of themselves. */
+const relative = /^(?:妈妈|爸爸|大姐|小姐姐|小哥哥|宝妈|宝爸|妹子|姑娘|小伙子?)$/
+const broughtBy = /^[她他]?(?:妈|爸|家(?=$|[，,。的]))|^(?:们|群)?(?:推荐|介绍)(?:来|过|给|我|的)/
+const none = '(?![装包鞋款友朋方士婴宝科儿婿团神]|用(?![什哪这那起了过可会能]))'
 
 export function findGender(reading: Reading): void {
   const { low } = reading.shadow
@@ -326,9 +389,12 @@ export function findGender(reading: Reading): void {
         const end = match.index + match[0].length
         return (
           !/^(?:的?(?:朋友|老公|老婆|家属|同事|妈妈|爸爸|女儿|儿子|助理)|还是|是女|吗)/.test(low.slice(end, end + 6)) &&
-          !/不$/.test(low.slice(0, match.index)) &&
+          low[match.index - 1] !== '不' &&
           !/^的/.test(low.slice(end).replace(/^的(?=[，,。！!？?\s]|$)/, '')) &&
-          !/(?:阿姨|大姐|大叔)$/.test(match[1] as string)
+          !/(?:阿姨|大姐|大叔)$/.test(match[1] as string) &&
+          !trade.test(low.slice(end, end + 16)) &&
+          !broughtBy.test(low.slice(end, end + 6)) &&
+          !(relative.test(match[1] as string) && /^们?(?:帮|给|替|让|叫|拉|带|买|送|说|陪|请|告诉|推|介|教|订|下单|付|转|群)/.test(low.slice(end, end + 4)))
         )
       },
     )
@@ -341,14 +407,18 @@ export function findGender(reading: Reading): void {
       new RegExp(`(?:^|我|[\\s,，。、;；/:：\\ue000])(${sign}(?:性|生|士|的)?)[\\s,，、/]{0,2}(?:\\d{2}(?!\\d|码|号|元|块|[.:：])|[二三四五六七八九]十)`, 'g'),
       normal,
       1,
-      (match) => selfOnly(low, match.index),
+      (match) => {
+        const end = match.index + match[0].length
+        return selfOnly(low, match.index) && (/^[一二三四五六七八九]?岁/.test(low.slice(end, end + 2)) || !measured(low, match.index + leadOf(match[0]), end))
+      },
     )
     put(
       'gender.stated',
       new RegExp(`(?:\\d|十[一二三四五六七八九]?)(?:周?岁)?了?[\\s,，、/]{0,2}(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。、;；/!！]|未婚|已婚)`, 'g'),
       normal,
       1,
-      (match) => selfOnly(low, match.index) && /岁|^\d/.test(match[0]) && !/[款码号]/.test(match[0]),
+      (match) =>
+        selfOnly(low, match.index) && /岁|^\d/.test(match[0]) && !/[款码号]/.test(match[0]) && (/岁/.test(match[0]) || afterNumber(low, match.index, match[0])),
     )
     put('gender.stated', new RegExp(`(?:^|[\\n\\ue000])\\s?(${sign}(?:的|生|士|性)?)[。.!！~～]?(?=$|[\\n\\ue000])`, 'g'), normal)
   }
@@ -381,6 +451,16 @@ export function findGender(reading: Reading): void {
   put('gender.implied', implied('大姨妈|月经|例假|生理期|怀孕|孕期|怀上|怀着|孕\\d+周|产后|剖腹产|剖宫产|哺乳期|坐月子'), 'female')
   put('gender.implied', /我(?:现在|目前|刚|都|正在|已经|这)*((?:怀孕|怀着|孕期|孕\d+周|坐月子|哺乳期?|来(?:大姨妈|例假|月经)))/g, 'female')
   put('gender.implied', implied('前列腺|包皮|胡子|胡茬'), 'male')
+}
+
+/** What was taken along before the pair begins. */
+const leadOf = (said: string): number => /^(?:本人|性别|我是|[^\d女男])*/.exec(said)?.[0].length ?? 0
+
+/** A sex after a number: after two digits, as an age has, or after a longer one (a telephone, a year), and not where measures are. */
+function afterNumber(low: string, last: number, said: string): boolean {
+  const digits = /[\d.~～到至-]*$/.exec(low.slice(Math.max(0, last - 12), last + 1))?.[0] ?? ''
+  if (/^\d$|^\d{3}$|^\d{1,3}[.~～到至-]\d{1,3}$/.test(digits)) return false
+  return digits.length > 2 || !measured(low, last + 1 - digits.length, last + said.length)
 }
 
 /** `女鞋 38`, `给女儿，6岁女`: the girl or the shoe, not the customer. */
