@@ -34,6 +34,8 @@ const marks = reactive(new Map<string, readonly PlacedMark[]>())
 export const news = reactive(new Map<string, number>())
 const running = ref(false)
 const asked = { rows: new Set<string>(), messages: new Set<string>() }
+/** What could not be asked: again with the next news, when the line is back, or when it is drawn again. */
+const failed = { rows: new Set<string>(), messages: new Set<string>() }
 const waiting = { rows: new Set<string>(), messages: new Set<string>() }
 /** Which conversation a message is of. */
 const home = new Map<string, string>()
@@ -52,6 +54,7 @@ export function marksOf(messageId: string, conversationId: string): readonly Pla
 
 function want(what: 'rows' | 'messages', id: string): void {
   asked[what].add(id)
+  failed[what].delete(id)
   waiting[what].add(id)
   timer ??= setTimeout(fetchWaiting, soonMs)
 }
@@ -68,10 +71,20 @@ async function fetchWaiting(): Promise<void> {
     for (const id of conversations) set(rows, id, known.rows[id])
     for (const id of messages) set(marks, id, known.marks[id])
   } catch {
-    // Asked again with the next news, or when the line is back.
-    for (const id of conversations) asked.rows.delete(id)
-    for (const id of messages) asked.messages.delete(id)
+    if (!running.value) return
+    for (const id of conversations) fail('rows', id)
+    for (const id of messages) fail('messages', id)
   }
+}
+
+function fail(what: 'rows' | 'messages', id: string): void {
+  asked[what].delete(id)
+  failed[what].add(id)
+}
+
+function askAgain(): void {
+  for (const id of failed.rows) want('rows', id)
+  for (const id of failed.messages) want('messages', id)
 }
 
 function set<T>(into: Map<string, readonly T[]>, id: string, list: readonly T[] | undefined): void {
@@ -79,8 +92,9 @@ function set<T>(into: Map<string, readonly T[]>, id: string, list: readonly T[] 
   else into.delete(id)
 }
 
-/** There is news of a conversation: what is on the screen of it is asked for again. */
+/** There is news of a conversation: what is on the screen of it is asked for again, and whatever failed. */
 export function refresh(conversationId: string): void {
+  askAgain()
   if (asked.rows.has(conversationId)) want('rows', conversationId)
   for (const [messageId, of] of home) if (of === conversationId && asked.messages.has(messageId)) want('messages', messageId)
   news.set(conversationId, (news.get(conversationId) ?? 0) + 1)
@@ -91,6 +105,8 @@ function forget(): void {
   marks.clear()
   asked.rows.clear()
   asked.messages.clear()
+  failed.rows.clear()
+  failed.messages.clear()
   waiting.rows.clear()
   waiting.messages.clear()
   home.clear()
@@ -103,6 +119,7 @@ export function start(host: { onNews(handler: (conversationId: string) => void):
     refresh(conversationId)
   })
   host.onResync(() => {
+    askAgain()
     for (const id of asked.rows) want('rows', id)
     for (const id of asked.messages) want('messages', id)
   })
