@@ -228,6 +228,28 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock)], (world)
     assert.equal((await admin.call('POST', '/api/x/extraction/try', { text: 'x'.repeat(5_001) })).status, 400)
   })
 
+  test('the settings are read with the rules’ permission and saved with that of plugins, which is said beforehand', async () => {
+    const read = async (who: Person) => (await who.call('GET', '/api/x/extraction/settings')).body
+    const admin = await world().person('小季', 'admin')
+    assert.deepEqual([(await read(admin)).mayChange, (await read(admin)).settings.fillFrom], [true, 0.85])
+    const roleId = newId()
+    await em().insert(Role, {
+      id: roleId,
+      name: `只管规则 ${roleId}`,
+      builtin: null,
+      grants: [{ permission: 'extraction.rule.manage' }],
+      createdAt: new Date(),
+    } as unknown as Role)
+    const keeper = await world().person('小规')
+    await em().nativeDelete(AgentRole, { agentId: keeper.id })
+    await em().insert(AgentRole, { agentId: keeper.id, roleId })
+    world().hub.access.clear()
+    const { settings, mayChange } = await read(keeper)
+    assert.equal(mayChange, false)
+    assert.equal((await keeper.call('PUT', '/api/plugins/extraction/settings', settings)).status, 403)
+    assert.equal((await keeper.call('PUT', '/api/x/extraction/rules/qq.mail', { enabled: true })).status, 200)
+  })
+
   test('a kind that is switched off, a tag that is another, the house’s own number', async () => {
     const admin = await world().person('小季', 'admin')
     const set = (settings: Record<string, unknown>) => admin.call('PUT', '/api/plugins/extraction/settings', settings)

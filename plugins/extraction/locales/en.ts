@@ -49,6 +49,7 @@ export const en = {
     drop: 'Delete',
     dropNamed: 'Delete the rule “{name}”',
     settings: 'Filling in and tags',
+    readOnly: 'Changing these takes the permission to manage plugins; you may look.',
     tag: 'System tag',
     noTag: 'No tag',
     fill: 'Fill in the contact',

@@ -49,6 +49,7 @@ export const zh = {
     drop: '删除',
     dropNamed: '删除规则“{name}”',
     settings: '填写与标签',
+    readOnly: '要改这些，需要管理插件的权限；您可以查看。',
     tag: '系统标签',
     noTag: '不打标签',
     fill: '填进客户资料',

@@ -130,7 +130,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
 
   const manage = { access: { permission: 'extraction.rule.manage' } }
   app.get('/rules', { config: manage }, () => listRules(ctx))
-  app.get('/settings', { config: manage }, () => ctx.settings)
+  // They are saved where every plugin's are, by who may manage plugins.
+  app.get('/settings', { config: manage }, (request) => ({ settings: ctx.settings, mayChange: ctx.asker(request).can('plugin.manage') }))
 
   const RuleParams = Type.Object({ id: Type.String({ pattern: '^[a-z0-9.-]{3,40}$' }) })
   app.put('/rules/:id', { config: manage, schema: { params: RuleParams, body: Type.Object({ enabled: Type.Boolean() }) } }, async (request) => {
