@@ -180,3 +180,30 @@ test('seeing the hub as a role: a banner in both apps, nothing done, and the way
   await page.goto(`${hubUrl}/admin/agents`)
   await expect(page.getByRole('heading', { name: '客服账号' })).toBeVisible()
 })
+
+test('two permissions ticked one upon the other are both granted; what is refused is not left ticked', async ({ hubUrl, browser }) => {
+  const page = await (await browser.newContext({ locale: 'zh-CN' })).newPage()
+  await new AdminPage(page).setUp(hubUrl, owner)
+  await page.goto(`${hubUrl}/admin/roles`)
+  const box = (permission: string) => page.getByRole('checkbox', { name: `客服 · ${permission}`, exact: true })
+  const held = async () => {
+    const { items } = (await (await page.request.get(`${hubUrl}/api/roles`)).json()) as { items: { builtin: string; grants: { permission: string }[] }[] }
+    return items.find(({ builtin }) => builtin === 'agent')?.grants.map(({ permission }) => permission)
+  }
+  await page.route('**/api/roles/*', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await route.continue()
+  })
+  await box('管理标签').check()
+  await box('管理插件').check()
+  await expect.poll(held).toEqual(expect.arrayContaining(['tag.manage', 'plugin.manage']))
+  await page.unroute('**/api/roles/*')
+  await page.route('**/api/roles/*', (route) => route.abort())
+  await box('管理标签').click()
+  await expect(page.getByText('连不上服务器')).toBeVisible()
+  await expect(box('管理标签')).toBeChecked()
+  await page.unroute('**/api/roles/*')
+  await box('管理标签').uncheck()
+  await expect.poll(held).not.toContain('tag.manage')
+  expect(await held()).toContain('plugin.manage')
+})
