@@ -64,13 +64,14 @@ const goods = new RegExp(
     '[鞋靴袜裤裙帽斤]|衣(?!原体)|服(?![用药务气])|文胸|胸罩|[a-h]罩?杯|罩杯|[腰胸臀手帽头领]围|戒指|手镯|手链|项链|尿不湿|纸尿裤',
     '身高|体重|净高|cm|kg|厘米|千克|[尺寸](?!骨)|(?:尺|鞋|大|小|什么|哪个|几|均|加|[\\dsml])码|码数|穿(?!孔|刺|透)|脚[宽长胖瘦背]|[宽瘦胖]脚',
     '双(?![眼手腿下侧胞相向击方重面])|[一两几各]件|[一两几各]套|套装|[女男这哪那同几新童]款|款式|[白黑红蓝灰粉绿紫黄棕]色(?!素|斑)|有[现存]?货|现货|库存|包邮|纯棉|偏[大小](?!便)|合身|宽松',
-    '订单|单号|编号|工号|学号|身份证(?:号|尾)|尾号|房间|宿舍|包间|座位|几楼|地铁|公交|[一总]共|人数|\\d[人位]|团建|各[一两\\d]|数量|收到',
+    '订单|单号|编号|工号|学号|身份证(?:号|尾)|尾号|房间|宿舍|包间|座位|几楼|地铁|公交|人数|\\d[人位]|团建|各[一两\\d]|数量',
   ].join('|'),
 )
 /** A noun right before a number is what it counts, unless it is a name, a complaint, or the speaker. */
 const mayLead =
   /(?:我|本人|是|今年|现在|报名|登记|预约|挂号|咨询|姓名|[你您]好|在吗|[皮肌痘斑症病痛炎]|单身|[未已]婚|学生|上班族|(?<![\u4e00-\u9fa5])[王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤][\u4e00-\u9fa5]{1,2})[\s:：]*$/
-const quantity = /^\s?(?:[号点楼路桌排栋]|双|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
+const quantity =
+  /^\s?(?:[号点楼路桌排栋]|双(?![眼手腿下侧胞相向击方重面])|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
 const otherPair =
   /(?<!\d)(?:1?\d{2}|\d)(?:\.\d)?\s?(?:码|号)?[\s,，、/]{0,2}(?:女|男)(?![朋友儿婿])|(?:女|男)(?:的|生|士|性|童|宝)?[\s,，、/]{0,2}1?\d{1,2}(?![\d点月年])/g
 const asksAge = /多大年?[纪龄]|多大(?!码)|年龄|几岁|年纪|岁数|出生/
@@ -311,7 +312,8 @@ export function findAge(reading: Reading): void {
     const value = numberOf(match[1] as string)
     const end = match.index + match[0].length
     const start = end - (match[1] as string).length
-    if (value !== undefined && value >= 10 && value <= 99 && !measured(low, start, end)) put('age.self', String(value), start, end, 'self', 0.95)
+    if (value !== undefined && value >= 10 && value <= 99 && (low[end] === '了' || !measured(low, start, end)))
+      put('age.self', String(value), start, end, 'self', 0.95)
   }
   for (const [whose, pattern] of subjects) {
     if (whose === 'self' || whose === 'thing') continue
