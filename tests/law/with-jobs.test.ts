@@ -1,12 +1,15 @@
 /** `jobs`: work that is due, as rows. Asked for or periodic; tried again, given up in sight; paused while off. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Job } from '../../core/src/domain/message/message.entity.ts'
+import { runJob } from '../../core/src/queue/jobs.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 const ran: unknown[] = []
+/** Data whose turns end only when the test says so. */
+const gates = new Map<unknown, PromiseWithResolvers<void>[]>()
 const failures = new Map<unknown, number>()
 const works = (id: string) =>
   definePlugin({
@@ -18,6 +21,7 @@ const works = (id: string) =>
         attempts: 2,
         async run(data) {
           ran.push(data)
+          await gates.get(data)?.shift()?.promise
           const left = failures.get(data) ?? 0
           failures.set(data, left - 1)
           if (left > 0) throw new Error('the printer is out of paper')
@@ -104,6 +108,38 @@ await onEveryProfile('jobs', [found(works('works')), found(works('pausing')), fo
     assert.deepEqual([row.attempts, row.error], [2, 'the printer is out of paper'])
     await ctx().enqueue('report', key, { key })
     await eventually(() => timesOf(key) === 3, 'a new one under the same key')
+  })
+
+  test('one that runs long keeps its turn; a turn that was taken over ends without a word', async () => {
+    const key = newId()
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    gates.set(key, [first, second])
+    await ctx().enqueue('report', key, { delayMs: 60_000 })
+    const { id } = (await rowOf(key)) ?? assert.fail('no such job')
+    const dueNow = () =>
+      world()
+        .hub.em()
+        .nativeUpdate(Job, { id }, { dueAt: new Date(0) })
+    await dueNow()
+    mock.timers.enable({ apis: ['setInterval'] })
+    const one = runJob(world().hub, id)
+    try {
+      await eventually(() => timesOf(key) === 1, 'its first turn')
+      const lease = Number((await rowOf(key))?.dueAt)
+      mock.timers.tick(5 * 60_000)
+      await eventually(async () => Number((await rowOf(key))?.dueAt) > lease, 'a longer lease')
+    } finally {
+      mock.timers.reset()
+    }
+    await dueNow()
+    const two = runJob(world().hub, id)
+    await eventually(() => timesOf(key) === 2, 'the turn that took over')
+    first.resolve()
+    await one
+    assert.equal((await rowOf(key))?.attempts, 2)
+    second.resolve()
+    await two
+    assert.equal(await rowOf(key), undefined)
   })
 
   test('a periodic one runs by itself, again and again, from one row', async () => {

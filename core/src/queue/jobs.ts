@@ -6,7 +6,7 @@ import type { Hub } from '../hub.ts'
 import { shortly } from '../log.ts'
 
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 3_600_000)
-/** A job that has not come back by then is taken over: its process is gone. */
+/** A job whose lease nobody prolongs is taken over: its process is gone. */
 const leaseMs = 10 * 60_000
 
 export async function enqueueJob(hub: Hub, plugin: string, name: string, data: unknown, options: { key?: string; delayMs?: number } = {}): Promise<void> {
@@ -51,28 +51,45 @@ export async function runJob(hub: Hub, id: string): Promise<void> {
     await em.nativeUpdate(Job, { id, dueAt: row.dueAt }, { dueAt: new Date(now.getTime() + 60_000) })
     return
   }
+  const attempts = row.attempts + 1
+  let lease = new Date(now.getTime() + leaseMs)
   const claimed = await em.nativeUpdate(
     Job,
     { id, dueAt: row.dueAt, attempts: row.attempts },
     {
-      dueAt: new Date(now.getTime() + leaseMs),
-      attempts: row.attempts + 1,
+      dueAt: lease,
+      attempts,
       // From here on it no longer waits: the same key asked for meanwhile is work of its own, done after.
       ...(job.every ? {} : { dedupeKey: id }),
     },
   )
   if (claimed === 0) return
-  const again = (ms: number, attempts: number, error = '') => em.nativeUpdate(Job, { id }, { dueAt: new Date(Date.now() + ms), attempts, error })
+  /** The row while this turn has it: one that lost its lease changes nothing of whoever took over. */
+  const held = () => ({ id, attempts, dueAt: lease })
+  const again = (ms: number, attempts: number, error = '') => em.nativeUpdate(Job, held(), { dueAt: new Date(Date.now() + ms), attempts, error })
+  const prolong = async () => {
+    const next = new Date(Date.now() + leaseMs)
+    if ((await em.nativeUpdate(Job, held(), { dueAt: next })) > 0) lease = next
+  }
+  let prolonged = Promise.resolve()
+  const timer = setInterval(() => {
+    prolonged = prolonged.then(prolong).catch((error) => hub.log.warn({ err: error, plugin: row.plugin, job: row.name }, 'a job’s lease was not prolonged'))
+  }, leaseMs / 4)
+  timer.unref()
   try {
-    await job.run(row.data, plugin.ctx)
+    try {
+      await job.run(row.data, plugin.ctx)
+    } finally {
+      clearInterval(timer)
+      await prolonged
+    }
     if (job.every) await again(job.every, 0)
-    else await em.nativeDelete(Job, { id })
+    else await em.nativeDelete(Job, held())
   } catch (error) {
     hub.log.warn({ err: error, plugin: row.plugin, job: row.name }, 'a job failed')
-    const attempts = row.attempts + 1
     const message = shortly(error)
     if (attempts < (job.attempts ?? 5)) await again(backoffMs(attempts), attempts, message)
     else if (job.every) await again(job.every, 0, message)
-    else await em.nativeUpdate(Job, { id }, { dueAt: null, attempts, error: message })
+    else await em.nativeUpdate(Job, held(), { dueAt: null, error: message })
   }
 }
