@@ -223,6 +223,30 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal(await contactOf(two.identityId), one.contactId)
   })
 
+  test('a split undone takes back who came since and what was written since; not into a contact that is gone', async () => {
+    const [a, b, c] = await inboxes()
+    const agent = await world().person('小吴', 'admin')
+    const union = newId()
+    const one = await say(a, 's-1', unionid(newId()))
+    const two = await say(b, 's-2', unionid(union))
+    assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })).status, 200)
+    const split = async () => (await agent.call('POST', `/api/contacts/${one.contactId}/split`, { identityIds: [two.identityId] })).body
+    const move = await split()
+    const three = await say(c, 's-3', unionid(union))
+    assert.equal(three.contactId, await contactOf(two.identityId))
+    await world().hub.em().nativeUpdate(Contact, { id: three.contactId }, { remark: '要发票' })
+    assert.equal((await agent.call('POST', `/api/contact-moves/${move.id}/undo`)).status, 200)
+    assert.equal(await contactOf(three.identityId), one.contactId)
+    assert.equal((await say(c, 's-3')).contactId, one.contactId)
+    assert.equal((await agent.call('GET', `/api/contacts/${one.contactId}/conversations`)).body.items.length, 3)
+    assert.equal((await agent.call('GET', `/api/contacts/${one.contactId}`)).body.remark, '要发票')
+
+    const again = await split()
+    const other = await say(a, 's-4')
+    assert.equal((await agent.call('POST', `/api/contacts/${other.contactId}/merge`, { otherId: one.contactId })).status, 200)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${again.id}/undo`)).status, 409)
+  })
+
   test('who may not merge is refused everywhere; nonsense is a coded error', async () => {
     const [a] = await inboxes()
     const agent = await world().person('小方', 'admin')

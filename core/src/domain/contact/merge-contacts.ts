@@ -64,30 +64,29 @@ export async function mergeContacts(hub: Hub, intoId: string, fromId: string, by
   return inOneGo(hub, async (em) => {
     const [into, from] = await lockContacts(em, intoId, fromId)
     if (into.mergedIntoId || from.mergedIntoId) throw new HubError('HUB_CONFLICT', 'One of them has been merged meanwhile')
-    const given = await givenBy(em, into, from)
-    await giveFields(em, intoId, fromId, given)
-    const identities = await em.find(Identity, { contactId: fromId }, { fields: ['id'], disableIdentityMap: true })
+    const { identityIds, given } = await absorb(em, into, from, byAgentId)
     const now = new Date()
-    await em.nativeUpdate(Contact, { id: fromId }, { mergedIntoId: intoId, updatedAt: now })
-    const own = Object.fromEntries(Object.entries(given.fields).filter(([field]) => !field.includes('.')))
-    if (Object.keys(own).length > 0) await em.nativeUpdate(Contact, { id: intoId }, { ...own, updatedAt: now })
-    for (const tagId of given.tagIds) await em.upsert(ContactTag, { contactId: intoId, tagId, byAgentId, createdAt: now }, { onConflictAction: 'ignore' })
     await em.nativeUpdate(MergeSuggestion, suggestionId ? { id: suggestionId } : pairOf(intoId, fromId), {
       state: 'accepted',
       decidedById: byAgentId,
       decidedAt: now,
       dueAt: null,
     })
-    return move(
-      em,
-      'merge',
-      from.id,
-      into.id,
-      identities.map(({ id }) => id),
-      given,
-      byAgentId,
-    )
+    return move(em, 'merge', from.id, into.id, identityIds, given, byAgentId)
   })
+}
+
+/** `from` becomes `into`, which gets its tags and the fields it has none of. Returns the identities that are to move. */
+async function absorb(em: Em, into: Contact, from: Contact, byAgentId: string | null): Promise<Pick<ContactMove, 'identityIds' | 'given'>> {
+  const given = await givenBy(em, into, from)
+  await giveFields(em, into.id, from.id, given)
+  const identities = await em.find(Identity, { contactId: from.id }, { fields: ['id'], disableIdentityMap: true })
+  const now = new Date()
+  await em.nativeUpdate(Contact, { id: from.id }, { mergedIntoId: into.id, updatedAt: now })
+  const own = Object.fromEntries(Object.entries(given.fields).filter(([field]) => !field.includes('.')))
+  if (Object.keys(own).length > 0) await em.nativeUpdate(Contact, { id: into.id }, { ...own, updatedAt: now })
+  for (const tagId of given.tagIds) await em.upsert(ContactTag, { contactId: into.id, tagId, byAgentId, createdAt: now }, { onConflictAction: 'ignore' })
+  return { identityIds: identities.map(({ id }) => id), given }
 }
 
 /** Fields that plugins bring go along where the kept contact has none; noted in `given`, so that undoing takes them back. */
@@ -133,12 +132,13 @@ export async function undoMove(hub: Hub, moveId: string, byAgentId: string): Pro
   return inOneGo(hub, async (em) => {
     const record = await em.findOne(ContactMove, { id: moveId }, { disableIdentityMap: true })
     if (!record) throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
-    const [into] = await lockContacts(em, record.intoId, record.fromId)
+    const [into, from] = await lockContacts(em, record.intoId, record.fromId)
     const now = new Date()
     const taken = await em.nativeUpdate(ContactMove, { id: moveId, undoneAt: null }, { undoneAt: now, undoneById: byAgentId })
     const identities = await em.find(Identity, { id: { $in: record.identityIds }, contactId: record.intoId }, { fields: ['id'], disableIdentityMap: true })
-    if (taken === 0 || into.mergedIntoId || identities.length < record.identityIds.length)
-      throw new HubError('HUB_CONFLICT', 'They have been moved on meanwhile')
+    const gone = into.mergedIntoId || (record.kind === 'split' && from.mergedIntoId)
+    if (taken === 0 || gone || identities.length < record.identityIds.length) throw new HubError('HUB_CONFLICT', 'They have been moved on meanwhile')
+    let back: Pick<ContactMove, 'identityIds' | 'given'> = { identityIds: record.identityIds, given: { fields: {}, tagIds: [] } }
     if (record.kind === 'merge') {
       await em.nativeUpdate(Contact, { id: record.fromId }, { mergedIntoId: null, updatedAt: now })
       // What was changed since is somebody's work and stays.
@@ -148,12 +148,13 @@ export async function undoMove(hub: Hub, moveId: string, byAgentId: string): Pro
       if (kept.length > 0) await em.nativeUpdate(Contact, { id: record.intoId }, { ...Object.fromEntries(kept.map(([field]) => [field, ''])), updatedAt: now })
       if (record.given.tagIds.length > 0) await em.nativeDelete(ContactTag, { contactId: record.intoId, tagId: { $in: record.given.tagIds } })
       await refuse(em, record.intoId, record.fromId, byAgentId)
-    } else await em.nativeUpdate(Contact, { id: record.intoId }, { mergedIntoId: record.fromId, updatedAt: now })
-    const back = record.kind === 'merge' ? 'split' : 'merge'
-    const done = await move(em, back, record.intoId, record.fromId, record.identityIds, { fields: {}, tagIds: [] }, byAgentId)
+      // Who came to it since the split would be left on a contact that is nobody any more: all that it has goes back.
+    } else back = await absorb(em, from, into, byAgentId)
+    const kind = record.kind === 'merge' ? 'split' : 'merge'
+    const done = await move(em, kind, record.intoId, record.fromId, back.identityIds, back.given, byAgentId)
     // An undo is not undone: it is done anew.
     await em.nativeUpdate(ContactMove, { id: done.id }, { undoneAt: now, undoneById: byAgentId })
-    return { ...record, undoneAt: now, undoneById: byAgentId } as ContactMove
+    return { ...record, identityIds: back.identityIds, undoneAt: now, undoneById: byAgentId } as ContactMove
   })
 }
 
