@@ -7,6 +7,7 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { normaliseClaim } from '../../core/src/domain/contact/claims.ts'
 import { Contact, Identity, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
+import { settlePeople } from '../../core/src/domain/contact/merge-contacts.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
@@ -245,6 +246,29 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     const other = await say(a, 's-4')
     assert.equal((await agent.call('POST', `/api/contacts/${other.contactId}/merge`, { otherId: one.contactId })).status, 200)
     assert.equal((await agent.call('POST', `/api/contact-moves/${again.id}/undo`)).status, 409)
+  })
+
+  test('who was said to be two stays two when one of them becomes somebody else', async () => {
+    const [a, b, c] = await inboxes()
+    const agent = await world().person('小郑', 'admin')
+    const phone = `136${Date.now().toString().slice(-8)}`
+    const one = await say(a, 'r-1', { phone, verified: true })
+    const two = await say(b, 'r-2', { phone })
+    const three = await say(c, 'r-3')
+    const [offer] = await suggestions(agent, two.contactId)
+    assert.equal((await agent.call('POST', `/api/suggestions/${offer.id}/refuse`)).status, 200)
+    const em = () => world().hub.em()
+    // Due between the first and the third, before the third becomes the second.
+    const due = { id: newId(), contactId: one.contactId, otherId: three.contactId, evidence: [], state: 'open' as const, decidedById: null, decidedAt: null }
+    await em().insert(MergeSuggestion, { ...due, dueAt: new Date(Date.now() + 3_600_000), createdAt: new Date() })
+    assert.equal((await agent.call('POST', `/api/contacts/${three.contactId}/merge`, { otherId: two.contactId })).status, 200)
+    const pair = await em().findOneOrFail(MergeSuggestion, { contactId: one.contactId, otherId: three.contactId }, { disableIdentityMap: true })
+    assert.deepEqual([pair.state, pair.decidedById, pair.dueAt], ['refused', agent.id, null])
+    // Evidence for the two that were refused once, due by its old name: both are followed to who they are today.
+    await em().nativeUpdate(MergeSuggestion, { id: offer.id }, { state: 'open', dueAt: new Date(0) })
+    await settlePeople(world().hub, offer.id)
+    assert.equal(await contactOf(two.identityId), three.contactId)
+    assert.equal(await contactOf(one.identityId), one.contactId)
   })
 
   test('who may not merge is refused everywhere; nonsense is a coded error', async () => {

@@ -72,8 +72,22 @@ export async function mergeContacts(hub: Hub, intoId: string, fromId: string, by
       decidedAt: now,
       dueAt: null,
     })
+    await keepRefusals(em, into.id, from.id)
     return move(em, 'merge', from.id, into.id, identityIds, given, byAgentId)
   })
+}
+
+/** Whoever `from` is not, `into` is not either. */
+async function keepRefusals(em: Em, intoId: string, fromId: string): Promise<void> {
+  const refused = await em.find(
+    MergeSuggestion,
+    { state: 'refused', $or: [{ contactId: fromId }, { otherId: fromId }] },
+    { limit: 200, disableIdentityMap: true },
+  )
+  for (const { contactId, otherId, decidedById } of refused) {
+    const other = await survivorOf(em, contactId === fromId ? otherId : contactId)
+    if (other !== intoId) await refuse(em, intoId, other, decidedById ?? null)
+  }
 }
 
 /** `from` becomes `into`, which gets its tags and the fields it has none of. Returns the identities that are to move. */
@@ -176,11 +190,14 @@ export async function settlePeople(hub: Hub, id: string): Promise<void> {
   if (suggestion) {
     const [into, from] = [await survivorOf(em, suggestion.contactId), await survivorOf(em, suggestion.otherId)].sort()
     try {
+      // The pair may have come to be one that a person said are two.
+      if ((await em.count(MergeSuggestion, { ...pairOf(into as string, from as string), state: 'refused' })) > 0)
+        throw new HubError('HUB_CONFLICT', 'Somebody said that these are two')
       if (into !== from) await mergeContacts(hub, into as string, from as string, null, suggestion.id)
       await em.nativeUpdate(MergeSuggestion, { id }, { state: 'accepted', decidedAt: now, dueAt: null })
     } catch (error) {
       if (!(error instanceof HubError)) throw error
-      // Somebody was faster: what is left is for an agent.
+      // Somebody was faster, or said no: what is left is for an agent.
       await em.nativeUpdate(MergeSuggestion, { id }, { dueAt: null })
     }
   }
@@ -206,7 +223,7 @@ export async function survivorOf(em: Em, id: string): Promise<string> {
 const pairOf = (one: string, two: string) => (one < two ? { contactId: one, otherId: two } : { contactId: two, otherId: one })
 
 /** These are two: no evidence joins them by itself. */
-async function refuse(em: Em, one: string, two: string, byAgentId: string): Promise<void> {
+async function refuse(em: Em, one: string, two: string, byAgentId: string | null): Promise<void> {
   if ((await em.count(MergeSuggestion, pairOf(one, two))) === 0) await suggest(em, one, two, [], null)
   await em.nativeUpdate(MergeSuggestion, pairOf(one, two), { state: 'refused', decidedById: byAgentId, decidedAt: new Date(), dueAt: null })
 }
