@@ -6,7 +6,7 @@ import type { AssignmentExplanation } from '../../core/sdk/wire/assignment.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { AssignmentRule } from '../../core/src/domain/assignment/assignment-rule.entity.ts'
-import { returnOrphans } from '../../core/src/domain/conversation/assign-conversation.ts'
+import { returnOrphans, routeQueue } from '../../core/src/domain/conversation/assign-conversation.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department, SkillGroup } from '../../core/src/domain/department/department.entity.ts'
@@ -166,6 +166,23 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     const waiting = await come(world(), inbox)
     await members[0]?.call('PUT', '/api/me/presence', { presence: 'online' })
     assert.equal((await world().hub.em().findOneOrFail(Conversation, { id: waiting.id }, { disableIdentityMap: true })).assigneeId, members[0]?.id)
+  })
+
+  test('nor do more than a thousand who wait there: one behind them is found', async () => {
+    const night = await team(world(), [{ presence: 'away' }])
+    const day = await team(world(), [{ presence: 'away' }])
+    const em = world().hub.em()
+    const first = await come(world(), night.inbox)
+    const crowd = Array.from({ length: 1_100 }, (_, i) => ({ ...first, id: newId(), openIdentityId: null, createdAt: new Date(first.createdAt.getTime() + i) }))
+    for (let i = 0; i < crowd.length; i += 100) await em.insertMany(Conversation, crowd.slice(i, i + 100))
+    const last = await come(world(), day.inbox)
+    await em.nativeUpdate(Conversation, { id: last.id }, { createdAt: new Date(first.createdAt.getTime() + 5_000) })
+    assert.equal(last.status, 'queued')
+    const [agent] = day.members
+    await em.nativeUpdate(Agent, { id: agent?.id ?? '' }, { presence: 'online', seenAt: new Date(Date.now() + 3_600_000) })
+    assert.equal(await routeQueue(world().hub), 1)
+    assert.equal((await em.findOneOrFail(Conversation, { id: last.id }, { disableIdentityMap: true })).assigneeId, agent?.id)
+    await em.nativeDelete(Conversation, { id: { $in: crowd.map(({ id }) => id) } })
   })
 
   test('the explanation names the one who then gets it, and why the others do not', async () => {

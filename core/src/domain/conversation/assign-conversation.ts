@@ -197,16 +197,33 @@ export async function returnOrphans(hub: Hub): Promise<void> {
 const queuePage = 50
 const queuePages = 20
 
+/** So many kinds of waiting are left out of the question; more are passed over one by one. */
+const mostLeftOut = 100
+
+type Waiting = Pick<Conversation, 'inboxId' | 'departmentId' | 'skillGroupId'>
+/** For other people than these. Nothing is unequal to null for a database: it is asked for by name. */
+function otherThan({ inboxId, departmentId, skillGroupId }: Waiting): Record<string, unknown> {
+  const not = (field: string, value: string | null | undefined) =>
+    value ? { $or: [{ [field]: null }, { [field]: { $ne: value } }] } : { [field]: { $ne: null } }
+  return { $or: [{ inboxId: { $ne: inboxId } }, not('departmentId', departmentId), not('skillGroupId', skillGroupId)] }
+}
+
 /** Gives waiting conversations away, oldest first, until nobody has room for those that are left. */
 export async function routeQueue(hub: Hub): Promise<number> {
   let given = 0
-  /** Where nobody has room: the next one for the same people need not be tried, but others behind it must be. */
-  const full = new Set<string>()
+  /** Where nobody has room: the next one for the same people need not be tried, but others behind it must be, however many wait before them. */
+  const full = new Map<string, Waiting>()
   let after: { createdAt: Date; id: string } | undefined
   for (let page = 0; page < queuePages; page++) {
     const waiting = await hub.em().find(
       Conversation,
-      { status: 'queued', ...(after ? { $or: [{ createdAt: { $gt: after.createdAt } }, { createdAt: after.createdAt, id: { $gt: after.id } }] } : {}) },
+      {
+        $and: [
+          { status: 'queued' },
+          ...(after ? [{ $or: [{ createdAt: { $gt: after.createdAt } }, { createdAt: after.createdAt, id: { $gt: after.id } }] }] : []),
+          ...[...full.values()].slice(0, mostLeftOut).map(otherThan),
+        ],
+      },
       {
         orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
         limit: queuePage,
@@ -214,7 +231,8 @@ export async function routeQueue(hub: Hub): Promise<number> {
         disableIdentityMap: true,
       },
     )
-    for (const { id, inboxId, departmentId, skillGroupId } of waiting) {
+    for (const row of waiting) {
+      const { id, inboxId, departmentId, skillGroupId } = row
       const people = `${inboxId}/${departmentId}/${skillGroupId}`
       if (full.has(people)) continue
       const { result, conversation } = await changeConversation(
@@ -223,7 +241,7 @@ export async function routeQueue(hub: Hub): Promise<number> {
         async (change, em) => change.conversation.status === 'queued' && (await route(hub, em, [change])) > 0,
       )
       if (result) given++
-      else if (conversation.status === 'queued') full.add(people)
+      else if (conversation.status === 'queued') full.set(people, row)
     }
     after = waiting.at(-1)
     if (!after || waiting.length < queuePage) break
