@@ -130,9 +130,6 @@ async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<
       }
     }
     const { name } = await putNoted(ctx, row.id, mine.holder, body())
-    // For the records' own logs, before the part counts: told twice is a line too many, never is one too few.
-    if (!turn.order.table)
-      await ctx.tell('taken', { exportId: row.id, byAgentId: row.agentId, conversationIds: chosen, format: turn.order.format, personal: turn.order.personal })
     const kept = await em.transactional(async (tx) => {
       // The row of the export is held: a part is of the turn that holds it, or is not.
       const held = await tx.nativeUpdate(ExportFile, mine, {
@@ -241,6 +238,7 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
   if (!(await stillMay(ctx, row.agentId, order))) throw new HubError('HUB_FORBIDDEN', 'Who ordered it may not have it any more')
   const file = assemble(turn, { name, parts, ids })
   const { name: blob, size } = await putNoted(ctx, row.id, mine.holder, file.bytes)
+  await tellTaken(turn, ids)
   const now = new Date()
   const done = await ctx.em().nativeUpdate(ExportFile, mine, {
     state: 'done',
@@ -279,6 +277,18 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
     link: '/workbench/x/export/exports',
   })
   await afterDone(ctx, row, file.name)
+}
+
+/** So many names fit into an event. */
+const namedAtOnce = 500
+
+/** For the records' own logs, before anybody can fetch the file: told twice is a line too many, never is one too few. */
+async function tellTaken({ ctx, row, order }: Turn, ids: readonly string[]): Promise<void> {
+  if (order.table) return
+  for (let at = 0; at < ids.length; at += namedAtOnce) {
+    const conversationIds = ids.slice(at, at + namedAtOnce)
+    await ctx.tell('taken', { exportId: row.id, byAgentId: row.agentId, conversationIds, format: order.format, personal: order.personal })
+  }
 }
 
 async function fail({ ctx, row }: Turn, mine: Mine, fault: string): Promise<void> {
