@@ -428,6 +428,10 @@ export const useConversations = defineStore('conversations', () => {
       return waiting().find(({ state }) => state === 'sending')
     }
   }
+  /** A network that was away for a blink, or a proxy whose hub restarts, need not break the live line: then no reconnect says that it is over. */
+  function retryOffline(): void {
+    for (const [id, waiting] of pending) if (waiting.some(({ error }) => isOffline(error))) void drain(id)
+  }
   function begin(message: Pending): void {
     message.state = 'sending'
     message.error = undefined
@@ -511,6 +515,7 @@ export const useConversations = defineStore('conversations', () => {
     )
     const timer = setInterval(() => {
       for (const [id, state] of typing) if (state.until < Date.now()) typing.delete(id)
+      if (realtime.state.value === 'live' && navigator.onLine) retryOffline()
     }, 2_000)
     const me = myId.value
     for (const message of unsentOf(me)) enqueue(message)
