@@ -2,8 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 
 export const Id = Type.String({ minLength: 26, maxLength: 26, pattern: '^[0-9a-z]{26}$' })
 export const NullableId = Type.Union([Id, Type.Null()])
-/** UTC, ISO 8601 with milliseconds. */
-/** A leap second is a time to the format, and none to JavaScript. */
+/** UTC, ISO 8601 with milliseconds. No leap second: it is a time to the format, and none to JavaScript. */
 export const Instant = Type.String({ format: 'date-time', pattern: '^(?!.*:60)' })
 export const NullableInstant = Type.Union([Instant, Type.Null()])
 export const LocalText = Type.Object({ zh: Type.String(), en: Type.String() })

@@ -1,5 +1,4 @@
 /** The environment: one documented field per variable. Every fault is printed at once, then exit 1. */
-
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'

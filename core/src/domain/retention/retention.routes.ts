@@ -26,7 +26,7 @@ import { Inbox } from '../inbox/inbox.entity.ts'
 import { presentRecords } from '../record/record.present.ts'
 import { RetentionRule, RetentionRun } from './retention.entity.ts'
 import { inOrder, keptRule, mostRules, type Rule, readRules, readTrees } from './rules.ts'
-import { finishRun } from './run-retention.ts'
+import { finishRun, runningNow, stopRun } from './run-retention.ts'
 import { nextRunAt, readHour, startRun, writeHour } from './start-run.ts'
 
 /** So long a trial says what a rule would do. */
@@ -50,8 +50,7 @@ export function retentionRoutes(app: App, hub: Hub): void {
         throw new HubError('HUB_CONFLICT', 'There is a rule for this already', { reason: 'retention-target' })
       throw error
     }
-    const running = await runningNow(hub.em())
-    if (running) await finishRun(hub, running.id, 'stopped')
+    await stopRun(hub)
   }
 
   app.get('/api/retention', { config, schema: { response: { 200: Retention } } }, async () => {
@@ -176,7 +175,6 @@ export function retentionRoutes(app: App, hub: Hub): void {
 }
 
 const noRule = () => new HubError('HUB_NOT_FOUND', 'There is no such rule')
-const runningNow = (em: Em) => em.findOne(RetentionRun, { openKind: 'clean' }, quiet)
 const targetOf = ({ inboxId, departmentId, categoryId }: RetentionRuleInput): string => [inboxId, departmentId, categoryId].map((id) => id ?? '').join('/')
 
 function isZone(tz: string): boolean {

@@ -66,6 +66,15 @@ export async function runRetention(hub: Hub, id: string, stopped: () => boolean 
   }
 }
 
+/** The cleaning that is on its way: there is one at a time. */
+export const runningNow = (em: Em): Promise<RetentionRun | null> => em.findOne(RetentionRun, { openKind: 'clean' }, { disableIdentityMap: true })
+
+/** A run that is on its way holds to the rules and trees of before: what changes them ends it. */
+export async function stopRun(hub: Hub): Promise<void> {
+  const running = await runningNow(hub.em())
+  if (running) await finishRun(hub, running.id, 'stopped')
+}
+
 /** Ends a run and tells of it. False when it had ended already. */
 export async function finishRun(hub: Hub, id: string, state: 'done' | 'stopped' | 'failed', error = ''): Promise<boolean> {
   let listeners = new Set<string>()

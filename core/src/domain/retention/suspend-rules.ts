@@ -1,8 +1,8 @@
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { tellNotices, writeNotice } from '../notice/raise-notice.ts'
-import { RetentionRule, RetentionRun } from './retention.entity.ts'
-import { finishRun } from './run-retention.ts'
+import { RetentionRule } from './retention.entity.ts'
+import { stopRun } from './run-retention.ts'
 
 /**
  * The tree of departments is about to change, and with it what each rule takes: a record that one kept for ever may be
@@ -25,8 +25,7 @@ export async function suspendRules(hub: Hub, tx: Em): Promise<() => Promise<void
     link: '/admin/retention',
   })
   return async () => {
-    const running = await hub.em().findOne(RetentionRun, { openKind: 'clean' }, { disableIdentityMap: true })
-    if (running) await finishRun(hub, running.id, 'stopped')
+    await stopRun(hub)
     tellNotices(hub, audiences)
   }
 }
