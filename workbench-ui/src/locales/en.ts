@@ -105,6 +105,7 @@ export const en: typeof zh = {
   },
   message: {
     sending: 'Sending',
+    waiting: 'Will be sent once the connection is back',
     queued: 'Waiting to be sent',
     sent: 'Sent',
     delivered: 'Delivered',

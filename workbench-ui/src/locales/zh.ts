@@ -103,6 +103,7 @@ export const zh = {
   },
   message: {
     sending: '发送中',
+    waiting: '网络恢复后自动发送',
     queued: '等待发送',
     sent: '已发送',
     delivered: '已送达',

@@ -47,7 +47,8 @@ export interface Pending {
   note: boolean
   replyToId: string | null
   letter: ComposedLetter | undefined
-  state: 'sending' | 'failed'
+  /** `waiting`: the hub was not reached; it goes out by itself. `failed`: the hub refused it. */
+  state: 'sending' | 'waiting' | 'failed'
   error: unknown
   at: string
 }
@@ -416,28 +417,22 @@ export const useConversations = defineStore('conversations', () => {
   /** One after the other, as they were written. What the hub refuses holds nothing up; without a line all that is left waits for it. */
   async function drain(conversationId: string): Promise<void> {
     if (draining.has(conversationId)) return void draining.set(conversationId, true)
-    const waiting = () => pending.get(conversationId) ?? []
     do {
       draining.set(conversationId, false)
-      for (const message of waiting()) if (isOffline(message.error)) begin(message)
       for (let next = first(); next && (await post(next)); ) next = first()
     } while (draining.get(conversationId))
     draining.delete(conversationId)
 
     function first(): Pending | undefined {
-      return waiting().find(({ state }) => state === 'sending')
+      return pending.get(conversationId)?.find(({ state }) => state !== 'failed')
     }
   }
   /** A network that was away for a blink, or a proxy whose hub restarts, need not break the live line: then no reconnect says that it is over. */
-  function retryOffline(): void {
-    for (const [id, waiting] of pending) if (waiting.some(({ error }) => isOffline(error))) void drain(id)
-  }
-  function begin(message: Pending): void {
-    message.state = 'sending'
-    message.error = undefined
+  function retryWaiting(): void {
+    for (const [id, unsent] of pending) if (unsent.some(({ state }) => state === 'waiting')) void drain(id)
   }
   async function transmit(message: Pending): Promise<void> {
-    begin(message)
+    Object.assign(message, { state: 'sending', error: undefined })
     await drain(message.conversationId)
   }
 
@@ -456,9 +451,9 @@ export const useConversations = defineStore('conversations', () => {
       merge(message.conversationId, [stored])
       return true
     } catch (error) {
-      const stuck = isOffline(error) ? (pending.get(message.conversationId) ?? []).filter(({ state }) => state === 'sending') : [message]
-      for (const one of stuck) Object.assign(one, { state: 'failed', error })
-      return !isOffline(error)
+      if (!isOffline(error)) return !!Object.assign(message, { state: 'failed', error })
+      for (const one of pending.get(message.conversationId) ?? []) if (one.state === 'sending') one.state = 'waiting'
+      return false
     }
   }
 
@@ -515,7 +510,7 @@ export const useConversations = defineStore('conversations', () => {
     )
     const timer = setInterval(() => {
       for (const [id, state] of typing) if (state.until < Date.now()) typing.delete(id)
-      if (realtime.state.value === 'live' && navigator.onLine) retryOffline()
+      if (realtime.state.value === 'live' && navigator.onLine) retryWaiting()
     }, 2_000)
     const me = myId.value
     for (const message of unsentOf(me)) enqueue(message)
