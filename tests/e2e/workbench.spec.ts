@@ -1,8 +1,9 @@
 /** The workbench in an agent's hands: drafts, colleagues, files, keys, a phone, the assignment rules. */
 import AxeBuilder from '@axe-core/playwright'
 import type { Browser } from '@playwright/test'
+import { makeOwner } from '../flows/open-desk.ts'
 import { DeskPage } from '../pages/desk.ts'
-import { AdminPage, ShopPage } from '../pages/pages.ts'
+import { ShopPage } from '../pages/pages.ts'
 import { expect, owner, test, watchPolicy } from '../support/e2e.ts'
 
 const pdf = Buffer.from(
@@ -15,7 +16,7 @@ async function begin(browser: Browser, hubUrl: string, words: string) {
   const context = await browser.newContext({ locale: 'zh-CN' })
   const blocked = await watchPolicy(context)
   const page = await context.newPage()
-  await new AdminPage(page).setUp(hubUrl, owner)
+  await makeOwner(context, hubUrl)
   const desk = new DeskPage(page)
   await desk.open(hubUrl)
   const shop = new ShopPage(await (await browser.newContext({ locale: 'zh-CN' })).newPage())

@@ -19,6 +19,7 @@ import { maxFileBytes } from '../domain/file/store-file.ts'
 import type { Hub } from '../hub.ts'
 import { authPlugin } from './auth.ts'
 import { errorHandler, notFound } from './errors.ts'
+import { lazyValidators } from './lazy-validators.ts'
 import { securityHeaders } from './security-headers.ts'
 
 export type App = FastifyInstance<
@@ -38,6 +39,7 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 200 },
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: false } },
+    schemaController: { compilersFactory: { buildValidator: lazyValidators } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   // Presenters decide what goes out; response schemas document it.
