@@ -103,11 +103,11 @@ export class HubProcess {
     return { email, password }
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const running = this.#children.filter(({ exitCode }) => exitCode === null)
     this.#children = []
     const ended = running.map((child) => new Promise((done) => child.once('exit', done)))
-    for (const child of running) child.kill('SIGTERM')
+    for (const child of running) child.kill(signal)
     await Promise.all(ended)
   }
 
@@ -116,9 +116,9 @@ export class HubProcess {
     return this.#place
   }
 
-  /** For good. */
+  /** For good: without the half second in which it would listen to the last of its callers. */
   async end(): Promise<void> {
-    await this.stop()
+    await this.stop('SIGKILL')
     for (const connection of this.#connections) connection.destroy()
     await new Promise((done) => (this.#balancer ? this.#balancer.close(done) : done(undefined)))
   }
