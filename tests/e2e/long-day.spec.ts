@@ -95,6 +95,34 @@ test('a note is added, not sent', async ({ hubUrl, browser }) => {
     late.resolve()
     await expect(desk.message('底价.txt')).toHaveAttribute('data-direction', 'note')
   })
+
+  await test.step('and one that is begun stays one, whatever one does beside it', async () => {
+    const asNote = desk.page.getByRole('tab', { name: '备注' })
+    await asNote.click()
+    await desk.composer.fill('底价九折，别告诉他')
+    await desk.message('在吗？').hover()
+    await desk.message('在吗？').getByRole('button', { name: '回复', exact: true }).click()
+    await expect(asNote).toHaveAttribute('aria-selected', 'true')
+    await desk.composer.press('Enter')
+    await expect(desk.message('底价九折')).toHaveAttribute('data-direction', 'note')
+  })
+})
+
+test('a note on one who waits is no answer once one takes them', async ({ hubUrl, browser }) => {
+  // As many as one may have: whoever comes after them waits.
+  const { admin, desk } = await begin(browser, hubUrl, '在吗？')
+  const { agent } = await admin.call<{ agent: { id: string } }>('GET', '/me')
+  await admin.call('PATCH', `/agents/${agent.id}`, { capacity: 1 })
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('有人吗')
+  await desk.page.goto(`${hubUrl}/workbench/conversations/queue`)
+  await desk.pick('有人吗')
+  await desk.page.getByRole('tab', { name: '备注' }).click()
+  await desk.composer.fill('上次退过货')
+  await desk.page.getByRole('button', { name: '接入' }).click()
+  await expect(desk.page.getByRole('tab', { name: '备注' })).toHaveAttribute('aria-selected', 'true')
+  await desk.composer.press('Enter')
+  await expect(desk.message('上次退过货')).toHaveAttribute('data-direction', 'note')
 })
 
 test('names as long as they may be keep to their place on a phone', async ({ hubUrl, browser }) => {
