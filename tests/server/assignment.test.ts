@@ -5,6 +5,7 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import type { AssignmentExplanation } from '../../core/sdk/wire/assignment.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
+import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
 import { AssignmentRule } from '../../core/src/domain/assignment/assignment-rule.entity.ts'
 import { returnOrphans, routeQueue } from '../../core/src/domain/conversation/assign-conversation.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
@@ -183,6 +184,19 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     assert.equal(await routeQueue(world().hub), 1)
     assert.equal((await em.findOneOrFail(Conversation, { id: last.id }, { disableIdentityMap: true })).assigneeId, agent?.id)
     await em.nativeDelete(Conversation, { id: { $in: crowd.map(({ id }) => id) } })
+  })
+
+  test('more people than are looked at in one go, none of whom may: one behind them is found', async () => {
+    const { department, members, inbox } = await team(world(), [{}])
+    const em = world().hub.em()
+    await em.nativeUpdate(Agent, { id: members[0]?.id ?? '' }, { openCount: 1 })
+    const seenAt = new Date(Date.now() + 3_600_000)
+    const crowd = Array.from({ length: 230 }, (_, i) =>
+      newAgent({ email: `${newId()}@shanye.cn`, name: `旁人${i}`, departmentId: department.id, presence: 'online', seenAt }),
+    )
+    for (let i = 0; i < crowd.length; i += 100) await em.insertMany(Agent, crowd.slice(i, i + 100))
+    assert.equal((await come(world(), inbox)).assigneeId, members[0]?.id)
+    await em.nativeDelete(Agent, { id: { $in: crowd.map(({ id }) => id) } })
   })
 
   test('the explanation names the one who then gets it, and why the others do not', async () => {

@@ -69,8 +69,10 @@ interface Seen {
   /** Agents chosen in this transaction: their rows are ours until it ends, what they are given after the first is written in one go. */
   given: Map<string, { more: number; at: Date }>
 }
-/** People who are there at once, of one group; beyond it those who had one least recently come first all the same. */
-const mostPresent = 200
+/** People looked at in one go; the least loaded come first. */
+const pageOfPeople = 200
+/** Beyond these it is not worth a lock on everybody's row to find somebody better. */
+const mostPagesOfPeople = 10
 
 /** Gives queued conversations to whoever should have them; leaves those queued that nobody can take. Returns how many were given. */
 export async function route(hub: Hub, em: Em, changes: readonly ConversationChange[]): Promise<number> {
@@ -84,13 +86,22 @@ export async function route(hub: Hub, em: Em, changes: readonly ConversationChan
 async function routeOne(hub: Hub, em: Em, change: ConversationChange, seen: Seen): Promise<boolean> {
   const { conversation, at } = change
   const key = `${conversation.inboxId}/${conversation.departmentId}/${conversation.skillGroupId}`
+  /** However many are there who may not: those who may are found behind them. */
+  const whoCouldServe = async (where: Record<string, unknown>, lock: boolean) => {
+    const may: AgentLoad[] = []
+    for (let page = 0; page < mostPagesOfPeople && may.length < pageOfPeople; page++) {
+      const present = await whoIsThere(em, at, where, lock, page)
+      may.push(...(await whoMayServe(hub, em, present, conversation)))
+      if (present.length < pageOfPeople) break
+    }
+    return may
+  }
   const look = async (lock: boolean) => {
     await writeGiven(em, seen)
     const { rule, people } = await findRule(em, conversation)
-    const present = await whoIsThere(em, at, people, lock)
-    const ids = new Set(present.map(({ id }) => id))
-    const elsewhere = rule.whenFull === 'everybody' ? (await whoIsThere(em, at, {}, lock)).filter(({ id }) => !ids.has(id)) : []
-    const found = { rule, own: await whoMayServe(hub, em, present, conversation), others: await whoMayServe(hub, em, elsewhere, conversation) }
+    const own = await whoCouldServe(people, lock)
+    const ids = new Set(own.map(({ id }) => id))
+    const found = { rule, own, others: rule.whenFull === 'everybody' ? (await whoCouldServe({}, lock)).filter(({ id }) => !ids.has(id)) : [] }
     seen.groups.set(key, found)
     return found
   }
@@ -117,13 +128,14 @@ async function routeOne(hub: Hub, em: Em, change: ConversationChange, seen: Seen
   return false
 }
 
-const whoIsThere = (em: Em, at: Date, where: Record<string, unknown>, lock: boolean): Promise<AgentLoad[]> =>
+const whoIsThere = (em: Em, at: Date, where: Record<string, unknown>, lock: boolean, page: number): Promise<AgentLoad[]> =>
   em.find(
     Agent,
     { active: true, presence: { $in: ['online', 'busy'] }, seenAt: { $gte: new Date(at.getTime() - presenceTtlMs) }, ...where },
     {
       orderBy: [{ openCount: 'asc' }, { lastAssignedAt: 'asc' }, { id: 'asc' }],
-      limit: mostPresent,
+      limit: pageOfPeople,
+      offset: page * pageOfPeople,
       fields: [...loadFields],
       disableIdentityMap: true,
       ...(lock ? { lockMode: LockMode.PESSIMISTIC_WRITE } : {}),
