@@ -6,7 +6,7 @@ import { definePlugin } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { normaliseClaim } from '../../core/src/domain/contact/claims.ts'
-import { Contact, Identity, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
+import { Contact, ContactClaim, ContactMove, Identity, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
 import { settlePeople } from '../../core/src/domain/contact/merge-contacts.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
@@ -246,6 +246,29 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     const other = await say(a, 's-4')
     assert.equal((await agent.call('POST', `/api/contacts/${other.contactId}/merge`, { otherId: one.contactId })).status, 200)
     assert.equal((await agent.call('POST', `/api/contact-moves/${again.id}/undo`)).status, 409)
+  })
+
+  test('who was being recognised as somebody while they were merged follows them, and goes back with them', async () => {
+    const [a, b, c] = await inboxes()
+    const agent = await world().person('小冯', 'admin')
+    const union = newId()
+    const one = await say(a, 'l-1')
+    const two = await say(b, 'l-2')
+    const late = await say(c, 'l-3')
+    const move = (await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })).body
+    // As a transaction leaves it that had read the contact before the merge and was committed after it.
+    const em = world().hub.em()
+    await em.nativeUpdate(Identity, { id: late.identityId }, { contactId: two.contactId })
+    await em.nativeUpdate(Conversation, { id: late.conversationId }, { contactId: two.contactId })
+    await em.insert(ContactClaim, { kind: 'unionid', value: union, contactId: two.contactId, createdAt: new Date() })
+    await em.nativeUpdate(ContactMove, { id: move.id }, { recheckAt: new Date(0) })
+    await settlePeople(world().hub, move.id)
+    assert.equal(await contactOf(late.identityId), one.contactId)
+    const { items } = (await agent.call('GET', `/api/contacts/${one.contactId}/conversations`)).body
+    assert.ok(items.some(({ id }: { id: string }) => id === late.conversationId))
+    assert.equal((await say(a, 'l-4', unionid(union))).contactId, one.contactId)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${move.id}/undo`)).status, 200)
+    assert.equal(await contactOf(late.identityId), two.contactId)
   })
 
   test('who was said to be two stays two when one of them becomes somebody else', async () => {

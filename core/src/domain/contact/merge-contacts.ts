@@ -203,12 +203,32 @@ export async function settlePeople(hub: Hub, id: string): Promise<void> {
   }
   const late = await em.findOne(ContactMove, { id, recheckAt: { $lte: now } }, { disableIdentityMap: true })
   if (!late) return
-  const identities = await em.find(Identity, { id: { $in: late.identityIds } }, { fields: ['id', 'contactId'], disableIdentityMap: true })
-  for (const { id: identityId, contactId } of identities) {
-    await em.nativeUpdate(Conversation, { identityId, contactId: { $ne: contactId } }, { contactId, rev: raw('rev + 1'), changedAt: now })
-    await em.nativeUpdate(Activity, { identityId, contactId: { $ne: contactId } }, { contactId })
+  await retryOnConflict(() => hub.em().transactional((tx) => followLate(tx as Em, late)))
+}
+
+/** What was being written for a contact while its identities moved follows them: new identities, conversations, trail. */
+async function followLate(em: Em, { id, fromId }: ContactMove): Promise<void> {
+  const now = new Date()
+  const [from] = await lockContacts(em, fromId)
+  const record = await em.findOneOrFail(ContactMove, { id }, { disableIdentityMap: true })
+  let { identityIds } = record
+  if (from.mergedIntoId) {
+    const strays = await em.find(Identity, { contactId: fromId }, { fields: ['id'], limit: 200, disableIdentityMap: true })
+    const into = { contactId: await survivorOf(em, fromId) }
+    const ids = strays.map((stray) => stray.id)
+    await em.nativeUpdate(Identity, { id: { $in: ids } }, into)
+    await em.nativeUpdate(ContactClaim, { contactId: fromId }, into)
+    // Undoing takes them back with those they belong to.
+    identityIds = [...identityIds, ...ids]
   }
-  await em.nativeUpdate(ContactMove, { id }, { recheckAt: null })
+  const identities = await em.find(Identity, { id: { $in: identityIds } }, { fields: ['id', 'contactId'], disableIdentityMap: true })
+  for (const { id: identityId, contactId } of identities) {
+    const elsewhere = { identityId, contactId: { $ne: contactId } }
+    await em.nativeUpdate(Conversation, elsewhere, { contactId, rev: raw('rev + 1'), changedAt: now })
+    await em.nativeUpdate(Activity, elsewhere, { contactId })
+    await em.nativeUpdate(Visit, elsewhere, { contactId })
+  }
+  await em.nativeUpdate(ContactMove, { id }, { identityIds, recheckAt: null })
 }
 
 /** Who a contact is today, through the merges since. */
