@@ -116,6 +116,8 @@ export interface HubEvents {
   }
   /** A listener failed so often that it will not be told of an event any more: `event` its name, `ofAgentId` who did what it was about. */
   'event.givenUp': { listener: string; event: string; eventId: string; attempts: number; ofAgentId: string | null }
+  /** Work that was given up is tried again: `kind` `parked` (what customers sent), `deliveries` (events to listeners) or `jobs`. */
+  'event.triedAgain': { kind: string; count: number; byAgentId: string }
   'plugin.switched': { pluginId: string; enabled: boolean; byAgentId: string | null }
   /** `byAgentId` null: evidence that somebody vouches for did it by itself. */
   'contact.merged': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }

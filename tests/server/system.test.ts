@@ -6,9 +6,9 @@ import { io } from 'socket.io-client'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { tellHealth } from '../../core/src/domain/inbox/inbox-health.ts'
-import { Delivery, Job } from '../../core/src/domain/message/message.entity.ts'
+import { Delivery, Job, Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
-import { call, found, onEveryProfile, startWorld } from '../support/world.ts'
+import { call, eventually, found, onEveryProfile, startWorld } from '../support/world.ts'
 
 const { manifest } = mockChannel('mock')
 const broken = { ...mockChannel('ill').manifest, start: () => Promise.reject(new Error('no luck')) }
@@ -57,6 +57,45 @@ await onEveryProfile('system', [found(manifest), found(broken)], (world, profile
     })
     const { due } = (await owner.call('GET', '/api/system')).body
     assert.deepEqual([due.jobs, due.givenUp], [0, 1])
+  })
+
+  test('what was given up is listed with why, and tried again by who may', async () => {
+    const em = world().hub.em()
+    await em.nativeDelete(Delivery, { dueAt: null })
+    const admin = await world().person('小邓', 'admin')
+    const reader = await world().person('小曹')
+    const { id: roleId } = (await admin.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'system.read' }] })).body
+    await admin.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [roleId] })
+    const inbox = await world().inbox('mock')
+    const row = { attempts: 10, error: 'the plugin said no', dueAt: null, createdAt: new Date() }
+    const from = { externalId: 'g-1' }
+    const event = { kind: 'message' as const, externalId: newId(), from, parts: [{ type: 'text' as const, text: '还在吗' }] }
+    await em.insert(ParkedEvent, { ...row, id: newId(), inboxId: inbox.id, externalId: event.externalId, senderId: from.externalId, event })
+    const [told, other] = [newId(), newId()]
+    const delivery = { ...row, eventId: newId(), listener: 'ill', name: 'message.received', data: {}, doneBy: null, holder: null }
+    await em.insertMany(Delivery, [
+      { ...delivery, id: told },
+      { ...delivery, id: other },
+    ])
+    const list = async () => (await reader.call('GET', '/api/system/given-up')).body.items
+    assert.deepEqual(
+      (await list()).map(({ kind, of, name, error, attempts }: Record<string, unknown>) => [kind, of, name, error, attempts]),
+      [
+        ['parked', inbox.name, '', 'the plugin said no', 10],
+        ['deliveries', 'ill', 'message.received', 'the plugin said no', 10],
+        ['deliveries', 'ill', 'message.received', 'the plugin said no', 10],
+      ],
+    )
+    assert.equal((await reader.call('POST', '/api/system/given-up', { kind: 'parked' })).status, 403)
+    assert.equal((await (await world().person('小杜')).call('GET', '/api/system/given-up')).status, 403)
+    assert.equal((await admin.call('POST', '/api/system/given-up', { kind: 'jobs', id: told })).status, 404)
+    assert.equal((await admin.call('POST', '/api/system/given-up', { kind: 'everything' })).status, 400)
+    assert.deepEqual((await admin.call('POST', '/api/system/given-up', { kind: 'deliveries', id: told })).body, { count: 1 })
+    assert.equal((await admin.call('POST', '/api/system/given-up', { kind: 'deliveries', id: told })).status, 404)
+    assert.deepEqual((await list()).map(({ id }: { id: string }) => id).slice(1), [other])
+    assert.deepEqual((await admin.call('POST', '/api/system/given-up', { kind: 'parked' })).body, { count: 1 })
+    await eventually(async () => (await em.count(Message, { inboxId: inbox.id, dedupeKey: `in:${event.externalId}` })) === 1, 'the message')
+    await em.nativeDelete(Delivery, { listener: 'ill' })
   })
 
   test('every answer has the headers that keep browsers careful', async () => {

@@ -460,6 +460,18 @@ export const en: typeof zh = {
       disk: 'The folder of files cannot be used. Make HUB_DATA writable for the user the hub runs as, and look at the disk.',
       other: 'The storage refused the request; see the log of the hub.',
     },
+    givenUp: {
+      title: 'Given-up work',
+      text: 'After many failures it is not tried by itself any more; nothing of it is lost. Once the cause is mended, have it tried again.',
+      all: 'Try all again',
+      one: 'Try again',
+      again: '{count} to be tried again',
+      kind: { parked: 'What customers sent', deliveries: 'Events for plugins', jobs: 'Jobs' },
+      of: { parked: 'Inbox', deliveries: 'Plugin and event', jobs: 'Plugin and job' },
+      error: 'Failed with',
+      at: 'Happened',
+      attempts: 'Tries',
+    },
     work: {
       outbound: 'Messages to send',
       deliveries: 'Events to tell',

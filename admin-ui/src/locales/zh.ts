@@ -447,6 +447,18 @@ export const zh = {
       disk: '文件目录不可用。请让运行用户可以写入 HUB_DATA，并检查磁盘。',
       other: '存储拒绝了请求，原因见服务器日志。',
     },
+    givenUp: {
+      title: '已放弃的工作',
+      text: '多次失败后不再自动重试，内容仍保存着。排除原因后，可以让系统重新处理。',
+      all: '全部重新处理',
+      one: '重新处理',
+      again: '已安排重新处理 {count} 项',
+      kind: { parked: '客户来信', deliveries: '插件事件', jobs: '后台任务' },
+      of: { parked: '渠道', deliveries: '插件与事件', jobs: '插件与任务' },
+      error: '失败原因',
+      at: '发生时间',
+      attempts: '尝试次数',
+    },
     work: { outbound: '待发送消息', deliveries: '待通知事件', parked: '暂存的来信', jobs: '后台任务', fetches: '待下载文件', givenUp: '已放弃' },
   },
   account: {

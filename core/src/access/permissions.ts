@@ -83,6 +83,7 @@ export const corePermissions: readonly PermissionDefinition[] = [
   plain('inbox.manage', '管理渠道接入', 'Manage inboxes', { admin: true }),
   plain('plugin.manage', '管理插件', 'Manage plugins', { admin: true }),
   plain('system.read', '查看系统状态', 'See the system page', { admin: true }),
+  plain('system.retry', '重新处理已放弃的工作', 'Have given-up work tried again', { admin: true }),
 ]
 
 /** A plugin's permissions by their full names. */

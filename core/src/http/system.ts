@@ -3,10 +3,11 @@ import { statfs } from 'node:fs/promises'
 import { Type } from 'typebox'
 import { hubVersion } from '../config/version.ts'
 import { Inbox, InboxHealth } from '../domain/inbox/inbox.entity.ts'
-import { Delivery, Job, ParkedEvent } from '../domain/message/message.entity.ts'
 import { listProcesses } from '../domain/process/keep-process.ts'
 import type { Hub } from '../hub.ts'
 import { dueWork } from '../queue/due-work.ts'
+import { countGivenUp, listGivenUp, tryAgain } from '../queue/given-up.ts'
+import { actorOf } from './auth.ts'
 import { checkDependencies } from './health.ts'
 import type { App } from './server.ts'
 
@@ -46,6 +47,9 @@ const System = Type.Object({
   /** Since when the oldest of it is due. */
   oldest: Type.Record(Text, Type.Union([Text, Type.Null()])),
 })
+const Kind = Type.Union([Type.Literal('parked'), Type.Literal('deliveries'), Type.Literal('jobs')])
+const GivenUp = Type.Object({ kind: Kind, id: Text, of: Text, name: Text, error: Text, attempts: Count, at: Text })
+const Again = Type.Object({ kind: Kind, id: Type.Optional(Type.String({ minLength: 26, maxLength: 26 })) })
 
 export function systemRoute(app: App, hub: Hub): void {
   app.get('/api/system', { config: { access: { permission: 'system.read' } }, schema: { response: { 200: System } } }, async () => {
@@ -80,11 +84,23 @@ export function systemRoute(app: App, hub: Hub): void {
         .map(({ id, manifest, state }) => ({ id, label: manifest?.label ?? { zh: id, en: id }, version: manifest?.version ?? null, state })),
       due: {
         ...count,
-        givenUp: (await em.count(Delivery, { dueAt: null })) + (await em.count(ParkedEvent, { dueAt: null })) + (await em.count(Job, { dueAt: null })),
+        givenUp: await countGivenUp(em),
       },
       oldest: Object.fromEntries(work.map(({ kind, oldest }) => [kind, oldest?.toISOString() ?? null])),
     }
   })
+
+  app.get(
+    '/api/system/given-up',
+    { config: { access: { permission: 'system.read' } }, schema: { response: { 200: Type.Object({ items: Type.Array(GivenUp) }) } } },
+    async () => ({ items: (await listGivenUp(hub.em())).map((one) => ({ ...one, at: one.at.toISOString() })) }),
+  )
+
+  app.post(
+    '/api/system/given-up',
+    { config: { access: { permission: 'system.retry' } }, schema: { body: Again, response: { 200: Type.Object({ count: Count }) } } },
+    async (request) => ({ count: await tryAgain(hub, request.body.kind, request.body.id, actorOf(request).agent.id) }),
+  )
 }
 
 async function databaseVersion(hub: Hub): Promise<string> {

@@ -104,7 +104,10 @@ export const en = {
     preview: { started: 'Began to preview a role', ended: 'Ended the preview of a role' },
     settings: { changed: 'Changed settings: {scope} {name}' },
     plugin: { switched: '{state} the plugin {pluginId}' },
-    event: { givenUp: 'Gave up telling the plugin {subject} of an event that it failed on: {event}' },
+    event: {
+      givenUp: 'Gave up telling the plugin {subject} of an event that it failed on: {event}',
+      triedAgain: 'Had {count} pieces of given-up work tried again',
+    },
     export: {
       started: 'Started an export',
       taken: 'Put {count} records into an export',
@@ -138,7 +141,7 @@ export const en = {
     token: { created: 'Created an API token', revoked: 'Revoked an API token' },
     settings: { changed: 'Changed settings' },
     plugin: { switched: 'Switched a plugin' },
-    event: { givenUp: 'Events given up' },
+    event: { givenUp: 'Events given up', triedAgain: 'Given-up work tried again' },
     export: {
       taken: 'Put records into an export',
       ready: 'An export is ready',

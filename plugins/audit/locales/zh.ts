@@ -100,7 +100,7 @@ export const zh = {
     preview: { started: '开始以其他角色预览', ended: '结束了角色预览' },
     settings: { changed: '修改了设置：{scope} {name}' },
     plugin: { switched: '{state}插件 {pluginId}' },
-    event: { givenUp: '插件 {subject} 有一个事件多次处理失败，已放弃：{event}' },
+    event: { givenUp: '插件 {subject} 有一个事件多次处理失败，已放弃：{event}', triedAgain: '让系统重新处理了 {count} 项已放弃的工作' },
     export: {
       started: '开始导出',
       taken: '把 {count} 条记录写入了导出文件',
@@ -134,7 +134,7 @@ export const zh = {
     token: { created: '创建 API 令牌', revoked: '撤销 API 令牌' },
     settings: { changed: '修改设置' },
     plugin: { switched: '启用或停用插件' },
-    event: { givenUp: '放弃处理的事件' },
+    event: { givenUp: '放弃处理的事件', triedAgain: '重新处理已放弃的工作' },
     export: {
       taken: '记录写入导出文件',
       ready: '导出完成',

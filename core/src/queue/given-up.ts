@@ -1,0 +1,77 @@
+/** Work that failed so often that nobody tries it any more. It is kept, and an operator who has mended the cause has it tried again. */
+
+import { HubError } from '../../sdk/errors.ts'
+import type { Em } from '../db/orm.ts'
+import { commitWithEvents } from '../domain/conversation/change.ts'
+import { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { Delivery, Job, ParkedEvent } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
+
+export type GivenUpKind = 'parked' | 'deliveries' | 'jobs'
+
+export interface GivenUp {
+  kind: GivenUpKind
+  id: string
+  /** The plugin that failed, or the inbox that the event came by. */
+  of: string
+  /** The event's or the job's name; of what a customer did, nothing. */
+  name: string
+  /** What it failed with. */
+  error: string
+  attempts: number
+  at: Date
+}
+
+/** As many are shown: who has more looks at the first ones, and tries all of a kind. */
+const shown = 20
+/** Tried again in one transaction. */
+const page = 200
+
+const entities = { parked: ParkedEvent, deliveries: Delivery, jobs: Job } as const
+const givenUp = { dueAt: null }
+
+export async function countGivenUp(em: Em): Promise<number> {
+  let count = 0
+  for (const entity of Object.values(entities)) count += await em.count(entity as typeof Job, givenUp)
+  return count
+}
+
+/** The oldest of each kind. */
+export async function listGivenUp(em: Em): Promise<GivenUp[]> {
+  const options = { orderBy: { id: 'asc' }, limit: shown, disableIdentityMap: true } as const
+  const parked = await em.find(ParkedEvent, givenUp, options)
+  const inboxes = await em.find(
+    Inbox,
+    { id: { $in: [...new Set(parked.map(({ inboxId }) => inboxId))] } },
+    { fields: ['id', 'name'], disableIdentityMap: true },
+  )
+  const shared = ({ id, error, attempts, createdAt }: Pick<Job, 'id' | 'error' | 'attempts' | 'createdAt'>) => ({ id, error, attempts, at: createdAt })
+  return [
+    ...parked.map((row) => ({ kind: 'parked' as const, of: inboxes.find(({ id }) => id === row.inboxId)?.name ?? '', name: '', ...shared(row) })),
+    ...(await em.find(Delivery, givenUp, options)).map((row) => ({ kind: 'deliveries' as const, of: row.listener, name: row.name, ...shared(row) })),
+    ...(await em.find(Job, givenUp, options)).map((row) => ({ kind: 'jobs' as const, of: row.plugin, name: row.name, ...shared(row) })),
+  ]
+}
+
+/**
+ * Has one of a kind, or all of it, tried again from the start. Returns how many.
+ * @throws HUB_NOT_FOUND when the one is not there, or not given up any more
+ */
+export async function tryAgain(hub: Hub, kind: GivenUpKind, id: string | undefined, byAgentId: string): Promise<number> {
+  const entity = entities[kind] as typeof Job
+  const due = { dueAt: new Date(), attempts: 0, error: '' }
+  let count = 0
+  for (;;) {
+    const rows = await hub
+      .em()
+      .find(entity, { ...givenUp, ...(id ? { id } : {}) }, { orderBy: { id: 'asc' }, limit: page, fields: ['id'], disableIdentityMap: true })
+    if (rows.length === 0) break
+    await commitWithEvents(hub, async (tx) => {
+      const changed = await tx.nativeUpdate(entity, { ...givenUp, id: { $in: rows.map((row) => row.id) } }, due)
+      count += changed
+      return changed === 0 ? [] : [{ name: 'event.triedAgain', data: { kind, count: changed, byAgentId } }]
+    })
+  }
+  if (id && count === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such work, or it was not given up')
+  return count
+}
