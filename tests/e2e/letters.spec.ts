@@ -8,7 +8,7 @@ import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
 import { openDesk, openShop } from '../flows/open-desk.ts'
 import { expect, test, watchPolicy } from '../support/e2e.ts'
-import { pasteMarkup } from '../support/in-page.ts'
+import { markedInLetter, markedWords, pasteMarkup } from '../support/in-page.ts'
 import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
 
 let servers: OwnMailServers
@@ -140,6 +140,18 @@ test('a letter is shown in a frame of its own: no script of it runs, its picture
   await expect(frame.getByAltText('tea')).toHaveJSProperty('complete', true)
   await expect(bubble.getByText('为保护隐私，未加载外部图片。')).toBeHidden()
   expect(asked.filter((path) => /script|style/.test(path))).toEqual([])
+
+  await test.step('what it was found by is marked in its words and in the letter itself', async () => {
+    const record = await page.context().newPage()
+    await record.goto(`${hubUrl}/workbench/records`)
+    await record.getByLabel('搜索消息内容').fill('catalogue')
+    await record.getByLabel('搜索消息内容').press('Enter')
+    await record.getByTestId('record').getByRole('link').first().click()
+    await expect.poll(() => record.evaluate(markedWords)).toEqual(['catalogue'])
+    await record.getByRole('button', { name: '查看邮件原文' }).click()
+    await expect.poll(() => record.evaluate(markedInLetter)).toEqual(['catalogue'])
+    await record.close()
+  })
 
   // Were the markup not cleaned, the frame itself would still run nothing and fetch nothing.
   const orm = await openOrm(hub.place)

@@ -96,3 +96,8 @@ export const wordsShown = (besides: 'zh-CN' | 'en') => `(() => {
 
 /** What is marked in a thread, as text (`found-words.ts`). */
 export const markedWords = inPage(`return [...(CSS.highlights.get('found-words') ?? [])].map(String)`)
+/** The same in a letter that is shown whole. */
+export const markedInLetter = inPage(`
+  const letter = document.querySelector('iframe[data-letter]')?.contentWindow
+  return [...(letter?.CSS.highlights.get('found-words') ?? [])].map(String)
+`)

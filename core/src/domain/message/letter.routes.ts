@@ -53,7 +53,8 @@ export function letterRoutes(app: App, hub: Hub): void {
 /** Written on paper: a letter brings its own colours, so it lies on white in both looks. */
 const look = `html{background:#fff;color:#1f2329;font:14px/1.6 -apple-system,"PingFang SC","Microsoft YaHei","Noto Sans SC",sans-serif}
 body{margin:0;padding:12px;overflow-wrap:anywhere}img{max-width:100%;height:auto}table{max-width:100%}pre{white-space:pre-wrap}
-blockquote{margin:0 0 0 8px;padding-left:8px;border-left:2px solid #d0d3d6}`
+blockquote{margin:0 0 0 8px;padding-left:8px;border-left:2px solid #d0d3d6}
+::highlight(found-words){background-color:#ffe08a}`
 
 /** A picture that is not fetched leaves no broken sign behind. */
 const blocked = 'img[src^="http"],img[src^="//"]{display:none}'

@@ -1,8 +1,7 @@
 /**
- * Marks in a thread what was looked for (not in letters, which are pages of their own), where the browser can mark text
- * without touching it (CSS Custom Highlight API:
- * Chromium 105, Safari 17.2, Firefox 140); elsewhere nothing is marked, and nothing else is missing. The colours stand in
- * `controls.css`.
+ * Marks in a thread what was looked for, in letters that are shown whole too (they are pages of their own), where the browser
+ * can mark text without touching it (CSS Custom Highlight API: Chromium 105, Safari 17.2, Firefox 140); elsewhere nothing is
+ * marked, and nothing else is missing. The colours stand in `controls.css`, for letters in `letter.routes.ts`.
  */
 import { onUnmounted, type Ref, watch } from 'vue'
 import { type Keyword, placesOf } from '../../../../core/sdk/keyword.ts'
@@ -10,6 +9,8 @@ import { type Keyword, placesOf } from '../../../../core/sdk/keyword.ts'
 const name = 'found-words'
 /** Where a message's own words stand (`MessageBubble.vue`). */
 const places = '[data-words]'
+/** Letters that are shown whole (`LetterBody.vue`). */
+const letters = 'iframe[data-letter]'
 
 /** @param root the element the messages are in; @param keyword what was looked for, if anything was */
 export function useFoundWords(root: Ref<HTMLElement | null>, keyword: () => Keyword | undefined): void {
@@ -23,6 +24,7 @@ export function useFoundWords(root: Ref<HTMLElement | null>, keyword: () => Keyw
     found.clear()
     if (wanted) for (const place of root.value?.querySelectorAll<HTMLElement>(places) ?? []) for (const range of rangesIn(place, wanted)) found.add(range)
     CSS.highlights.set(name, found)
+    for (const letter of root.value?.querySelectorAll<HTMLIFrameElement>(letters) ?? []) markLetter(letter, wanted)
   }
   const soon = (): void => {
     frame ||= requestAnimationFrame(mark)
@@ -33,6 +35,8 @@ export function useFoundWords(root: Ref<HTMLElement | null>, keyword: () => Keyw
     (element) => {
       observer.disconnect()
       if (element) observer.observe(element, { childList: true, subtree: true, characterData: true })
+      // Of the letters in it; it does not bubble.
+      element?.addEventListener('load', soon, true)
       soon()
     },
     { immediate: true, flush: 'post' },
@@ -46,9 +50,18 @@ export function useFoundWords(root: Ref<HTMLElement | null>, keyword: () => Keyw
   })
 }
 
+/** A page marks its own words only. */
+function markLetter({ contentWindow, contentDocument }: HTMLIFrameElement, keyword: Keyword | undefined): void {
+  const page = contentWindow as (Window & typeof globalThis) | null
+  if (!page || !contentDocument?.body) return
+  if (!keyword) return void page.CSS.highlights.delete(name)
+  page.CSS.highlights.set(name, new page.Highlight(...rangesIn(contentDocument.body, keyword)))
+}
+
 /** A hit may begin in one piece of the text and end in another: plugins' marks and links lie in between. */
 function rangesIn(place: HTMLElement, keyword: Keyword): Range[] {
-  const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT, (node) =>
+  const page = place.ownerDocument
+  const walker = page.createTreeWalker(place, NodeFilter.SHOW_TEXT, (node) =>
     node.parentElement?.closest('[data-aside]') ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
   )
   const nodes: { node: Node; at: number }[] = []
@@ -62,7 +75,7 @@ function rangesIn(place: HTMLElement, keyword: Keyword): Range[] {
     return [node, offset - at]
   }
   return placesOf(keyword, text).map(([from, to]) => {
-    const range = new Range()
+    const range = page.createRange()
     range.setStart(...spot(from, false))
     range.setEnd(...spot(to, true))
     return range
