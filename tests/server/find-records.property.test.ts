@@ -367,7 +367,7 @@ await onEveryProfile('finding records, generated', [], (world) => {
     const sizes = { small: 16, large: 128, quietMs: 0 }
     const waitMs = Number.POSITIVE_INFINITY
     /** As if there were thousands: the walks take several pieces, few things are few. */
-    const tiny = { fewRows: 12, crossRows: 12, fewTalks: 6, firstPiece: 8, longestPiece: 32 }
+    const tiny = { fewRows: 12, crossRows: 12, fewTalks: 6, firstPiece: 8, longestPiece: 32, trustMs: 0 }
 
     /** Somebody writes: a new conversation, or a new message in one that the list has passed. */
     const write = async (passed: readonly string[], anywhere: boolean) => {
@@ -444,7 +444,7 @@ await onEveryProfile('finding records, generated', [], (world) => {
     } as unknown as typeof hub
     const data: Pick<Data, 'contacts'> = { contacts: [{ id: newId() }, { id: newId() }, { id: newId() }, { id: newId() }, { id: newId() }] as Contact[] }
     // Lists that nothing leads, and lists that something does.
-    for (const sizes of [usualSizes, { fewRows: 0, crossRows: 12, fewTalks: 0, firstPiece: 8, longestPiece: 32 }])
+    for (const sizes of [usualSizes, { fewRows: 0, crossRows: 12, fewTalks: 0, firstPiece: 8, longestPiece: 32, trustMs: 0 }])
       for (const filter of fc.sample(filters(data as Data), { seed: 11, numRuns: 15 })) {
         const { cursor } = await findRecords(watched, (reader as Reader).actor, filter, { tz: 'UTC', limit: 3, sizes })
         if (cursor) await findRecords(watched, (reader as Reader).actor, filter, { tz: 'UTC', limit: 3, cursor, sizes })

@@ -1,6 +1,7 @@
 /** The list of records over HTTP: who finds what, what a hit looks like, and what is refused. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keywordOf } from '../../core/sdk/keyword.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import type { RecordFilter, RecordPage } from '../../core/sdk/wire/record.ts'
 import { newId } from '../../core/src/db/types.ts'
@@ -11,7 +12,10 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { SearchBlock } from '../../core/src/domain/record/find/index.entity.ts'
 import { indexMessages } from '../../core/src/domain/record/find/index-messages.ts'
+import { usualSizes } from '../../core/src/domain/record/find/list-records.ts'
 import { checkTimeZone, startOfPeriod } from '../../core/src/domain/record/find/period.ts'
+import { hitsOf } from '../../core/src/domain/record/find/search-records.ts'
+import { wantedBy } from '../../core/src/domain/record/find/wanted.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
@@ -222,6 +226,31 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     assert.equal(await em.count(SearchBlock, { state: 'retired' }), 0)
     const orphans = await em.execute('select block from search_posting where block not in (select id from search_block) limit 1')
     assert.deepEqual(orphans, [], 'nothing of what was replaced is kept')
+  })
+
+  test('who takes long over what was found loses nothing of the blocks that are joined and gone meanwhile', async () => {
+    const agent = await world().person('小魏')
+    const { hub } = world()
+    const em = hub.em()
+    const access = await hub.access.of(agent.id)
+    const wanted = access && (await wantedBy(em, access, {}, 'UTC'))
+    const keyword = keywordOf(`慢慢${newId()}`, undefined)
+    assert.ok(access && wanted && keyword)
+    await talk(world(), agent, ...Array.from({ length: 24 }, (_, i) => `${keyword.words[0]} ${i}`))
+    const index = (sizes: { small: number; large: number }) => indexMessages(hub, { until: performance.now() + 10_000 }, { ...sizes, quietMs: 0 })
+    await index({ small: 4, large: 4 })
+    const search = { em, actor: access, wanted, keyword, beforeId: '~', upToId: '~', sizes: { ...usualSizes, fewRows: 0, fewTalks: 0, trustMs: 0 } }
+    const found: string[] = []
+    for await (const { hits } of hitsOf(search)) {
+      const joined = found.length === 0 && hits.length > 0
+      found.push(...hits.map(({ id }) => id))
+      if (!joined) continue
+      await index({ small: 4, large: 16 })
+      await em.nativeUpdate(SearchBlock, { state: 'retired' }, { dueAt: new Date(0) })
+      await index({ small: 4, large: 16 })
+    }
+    assert.equal(new Set(found).size, 24)
+    assert.equal(found.length, 24)
   })
 
   test('bad input has a code', async () => {

@@ -19,8 +19,10 @@ export interface Sizes {
   /** Index entries of the first piece of a walk, and of the longest; each is twice as long as the one before. */
   firstPiece: number
   longestPiece: number
+  /** So long the index's blocks are believed to be those that were read; they stay a while longer (`retireAfterMs`). */
+  trustMs: number
 }
-export const usualSizes: Sizes = { fewRows: 3_000, crossRows: 40_000, fewTalks: 300, firstPiece: 2_000, longestPiece: 32_000 }
+export const usualSizes: Sizes = { fewRows: 3_000, crossRows: 40_000, fewTalks: 300, firstPiece: 2_000, longestPiece: 32_000, trustMs: 60_000 }
 
 /** After this row of the list. */
 export type Place = readonly [at: number, id: string]

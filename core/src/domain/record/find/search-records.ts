@@ -159,28 +159,51 @@ const blocksAtOnce = (round: number): number => Math.min(4 ** round, 64)
 
 async function* readBlocks(search: Search, few: Few, blocks: readonly SearchBlock[]): AsyncGenerator<{ hits: Hit[]; downTo: string }> {
   const grams = gramsOf(search.keyword)
-  const open = blocks.filter((block) => block.afterId < search.beforeId)
-  let size = 64
-  for (let at = 0, round = 0; at < open.length; round++) {
-    const group = open.slice(at, at + blocksAtOnce(round))
-    at += group.length
+  let before = search.beforeId
+  let open = openBelow(blocks, before)
+  let trustedUntil = Date.now() + search.sizes.trustMs
+  /** Messages read at once: more and more. */
+  const reading = { size: 64 }
+  for (let round = 0; open.length > 0; round++) {
+    const group = open.splice(0, blocksAtOnce(round))
     const candidates = await candidatesIn(search.em, group, grams)
-    for (const block of group) {
-      let numbers = candidates.get(block.id) ?? []
-      // A page further down begins in the middle of a block.
-      if (numbers.length > 0 && search.beforeId <= block.lastId) {
-        const below = await numberOf(search.em, block, search.beforeId)
-        numbers = numbers.filter((number) => number < below)
-      }
-      while (numbers.length > 0) {
-        const names = await namesOf(search.em, block, numbers.splice(-size).reverse())
-        size = Math.min(size * 2, few ? batch * 4 : batch)
-        const hits = await verified(search, few, names)
-        yield { hits, downTo: numbers.length > 0 ? (names.at(-1) as string) : above(block.afterId) }
-      }
+    for await (const found of readGroup({ ...search, beforeId: before }, few, group, candidates, reading)) {
+      before = found.downTo
+      yield found
+      // Whoever takes the hits may take their time.
+      if (Date.now() >= trustedUntil) break
     }
-    yield { hits: [], downTo: above(group.at(-1)?.afterId ?? '') }
+    if (Date.now() < trustedUntil) continue
+    // Blocks that others have taken the place of are gone soon: what is below is asked of those there are now.
+    open = openBelow(await liveBlocks(search.em), before)
+    trustedUntil = Date.now() + search.sizes.trustMs
   }
+}
+
+const openBelow = (blocks: readonly SearchBlock[], before: string): SearchBlock[] => blocks.filter((block) => block.afterId < before)
+
+async function* readGroup(
+  search: Search,
+  few: Few,
+  group: readonly SearchBlock[],
+  candidates: ReadonlyMap<number, number[]>,
+  reading: { size: number },
+): AsyncGenerator<{ hits: Hit[]; downTo: string }> {
+  for (const block of group) {
+    let numbers = candidates.get(block.id) ?? []
+    // A page further down begins in the middle of a block.
+    if (numbers.length > 0 && search.beforeId <= block.lastId) {
+      const below = await numberOf(search.em, block, search.beforeId)
+      numbers = numbers.filter((number) => number < below)
+    }
+    while (numbers.length > 0) {
+      const names = await namesOf(search.em, block, numbers.splice(-reading.size).reverse())
+      reading.size = Math.min(reading.size * 2, few ? batch * 4 : batch)
+      const hits = await verified(search, few, names)
+      yield { hits, downTo: numbers.length > 0 ? (names.at(-1) as string) : above(block.afterId) }
+    }
+  }
+  yield { hits: [], downTo: above(group.at(-1)?.afterId ?? '') }
 }
 
 /** For each block the messages that hold all grams, by rising number; every one where there is nothing to go by. */
