@@ -96,11 +96,6 @@ for (const profile of await profiles())
     const noticesOf = async (person: Person) =>
       (await person.call('GET', '/api/notices')).body.items as { kind: string; title: { zh: string }; body: { zh: string } }[]
     const deliveryOf = (exportId: string) => em().findOneOrFail(ExportDelivery, { exportId }, quiet)
-    const grant = async (person: Person, permissions: object[]) => {
-      const owner = await world.person('主', 'owner')
-      const { body } = await owner.call('POST', '/api/roles', { name: newId(), grants: permissions })
-      assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [body.id] })).status, 200)
-    }
 
     test('a schedule that follows a named filter finds what that says at its turn; deleted, it stops and says so', async () => {
       const [agent, other] = [await world.person('甲'), await world.person('乙')]
@@ -239,13 +234,17 @@ for (const profile of await profiles())
       const agent = await world.person('辛')
       const made = await make(agent)
       await due(made.id)
-      await grant(agent, [{ permission: 'conversation.read', scope: 'own' }, { permission: 'export.schedule' }])
+      await world.grant(agent, [{ permission: 'conversation.read', scope: 'own' }, { permission: 'export.schedule' }])
       await Promise.all([runSchedules(ctx()), runSchedules(ctx())])
       const row = await rowOf(made.id)
       assert.deepEqual([row.state, row.fault, row.nextAt], ['stopped', 'export.record', null])
       assert.equal((await runsOf(made.id)).length, 0)
       await eventually(async () => (await noticesOf(agent)).filter(({ kind }) => kind === 'export.scheduleStopped').length === 1, 'the one notice')
-      await grant(agent, [{ permission: 'conversation.read', scope: 'own' }, { permission: 'export.schedule' }, { permission: 'export.record', scope: 'own' }])
+      await world.grant(agent, [
+        { permission: 'conversation.read', scope: 'own' },
+        { permission: 'export.schedule' },
+        { permission: 'export.record', scope: 'own' },
+      ])
       await agent.call('POST', `${base}/schedules/${made.id}/state`, { paused: false })
       await due(made.id)
       await runSchedules(ctx())
@@ -253,7 +252,7 @@ for (const profile of await profiles())
       // A colleague who may no longer export is left out, without holding it up.
       const [owner, colleague] = [await world.person('壬'), await world.person('癸')]
       const shared = await make(owner, { shareWith: [colleague.id] })
-      await grant(colleague, [{ permission: 'conversation.read', scope: 'own' }])
+      await world.grant(colleague, [{ permission: 'conversation.read', scope: 'own' }])
       await due(shared.id)
       await runSchedules(ctx())
       const [run] = await runsOf(shared.id)
@@ -275,7 +274,7 @@ for (const profile of await profiles())
       assert.equal((await admin.call('PUT', `${base}/schedules/${id}`, schedule())).status, 403)
       assert.equal((await admin.call('POST', `${base}/schedules/${id}/state`, { paused: true })).status, 200)
       assert.equal((await admin.call('DELETE', `${base}/schedules/${id}`)).status, 200)
-      await grant(other, [
+      await world.grant(other, [
         { permission: 'conversation.read', scope: 'own' },
         { permission: 'export.record', scope: 'own' },
       ])
@@ -528,7 +527,7 @@ for (const profile of await profiles())
       const { filter: _filter, ...choices } = records()
       const { id } = (await person.call('POST', `${base}/exports`, { ...choices, filter: {}, tz: 'Asia/Shanghai', language: 'zh' })).body
       await done(id)
-      await grant(person, [
+      await world.grant(person, [
         { permission: 'conversation.read', scope: 'all' },
         { permission: 'export.record', scope: 'all' },
       ])

@@ -152,8 +152,7 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     // Who may not see numbers cannot have the column unmasked, and a role that may not export asks for no names of fields.
     const agent = await world().person('小何')
     assert.equal((await agent.call('POST', `${base}/exports`, order({ ...own, personal: true }))).status, 403)
-    const role = (await owner.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'all' }] })).body
-    await owner.call('PATCH', `/api/agents/${agent.id}`, { roleIds: [role.id] })
+    await world().grant(agent, [{ permission: 'conversation.read', scope: 'all' }])
     assert.equal((await agent.call('GET', `${base}/fields`)).status, 403)
     for (const fields of [['hub.gone'], ['hub.'], ['hub.level', 'hub.level']]) {
       const { status, body } = await owner.call('POST', `${base}/exports`, order({ ...own, fields }))
@@ -261,8 +260,7 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     const id = await talk(world(), agent, ['一'])
     const { id: exportId } = await place(agent, { ids: [id] })
     await ready(agent, exportId)
-    const role = (await owner.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'own' }] })).body
-    await owner.call('PATCH', `/api/agents/${agent.id}`, { roleIds: [role.id] })
+    await world().grant(agent, [{ permission: 'conversation.read', scope: 'own' }])
     assert.equal((await fetchFile(agent, exportId)).status, 403)
     await world().hub.em().nativeUpdate(ExportFile, { id: exportId }, { state: 'running', leaseUntil: new Date(), idsBlob: '' })
     await writeExport(ctx(), exportId)

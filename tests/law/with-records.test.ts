@@ -43,11 +43,6 @@ await onEveryProfile('records for plugins', [found(manifest), found(review), fou
   const records = () => ctxOf('review').records
   const idsOf = async (reader: RecordReader, filter = {}) => (await Array.fromAsync(records().matching(reader, filter, { tz: 'Asia/Shanghai' }))).flat()
   const messagesOf = async (reader: RecordReader, ids: string[]) => (await Array.fromAsync(records().messages(reader, ids))).flat()
-  const grant = async (person: Person, grants: object[]) => {
-    const owner = await world().person('主', 'owner')
-    const { body } = await owner.call('POST', '/api/roles', { name: newId(), grants })
-    assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [body.id] })).status, 200)
-  }
 
   test('a permission with a reach stands in the matrix with it, and the built-in roles have theirs', async () => {
     const owner = await world().person('主', 'owner')
@@ -86,7 +81,7 @@ await onEveryProfile('records for plugins', [found(manifest), found(review), fou
       ['一'],
     )
     // Reads everything, may judge only what is theirs.
-    await grant(mine, [
+    await world().grant(mine, [
       { permission: 'conversation.read', scope: 'all' },
       { permission, scope: 'own' },
     ])
@@ -109,7 +104,7 @@ await onEveryProfile('records for plugins', [found(manifest), found(review), fou
     )
     assert.deepEqual(await messagesOf({ agentId: admin.id }, [bin]), [])
     const without = await world().person('丁')
-    await grant(without, [{ permission: 'conversation.read', scope: 'all' }])
+    await world().grant(without, [{ permission: 'conversation.read', scope: 'all' }])
     await assert.rejects(idsOf({ agentId: without.id, permission }), { code: 'HUB_FORBIDDEN' })
     await assert.rejects(records().read({ agentId: newId() }, [id]), { code: 'HUB_FORBIDDEN' })
     assert.deepEqual([await ctxOf('review').may(agent.id, permission), await ctxOf('review').may(without.id, permission)], [true, false])
@@ -130,7 +125,7 @@ await onEveryProfile('records for plugins', [found(manifest), found(review), fou
     assert.deepEqual(await contactOf({ agentId: agent.id, personal: true }), ['王小明', '13812345678', 'wang@example.cn', '王小明'])
     const owner = await world().person('主', 'owner')
     assert.deepEqual(await contactOf({ agentId: owner.id }), masked, 'who may everything, too')
-    await grant(agent, [{ permission: 'conversation.read', scope: 'own' }])
+    await world().grant(agent, [{ permission: 'conversation.read', scope: 'own' }])
     assert.deepEqual(await contactOf({ agentId: agent.id, personal: true }), masked)
   })
 

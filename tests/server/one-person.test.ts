@@ -43,13 +43,6 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
   }
   const contactOf = async (identityId: string) => (await world().hub.em().findOneOrFail(Identity, { id: identityId }, { disableIdentityMap: true })).contactId
   const inboxes = () => Promise.all([world().inbox('mock'), world().inbox('mock'), world().inbox('mock')])
-  const withGrants = async (grants: unknown[]): Promise<Person> => {
-    const owner = await world().person('老板', 'owner')
-    const role = (await owner.call('POST', '/api/roles', { name: newId(), grants })).body
-    const person = await world().person('小何')
-    assert.equal((await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [role.id] })).status, 200)
-    return person
-  }
   const suggestions = async (agent: Person, contactId: string) => (await agent.call('GET', `/api/contacts/${contactId}/suggestions`)).body.items
 
   test('a verified name joins a new identity to the contact that has it, in whatever inbox; another value joins nothing', async () => {
@@ -81,7 +74,7 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     const offered = await suggestions(agent, one.contactId)
     assert.deepEqual(offered.map((s: { contact: { id: string } }) => s.contact.id).sort(), [two.contactId, three.contactId].sort())
     assert.deepEqual(offered[0].evidence, [{ kind: 'phone', value: phone, verified: false }])
-    const blind = await withGrants([{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
+    const blind = await world().person('小何', [{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
     assert.match((await suggestions(blind, one.contactId))[0].evidence[0].value, /^137\*+\d{4}$/)
     const own = await world().person('外人')
     assert.equal((await own.call('GET', `/api/contacts/${one.contactId}/suggestions`)).status, 404)
@@ -183,7 +176,7 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     // What the kept one has stays; so does what somebody has emptied there by hand.
     const order = { name: 'hub.order', label: { zh: '订单号', en: '订单号' }, value: '电话 13800138000' }
     assert.deepEqual((await preview()).addedFields, [order])
-    const masked = await withGrants([{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
+    const masked = await world().person('小何', [{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
     const [seen] = (await preview(masked)).addedFields
     assert.equal(seen.name, 'hub.order')
     assert.ok(!seen.value.includes('13800138000'), seen.value)
@@ -302,7 +295,7 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: newId() })).status, 404)
     assert.equal((await agent.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: 'x' })).status, 400)
     assert.equal((await agent.call('POST', `/api/contact-moves/${newId()}/undo`)).status, 404)
-    const forbidden = await withGrants([{ permission: 'conversation.read', scope: 'all' }])
+    const forbidden = await world().person('小何', [{ permission: 'conversation.read', scope: 'all' }])
     for (const [method, path] of [
       ['GET', 'suggestions'],
       ['GET', 'moves'],

@@ -80,10 +80,7 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     assert.equal((await other.call('POST', '/api/categories', { name: 'x' })).status, 403)
     assert.equal((await other.call('PUT', '/api/summary-form', { fields: [] })).status, 403)
 
-    const admin = await world().person('管理', 'admin')
-    const role = (await admin.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'all' }] })).body
-    const reader = await world().person('只读')
-    await admin.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [role.id] })
+    const reader = await world().person('只读', [{ permission: 'conversation.read', scope: 'all' }])
     assert.equal((await reader.call('GET', `/api/records/${id}`)).status, 200)
     assert.equal((await reader.call('PUT', `/api/records/${id}/category`, { categoryId: null })).status, 403)
     assert.equal((await reader.call('PUT', `/api/records/${id}/summary`, { answers: { resolved: true } })).status, 403)
@@ -145,10 +142,7 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     assert.equal((await take(agent, filter({ attachments: ['voice'] }))).status, 404)
     assert.equal((await take(agent, `ids=${empty}`)).status, 404)
 
-    const admin = await world().person('管理', 'admin')
-    const role = (await admin.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'all' }] })).body
-    const reader = await world().person('只读')
-    await admin.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [role.id] })
+    const reader = await world().person('只读', [{ permission: 'conversation.read', scope: 'all' }])
     assert.equal((await take(reader, filter())).status, 403)
     assert.equal((await reader.call('GET', `/api/records/attachments?${filter()}`)).body.records.length, 3)
   })
@@ -209,9 +203,7 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     const [agent, admin, colleague] = [await world().person('小施'), await world().person('管理', 'admin'), await world().person('同事')]
     const { id, inbox, who, contactId, identityId, ofCustomer, again } = await ended(agent)
     assert.equal((await again(colleague)).status, 404)
-    const role = (await admin.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'conversation.read', scope: 'all' }] })).body
-    const reader = await world().person('只读')
-    await admin.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [role.id] })
+    const reader = await world().person('只读', [{ permission: 'conversation.read', scope: 'all' }])
     assert.equal((await again(reader)).status, 403)
 
     await admin.call('POST', `/api/contacts/${contactId}/block`, { identityId })

@@ -63,9 +63,7 @@ await onEveryProfile('system', [found(manifest), found(broken)], (world, profile
     const em = world().hub.em()
     await em.nativeDelete(Delivery, { dueAt: null })
     const admin = await world().person('小邓', 'admin')
-    const reader = await world().person('小曹')
-    const { id: roleId } = (await admin.call('POST', '/api/roles', { name: newId(), grants: [{ permission: 'system.read' }] })).body
-    await admin.call('PATCH', `/api/agents/${reader.id}`, { roleIds: [roleId] })
+    const reader = await world().person('小曹', [{ permission: 'system.read' }])
     const inbox = await world().inbox('mock')
     const row = { attempts: 10, error: 'the plugin said no', dueAt: null, createdAt: new Date() }
     const from = { externalId: 'g-1' }

@@ -2,6 +2,7 @@
 import { after, before, describe } from 'node:test'
 import { pino } from 'pino'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
+import type { Grant } from '../../core/sdk/wire/role.ts'
 import { type RunningHub, startHub } from '../../core/src/app.ts'
 import { readEnv } from '../../core/src/config/env.ts'
 import { retryOnConflict } from '../../core/src/db/retry.ts'
@@ -40,13 +41,27 @@ export class World {
   }
 
   /** An agent with a built-in role, signed in and online. */
-  async person(name: string, role: 'owner' | 'admin' | 'supervisor' | 'agent' = 'agent', fields: Partial<Agent> = {}): Promise<Person> {
+  /** Somebody signed in and at their desk, with a built-in role or one of their own with these grants. */
+  async person(name: string, role: 'owner' | 'admin' | 'supervisor' | 'agent' | Grant[] = 'agent', fields: Partial<Agent> = {}): Promise<Person> {
+    if (typeof role !== 'string') {
+      const person = await this.person(name, 'agent', fields)
+      await this.grant(person, role)
+      return person
+    }
     const em = this.hub.em()
     const agent = newAgent({ email: `${newId()}@test.cn`, name, presence: 'online', seenAt: new Date(Date.now() + 3_600_000), ...fields })
     const { id: roleId } = await em.findOneOrFail(Role, { builtin: role })
     await em.insert(Agent, agent)
     await em.insert(AgentRole, { agentId: agent.id, roleId })
     return this.signIn(agent)
+  }
+
+  /** From now on they may what these grants say, and nothing else; an owner sees to it, as in the admin. */
+  async grant(person: Person, grants: Grant[]): Promise<void> {
+    const owner = await this.person('老板', 'owner', { presence: 'offline' })
+    const role = await owner.call('POST', '/api/roles', { name: newId(), grants })
+    const given = await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [role.body.id] })
+    if (given.status !== 200) throw new Error(`grants were refused: ${JSON.stringify([role.body, given.body])}`)
   }
 
   async signIn(agent: Agent): Promise<Person> {
