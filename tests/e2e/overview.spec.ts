@@ -29,15 +29,25 @@ test('a conversation is counted, and its bar opens the records that it counts', 
 
   // The same by the table below it, with the keyboard alone.
   await page.goBack()
-  await page.getByTestId('channels').getByText('以表格查看').focus()
+  await page.getByTestId('channel').getByText('以表格查看').focus()
   await page.keyboard.press('Enter')
-  await page.getByTestId('channels').getByRole('link').focus()
+  await page.getByTestId('channel').getByRole('link').focus()
   await page.keyboard.press('Enter')
   await page.waitForURL(/\/admin\/records\?f=/)
   await expect(page.getByTestId('record')).toHaveCount(1)
 
-  // Days of one's own choice: they stand in the address, and a span that is none is said.
+  // Another figure in all charts; it stands in the address too.
   await page.goBack()
+  await page.getByRole('button', { name: '消息', exact: true }).click()
+  await expect(page).toHaveURL(/measure=messages/)
+  await page.getByTestId('agent').getByText('以表格查看').click()
+  await expect(page.getByTestId('agent').getByRole('columnheader').last()).toHaveText('收到消息')
+  await expect(page.getByTestId('agent').getByRole('row').last()).toHaveText(/周敏\s*1/)
+  await page.getByRole('button', { name: '满意度', exact: true }).click()
+  await expect(page.getByText('这段时间没有这项数据。')).toHaveCount(3)
+  await page.getByRole('button', { name: '新会话', exact: true }).click()
+
+  // Days of one's own choice: they stand in the address, and a span that is none is said.
   await expect(canvas).toBeVisible()
   await page.getByLabel('时间范围').selectOption('custom')
   const [first, last] = [page.getByLabel('开始日期'), page.getByLabel('结束日期')]
