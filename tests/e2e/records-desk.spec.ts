@@ -230,6 +230,9 @@ test('an export is locked, shared with one colleague, and stopped while it is wr
   const dialog = page.getByRole('dialog', { name: '导出聊天记录' })
   await dialog.getByLabel('文件格式').selectOption('csv')
   await dialog.getByLabel('密码（选填，至少 12 位）').fill('mountain-tea-zip')
+  // Nobody is there to type it when a schedule's time comes.
+  await expect(dialog.getByRole('button', { name: '定时导出…' })).toBeDisabled()
+  await expect(dialog.getByLabel('时区（文件中的时间）')).toHaveValue(/./)
   await dialog.getByRole('button', { name: '开始导出' }).click()
   await dialog.getByRole('link', { name: '查看导出列表' }).click()
   const item = page.getByTestId('exports').getByRole('article').first()
