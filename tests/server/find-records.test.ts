@@ -253,6 +253,21 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     assert.equal(found.length, 24)
   })
 
+  test('what is known of the customer is told where it is asked for, as far as the reader may see it', async () => {
+    const agent = await world().person('小蒋')
+    const word = `客户资料${newId()}`
+    const id = await talk(world(), agent, word)
+    const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    await world().hub.em().nativeUpdate(Contact, { id: contactId }, { name: '欧阳锋', phone: '13800138000', remark: '回电 13912345678' })
+    const personOf = async (reader: Person, more = '&person=true') => (await find(reader, { keyword: word }, more)).items[0]?.person
+    assert.equal(await personOf(agent, ''), undefined)
+    const shown = await personOf(agent)
+    assert.deepEqual([shown?.name, shown?.phone, shown?.qq, shown?.remark], ['欧阳锋', '13800138000', '', '回电 13912345678'])
+    const blind = await personOf(await world().person('小韩', [{ permission: 'conversation.read', scope: 'all' }]))
+    assert.deepEqual([blind?.phone, blind?.remark], ['138****8000', '回电 139****5678'])
+    assert.doesNotMatch(blind?.name ?? '', /阳锋/)
+  })
+
   test('bad input has a code', async () => {
     const agent = await world().person('小冯')
     const cursor = (await find(agent, {})).cursor

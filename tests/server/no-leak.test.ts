@@ -29,6 +29,7 @@ const queries: Record<string, (known: readonly Known[]) => string[]> = {
   '/api/conversations/{id}/messages': () => ['', '?afterRev=0', '?after=0', '?before=99'],
   '/api/records': (known) => [
     '',
+    '?person=true',
     ...['手机', ...known.flatMap(({ secrets }) => secrets.slice(7, 8).map(({ value }) => value))].map(
       (keyword) => `?filter=${encodeURIComponent(JSON.stringify({ keyword }))}`,
     ),

@@ -75,12 +75,25 @@ export const RecordHit = Type.Object({
 })
 export type RecordHit = Static<typeof RecordHit>
 
+/** What is known of the customer, as this reader may see it: where it is asked for. */
+export const RecordPerson = Type.Object({
+  name: Type.String(),
+  phone: Type.String(),
+  email: Type.String(),
+  wechat: Type.String(),
+  qq: Type.String(),
+  address: Type.String(),
+  remark: Type.String(),
+})
+export type RecordPerson = Static<typeof RecordPerson>
+
 /** One row of the list. */
 export const RecordRow = Type.Object({
   id: Id,
   inboxId: Id,
   channel: Type.String(),
   contact: ContactBrief,
+  person: Type.Optional(RecordPerson),
   status: RecordStatus,
   assigneeId: NullableId,
   departmentId: NullableId,
@@ -179,6 +192,8 @@ export const RecordAttachments = Type.Object({ id: Id, contact: ContactBrief, la
 export type RecordAttachments = Static<typeof RecordAttachments>
 /** Records whose files one zip holds. */
 export const mostZipped = 5_000
+/** And of those ticked one by one, whose names stand in the address. */
+export const mostTicked = 200
 /** `cursor` and `partial` as of a {@link RecordPage}. */
 export const AttachmentPage = Type.Object({
   records: Type.Array(RecordAttachments),

@@ -117,6 +117,13 @@ export const en: typeof zh = {
     attachment: { image: 'Images', file: 'Files', voice: 'Voice', video: 'Video', link: 'Links' },
     column: {
       contact: 'Customer',
+      name: 'Name',
+      phone: 'Phone',
+      email: 'Email',
+      wechat: 'WeChat',
+      qq: 'QQ',
+      address: 'Address',
+      remark: 'Remark',
       channel: 'Channel',
       inbox: 'Inbox',
       agent: 'Agent',

@@ -106,6 +106,13 @@ export const zh = {
     attachment: { image: '图片', file: '文件', voice: '语音', video: '视频', link: '链接' },
     column: {
       contact: '客户',
+      name: '姓名',
+      phone: '电话',
+      email: '邮箱',
+      wechat: '微信',
+      qq: 'QQ',
+      address: '地址',
+      remark: '备注',
       channel: '渠道',
       inbox: '接入点',
       agent: '客服',

@@ -4,6 +4,13 @@ import { api, get } from '../api.ts'
 
 export const allColumns = [
   'contact',
+  'name',
+  'phone',
+  'email',
+  'wechat',
+  'qq',
+  'address',
+  'remark',
   'channel',
   'inbox',
   'agent',
@@ -26,6 +33,8 @@ export const allColumns = [
   'preview',
 ] as const
 export type Column = (typeof allColumns)[number]
+/** What is known of the customer: asked for only where it is shown. */
+export const personColumns = ['name', 'phone', 'email', 'wechat', 'qq', 'address', 'remark'] as const satisfies readonly Column[]
 
 const usual: Column[] = ['contact', 'channel', 'agent', 'status', 'category', 'tags', 'rating', 'lastMessageAt', 'preview']
 const path = '/preferences/record.columns'

@@ -3,10 +3,11 @@ import { computed, type Ref, ref, shallowRef, watch } from 'vue'
 import type { RecordCount, RecordFilter, RecordPage, RecordRow } from '../../sdk/wire/record.ts'
 import { ApiError, get, query } from '../api.ts'
 import { useFeedback } from '../feedback.ts'
+import { type Column, personColumns } from './columns.ts'
 import { tidy, timeZone } from './filter.ts'
 
-/** Looks anew whenever the filter changes; ticks fall away then. */
-export function useRecords(filter: Readonly<Ref<RecordFilter>>) {
+/** Looks anew whenever the filter changes, or a column needs more than was asked for; ticks fall away then. */
+export function useRecords(filter: Readonly<Ref<RecordFilter>>, columns: Readonly<Ref<readonly Column[]>> = ref([])) {
   const { fail } = useFeedback()
   const rows = shallowRef<RecordRow[]>([])
   const cursor = ref<string | null>(null)
@@ -16,6 +17,8 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>) {
   const ticked = ref(new Set<string>())
   const asked = (more: Record<string, string | undefined> = {}) => query({ filter: JSON.stringify(tidy(filter.value)), tz: timeZone(), ...more })
 
+  const person = computed(() => (personColumns.some((column) => columns.value.includes(column)) ? 'true' : undefined))
+
   let turn = 0
   async function load(): Promise<void> {
     const mine = ++turn
@@ -23,7 +26,7 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>) {
     count.value = undefined
     ticked.value = new Set()
     try {
-      const page = await get<RecordPage>(`/records${asked()}`)
+      const page = await get<RecordPage>(`/records${asked({ person: person.value })}`)
       if (mine !== turn) return
       rows.value = page.items
       cursor.value = page.cursor
@@ -50,7 +53,7 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>) {
     const mine = turn
     looking.value = true
     try {
-      const page = await get<RecordPage>(`/records${asked({ cursor: cursor.value })}`)
+      const page = await get<RecordPage>(`/records${asked({ cursor: cursor.value, person: person.value })}`)
       if (mine !== turn) return
       const known = new Set(rows.value.map((row) => row.id))
       rows.value = [...rows.value, ...page.items.filter((row) => !known.has(row.id))]
@@ -62,5 +65,6 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>) {
     }
   }
   watch(filter, () => void load(), { immediate: true })
+  watch(person, (wanted) => wanted && void load())
   return { rows, cursor, state, looking, count, ticked, chosenIds: computed(() => [...ticked.value]), load, more }
 }

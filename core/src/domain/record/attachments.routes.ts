@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams } from '../../../sdk/wire/common.ts'
-import { Attachment, AttachmentKind, AttachmentPage, mostZipped, type RecordFilter } from '../../../sdk/wire/record.ts'
+import { Attachment, AttachmentKind, AttachmentPage, mostTicked, mostZipped, type RecordFilter } from '../../../sdk/wire/record.ts'
 import { may } from '../../access/ability.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -76,7 +76,7 @@ export function attachmentRoutes(app: App, hub: Hub): void {
   const ZipQuery = Type.Object({
     ...FilterQuery.properties,
     /** Some of what was found: ids, divided by commas. */
-    ids: Type.Optional(Type.String({ maxLength: 200 * 27, pattern: '^[0-9a-z]{26}(,[0-9a-z]{26})*$' })),
+    ids: Type.Optional(Type.String({ maxLength: mostTicked * 27, pattern: '^[0-9a-z]{26}(,[0-9a-z]{26})*$' })),
   })
   app.get('/api/records/attachments.zip', { config: forFiles, schema: { querystring: ZipQuery } }, async (request, reply) => {
     const { filter, ids } = request.query

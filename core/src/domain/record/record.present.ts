@@ -1,5 +1,9 @@
 /** The only way records become JSON: a few queries for any number of them. */
-import { type AttachmentKind, attachmentBits, type RecordRow, type RecordStatus } from '../../../sdk/wire/record.ts'
+import { type AttachmentKind, attachmentBits, type RecordPerson, type RecordRow, type RecordStatus } from '../../../sdk/wire/record.ts'
+import type { HubAbility } from '../../access/ability.ts'
+import { maskField } from '../../access/mask.ts'
+import { maskText } from '../../access/mask-text.ts'
+import { contactFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Actor } from '../../http/auth.ts'
 import { Contact } from '../contact/contact.entity.ts'
@@ -15,15 +19,25 @@ export const recordStatus = (c: Pick<Conversation, 'status' | 'archivedAt' | 'de
 export const attachmentKinds = (bits: number): AttachmentKind[] =>
   (Object.keys(attachmentBits) as AttachmentKind[]).filter((kind) => (bits & attachmentBits[kind]) !== 0)
 
-/** Rows of the list, in the order given; `hits` are the list's to fill. */
-export async function presentRecords(em: Em, actor: Pick<Actor, 'ability' | 'agent'>, conversations: readonly Conversation[]): Promise<RecordRow[]> {
+const presentPerson = (ability: HubAbility, contact: Contact): RecordPerson => ({
+  ...(Object.fromEntries(contactFields.map((field) => [field, maskField(ability, field, contact[field])])) as Omit<RecordPerson, 'remark'>),
+  remark: maskText(ability, contact.remark),
+})
+
+/** Rows of the list, in the order given, with what is known of the customers if `person`; `hits` are the list's to fill. */
+export async function presentRecords(
+  em: Em,
+  actor: Pick<Actor, 'ability' | 'agent'>,
+  conversations: readonly Conversation[],
+  person = false,
+): Promise<RecordRow[]> {
   if (conversations.length === 0) return []
   const ids = conversations.map((c) => c.id)
   const quiet = { disableIdentityMap: true }
   const contacts = await em.find(
     Contact,
     { id: { $in: [...new Set(conversations.map((c) => c.contactId))] } },
-    { fields: ['id', 'number', 'nickname', 'name', 'attributes'], ...quiet },
+    { fields: ['id', 'number', 'nickname', 'name', 'attributes', ...(person ? ([...contactFields, 'remark'] as const) : [])], ...quiet },
   )
   const tags = await em.find(ConversationTag, { conversationId: { $in: ids } }, { orderBy: { createdAt: 'asc' }, ...quiet })
   const summaries = await em.find(ConversationSummary, { conversationId: { $in: ids } }, { fields: ['conversationId'], ...quiet })
@@ -40,6 +54,7 @@ export async function presentRecords(em: Em, actor: Pick<Actor, 'ability' | 'age
       inboxId: c.inboxId,
       channel: c.channel,
       contact: presentBrief(actor.ability, contact),
+      ...(person ? { person: presentPerson(actor.ability, contact) } : {}),
       status: recordStatus(c),
       assigneeId: c.assigneeId ?? null,
       departmentId: c.departmentId ?? null,

@@ -23,6 +23,8 @@ interface Options {
   tz: string
   cursor?: string | null | undefined
   limit?: number | undefined
+  /** With what is known of the customers. */
+  person?: boolean | undefined
   /** A permission with a reach: only what lies within it, too. */
   permission?: string
   /** When to stop looking. */
@@ -42,7 +44,7 @@ export async function findRecords(hub: Pick<Hub, 'em'>, actor: Access, filter: R
   const em = hub.em()
   const { ids, hits, cursor, partial } = await findPage(em, actor, filter, options)
   const rows = await em.find(Conversation, { id: { $in: ids } }, { disableIdentityMap: true })
-  const byId = new Map((await presentRecords(em, actor, rows)).map((row) => [row.id, row]))
+  const byId = new Map((await presentRecords(em, actor, rows, options.person)).map((row) => [row.id, row]))
   const keyword = keywordOf(filter.keyword, filter.match)
   const items = ids.flatMap((id): RecordRow[] => {
     const row = byId.get(id)

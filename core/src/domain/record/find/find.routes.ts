@@ -21,16 +21,21 @@ export const FilterQuery = Type.Object({
   /** The reader's time zone, for "today". */
   tz: Type.Optional(Type.String({ maxLength: 60 })),
 })
-export const ListQuery = Type.Object({ ...FilterQuery.properties, ...PageQuery.properties })
+export const ListQuery = Type.Object({
+  ...FilterQuery.properties,
+  ...PageQuery.properties,
+  /** With what is known of the customers. */
+  person: Type.Optional(Type.Boolean()),
+})
 
 export function findRoutes(app: App, hub: Hub): void {
   const config = { access: 'agent' as const }
 
   app.get('/api/records', { config, schema: { querystring: ListQuery, response: { 200: RecordPage } } }, async (request) => {
-    const { filter, tz, cursor, limit } = request.query
+    const { filter, tz, cursor, limit, person } = request.query
     const actor = actorOf(request)
     const wanted = readFilter(filter)
-    const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit })
+    const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit, person })
     await tellOnce(hub, [searchOf(actor, { filter, cursor }, { filter: toldFilter(wanted), shown: page.items.length })])
     noteTold(hub, countOf(actor, filter))
     return page
