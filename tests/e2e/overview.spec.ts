@@ -26,6 +26,8 @@ test('a conversation is counted, and its bar opens the records that it counts', 
     await page.waitForURL(/\/admin\/records\?f=/, { timeout: 2_000 })
   }).toPass({ timeout: 20_000 })
   await expect(page.getByTestId('record')).toHaveCount(1)
+  // Which time is meant is seen, and can be changed.
+  await expect(page.getByLabel('按哪个时间')).toHaveValue('createdAt')
 
   // The same by the table below it, with the keyboard alone.
   await page.goBack()
