@@ -107,13 +107,13 @@ await onEveryProfile('no leak', [found(manifest)], (world, profile) => {
     const grants: Grant[] = [
       ...(c.scope ? [{ permission: 'conversation.read', scope: c.scope, ...(c.line ? { inboxIds: [inboxes[0]?.id ?? ''] } : {}) }] : []),
       ...(c.fields.length > 0 ? [{ permission: 'contact.personal', fields: c.fields }] : []),
-      ...['file.download', 'contact.merge', 'token.manage'].map((permission) => ({ permission })),
+      ...['file.download', 'contact.merge', 'visitor.read', 'token.manage'].map((permission) => ({ permission })),
     ]
     const { roleId } = await em.findOneOrFail(AgentRole, { agentId: person.id }, { disableIdentityMap: true })
     await em.nativeUpdate(Role, { id: roleId }, { grants })
     world().hub.access.clear()
 
-    const permissions = ['conversation.read', 'file.download', 'contact.merge'].slice(c.scope ? 0 : 1)
+    const permissions = ['conversation.read', 'file.download', 'contact.merge', 'visitor.read'].slice(c.scope ? 0 : 1)
     const made = await person.call('POST', '/api/tokens', { name: '程序', permissions })
     assert.equal(made.status, 201, JSON.stringify(made.body))
     const ways: [string, Record<string, string>, Field[]][] = [
@@ -134,6 +134,8 @@ await onEveryProfile('no leak', [found(manifest)], (world, profile) => {
         for (const id of one.fileIds)
           for (const end of ['', '/thumbnail']) assert.equal(statusOf(`/api/files/${id}${end}`), open ? 200 : 404, `${who} file${end}`)
         assert.equal(statusOf(`/api/files/${one.letterId}`), open && fields.length === personalFields.length ? 200 : 404, `${who} raw letter`)
+        const talking = answers.find((answer) => answer.url === '/api/visitors?list=talking')?.text ?? ''
+        assert.equal(talking.includes(one.contactId), open, `${who} sees who the visitor is`)
         if (!open)
           for (const { url, status } of answers.filter((answer) => one.ids.some((id) => answer.url.includes(id))))
             if (!url.includes('/draft')) assert.notEqual(status, 200, `${who} ${url}`)

@@ -4,6 +4,7 @@ import { mock, test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
@@ -167,6 +168,36 @@ await onEveryProfile('visitors', [found(mockChannel().manifest)], (world) => {
       assert.deepEqual(await Promise.all(all.map((visitor) => standsIn(agent, visitor))), [['online'], ['talking'], [], []])
       wait(5 * minute)
       assert.deepEqual(await Promise.all(all.map((visitor) => standsIn(agent, visitor))), [['left'], ['talking'], [], []])
+    })
+  })
+  test('who may see no conversation of theirs sees somebody unknown', async () => {
+    await onClock(async () => {
+      const [owner, agent] = [await world().person('店主', 'owner', { presence: 'away' }), await world().person('小范', 'agent', { presence: 'away' })]
+      const inbox = await world().inbox('mock')
+      const [mine, other] = [new Browser(world(), inbox), new Browser(world(), inbox)]
+      for (const visitor of [mine, other]) await visitor.beat()
+      const [ours, theirs] = [await mine.say('我的'), await other.say('别人的')]
+      for (const [id, { id: assigneeId }] of [
+        [ours, agent],
+        [theirs, owner],
+      ] as const)
+        await world().hub.em().nativeUpdate(Conversation, { id }, { assigneeId, status: 'open' })
+      const contactOf = async (id: string) => (await owner.call('GET', `/api/conversations/${id}`)).body.contact as { id: string; title: string }
+      const seenBy = async (person: Person, list: string, { visitId }: Browser) => {
+        const { body } = await person.call('GET', `/api/visitors?list=${list}`)
+        const row = body.items.find(({ id }: { id: string }) => id === visitId)
+        return row && { contactId: row.contactId, known: row.identityId !== null, title: row.title, url: row.pages[0].url, ip: row.ip }
+      }
+      const page = { url: 'https://shop.cn/tea', ip: '203.0.113.9' }
+      const [us, them] = [await contactOf(ours), await contactOf(theirs)]
+      const unknown = { contactId: null, known: false, title: '', ...page }
+      assert.deepEqual(await seenBy(agent, 'talking', mine), { contactId: us.id, known: true, title: us.title, ...page })
+      assert.deepEqual(await seenBy(agent, 'talking', other), unknown)
+      assert.deepEqual(await seenBy(owner, 'talking', other), { contactId: them.id, known: true, title: them.title, ...page })
+      await owner.call('POST', `/api/conversations/${theirs}/close`)
+      assert.deepEqual(await seenBy(agent, 'talked', other), unknown)
+      await world().grant(agent, [{ permission: 'visitor.read' }])
+      assert.deepEqual(await seenBy(agent, 'talking', mine), unknown)
     })
   })
 })

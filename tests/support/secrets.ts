@@ -9,7 +9,7 @@ import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact, ContactField } from '../../core/src/domain/contact/contact.entity.ts'
 import { customPrefix, writeCustomFields } from '../../core/src/domain/contact/custom-fields.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
-import { customerKey } from '../../core/src/domain/customer/desk.ts'
+import { createDesk, customerKey } from '../../core/src/domain/customer/desk.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
@@ -140,6 +140,8 @@ export async function makeConversation(world: World, inboxId: string, department
   ])
   const id = accepted[0]?.conversationId ?? ''
   const { contactId } = await em.findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+  const page = { url: 'https://shop.cn/tea', title: '茶叶', referrer: '', ip: '203.0.113.9', userAgent: 'Mozilla/5.0' }
+  await createDesk(hub).beat(inboxId, { visitId: newId(), externalId: customer, ...page })
   const messages = await em.find(Message, { conversationId: id }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })
   const letter = messages.find(({ parts }) => parts[0]?.type === 'html')
   const returned = [

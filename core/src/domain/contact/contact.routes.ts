@@ -11,6 +11,7 @@ import { contactFields } from '../../access/permissions.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
+import { columnsOf, readRaw, rowOf, sql } from '../../db/statements.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
@@ -18,6 +19,7 @@ import { commitWithEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { present } from '../conversation/conversation.routes.ts'
 import { tellOnce } from '../conversation/tell-once.ts'
+import { among, sqlWhere } from '../record/find/sql-where.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -37,6 +39,18 @@ export async function findReadableContact(em: Em, actor: Actor, asked: string): 
   const visible = contact && allowed && (await em.findOne(Conversation, { $and: [{ contactId: id }, allowed] }, { fields: ['id'], disableIdentityMap: true }))
   if (!visible) throw new HubError('HUB_NOT_FOUND', 'There is no such contact')
   return contact
+}
+
+/** Those of these contacts of whom a conversation may be seen, by id. */
+export async function findReadableContacts(em: Em, actor: Actor, ids: readonly string[]): Promise<Map<string, Contact>> {
+  const allowed = whereAllowed(actor.ability, 'read', 'conversation')
+  if (!allowed || ids.length === 0) return new Map()
+  const rows = await readRaw<object>(
+    em,
+    sql`select ${columnsOf(em, Contact, 'p')} from contact p
+        where ${among('p.id', [...new Set(ids)])} and exists (select 1 from conversation c where c.contact_id = p.id and ${sqlWhere(em, allowed)})`,
+  )
+  return new Map(rows.map((row) => rowOf(em, Contact, row)).map((contact) => [contact.id, contact]))
 }
 
 /** Whoever talks with a contact works with their profile; everybody else who opens it has looked at it. */

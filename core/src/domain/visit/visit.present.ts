@@ -8,12 +8,13 @@ import type { Visit } from './visit.entity.ts'
 /** Without a sign of life for this long, the visitor has left. */
 export const visitTtlMs = 90_000
 
+/** Whoever may see no conversation of the contact sees somebody unknown: without one, nothing of the row leads to them. */
 export function presentVisit(ability: HubAbility, visit: Visit, contact: ContactNames | undefined): WireVisit {
   return {
     id: visit.id,
     inboxId: visit.inboxId,
-    contactId: visit.contactId ?? null,
-    identityId: visit.identityId ?? null,
+    contactId: contact?.id ?? null,
+    identityId: contact ? (visit.identityId ?? null) : null,
     title: contact ? contactTitle(ability, contact) : '',
     ip: visit.ip,
     device: deviceOf(visit.userAgent),

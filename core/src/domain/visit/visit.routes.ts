@@ -7,7 +7,7 @@ import { encodeCursor } from '../../db/keyset.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { Contact } from '../contact/contact.entity.ts'
+import { findReadableContacts } from '../contact/contact.routes.ts'
 import { checkTimeZone } from '../record/find/period.ts'
 import { listVisitors } from './list-visitors.ts'
 import { presentVisit } from './visit.present.ts'
@@ -30,9 +30,8 @@ export function visitRoutes(app: App, hub: Hub): void {
       const allowed = whereAllowed(actor.ability, 'read', 'visitor')
       const rows = allowed ? await listVisitors(em, allowed, { list, tz: checkTimeZone(tz), cursor, limit: limit + 1 }) : []
       const page = rows.slice(0, limit)
-      const contacts = new Map(
-        (await em.find(Contact, { id: { $in: page.flatMap((visit) => visit.contactId ?? []) } }, { disableIdentityMap: true })).map((c) => [c.id, c]),
-      )
+      const contactIds = page.flatMap(({ contactId }) => contactId ?? [])
+      const contacts = await findReadableContacts(em, actor, contactIds)
       const last = page.at(-1)
       return {
         items: page.map((visit) => presentVisit(actor.ability, visit, contacts.get(visit.contactId ?? ''))),
