@@ -30,7 +30,7 @@ export interface Desk {
   beat(inboxId: string, beat: VisitBeat): Promise<void>
   /** The visitor of this visit has spoken. */
   spoke(customer: CustomerRef, visitId: string): Promise<void>
-  /** Is somebody there to answer? */
+  /** Is somebody there whom routing would give this inbox's conversations, be it only once they have room? */
   attended(inboxId: string): Promise<boolean>
   /** Is this customer, or this address, blocked? */
   refused(inboxId: string, externalId: string | undefined, ip: string): Promise<boolean>

@@ -10,8 +10,9 @@ import { AssignmentRule } from '../../core/src/domain/assignment/assignment-rule
 import { returnOrphans, routeQueue } from '../../core/src/domain/conversation/assign-conversation.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import { Department, SkillGroup } from '../../core/src/domain/department/department.entity.ts'
-import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
 
@@ -49,6 +50,40 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     const em = world().hub.em()
     assert.equal((await em.findOneOrFail(Conversation, { id: first.id }, { disableIdentityMap: true })).assigneeId, b)
     assert.equal((await em.findOneOrFail(Conversation, { id: second.id }, { disableIdentityMap: true })).status, 'queued')
+  })
+
+  test('an inbox is attended when somebody is there whom routing would give its conversations', async () => {
+    const attended = (inbox: Inbox) => createDesk(world().hub).attended(inbox.id)
+    const { department, members, inbox } = await team(world(), [{}])
+    const sub = await team(world(), [], department.id)
+    const [member] = members as [Person]
+    const be = (presence: string) => member.call('PUT', '/api/me/presence', { presence })
+    // Whoever else is there is of another department.
+    await world().person('别处', 'agent', { presence: 'online' })
+    assert.deepEqual([await attended(inbox), await attended(sub.inbox)], [true, false])
+    for (const [presence, there] of [
+      ['busy', true],
+      ['away', false],
+      ['offline', false],
+    ] as const) {
+      await be(presence)
+      assert.equal(await attended(inbox), there, presence)
+    }
+    const over = await team(world(), [{ presence: 'offline' }])
+    assert.equal(await attended(over.inbox), false)
+    await rule(world(), 'inbox', over.inbox.id, { whenFull: 'everybody' })
+    assert.equal(await attended(over.inbox), true)
+    const hall = await world().inbox('mock')
+    assert.equal(await attended(hall), true, 'of no department: everybody’s')
+    // There, and of its people, but without the right to answer in it.
+    await be('online')
+    await world().grant(member, [{ permission: 'conversation.reply', scope: 'own', inboxIds: [hall.id] }])
+    assert.deepEqual([await attended(inbox), (await come(world(), inbox)).status], [false, 'queued'])
+    assert.equal(await attended(hall), true)
+    await member.call('PUT', '/api/me/presence', { presence: 'offline' })
+    const gone = await world().inbox('mock')
+    await world().hub.em().nativeUpdate(Inbox, { id: gone.id }, { enabled: false })
+    assert.equal(await attended(gone), false)
   })
 
   test('only to who may answer in it: by routing, by hand, by going away; the explanation says why', async () => {

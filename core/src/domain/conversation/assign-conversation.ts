@@ -7,8 +7,8 @@ import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { chooseFrom, presenceTtlMs } from '../assignment/choose-agent.ts'
-import { findRule, type Rule } from '../assignment/find-rule.ts'
-import { whoMayServe } from '../assignment/may-serve.ts'
+import { findRule, type Routable, type Rule } from '../assignment/find-rule.ts'
+import { type Served, whoMayServe } from '../assignment/may-serve.ts'
 import { type ConversationChange, changeConversation } from './change.ts'
 import { type Assignment, Conversation } from './conversation.entity.ts'
 import { conversationFacts } from './facts.ts'
@@ -86,22 +86,13 @@ export async function route(hub: Hub, em: Em, changes: readonly ConversationChan
 async function routeOne(hub: Hub, em: Em, change: ConversationChange, seen: Seen): Promise<boolean> {
   const { conversation, at } = change
   const key = `${conversation.inboxId}/${conversation.departmentId}/${conversation.skillGroupId}`
-  /** However many are there who may not: those who may are found behind them. */
-  const whoCouldServe = async (where: Record<string, unknown>, lock: boolean) => {
-    const may: AgentLoad[] = []
-    for (let page = 0; page < mostPagesOfPeople && may.length < pageOfPeople; page++) {
-      const present = await whoIsThere(em, at, where, lock, page)
-      may.push(...(await whoMayServe(hub, em, present, conversation)))
-      if (present.length < pageOfPeople) break
-    }
-    return may
-  }
   const look = async (lock: boolean) => {
     await writeGiven(em, seen)
     const { rule, people } = await findRule(em, conversation)
-    const own = await whoCouldServe(people, lock)
+    const own = await whoCouldServe(hub, em, conversation, at, people, lock)
     const ids = new Set(own.map(({ id }) => id))
-    const found = { rule, own, others: rule.whenFull === 'everybody' ? (await whoCouldServe({}, lock)).filter(({ id }) => !ids.has(id)) : [] }
+    const everybody = rule.whenFull === 'everybody' ? await whoCouldServe(hub, em, conversation, at, {}, lock) : []
+    const found = { rule, own, others: everybody.filter(({ id }) => !ids.has(id)) }
     seen.groups.set(key, found)
     return found
   }
@@ -126,6 +117,26 @@ async function routeOne(hub: Hub, em: Em, change: ConversationChange, seen: Seen
     return true
   }
   return false
+}
+
+/** Would routing give a conversation like this to somebody who is there, be it only once they have room? */
+export async function isAttended(hub: Hub, waiting: Routable): Promise<boolean> {
+  const [em, at] = [hub.em(), new Date()]
+  const { rule, people } = await findRule(em, waiting)
+  if ((await whoCouldServe(hub, em, waiting, at, people, false)).length > 0) return true
+  // Of the others only free hands are taken.
+  return rule.whenFull === 'everybody' && (await whoCouldServe(hub, em, waiting, at, { presence: 'online' }, false)).length > 0
+}
+
+/** However many are there who may not: those who may are found behind them. */
+async function whoCouldServe(hub: Hub, em: Em, conversation: Served, at: Date, where: Record<string, unknown>, lock: boolean): Promise<AgentLoad[]> {
+  const may: AgentLoad[] = []
+  for (let page = 0; page < mostPagesOfPeople && may.length < pageOfPeople; page++) {
+    const present = await whoIsThere(em, at, where, lock, page)
+    may.push(...(await whoMayServe(hub, em, present, conversation)))
+    if (present.length < pageOfPeople) break
+  }
+  return may
 }
 
 const whoIsThere = (em: Em, at: Date, where: Record<string, unknown>, lock: boolean, page: number): Promise<AgentLoad[]> =>

@@ -7,7 +7,6 @@ import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
-import { presenceTtlMs } from '../assignment/choose-agent.ts'
 import { BlockList } from '../contact/blocked.ts'
 import { Identity } from '../contact/contact.entity.ts'
 import { changeConversation, changesPage, visibilityOf } from '../conversation/change.ts'
@@ -19,6 +18,7 @@ import { openStored } from '../file/send-file.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
 import { Message } from '../message/message.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
+import { Attendance } from './attendance.ts'
 
 /** Who brought a file, before there is an identity row: one word for an inbox and an external id. */
 export const customerKey = ({ inboxId, externalId }: CustomerRef): string =>
@@ -28,6 +28,7 @@ export const customerKey = ({ inboxId, externalId }: CustomerRef): string =>
 const maxPages = 100
 
 export function createDesk(hub: Hub): Desk {
+  const attendance = new Attendance(hub)
   const blockList = new BlockList(() => hub.em())
   const identityOf = (em: Em, { inboxId, externalId }: CustomerRef) => em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
 
@@ -77,12 +78,7 @@ export function createDesk(hub: Hub): Desk {
 
     spoke: ({ inboxId, externalId }, visitId) => markSpoken(hub, inboxId, externalId, visitId),
 
-    async attended(inboxId) {
-      const inbox = await hub.intake.inbox(inboxId)
-      if (!inbox?.enabled) return false
-      const alive = new Date(Date.now() - presenceTtlMs)
-      return (await hub.em().count(Agent, { active: true, presence: { $in: ['online', 'busy'] }, seenAt: { $gte: alive } })) > 0
-    },
+    attended: (inboxId) => attendance.of(inboxId),
 
     refused: (inboxId, externalId, ip) => blockList.refuses(inboxId, externalId, ip),
 
