@@ -545,6 +545,67 @@ test('pictures, photos, voice, and what cannot be sent; by mouse, finger, keyboa
   })
 })
 
+test('nobody is there for who comes back: they leave a message, and are told so for as long as it waits', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site, inboxId } = await openShopSite(hubUrl, admin)
+  const offlineText = '客服暂时不在线，请留言并留下联系方式'
+  const { shop } = await openVisitor(browser)
+  const status = shop.chat.locator('.status')
+  /** The hub keeps its answer for a second. */
+  const be = async (presence: 'online' | 'offline') => {
+    await admin.call('PUT', '/me/presence', { presence })
+    const asked = async () => ((await (await fetch(`${hubUrl}/api/x/website/inboxes/${inboxId}/attended`)).json()) as { attended: boolean }).attended
+    await expect.poll(asked).toBe(presence === 'online')
+  }
+  const comeBack = async () => {
+    await shop.visit(site.origin)
+    await shop.openChat()
+  }
+  await comeBack()
+  await shop.say('茶饼怎么保存？')
+  await workbench.pick('茶饼怎么保存')
+  await workbench.reply('阴凉干燥就好')
+  await expect(shop.message('阴凉干燥就好')).toBeVisible()
+  await expect(shop.chat.getByText(offlineText)).toHaveCount(0)
+  await shop.chat.getByRole('button', { name: '结束会话' }).click()
+  await shop.chat.getByRole('button', { name: '结束', exact: true }).click()
+  await expect(status).toHaveText('在线')
+  await be('offline')
+
+  await test.step('the conversation has ended: the form, below what was said', async () => {
+    await comeBack()
+    await expect(shop.message('阴凉干燥就好')).toBeVisible()
+    await expect(status).toHaveText('暂不在线')
+    await expect(shop.chat.getByText(offlineText)).toBeInViewport()
+    await shop.chat.getByLabel('手机号或邮箱').fill('13800138000')
+    await shop.input.fill('还想再要两饼')
+    await shop.chat.getByRole('button', { name: '提交留言' }).click()
+    await expect(shop.message('还想再要两饼')).toBeVisible()
+  })
+
+  await test.step('what was left is said to be here, now and after the page is loaded anew', async () => {
+    for (const again of [false, true]) {
+      if (again) await comeBack()
+      await expect(status).toHaveText('暂不在线，会尽快回复您')
+      await expect(shop.chat.getByText('留言已收到，我们会尽快联系您')).toBeVisible()
+      await expect(shop.chat.getByRole('button', { name: '提交留言' })).toBeHidden()
+      await expect(shop.chat.getByText(offlineText)).toHaveCount(0)
+    }
+    const { violations } = await new AxeBuilder({ page: shop.page }).include('iframe').analyze()
+    expect(violations.map(({ id }) => id)).toEqual([])
+  })
+
+  await test.step('somebody comes, and it is a conversation', async () => {
+    await be('online')
+    await workbench.open(hubUrl)
+    await workbench.pick('还想再要两饼')
+    await workbench.reply('给您留着')
+    await expect(shop.message('给您留着')).toBeVisible()
+    await expect(shop.chat.getByText('留言已收到，我们会尽快联系您')).toHaveCount(0)
+    await expect(status).not.toHaveText('暂不在线，会尽快回复您')
+  })
+})
+
 test('nobody is there: a message is left, and a script that fills in everything is told to stop', async ({ hubUrl, browser }) => {
   const { admin, workbench } = await openDesk(browser, hubUrl)
   const { site } = await openShopSite(hubUrl, admin)

@@ -139,11 +139,14 @@ function main(init: Init, site: Site): void {
   function render(): void {
     const spoken = thread.messages.length + thread.waiting.length > 0
     const { conversation } = thread
-    leaving = !thread.attended && !spoken
+    const { attended } = thread
+    const running = conversation && conversation.status !== 'closed' ? conversation : null
+    const unanswered = !attended && running?.status === 'queued'
+    leaving = !attended && !running && thread.waiting.length === 0
     heading.textContent = document.title = site.title || w.title
     root.setAttribute('aria-label', document.title)
-    status.textContent = conversation?.agentName || (conversation?.status === 'queued' ? w.waiting : thread.attended ? w.online : w.away)
-    status.setAttribute('data-on', String(thread.attended))
+    status.textContent = running?.agentName || (unanswered ? w.later : running ? w.waiting : attended ? w.online : w.away)
+    status.setAttribute('data-on', String(attended))
     const older = () => {
       const from = log.scrollHeight - log.scrollTop
       thread.older().then(
@@ -153,16 +156,15 @@ function main(init: Init, site: Site): void {
         () => say(w.offline),
       )
     }
-    const greeting = leaving ? site.offlineText || w.offlineText : site.greeting || w.greeting
+    const away = leaving && (site.offlineText || w.offlineText)
+    const greeting = (!spoken && away) || site.greeting || w.greeting
+    const ours = (text: string) => h('div', { className: 'message' }, h('div', { className: 'bubble' }, h('p', { className: 'text' }, text)))
     const stay = following || thread.waiting.length > 0
     draw(
       (
         [
           thread.more && ['more', () => h('button', { type: 'button', className: 'more', onclick: older }, w.history)],
-          !thread.more && [
-            `greeting ${greeting}`,
-            () => h('div', { className: 'message' }, h('div', { className: 'bubble' }, h('p', { className: 'text' }, greeting))),
-          ],
+          !thread.more && [`greeting ${greeting}`, () => ours(greeting)],
           ...thread.messages.map((m): Row | false => {
             if (m.from !== 'system') return [`${m.id} ${m.rev} ${view.isRead(m)}`, () => view.message(m)]
             const closed = m.parts.some((p) => p.type === 'event' && p.name === 'conversation.closed')
@@ -172,8 +174,9 @@ function main(init: Init, site: Site): void {
             const { clientId, failure, taken, file } = one
             return [`${clientId} ${failure} ${taken} ${file !== undefined} ${navigator.onLine}`, () => view.waiting(one, navigator.onLine)]
           }),
-          sentForm && !thread.attended && conversation && conversation.status !== 'closed' && ['left', () => h('p', { className: 'line' }, w.left)],
+          unanswered && ['left', () => h('p', { className: 'line' }, w.left)],
           ratingRow(),
+          spoken && away && [`away ${away}`, () => ours(away)],
           typing && ['typing', () => h('p', { className: 'line' }, w.typing)],
         ] as (Row | false)[]
       ).filter((row): row is Row => Boolean(row)),
@@ -185,7 +188,7 @@ function main(init: Init, site: Site): void {
     bar.hidden = leaving
     field.placeholder = leaving ? w.message : w.placeholder
     field.setAttribute('aria-label', field.placeholder)
-    endButton.hidden = !conversation || conversation.status === 'closed'
+    endButton.hidden = !running
     if (endButton.hidden) ask.hidden = true
     drawNotice()
     if (open && !document.hidden) thread.see()
@@ -219,13 +222,11 @@ function main(init: Init, site: Site): void {
     if (following) toEnd()
   }
 
-  let sentForm = false
   function send(): void {
     const text = field.value.trim()
     field.focus()
     if (!text) return
     const contact = leaving ? { ...left } : undefined
-    sentForm = sentForm || leaving
     following = true
     thread.send([{ type: 'text', text }], contact ? { contact } : {})
     field.value = ''
@@ -402,7 +403,7 @@ function main(init: Init, site: Site): void {
     if (!open || document.hidden) return
     render()
     // Somebody may have come, or gone home, since.
-    if (thread.token && !thread.conversation) thread.askAttended().catch(() => undefined)
+    if (thread.token && thread.conversation?.status !== 'open') thread.askAttended().catch(() => undefined)
   }
   addEventListener('message', (event: MessageEvent) => {
     if (event.source !== parent || parent === window) return

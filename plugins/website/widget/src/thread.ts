@@ -89,6 +89,8 @@ export class Thread {
   /** How far the hub has been told, of which conversation. */
   #told = { id: '', read: 0, delivered: 0 }
   #spoken = false
+  /** When it was last asked whether somebody is there. */
+  #lookedAt = 0
   /** How often somebody was begun to be: only the last one counts. */
   #entries = 0
 
@@ -123,6 +125,7 @@ export class Thread {
         this.#belongTo(ownerOf(session.token))
         this.token = session.token
         this.attended = session.attended
+        this.#lookedAt = Date.now()
         break
       } catch (error) {
         if (entry !== this.#entries) return
@@ -229,6 +232,10 @@ export class Thread {
   }
   #poll(): void {
     if (!this.#socket?.connected) this.#wake()
+    if (this.conversation?.status === 'queued') this.#lookAround()
+  }
+  #lookAround(): void {
+    if (Date.now() - this.#lookedAt > 5_000) this.askAttended().catch(() => undefined)
   }
 
   async #ask<T>(method: string, path: string, body?: object): Promise<T> {
@@ -293,6 +300,9 @@ export class Thread {
 
   #take(page: CustomerThread): void {
     const first = this.#cursor === ''
+    const { status } = page.conversation ?? {}
+    // It waits for somebody now, or has ended: is anybody there?
+    if (status !== 'open' && status !== this.conversation?.status) this.#lookAround()
     this.conversation = page.conversation
     this.#merge(page.messages, !first)
     this.#cursor = page.cursor
@@ -315,6 +325,7 @@ export class Thread {
   }
 
   async askAttended(): Promise<void> {
+    this.#lookedAt = Date.now()
     const { attended } = await this.#ask<{ attended: boolean }>('GET', `/inboxes/${this.#inbox}/attended`)
     if (attended === this.attended) return
     this.attended = attended
