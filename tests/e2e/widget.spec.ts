@@ -545,6 +545,42 @@ test('pictures, photos, voice, and what cannot be sent; by mouse, finger, keyboa
   })
 })
 
+test('what an answer refers to stands above it, as text, and goes when it is taken back', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site } = await openShopSite(hubUrl, admin)
+  const { shop } = await openVisitor(browser)
+  await shop.visit(site.origin)
+  await shop.openChat()
+  const written = '<b onclick="alert(1)">这款</b>有几种规格？'
+  await shop.say(written)
+  await shop.say('还有，包邮吗？')
+  await workbench.pick('包邮吗')
+  const answer = async (to: string, text: string) => {
+    await workbench.message(to).last().hover()
+    await workbench.message(to).last().getByRole('button', { name: '回复', exact: true }).click()
+    await workbench.reply(text)
+    await expect(shop.message(text).last()).toBeVisible()
+  }
+  await answer('有几种规格', '三种：一饼、三饼、七饼')
+  const quote = (text: string) => shop.message(text).locator('.quote')
+  await expect(quote('三种：一饼')).toHaveText(`回复：${written}`)
+  await expect(quote('三种：一饼').locator('*')).toHaveCount(0)
+  await expect(shop.chat.locator('.quote')).toHaveCount(1)
+  await answer('三种：一饼', '都是今年的春茶')
+  await expect(quote('都是今年的春茶')).toHaveText('回复：三种：一饼、三饼、七饼')
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await shop.page.emulateMedia({ colorScheme })
+    const { violations } = await new AxeBuilder({ page: shop.page }).include('iframe').analyze()
+    expect(violations.map(({ id }) => id)).toEqual([])
+  }
+
+  const first = workbench.message('三种：一饼').first()
+  await first.hover()
+  await first.getByRole('button', { name: '撤回' }).click()
+  await expect(shop.chat.getByText('对方撤回了一条消息')).toBeVisible()
+  await expect(quote('都是今年的春茶')).toHaveCount(0)
+})
+
 test('nobody is there for who comes back: they leave a message, and are told so for as long as it waits', async ({ hubUrl, browser }) => {
   const { admin, workbench } = await openDesk(browser, hubUrl)
   const { site, inboxId } = await openShopSite(hubUrl, admin)

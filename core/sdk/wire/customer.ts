@@ -2,6 +2,16 @@
 import { type Static, Type } from 'typebox'
 import { MessagePart } from '../message-parts.ts'
 
+/** What a message answers to, in few words; of one without words, its kind. */
+const CustomerQuote = Type.Object({
+  id: Type.String(),
+  from: Type.Union([Type.Literal('me'), Type.Literal('agent')]),
+  text: Type.String(),
+  /** The type of its first part. */
+  kind: Type.String(),
+})
+export type CustomerQuote = Static<typeof CustomerQuote>
+
 /** A message as its customer may see it: no notes, no authors but a display name. */
 export const CustomerMessage = Type.Object({
   id: Type.String(),
@@ -13,6 +23,8 @@ export const CustomerMessage = Type.Object({
   name: Type.String(),
   parts: Type.Array(MessagePart),
   recalled: Type.Boolean(),
+  /** Of the same conversation; never a note, nor what was recalled. */
+  quote: Type.Union([Type.Null(), CustomerQuote]),
   /** The id the customer's client gave it, to join what it showed already. */
   clientId: Type.Union([Type.String(), Type.Null()]),
   at: Type.String(),

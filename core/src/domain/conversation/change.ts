@@ -16,7 +16,7 @@ import { announce } from '../../realtime/announce.ts'
 import { CallMessage, Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
 import { attachmentsOf } from '../record/attachments.ts'
 import { Assignment, Conversation } from './conversation.entity.ts'
-import { previewLength } from './conversation.present.ts'
+import { firstWords } from './conversation.present.ts'
 import { conversationFacts, messageFacts } from './facts.ts'
 
 /** Who could see it before: needed to tell those who no longer can. */
@@ -151,7 +151,7 @@ export class ConversationChange {
 
 /** The words of the list's second line; empty for a picture, whose kind the UI words. */
 function previewOf(parts: readonly MessagePart[], text: string): string {
-  if (text !== '') return [...text.replace(/\s+/g, ' ')].slice(0, previewLength).join('')
+  if (text !== '') return firstWords(text)
   return `[${parts[0]?.type ?? 'unsupported'}]`
 }
 

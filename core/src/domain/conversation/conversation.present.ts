@@ -71,6 +71,8 @@ export const shownTo = (ability: HubAbility, conversation: Omit<WireConversation
 })
 
 export const previewLength = 100
+/** In one line, and no more of it than a preview holds. */
+export const firstWords = (text: string): string => [...text.replace(/\s+/g, ' ')].slice(0, previewLength).join('')
 export const presentPreview = (ability: HubAbility, preview: string): string => maskCut(ability, preview, [...preview].length >= previewLength)
 
 export const presentBrief = (ability: HubAbility, contact: ContactNames) => ({

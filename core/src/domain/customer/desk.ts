@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { CustomerRef, Desk, VisitBeat } from '../../../sdk/desk.ts'
 import { HubError } from '../../../sdk/errors.ts'
-import type { CustomerMessage, CustomerThread } from '../../../sdk/wire/customer.ts'
+import { textOf } from '../../../sdk/message-parts.ts'
+import type { CustomerMessage, CustomerQuote, CustomerThread } from '../../../sdk/wire/customer.ts'
 import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
@@ -12,7 +13,7 @@ import { Identity } from '../contact/contact.entity.ts'
 import { changeConversation, changesPage, visibilityOf } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
-import { shownPart } from '../conversation/conversation.present.ts'
+import { firstWords, shownPart } from '../conversation/conversation.present.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { openStored } from '../file/send-file.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
@@ -194,6 +195,7 @@ async function present(em: Em, messages: readonly Message[]): Promise<CustomerMe
     em,
     shown.map((message) => (message.direction === 'out' ? message.authorId : null)),
   )
+  const quotes = await quotesOf(em, shown)
   return shown.map((message) => ({
     id: message.id,
     conversationId: message.conversationId,
@@ -203,9 +205,29 @@ async function present(em: Em, messages: readonly Message[]): Promise<CustomerMe
     name: names.get(message.authorId ?? '') ?? '',
     parts: message.recalledAt ? [] : message.parts.map((part) => (part.type === 'event' ? { type: 'event' as const, name: part.name } : shownPart(part))),
     recalled: message.recalledAt !== null && message.recalledAt !== undefined,
+    quote: quotes.get(message.id) ?? null,
     clientId: message.direction === 'in' ? message.dedupeKey.slice(3) : null,
     at: message.createdAt.toISOString(),
   }))
+}
+
+/** By the message that quotes. Only within the conversation: nobody is shown another's words, nor what stays among colleagues. */
+async function quotesOf(em: Em, messages: readonly Message[]): Promise<Map<string, CustomerQuote>> {
+  const answers = messages.filter(({ replyToId, recalledAt }) => replyToId && !recalledAt)
+  if (answers.length === 0) return new Map()
+  const ids = answers.map(({ replyToId }) => replyToId ?? '')
+  const quotable = { id: { $in: ids }, direction: { $in: ['in' as const, 'out' as const] }, recalledAt: null }
+  const fields = ['id', 'conversationId', 'direction', 'parts'] as const
+  const quoted = new Map((await em.find(Message, quotable, { fields, disableIdentityMap: true })).map((row) => [row.id, row]))
+  return new Map(
+    answers.flatMap(({ id, replyToId, conversationId }) => {
+      const row = quoted.get(replyToId ?? '')
+      if (row?.conversationId !== conversationId) return []
+      const [first] = row.parts
+      const kind = first?.type === 'remote' ? first.as : (first?.type ?? 'unsupported')
+      return [[id, { id: row.id, from: row.direction === 'in' ? ('me' as const) : ('agent' as const), text: firstWords(textOf(row.parts)), kind }]]
+    }),
+  )
 }
 
 async function beatVisit(hub: Hub, inboxId: string, beat: VisitBeat): Promise<void> {

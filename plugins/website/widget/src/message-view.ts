@@ -76,6 +76,18 @@ export class MessageView {
     return from === 'me' && conversation !== null && conversationId === conversation.id && seq <= conversation.agentReadSeq
   }
 
+  /** What it answers to, as long as that has not been taken back. */
+  quoteOf({ quote }: CustomerMessage): CustomerMessage['quote'] {
+    return quote && !this.#thread.messages.some(({ id, recalled }) => id === quote.id && recalled) ? quote : null
+  }
+
+  #quote(m: CustomerMessage): Node | null {
+    const w = this.#w
+    const quote = this.quoteOf(m)
+    const kinds: Record<string, string> = { image: w.picture, audio: w.audio, video: w.video, file: w.file }
+    return quote && h('p', { className: 'quote' }, w.replyTo + (quote.text || kinds[quote.kind] || w.unsupported))
+  }
+
   message(m: CustomerMessage): Node {
     const w = this.#w
     const mine = m.from === 'me'
@@ -84,6 +96,7 @@ export class MessageView {
       'div',
       { className: mine ? 'message mine' : 'message', 'data-testid': 'visitor-message' },
       h('span', { className: 'meta' }, about),
+      this.#quote(m),
       m.recalled ? bubble([h('p', { className: 'gone' }, mine ? w.recalledMine : w.recalled)]) : bubble(m.parts.map((part) => this.#part(part))),
     )
   }
