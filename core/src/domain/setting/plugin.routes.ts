@@ -1,6 +1,6 @@
 /** Plugins for the admin: state, settings, switch, errors; and the UI modules of the running ones. */
 import { createReadStream, existsSync } from 'node:fs'
-import { dirname, join, resolve, sep } from 'node:path'
+import { dirname, resolve, sep } from 'node:path'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Ok } from '../../../sdk/wire/common.ts'
@@ -71,12 +71,15 @@ export function pluginRoutes(app: App, hub: Hub): void {
   app.get('/api/plugins/:id/ui/*', { config: { access: 'agent' }, schema: { params: UiParams } }, async (request, reply) => {
     const plugin = hub.kernel.get(request.params.id)
     const name = request.params['*']
-    const entry = name === 'admin.js' ? plugin?.manifest.ui?.admin : name === 'workbench.js' ? plugin?.manifest.ui?.workbench : undefined
-    // What a module imports stands beside it.
     const { admin, workbench } = plugin?.manifest.ui ?? {}
-    const file = plugin && resolve(plugin.dir, entry ?? join(dirname(workbench ?? admin ?? 'ui/module.js'), name))
-    if (!plugin || !file?.startsWith(plugin.dir + sep) || !existsSync(file) || !/\.(?:m?js|css)$/.test(file))
-      throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+    const entry = name === 'admin.js' ? admin : name === 'workbench.js' ? workbench : undefined
+    const declared = workbench ?? admin
+    if (!plugin || !declared) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+    // What a module imports stands beside it; the rest of the plugin's folder is the server's.
+    const folder = resolve(plugin.dir, dirname(declared))
+    const file = entry ? resolve(plugin.dir, entry) : resolve(folder, name)
+    const within = file.startsWith((entry ? plugin.dir : folder) + sep)
+    if (!within || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
     return reply
       .type(file.endsWith('.css') ? 'text/css' : 'text/javascript')
       .header('cache-control', 'no-cache')
