@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { definePlugin } from '../../core/sdk/plugin.ts'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { newId } from '../../core/src/db/types.ts'
 import { discoverPlugins } from '../../core/src/kernel/discover.ts'
-import { call, found, onEveryProfile } from '../support/world.ts'
+import { call, eventually, found, onEveryProfile } from '../support/world.ts'
 
 const plugin = (id: string, more: Partial<Parameters<typeof definePlugin>[0]>) =>
   definePlugin({
@@ -27,8 +29,15 @@ const unmade = async () => {
   rmSync(dir, { recursive: true })
   return { ...read, dir, nameHint: 'unmade' }
 }
+/** Well while it starts, ill when it is called. */
+let ill = false
+const whenCalled = async () => {
+  if (ill) boom()
+}
 const plugins = [
   await unmade(),
+  found(mockChannel().manifest),
+  found(plugin('callthrows', { hooks: { 'outbound.send': whenCalled as never }, on: { 'message.received': whenCalled } })),
   found(plugin('startthrows', { start: boom })),
   found(plugin('routesthrow', { routes: boom })),
   found(plugin('routesreject', { routes: async () => boom() })),
@@ -100,6 +109,29 @@ await onEveryProfile('broken', plugins, (world) => {
   test('the admin sees all of them', async () => {
     const { status, body } = await (await world().person('小窦', 'owner')).call('GET', '/api/plugins')
     assert.equal(status, 200)
-    assert.equal(body.items.filter((entry: { state: string }) => entry.state === 'broken').length, plugins.length - 2)
+    assert.equal(body.items.filter((entry: { state: string }) => entry.state === 'broken').length, plugins.length - 4)
+  })
+
+  test('one that fails when it is called is shown so, with its error, until it is well again; what it holds up is refused in its name', async () => {
+    const owner = await world().person('小尤', 'owner')
+    const inbox = await world().inbox('mock')
+    const shown = async () => (await owner.call('GET', '/api/plugins')).body.items.find(({ id }: { id: string }) => id === 'callthrows')
+    const [first] = await world().say(inbox, 'you', '在吗')
+    const answer = (text: string) =>
+      owner.call('POST', `/api/conversations/${first?.conversationId}/messages`, { clientId: newId(), parts: [{ type: 'text', text }] })
+    await owner.call('POST', `/api/conversations/${first?.conversationId}/take`)
+    ill = true
+    await world().say(inbox, 'you', '还在吗')
+    await eventually(async () => (await shown()).fault?.what === 'message.received', 'the listener’s fault')
+    const { status, body } = await answer('在')
+    assert.deepEqual([status, body.code, body.details], [503, 'HUB_PLUGIN_BROKEN', { plugin: 'callthrows' }])
+    const { state: is, fault } = await shown()
+    assert.deepEqual([is, fault.what, fault.message], ['running', 'outbound.send', 'boom'])
+    const { plugins: parts } = (await owner.call('GET', '/api/system')).body
+    assert.equal(parts.find(({ id }: { id: string }) => id === 'callthrows').state, 'broken')
+    ill = false
+    assert.equal((await answer('在的')).status, 201)
+    assert.notEqual((await shown()).fault?.what, 'outbound.send')
+    await eventually(async () => (await shown()).fault === null, 'the listener told again')
   })
 })

@@ -407,6 +407,7 @@ export const en: typeof zh = {
     switchOn: 'Switch on',
     switchOff: 'Switch off',
     state: { running: 'Running', off: 'Off', broken: 'Broken' },
+    faulty: 'Running, but failed when it was called last ({time})',
     retryAt: 'Trying again at {time}',
     retryNow: 'Try now',
   },

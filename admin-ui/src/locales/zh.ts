@@ -394,6 +394,7 @@ export const zh = {
     switchOn: '启用',
     switchOff: '停用',
     state: { running: '运行中', off: '已停用', broken: '出错' },
+    faulty: '运行中，但最近一次处理失败（{time}）',
     retryAt: '将于 {time} 自动重试',
     retryNow: '立即重试',
   },

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, LocalText, Name, NullableId, NullableInstant } from './common.ts'
+import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
 
 export const Inbox = Type.Object({
   id: Id,
@@ -67,6 +67,8 @@ export const PluginInfo = Type.Object({
   error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()]),
   /** A start that failed is tried again then. */
   retryAt: NullableInstant,
+  /** It runs, but this hook of it, or what listens to this event, failed when it was called last. */
+  fault: Type.Union([Type.Object({ what: Type.String(), message: Type.String(), at: Instant }), Type.Null()]),
   settingsSchema: Type.Union([Type.Unknown(), Type.Null()]),
   settings: Type.Record(Type.String(), Type.Unknown()),
   channel: Type.Boolean(),

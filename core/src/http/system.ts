@@ -79,9 +79,12 @@ export function systemRoute(app: App, hub: Hub): void {
       sockets: { agents: sum('agents'), visitors: sum('visitors') },
       processes: processes.map((one) => ({ ...one, startedAt: one.startedAt.toISOString(), seenAt: one.seenAt.toISOString() })),
       channels: { broken: await em.count(InboxHealth, { state: { $in: ['broken', 'unauthorised'] } }), all: await em.count(Inbox, {}) },
-      plugins: hub.kernel
-        .status()
-        .map(({ id, manifest, state }) => ({ id, label: manifest?.label ?? { zh: id, en: id }, version: manifest?.version ?? null, state })),
+      plugins: hub.kernel.status().map(({ id, manifest, state, fault }) => ({
+        id,
+        label: manifest?.label ?? { zh: id, en: id },
+        version: manifest?.version ?? null,
+        state: fault ? ('broken' as const) : state,
+      })),
       due: {
         ...count,
         givenUp: await countGivenUp(em),

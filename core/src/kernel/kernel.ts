@@ -35,6 +35,8 @@ export interface PluginStatus {
   error: HubError | undefined
   /** A start that failed is tried again then. */
   retryAt: Date | undefined
+  /** While it runs: what of it failed last. */
+  fault: PluginFault | undefined
 }
 
 interface Entry extends LoadedPlugin {
@@ -50,6 +52,15 @@ interface Entry extends LoadedPlugin {
   failures: number
   retryAt: Date | undefined
   retryTimer: NodeJS.Timeout | undefined
+  /** What of it failed the last time it was called while it ran, by the hook's or the event's name. */
+  faults: Map<string, PluginFault>
+}
+
+/** A hook or a listener that throws. The plugin runs on; the admin is shown it. */
+export interface PluginFault {
+  what: string
+  message: string
+  at: Date
 }
 
 export interface KernelOptions {
@@ -106,6 +117,7 @@ export class Kernel {
       failures: 0,
       retryAt: undefined,
       retryTimer: undefined,
+      faults: new Map(),
       ctx: undefined as unknown as PluginContext,
     }
     entry.ctx = this.#options.context({
@@ -137,6 +149,8 @@ export class Kernel {
     this.#watchers.add(watcher)
     return () => void this.#watchers.delete(watcher)
   }
+
+  #onFault: ((id: string, what: string, message: string | null) => void) | undefined
 
   #become(entry: Entry, state: Entry['state']): void {
     const was = entry.state === 'running'
@@ -247,6 +261,7 @@ export class Kernel {
     entry.failures = 0
     await this.#unwind(entry)
     entry.error = undefined
+    entry.faults.clear()
     this.#become(entry, 'off')
   }
 
@@ -377,6 +392,7 @@ export class Kernel {
       state: entry.state,
       error: entry.error,
       retryAt: entry.retryAt,
+      fault: [...entry.faults.values()].at(-1),
     }))
     const refused = this.#refused.map(({ id, dir, error }) => ({
       id,
@@ -386,6 +402,7 @@ export class Kernel {
       state: 'broken' as const,
       error,
       retryAt: undefined,
+      fault: undefined,
     }))
     return [...loaded, ...refused]
   }
@@ -398,14 +415,21 @@ export class Kernel {
 
   /**
    * Runs a hook through the running plugins, in load order; each may change what the next one gets. A HubError
-   * is a refusal and goes on to the caller; any other error, or a hook that takes too long, fails the attempt.
+   * is a refusal and goes on to the caller; any other error, or a hook that takes too long, fails the attempt with
+   * HUB_PLUGIN_BROKEN.
    */
   async hook<N extends HubHookName>(name: N, input: HubHooks[N]): Promise<HubHooks[N]> {
     let value = input
     for (const entry of this.#entries.values()) {
       const hook = entry.state === 'running' ? entry.manifest.hooks?.[name] : undefined
       if (!hook) continue
-      value = (await withTimeout(Promise.resolve(hook(value, entry.ctx)), hookTimeoutMs, `${entry.manifest.id} ${name}`)) ?? value
+      const before = value
+      const run = async () => (await withTimeout(Promise.resolve(hook(before, entry.ctx)), hookTimeoutMs, `${entry.manifest.id} ${name}`)) ?? before
+      value = await this.#watched(entry, name, run).catch((error) => {
+        if (error instanceof HubError) throw error
+        this.#options.log.error({ plugin: entry.manifest.id, hook: name, err: error }, 'a hook failed')
+        throw new HubError('HUB_PLUGIN_BROKEN', `The plugin ${entry.manifest.id} failed`, { plugin: entry.manifest.id })
+      })
     }
     return value
   }
@@ -440,9 +464,45 @@ export class Kernel {
     const on = entry.manifest.on as Record<string, ((event: HubEvent, ctx: PluginContext) => unknown) | false | undefined> | undefined
     const own = on?.[event.name]
     if (own === false) return true
-    await own?.(event, entry.ctx)
-    if (on?.['*']) await on['*'](event, entry.ctx)
+    await this.#watched(entry, event.name, async () => {
+      await own?.(event, entry.ctx)
+      if (on?.['*']) await on['*'](event, entry.ctx)
+    })
     return true
+  }
+
+  /** Calls something of a plugin, and remembers whether it failed. What it refuses on purpose is no fault. */
+  async #watched<T>(entry: Entry, what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work()
+      if (entry.faults.has(what)) this.#tellFault(entry, what, null)
+      return result
+    } catch (error) {
+      const message = (error as Error)?.message ?? String(error)
+      const refused = error instanceof HubError && error.kind.status < 500
+      if (!refused && entry.faults.get(what)?.message !== message) this.#tellFault(entry, what, message)
+      throw error
+    }
+  }
+
+  #tellFault(entry: Entry, what: string, message: string | null): void {
+    this.noteFault(entry.manifest.id, what, message)
+    this.#onFault?.(entry.manifest.id, what, message)
+  }
+
+  /** Another process has seen something of a plugin fail, or (null) go well again. */
+  noteFault(id: string, what: string, message: string | null): void {
+    const faults = this.#entries.get(id)?.faults
+    if (message === null) faults?.delete(what)
+    else faults?.set(what, { what, message: message.slice(0, 300), at: new Date() })
+  }
+
+  /** Called when something of a plugin fails in this process for the first time, or with another message, or goes well again. */
+  onFault(watcher: (id: string, what: string, message: string | null) => void): () => void {
+    this.#onFault = watcher
+    return () => {
+      this.#onFault = undefined
+    }
   }
 }
 

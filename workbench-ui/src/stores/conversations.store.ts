@@ -385,8 +385,9 @@ export const useConversations = defineStore('conversations', () => {
     }
   }
 
-  /** The hub was not reached: no line, or a proxy whose hub restarts. */
-  const isOffline = (error: unknown): boolean => error instanceof ApiError && (error.code === 'HUB_OFFLINE' || [502, 503, 504].includes(error.status))
+  /** The hub was not reached: no line, or a proxy whose hub restarts. A plugin that holds messages up is another matter: the agent must know. */
+  const isOffline = (error: unknown): boolean =>
+    error instanceof ApiError && (error.code === 'HUB_OFFLINE' || ([502, 503, 504].includes(error.status) && error.code !== 'HUB_PLUGIN_BROKEN'))
 
   function send(
     conversationId: string,

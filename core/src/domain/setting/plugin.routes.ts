@@ -18,7 +18,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'plugin.manage' } }
 
   app.get('/api/plugins', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(PluginInfo) }) } } }, async () => ({
-    items: hub.kernel.status().map(({ id, manifest, enabled, state, error, retryAt }) => ({
+    items: hub.kernel.status().map(({ id, manifest, enabled, state, error, retryAt, fault }) => ({
       id,
       version: manifest?.version ?? '',
       label: manifest?.label ?? { zh: id, en: id },
@@ -27,6 +27,7 @@ export function pluginRoutes(app: App, hub: Hub): void {
       state,
       error: error ? { code: error.code, message: error.message } : null,
       retryAt: retryAt?.toISOString() ?? null,
+      fault: fault ? { ...fault, at: fault.at.toISOString() } : null,
       settingsSchema: (manifest?.settings as unknown) ?? null,
       settings: manifest ? hub.kernel.settingsFor(id) : {},
       channel: manifest?.channel !== undefined,
