@@ -7,7 +7,7 @@ import render from 'dom-serializer'
 import { type AnyNode, type Document, Element, isTag, isText, Text } from 'domhandler'
 import { parseDocument } from 'htmlparser2'
 import sanitize from 'sanitize-html'
-import { splitQuote } from './split-quote.ts'
+import { isHeaderBlock, splitQuote } from './split-quote.ts'
 
 export interface SafeLetter {
   html: string
@@ -310,11 +310,11 @@ function followers(node: AnyNode): AnyNode[] {
   return out
 }
 
-/** `发件人:` in a sentence is no head: two more fields must follow near. */
+/** `发件人:` in a sentence or on a parcel is no head. */
 function looksLikeHead(node: AnyNode): boolean {
   const near = wordsOf([node, ...followers(node)].slice(0, 40), undefined, 2_000)
   if (/原始邮件|原邮件|Original|转发的邮件|Forwarded|回复的邮件/i.test(near.slice(0, 80))) return true
-  return (near.slice(0, 1_000).match(/(?:发送时间|日期|收件人|抄送|主题|Sent|Date|To|Cc|Subject)\s{0,4}[:：]/gi) ?? []).length >= 2
+  return isHeaderBlock(near.slice(0, 1_000).split('\n'), 0)
 }
 
 function wordsBefore(document: Document, node: AnyNode): string {
@@ -407,13 +407,16 @@ function wordsOf(nodes: readonly AnyNode[], skip?: (node: Element) => boolean, m
     }
   }
   walk(nodes, false)
-  return out
-    .join('')
-    .replace(/\u00a0/g, ' ')
-    .replace(/[ \t]*\n[ \t]*/g, '\n')
-    .replace(/\n{3,}/g, '\n\n')
-    .replace(/[ \t]{2,}/g, ' ')
-    .trim()
+  return (
+    out
+      .join('')
+      .replace(/\u00a0/g, ' ')
+      // But the space that makes `-- ` the mark of a signature.
+      .replace(/(?<!(?:^|\n)--)[ \t]*\n[ \t]*/g, '\n')
+      .replace(/\n{3,}/g, '\n\n')
+      .replace(/[ \t]{2,}/g, ' ')
+      .trim()
+  )
 }
 
 /**

@@ -41,6 +41,69 @@ test('signatures fold; a letter that is only a quotation shows it; words about F
   assert.deepEqual(splitQuote(''), { text: '', quoted: '' })
 })
 
+/** What reads like a signature or the head of a quotation, and is what the customer has to say. */
+const own = [
+  '您好甲，\n来自客户端的报错如下：\nError 500\n电话 13800138000',
+  '您好\n来自客户端\n请处理',
+  '照片如下\n来自我的手机的照片见附件',
+  '我的订单\n来自小米商城的订单',
+  '您问的货\n来自手机\n',
+  'Hello\nSent from our warehouse on Friday, not arrived\nOrder 5',
+  'Hello\nSent via registered mail on Monday',
+  'Hello\nSent from my iPhone 13800138000',
+  'Hello\nSent from my iPhone\nplease call 13800138000',
+  '发自我的iPhone\n电话改成 13800138000',
+  '您好乙\n2026年11月1日到货的产品有以下问题:\n1. 杯子碎了',
+  '您好\n2026年11月1日前请发到 boss@b.cn:\n两份',
+  '您好\n2026年11月1日你们写道：\n三天到货',
+  '您好\n在你们的网站上，你们写道：\n三天到货',
+  'Hello\nOn your website you wrote:\nthree days',
+  '请改地址\n寄件人：张三\n收件人：李四 13800138000\n主题：搬家',
+  '请改地址\n寄件人：张三\n收件人：李四\n日期：2026年11月1日',
+  '您好丁\n--\n清单如下\n杯子 20 只，电话 13800138000',
+]
+for (const words of own)
+  test(`said, not signed or quoted: ${words.replaceAll('\n', ' / ')}`, () => {
+    assert.deepEqual(splitQuote(words), { text: words.trim(), quoted: '' })
+    const html = words.split('\n').map((line) => `<div>${line}</div>`)
+    const safe = sanitizeLetter(html.join(''))
+    assert.ok(safe?.quoted === '' && !safe.html.includes('<details'), safe?.html)
+    assert.equal(safe.text.replace(/\s/g, ''), words.replace(/\s/g, ''))
+  })
+
+const clients = [
+  '发自我的 iPhone',
+  '發自我的 iPhone',
+  '从我的iPhone发送',
+  '发自我的华为手机',
+  '发自网易邮箱大师',
+  '来自QQ邮箱',
+  '来自我的手机',
+  '来自华为 P40 手机',
+  '来自 iPhone 客户端',
+  '来自网易邮箱大师',
+]
+for (const line of [
+  ...clients,
+  ...[
+    'Sent from my iPhone',
+    'Sent from Mail for Windows 10',
+    'Sent from Outlook for Android<https://aka.ms/x>',
+    'Get Outlook for iOS',
+    'Sent with Proton Mail secure email.',
+  ],
+  ...['Sent via the Samsung Galaxy S21', 'Sent from Yahoo Mail on Android', 'Sent from my mobile phone'],
+])
+  test(`a client’s line: ${line}`, () => {
+    assert.deepEqual(splitQuote(`明天见\n\n${line}\n`), { text: '明天见', quoted: line })
+    assert.deepEqual(splitQuote(`明天见\n${line}\n\n________\nFrom: a@b.cn\nTo: c\nSubject: x\n旧话`).text, '明天见')
+    assert.equal(sanitizeLetter(`<div>明天见</div><div>${line.replace('<', '&lt;')}</div><blockquote type="cite">旧话</blockquote>`)?.text, '明天见')
+  })
+
+test('in markup too `-- ` begins a signature', () => {
+  for (const mark of ['-- ', '--&nbsp;']) assert.deepEqual(sanitizeLetter(`<div>明天见</div><div>${mark}<br>张三<br>电话 1</div>`)?.text, '明天见')
+})
+
 test('a long quotation takes milliseconds', () => {
   for (const line of ['> 引用'.repeat(5), '发件人: x', 'On a', '-'.repeat(300), '在 '.repeat(100)]) {
     const at = performance.now()

@@ -19,6 +19,10 @@ const maxLine = 400
 const dividers: readonly RegExp[] = [
   /^[-_—=\s]{0,40}(?:原始邮件|原邮件|原始信件|原始郵件|原始訊息|转发的邮件|轉寄郵件|回复的邮件|Original Message|Original Email|Forwarded Message|Forwarded message|Reply message|元のメッセージ|원본 메시지)[-_—=\s]{0,40}$/i,
   /^-{3,}\s{0,10}(?:Original|原始|回复|转发|Forwarded)[^-]{0,40}-{3,}$/i,
+]
+
+/** Who wrote what follows, and when. People quote each other in these words too: a client gives the time or the address with them. */
+const saidLines: readonly RegExp[] = [
   // Gmail zh, Apple Mail zh: `在 2024年3月1日周五 10:00，张三 <zhang@example.com> 写道：`, also 于…写道
   /^(?:>{0,3}\s?)?(?:在|於|于)\s?.{4,200}?(?:写道|寫道|撰写|撰寫|来信)\s?[:：]\s*$/,
   // Foxmail, older QQ: `张三 <zhang@example.com> 于2024年3月1日周五 10:00写道：`
@@ -27,20 +31,41 @@ const dividers: readonly RegExp[] = [
   /^.{1,120}<[^<>\s]{1,64}@[^<>\s]{1,120}>\swrote\s?:\s*$/i,
   /^At\s\d{4}-\d{2}-\d{2}\s\d{2}:\d{2}(?::\d{2})?,?\s.{3,150}\swrote\s?:\s*$/i,
   /^(?:Le|Am|El|Il)\s.{6,200}\s(?:a écrit|schrieb.{0,80}|escribió|ha scritto)\s?:\s*$/i,
-  /^\d{4}年\d{1,2}月\d{1,2}日.{0,120}(?:写道|寫道|のメール|:)\s?[:：]?\s*$/,
+  /^\d{4}年\d{1,2}月\d{1,2}日.{0,120}(?:写道|寫道|wrote|のメール|<[^<>\s]{1,64}@[^<>\s]{1,120}>)\s?[:：]?\s*$/,
 ]
+/** The day is there in any case. */
+const clock = /\d{1,2}[:：]\d{2}|@/
+const dated = /\d{4}|\d{1,2}[:：/.-]\d{1,2}|@/
+
+const isDivider = (line: string): boolean =>
+  dividers.some((pattern) => pattern.test(line)) || ((/^\d{4}年/.test(line) ? clock : dated).test(line) && saidLines.some((pattern) => pattern.test(line)))
 
 /** `发件人：` and friends: a block of at least three within a few lines is a header block (Outlook, Foxmail, 163). */
 const blockField =
   /^[\s>*|]{0,10}(?:发件人|寄件者|寄件人|发送时间|寄件日期|发送日期|日期|时间|收件人|收件者|抄送|副本|主题|主旨|From|Sent|Date|To|Cc|Subject|差出人|送信日時|宛先|件名)\*{0,2}\s{0,6}[:：]/i
 const blockStart = /^[\s>*|]{0,10}(?:发件人|寄件者|寄件人|From|差出人)\*{0,2}\s{0,6}[:：]/i
+/** What a parcel's label has not: the moment, or an address of mail. */
+const blockProof = /@|^[\s>*|]{0,10}(?:发送时间|寄件日期|发送日期|日期|时间|Sent|Date|送信日時)\*{0,2}\s{0,6}[:：].{0,40}\d.{1,40}\d{1,2}[:：]\d{2}/i
 
-const signatures: readonly RegExp[] = [
-  /^--\s?$/,
-  /^(?:发自|發自|从我的|來自|来自)\s?.{0,30}(?:iPhone|iPad|手机|手機|邮箱|郵箱|邮件|Mail|安卓|Android|华为|小米|OPPO|vivo|荣耀|HUAWEI|客户端|QQ邮箱|网易邮箱大师|Foxmail|Outlook).{0,30}$/i,
-  /^(?:Sent from|Get Outlook for|Sent with|Sent via)\s.{2,60}$/i,
+/** What programs put below a letter, as they write it: a device or a client, nothing said about it. */
+const clientLines: readonly RegExp[] = [
+  /^(?:发自|發自|发送自|傳送自)\s?(?:我的)?\s?[^，。；：？！,;:?!]{0,24}(?:iPhone|iPad|Phone|手机|手機|平板|邮箱|郵箱|邮件|郵件|Mail|安卓|Android|华为|華為|小米|红米|OPPO|vivo|荣耀|HUAWEI|HONOR|三星|客户端|網易|网易|邮箱大师|Foxmail|Outlook)[\w .+/-]{0,24}(?:手机|手機|平板|客户端|邮箱|应用|版)?[。.]?$/i,
+  /^(?:从|從)我的\s?[\p{L}\d .+/-]{0,20}(?:iPhone|iPad|手机|手機|平板|设备|Android|HUAWEI|华为|小米|荣耀|OPPO|vivo)[\w .+/-]{0,20}(?:手机)?\s?(?:发送|发出|傳送|發送|寄出)?[。.]?$/iu,
+  // In these words people say more than in those above: the line must end with the thing.
+  /^(?:来自|來自)\s?[\p{L}\d .+/-]{1,20}(?:手机|手機|平板|客户端|客戶端|邮箱|郵箱|邮件|郵件|邮箱大师)$/u,
+  /^(?:来自|來自)\s?(?:我的)?\s?(?:[\p{L}\d .+/-]{0,12}\s)?(?:iPhone|iPad|Android|安卓|HUAWEI|HONOR|OPPO|vivo|Xiaomi|Redmi|Foxmail|Outlook|Mail|QQMail|我的华为|我的小米|我的荣耀|华为 ?\w|小米 ?\w|荣耀 ?\w|红米 ?\w)[\w .+-]{0,20}$/iu,
+  /^Sent (?:from|with|via|using) (?:[\w.+-]{1,20} ){0,4}(?:iPhone|iPad|iOS|Android|Windows|Mac|BlackBerry|Samsung|Galaxy|HUAWEI|Huawei|HONOR|Honor|Xiaomi|Redmi|OPPO|vivo|OnePlus|Pixel|Nokia|Sony|Motorola|Outlook|Mail|Gmail|Hotmail|Yahoo|AOL|iCloud|Proton(?:Mail)?|Spark|Mailspring|Thunderbird|Airmail|BlueMail|Canary|Superhuman|Fastmail|Tutanota|Tuta|Zoho|Foxmail|QQMail|MailMaster|WeChat|Mailbird|eM)(?: [\w.+-]{1,20}){0,7}\.?$/,
+  /^Sent from my (?:[\w.+-]{1,20} ){0,3}(?:phone|smartphone|mobile|cell|tablet|device|mobile device)\.?$/i,
+  /^Get (?:Outlook|BlueMail|Proton ?Mail|Spark|TypeApp) for [\w ]{2,20}\.?$/i,
 ]
 
+function isClientLine(line: string): boolean {
+  // Where to get the program stands behind its name.
+  const name = line.trim().replace(/\s{0,3}[<([]?https?:\/\/\S{1,300}$/i, '')
+  return name.length <= 80 && !/\d{5}/.test(name) && clientLines.some((pattern) => pattern.test(name))
+}
+
+const isRule = (line: string): boolean => /^[\s_=-]{0,80}$/.test(line)
 const isQuoted = (line: string): boolean => /^\s{0,3}>/.test(line)
 
 /** Where the quotation begins, as a line number; undefined when there is none. */
@@ -51,17 +76,20 @@ function findDivider(lines: readonly string[]): number | undefined {
     const trimmed = line.trim()
     if (trimmed === '') continue
     if (trimmed.includes(replyMarker.zh) || trimmed.includes(replyMarker.en)) return i
-    if (dividers.some((pattern) => pattern.test(trimmed))) return i
+    if (isDivider(trimmed)) return i
     // Clients wrap "On … <address> wrote:" after the address.
     const next = lines[i + 1]?.trim() ?? ''
-    if (next !== '' && next.length < 120 && /^(?:On\s|在|于|於)/i.test(trimmed) && dividers.some((pattern) => pattern.test(`${trimmed} ${next}`))) return i
-    if (blockStart.test(line) && countBlock(lines, i) >= 3) return i
+    if (next !== '' && next.length < 120 && /^(?:On\s|在|于|於)/i.test(trimmed) && isDivider(`${trimmed} ${next}`)) return i
+    if (isHeaderBlock(lines, i)) return i
   }
   return undefined
 }
 
-function countBlock(lines: readonly string[], from: number): number {
+/** At least three fields from that line on, and what makes them a letter's. */
+export function isHeaderBlock(lines: readonly string[], from: number): boolean {
+  if (!blockStart.test((lines[from] as string).slice(0, maxLine))) return false
   let fields = 0
+  let proven = false
   let blank = 0
   for (let i = from; i < lines.length && i < from + 14; i++) {
     const line = (lines[i] as string).slice(0, maxLine)
@@ -71,9 +99,11 @@ function countBlock(lines: readonly string[], from: number): number {
       continue
     }
     blank = 0
-    if (blockField.test(line)) fields++
+    if (!blockField.test(line)) continue
+    fields++
+    proven ||= blockProof.test(line)
   }
-  return fields
+  return fields >= 3 && proven
 }
 
 export function splitQuote(whole: string): SplitText {
@@ -81,7 +111,7 @@ export function splitQuote(whole: string): SplitText {
   const divider = findDivider(lines)
   let end = divider ?? lines.length
   // Outlook draws a line above its block.
-  if (divider !== undefined) while (end > 0 && /^[\s_=-]{0,80}$/.test(lines[end - 1] as string)) end--
+  if (divider !== undefined) while (end > 0 && isRule(lines[end - 1] as string)) end--
   const start = firstWords(lines, end)
   // The letter is nothing but a forward or a bottom answer: to fold it all away would show an empty message.
   if (divider !== undefined && start >= end) {
@@ -119,7 +149,7 @@ function interleaved(lines: readonly string[], divider: number): boolean {
     if (line.trim() === '') continue
     if (isQuoted(line)) quoted = true
     else if (quoted) {
-      if (signatures.some((pattern) => pattern.test(line.trim().slice(0, maxLine)))) break
+      if (line.trim() === '--' || isClientLine(line.slice(0, maxLine))) break
       turns++
       quoted = false
     }
@@ -138,11 +168,13 @@ function answerBelow(lines: readonly string[], divider: number): SplitText | und
   return { text: below.text, quoted: [lines.slice(0, i).join('\n').trim(), below.quoted].filter(Boolean).join('\n') }
 }
 
-/** A signature stands near the end of the new words. */
+/** A signature stands at the end of the new words; below a client's line nothing new stands. */
 function findSignature(lines: readonly string[], end: number): number | undefined {
   for (let i = Math.max(0, end - 20); i < end; i++) {
-    const line = (lines[i] as string).slice(0, maxLine).trim()
-    if (line === '--' || signatures.some((pattern) => pattern.test(line) || pattern.test((lines[i] as string).slice(0, maxLine)))) return i
+    const line = (lines[i] as string).slice(0, maxLine)
+    // RFC 3676, 4.3: with the space. Without it people draw lines.
+    if (line === '-- ') return i
+    if (isClientLine(line) && lines.slice(i + 1, end).every((below) => isRule(below) || isQuoted(below) || isClientLine(below.slice(0, maxLine)))) return i
   }
   return undefined
 }
