@@ -18,8 +18,10 @@ export type LetterKind =
 
 export const loopHeader = 'x-huike-loop'
 
-const autoSubject =
-  /^\s{0,5}(?:\[?(?:自动回复|自动答复|自動回覆|自動回復|假期自动回复|外出自动回复|外出回复)\]?|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office|automatische antwort|réponse automatique|respuesta automática|自動応答|부재중)/i
+const autoWords =
+  /^\s{0,5}[[【]?(?:自动回复|自动答复|自動回覆|自動回復|假期自动回复|外出自动回复|外出回复|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office(?: auto(?:matic)?[ -]?(?:reply|response))?|automatische antwort|réponse automatique|respuesta automática|自動応答|부재중(?: 자동 ?(?:회신|응답))?)[\]】]?/i
+/** What a machine puts after them: `自动回复：询价`, `Out of office Re: chairs`. A person goes on: `自动回复功能怎么用`. */
+const autoGoesOn = /^\s{0,3}(?:(?:re|fwd?|aw|sv|回复|答复|回覆|转发)\s{0,3})?[:：]/i
 const machine = /^(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply|noreply[-+.].*|bounces?[-+.].*|notifications?|notify|mdaemon)@/i
 
 const noReply = /^(?:no-?reply|do-?not-?reply|noreply[-+.].*)@/i
@@ -31,13 +33,14 @@ export function classifyLetter(letter: Letter, signed: (mark: string) => boolean
   if (mark && signed(mark)) return 'own'
   if (letter.report?.type === 'disposition-notification') return 'receipt'
   if (letter.report?.type === 'delivery-status' || looksLikeBounce(letter)) return 'bounce'
-  if (isAutoSubmitted(headers) || autoSubject.test(letter.subject)) return 'auto-reply'
+  if (isAutoSubmitted(headers) || saysAutomatic(letter)) return 'auto-reply'
   const precedence = [...headers.all('precedence'), ...headers.all('x-precedence')].map((value) => value.trim().toLowerCase())
   if (precedence.includes('auto_reply')) return 'auto-reply'
   const throughUs = isOwnList(headers, own)
   if (precedence.some((value) => value === 'bulk' || value === 'junk' || (value === 'list' && !throughUs))) return 'bulk'
-  if (headers.has('feedback-id')) return 'bulk'
-  if (!throughUs && ['list-id', 'list-unsubscribe', 'list-post'].some((name) => headers.has(name))) return 'bulk'
+  const listed = ['list-id', 'list-unsubscribe', 'list-post'].some((name) => headers.has(name))
+  // Gmail's complaint loop: shops' confirmations and mail services put it into what people write, too.
+  if (listed && (!throughUs || headers.has('feedback-id'))) return 'bulk'
   if (isNullSender(headers)) return 'auto-reply'
   return machine.test(letter.from?.address ?? '') && !whoFilledIn(letter, own) ? 'bulk' : 'personal'
 }
@@ -67,6 +70,12 @@ function isAutoSubmitted(headers: Headers): boolean {
     return true
   // Outlook's clients set it on personal letters too, to keep answering machines still: alone it only counts as `All`.
   return /\ball\b/i.test(headers.raw('x-auto-response-suppress') ?? '')
+}
+
+/** A subject counts in a machine's shape, or beside a header that is none's verdict alone. */
+function saysAutomatic({ subject, headers }: Letter): boolean {
+  const words = autoWords.exec(subject)?.[0]
+  return words !== undefined && (autoGoesOn.test(subject.slice(words.length)) || headers.has('x-auto-response-suppress'))
 }
 
 const isNullSender = (headers: Headers): boolean => headers.raw('return-path')?.trim() === '<>'

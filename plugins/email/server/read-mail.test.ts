@@ -146,6 +146,23 @@ test('what no person wrote is recognised, and what one did is not', () => {
     [of('X-Huike-Loop: ours'), of('X-Huike-Loop: forged'), of('Return-Path: <>'), of('Subject: Re: undeliverable goods')],
     ['own', 'personal', 'auto-reply', 'personal'],
   )
+  const people = ['自动回复功能怎么用', '【自动回复】功能咨询', 'Out of office chairs, please quote 20', 'Automatic reply does not work', 'Re: 自动回复：询价']
+  for (const subject of people) assert.equal(of(`Subject: ${subject}`), 'personal', subject)
+  const machines = [
+    '自动回复：询价',
+    '自动回复: Re: 询价',
+    '[自动回复] 回复：询价',
+    'Out of Office: chairs',
+    'Out of office Re: chairs',
+    'Out of Office AutoReply: chairs',
+  ]
+  for (const subject of [...machines, 'Automatic reply: chairs', 'Réponse automatique : devis', '自動応答: 見積'])
+    assert.equal(of(`Subject: ${subject}`), 'auto-reply', subject)
+  assert.equal(of('Subject: 自动回复', 'X-Auto-Response-Suppress: OOF'), 'auto-reply')
+  assert.deepEqual(
+    [of('Feedback-ID: 1:2:3:mailer'), of('Feedback-ID: 1:2:3:mailer', 'List-Unsubscribe: <https://x.example>'), of('Feedback-ID: 1:2', 'Precedence: bulk')],
+    ['personal', 'bulk', 'bulk'],
+  )
 })
 
 test('what comes through a group of our own, or from a form in somebody’s name, a person wrote', () => {
