@@ -222,3 +222,51 @@ test('an answer to a forged sender waits for the agent’s word; a letter that c
   await sent.getByRole('link', { name: `下载 ${from} 的退信` }).click()
   expect((await download).suggestedFilename()).toMatch(/\.eml$/)
 })
+
+test('a letter waits while an address is none or its recipient was taken out: the fault is at the field, nothing is lost', async ({ browser, hubUrl }) => {
+  test.setTimeout(120_000)
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const address = 'addresses@shop.test'
+  await admin.call('POST', '/inboxes', {
+    channel: 'email',
+    name: '客服邮箱',
+    settings: servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 }),
+  })
+  const client = await servers.imap(address)
+  // A name with a comma in it is one name.
+  const head = ['From: "Wang, Xue" <xue@customer.test>', `To: ${address}`, 'Subject: cups', 'Message-ID: <cups@customer.test>']
+  await client.append('INBOX', [...head, '', 'Please quote 20 cups.'].join('\r\n'))
+  await client.logout()
+  await workbench.pick('quote 20 cups')
+  const before = servers.taken.length
+  const [composer, to, cc] = [page.getByTestId('composer'), page.getByLabel('收件人'), page.getByLabel('抄送')]
+  await composer.click()
+  await page.keyboard.type('50 each')
+  await page.getByRole('button', { name: /^Re: cups/ }).click()
+  await expect(to).toHaveValue('"Wang, Xue" <xue@customer.test>')
+  const waits = async (field: typeof to, why: string) => {
+    await composer.click()
+    await page.keyboard.press('Control+Enter')
+    await expect(field).toBeFocused()
+    await expect(field).toHaveAttribute('aria-invalid', 'true')
+    await expect(field).toHaveAccessibleDescription(why)
+    await page.getByRole('button', { name: '发送', exact: true }).click()
+    await expect(field).toBeFocused()
+    await expect(composer).toHaveText('50 each')
+  }
+  const bad = '请填写正确的邮箱地址，多个地址用逗号分开。'
+  await cc.fill('boss@customer.test, wangwu')
+  await waits(cc, bad)
+  await cc.fill('boss@customer.test')
+  await to.fill('boss@customer.test; li si@customer')
+  await waits(to, bad)
+  await to.fill('')
+  await waits(to, '请填写收件人。')
+  await to.fill('"Wang, Xue" <xue@customer.test>、lisi@customer.test')
+  await expect(to).toHaveAttribute('aria-invalid', 'false')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => servers.taken.length).toBe(before + 1)
+  expect(servers.taken.at(-1)?.to).toEqual(['xue@customer.test', 'lisi@customer.test', 'boss@customer.test'])
+  await expect(composer).toHaveText('')
+})

@@ -218,6 +218,7 @@ export const en: typeof zh = {
     showText: 'Show only the text',
     newSubject: 'Subject and recipients',
     badAddress: 'Enter valid addresses, separated by commas.',
+    noRecipient: 'Enter a recipient.',
     verified: 'Sender verified',
     replyTo: 'Reply to',
     replyToAsked: 'Answers go to another address, as the sender {from} asks.',

@@ -216,6 +216,7 @@ export const zh = {
     showText: '只看正文',
     newSubject: '填写主题和收件人',
     badAddress: '请填写正确的邮箱地址，多个地址用逗号分开。',
+    noRecipient: '请填写收件人。',
     verified: '发件人已验证',
     replyTo: '回复地址',
     replyToAsked: '按发件人 {from} 的要求，回复将发往另一个地址。',
