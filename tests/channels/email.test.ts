@@ -293,6 +293,53 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     assert.deepEqual(forged.meta?.auth, { dmarc: 'none' })
   })
 
+  test('with several authors the verdict vouches for none of them', async () => {
+    const { inbox, address } = await shop()
+    await post('verified@customer.test', address, letter('"Bank" <boss@bank.test>, mallory@customer.test', address, '丁', '我们两个写的'))
+    const { meta, senderId } = await incoming(inbox, '我们两个写的')
+    assert.deepEqual(meta?.auth, { spf: 'pass', dkim: 'pass' })
+    assert.equal((await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: 'boss@bank.test' })).verified, false, String(senderId))
+  })
+
+  test('letters without a readable sender are each of somebody else, and answered only to whom the agent enters', async () => {
+    const { inbox, address } = await shop()
+    const agent = await world().person('小韩', 'admin')
+    for (const who of ['甲', '乙']) await post(customer('long'), address, letter(`${'x'.repeat(65)}@customer.test`, address, '戊', `地址太长的${who}`))
+    await post(customer('c'), address, letter('', address, '戊', '没有发件人的丙'))
+    const all = [await incoming(inbox, '地址太长的甲'), await incoming(inbox, '地址太长的乙'), await incoming(inbox, '没有发件人的丙')]
+    assert.equal(new Set(all.map(({ conversationId }) => conversationId)).size, 3)
+    const identities = await world().hub.em().find(Identity, { inboxId: inbox.id }, { disableIdentityMap: true })
+    assert.deepEqual(
+      [identities.length, new Set(identities.map(({ contactId }) => contactId)).size, identities.some(({ verified }) => verified)],
+      [3, 3, false],
+    )
+    const [first] = all
+    const refused = await fate((await world().reply(agent, first?.conversationId, '您是哪位')).body.id, 'failed')
+    assert.match(refused.failureText?.zh ?? '', /没有可识别的发件人地址/)
+    const to = customer('boss')
+    await fate((await world().reply(agent, first?.conversationId, '您是哪位', { meta: { to: [{ address: to }] } })).body.id, 'sent')
+    await arrived(to, 'Re: 戊')
+  })
+
+  test('a plain part that only stands in for the markup is not what the letter says', async () => {
+    const { inbox, address } = await shop()
+    const from = customer('markup')
+    const agent = await world().person('小蒋', 'admin')
+    const html = '<p>请报价：白瓷杯 200 只，茶盘 40 个。</p><p>送货到杭州。</p>'
+    const send = async (text: string, words: string) => {
+      const transport = createTransport({ host: '127.0.0.1', port: servers.smtpPort, secure: false, ignoreTLS: true })
+      await transport.sendMail({ from, to: address, subject: '询价', text, html: `${html}<p>${words}</p>` })
+      transport.close()
+      return incoming(inbox, words)
+    }
+    const { conversationId, text } = await send('您的邮件客户端不支持 HTML 格式，请使用其他客户端查看。', '己一')
+    assert.ok(text.includes('白瓷杯') && !text.includes('不支持'), text)
+    assert.ok(!(await send('This message requires an HTML viewer.', '己二')).text.includes('requires'))
+    // What the answer quotes is what was said.
+    await fate((await world().reply(agent, conversationId, '每只 9 元')).body.id, 'sent')
+    assert.match((await arrived(from, 'Re: 询价')).text ?? '', /> 请报价：白瓷杯 200 只/)
+  })
+
   test('UIDVALIDITY changes: nothing comes twice, what is new comes', async (t) => {
     const address = `folder-${newId()}@shop.test`
     const client = await servers.imap(address)

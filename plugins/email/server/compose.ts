@@ -49,12 +49,19 @@ export async function composeLetter(input: ComposeInput): Promise<Composed> {
   const { mailbox, message, previous, files } = input
   // Nobody chose: where the letter that is answered wants its answer.
   const asked = previous?.replyTo?.split(' ').map((address) => ({ address }))
-  if (!message.meta?.to?.length && !asked && message.to.startsWith(unverified))
+  if (!message.meta?.to?.length && !asked && message.to.startsWith(unverified)) {
+    if (!message.to.includes('@'))
+      throw refused(
+        'sender-unreadable',
+        '这封邮件没有可识别的发件人地址，请自己填写收件人再发送。',
+        'This letter has no readable sender: enter the recipient yourself.',
+      )
     throw refused(
       'sender-unverified',
       '这封邮件的发件人未通过验证，可能是冒充的，所以没有自动回复到该地址。确认无误后，请自己填写收件人再发送。',
       'The sender of this letter could not be verified and may be somebody else, so the answer does not go there by itself. If you are sure, enter the recipient yourself.',
     )
+  }
   const to = checked(message.meta?.to?.length ? message.meta.to : (asked ?? [{ address: message.to }]))
   const cc = checked(message.meta?.cc ?? []).filter(({ address }) => !to.some((other) => other.address === address))
   if (to.length + cc.length > maxRecipients) throw refused('recipients', `收件人最多 ${maxRecipients} 个。`, `At most ${maxRecipients} recipients.`)

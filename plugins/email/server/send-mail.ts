@@ -15,6 +15,7 @@ import { explainFault, type Fault, faultOf, sentenceOf } from './faults.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { changeFate, fateOf } from './letter-fate.ts'
+import { standsForMarkup } from './plain-part.ts'
 import { readMail } from './read-mail.ts'
 import { letIn, letterId, makeMessageId, makeReplyAddress, participantsOf, rememberLetter } from './thread.ts'
 
@@ -213,7 +214,9 @@ async function wordsOf(ctx: PluginContext, letter: LetterRow) {
   if (!stored) return undefined
   const read = readMail(await buffer(await stored.open()))
   const marked = read.html === undefined ? undefined : sanitizeLetter(read.html)
-  const text = read.text?.trim() || [marked?.text, marked?.quoted].filter(Boolean).join('\n\n')
+  const shown = [marked?.text, marked?.quoted].filter(Boolean).join('\n\n')
+  const plain = read.text?.trim() ?? ''
+  const text = plain && !standsForMarkup(plain, shown) ? plain : shown
   return text && read.from ? { from: read.from, at: read.date ?? letter.at, text } : undefined
 }
 

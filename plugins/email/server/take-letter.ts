@@ -14,6 +14,7 @@ import { explainFault } from './faults.ts'
 import { type Mailbox, mailboxOf, unverified } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { changeFate, noteReturn } from './letter-fate.ts'
+import { standsForMarkup } from './plain-part.ts'
 import { type Bounce, type FailedRecipient, readBounce } from './read-bounce.ts'
 import { escapeHtml, type Letter, type LetterFile, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
@@ -69,21 +70,22 @@ async function takeMessage(
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
-  const auth = readAuthenticity(received.headers, mailbox.trusted)
+  const auth = authOf(received, mailbox)
   // What a form sends is its filler's letter; of who that is, the site's word is all there is.
   const filler = automatic || auth?.dmarc === 'fail' ? undefined : whoFilledIn(received, mailbox.own)
   const letter = filler ? { ...received, from: filler, replyTo: [] } : received
-  const sender = letter.from?.address ?? 'unknown@invalid'
+  const sender = letter.from?.address
   // The mailbox's own server says that it is not from there. Whoever forges a sender does not get into a conversation by it:
   // they are a person of their own, whose name nobody else can have.
   const forged = auth?.dmarc === 'fail'
-  const senderId = forged ? `${unverified}${sender}` : sender
-  const verified = auth?.dmarc === 'pass' && !letter.severalAuthors && !filler
+  // Of whom nothing can be read, no two letters are of the same person.
+  const senderId = !sender ? `${unverified}${letter.fingerprint}` : forged ? `${unverified}${sender}` : sender
+  const verified = auth?.dmarc === 'pass' && !filler
   const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
   if (threading.stranger) ctx.log.warn({ inbox: mailbox.inboxId }, 'a letter answers a conversation its sender takes no part in; it gets one of its own')
   const thread = forged ? undefined : threading.thread
   // A letter "from ourselves" that we did not write is a loop or a forgery: shown, but nobody is woken.
-  const quiet = automatic || mailbox.own.has(sender)
+  const quiet = automatic || ours(mailbox, sender ?? '')
   const answers = await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
   const related =
     thread || threading.stranger || quiet || forged ? undefined : await suggestThread(ctx.em(), mailbox.inboxId, letter, mailbox.settings.subjectDays)
@@ -101,19 +103,21 @@ async function takeMessage(
     ...(rawFileId ? { rawFileId } : {}),
   }
   const externalId = letter.fingerprint
+  const named = sender ?? [...letter.headers.text('from')].slice(0, 100).join('')
   const accepted = await hand(ctx, emit, {
     kind: 'message',
     externalId,
-    from: forged
-      ? // No name or address of the one they pretend to be: nothing is to link, find or show them as that one.
-        { externalId: senderId, name: `⚠ ${sender}` }
-      : {
-          externalId: sender,
-          email: sender,
-          ...(letter.from?.name ? { name: letter.from.name } : {}),
-          verified,
-          claims: [{ kind: 'email', value: sender, verified }],
-        },
+    from:
+      forged || !sender
+        ? // No name or address of the one they pretend to be: nothing is to link, find or show them as that one.
+          { externalId: senderId, ...(named ? { name: `⚠ ${named}` } : {}) }
+        : {
+            externalId: sender,
+            email: sender,
+            ...(letter.from?.name ? { name: letter.from.name } : {}),
+            verified,
+            claims: [{ kind: 'email', value: sender, verified }],
+          },
     parts: await partsOf(ctx, mailbox.inboxId, letter),
     sentAt: sentAt(letter, receivedAt),
     meta,
@@ -142,6 +146,14 @@ async function takeMessage(
   return 'message'
 }
 
+/** With several authors the verdict is on one of them, and nobody knows which (RFC 7489, 6.6.1). */
+function authOf({ headers, severalAuthors }: Letter, { trusted }: Mailbox): LetterMeta['auth'] {
+  const auth = readAuthenticity(headers, trusted)
+  if (auth?.dmarc !== 'pass' || !severalAuthors) return auth
+  const { dmarc: _one, ...rest } = auth
+  return rest
+}
+
 const joined = (addresses: readonly LetterAddress[]): string | null =>
   addresses.length === 0
     ? null
@@ -166,7 +178,7 @@ async function whereAnswersGo(
   const sender = letter.from?.address
   const asked = letter.replyTo.filter(({ address }) => !mailbox.own.has(address)).slice(0, 5)
   if (!sender || asked.every(({ address }) => address === sender)) return { asked: [], doubtful: false }
-  if (dmarc === 'pass' && !letter.severalAuthors) return { asked, doubtful: false }
+  if (dmarc === 'pass') return { asked, doubtful: false }
   if (dmarc === 'fail') return { asked, doubtful: true }
   const known = await Promise.all(
     asked.map(
@@ -253,7 +265,8 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
       shown.add(file)
     }
     // The plain version is the sender's own words; the markup's words only stand in for it.
-    const plain = letter.text?.trim() ? splitQuote(letter.text) : undefined
+    const own = letter.text?.trim() && !standsForMarkup(letter.text, `${safe.text}\n${safe.quoted}`)
+    const plain = own ? splitQuote(letter.text as string) : undefined
     const text = plain?.text || safe.text
     const quoted = plain?.quoted || safe.quoted
     parts.push({
@@ -265,7 +278,9 @@ async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Pro
       ...(safe.remoteImages ? { remoteImages: true } : {}),
     })
   } else {
-    const whole = letter.text?.trim() || (letter.html ? stripTags(letter.html) : '')
+    const marked = letter.html ? stripTags(letter.html) : ''
+    const plain = letter.text?.trim() ?? ''
+    const whole = plain && !standsForMarkup(plain, marked) ? plain : marked
     const { text, quoted } = splitQuote(whole)
     // Quotation or length: both need the part that can hold them.
     if (quoted || text.length > maxTextPart) {
