@@ -296,9 +296,9 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
   test('with several authors the verdict vouches for none of them', async () => {
     const { inbox, address } = await shop()
     await post('verified@customer.test', address, letter('"Bank" <boss@bank.test>, mallory@customer.test', address, '丁', '我们两个写的'))
-    const { meta, senderId } = await incoming(inbox, '我们两个写的')
+    const { meta } = await incoming(inbox, '我们两个写的')
     assert.deepEqual(meta?.auth, { spf: 'pass', dkim: 'pass' })
-    assert.equal((await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: 'boss@bank.test' })).verified, false, String(senderId))
+    assert.equal((await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: 'boss@bank.test' })).verified, false)
   })
 
   test('letters without a readable sender are each of somebody else, and answered only to whom the agent enters', async () => {

@@ -84,6 +84,37 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock)], (world)
     assert.deepEqual((await agent.call('GET', `/api/records?filter=${filter}`)).body.items, [])
   })
 
+  test('what a customer filled into a form or a lead card is found like what they write; a masked number stays one', async () => {
+    const inbox = await world().inbox('letters')
+    const agent = await world().person('小安', 'admin')
+    const fill = async (who: string, ...fields: { label: string; value: string }[]) => {
+      const part = { type: 'card' as const, kind: 'lead-form', title: '', label: { zh: '留资卡片', en: 'Lead card' }, fields }
+      const event = { kind: 'message' as const, externalId: newId(), from: { externalId: who }, parts: [part] }
+      const [accepted] = await world().hub.intake.accept(inbox.id, [event])
+      const { contactId } = await em().findOneOrFail(Conversation, { id: accepted?.conversationId as string })
+      return { contactId, conversationId: accepted?.conversationId as string, messageId: accepted?.messageId as string }
+    }
+    const name = { label: '姓名', value: '李雷' }
+    const whole = await fill('lead', name, { label: '手机号', value: '13800138077' }, { label: '微信', value: 'lilei_2026' }, { label: '备注', value: '' })
+    const rows = await settled(whole.contactId, 2)
+    assert.deepEqual(rows.map(({ kind, normal, state }) => `${kind} ${normal} ${state}`).sort(), ['phone +8613800138077 filled', 'wechat lilei_2026 filled'])
+    const shown = await contact(agent, whole.contactId)
+    assert.deepEqual([shown.phone, shown.wechat], ['13800138077', 'lilei_2026'])
+    const { items } = (await agent.call('GET', `/api/x/extraction/contacts/${whole.contactId}/facts`)).body
+    assert.deepEqual(new Set(items.map(({ source }: { source: { messageId: string } }) => source.messageId)), new Set([whole.messageId]))
+    const said = '姓名: 李雷\n手机号: 13800138077\n微信: lilei_2026'
+    const { marks } = await marksOf(agent, [whole.conversationId], [whole.messageId])
+    const phrases = marks[whole.messageId].map(({ start, end }: { start: number; end: number }) => said.slice(start, end))
+    assert.deepEqual(phrases.sort(), ['13800138077', 'lilei_2026'])
+
+    const masked = await fill('lead-masked', name, { label: '手机号', value: '138****8077' })
+    assert.deepEqual(
+      (await settled(masked.contactId, 1)).map(({ normal, state }) => `${normal} ${state}`),
+      ['138****8077 noted'],
+    )
+    assert.equal((await contact(agent, masked.contactId)).phone, '')
+  })
+
   test('a number in three messages is one fact with a mark in each', async () => {
     const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
     await settled(contactId, 1)

@@ -56,7 +56,7 @@ const MarkSchema = defineEntity({
   properties: {
     messageId: p.string().length(26).primary(),
     factId: p.string().length(32).primary(),
-    /** Which part of the message, and where in its text, in UTF-16 units. */
+    /** Which part of the message, and where in its text (a card's fields, a line of `label: value` for each), in UTF-16 units. */
     part: p.integer().primary(),
     startAt: p.integer().primary(),
     endAt: p.integer(),

@@ -1,5 +1,6 @@
 /** A customer's message, from top to bottom: read with what was said just before, written down, filled in, tagged, told. */
 import type { HubEvent, MessageFacts } from '@huike/core/sdk/events.ts'
+import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { extract, type Found, type Segment } from './extract/extract.ts'
 import { isMasked } from './extract/masked.ts'
 import { isContact, isHint, kinds } from './extract/tables.ts'
@@ -47,10 +48,19 @@ export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received
 /** What words there are; a colleague's are only listened to. */
 function piecesOf(message: MessageFacts): Piece[] {
   if (message.direction !== 'in' && message.direction !== 'out') return []
-  return message.parts.flatMap((part, i) =>
-    part.type === 'text' || part.type === 'html' ? [{ text: part.text, message, part: i, ...(message.direction === 'out' ? { theirs: true } : {}) }] : [],
-  )
+  const theirs = message.direction === 'out'
+  return message.parts.flatMap((part, i) => {
+    const text = part.type === 'text' || part.type === 'html' ? part.text : part.type === 'card' && !theirs ? fieldsOf(part) : ''
+    return text === '' ? [] : [{ text, message, part: i, ...(theirs ? { theirs } : {}) }]
+  })
 }
+
+/** What a customer filled in, a form or a lead card: the label announces what the value is. */
+const fieldsOf = ({ fields = [] }: Extract<MessagePart, { type: 'card' }>): string =>
+  fields
+    .filter(({ value }) => value.trim() !== '')
+    .map(({ label, value }) => `${label}: ${value}`)
+    .join('\n')
 
 /** Without the plugin's key nobody can try which number an id is made of. */
 export const factId = (ctx: Pick<Ctx, 'sign'>, identityId: string, kind: string, normal: string): string =>
