@@ -92,7 +92,15 @@ for (const line of [
     'Get Outlook for iOS',
     'Sent with Proton Mail secure email.',
   ],
-  ...['Sent via the Samsung Galaxy S21', 'Sent from Yahoo Mail on Android', 'Sent from my mobile phone'],
+  ...[
+    'Sent via the Samsung Galaxy S21',
+    'Sent from Yahoo Mail on Android',
+    'Sent from my mobile phone',
+    'Sent from my MI 9',
+    'Sent from my Sony Xperia™ smartphone',
+    '来自华为荣耀 V30',
+    '来自QQ邮箱手机版',
+  ],
 ])
   test(`a client’s line: ${line}`, () => {
     assert.deepEqual(splitQuote(`明天见\n\n${line}\n`), { text: '明天见', quoted: line })

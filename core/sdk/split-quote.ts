@@ -52,16 +52,16 @@ const clientLines: readonly RegExp[] = [
   /^(?:发自|發自|发送自|傳送自)\s?(?:我的)?\s?[^，。；：？！,;:?!]{0,24}(?:iPhone|iPad|Phone|手机|手機|平板|邮箱|郵箱|邮件|郵件|Mail|安卓|Android|华为|華為|小米|红米|OPPO|vivo|荣耀|HUAWEI|HONOR|三星|客户端|網易|网易|邮箱大师|Foxmail|Outlook)[\w .+/-]{0,24}(?:手机|手機|平板|客户端|邮箱|应用|版)?[。.]?$/i,
   /^(?:从|從)我的\s?[\p{L}\d .+/-]{0,20}(?:iPhone|iPad|手机|手機|平板|设备|Android|HUAWEI|华为|小米|荣耀|OPPO|vivo)[\w .+/-]{0,20}(?:手机)?\s?(?:发送|发出|傳送|發送|寄出)?[。.]?$/iu,
   // In these words people say more than in those above: the line must end with the thing.
-  /^(?:来自|來自)\s?[\p{L}\d .+/-]{1,20}(?:手机|手機|平板|客户端|客戶端|邮箱|郵箱|邮件|郵件|邮箱大师)$/u,
-  /^(?:来自|來自)\s?(?:我的)?\s?(?:[\p{L}\d .+/-]{0,12}\s)?(?:iPhone|iPad|Android|安卓|HUAWEI|HONOR|OPPO|vivo|Xiaomi|Redmi|Foxmail|Outlook|Mail|QQMail|我的华为|我的小米|我的荣耀|华为 ?\w|小米 ?\w|荣耀 ?\w|红米 ?\w)[\w .+-]{0,20}$/iu,
-  /^Sent (?:from|with|via|using) (?:[\w.+-]{1,20} ){0,4}(?:iPhone|iPad|iOS|Android|Windows|Mac|BlackBerry|Samsung|Galaxy|HUAWEI|Huawei|HONOR|Honor|Xiaomi|Redmi|OPPO|vivo|OnePlus|Pixel|Nokia|Sony|Motorola|Outlook|Mail|Gmail|Hotmail|Yahoo|AOL|iCloud|Proton(?:Mail)?|Spark|Mailspring|Thunderbird|Airmail|BlueMail|Canary|Superhuman|Fastmail|Tutanota|Tuta|Zoho|Foxmail|QQMail|MailMaster|WeChat|Mailbird|eM)(?: [\w.+-]{1,20}){0,7}\.?$/,
-  /^Sent from my (?:[\w.+-]{1,20} ){0,3}(?:phone|smartphone|mobile|cell|tablet|device|mobile device)\.?$/i,
+  /^(?:来自|來自)\s?[\p{L}\d .+/-]{1,20}(?:手机|手機|平板|客户端|客戶端|邮箱|郵箱|邮件|郵件|邮箱大师|邮箱手机版)$/u,
+  /^(?:来自|來自)\s?(?:我的)?\s?(?:[\p{L}\d .+/-]{0,12}\s)?(?:iPhone|iPad|Android|安卓|HUAWEI|HONOR|OPPO|vivo|Xiaomi|Redmi|Foxmail|Outlook|Mail|QQMail|我的(?:华为|小米|荣耀)|(?:华为|小米|荣耀|红米){1,2} ?\w)[\w .+-]{0,20}$/iu,
+  /^Sent (?:from|with|via|using) (?:[\w.+™®&[-]{1,20} ){0,4}[[]?(?:iPhone|iPad|iOS|Android|Windows|Mac|BlackBerry|Samsung|Galaxy|HUAWEI|Huawei|HONOR|Honor|Xiaomi|Redmi|OPPO|vivo|OnePlus|Pixel|Nokia|Sony|Motorola|Outlook|Mail|Gmail|Hotmail|Yahoo|AOL|iCloud|Proton(?:Mail)?|Spark|Mailspring|Thunderbird|Airmail|BlueMail|Canary|Superhuman|Fastmail|Tutanota|Tuta|Zoho|[Ff]oxmail|QQMail|MailMaster|WeChat|Mailbird|Mailtrack|Nine|MI|Mi)[™®\]]?(?: [\w.+™®&-]{1,20}){0,7}\.?$/,
+  /^Sent from my (?:[\w.+™®&-]{1,20} ){0,5}(?:phone|smartphone|mobile|cell|tablet|device|mobile device)\.?$/i,
   /^Get (?:Outlook|BlueMail|Proton ?Mail|Spark|TypeApp) for [\w ]{2,20}\.?$/i,
 ]
 
 function isClientLine(line: string): boolean {
   // Where to get the program stands behind its name.
-  const name = line.trim().replace(/\s{0,3}[<([]?https?:\/\/\S{1,300}$/i, '')
+  const name = line.trim().replace(/\s{0,3}[<([]{0,2}https?:\/\/[^\s>)\]]{1,300}[>)\]]{0,2}/i, '')
   return name.length <= 80 && !/\d{5}/.test(name) && clientLines.some((pattern) => pattern.test(name))
 }
 
