@@ -246,7 +246,12 @@ test('the hub accepts what compose.yaml gives it, and web and worker share what 
   assert.deepEqual(compose.services.web?.volumes, compose.services.worker?.volumes)
   assert.ok(web && new URL(web.databaseUrl).hostname in compose.services && new URL(web.redisUrl).hostname in compose.services)
   assert.match(read('docker/Caddyfile'), new RegExp(`name web\\s+port ${web?.port}\\s`), 'Caddy asks the port that the hub listens on')
-  assert.match(read('docker/Caddyfile'), /lb_policy cookie/, 'several web replicas need sticky sessions')
+})
+
+test('Caddy keeps a socket on one replica without a cookie', () => {
+  const directives = read('docker/Caddyfile').replace(/^\s*#.*$/gm, '')
+  assert.match(directives, /lb_policy client_ip_hash/, 'several web replicas need sticky sessions')
+  assert.doesNotMatch(directives, /cookie/i, 'the widget promises that no page with it sets one')
 })
 
 // ── What the Dockerfile runs ────────────────────────────────────────────────────────────────────────────────────
