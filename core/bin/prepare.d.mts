@@ -2,3 +2,5 @@
 export declare const hubFlags: string[]
 /** With which variables: how memory is given back. */
 export declare const hubEnv: Record<string, string>
+/** Lays what is sent to browsers beside the files of a folder. */
+export declare function compress(dist: string): void

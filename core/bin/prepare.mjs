@@ -4,9 +4,10 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 /** The pinned Node. */
@@ -88,14 +89,51 @@ function pluginBundles() {
     }))
 }
 
-/** Builds the browser bundles whose sources changed. */
+/** Builds the browser bundles whose sources changed, and compresses what lies there uncompressed. */
 export function build() {
   for (const bundle of [...bundles, ...pluginBundles()]) {
     const now = contents(bundle.from)
     const built = stamped(bundle.name) === now && existsSync(join(root, bundle.to))
-    if (built) continue
-    console.log(`Building ${bundle.name}…`)
-    bundle.build()
-    stamp(bundle.name, now)
+    if (!built) {
+      console.log(`Building ${bundle.name}…`)
+      bundle.build()
+      stamp(bundle.name, now)
+    }
+    // Without a stamp: whoever ran Vite by hand, or a version that did not compress, left them plain.
+    for (const dist of dists(join(root, bundle.from[0]))) compress(dist)
+  }
+}
+
+function* dists(dir) {
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    if (!entry.isDirectory() || entry.name === 'node_modules') continue
+    if (entry.name === 'dist') yield join(dir, entry.name)
+    else yield* dists(join(dir, entry.name))
+  }
+}
+
+const compressible = new Set(['.js', '.css', '.html', '.svg', '.json'])
+const codings = {
+  '.br': (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } }),
+  '.gz': (bytes) => gzipSync(bytes, { level: 9 }),
+}
+
+/** Puts what browsers are sent beside every file of `dist` that it pays for, and takes away what belongs to none. */
+export function compress(dist) {
+  for (const name of readdirSync(dist, { recursive: true })) {
+    const file = join(dist, name)
+    const extension = extname(file)
+    if (extension in codings && !existsSync(file.slice(0, -extension.length))) rmSync(file)
+    if (!compressible.has(extension)) continue
+    const { mtimeMs, size } = statSync(file)
+    for (const [coding, pack] of Object.entries(codings)) {
+      const packed = file + coding
+      if (existsSync(packed) && statSync(packed).mtimeMs >= mtimeMs) continue
+      rmSync(packed, { force: true })
+      if (size < 1024) continue
+      // Under another name first: a hub that runs sends no half of one.
+      writeFileSync(`${packed}.part`, pack(readFileSync(file)))
+      renameSync(`${packed}.part`, packed)
+    }
   }
 }

@@ -19,6 +19,7 @@ export async function appRoutes(app: App, hub: Hub): Promise<void> {
       root: join(dist, 'assets'),
       prefix: `/${name}/assets/`,
       decorateReply: false,
+      preCompressed: true,
       immutable: true,
       maxAge: '365d',
       schemaHide: true,
@@ -31,6 +32,7 @@ export async function appRoutes(app: App, hub: Hub): Promise<void> {
     root: join(root, 'workbench-ui/dist/shared'),
     prefix: '/ui/shared/',
     decorateReply: false,
+    preCompressed: true,
     maxAge: '1h',
     schemaHide: true,
   })

@@ -1,8 +1,8 @@
 /** Routes of plugins: registered once, each in a scope of its own; while the plugin is off they answer 404. */
-import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { HubError } from '../../sdk/errors.ts'
+import { sendBuilt } from '../http/send-built.ts'
 import type { Kernel } from './kernel.ts'
 
 export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel): Promise<void> {
@@ -29,15 +29,10 @@ export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel)
       await app.after()
     }
     const serve = (asset: NonNullable<typeof manifest.assets>[number]) =>
-      app.get(asset.path, { onRequest: onlyWhenRunning, schema: { hide: true } }, (_request, reply) => {
-        const file = join(dir, asset.file)
-        if (!existsSync(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+      app.get(asset.path, { onRequest: onlyWhenRunning, schema: { hide: true } }, (request, reply) => {
         // A script for other people's pages may be loaded by them.
         if (asset.embeddable) reply.header('cross-origin-resource-policy', 'cross-origin')
-        return reply
-          .type(asset.type)
-          .header('cache-control', `public, max-age=${asset.maxAgeSeconds ?? 300}`)
-          .send(createReadStream(file))
+        return sendBuilt(request, reply, join(dir, asset.file), { type: asset.type, cache: `public, max-age=${asset.maxAgeSeconds ?? 300}` })
       })
     try {
       for (const asset of manifest.assets ?? []) serve(asset)

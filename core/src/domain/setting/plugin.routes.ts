@@ -1,11 +1,12 @@
 /** Plugins for the admin: state, settings, switch, errors; and the UI modules of the running ones. */
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve, sep } from 'node:path'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Ok } from '../../../sdk/wire/common.ts'
 import { PluginInfo } from '../../../sdk/wire/inbox.ts'
 import { actorOf } from '../../http/auth.ts'
+import { sendBuilt } from '../../http/send-built.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { tellLast } from '../../pipeline/deliver-events.ts'
@@ -81,9 +82,6 @@ export function pluginRoutes(app: App, hub: Hub): void {
     const file = entry ? resolve(plugin.dir, entry) : resolve(folder, name)
     const within = file.startsWith((entry ? plugin.dir : folder) + sep)
     if (!within || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
-    return reply
-      .type(file.endsWith('.css') ? 'text/css' : 'text/javascript')
-      .header('cache-control', 'no-cache')
-      .send(createReadStream(file))
+    return sendBuilt(request, reply, file, { type: file.endsWith('.css') ? 'text/css' : 'text/javascript', cache: 'no-cache' })
   })
 }
