@@ -18,6 +18,7 @@ import { newId } from '../db/types.ts'
 import { maxFileBytes } from '../domain/file/store-file.ts'
 import type { Hub } from '../hub.ts'
 import { authPlugin } from './auth.ts'
+import { describeRoute } from './describe-api.ts'
 import { errorHandler, notFound } from './errors.ts'
 import { lazyValidators } from './lazy-validators.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -29,6 +30,9 @@ export type App = FastifyInstance<
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >
+
+const wordmark = `<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40" viewBox="0 0 150 40">
+<text x="0" y="28" fill="#fff" font-family="system-ui, sans-serif" font-size="24" font-weight="600">汇客 Huike</text></svg>`
 
 export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise<App> {
   const app: App = Fastify({
@@ -55,7 +59,7 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
     openapi: {
       info: { title: 'Huike', version: hubVersion, description: 'Sign in with a session cookie or send an API token: `Authorization: Bearer hk_…`.' },
     },
-    hideUntagged: false,
+    transform: describeRoute,
   })
 
   // Without promises: they are passed by every request.
@@ -73,7 +77,9 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
   await app.register(authPlugin, { hub })
   await app.register(swaggerUi, {
     routePrefix: '/api/docs',
-    uiConfig: { deepLinking: false },
+    uiConfig: { deepLinking: false, docExpansion: 'none', filter: true, tagsSorter: 'alpha' },
+    theme: { title: 'Huike API' },
+    logo: { type: 'image/svg+xml', content: wordmark, href: '/api/docs' },
     // Its bundle writes style elements of its own; nobody's data is on that page.
     transformStaticCSP: (header) => header.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
   })

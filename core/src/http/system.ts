@@ -95,13 +95,19 @@ export function systemRoute(app: App, hub: Hub): void {
 
   app.get(
     '/api/system/given-up',
-    { config: { access: { permission: 'system.read' } }, schema: { response: { 200: Type.Object({ items: Type.Array(GivenUp) }) } } },
+    {
+      config: { access: { permission: 'system.read' } },
+      schema: { summary: 'List what was given up after many failures', response: { 200: Type.Object({ items: Type.Array(GivenUp) }) } },
+    },
     async () => ({ items: (await listGivenUp(hub.em())).map((one) => ({ ...one, at: one.at.toISOString() })) }),
   )
 
   app.post(
     '/api/system/given-up',
-    { config: { access: { permission: 'system.retry' } }, schema: { body: Again, response: { 200: Type.Object({ count: Count }) } } },
+    {
+      config: { access: { permission: 'system.retry' } },
+      schema: { summary: 'Try again what was given up', body: Again, response: { 200: Type.Object({ count: Count }) } },
+    },
     async (request) => ({ count: await tryAgain(hub, request.body.kind, request.body.id, actorOf(request).agent.id) }),
   )
 }

@@ -33,7 +33,7 @@ export function emailRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return mailboxOf(inbox)
   }
 
-  app.get('/inboxes/:inboxId/oauth', { config: { access }, schema: { params: InboxParams } }, async (request) => {
+  app.get('/inboxes/:inboxId/oauth', { config: { access }, schema: { summary: 'Begin the mail provider’s consent', params: InboxParams } }, async (request) => {
     const { inboxId } = request.params as Static<typeof InboxParams>
     const box = await mailbox(inboxId)
     const row = await ctx.em().findOne(Token, { inboxId, account: box.address }, { disableIdentityMap: true })
@@ -50,7 +50,10 @@ export function emailRoutes(app: FastifyInstance, ctx: PluginContext): void {
   // Opened by the provider's redirect in the admin's browser: the signed state says whose it is.
   app.get(
     '/oauth/callback',
-    { config: { access: 'public' as const, rateLimit: { max: 20, timeWindow: 60_000 } }, schema: { querystring: Callback } },
+    {
+      config: { access: 'public' as const, rateLimit: { max: 20, timeWindow: 60_000 } },
+      schema: { summary: 'Come back from the mail provider’s consent', querystring: Callback },
+    },
     async (request, reply) => {
       const { state, code, error } = request.query as Static<typeof Callback>
       const [inboxId = '', until = '', stamp = ''] = state.split('.')

@@ -158,20 +158,24 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   const State = Type.Object({ paused: Type.Boolean() })
-  app.post('/schedules/:id/state', { config, schema: { params: Params, body: State, response: { 200: Ok } } }, async (request) => {
-    const row = await find(request)
-    const { paused } = request.body as Static<typeof State>
-    // What it was not asked for while it rested is not made up.
-    const change = paused
-      ? { state: 'paused' as const, nextAt: null }
-      : { state: 'active' as const, nextAt: nextRun(JSON.parse(row.rule) as Rule, new Date()), fault: '' }
-    if (paused !== (row.state === 'paused') || row.state === 'stopped') {
-      await ctx.em().nativeUpdate(ExportSchedule, { id: row.id }, { ...change, updatedAt: new Date() })
-      if (!paused) await ctx.endNotice('scheduleStopped', row.id)
-      await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: paused ? 'paused' : 'resumed' })
-    }
-    return { ok: true as const }
-  })
+  app.post(
+    '/schedules/:id/state',
+    { config, schema: { summary: 'Pause a schedule or let it go on', params: Params, body: State, response: { 200: Ok } } },
+    async (request) => {
+      const row = await find(request)
+      const { paused } = request.body as Static<typeof State>
+      // What it was not asked for while it rested is not made up.
+      const change = paused
+        ? { state: 'paused' as const, nextAt: null }
+        : { state: 'active' as const, nextAt: nextRun(JSON.parse(row.rule) as Rule, new Date()), fault: '' }
+      if (paused !== (row.state === 'paused') || row.state === 'stopped') {
+        await ctx.em().nativeUpdate(ExportSchedule, { id: row.id }, { ...change, updatedAt: new Date() })
+        if (!paused) await ctx.endNotice('scheduleStopped', row.id)
+        await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: paused ? 'paused' : 'resumed' })
+      }
+      return { ok: true as const }
+    },
+  )
 
   app.delete('/schedules/:id', { config, schema: { params: Params, response: { 200: Ok } } }, async (request) => {
     const row = await find(request)

@@ -161,34 +161,38 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
   })
 
   const Try = Type.Object({ text: Type.String({ maxLength: 5_000 }) })
-  app.post('/try', { config: { ...manage, rateLimit: { max: 120, timeWindow: 60_000 } }, schema: { body: Try } }, async (request) => {
-    const { settings } = ctx
-    const { off, own } = await ruleSet(ctx)
-    const found = extract((request.body as Static<typeof Try>).text, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours })
-    return {
-      items: found.map(({ kind, rule, value, normal, confidence, whose, spans }) => {
-        const percent = Math.round(confidence * 100)
-        const act =
-          percent < settings.suggestFrom * 100
-            ? 'ignored'
-            : (whose && !isContact(kind)) || !settings[`${kind}Fill`]
-              ? 'noted'
-              : !whose && percent >= Math.round(settings.fillFrom * 100)
-                ? 'filled'
-                : 'suggested'
-        return {
-          kind,
-          rule,
-          value,
-          normal,
-          shown: shown(kind, normal, new Date()),
-          confidence: percent,
-          whose: whose ?? '',
-          act,
-          start: spans[0]?.start ?? 0,
-          end: spans[0]?.end ?? 0,
-        }
-      }),
-    }
-  })
+  app.post(
+    '/try',
+    { config: { ...manage, rateLimit: { max: 120, timeWindow: 60_000 } }, schema: { summary: 'Try the rules on a text', body: Try } },
+    async (request) => {
+      const { settings } = ctx
+      const { off, own } = await ruleSet(ctx)
+      const found = extract((request.body as Static<typeof Try>).text, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours })
+      return {
+        items: found.map(({ kind, rule, value, normal, confidence, whose, spans }) => {
+          const percent = Math.round(confidence * 100)
+          const act =
+            percent < settings.suggestFrom * 100
+              ? 'ignored'
+              : (whose && !isContact(kind)) || !settings[`${kind}Fill`]
+                ? 'noted'
+                : !whose && percent >= Math.round(settings.fillFrom * 100)
+                  ? 'filled'
+                  : 'suggested'
+          return {
+            kind,
+            rule,
+            value,
+            normal,
+            shown: shown(kind, normal, new Date()),
+            confidence: percent,
+            whose: whose ?? '',
+            act,
+            start: spans[0]?.start ?? 0,
+            end: spans[0]?.end ?? 0,
+          }
+        }),
+      }
+    },
+  )
 }

@@ -76,39 +76,51 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     )
   })
 
-  app.get('/inboxes/:inboxId/attended', { config: limited(600), schema: { params: InboxParams } }, async (request) => {
-    const { inboxId } = request.params as Static<typeof InboxParams>
-    await site(inboxId)
-    return { attended: await ctx.desk.attended(inboxId) }
-  })
+  app.get(
+    '/inboxes/:inboxId/attended',
+    { config: limited(600), schema: { summary: 'Tell whether somebody is there to answer', params: InboxParams } },
+    async (request) => {
+      const { inboxId } = request.params as Static<typeof InboxParams>
+      await site(inboxId)
+      return { attended: await ctx.desk.attended(inboxId) }
+    },
+  )
 
-  app.post('/inboxes/:inboxId/beat', { config: limited(600), schema: { params: InboxParams, body: Beat, response: { 200: Ok } } }, async (request) => {
-    const { inboxId } = request.params as Static<typeof InboxParams>
-    const beat = request.body as Static<typeof Beat>
-    const { settings } = await site(inboxId)
-    if (!settings.trackVisits || isNobody(request)) return { ok: true }
-    // A page whose token has ended is a page with somebody on it all the same.
-    const known = beat.token ? await readToken(ctx, beat.token).catch(() => undefined) : undefined
-    await ctx.desk.beat(inboxId, {
-      ...beat,
-      externalId: known?.inboxId === inboxId ? known.sender.externalId : undefined,
-      ip: request.ip,
-      userAgent: request.headers['user-agent'] ?? '',
-    })
-    return { ok: true }
-  })
+  app.post(
+    '/inboxes/:inboxId/beat',
+    { config: limited(600), schema: { summary: 'Tell which page a visitor is on', params: InboxParams, body: Beat, response: { 200: Ok } } },
+    async (request) => {
+      const { inboxId } = request.params as Static<typeof InboxParams>
+      const beat = request.body as Static<typeof Beat>
+      const { settings } = await site(inboxId)
+      if (!settings.trackVisits || isNobody(request)) return { ok: true }
+      // A page whose token has ended is a page with somebody on it all the same.
+      const known = beat.token ? await readToken(ctx, beat.token).catch(() => undefined) : undefined
+      await ctx.desk.beat(inboxId, {
+        ...beat,
+        externalId: known?.inboxId === inboxId ? known.sender.externalId : undefined,
+        ip: request.ip,
+        userAgent: request.headers['user-agent'] ?? '',
+      })
+      return { ok: true }
+    },
+  )
 
   const SessionBody = Type.Object({ token: Type.Optional(Token), identity: Type.Optional(Type.String({ maxLength: 4_000 })) })
-  app.post('/inboxes/:inboxId/session', { config: limited(60), schema: { params: InboxParams, body: SessionBody } }, async (request) => {
-    const { inboxId } = request.params as Static<typeof InboxParams>
-    const { token, identity } = request.body as Static<typeof SessionBody>
-    const { settings } = await site(inboxId)
-    const visitor = identity
-      ? { sender: await signedIdentity(settings, identity), since: Date.now(), proof: await proofOf(ctx, settings, identity) }
-      : await known(inboxId, token)
-    if (await ctx.desk.refused(inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
-    return { token: issueToken(ctx, inboxId, visitor), attended: await ctx.desk.attended(inboxId) }
-  })
+  app.post(
+    '/inboxes/:inboxId/session',
+    { config: limited(60), schema: { summary: 'Begin or take up a visitor’s session', params: InboxParams, body: SessionBody } },
+    async (request) => {
+      const { inboxId } = request.params as Static<typeof InboxParams>
+      const { token, identity } = request.body as Static<typeof SessionBody>
+      const { settings } = await site(inboxId)
+      const visitor = identity
+        ? { sender: await signedIdentity(settings, identity), since: Date.now(), proof: await proofOf(ctx, settings, identity) }
+        : await known(inboxId, token)
+      if (await ctx.desk.refused(inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
+      return { token: issueToken(ctx, inboxId, visitor), attended: await ctx.desk.attended(inboxId) }
+    },
+  )
 
   async function known(inboxId: string, token: string | undefined): Promise<Omit<Visitor, 'inboxId'>> {
     const stranger = { sender: anonymous(), since: Date.now() }
@@ -181,13 +193,13 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     rating: Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3)]),
     comment: Type.Optional(Type.String({ maxLength: 500 })),
   })
-  app.post('/rating', { config: limited(30), schema: { body: RatingBody, response: { 200: Ok } } }, async (request) => {
+  app.post('/rating', { config: limited(30), schema: { summary: 'Rate a conversation', body: RatingBody, response: { 200: Ok } } }, async (request) => {
     const { conversationId, rating, comment = '' } = request.body as Static<typeof RatingBody>
     await ctx.desk.rate(refOf(await visitorOf(request)), conversationId, rating, comment)
     return { ok: true }
   })
 
-  app.post('/close', { config: limited(30), schema: { response: { 200: Ok } } }, async (request) => {
+  app.post('/close', { config: limited(30), schema: { summary: 'Close a conversation', response: { 200: Ok } } }, async (request) => {
     await ctx.desk.close(refOf(await visitorOf(request)))
     return { ok: true }
   })

@@ -80,7 +80,7 @@ export function agentRoutes(app: App, hub: Hub): void {
 
   app.post(
     '/api/agents/:id/invitation',
-    { config: manage, schema: { params: IdParams, response: { 200: Type.Object({ invitation: Type.String() }) } } },
+    { config: manage, schema: { summary: 'Invite an agent anew', params: IdParams, response: { 200: Type.Object({ invitation: Type.String() }) } } },
     async (request) => {
       const em = hub.em()
       const agent = await em.findOne(Agent, { id: request.params.id }, { disableIdentityMap: true })
@@ -180,7 +180,7 @@ export function agentRoutes(app: App, hub: Hub): void {
     '/api/invitations/:token',
     {
       config: { access: 'public', rateLimit: { max: 10, timeWindow: 60_000 } },
-      schema: { params: Token, body: JoinInput, response: { 200: Ok } },
+      schema: { summary: 'Join by an invitation', params: Token, body: JoinInput, response: { 200: Ok } },
     },
     async (request, reply) => {
       const em = hub.em()

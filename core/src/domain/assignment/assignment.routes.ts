@@ -54,7 +54,10 @@ export function assignmentRoutes(app: App, hub: Hub): void {
 
   app.get(
     '/api/assignment-rules/explain',
-    { config, schema: { querystring: Type.Object({ inboxId: Id }), response: { 200: AssignmentExplanation } } },
+    {
+      config,
+      schema: { summary: 'Explain who is next in an inbox, and why', querystring: Type.Object({ inboxId: Id }), response: { 200: AssignmentExplanation } },
+    },
     async (request) => {
       const em = hub.em()
       const inbox = await em.findOne(Inbox, { id: request.query.inboxId }, { disableIdentityMap: true })

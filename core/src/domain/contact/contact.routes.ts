@@ -216,7 +216,10 @@ export function contactRoutes(app: App, hub: Hub): void {
 
   app.delete(
     '/api/contacts/:id/block/:identityId',
-    { config: { access: { permission: 'contact.block' } }, schema: { params: BlockParams, response: { 200: Ok } } },
+    {
+      config: { access: { permission: 'contact.block' } },
+      schema: { summary: 'Unblock an identity of a contact', params: BlockParams, response: { 200: Ok } },
+    },
     async (request) => {
       const actor = actorOf(request)
       const em = hub.em()

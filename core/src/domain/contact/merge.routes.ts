@@ -85,15 +85,19 @@ export function mergeRoutes(app: App, hub: Hub): void {
   })
 
   const Other = Type.Object({ otherId: Id })
-  app.get('/api/contacts/:id/merge', { config, schema: { params: IdParams, querystring: Other, response: { 200: WirePreview } } }, async (request) => {
-    const actor = actorOf(request)
-    const em = hub.em()
-    const into = await findReadableContact(em, actor, request.params.id)
-    const from = await findReadableContact(em, actor, request.query.otherId)
-    if (into.id === from.id) throw new HubError('HUB_CONFLICT', 'They are one contact already')
-    const { fields, ...preview } = await previewMerge(em, into, from)
-    return { ...preview, fields: maskFields(actor.ability, fields), addedFields: await addedFields(hub, em, actor.ability, into.id, from.id) }
-  })
+  app.get(
+    '/api/contacts/:id/merge',
+    { config, schema: { summary: 'Tell what merging two contacts would do', params: IdParams, querystring: Other, response: { 200: WirePreview } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const em = hub.em()
+      const into = await findReadableContact(em, actor, request.params.id)
+      const from = await findReadableContact(em, actor, request.query.otherId)
+      if (into.id === from.id) throw new HubError('HUB_CONFLICT', 'They are one contact already')
+      const { fields, ...preview } = await previewMerge(em, into, from)
+      return { ...preview, fields: maskFields(actor.ability, fields), addedFields: await addedFields(hub, em, actor.ability, into.id, from.id) }
+    },
+  )
 
   app.post('/api/contacts/:id/merge', { config, schema: { params: IdParams, body: Other, response: { 200: WireMove } } }, async (request) => {
     const actor = actorOf(request)
@@ -104,16 +108,20 @@ export function mergeRoutes(app: App, hub: Hub): void {
   })
 
   const Identities = Type.Object({ identityIds: Type.Array(Id, { minItems: 1, maxItems: 50 }) })
-  app.post('/api/contacts/:id/split/preview', { config, schema: { params: IdParams, body: Identities, response: { 200: WirePreview } } }, async (request) => {
-    const em = hub.em()
-    const contact = await findReadableContact(em, actorOf(request), request.params.id)
-    const own = await em.find(Identity, { id: { $in: request.body.identityIds }, contactId: contact.id }, { fields: ['id'], disableIdentityMap: true })
-    const moved = await previewMove(
-      em,
-      own.map(({ id }) => id),
-    )
-    return { ...moved, fields: {}, addedFields: [], tagIds: [] }
-  })
+  app.post(
+    '/api/contacts/:id/split/preview',
+    { config, schema: { summary: 'Tell what splitting a contact would do', params: IdParams, body: Identities, response: { 200: WirePreview } } },
+    async (request) => {
+      const em = hub.em()
+      const contact = await findReadableContact(em, actorOf(request), request.params.id)
+      const own = await em.find(Identity, { id: { $in: request.body.identityIds }, contactId: contact.id }, { fields: ['id'], disableIdentityMap: true })
+      const moved = await previewMove(
+        em,
+        own.map(({ id }) => id),
+      )
+      return { ...moved, fields: {}, addedFields: [], tagIds: [] }
+    },
+  )
 
   app.post('/api/contacts/:id/split', { config, schema: { params: IdParams, body: Identities, response: { 200: WireMove } } }, async (request) => {
     const actor = actorOf(request)

@@ -110,9 +110,13 @@ export function conversationRoutes(app: App, hub: Hub): void {
   // For a list in sections by tag: which tags these carry, or their contacts.
   const Tagged = Type.Object({ items: Type.Array(Type.Object({ id: Id, tagIds: Type.Array(Id) })) })
   const TagsBody = Type.Object({ ids: Type.Array(Id, { maxItems: 500 }) })
-  app.post('/api/conversations/tags', { config: { ...config, inPreview: true }, schema: { body: TagsBody, response: { 200: Tagged } } }, async (request) => ({
-    items: await tagsOf(hub.em(), actorOf(request), request.body.ids),
-  }))
+  app.post(
+    '/api/conversations/tags',
+    { config: { ...config, inPreview: true }, schema: { summary: 'List the tags of these conversations', body: TagsBody, response: { 200: Tagged } } },
+    async (request) => ({
+      items: await tagsOf(hub.em(), actorOf(request), request.body.ids),
+    }),
+  )
 
   app.get('/api/conversations/counts', { config, schema: { response: { 200: GroupCounts } } }, async (request) => {
     const actor = actorOf(request)
@@ -154,17 +158,24 @@ export function conversationRoutes(app: App, hub: Hub): void {
 
   // Which of these may still be seen: what was transferred away during an absence is in no list of changes.
   const Ids = Type.Object({ ids: Type.Array(Id, { maxItems: 500 }) })
-  app.post('/api/conversations/visible', { config: { ...config, inPreview: true }, schema: { body: Ids, response: { 200: Ids } } }, async (request) => {
-    const where = whereAllowed(actorOf(request).ability, 'read', 'conversation')
-    if (!where || request.body.ids.length === 0) return { ids: [] }
-    const rows = await hub.em().find(Conversation, { $and: [{ id: { $in: request.body.ids } }, where] }, { fields: ['id'], disableIdentityMap: true })
-    return { ids: rows.map((row) => row.id) }
-  })
+  app.post(
+    '/api/conversations/visible',
+    { config: { ...config, inPreview: true }, schema: { summary: 'Tell which of these conversations may be seen', body: Ids, response: { 200: Ids } } },
+    async (request) => {
+      const where = whereAllowed(actorOf(request).ability, 'read', 'conversation')
+      if (!where || request.body.ids.length === 0) return { ids: [] }
+      const rows = await hub.em().find(Conversation, { $and: [{ id: { $in: request.body.ids } }, where] }, { fields: ['id'], disableIdentityMap: true })
+      return { ids: rows.map((row) => row.id) }
+    },
+  )
 
   // A jump by who it is: the contacts' names and numbers, never a field that the reader sees masked.
   app.get(
     '/api/conversations/jump',
-    { config, schema: { querystring: JumpQuery, response: { 200: Type.Object({ items: Type.Array(WireConversation) }) } } },
+    {
+      config,
+      schema: { summary: 'Find conversations to go to', querystring: JumpQuery, response: { 200: Type.Object({ items: Type.Array(WireConversation) }) } },
+    },
     async (request) => {
       const actor = actorOf(request)
       const { q } = request.query
@@ -290,7 +301,10 @@ export function conversationRoutes(app: App, hub: Hub): void {
 
   app.post(
     '/api/conversations/:id/read',
-    { config, schema: { params: IdParams, body: Type.Object({ seq: Type.Integer({ minimum: 0 }) }), response: { 200: Ok } } },
+    {
+      config,
+      schema: { summary: 'Mark a conversation as read', params: IdParams, body: Type.Object({ seq: Type.Integer({ minimum: 0 }) }), response: { 200: Ok } },
+    },
     async (request) => {
       const actor = actorOf(request)
       const found = await findReadable(hub.em(), actor, request.params.id)

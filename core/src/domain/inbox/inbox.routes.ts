@@ -44,18 +44,22 @@ export function inboxRoutes(app: App, hub: Hub): void {
     /** Where it differs from its channel's. */
     capabilities: Type.Unknown(),
   })
-  app.get('/api/inboxes/brief', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(Brief) }) } } }, async () => {
-    const rows = await hub.em().find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
-    return {
-      items: rows.map((row) => ({
-        id: row.id,
-        name: row.name,
-        channel: row.channel,
-        enabled: row.enabled,
-        capabilities: adapterOf(hub, row.channel)?.capabilitiesOf ? ownCapabilities(hub, row) : null,
-      })),
-    }
-  })
+  app.get(
+    '/api/inboxes/brief',
+    { config: { access: 'agent' }, schema: { summary: 'List inboxes by name', response: { 200: Type.Object({ items: Type.Array(Brief) }) } } },
+    async () => {
+      const rows = await hub.em().find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
+      return {
+        items: rows.map((row) => ({
+          id: row.id,
+          name: row.name,
+          channel: row.channel,
+          enabled: row.enabled,
+          capabilities: adapterOf(hub, row.channel)?.capabilitiesOf ? ownCapabilities(hub, row) : null,
+        })),
+      }
+    },
+  )
 
   app.get('/api/inboxes', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireInbox) }) } } }, async () => {
     const rows = await hub.em().find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
@@ -105,9 +109,13 @@ export function inboxRoutes(app: App, hub: Hub): void {
   const Steps = Type.Object({ steps: Type.Array(ProbeStep) })
   const NewProbe = Type.Object({ channel: Type.String({ maxLength: 40 }), settings: Settings })
   const trying = { ...manage, rateLimit: { max: 30, timeWindow: 60_000 } }
-  app.post('/api/inboxes/probe', { config: trying, schema: { body: NewProbe, response: { 200: Steps } } }, async (request) => ({
-    steps: await probeInbox(hub, request.body.channel, undefined, request.body.settings),
-  }))
+  app.post(
+    '/api/inboxes/probe',
+    { config: trying, schema: { summary: 'Test the settings of an inbox before it is stored', body: NewProbe, response: { 200: Steps } } },
+    async (request) => ({
+      steps: await probeInbox(hub, request.body.channel, undefined, request.body.settings),
+    }),
+  )
   const Probe = Type.Object({ settings: Type.Optional(Settings) })
   app.post('/api/inboxes/:id/probe', { config: trying, schema: { params: IdParams, body: Probe, response: { 200: Steps } } }, async (request) => {
     const row = await hub.em().findOne(Inbox, { id: request.params.id }, { disableIdentityMap: true })

@@ -45,7 +45,7 @@ export function noticeRoutes(app: App, hub: Hub): void {
   })
 
   // Marks what is theirs; an id of another's is nobody's business and changes nothing.
-  app.post('/api/notices/read', { config, schema: { body: NoticesRead, response: { 200: Ok } } }, async (request) => {
+  app.post('/api/notices/read', { config, schema: { summary: 'Mark notices as read', body: NoticesRead, response: { 200: Ok } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
     const { body } = request

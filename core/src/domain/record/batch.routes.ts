@@ -24,17 +24,21 @@ export function batchRoutes(app: App, hub: Hub): void {
   // Not with an API token: the work goes on after the request, by what the person may.
   const config = { access: { permission: 'record.batch', person: true as const } }
 
-  app.post('/api/records/batch', { config, schema: { body: BatchInput, response: { 201: BatchState } } }, async (request, reply) => {
-    const { action, ids, filter, tagId, categoryId } = request.body
-    if ((ids === undefined) === (filter === undefined)) throw new HubError('HUB_REQUEST_INVALID', 'Name the records, or give a filter')
-    checkTimeZone(request.body.tz ?? 'UTC')
-    const em = hub.em()
-    if ((action === 'tag' || action === 'untag') && !(tagId && (await em.findOne(Tag, { id: tagId }))))
-      throw new HubError('HUB_NOT_FOUND', 'There is no such tag', { path: '/tagId' })
-    if (action === 'categorise' && categoryId && !(await em.findOne(Category, { id: categoryId, retiredAt: null })))
-      throw new HubError('HUB_NOT_FOUND', 'There is no such category', { path: '/categoryId' })
-    return reply.status(201).send(await startBatch(hub, actorOf(request).agent.id, request.body))
-  })
+  app.post(
+    '/api/records/batch',
+    { config, schema: { summary: 'Do one thing to many records', body: BatchInput, response: { 201: BatchState } } },
+    async (request, reply) => {
+      const { action, ids, filter, tagId, categoryId } = request.body
+      if ((ids === undefined) === (filter === undefined)) throw new HubError('HUB_REQUEST_INVALID', 'Name the records, or give a filter')
+      checkTimeZone(request.body.tz ?? 'UTC')
+      const em = hub.em()
+      if ((action === 'tag' || action === 'untag') && !(tagId && (await em.findOne(Tag, { id: tagId }))))
+        throw new HubError('HUB_NOT_FOUND', 'There is no such tag', { path: '/tagId' })
+      if (action === 'categorise' && categoryId && !(await em.findOne(Category, { id: categoryId, retiredAt: null })))
+        throw new HubError('HUB_NOT_FOUND', 'There is no such category', { path: '/categoryId' })
+      return reply.status(201).send(await startBatch(hub, actorOf(request).agent.id, request.body))
+    },
+  )
 
   app.get('/api/records/batch/:id', { config, schema: { params: IdParams, response: { 200: BatchState } } }, async (request) =>
     presentBatch(await findBatch(hub, actorOf(request).agent.id, request.params.id)),

@@ -74,11 +74,15 @@ export function recordRoutes(app: App, hub: Hub): void {
 
   // On what has ended nobody writes on: the words go into the customer's open conversation, or begin one.
   const Begun = Type.Object({ conversationId: Id })
-  app.post('/api/records/:id/reply-in-new', { config, schema: { params: IdParams, response: { 200: Begun } } }, async (request) => {
-    const actor = actorOf(request)
-    const record = await findReadable(hub.em(), actor, request.params.id)
-    return { conversationId: await replyInNew(hub, actor, record) }
-  })
+  app.post(
+    '/api/records/:id/reply-in-new',
+    { config, schema: { summary: 'Write on in a new conversation', params: IdParams, response: { 200: Begun } } },
+    async (request) => {
+      const actor = actorOf(request)
+      const record = await findReadable(hub.em(), actor, request.params.id)
+      return { conversationId: await replyInNew(hub, actor, record) }
+    },
+  )
 
   const TagParams = Type.Object({ id: Id, tagId: Id })
   for (const [method, added] of [

@@ -106,40 +106,52 @@ export function retentionRoutes(app: App, hub: Hub): void {
     return { ok: true as const }
   })
 
-  app.post('/api/retention/rules/:id/on', { config: person, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
-    const { id } = request.params
-    await change(actorOf(request).agent.id, { change: 'changed', id, fields: ['on'] }, async (em) => {
-      const rule = await em.findOne(RetentionRule, { id }, quiet)
-      if (!rule) throw noRule()
-      // The rules around it decide too what it takes: all must be as the trial had them.
-      const rules = JSON.stringify((await readRules(em)).filter((one) => one.onAt || one.id === id).map(keptRule))
-      const since = new Date(Date.now() - trialHoldsMs)
-      const trials = await em.find(
-        RetentionRun,
-        { kind: 'trial', ruleId: id, state: 'done', startedAt: { $gte: since } },
-        { ...quiet, orderBy: { id: 'desc' }, limit: 1, fields: ['rules'] },
-      )
-      const trial = trials.find((one) => JSON.stringify(one.rules) === rules)
-      if (!trial) throw new HubError('HUB_CONFLICT', 'A trial must have shown what the rules as they are would take', { reason: 'retention-trial' })
-      if (!rule.onAt) await em.nativeUpdate(RetentionRule, { id }, { onAt: new Date() })
-    })
-    return { ok: true as const }
-  })
+  app.post(
+    '/api/retention/rules/:id/on',
+    { config: person, schema: { summary: 'Switch a retention rule on', params: IdParams, response: { 200: Ok } } },
+    async (request) => {
+      const { id } = request.params
+      await change(actorOf(request).agent.id, { change: 'changed', id, fields: ['on'] }, async (em) => {
+        const rule = await em.findOne(RetentionRule, { id }, quiet)
+        if (!rule) throw noRule()
+        // The rules around it decide too what it takes: all must be as the trial had them.
+        const rules = JSON.stringify((await readRules(em)).filter((one) => one.onAt || one.id === id).map(keptRule))
+        const since = new Date(Date.now() - trialHoldsMs)
+        const trials = await em.find(
+          RetentionRun,
+          { kind: 'trial', ruleId: id, state: 'done', startedAt: { $gte: since } },
+          { ...quiet, orderBy: { id: 'desc' }, limit: 1, fields: ['rules'] },
+        )
+        const trial = trials.find((one) => JSON.stringify(one.rules) === rules)
+        if (!trial) throw new HubError('HUB_CONFLICT', 'A trial must have shown what the rules as they are would take', { reason: 'retention-trial' })
+        if (!rule.onAt) await em.nativeUpdate(RetentionRule, { id }, { onAt: new Date() })
+      })
+      return { ok: true as const }
+    },
+  )
 
-  app.post('/api/retention/rules/:id/off', { config: person, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
-    const { id } = request.params
-    await change(actorOf(request).agent.id, { change: 'changed', id, fields: ['off'] }, async (em) => {
-      if ((await em.nativeUpdate(RetentionRule, { id }, { onAt: null, updatedAt: new Date() })) === 0) throw noRule()
-    })
-    return { ok: true as const }
-  })
+  app.post(
+    '/api/retention/rules/:id/off',
+    { config: person, schema: { summary: 'Switch a retention rule off', params: IdParams, response: { 200: Ok } } },
+    async (request) => {
+      const { id } = request.params
+      await change(actorOf(request).agent.id, { change: 'changed', id, fields: ['off'] }, async (em) => {
+        if ((await em.nativeUpdate(RetentionRule, { id }, { onAt: null, updatedAt: new Date() })) === 0) throw noRule()
+      })
+      return { ok: true as const }
+    },
+  )
 
-  app.post('/api/retention/rules/:id/trial', { config: person, schema: { params: IdParams, response: { 201: WireRun } } }, async (request, reply) => {
-    const { id } = request.params
-    const rules = (await readRules(hub.em())).filter((rule) => rule.onAt || rule.id === id)
-    if (!rules.some((rule) => rule.id === id)) throw noRule()
-    return reply.status(201).send(presentRun(await startRun(hub, { kind: 'trial', rules, ruleId: id, startedById: actorOf(request).agent.id })))
-  })
+  app.post(
+    '/api/retention/rules/:id/trial',
+    { config: person, schema: { summary: 'Try a retention rule without deleting', params: IdParams, response: { 201: WireRun } } },
+    async (request, reply) => {
+      const { id } = request.params
+      const rules = (await readRules(hub.em())).filter((rule) => rule.onAt || rule.id === id)
+      if (!rules.some((rule) => rule.id === id)) throw noRule()
+      return reply.status(201).send(presentRun(await startRun(hub, { kind: 'trial', rules, ruleId: id, startedById: actorOf(request).agent.id })))
+    },
+  )
 
   app.get('/api/retention/trials/:id', { config, schema: { params: IdParams, response: { 200: RetentionTrial } } }, async (request) => {
     const em = hub.em()

@@ -13,7 +13,10 @@ import { Role } from './role.entity.ts'
 export function previewRoutes(app: App, hub: Hub): void {
   app.post(
     '/api/preview',
-    { config: { access: { permission: 'role.preview', person: true } }, schema: { body: PreviewInput, response: { 201: PreviewInfo } } },
+    {
+      config: { access: { permission: 'role.preview', person: true } },
+      schema: { summary: 'Look at the hub as a role does', body: PreviewInput, response: { 201: PreviewInfo } },
+    },
     async (request, reply) => {
       const { agent, sessionId } = actorOf(request)
       const em = hub.em()
@@ -29,14 +32,18 @@ export function previewRoutes(app: App, hub: Hub): void {
     },
   )
 
-  app.delete('/api/preview', { config: { access: 'person', inPreview: true }, schema: { response: { 200: Ok } } }, async (request) => {
-    const { agent, sessionId, preview } = actorOf(request)
-    if (!preview) return { ok: true as const }
-    await commitWithEvents(hub, async (tx) => {
-      await tx.nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: null, previewUntil: null })
-      return [{ name: 'preview.ended', data: { roleId: preview.roleId, byAgentId: agent.id } }]
-    })
-    hub.bus.publish('session.changed', { sessionId })
-    return { ok: true as const }
-  })
+  app.delete(
+    '/api/preview',
+    { config: { access: 'person', inPreview: true }, schema: { summary: 'Leave the preview', response: { 200: Ok } } },
+    async (request) => {
+      const { agent, sessionId, preview } = actorOf(request)
+      if (!preview) return { ok: true as const }
+      await commitWithEvents(hub, async (tx) => {
+        await tx.nativeUpdate(Session, { id: sessionId ?? '' }, { previewRoleId: null, previewUntil: null })
+        return [{ name: 'preview.ended', data: { roleId: preview.roleId, byAgentId: agent.id } }]
+      })
+      hub.bus.publish('session.changed', { sessionId })
+      return { ok: true as const }
+    },
+  )
 }

@@ -49,11 +49,15 @@ export function accountRoutes(app: App, hub: Hub): void {
   })
 
   // The secret is kept only once its first code has been shown to be right: nobody locks themselves out.
-  app.post('/api/me/totp', { config, schema: { response: { 200: Type.Object({ secret: Type.String(), uri: Type.String() }) } } }, async (request) => {
-    return newTotp(actorOf(request).agent.email)
-  })
+  app.post(
+    '/api/me/totp',
+    { config, schema: { summary: 'Begin with a second factor', response: { 200: Type.Object({ secret: Type.String(), uri: Type.String() }) } } },
+    async (request) => {
+      return newTotp(actorOf(request).agent.email)
+    },
+  )
 
-  app.put('/api/me/totp', { config, schema: { body: TotpInput, response: { 200: RecoveryCodes } } }, async (request) => {
+  app.put('/api/me/totp', { config, schema: { summary: 'Confirm your second factor', body: TotpInput, response: { 200: RecoveryCodes } } }, async (request) => {
     const { agent } = actorOf(request)
     const { secret, code, password } = request.body
     // Else whoever finds a screen unlocked locks its owner out for good.
@@ -72,7 +76,7 @@ export function accountRoutes(app: App, hub: Hub): void {
     return { recoveryCodes }
   })
 
-  app.delete('/api/me/totp', { config, schema: { body: PasswordProof, response: { 200: Ok } } }, async (request) => {
+  app.delete('/api/me/totp', { config, schema: { summary: 'Do without your second factor', body: PasswordProof, response: { 200: Ok } } }, async (request) => {
     const { agent } = actorOf(request)
     await provePassword(hub.em(), agent, request.ip, request.body.password, '/password')
     await commitWithEvents(hub, async (em) => {

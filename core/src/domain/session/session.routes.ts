@@ -25,13 +25,23 @@ import { Session } from './session.entity.ts'
 import { hashToken, newToken } from './tokens.ts'
 
 export function sessionRoutes(app: App, hub: Hub): void {
-  app.get('/api/setup', { config: { access: 'public' }, schema: { response: { 200: Type.Object({ needed: Type.Boolean() }) } } }, async () => ({
-    needed: !(await ownerExists(hub.em())),
-  }))
+  app.get(
+    '/api/setup',
+    {
+      config: { access: 'public' },
+      schema: { summary: 'Tell whether the hub still needs its owner', response: { 200: Type.Object({ needed: Type.Boolean() }) } },
+    },
+    async () => ({
+      needed: !(await ownerExists(hub.em())),
+    }),
+  )
 
   app.post(
     '/api/setup',
-    { config: { access: 'public', rateLimit: { max: 10, timeWindow: 60_000 } }, schema: { body: SetupInput, response: { 200: Ok } } },
+    {
+      config: { access: 'public', rateLimit: { max: 10, timeWindow: 60_000 } },
+      schema: { summary: 'Create the owner of a new hub', body: SetupInput, response: { 200: Ok } },
+    },
     async (request, reply) => {
       const agent = await createOwner(hub, request.body)
       await startSession(hub, request, reply, agent)
@@ -41,7 +51,7 @@ export function sessionRoutes(app: App, hub: Hub): void {
 
   app.post(
     '/api/login',
-    { config: { access: 'public', rateLimit: { max: 30, timeWindow: 60_000 } }, schema: { body: LoginInput, response: { 200: Ok } } },
+    { config: { access: 'public', rateLimit: { max: 30, timeWindow: 60_000 } }, schema: { summary: 'Sign in', body: LoginInput, response: { 200: Ok } } },
     async (request, reply) => {
       const em = hub.em()
       const email = request.body.email.trim().toLowerCase()
@@ -71,7 +81,7 @@ export function sessionRoutes(app: App, hub: Hub): void {
     },
   )
 
-  app.post('/api/logout', { config: { access: 'person', inPreview: true }, schema: { response: { 200: Ok } } }, async (request, reply) => {
+  app.post('/api/logout', { config: { access: 'person', inPreview: true }, schema: { summary: 'Sign out', response: { 200: Ok } } }, async (request, reply) => {
     const actor = actorOf(request)
     const em = hub.em()
     await commitWithEvents(hub, async (tx) => {

@@ -70,7 +70,10 @@ export function pluginRoutes(app: App, hub: Hub): void {
 
   // A UI module runs in the browser of whoever may sign in; it is no secret, its data is.
   const UiParams = Type.Object({ id: PluginParams.properties.id, '*': Type.String({ pattern: '^[\\w./-]{1,100}$' }) })
-  app.get('/api/plugins/:id/ui/*', { config: { access: 'agent' }, schema: { params: UiParams } }, async (request, reply) => {
+  app.get(
+    '/api/plugins/:id/ui/*',
+    { config: { access: 'agent' }, schema: { summary: 'Read a UI module of a plugin', params: UiParams } },
+    async (request, reply) => {
     const plugin = hub.kernel.get(request.params.id)
     const name = request.params['*']
     const { admin, workbench } = plugin?.manifest.ui ?? {}
@@ -83,5 +86,6 @@ export function pluginRoutes(app: App, hub: Hub): void {
     const within = file.startsWith((entry ? plugin.dir : folder) + sep)
     if (!within || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
     return sendBuilt(request, reply, file, { type: file.endsWith('.css') ? 'text/css' : 'text/javascript', cache: 'no-cache' })
-  })
+    },
+  )
 }
