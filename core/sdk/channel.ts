@@ -370,8 +370,11 @@ export interface ChannelAdapter {
   icon?: string
   /** Name of an inbox that a new hub has from the start, with the settings' defaults. */
   starter?: LocalText
-  /** Shown in the inbox's settings: the code to put on a page (`{hub}`, `{inbox}` are filled in), and an address to preview it in a frame. */
-  install?: { snippet?: string; preview?: string }
+  /**
+   * Shown in the inbox's settings: the code to put on a page (`{hub}`, `{inbox}` are filled in), an address to preview it in a
+   * frame, and one of a page that has it, where an inbox that is switched on is tried out.
+   */
+  install?: { snippet?: string; preview?: string; demo?: string }
   /** Settings of one inbox: validated on save, drawn as a form, `format: 'secret'` encrypted and never read back. */
   inboxSettings: TSchema
   /**

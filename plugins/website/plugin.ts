@@ -20,6 +20,7 @@ export default definePlugin({
     install: {
       snippet: '<script async src="{hub}/widget.js" data-inbox="{inbox}"></script>',
       preview: '/api/x/website/frame/{inbox}?preview',
+      demo: '/demo?inbox={inbox}',
     },
     inboxSettings,
     capabilities: {

@@ -723,3 +723,28 @@ test('the admin sees the window change as the form is filled in', async ({ hubUr
   await expect(preview.getByLabel('Write a message…')).toBeVisible()
   await expect(preview.getByRole('heading', { name: '山野茶事' })).toBeVisible()
 })
+
+test('a site is tried out on the demo page, from its own page in the admin', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { settings } = await admin.website()
+  const { id } = await admin.call<{ id: string }>('POST', '/inboxes', { channel: 'website', name: '第二家店', settings: { ...settings, title: '第二家店' } })
+  const page = await admin.page.context().newPage()
+  await page.goto(`${hubUrl}/admin/inboxes/${id}`)
+  const link = page.getByRole('link', { name: '在演示页试用' })
+  const [opened] = await Promise.all([page.waitForEvent('popup'), link.click()])
+  const shop = new ShopPage(opened)
+  await expect(shop.button).toBeVisible()
+  await expect(shop.page.locator('script[data-inbox]')).toHaveAttribute('data-inbox', id)
+  await shop.openChat()
+  await expect(shop.chat.getByRole('heading', { name: '第二家店' })).toBeVisible()
+  await shop.say('试试看')
+  await workbench.pick('试试看')
+  await expect(workbench.message('试试看')).toBeVisible()
+  // Home is the same shop still.
+  await shop.page.getByRole('link', { name: '山野茶事' }).click()
+  await expect(shop.page.locator('script[data-inbox]')).toHaveAttribute('data-inbox', id)
+
+  await page.getByRole('button', { name: '停用' }).click()
+  await expect(page.getByRole('button', { name: '启用' })).toBeVisible()
+  await expect(link).toHaveCount(0)
+})

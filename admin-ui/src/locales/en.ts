@@ -97,6 +97,7 @@ export const en: typeof zh = {
     disable: 'Switch off',
     enable: 'Switch on',
     snippet: 'Install',
+    demo: 'Try it on the demo page',
     snippetHint: 'Put this line before </body> on your pages.',
     department: 'Department',
     skillGroup: 'Skill group',

@@ -88,6 +88,7 @@ export const zh = {
     disable: '停用',
     enable: '启用',
     snippet: '安装代码',
+    demo: '在演示页试用',
     snippetHint: '把这一行放到网页 </body> 之前即可。',
     department: '接待部门',
     skillGroup: '接待技能组',

@@ -225,8 +225,13 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return reply.status(file.status).headers(file.headers).send(file.stream)
   })
 
-  // The demo shop carries the first site there is.
-  app.get('/demo-inbox', { config }, async () => ({ inboxId: (await ctx.inboxes())[0]?.id ?? null }))
+  // The demo shop carries the site it is asked for; else, or while that one is switched off, the first there is.
+  const DemoQuery = Type.Object({ inbox: Type.Optional(Type.String({ maxLength: 200 })) })
+  app.get('/demo-inbox', { config, schema: { summary: 'Tell which inbox the demo shop carries', querystring: DemoQuery } }, async (request) => {
+    const { inbox } = request.query as Static<typeof DemoQuery>
+    const sites = await ctx.inboxes()
+    return { inboxId: (sites.find(({ id }) => id === inbox) ?? sites[0])?.id ?? null }
+  })
 }
 
 /** An address with an @ is a mail address, anything else is taken for a phone number. */

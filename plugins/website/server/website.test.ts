@@ -405,4 +405,15 @@ await onEveryProfile('visitors of the website channel', [found(website, join(imp
     await owner.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })
     assert.equal((await ask(`/inboxes/${inbox.id}/session`, {})).body.code, 'HUB_CHANNEL_DISABLED')
   })
+
+  test('the demo shop carries the site it is asked for; one that is switched off or unknown gives way to the first', async () => {
+    const carried = async (query = '') => (await call(world().url, 'GET', `${api}/demo-inbox${query}`)).body.inboxId
+    const first = await carried()
+    const [inbox, off] = [await world().inbox('website'), await world().inbox('website')]
+    const owner = await world().person('店主', 'owner')
+    await owner.call('PATCH', `/api/inboxes/${off.id}`, { enabled: false })
+    assert.notEqual(first, inbox.id)
+    assert.equal(await carried(`?inbox=${inbox.id}`), inbox.id)
+    for (const other of ['', off.id, '01jnothing0000000000000000', '..%2F', '%3Cscript%3E']) assert.equal(await carried(`?inbox=${other}`), first, other)
+  })
 })

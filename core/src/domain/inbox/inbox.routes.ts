@@ -72,6 +72,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
     inboxSettings: Type.Unknown(),
     snippet: Type.Union([Type.String(), Type.Null()]),
     preview: Type.Union([Type.String(), Type.Null()]),
+    demo: Type.Union([Type.String(), Type.Null()]),
     /** Has it a connection test? */
     probe: Type.Boolean(),
     capabilities: Type.Unknown(),
@@ -87,6 +88,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
               inboxSettings: adapter.inboxSettings as unknown,
               snippet: adapter.install?.snippet ?? null,
               preview: adapter.install?.preview ?? null,
+              demo: adapter.install?.demo ?? null,
               probe: adapter.probe !== undefined,
               capabilities: adapter.capabilities as unknown,
             },
