@@ -82,6 +82,7 @@ export async function fillDemo(hub: Hub): Promise<string | undefined> {
   }
   for (let i = 0; i < 6; i++) await em.insert(Visit, visitOf(inbox.id, undefined, i * 3, i))
   await fillHistory(hub, inbox, agents)
+  await fillHands(em, agents)
   return login || `${agents[0]?.email} / ${password}`
 }
 
@@ -117,6 +118,12 @@ async function makeAgents(em: Em, departments: readonly Department[], passwordHa
     agents.map(({ agent, role }) => ({ agentId: agent.id, roleId: role })),
   )
   return agents.map(({ agent }) => agent)
+}
+
+/** Whoever is there has as much as they take: what is written on the demo page goes to the one at the screen, or waits for them. */
+async function fillHands(em: Em, agents: readonly Agent[]): Promise<void> {
+  const serving = await em.find(Agent, { id: { $in: agents.map(({ id }) => id) }, openCount: { $gt: 0 } }, { disableIdentityMap: true })
+  for (const { id, openCount } of serving) await em.nativeUpdate(Agent, { id }, { capacity: openCount })
 }
 
 async function makeTags(em: Em): Promise<Tag[]> {
