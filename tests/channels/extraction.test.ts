@@ -9,6 +9,9 @@ import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { ContactTag } from '../../core/src/domain/tag/tag.entity.ts'
+import { en } from '../../plugins/audit/locales/en.ts'
+import { zh } from '../../plugins/audit/locales/zh.ts'
+import audit from '../../plugins/audit/plugin.ts'
 import plugin from '../../plugins/extraction/plugin.ts'
 import { Fact, Mark } from '../../plugins/extraction/server/fact.entity.ts'
 import { readMessage } from '../../plugins/extraction/server/read-message.ts'
@@ -17,7 +20,7 @@ import { eventually, found, onEveryProfile, type Person } from '../support/world
 
 const { manifest: mock } = mockChannel('letters')
 
-await onEveryProfile('the contact finder', [found(plugin), found(mock)], (world) => {
+await onEveryProfile('the contact finder', [found(plugin), found(mock), found(audit)], (world) => {
   const em = () => world().hub.em()
   async function begin(who: string, ...texts: string[]) {
     const inbox = await world().inbox('letters')
@@ -257,6 +260,37 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock)], (world)
     assert.equal((await admin.call('DELETE', '/api/x/extraction/rules/phone.bare')).status, 404)
     assert.equal((await admin.call('POST', '/api/x/extraction/rules', { kind: 'wechat', words: [], shape: 'account' })).status, 400)
     assert.equal((await admin.call('POST', '/api/x/extraction/try', { text: 'x'.repeat(5_001) })).status, 400)
+  })
+
+  test('who switched, added or deleted a rule is in the audit log, in words; what changed nothing is not', async () => {
+    const admin = await world().person('小规', 'admin')
+    const put = (id: string, enabled: boolean) => admin.call('PUT', `/api/x/extraction/rules/${id}`, { enabled })
+    for (const enabled of [true, false, false, true]) assert.equal((await put('qq.mail', enabled)).status, 200)
+    const { id } = (await admin.call('POST', '/api/x/extraction/rules', { kind: 'wechat', words: ['飞信', '飞聊'], shape: 'account' })).body
+    await put(id, false)
+    await admin.call('DELETE', `/api/x/extraction/rules/${id}`)
+    assert.equal((await put('qq.none', false)).status, 404)
+    const told = await eventually(async () => {
+      const { items } = (await admin.call('GET', `/api/x/audit/entries?event=extraction&agentId=${admin.id}`)).body
+      return (
+        items.length >= 5 && (items as { event: string; ip: string; details: { ruleId: string; name: unknown; change: keyof typeof zh.changes } }[]).reverse()
+      )
+    }, 'the entries')
+    const label = { zh: 'QQ 邮箱里的 QQ 号', en: 'QQ number of a QQ mailbox' }
+    assert.deepEqual(
+      told.map(({ event, details }) => [event, details.ruleId, details.name, details.change]),
+      [
+        ['extraction.ruleChanged', 'qq.mail', label, 'rule-off'],
+        ['extraction.ruleChanged', 'qq.mail', label, 'rule-on'],
+        ['extraction.ruleChanged', id, '飞信、飞聊', 'rule-added'],
+        ['extraction.ruleChanged', id, '飞信、飞聊', 'rule-off'],
+        ['extraction.ruleChanged', id, '飞信、飞聊', 'rule-deleted'],
+      ],
+    )
+    for (const words of [zh, en]) {
+      assert.match(words.deeds.extraction.ruleChanged, /\{name\}.*\{change\}/)
+      for (const { ip, details } of told) assert.ok(ip && words.changes[details.change], details.change)
+    }
   })
 
   test('the settings are read with the rules’ permission and saved with that of plugins, which is said beforehand', async () => {

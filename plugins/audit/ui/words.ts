@@ -39,6 +39,7 @@ export function useWords() {
   function sentence({ event, count, details, subjectId, subjectName }: Entry): string {
     if (!$te(`audit.deeds.${event}`)) return event
     const text = (value: unknown) => (typeof value === 'string' ? value : '')
+    const named = (value: unknown) => (typeof value === 'object' && value !== null ? text((value as Record<string, unknown>)[locale()]) : text(value))
     const scope = text(details.scope)
     const [scopeKind = '', ...scopeRest] = scope.split(':')
     const filter = (details.filter ?? {}) as Record<string, unknown>
@@ -51,7 +52,7 @@ export function useWords() {
       event: label(text(details.event)),
       count: count ?? 0,
       files: typeof details.files === 'number' ? details.files : 0,
-      name: text(details.name),
+      name: named(details.name),
       email: text(details.email),
       subject: subjectName ?? subjectId,
       fields: list(details.fields, 'fields'),

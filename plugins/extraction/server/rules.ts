@@ -36,13 +36,24 @@ export async function listRules(ctx: Ctx) {
   }
 }
 
+type Change = 'rule-on' | 'rule-off' | 'rule-added' | 'rule-deleted'
+/** Who opens the finder's eyes or shuts them decides what of customers is written down. */
+const tellChange = (ctx: Ctx, ruleId: string, name: string | { zh: string; en: string }, change: Change): Promise<void> =>
+  ctx.tell('ruleChanged', { ruleId, name, change })
+const nameOf = ({ words }: Pick<OwnRule, 'words'>): string => [...words.join('、')].slice(0, 60).join('')
+
 /** Throws HUB_NOT_FOUND. */
 export async function switchRule(ctx: Ctx, id: string, enabled: boolean): Promise<void> {
   const em = ctx.em()
-  if (builtinRules.some((rule) => rule.id === id)) await em.upsert(RuleRow, { id, enabled, own: false, kind: '', definition: '', createdAt: new Date() })
-  else if ((await em.count(RuleRow, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such rule')
+  const builtin = builtinRules.find((rule) => rule.id === id)
+  const row = await em.findOne(RuleRow, { id }, { disableIdentityMap: true })
+  if (builtin) await em.upsert(RuleRow, { id, enabled, own: false, kind: '', definition: '', createdAt: new Date() })
+  else if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such rule')
   else await em.nativeUpdate(RuleRow, { id }, { enabled })
   kept.delete(ctx)
+  if ((row?.enabled ?? true) === enabled) return
+  const name = builtin ? { ...builtin.label } : nameOf(JSON.parse(row?.definition ?? '') as OwnRule)
+  await tellChange(ctx, id, name, enabled ? 'rule-on' : 'rule-off')
 }
 
 /** Throws HUB_CONFLICT when there are too many. */
@@ -55,11 +66,15 @@ export async function addRule(ctx: Ctx, id: string, input: Omit<OwnRule, 'id'>):
     throw new HubError('HUB_REQUEST_INVALID', 'A rule needs a word', { path: '/words' })
   await em.insert(RuleRow, { id, enabled: true, own: true, kind: rule.kind, definition: JSON.stringify(rule), createdAt: new Date() })
   kept.delete(ctx)
+  await tellChange(ctx, id, nameOf(rule), 'rule-added')
   return rule
 }
 
 /** Throws HUB_NOT_FOUND; built-in rules can only be switched off. */
 export async function dropRule(ctx: Ctx, id: string): Promise<void> {
-  if ((await ctx.em().nativeDelete(RuleRow, { id, own: true })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such rule')
+  const em = ctx.em()
+  const row = await em.findOne(RuleRow, { id, own: true }, { disableIdentityMap: true })
+  if (!row || (await em.nativeDelete(RuleRow, { id, own: true })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such rule')
   kept.delete(ctx)
+  await tellChange(ctx, id, nameOf(JSON.parse(row.definition) as OwnRule), 'rule-deleted')
 }
