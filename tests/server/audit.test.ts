@@ -187,6 +187,34 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal((await entries({ agentId: holder.id, event: { $in: ['record.viewed', 'contact.viewed'] } })).length, 0)
   })
 
+  test('words looked for in what was said with one person are a search, in one’s own conversation too, once a page and starred', async () => {
+    const [admin, holder] = [await world().person('找', 'admin'), await world().person('聊')]
+    const id = await conversation()
+    const { contactId } = await em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    await em().nativeUpdate(Conversation, { id }, { assigneeId: holder.id, status: 'open' })
+    const look = async (who: Person, filter: object, more = '') =>
+      assert.equal((await who.call('GET', `/api/contacts/${contactId}/messages?filter=${encodeURIComponent(JSON.stringify(filter))}${more}`)).status, 200)
+    for (const person of [admin, holder]) {
+      // Without words it is read, not searched.
+      await look(person, {})
+      await look(person, { keyword: ' ' })
+      for (let i = 0; i < 2; i++) await look(person, { keyword: '想退' }, '&end=newest')
+      await look(person, { keyword: '13812345678', contactId: newId() })
+      const sought = await wait({ agentId: person.id, event: 'record.searched' }, 2)
+      await still()
+      assert.deepEqual(
+        sought.map(({ details, count }) => [JSON.parse(details).filter, count]),
+        [
+          [{ keyword: '想退', contactId }, 1],
+          [{ keyword: '138****5678', contactId }, 0],
+        ],
+      )
+      assert.equal((await entries({ agentId: person.id, event: 'record.searched' })).length, 2)
+    }
+    const views = await entries({ event: { $in: ['record.viewed', 'contact.viewed'] }, subjectId: { $in: [id, contactId] } })
+    assert.deepEqual(new Set(views.map(({ agentId }) => agentId)), new Set([admin.id]))
+  })
+
   test('profiles opened and looked for by who does not talk with them, blocked and unblocked; words are kept starred', async () => {
     const [admin, holder] = [await world().person('看', 'admin'), await world().person('聊')]
     const id = await conversation()

@@ -7,7 +7,7 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { viewOf } from '../conversation/conversation.routes.ts'
 import { tellOnce } from '../conversation/tell-once.ts'
-import { FilterQuery, readFilter } from '../record/find/find.routes.ts'
+import { FilterQuery, readFilter, searchOf, toldFilter } from '../record/find/find.routes.ts'
 import { checkTimeZone } from '../record/find/period.ts'
 import { findReadableContact, tellContactView } from './contact.routes.ts'
 import { readThread } from './read-thread.ts'
@@ -45,13 +45,14 @@ export function timelineRoutes(app: App, hub: Hub): void {
       const { filter, tz, end = 'oldest', cursor, limit } = request.query
       const contact = await findReadableContact(em, actor, request.params.id)
       await tellContactView(hub, em, actor, contact.id)
-      const thread = await readThread(em, actor, contact, readFilter(filter), { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
+      const asked = readFilter(filter)
+      const thread = await readThread(em, actor, contact, asked, { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
       // Whoever holds a conversation works in it; everybody else who reads it here has viewed the record.
       const viewed = thread.conversations.filter(({ assigneeId }) => assigneeId !== actor.agent.id)
-      await tellOnce(
-        hub,
-        viewed.map(({ id }) => viewOf(actor, id)),
-      )
+      // Words are looked for by hand, in one's own conversation too; other conditions come with how the thread is shown.
+      const wanted = { ...asked, contactId: contact.id }
+      const search = searchOf(actor, { filter: JSON.stringify({ ...wanted, end }), cursor }, { filter: toldFilter(wanted), shown: thread.items.length })
+      await tellOnce(hub, [...(asked.keyword?.trim() ? [search] : []), ...viewed.map(({ id }) => viewOf(actor, id))])
       return thread
     },
   )
