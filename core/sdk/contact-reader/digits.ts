@@ -47,7 +47,7 @@ export function runsOf({ text }: Shadow, withAlike: boolean): Run[] {
 }
 
 const isLetter = /[a-z]/i
-const radio = /[洞幺妖腰么吆拐勾]/
+const radio = /[洞动幺妖腰么吆拐勾]/
 
 /** A sound-alike at an end is the word that it is: `电话是138…`. A letter there may be meant, unless it belongs to a word. */
 function keep(runs: Run[], run: Run, text: string): void {
@@ -174,6 +174,21 @@ export function elevens(run: Run): Cut[] {
   }
   return cuts
 }
+
+const whole = /^(?:(?:(?:00)?86)?1[3-9]\d{9}|0(?:10|2\d)[2-8]\d{7}|0[3-9]\d\d[2-8]\d{6,7})$/
+const local = /^[2-8]\d{6,7}$/
+
+/** `13800138000/0571-88886666`: whole numbers with a stroke between them, each by itself. One without its area may follow. */
+export function slashed({ text }: Shadow, run: Run): Cut[] {
+  const ends = run.gaps.flatMap((gap, i) => (gap > 0 && /[/|\\]/.test(text.slice((run.at[i - 1] as number) + 1, run.at[i])) ? [i] : []))
+  if (ends.length === 0) return []
+  const cuts = [0, ...ends].map((from, k) => cutAt(run, from, ends[k] ?? run.values.length, Math.max(0, ...run.gaps.slice(from + 1, ends[k])), wall, wall, []))
+  return cuts.every(({ digits }, k) => whole.test(digits) || (k > 0 && local.test(digits))) ? cuts.filter(({ digits }) => whole.test(digits)) : []
+}
+
+/** Spoken as over the radio, and nothing but that: 腰三八洞洞… */
+export const isSpoken = (raw: string): boolean =>
+  /[洞动腰妖幺吆拐勾]/.test(raw) && /^[洞动腰妖幺么吆拐勾两零一二三四五六七八九壹贰叁肆伍陆柒捌玖\d\s-]+$/.test(raw)
 
 function cutAt(run: Run, first: number, end: number, inside: number, before: number, after: number, groups: number[]): Cut {
   return {

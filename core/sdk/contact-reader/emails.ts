@@ -8,6 +8,9 @@ const ends = new Set('com cn net org edu gov io me co cc hk tw jp uk de fr us in
 const machine = /^(?:no-?reply|postmaster|mailer-daemon|do-?not-?reply)@/
 const mailHosts = /^(?:qq|163|126|139|189|gmail|outlook|hotmail|sina|sohu|foxmail|yeah|icloud|yahoo|aliyun|live|msn|vip)\./
 const longest = 64
+/** What is said before an address, and is no part of it. */
+const saying =
+  /^(?:e-?mail|mail|address|addr|is|are|my|your|our|the|me|us|to|contact|write|send|reach|use|please|pls|or|and|via|by|on|in|from|for|here|it|its|hi|hello|add|vx|wx|wechat|weixin|qq|tel|phone|\d+)$/
 
 export function findEmails(reading: Reading): void {
   const { low } = reading.shadow
@@ -26,9 +29,18 @@ export function findEmails(reading: Reading): void {
     if (name === '' || /\.$/.test(name)) continue
     const domain = domainAfter(low, at + match[0].length)
     if (!domain) continue
+    // `zhang san @ 163 . com`: where a name is spaced from its sign, the word before it may be its beginning.
+    const spaced =
+      spelled === '' && (gapBefore > 0 || match[0] === ' at ')
+        ? (/(?<![a-z0-9._%+-])(?:([a-z0-9._%+-]{1,32}) )?([a-z0-9._%+-]{1,32}) $/.exec(low.slice(Math.max(0, start - 66), start)) ?? [])
+        : []
+    const [, earlier = '', word = ''] = spaced
+    const doubted = word !== '' && !saying.test(word)
+    const joined = doubted && (earlier === '' || saying.test(earlier)) ? word : ''
     const plain = spelled === '' && match[0] === '@' && gapBefore === 0 && domain.plain
     if (match[0] === '#' && !mailHosts.test(`${domain.name}`)) continue
-    const address = `${name}@${domain.name}`
+    if (joined !== '') start -= joined.length + 1
+    const address = `${joined}${name}@${domain.name}`
     for (let i = start; i < domain.end; i++) reading.closed[i] = 1
     if (machine.test(address) || low.slice(start - 3, start).includes('://')) continue
     const place = { normal: address, start, end: domain.end }
@@ -37,8 +49,8 @@ export function findEmails(reading: Reading): void {
     if (other && !reading.anybodys && !/我|发到|发给|发至|[。！？!?\n]|寄|把|抄送|填/.test(low.slice(other.end, start)) && !reading.theirs[other.start])
       continue
     const cue = near.find((hit) => hit.topic === 'email')
-    find(reading, plain ? 'email.plain' : 'email.spelled', { ...place, ...(cue ? { cue: [cue.start, cue.end] as const } : {}) })
-    if (/^(?:vip\.)?qq\.com$/.test(domain.name) && /^[1-9]\d{4,10}$/.test(name)) find(reading, 'qq.mail', { ...place, normal: name })
+    find(reading, plain ? 'email.plain' : 'email.spelled', { ...place, ...(cue ? { cue: [cue.start, cue.end] as const } : {}) }, doubted ? 0.8 : 1)
+    if (/^(?:vip\.)?qq\.com$/.test(domain.name) && joined === '' && /^[1-9]\d{4,10}$/.test(name)) find(reading, 'qq.mail', { ...place, normal: name })
   }
 }
 

@@ -1,7 +1,7 @@
 /** Telephone numbers, and the numbers that are somebody's QQ or WeChat. */
 import { type Candidate, find, type Reading } from './candidate.ts'
 import type { Hit } from './context.ts'
-import { type Cut, cutsOf, elevens, type Run, runsOf, withExtension } from './digits.ts'
+import { type Cut, cutsOf, elevens, isSpoken, type Run, runsOf, slashed, withExtension } from './digits.ts'
 import { digits as plainDigits } from './tables.ts'
 
 const mobile = /^1[3-9]\d{9}$/
@@ -24,6 +24,9 @@ const masked = /[*xX＊×·]{2,}/
 export function findNumbers(reading: Reading): void {
   const { shadow } = reading
   for (const run of runsOf(shadow, false)) {
+    const apart = slashed(shadow, run)
+    for (const cut of apart) readCut(reading, run, cut, apart[0]?.start)
+    if (apart.length > 0) continue
     const cuts = cutsOf(run)
     let some = false
     for (const cut of cuts) some = readCut(reading, run, cut) || some
@@ -36,11 +39,17 @@ export function findNumbers(reading: Reading): void {
   for (const run of runsOf(shadow, true)) {
     if (!run.weak.some(Boolean)) continue
     for (const cut of cutsOf(run, 11))
-      if (cut.weak > 0 && cut.weak <= 6 && !taken.some((known) => known.start < cut.end && cut.start < known.end)) readAlike(reading, cut)
+      if (
+        cut.weak > 0 &&
+        (cut.weak <= 6 || isSpoken(shadow.text.slice(cut.start, cut.end))) &&
+        !taken.some((known) => known.start < cut.end && cut.start < known.end)
+      )
+        readAlike(reading, cut)
   }
 }
 
-function readCut(reading: Reading, run: Run, cut: Cut): boolean {
+/** @param first where the numbers begin that are told in one breath: what announces that one announces this one */
+function readCut(reading: Reading, run: Run, cut: Cut, first?: number): boolean {
   const { shadow, words, closed } = reading
   if (closed[cut.start] || closed[cut.end - 1]) return false
   if (cut.inside === 1 && masked.test(shadow.text.slice(cut.start, cut.end)) && cut.digits.length < 11) return false
@@ -53,11 +62,13 @@ function readCut(reading: Reading, run: Run, cut: Cut): boolean {
   const gluedRight = /^[a-z]/.test(right) && !/^(?:vx|wx|v|w|tel|qq|weixin|wechat)(?![a-z])/.test(right)
   if (gluedRight || /^[_@]/.test(right)) return false
   if (glued !== '' && !/^(?:vx|wx|v|w|tel|qq|weixin|wechat|phone|mobile|dh|sj|dianhua|shouji|call|hao|shi|q)$/.test(glued)) return false
-  if (/[_/=&?#@]$/.test(words.text(cut.start - 1, cut.start)) && /[a-z0-9][_/=&?#@]$/.test(words.text(cut.start - 2, cut.start))) return false
+  const follows = first !== undefined && first < cut.start
+  if (!follows && /[_/=&?#@]$/.test(words.text(cut.start - 1, cut.start)) && /[a-z0-9][_/=&?#@]$/.test(words.text(cut.start - 2, cut.start))) return false
   if (units.test(right) || money.test(words.text(cut.start - 4, cut.start))) return false
   if (/[十百千万亿]$/.test(words.text(cut.start - 1, cut.start))) return false
-  const near = words.before(cut.start, 16)
-  const hit = nearest(near, cut.start, words)
+  const announced = follows ? first : cut.start
+  const near = words.before(announced, 16)
+  const hit = nearest(near, announced, words)
   const phone = mobileOf(cut.digits, plus)
   if (phone) return readMobile(reading, cut, phone, hit, near)
   if (/^0\d{9,11}$/.test(areaForm(cut.digits, plus)) && readLandline(reading, run, cut, areaForm(cut.digits, plus), hit, near)) return true
@@ -251,6 +262,7 @@ function readLandline(reading: Reading, run: Run, cut: Cut, number: string, hit:
 function readAccount(reading: Reading, cut: Cut, hit: Hit | undefined, near: readonly Hit[]): boolean {
   const { words } = reading
   if (isTheirs(reading, cut, near)) return true
+  if (readBoth(reading, cut, near)) return true
   const after = words.after(cut.end, 6).find((one) => link.test(words.text(cut.end, one.start)))
   const place = (cue: Hit) => ({ normal: cut.digits, start: cut.start, end: cut.end, cue: [cue.start, cue.end] as const })
   const isQq = /^[1-9]\d{4,10}$/.test(cut.digits)
@@ -283,13 +295,35 @@ function readAccount(reading: Reading, cut: Cut, hit: Hit | undefined, near: rea
   return false
 }
 
+const both =
+  /^(?:号码?|账号|帐号)?(?:(?:都|也|的)?(?:是|用)?(?:一样|一个号?|同一个?号?|同号|相同|通用|同步|同名|同)(?:的|号码?|了)?|都是(?:这个)?|都用(?:这个)?)[\s，,。:：是为]*$/
+
+/** `扣扣和微信一样，123456789`: it is both. */
+function readBoth(reading: Reading, cut: Cut, near: readonly Hit[]): boolean {
+  const { words } = reading
+  const [last] = near
+  // 扣扣号 is heard twice, as 扣扣 and as 扣号.
+  const from = Math.min(...near.filter(({ topic, end }) => topic === last?.topic && end > last.start).map(({ start }) => start))
+  const first = near.find(({ end }) => end <= from)
+  if (!last || !first || !/^[1-9]\d{5,10}$/.test(cut.digits)) return false
+  const topics = [first.topic, last.topic].sort().join()
+  if (topics !== 'qq,wechat' || !/^\s?(?:号码?)?[和跟与同、/及\s]{0,3}$/.test(words.text(first.end, from)) || !both.test(words.text(last.end, cut.start)))
+    return false
+  for (const [rule, cue] of [
+    ['qq.cued', first.topic === 'qq' ? first : last],
+    ['wechat.digits', first.topic === 'wechat' ? first : last],
+  ] as const)
+    find(reading, rule, { normal: cut.digits, start: cut.start, end: cut.end, cue: [cue.start, cue.end] as const })
+  return true
+}
+
 function readAlike(reading: Reading, cut: Cut): void {
   const { words, shadow, closed } = reading
   if (closed[cut.start]) return
   const phone = mobileOf(cut.digits, false)
   const raw = shadow.text.slice(cut.start, cut.end)
   const real = [...raw].filter((sign) => plainDigits[sign] !== undefined).length
-  const sure = real - 0
+  const sure = isSpoken(raw) ? raw.length : real
   if (!phone || sure < 4) return
   const letters = /[a-z|!]/i.test(raw)
   // Letters that are no O and no l need more digits around them.

@@ -38,7 +38,7 @@ function starFound({ shadow }: Reading, { kind, rule, start, end }: Candidate, p
   }
   const places = Array.from({ length: end - start }, (_, i) => start + i)
   if (kind === 'email' || rule === 'qq.mail') {
-    const name = /^[\w.%+-]+/.exec(shadow.low.slice(start, end))?.[0].length ?? 1
+    const name = /^[\w.%+-]+(?: [\w.%+-]+(?=\s{0,2}(?:[@#([{艾爱圈小]| at )))?/.exec(shadow.low.slice(start, end))?.[0].length ?? 1
     star(places.slice(name > 1 ? 1 : 0, name))
   } else if (kind === 'phone' || kind === 'landline') {
     const ofDigits = places.filter((i) => mayBeDigit(shadow.text[i] as string))
@@ -53,7 +53,8 @@ for (let code = 0; code < telling.length; code++) {
   const sign = String.fromCharCode(code)
   // Halves of what is beyond the first plane: mathematical digits and letters are there.
   if (code >= 0xd800 && code < 0xe000) telling[code] = 1
-  else if ([...shadowOf(sign).low].some((plain) => digits[plain] !== undefined || (plain >= 'a' && plain <= 'z'))) telling[code] = 1
+  else if ([...shadowOf(sign).low].some((plain) => '洞动腰妖拐勾'.includes(plain) || digits[plain] !== undefined || (plain >= 'a' && plain <= 'z')))
+    telling[code] = 1
 }
 
 /** So many of them stand close together in the shortest that is read: a number in sound-alikes has four plain digits. */

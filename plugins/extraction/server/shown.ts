@@ -15,6 +15,7 @@ export function shown(kind: Kind, normal: string, at: Date): string {
     }
     case 'age': {
       if (normal.includes('zodiac:')) return `属${normal.slice(normal.indexOf('zodiac:') + 7)}`
+      if (normal.includes('school:')) return normal.slice(normal.indexOf('school:') + 7)
       if (normal.endsWith('retired')) return '已退休'
       const value = normal.replace(/^[a-z]+:(?=\d|born)/, (prefix) => (prefix === 'born:' ? prefix : ''))
       if (!value.startsWith('born:')) return value

@@ -105,6 +105,21 @@ test('what is somebody else’s is offered with whose it is, never sure enough t
     assert.equal(extract(text)[0]?.whose, undefined, text)
 })
 
+test('of two numbers with a stroke between them both are whose the first is; a spaced name is offered whole, never filled', () => {
+  assert.deepEqual(
+    extract('我爸 13800138000/13900139000').map(({ normal, whose }) => [normal, whose]),
+    [
+      ['+8613800138000', 'parent'],
+      ['+8613900139000', 'parent'],
+    ],
+  )
+  for (const text of ['zhang san @ 163 . com', 'you can ask zhang san @ 163.com']) {
+    const [fact, ...more] = extract(text)
+    assert.ok(fact && fact.kind === 'email' && fact.confidence < 0.85 && more.length === 0, text)
+  }
+  for (const text of ['别打13800138000/13900139000', '刚才打我的13800138000/13900139000']) assert.deepEqual(extract(text), [], text)
+})
+
 test('an account that has its word already takes the next message’s number for no account', () => {
   const found = extract([{ text: 'liujia0418，我微信' }, { text: '①⑦⑦⓪①②③④⑤⑥⑦ 这是我号码' }])
   assert.deepEqual(
@@ -192,6 +207,12 @@ test('hostile inputs cost time in proportion to their length', () => {
     '今年十一',
     '我是女性',
     '我是妈妈帮',
+    '/13800138000',
+    '腰洞',
+    'a @ ',
+    'a b @ c . com ',
+    '我上大三',
+    'qq和微信一样',
   ]
   // Short ones first: what is compiled late must not count.
   for (const unit of hostile) extract(unit.repeat(200))

@@ -198,6 +198,18 @@ export function findAge(reading: Reading): void {
     if (!done || !(own || (whose !== '' && whose !== 'self' && whose !== 'thing'))) continue
     put('age.retired', 'retired', match.index, match.index + 2, own ? 'self' : whose)
   }
+  // 我上大三, 今年高二: no year of one's own, but a hint.
+  for (const match of low.matchAll(/[大研高][一二三四五](?=$|[，,。！!~～、;；\s\ue000]|了|啦|呢|啊|哦|的?学生|在读|学年|开学|生(?![日意活]))/g)) {
+    const { index } = match
+    const clause = before(index).slice(
+      Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => before(index).lastIndexOf(end))) + 1,
+    )
+    const stem = clause.replace(/(?:今年|现在|目前|刚刚?|正?在|已经|都|也|才|快|马上|就|是|一[个名])*(?:上|读|念|升)?(?:到|了)?$/, '')
+    const own = /(?:^|[^给帮让比和跟对替])(?:我|本人|俺)$/.test(stem) || (stem === '' && /今年|现在|目前|上|读|念|升/.test(clause))
+    const whose = own ? 'self' : whoseAge(stem)
+    const another = whose !== '' && whose !== 'self' && whose !== 'thing' && whoseAge(stem.slice(-3)) === whose
+    if (own || another || asked(index, index + 2)) put('age.school', `school:${match[0]}`, index, index + 2, another ? whose : 'self')
+  }
   // 95后, 90年的, 1990年出生
   for (const match of low.matchAll(
     /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会|怀旧|经典|回忆|童年|零食|风格?|复古|专区)/g,

@@ -8,7 +8,7 @@ export type Kind = (typeof kinds)[number]
 export const isContact = (kind: Kind): boolean => kind !== 'age' && kind !== 'gender'
 
 /** What says something and no value that could stand in a field: it is noted, not offered. */
-export const isHint = (rule: string): boolean => rule === 'age.zodiac' || rule === 'age.retired'
+export const isHint = (rule: string): boolean => rule === 'age.zodiac' || rule === 'age.retired' || rule === 'age.school'
 
 export interface Rule {
   id: string
@@ -54,6 +54,7 @@ export const builtinRules: readonly Rule[] = [
   rule('age.born', 0.8, '出生年份', 'Year of birth', '我是95后'),
   rule('age.zodiac', 0.5, '生肖（只提示）', 'Chinese zodiac (a hint only)', '我属龙'),
   rule('age.retired', 0.5, '已退休（只提示）', 'Retired (a hint only)', '我退休了'),
+  rule('age.school', 0.5, '在读年级（只提示）', 'Year of study (a hint only)', '我上大三'),
   rule('age.others', 0.6, '别人的年龄', 'Somebody else’s age', '孩子3岁'),
   rule('gender.stated', 0.92, '自己说的性别', 'Gender as stated', '我是女生'),
   rule('gender.title', 0.88, '自称', 'A title for oneself', '叫我王女士'),

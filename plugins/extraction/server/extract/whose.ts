@@ -31,7 +31,11 @@ const clauseOf = (text: string): string => text.slice(Math.max(...[...'，,。�
 
 /** Undefined where it is nobody's who could be written to. */
 export function ownerOf({ shadow }: Reading, { start, end }: Candidate): string | undefined {
-  const before = shadow.low.slice(Math.max(0, start - 24), start)
+  // Of two numbers with a stroke between them both are whose the first one is.
+  const before = shadow.low
+    .slice(Math.max(0, start - 64), start)
+    .replace(/(?:\+?\d[\d -]{5,15}\d\s?[/|\\]\s?){1,2}$/, '')
+    .slice(-24)
   const clause = clauseOf(before)
   if (notBefore.some((pattern) => pattern.test(clause)) || notAfter.test(shadow.low.slice(end, end + 16))) return undefined
   // `我爸的电话，138…`: a pause before the number changes nothing.
