@@ -45,6 +45,23 @@ const cases: [text: string, shown: string][] = [
   ['收件人：王小明', '收件人：王**'],
   ['地址：杭州市西湖区文三路88号', `地址：${'*'.repeat(12)}`],
   ['文三路 88号3栋501室见', '文三路 *********见'],
+  ['我是王小明', '我是王**'],
+  ['我是王小明，想问快递', '我是王**，想问快递'],
+  ['我的名字是王小明', '我的名字是王**'],
+  ['我的名字叫欧阳娜娜。', '我的名字叫欧***。'],
+  ['姓名王小明', '姓名王**'],
+  ['名字：王小明', '名字：王**'],
+  ['我叫张三', '我叫张*'],
+  ['My name is John Smith', 'My name is J*********'],
+  ['my name’s Li Na and I want a refund', 'my name’s L**** and I want a refund'],
+  ['王小明 13800138000 西湖区', '王** 138****8000 西湖区'],
+  ['文三路88号王小明13800138000', '文三路***王**138****8000'],
+  ['张三，0571-88886666', '张*，0571-****6666'],
+  ['852-61234567', '852-****4567'],
+  ['85361234567', '853****4567'],
+  ['886 912 345 678', '886 9** **5 678'],
+  ['(415) 555-2671', '(41*) ***-**71'],
+  ['1-415-555-2671', '1-41*-***-2671'],
 ]
 for (const [text, shown] of cases) {
   test(`masks ${text}`, () => {
@@ -78,14 +95,36 @@ test('leaves alone what names nobody', () => {
     'WeChat official account',
     '下午 3 点 20 分',
     '一百二十三',
+    '我是来问快递的',
+    '我是于昨天下的单',
+    '我是高中生，想减肥',
+    '我是程序员',
+    '我是金牌会员',
+    '我是安徽人',
+    '我是单身',
+    '商品名字：可乐',
+    '名字写错了',
+    'my name is on the list',
+    '订单 852-1234567',
+    '共 200 300 4000',
+    'ISBN 978-7-302-51234-5',
+    '4155552671',
+    '123-456-7890',
     '',
   ])
     assert.equal(maskText(nobody, text), text)
 })
 
+test('what stands before a number is not always who answers it', () => {
+  for (const lead of ['周五', '马上', '白天', '广州市', '应急电话', '方便的话', '高峰期', '家里', '常用'])
+    assert.equal(maskText(nobody, `${lead} 13812345678`), `${lead} 138****5678`)
+})
+
 test('opens field by field', () => {
   const text = '13812345678 alice@example.com QQ 123456789'
   assert.equal(maskText(sees('phone', 'qq', 'wechat', 'name', 'address', 'document'), text), '13812345678 a****@example.com QQ 123456789')
+  assert.equal(maskText(sees('name'), '我是王小明 13812345678'), '我是王小明 138****5678')
+  assert.equal(maskText(sees('phone'), '我是王小明 (415) 555-2671'), '我是王** (415) 555-2671')
   assert.equal(maskText(sees('email', 'qq'), text), '138****5678 alice@example.com QQ 123456789')
 })
 
@@ -101,7 +140,27 @@ test('looks into data that it does not know', () => {
 })
 
 test('hostile text takes time by its length only', () => {
-  for (const piece of ['1 ', 'a@', '1', '微信 ', 'aaaaaaaa', '@a.', '路1', '1-', 'name: aa ', 'q ', '+1'])
+  for (const piece of [
+    '1 ',
+    'a@',
+    '1',
+    '微信 ',
+    'aaaaaaaa',
+    '@a.',
+    '路1',
+    '1-',
+    'name: aa ',
+    'q ',
+    '+1',
+    '我是',
+    '我是王',
+    '王小明 ',
+    '姓名',
+    '名字:',
+    'my name is a ',
+    '王小明138-',
+    '415-',
+  ])
     for (const [text, most] of [[piece.repeat(100_000 / piece.length), 1_500]] as const) {
       const began = performance.now()
       maskText(nobody, text)

@@ -6,6 +6,7 @@
 import type { HubAbility } from './ability.ts'
 import { hiddenFrom, masks, type PersonalField, shownDigits } from './mask.ts'
 import { starContacts } from './mask-contacts.ts'
+import { starNames } from './mask-names.ts'
 import { starPieces } from './mask-pieces.ts'
 import { personalFields } from './permissions.ts'
 
@@ -111,13 +112,20 @@ export function maskHidden(hidden: Hidden, text: string): string {
   starContacts(hidden, text, (from, to) => stars.put(from, to))
   if (hidden.has('wechat')) for (const pattern of [wechat, wxid]) maskAccounts(pattern, folded, stars)
   if (hidden.has('qq')) maskAccounts(qq, folded, stars)
-  if (hidden.has('name')) maskAccounts(names, folded, stars, 1)
+  if (hidden.has('name')) {
+    // 张三 is no number.
+    const plain = foldWidth(text)
+    maskAccounts(names, plain, stars, 1)
+    starNames(plain, (from, to) => stars.put(from, to))
+  }
   if (hidden.has('address')) for (const pattern of [places, doors]) maskAccounts(pattern, folded, stars, 0)
   return stars.toString()
 }
 
 const signs = { 0: '〇零○', 1: '一壹幺①', 2: '二贰②', 3: '三叁③', 4: '四肆④', 5: '五伍⑤', 6: '六陆⑥', 7: '七柒⑦', 8: '八捌⑧', 9: '九玖⑨' }
 const numerals = new Map(Object.entries(signs).flatMap(([digit, all]) => [...all].map((sign) => [sign, digit] as const)))
+
+const foldWidth = (text: string): string => text.replace(/[\uff01-\uff5e]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) - 0xfee0))
 
 /** Full width and Chinese numerals as plain ones, sign for sign. */
 function fold(text: string): string {
@@ -161,7 +169,7 @@ function maskNumbers(hidden: Hidden, text: string, stars: Stars): void {
         const number = digits.slice(a, b + 1)
         const end = (at[b] as number) + 1
         const places = at.slice(a, b + 1)
-        if (hidden.has('phone') && isPhone(number, plus, lead)) starMiddle(places, ...shownDigits(number.length), stars)
+        if (hidden.has('phone') && isPhone(number, places, plus, lead, text.slice(start, end))) starMiddle(places, ...shownDigits(number.length), stars)
         if (!hidden.has('document')) continue
         const x = number.length === 17 && /^[xX]/.test(text.slice(end, end + 1))
         if ((number.length === 18 || x ? idCard : oldIdCard).test(number)) {
@@ -173,7 +181,19 @@ function maskNumbers(hidden: Hidden, text: string, stars: Stars): void {
   }
 }
 
-function isPhone(number: string, plus: boolean, lead: string): boolean {
+/** Hong Kong, Macau and Taiwan without a plus, by their lengths. */
+const acrossBorder = /^(?:852[2-9]\d{7}|853[268]\d{7}|8860?[2-9]\d{7,8})$/
+const american = /^1?[2-9]\d{2}[2-9]\d{6}$/
+
+/** (415) 555-2671: ten digits, or eleven behind a 1, are one only when they are grouped so. */
+function isAmerican(number: string, places: readonly number[], between: string, lead: string): boolean {
+  if (!american.test(number) || !/[-.()]/.test(between) || (number.length === 10 && /1[\s.(-]{1,3}$/.test(lead))) return false
+  const groups = places.flatMap((place, i) => (i > 0 && place - (places[i - 1] as number) > 1 ? [i] : []))
+  return groups.join() === (number.length === 10 ? '3,6' : '1,4,7')
+}
+
+function isPhone(number: string, places: readonly number[], plus: boolean, lead: string, written: string): boolean {
+  if (acrossBorder.test(number) || isAmerican(number, places, written, lead)) return true
   if (number.length >= 10 && (mobile.test(number) || landline.test(number) || /^00[1-9]\d{8,13}$/.test(number))) return true
   if (plus && number.length <= 15 && !/^(?:0|861)/.test(number)) return true
   return (number.length >= 11 && landlineAbroad.test(number)) || (number.length <= 12 && callWords.test(lead))
