@@ -29,7 +29,7 @@ export const recordFields = [
   'closedAt',
   'link',
 ] as const
-/** Only where a row is a message. */
+/** Only where a row is a message; a conversation has the links of all its files, though. */
 export const messageFields = ['at', 'sender', 'author', 'text', 'files', 'fileLink'] as const
 export const fieldKeys = [...recordFields, ...messageFields]
 export type FieldKey = (typeof fieldKeys)[number]
@@ -37,12 +37,17 @@ export type FieldKey = (typeof fieldKeys)[number]
 export type ContactKey = `${string}.${string}`
 export type Field = FieldKey | ContactKey
 export const isContactKey = (field: string): field is ContactKey => field.includes('.')
-export const isMessageField = (field: Field): boolean => (messageFields as readonly string[]).includes(field)
 
 /** What stands above each conversation of a PDF, whose title is the contact; the links are links there. */
 export const pdfFields: readonly FieldKey[] = [...recordFields.filter((field) => field !== 'contact'), 'fileLink']
 
 export const isPdfField = (field: Field): boolean => isContactKey(field) || pdfFields.includes(field)
+
+/** Is there such a column in this form? */
+export function isColumn({ format, rows }: { format: string; rows: string }, field: Field): boolean {
+  if (format === 'pdf' && !isPdfField(field)) return false
+  return rows === 'message' || !(messageFields as readonly string[]).includes(field) || (field === 'fileLink' && format !== 'pdf')
+}
 
 /** A file's name by its rule. Unknown variables stay as they are; what a file system minds is taken out. */
 export function nameByRule(rule: string, values: Record<string, string>): string {

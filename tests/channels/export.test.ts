@@ -366,6 +366,48 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id], password: 'short' }))).status, 400)
   })
 
+  test('all files of a message, or of a conversation, are linked: fifty at most, and unasked where they are taken along', async () => {
+    const agent = await world().person('链')
+    const id = await talk(world(), agent, ['看附件'])
+    const { Readable } = await import('node:stream')
+    const part = async (name: string) => partOf(await storeFile(world().hub, { name, bytes: Readable.from([Buffer.from(name)]), uploadedBy: agent.id }))
+    const send = async (count: number, more: object = {}) => {
+      const parts = []
+      for (let i = 0; i < count; i++) parts.push(await part(`${i}.txt`))
+      assert.equal((await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts, ...more })).status, 201)
+      return parts.map((one) => `/api/files/${(one as { fileId: string }).fileId}`)
+    }
+    const links = (cell = '') => cell.split('\n').map((line) => (line.startsWith('http') ? new URL(line).pathname : line))
+    const [one, two] = await send(2)
+    const [note] = await send(1, { note: true })
+    const byMessage = { ids: [id], fields: ['text', 'fileLink'] }
+    assert.deepEqual(
+      (await csvOf(agent, byMessage)).slice(1).map((row) => links(row[1])),
+      [[''], [one, two], [note]],
+    )
+    const byRecord = { ids: [id], rows: 'record', fields: ['id', 'fileLink'] }
+    assert.deepEqual(links((await csvOf(agent, byRecord))[1]?.[1]), [one, two, note])
+    assert.deepEqual(links((await csvOf(agent, { ...byRecord, notes: false }))[1]?.[1]), [one, two])
+    const book = await place(agent, { ...byRecord, format: 'xlsx' })
+    await ready(agent, book.id)
+    const sheet = (await unzip(await fetchFile(agent, book.id))).get('xl/worksheets/sheet1.xml') ?? ''
+    assert.match(sheet, new RegExp(`<f>HYPERLINK\\(&quot;[^&]*${one}&quot;,&quot;打开&quot;&amp;CHAR\\(10\\)&amp;&quot;[^&]*${two}&quot;&amp;CHAR`))
+    // Asked for with the files and without the column: it is there.
+    for (const rows of ['record', 'message']) {
+      const { id: exportId } = await place(agent, { ids: [id], rows, fields: ['id'], attachments: true })
+      await ready(agent, exportId)
+      const [heading, ...lines] = readCsv([...(await unzip(await fetchFile(agent, exportId)))].find(([name]) => name.endsWith('.csv'))?.[1] ?? '')
+      assert.deepEqual(heading?.slice(1), ['附件链接'], rows)
+      assert.ok(
+        lines.some((line) => links(line[1]).includes(two as string)),
+        rows,
+      )
+    }
+    for (let i = 0; i < 6; i++) await send(9)
+    const many = links((await csvOf(agent, byRecord))[1]?.[1])
+    assert.deepEqual([many.length, many.at(-1), new Set(many).size], [51, '+7', 51])
+  })
+
   test('who may take no files along gets none, be it ordered before or after; a note left out leaves its files out', async () => {
     const em = world().hub.em()
     const agent = await world().person('无')

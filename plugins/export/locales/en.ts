@@ -23,7 +23,7 @@ export const en: typeof zh = {
   up: 'Move {name} up',
   down: 'Move {name} down',
   drop: 'Remove {name}',
-  attachments: 'With attachments (as a zip)',
+  attachments: 'With attachments (as a zip, with their links)',
   personal: 'With full personal data',
   personalNote: 'Otherwise names, phone numbers, e-mail addresses and the like are masked.',
   name: 'File name',

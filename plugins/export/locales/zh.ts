@@ -21,7 +21,7 @@ export const zh = {
   up: '上移 {name}',
   down: '下移 {name}',
   drop: '移除 {name}',
-  attachments: '包含附件（打包为 zip）',
+  attachments: '包含附件（打包为 zip，并写出附件链接）',
   personal: '包含完整的客户个人信息',
   personalNote: '不勾选时，姓名、手机、邮箱等会打码。',
   name: '文件名',

@@ -1,7 +1,7 @@
 /** Parts become one file: a table, or a zip with the table and what was sent, locked if a password was given. */
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { ZipWriter } from '@zip.js/zip.js'
-import { type Field, isMessageField } from '../fields.ts'
+import { type Field, isColumn } from '../fields.ts'
 import { csvHead, csvRow } from './csv.ts'
 import type { ExportPart } from './export.entity.ts'
 import { pdfFile } from './pdf/write-pdf.ts'
@@ -43,7 +43,7 @@ async function* part(turn: Turn, { blob }: ExportPart): Bytes {
 
 const titlesOf = ({ order }: Turn): string[] =>
   order.table ? order.table.columns.map(({ title }) => title) : shownFields(order).map((field) => headingOf(order, field))
-const shownFields = ({ rows, fields }: Turn['order']): Field[] => fields.filter((field) => rows === 'message' || !isMessageField(field))
+const shownFields = (order: Turn['order']): Field[] => order.fields.filter((field) => isColumn(order, field))
 
 async function* csv(turn: Turn, { parts }: Made): Bytes {
   yield Buffer.from(csvHead + csvRow(titlesOf(turn), turn.order.tz))

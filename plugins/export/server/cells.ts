@@ -4,10 +4,18 @@ import { type Field, isContactKey } from '../fields.ts'
 import type { Order } from './order.ts'
 import { words } from './words.ts'
 
-/** A date is an instant, shown in the order's time zone. A link leads into this hub. */
-export type Cell = string | number | Date | { link: string; label: string } | null
+/** A date is an instant, shown in the order's time zone. A link leads into this hub; others may stand below it, in words. */
+export type Cell = string | number | Date | { link: string; label: string; others?: readonly string[] } | null
 
-export function cellOf(order: Order, publicUrl: string, field: Field, record: RecordFacts, message?: RecordMessage): Cell {
+/** The files of a row: ids of the first ones, and how many there are. */
+export interface Sent {
+  ids: string[]
+  count: number
+}
+/** So many links in a cell. */
+export const mostLinks = 50
+
+export function cellOf(order: Order, publicUrl: string, field: Field, record: RecordFacts, message?: RecordMessage, sent?: Sent): Cell {
   const word = words[order.language]
   if (isContactKey(field)) return record.contact.fields.find(({ name }) => name === field)?.value ?? ''
   const date = (at: string | null | undefined) => (at ? new Date(at) : null)
@@ -54,10 +62,17 @@ export function cellOf(order: Order, publicUrl: string, field: Field, record: Re
     case 'files':
       return message?.files.map(({ name }) => name).join(', ') ?? ''
     case 'fileLink':
-      return message?.files[0] ? { link: `${publicUrl}/api/files/${message.files[0].id}`, label: word.open } : null
+      return linksOf(publicUrl, word.open, sent ?? { ids: message?.files.map(({ id }) => id) ?? [], count: message?.files.length ?? 0 })
     default:
       return record[field]
   }
+}
+
+function linksOf(publicUrl: string, label: string, { ids, count }: Sent): Cell {
+  const [link, ...others] = ids.slice(0, mostLinks).map((id) => `${publicUrl}/api/files/${id}`)
+  if (!link) return null
+  if (count > mostLinks) others.push(`+${count - mostLinks}`)
+  return others.length > 0 ? { link, label, others } : { link, label }
 }
 
 /** What has neither words nor a file is named by its kind. */

@@ -15,7 +15,7 @@ function textOf(cell: Cell, tz: string): string {
   if (cell === null) return ''
   if (typeof cell === 'number') return String(cell)
   if (cell instanceof Date) return wallText(cell, tz)
-  return neutral(typeof cell === 'string' ? cell.replaceAll('\0', '') : cell.link)
+  return neutral(typeof cell === 'string' ? cell.replaceAll('\0', '') : [cell.link, ...(cell.others ?? [])].join('\n'))
 }
 
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)

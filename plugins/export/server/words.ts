@@ -103,7 +103,7 @@ export const words: Record<'zh' | 'en', Words> = {
       author: 'Author',
       text: 'Text',
       files: 'Attachments',
-      fileLink: 'Attachment link',
+      fileLink: 'Attachment links',
     },
     status: { open: 'Open', closed: 'Ended', archived: 'Archived', deleted: 'Deleted' },
     rating: ['Good', 'Fair', 'Poor'],

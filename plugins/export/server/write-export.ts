@@ -6,9 +6,9 @@
 import { text } from 'node:stream/consumers'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { RecordFacts, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
-import { isMessageField, nameByRule } from '../fields.ts'
+import { isColumn, nameByRule } from '../fields.ts'
 import { assemble } from './assemble.ts'
-import { type Cell, cellOf } from './cells.ts'
+import { type Cell, cellOf, mostLinks, type Sent } from './cells.ts'
 import type { Ctx } from './context.ts'
 import { csvRow } from './csv.ts'
 import { afterDone } from './deliver.ts'
@@ -73,7 +73,7 @@ export async function writeExport(ctx: Ctx, id: string, partRecords = usualPart)
         () => undefined,
       )
   }, leaseMs / 10)
-  const order = JSON.parse(row.order) as Order
+  const order = withLinks(JSON.parse(row.order) as Order)
   const turn: Turn = {
     ctx,
     row,
@@ -96,6 +96,12 @@ export async function writeExport(ctx: Ctx, id: string, partRecords = usualPart)
   } finally {
     clearInterval(beat)
   }
+}
+
+/** Who takes the files along is told which is whose. */
+function withLinks(order: Order): Order {
+  if (!order.attachments || order.table || order.fields.includes('fileLink')) return order
+  return { ...order, fields: [...order.fields, 'fileLink'] }
 }
 
 type Mine = { id: string; holder: string; state: 'running' }
@@ -207,10 +213,11 @@ async function* rowsOf(turn: Turn, ids: readonly string[], named: Named): AsyncG
     return
   }
   const records = await factsOf(turn, ids, named)
-  const fields = order.fields.filter((field) => order.rows === 'message' || !isMessageField(field))
-  const cells = (record: RecordFacts, message?: RecordMessage) => fields.map((field) => cellOf(order, ctx.publicUrl, field, record, message))
+  const fields = order.fields.filter((field) => isColumn(order, field))
+  const cells = (record: RecordFacts, message?: RecordMessage, sent?: Sent) => fields.map((field) => cellOf(order, ctx.publicUrl, field, record, message, sent))
   if (order.rows === 'record') {
-    for (const record of records) yield cells(record)
+    const sent = fields.includes('fileLink') ? await sentIn(turn, records) : undefined
+    for (const record of records) yield cells(record, undefined, sent?.get(record.id))
     return
   }
   const byId = new Map(records.map((record) => [record.id, record]))
@@ -218,11 +225,32 @@ async function* rowsOf(turn: Turn, ids: readonly string[], named: Named): AsyncG
     check()
     for (const message of page) {
       const record = byId.get(message.conversationId)
-      // Lines of the hub itself ("assigned to …") say nothing that the columns do not.
-      if (!record || message.direction === 'system' || (message.direction === 'note' && order.notes === false)) continue
+      if (!record || !isSaid(order, message)) continue
       yield cells(record, message)
     }
   }
+}
+
+/** Lines of the hub itself ("assigned to …") say nothing that the columns do not. */
+const isSaid = ({ notes }: Order, { direction }: RecordMessage): boolean => direction !== 'system' && (direction !== 'note' || notes !== false)
+
+/** The files of each conversation, the first ones by name: no more is held of them. */
+async function sentIn({ ctx, order, reader, check }: Turn, records: readonly RecordFacts[]): Promise<Map<string, Sent>> {
+  const all = new Map<string, Sent>()
+  for await (const page of ctx.records.messages(
+    reader,
+    records.map(({ id }) => id),
+  )) {
+    check()
+    for (const message of page) {
+      if (message.files.length === 0 || !isSaid(order, message)) continue
+      const sent = all.get(message.conversationId) ?? { ids: [], count: 0 }
+      all.set(message.conversationId, sent)
+      sent.ids.push(...message.files.slice(0, mostLinks - sent.ids.length).map(({ id }) => id))
+      sent.count += message.files.length
+    }
+  }
+  return all
 }
 
 const note = (names: string[], name: string) => {

@@ -8,6 +8,7 @@ import { wallClock } from './local-time.ts'
 
 /** Excel's own bounds. */
 const mostText = 32_767
+const mostFormula = 8_000
 export const mostRows = 1_048_575
 
 /** Days since 1899-12-30, as Excel counts. */
@@ -28,9 +29,18 @@ function cellXml(cell: Cell, tz: string): string {
   if (typeof cell === 'number') return `<c><v>${cell}</v></c>`
   if (cell instanceof Date) return `<c s="1"><v>${serial(cell, tz)}</v></c>`
   if (typeof cell === 'string') return inline(cell)
-  const { link, label } = cell
+  const { link, label, others = [] } = cell
   const literal = (text: string) => `"${text.replaceAll('"', '""')}"`
-  return `<c t="str" s="3"><f>${xml(`HYPERLINK(${literal(link)},${literal(label)})`)}</f><v>${xml(label)}</v></c>`
+  // A cell leads to one place: the others stand below it as words. A literal has 255 characters at most, so each is its own.
+  const lines = [label]
+  let length = link.length
+  for (const line of others) {
+    length += line.length + 15
+    if (length > mostFormula) break
+    lines.push(line)
+  }
+  if (lines.length <= others.length) lines.push('…')
+  return `<c t="str" s="3"><f>${xml(`HYPERLINK(${literal(link)},${lines.map(literal).join('&CHAR(10)&')})`)}</f><v>${xml(lines.join('\n'))}</v></c>`
 }
 
 const columnOf = (i: number): string => (i < 26 ? '' : columnOf(Math.floor(i / 26) - 1)) + String.fromCharCode(65 + (i % 26))
