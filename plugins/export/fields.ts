@@ -51,9 +51,10 @@ export function isColumn({ format, rows }: { format: string; rows: string }, fie
 
 /** A file's name by its rule. Unknown variables stay as they are; what a file system minds is taken out. */
 export function nameByRule(rule: string, values: Record<string, string>): string {
-  const name = rule.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole)
+  const name = rule.replace(/\{([^{}]{1,80})\}/g, (whole, key: string) => values[key] ?? whole)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   const plain = name.replace(/[\\/:*?"<>|\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '')
   return [...plain].slice(0, 80).join('') || 'export'
 }
-export const nameVariables = ['date', 'time', 'inbox', 'agent', 'category', 'count'] as const
+/** Besides them every field of the contact, by its name or its label: `{hub.level}`. */
+export const nameVariables = ['date', 'time', 'channel', 'inbox', 'agent', 'category', 'count'] as const

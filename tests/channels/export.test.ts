@@ -164,6 +164,31 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     })
   })
 
+  test('a file is named by its channel and by what the contacts share; what there is not stays as it was written', async () => {
+    const owner = await world().person('名', 'owner')
+    await owner.call('PUT', '/api/contact-fields', { fields: [{ id: 'level', label: '客户等级', options: ['普通', '金牌'] }] })
+    const talkOf = async (level?: string, line?: string) => {
+      const id = await talk(world(), owner, ['你好'])
+      const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+      const fields = { ...(level ? { 'hub.level': level } : {}), ...(line ? { 'watcher.line': line } : {}) }
+      if (level) assert.equal((await owner.call('PATCH', `/api/contacts/${contactId}`, { fields })).status, 200)
+      return id
+    }
+    const [gold, golden, plain, none] = [await talkOf('金牌', '13812345678'), await talkOf('金牌'), await talkOf('普通'), await talkOf()]
+    const nameOf = async (ids: string[], nameRule: string) => {
+      const { id } = await place(owner, { ids, rows: 'record', personal: true, nameRule })
+      return (await ready(owner, id)).name
+    }
+    const [, [channel = ''] = []] = await csvOf(owner, { ids: [gold], rows: 'record', fields: ['channel'] })
+    const rule = '{channel}-{hub.level}-{客户等级}-{hub.nix}-{其它}'
+    assert.equal(await nameOf([gold, golden], rule), `${channel}-金牌-金牌-{hub.nix}-{其它}.csv`)
+    assert.equal(await nameOf([gold, plain], rule), `${channel}-多个-多个-{hub.nix}-{其它}.csv`)
+    assert.equal(await nameOf([gold, none], '{hub.level}'), '多个.csv')
+    assert.equal(await nameOf([none], '{hub.level}'), '未指定.csv')
+    // Nobody's number: the name is seen by more than who has the file.
+    assert.equal(await nameOf([gold], 'a{watcher.line}b'), 'a_b.csv')
+  })
+
   test('Excel: sound XML, real dates, a frozen heading, words that are never a formula', async () => {
     const agent = await world().person('乙')
     const id = await talk(world(), agent, ['=1+1', '<坏>&"x"\u0001', '👍'])

@@ -22,7 +22,7 @@ export async function placeExport(ctx: Ctx, tx: ReturnType<Ctx['em']>, placed: P
     state: 'running',
     order: JSON.stringify(order),
     password: password ? ctx.seal(password) : '',
-    named: JSON.stringify({ inbox: [], agent: [], category: [] }),
+    named: JSON.stringify({ channel: [], inbox: [], agent: [], category: [], fields: {} }),
     leaseUntil: now,
     createdAt: now,
   } as unknown as ExportFile)

@@ -5,8 +5,8 @@
  */
 import { text } from 'node:stream/consumers'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import type { RecordFacts, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
-import { isColumn, nameByRule } from '../fields.ts'
+import type { RecordFacts, RecordFieldInfo, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
+import { isColumn, nameByRule, nameVariables } from '../fields.ts'
 import { assemble } from './assemble.ts'
 import { type Cell, cellOf, mostLinks, type Sent } from './cells.ts'
 import type { Ctx } from './context.ts'
@@ -31,9 +31,12 @@ const quiet = { disableIdentityMap: true }
 
 /** At most two of each: one is a name for the file, two are "several". */
 export interface Named {
+  channel?: string[]
   inbox: string[]
   agent: string[]
   category: string[]
+  /** Of the contact, under what the rule calls them. */
+  fields?: Record<string, string[]>
 }
 
 /** Cancelled, or another process took it over: nothing more of it is written. */
@@ -195,9 +198,18 @@ async function* only(content: string): AsyncGenerator<Buffer> {
   yield Buffer.from(content)
 }
 
-async function factsOf({ ctx, reader }: Turn, ids: readonly string[], named: Named): Promise<RecordFacts[]> {
+/** What may be somebody's number or address is no part of a file's name, which is seen by more than who has the file. */
+const nameable = (value: string): string => (/\d{5}|@/.test(value) ? '*' : value)
+
+async function factsOf({ ctx, reader, order }: Turn, ids: readonly string[], named: Named): Promise<RecordFacts[]> {
   const records = await ctx.records.read(reader, ids)
+  const asked = fieldsIn(order.nameRule)
   for (const record of records) {
+    note((named.channel ??= []), record.channel)
+    for (const key of asked) {
+      const field = record.contact.fields.find((one) => isCalled(one, key))
+      note(((named.fields ??= {})[key] ??= []), nameable(field?.value ?? ''))
+    }
     note(named.inbox, record.inbox)
     note(named.agent, record.agent)
     note(named.category, record.category)
@@ -259,7 +271,8 @@ const note = (names: string[], name: string) => {
 
 async function finish(turn: Turn, mine: Mine): Promise<void> {
   const { ctx, row, order } = turn
-  const name = fileName(order, JSON.parse(row.named) as Named, row.total, row.createdAt)
+  const known = fieldsIn(order.nameRule).length > 0 ? await ctx.records.contactFields() : []
+  const name = fileName(order, JSON.parse(row.named) as Named, row.total, row.createdAt, known)
   const parts = await ctx.em().find(ExportPart, { exportId: row.id }, { orderBy: { n: 'asc' }, ...quiet })
   const ids = await idsOf(turn, mine)
   turn.reader = await readerOf(ctx, row.agentId, order)
@@ -340,11 +353,20 @@ export async function dropParts(ctx: Ctx, exportId: string, idsBlob: string): Pr
   if (idsBlob) await ctx.blobs.remove(idsBlob)
 }
 
-export function fileName(order: Pick<Order, 'nameRule' | 'tz' | 'language'>, named: Named, count: number, at: Date): string {
+const isCalled = ({ name, label }: RecordFieldInfo, key: string): boolean => name === key || label.zh === key || label.en === key
+/** Variables of a rule that may be fields of the contact. */
+const fieldsIn = (rule: string): string[] =>
+  [...new Set(Array.from(rule.matchAll(/\{([^{}]{1,80})\}/g), ([, key = '']) => key))].filter((key) => !(nameVariables as readonly string[]).includes(key))
+
+/** @param known the fields that contacts have; what else stands in braces stays as it is */
+function fileName(order: Pick<Order, 'nameRule' | 'tz' | 'language'>, named: Named, count: number, at: Date, known: readonly RecordFieldInfo[]): string {
   const word = words[order.language]
   const [date = '', time = ''] = wallText(at, order.tz).split(' ')
   const of = (names: string[]) => (names.length > 1 ? word.several : names[0] || word.none)
+  const fields = fieldsIn(order.nameRule).filter((key) => known.some((field) => isCalled(field, key)))
   return nameByRule(order.nameRule, {
+    ...Object.fromEntries(fields.map((key) => [key, of(named.fields?.[key] ?? [])])),
+    channel: of(named.channel ?? []),
     date: date.replaceAll('-', ''),
     time: time.replaceAll(':', '').slice(0, 4),
     inbox: of(named.inbox),

@@ -32,11 +32,13 @@ export class Refused extends Error {
 /** The reader's, an IANA name. */
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
 
-/** What a rule would call a file now. */
-export function namePreview(rule: string, of: (label: { zh: string; en: string }) => string, count: number): string {
+/** What a rule would call a file now. `fields`: what stands for those of the contact. */
+export function namePreview(rule: string, of: (label: { zh: string; en: string }) => string, count: number, fields: Record<string, string> = {}): string {
   const now = new Date()
   const two = (n: number) => String(n).padStart(2, '0')
   return nameByRule(rule, {
+    ...fields,
+    channel: of({ zh: '网站', en: 'Website' }),
     date: `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`,
     time: two(now.getHours()) + two(now.getMinutes()),
     inbox: of({ zh: '官网', en: 'Website' }),
