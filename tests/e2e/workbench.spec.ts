@@ -44,6 +44,40 @@ test('what is begun is there after a reload and on another device, and gone once
   await expect(desk.list.getByText('[草稿]')).toBeVisible()
   await desk.pick('我们晚上九点')
   await expect(desk.composer).toHaveValue('我们晚上九点')
+  const quoted = desk.page.locator('.composer .quoting')
+  await test.step('and what it answers with it, where that can still be shown', async () => {
+    const told = () => desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
+    const put = (replyToId: string) =>
+      context.request.put(`${hubUrl}/api/conversations/${desk.page.url().split('/').at(-1)}/draft`, {
+        data: { text: '我们晚上九点', replyToId },
+        headers: { origin: hubUrl },
+      })
+    await expect(quoted).toBeHidden()
+    const quoting = told()
+    await desk.thread.focus()
+    await desk.press('q')
+    await expect(quoted).toContainText('请问几点关门？')
+    await quoting
+    await desk.page.reload()
+    await expect(quoted).toContainText('请问几点关门？')
+    await expect(desk.composer).toHaveValue('我们晚上九点')
+    const dropping = told()
+    await desk.page.getByRole('button', { name: '取消回复' }).click()
+    await dropping
+    await desk.page.reload()
+    await expect(desk.composer).toHaveValue('我们晚上九点')
+    await expect(quoted).toBeHidden()
+    expect((await put('0'.repeat(26))).ok()).toBe(true)
+    const asked = desk.page.waitForResponse((response) => response.url().endsWith(`/messages/${'0'.repeat(26)}`))
+    await desk.page.reload()
+    expect((await asked).status()).toBe(404)
+    await expect(desk.composer).toHaveValue('我们晚上九点')
+    await expect(quoted).toBeHidden()
+    const again = told()
+    await desk.thread.focus()
+    await desk.press('q')
+    await again
+  })
   await test.step('a note that was begun comes back as a note', async () => {
     const noted = desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
     await desk.page.getByRole('tab', { name: '备注' }).click()
@@ -56,7 +90,8 @@ test('what is begun is there after a reload and on another device, and gone once
   const cleared = desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
   await desk.composer.press('Enter')
   await cleared
-  await expect(desk.message('我们晚上九点')).toBeVisible()
+  await expect(desk.message('我们晚上九点').getByTitle('跳到被回复的消息')).toHaveText('回复：请问几点关门？')
+  await expect(quoted).toBeHidden()
   await other.page.reload()
   await expect(other.message('我们晚上九点')).toBeVisible()
   await expect(other.composer).toHaveValue('')

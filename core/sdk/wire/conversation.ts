@@ -55,11 +55,12 @@ export const Letterhead = Type.Object({
 })
 export type Letterhead = Static<typeof Letterhead>
 
-/** What an agent has begun to write; `html` where it has a form, `note` where it is for colleagues only. */
+/** What an agent has begun to write; `html` where it has a form, `note` where it is for colleagues only, `replyToId` of the message it answers. */
 export const DraftContent = Type.Object({
   text: Type.String({ maxLength: 20_000 }),
   html: Type.Optional(Type.String({ maxLength: 200_000 })),
   note: Type.Optional(Type.Boolean()),
+  replyToId: Type.Optional(Id),
 })
 export type DraftContent = Static<typeof DraftContent>
 

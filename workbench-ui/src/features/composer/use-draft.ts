@@ -32,21 +32,27 @@ export async function tellDrafts(): Promise<void> {
 /** Whoever signs in next is somebody else. */
 export const forgetDrafts = (): void => untold.clear()
 
-/** `html` is the same words with their form, where they have one; `note` says for whom they are. */
-export function useDraft(conversationId: string, text: Ref<string>, html: Ref<string>, note: Ref<boolean>): void {
+/** `html` is the same words with their form, where they have one; `note` says for whom they are, `replyToId` what they answer. */
+export function useDraft(conversationId: string, text: Ref<string>, html: Ref<string>, note: Ref<boolean>, replyToId: Ref<string>): void {
   const path = pathOf(conversationId)
   const conversations = useConversations()
   const realtime = useRealtime()
-  const stamp = (draft: DraftContent) => JSON.stringify([draft.text, draft.html ?? '', draft.note ?? false])
-  const written = (): DraftContent => ({ text: text.value, ...(html.value ? { html: html.value } : {}), ...(note.value && text.value ? { note: true } : {}) })
+  const stamp = (draft: DraftContent) => JSON.stringify([draft.text, draft.html ?? '', draft.note ?? false, draft.replyToId ?? ''])
+  const written = (): DraftContent => ({
+    text: text.value,
+    ...(html.value ? { html: html.value } : {}),
+    ...(note.value && text.value ? { note: true } : {}),
+    ...(replyToId.value && text.value ? { replyToId: replyToId.value } : {}),
+  })
   const nothing = stamp({ text: '' })
   /** What the hub has; unknown until it has answered. */
   let saved: string | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
 
   function show(draft: DraftContent): void {
-    // Where nothing is written, the mode is the agent's own choice.
+    // Where nothing is written, the mode and what is answered are the agent's own choice.
     if (draft.text) note.value = draft.note ?? false
+    if (text.value || draft.replyToId) replyToId.value = draft.replyToId ?? ''
     html.value = draft.html ?? ''
     text.value = draft.text
   }
@@ -87,7 +93,7 @@ export function useDraft(conversationId: string, text: Ref<string>, html: Ref<st
     })
   }
 
-  watch([text, html, note], () => {
+  watch([text, html, note, replyToId], () => {
     timer ??= setTimeout(save, everyMs)
   })
   const onVisible = () => (document.hidden ? save(true) : void load())
