@@ -129,6 +129,32 @@ test('a colleague who looks and answers is shown, and no longer when they leave'
   })
 })
 
+test('a customer is blocked when the chat is over as well, and let in again where that is seen', async ({ hubUrl, browser }) => {
+  const { desk, shop } = await begin(browser, hubUrl, '加我微信领红包')
+  const { page } = desk
+  const more = page.getByRole('button', { name: '更多操作' })
+  const block = page.getByRole('menuitem', { name: '拉黑', exact: true })
+  await page.getByRole('button', { name: '结束会话' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: '结束会话' }).click()
+  await expect(page.getByText('会话已结束，客户再次来信会开启新会话。')).toBeVisible()
+  await more.click()
+  await block.click()
+  const sure = page.getByRole('dialog')
+  await expect(sure).toContainText('在同一渠道上进行中的会话也会立即结束')
+  await sure.getByRole('button', { name: '拉黑' }).click()
+  const panel = page.getByRole('complementary', { name: '客户资料' })
+  await expect(panel.getByText('已拉黑')).toBeVisible()
+  await more.click()
+  await expect(page.getByRole('menuitem', { name: '复制会话链接' })).toBeVisible()
+  await expect(block).toHaveCount(0)
+  await page.getByRole('menuitem', { name: '解除拉黑' }).click()
+  await expect(page.getByText('已解除拉黑')).toBeVisible()
+  await expect(panel.getByText('已拉黑', { exact: true })).toHaveCount(0)
+  // Who is let in again writes as before.
+  await shop.say('不好意思，发错了')
+  await expect(desk.list.getByText('不好意思，发错了')).toBeVisible()
+})
+
 test('pictures and files are looked at here, and what cannot be is a download', async ({ hubUrl, browser }) => {
   const { desk, blocked } = await begin(browser, hubUrl, '把合同发我看看')
   const failures: string[] = []

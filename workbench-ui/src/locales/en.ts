@@ -77,7 +77,10 @@ export const en: typeof zh = {
     copyAll: 'Copy the whole chat',
     copyLink: 'Copy link',
     closeConfirm: 'Nobody can write in this conversation after it has ended. End it?',
-    blockConfirm: 'A blocked contact cannot write any more, and this conversation ends at once. You can unblock them in their details. Block?',
+    blockConfirm:
+      'A blocked contact cannot write any more, and this conversation ends at once. You can unblock them in the conversation’s menu or in their details. Block?',
+    blockEndedConfirm:
+      'A blocked contact cannot write any more, and what they may have begun on this channel since ends at once. You can unblock them in the conversation’s menu or in their details. Block?',
     transferTo: 'Transfer to',
     nobodyOnline: 'No colleague is online',
     transferBusy: '{name} is busy. Transfer all the same?',
