@@ -1,9 +1,10 @@
 /** The workbench in an agent's hands: drafts, colleagues, files, keys, a phone, the assignment rules. */
 import AxeBuilder from '@axe-core/playwright'
 import type { Browser } from '@playwright/test'
-import { makeOwner } from '../flows/open-desk.ts'
+import { joinHub, makeOwner, openDesk } from '../flows/open-desk.ts'
 import { DeskPage } from '../pages/desk.ts'
 import { ShopPage } from '../pages/pages.ts'
+import { axeFaults } from '../support/axe.ts'
 import { expect, owner, test, watchPolicy } from '../support/e2e.ts'
 
 const pdf = Buffer.from(
@@ -126,6 +127,35 @@ test('a colleague who looks and answers is shown, and no longer when they leave'
     await field.press('Enter')
     await expect(desk.page.getByText('已转接给 王芳')).toBeVisible()
     await expect(again.list.getByRole('link').filter({ hasText: '[草稿]我来回' })).toBeVisible()
+  })
+})
+
+test('colleagues are seen beside one’s own status, who is there first, and as it changes', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const colleagues = page.getByRole('list', { name: /^同事/ }).getByRole('listitem')
+  await page.getByTestId('presence').press('Enter')
+  await expect(page.getByText('还没有其他同事。')).toBeVisible()
+  await expect(colleagues).toHaveCount(0)
+  expect(await axeFaults(page, 'alone')).toEqual([])
+  await page.keyboard.press('Escape')
+
+  const gone = await joinHub(browser, admin, hubUrl, '阿宝', 'agent')
+  await gone.context().request.put(`${hubUrl}/api/me/presence`, { data: { presence: 'away' }, headers: { origin: hubUrl } })
+  const wang = new DeskPage(await joinHub(browser, admin, hubUrl, '王芳', 'agent'))
+  await expect(wang.page.getByTestId('presence')).toHaveAccessibleName(/在线/)
+  await page.getByTestId('presence').press('Enter')
+  await expect(colleagues).toHaveText(['王芳在线', '阿宝离开'])
+  await expect(page.getByRole('heading', { name: '同事 · 1 人在线' })).toBeVisible()
+  expect(await axeFaults(page, 'colleagues')).toEqual([])
+  await test.step('who has no right but to answer sees them too, and hears of it at once', async () => {
+    await wang.page.getByTestId('presence').press('Enter')
+    const theirs = wang.page.getByRole('list', { name: /^同事/ }).getByRole('listitem')
+    await expect(theirs).toHaveText(['周敏在线', '阿宝离开'])
+    await admin.call('PUT', '/me/presence', { presence: 'busy' })
+    await expect(theirs).toHaveText(['周敏忙碌', '阿宝离开'])
+    await wang.page.getByRole('radio', { name: '忙碌' }).click()
+    await expect(colleagues).toHaveText(['王芳忙碌', '阿宝离开'])
   })
 })
 

@@ -419,6 +419,9 @@ export const en: typeof zh = {
   },
   presenceMenu: {
     label: 'My status',
+    colleagues: 'Colleagues',
+    online: '{count} online',
+    alone: 'You have no colleagues here yet.',
     awayTitle: 'Hand over before you leave',
     awayText:
       'You have {count} open conversation. Choose a colleague who is online to take it, or keep it. | You have {count} open conversations. Choose a colleague who is online to take them, or keep them.',

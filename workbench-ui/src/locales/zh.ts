@@ -415,6 +415,9 @@ export const zh = {
   },
   presenceMenu: {
     label: '我的状态',
+    colleagues: '同事',
+    online: '{count} 人在线',
+    alone: '还没有其他同事。',
     awayTitle: '离开前转交会话',
     awayText: '您有 {count} 个进行中的会话。选择一位在线同事接手，或保留给自己。',
     handOver: '转交',
