@@ -1,4 +1,4 @@
-/** How the house is ordered: the tree of departments is rearranged. */
+/** How the house is ordered: the tree of departments is rearranged, and what is wrong with an assignment rule stands at its field. */
 import { openDesk } from '../flows/open-desk.ts'
 import { axeFaults } from '../support/axe.ts'
 import { expect, test } from '../support/e2e.ts'
@@ -68,5 +68,43 @@ test('a department is moved, never below itself, and what that does is said befo
     await asked.getByRole('button', { name: '移动' }).click()
     await expect(place).toHaveAccessibleDescription('上级部门不能是它自己或它的下级。')
     await expect(place).toHaveAttribute('aria-invalid', 'true')
+  })
+})
+
+test('what is wrong with an assignment rule stands at its field, in the reader’s language', async ({ hubUrl, browser }) => {
+  const { admin } = await openDesk(browser, hubUrl)
+  const { page } = admin
+  const { id } = await admin.call<{ id: string }>('POST', '/departments', { name: '售后部', parentId: null })
+  await admin.open(hubUrl, 'assignment', '分配规则')
+  await page.getByRole('button', { name: '编辑 全局规则' }).click()
+  const dialog = page.getByRole('dialog', { name: '分配规则：全局规则' })
+  const cap = dialog.getByLabel('每人最多同时接待')
+  const save = dialog.getByRole('button', { name: '保存' })
+  for (const [typed, fault] of [
+    ['0', '不能小于 1。'],
+    ['201', '不能大于 200。'],
+    ['1.5', '填写的内容不正确。'],
+  ] as const) {
+    await cap.fill(typed)
+    await save.click()
+    await expect(dialog.getByRole('alert')).toHaveText(fault)
+    await expect(cap).toHaveAttribute('aria-invalid', 'true')
+    await expect(cap).toHaveAccessibleDescription(new RegExp(fault))
+    await expect(cap).toBeFocused()
+  }
+  expect(await axeFaults(page, 'a wrong cap')).toEqual([])
+  await cap.fill('')
+  await expect(dialog.getByRole('alert')).toHaveCount(0)
+  await save.click()
+  await expect(dialog).toBeHidden()
+  await expect(page.getByRole('row').filter({ hasText: '全局' })).toContainText('空闲优先 · 排队等候')
+
+  await test.step('what the hub refuses stands in the form', async () => {
+    await page.getByRole('button', { name: '编辑 售后部' }).click()
+    await admin.call('DELETE', `/departments/${id}`)
+    const theirs = page.getByRole('dialog', { name: '分配规则：售后部' })
+    await theirs.getByRole('button', { name: '保存' }).click()
+    await expect(theirs.getByRole('alert')).toBeVisible()
+    await expect(page.locator('.el-message--error')).toHaveCount(0)
   })
 })
