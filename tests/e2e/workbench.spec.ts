@@ -270,7 +270,7 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   await desk.press('?')
   const sheet = desk.page.getByRole('dialog', { name: '键盘快捷键' })
   await expect(sheet.getByText('引用客户最后一条消息')).toBeVisible()
-  await expect(sheet.locator('dt')).toHaveCount(44)
+  await expect(sheet.locator('dt')).toHaveCount(46)
   await desk.press('Escape')
   await expect(sheet).toBeHidden()
 
@@ -287,6 +287,50 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   await expect(desk.page.getByRole('dialog').getByRole('button', { name: '结束会话' })).toBeFocused()
   await desk.press('Enter')
   await expect(desk.page.getByText('会话已结束，客户再次来信会开启新会话。')).toBeVisible()
+})
+
+test('each column beside the talk can be folded, by mouse and by key, and stays so', async ({ hubUrl, browser }) => {
+  const { desk } = await begin(browser, hubUrl, '还有货吗？')
+  const { page } = desk
+  const groups = page.getByRole('navigation', { name: '会话分组' })
+  const width = async () => (await desk.thread.boundingBox())?.width ?? 0
+  const before = await width()
+  await page.getByRole('button', { name: '收起会话分组' }).press('Enter')
+  await expect(groups).toBeHidden()
+  const showGroups = page.getByRole('button', { name: '展开会话分组' })
+  await expect(showGroups).toBeFocused()
+  await page.getByRole('button', { name: '收起会话列表' }).click()
+  await expect(desk.list).toBeHidden()
+  expect(await width()).toBeGreaterThan(before + 300)
+  expect(await axeFaults(page, 'folded')).toEqual([])
+
+  await page.reload()
+  await expect(desk.message('还有货吗？')).toBeVisible()
+  await expect(groups).toBeHidden()
+  await expect(desk.list).toBeHidden()
+  await showGroups.press('Enter')
+  await expect(groups).toBeVisible()
+  await expect(page.getByRole('button', { name: '收起会话分组' })).toBeFocused()
+
+  await desk.thread.focus()
+  await desk.press('Shift+L')
+  await expect(desk.list.getByRole('link')).toHaveCount(1)
+  await expect(desk.thread).toBeFocused()
+  await desk.press('Shift+L')
+  await expect(desk.list).toBeHidden()
+  await test.step('who looks for somebody has the list again', async () => {
+    await desk.press('/')
+    await expect(page.getByRole('searchbox', { name: '搜索会话' })).toBeFocused()
+    await expect(desk.list).toBeVisible()
+  })
+  await test.step('on a phone nothing is folded', async () => {
+    await page.getByRole('button', { name: '收起会话列表' }).click()
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.getByRole('link', { name: '返回列表' }).click()
+    await expect(desk.list.getByRole('link')).toHaveCount(1)
+    await expect(groups).toBeVisible()
+    await expect(page.getByRole('button', { name: /^(展开|收起)会话/ })).toHaveCount(0)
+  })
 })
 
 test('the line tells its state, and a gap is filled after a drop', { tag: '@main' }, async ({ hubUrl, browser }) => {

@@ -12,6 +12,10 @@ export const en: typeof zh = {
     account: 'My account',
     toAdmin: 'Admin',
   },
+  columns: {
+    groups: { expand: 'Show the groups', collapse: 'Fold the groups' },
+    list: { expand: 'Show the conversations', collapse: 'Fold the conversations' },
+  },
   groups: { label: 'Groups', mine: 'Mine', queue: 'Waiting', open: 'Open', starred: 'Starred', closed: 'Ended' },
   list: {
     label: 'Conversations',
@@ -469,6 +473,8 @@ export const en: typeof zh = {
     busy: 'Set status to busy',
     away: 'Set status to away',
     signOut: 'Sign out',
+    foldGroups: 'Show or fold the groups',
+    foldList: 'Show or fold the conversations',
     next: 'Next conversation',
     previous: 'Previous conversation',
     nextUnread: 'Next unread',

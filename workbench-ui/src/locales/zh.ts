@@ -10,6 +10,7 @@ export const zh = {
     account: '我的账号',
     toAdmin: '管理后台',
   },
+  columns: { groups: { expand: '展开会话分组', collapse: '收起会话分组' }, list: { expand: '展开会话列表', collapse: '收起会话列表' } },
   groups: { label: '会话分组', mine: '我的会话', queue: '排队中', open: '进行中', starred: '星标', closed: '已结束' },
   list: {
     label: '会话列表',
@@ -464,6 +465,8 @@ export const zh = {
     busy: '状态切换为忙碌',
     away: '状态切换为离开',
     signOut: '退出登录',
+    foldGroups: '展开或收起会话分组',
+    foldList: '展开或收起会话列表',
     next: '下一个会话',
     previous: '上一个会话',
     nextUnread: '下一个未读会话',

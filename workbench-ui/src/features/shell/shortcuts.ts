@@ -29,6 +29,8 @@ const table = {
   busy: { key: 'shift+B', group: 'general' },
   away: { key: 'shift+A', group: 'general' },
   signOut: { key: 'shift+Q', group: 'general' },
+  foldGroups: { key: 'shift+G', group: 'list' },
+  foldList: { key: 'shift+L', group: 'list' },
   next: { key: 'j', group: 'list' },
   previous: { key: 'k', group: 'list' },
   nextUnread: { key: 'u', group: 'list' },
