@@ -74,18 +74,18 @@ export function pluginRoutes(app: App, hub: Hub): void {
     '/api/plugins/:id/ui/*',
     { config: { access: 'agent' }, schema: { summary: 'Read a UI module of a plugin', params: UiParams } },
     async (request, reply) => {
-    const plugin = hub.kernel.get(request.params.id)
-    const name = request.params['*']
-    const { admin, workbench } = plugin?.manifest.ui ?? {}
-    const entry = name === 'admin.js' ? admin : name === 'workbench.js' ? workbench : undefined
-    const declared = workbench ?? admin
-    if (!plugin || !declared) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
-    // What a module imports stands beside it; the rest of the plugin's folder is the server's.
-    const folder = resolve(plugin.dir, dirname(declared))
-    const file = entry ? resolve(plugin.dir, entry) : resolve(folder, name)
-    const within = file.startsWith((entry ? plugin.dir : folder) + sep)
-    if (!within || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
-    return sendBuilt(request, reply, file, { type: file.endsWith('.css') ? 'text/css' : 'text/javascript', cache: 'no-cache' })
+      const plugin = hub.kernel.get(request.params.id)
+      const name = request.params['*']
+      const { admin, workbench } = plugin?.manifest.ui ?? {}
+      const entry = name === 'admin.js' ? admin : name === 'workbench.js' ? workbench : undefined
+      const declared = workbench ?? admin
+      if (!plugin || !declared) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+      // What a module imports stands beside it; the rest of the plugin's folder is the server's.
+      const folder = resolve(plugin.dir, dirname(declared))
+      const file = entry ? resolve(plugin.dir, entry) : resolve(folder, name)
+      const within = file.startsWith((entry ? plugin.dir : folder) + sep)
+      if (!within || !existsSync(file) || !/\.(?:m?js|css)$/.test(file)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+      return sendBuilt(request, reply, file, { type: file.endsWith('.css') ? 'text/css' : 'text/javascript', cache: 'no-cache' })
     },
   )
 }
