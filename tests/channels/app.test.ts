@@ -330,7 +330,7 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
   test('away, slow down, come back: tried again in order with the same id, noted each time', async () => {
     const customer = someone()
     await client().tell('message.created', message(customer, '在吗'))
-    const before = endpoint.got.length
+    const [before, began] = [endpoint.got.length, Date.now()]
     let n = 0
     endpoint.answer = () => (n++ === 0 ? { status: 503, headers: { 'retry-after': '7' } } : n === 2 ? 'cut' : { status: 200 })
     const first = await answer(customer, '一')
@@ -340,7 +340,9 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       return row?.state === 'queued' && row.attempts === 1 && row
     }, 'the wait')
     assert.ok(Math.abs(waiting.dueAt.getTime() - Date.now() - 7_000) < 3_000, 'Retry-After is obeyed')
-    assert.equal((await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === inbox.id).state, 'broken')
+    // It was broken, whether or not news of the conversation that were taken meanwhile have mended it.
+    const { lastErrorAt } = (await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === inbox.id)
+    assert.ok(Date.parse(lastErrorAt) >= began)
     await untilSent(first.conversationId)
     await fate(second.id, 'sent')
     const tried = endpoint.got.slice(before).filter(({ json }) => json.type === 'message.created')

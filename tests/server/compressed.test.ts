@@ -1,4 +1,7 @@
-/** What the build compresses goes out compressed to whoever takes it; everybody else, and everything else, is answered as ever. */
+/**
+ * What the build compresses goes out compressed to whoever takes it; everybody else, and everything else, is answered as
+ * ever. Needs the bundled plugins: a tree without them has not been built.
+ */
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
