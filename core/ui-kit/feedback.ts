@@ -2,6 +2,7 @@
 import { ElMessage, ElMessageBox } from 'element-plus'
 import 'element-plus/es/components/message/style/css'
 import 'element-plus/es/components/message-box/style/css'
+import { nextTick } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { copyText } from './clipboard.ts'
 import { errorText } from './i18n.ts'
@@ -45,13 +46,16 @@ export function useFeedback() {
     },
     /** True when confirmed. */
     async ask(text: string, confirm: string, danger = false): Promise<boolean> {
+      const answer = ElMessageBox.confirm(text, '', {
+        confirmButtonText: confirm,
+        cancelButtonText: t('common.cancel'),
+        confirmButtonClass: danger ? 'el-button--danger' : '',
+        closeOnClickModal: true,
+      })
+      // A box is named by its title, and a question has none: it is its own name.
+      void nextTick(() => document.querySelector('.el-overlay-message-box[aria-label=""]')?.setAttribute('aria-label', text))
       try {
-        await ElMessageBox.confirm(text, '', {
-          confirmButtonText: confirm,
-          cancelButtonText: t('common.cancel'),
-          confirmButtonClass: danger ? 'el-button--danger' : '',
-          closeOnClickModal: true,
-        })
+        await answer
         return true
       } catch {
         return false

@@ -70,7 +70,7 @@ test('a record is found by its words, opens at the hit, is categorised and summe
   // The owner's delete is final, and says so with the count.
   await page.getByLabel('选择本页全部').check()
   await page.getByRole('button', { name: '删除', exact: true }).click()
-  await expect(page.getByText('将删除 1 条记录')).toBeVisible()
+  await expect(page.getByRole('dialog', { name: /^将删除 1 条记录/ })).toBeVisible()
   await page.getByRole('dialog').getByRole('button', { name: '删除' }).click()
   await expect(page.getByText('已处理 1 条')).toBeVisible()
   await expect(row).toHaveCount(0)
