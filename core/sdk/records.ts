@@ -23,6 +23,7 @@ export interface RecordContactField {
 export interface RecordFacts {
   id: string
   status: RecordStatus
+  /** Its name in the reader's language; the id where the hub does not know it any more. */
   channel: string
   inbox: string
   contact: {

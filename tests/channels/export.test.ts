@@ -180,6 +180,7 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
       return (await ready(owner, id)).name
     }
     const [, [channel = ''] = []] = await csvOf(owner, { ids: [gold], rows: 'record', fields: ['channel'] })
+    assert.equal(channel, '模拟渠道', 'not its id')
     const rule = '{channel}-{hub.level}-{客户等级}-{hub.nix}-{其它}'
     assert.equal(await nameOf([gold, golden], rule), `${channel}-金牌-金牌-{hub.nix}-{其它}.csv`)
     assert.equal(await nameOf([gold, plain], rule), `${channel}-多个-多个-{hub.nix}-{其它}.csv`)

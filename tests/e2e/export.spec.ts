@@ -37,7 +37,7 @@ test('a result becomes a PDF and a workbook; others see neither the button nor t
   await dialog.getByLabel('图片直接显示在聊天内容里').uncheck()
   await expect(dialog.getByRole('listitem').first()).toContainText('收件箱')
   await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_{channel}_{date}_{count}')
-  await expect(dialog.getByText(/预览：退款_website_\d{8}_1\.pdf/)).toBeVisible()
+  await expect(dialog.getByText(/预览：退款_网站_\d{8}_1\.pdf/)).toBeVisible()
   await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_{date}_{count}')
   await expect(dialog.getByText(/预览：退款_\d{8}_1\.pdf/)).toBeVisible()
   await dialog.getByRole('button', { name: '开始导出' }).click()

@@ -38,7 +38,7 @@ export function namePreview(rule: string, of: (label: { zh: string; en: string }
   const two = (n: number) => String(n).padStart(2, '0')
   return nameByRule(rule, {
     ...fields,
-    channel: 'website',
+    channel: of({ zh: '网站', en: 'Website' }),
     date: `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`,
     time: two(now.getHours()) + two(now.getMinutes()),
     inbox: of({ zh: '官网', en: 'Website' }),

@@ -95,6 +95,7 @@ async function presentFacts(hub: Hub, em: Em, ability: HubAbility, locale: strin
   const tagsOf = Map.groupBy(links, (link) => link.conversationId)
   const summaries = new Map((await em.find(ConversationSummary, { conversationId: { $in: ids } }, quiet)).map((row) => [row.conversationId, row.answers]))
   const { fields } = summaries.size > 0 ? await readSummaryForm(em, locale) : { fields: [] }
+  const channels = new Map(hub.kernel.status().flatMap(({ id, manifest }) => (manifest?.channel ? [[id, manifest.label]] : [])))
   return rows.flatMap((c): RecordFacts[] => {
     const contact = contacts.get(c.contactId)
     if (!contact) return []
@@ -102,7 +103,7 @@ async function presentFacts(hub: Hub, em: Em, ability: HubAbility, locale: strin
       {
         id: c.id,
         status: recordStatus(c),
-        channel: c.channel,
+        channel: channels.get(c.channel)?.[locale === 'en' ? 'en' : 'zh'] ?? c.channel,
         inbox: inboxes.get(c.inboxId) ?? '',
         contact: {
           id: contact.id,
