@@ -301,7 +301,7 @@ test('each column beside the talk can be folded, by mouse and by key, and stays 
   await expect(showGroups).toBeFocused()
   await page.getByRole('button', { name: '收起会话列表' }).click()
   await expect(desk.list).toBeHidden()
-  expect(await width()).toBeGreaterThan(before + 300)
+  await expect.poll(width).toBeGreaterThan(before + 300)
   expect(await axeFaults(page, 'folded')).toEqual([])
 
   await page.reload()
