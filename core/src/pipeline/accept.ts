@@ -9,6 +9,7 @@ import type { Accepted, InboundEvent } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
 import { type Batcher, createBatcher } from '../db/batch.ts'
 import { NumberSource } from '../db/counter.ts'
+import { Kept } from '../db/kept.ts'
 import { newId } from '../db/types.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
@@ -41,7 +42,7 @@ function aside({ kind, externalId, from }: InboundEvent): string {
 export class Intake {
   readonly #hub: Hub
   readonly #batch: Batcher<InboundItem, InboundOutcome>
-  readonly #inboxes = new Map<string, { at: number; inbox: Promise<Inbox | null> }>()
+  readonly #inboxes = new Kept(inboxTtlMs, (id) => this.#hub.em().findOne(Inbox, { id }, { disableIdentityMap: true }))
   readonly numbers: NumberSource
   #lastAt = 0
 
@@ -68,13 +69,8 @@ export class Intake {
     return results
   }
 
-  async inbox(id: string): Promise<Inbox | null> {
-    const known = this.#inboxes.get(id)
-    if (known && Date.now() - known.at < inboxTtlMs) return known.inbox
-    const inbox = this.#hub.em().findOne(Inbox, { id }, { disableIdentityMap: true })
-    this.#inboxes.set(id, { at: Date.now(), inbox })
-    inbox.catch(() => this.#inboxes.delete(id))
-    return inbox
+  inbox(id: string): Promise<Inbox | null> {
+    return this.#inboxes.of(id)
   }
 
   /** Events are being taken in, or were a moment ago: whoever sent them is about to send the next. */

@@ -1,4 +1,5 @@
 /** Who is refused at the door, asked for at every visitor's request: kept for a second per inbox, two queries whoever comes. */
+import { Kept } from '../../db/kept.ts'
 import type { Em } from '../../db/orm.ts'
 import { BlockedAddress, Identity } from './contact.entity.ts'
 
@@ -14,28 +15,19 @@ interface Blocked {
 
 export class BlockList {
   readonly #em: () => Em
-  readonly #kept = new Map<string, { at: number; blocked: Promise<Blocked> }>()
+  readonly #blocked = new Kept(ttlMs, (inboxId) => this.#load(inboxId))
 
   constructor(em: () => Em) {
     this.#em = em
   }
 
   async refuses(inboxId: string, externalId: string | undefined, address: string): Promise<boolean> {
-    const blocked = await this.#of(inboxId)
+    const blocked = await this.#blocked.of(inboxId)
     if (blocked.addresses.has(address) || (externalId !== undefined && blocked.externalIds.has(externalId))) return true
     if (blocked.complete) return false
     const em = this.#em()
     if ((await em.count(BlockedAddress, { inboxId, address })) > 0) return true
     return externalId !== undefined && (await em.count(Identity, { inboxId, externalId, blockedAt: { $ne: null } })) > 0
-  }
-
-  #of(inboxId: string): Promise<Blocked> {
-    const known = this.#kept.get(inboxId)
-    if (known && Date.now() - known.at < ttlMs) return known.blocked
-    const blocked = this.#load(inboxId)
-    this.#kept.set(inboxId, { at: Date.now(), blocked })
-    blocked.catch(() => this.#kept.delete(inboxId))
-    return blocked
   }
 
   async #load(inboxId: string): Promise<Blocked> {

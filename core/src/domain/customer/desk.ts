@@ -19,7 +19,7 @@ import { openStored } from '../file/send-file.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
 import { Message } from '../message/message.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
-import { Attendance } from './attendance.ts'
+import { attendanceOf } from './attendance.ts'
 
 /** Who brought a file, before there is an identity row: one word for an inbox and an external id. */
 export const customerKey = ({ inboxId, externalId }: CustomerRef): string =>
@@ -29,7 +29,7 @@ export const customerKey = ({ inboxId, externalId }: CustomerRef): string =>
 const maxPages = 100
 
 export function createDesk(hub: Hub): Desk {
-  const attendance = new Attendance(hub)
+  const attendance = attendanceOf(hub)
   const blockList = new BlockList(() => hub.em())
   const identityOf = (em: Em, { inboxId, externalId }: CustomerRef) => em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
 
