@@ -1,6 +1,7 @@
 /** Records: conversations as those look at them who search, judge, archive and export. */
 import { type Static, Type } from 'typebox'
 import { Id, Instant, Name, NullableId, NullableInstant } from './common.ts'
+import { Contact } from './contact.ts'
 import { ContactBrief } from './conversation.ts'
 
 const Ids = Type.Array(Id, { maxItems: 50 })
@@ -75,16 +76,9 @@ export const RecordHit = Type.Object({
 })
 export type RecordHit = Static<typeof RecordHit>
 
+export const personFields = ['name', 'phone', 'email', 'wechat', 'qq', 'address', 'remark'] as const
 /** What is known of the customer, as this reader may see it: where it is asked for. */
-export const RecordPerson = Type.Object({
-  name: Type.String(),
-  phone: Type.String(),
-  email: Type.String(),
-  wechat: Type.String(),
-  qq: Type.String(),
-  address: Type.String(),
-  remark: Type.String(),
-})
+export const RecordPerson = Type.Pick(Contact, personFields)
 export type RecordPerson = Static<typeof RecordPerson>
 
 /** One row of the list. */

@@ -1,16 +1,11 @@
 /** The columns of the list, as each person arranges them for themselves. */
 import { computed, ref } from 'vue'
+import { personFields } from '../../sdk/wire/record.ts'
 import { api, get } from '../api.ts'
 
 export const allColumns = [
   'contact',
-  'name',
-  'phone',
-  'email',
-  'wechat',
-  'qq',
-  'address',
-  'remark',
+  ...personFields,
   'channel',
   'inbox',
   'agent',
@@ -33,8 +28,6 @@ export const allColumns = [
   'preview',
 ] as const
 export type Column = (typeof allColumns)[number]
-/** What is known of the customer: asked for only where it is shown. */
-export const personColumns = ['name', 'phone', 'email', 'wechat', 'qq', 'address', 'remark'] as const satisfies readonly Column[]
 
 const usual: Column[] = ['contact', 'channel', 'agent', 'status', 'category', 'tags', 'rating', 'lastMessageAt', 'preview']
 const path = '/preferences/record.columns'

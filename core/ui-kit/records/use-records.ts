@@ -1,9 +1,9 @@
 /** The records that a filter finds, page by page, and how many there are. */
 import { computed, type Ref, ref, shallowRef, watch } from 'vue'
-import type { RecordCount, RecordFilter, RecordPage, RecordRow } from '../../sdk/wire/record.ts'
+import { personFields, type RecordCount, type RecordFilter, type RecordPage, type RecordRow } from '../../sdk/wire/record.ts'
 import { ApiError, get, query } from '../api.ts'
 import { useFeedback } from '../feedback.ts'
-import { type Column, personColumns } from './columns.ts'
+import type { Column } from './columns.ts'
 import { tidy, timeZone } from './filter.ts'
 
 /** Looks anew whenever the filter changes, or a column needs more than was asked for; ticks fall away then. */
@@ -17,7 +17,7 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>, columns: Readonl
   const ticked = ref(new Set<string>())
   const asked = (more: Record<string, string | undefined> = {}) => query({ filter: JSON.stringify(tidy(filter.value)), tz: timeZone(), ...more })
 
-  const person = computed(() => (personColumns.some((column) => columns.value.includes(column)) ? 'true' : undefined))
+  const person = computed(() => (personFields.some((column) => columns.value.includes(column)) ? 'true' : undefined))
 
   let turn = 0
   async function load(): Promise<void> {
