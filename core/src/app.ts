@@ -247,10 +247,10 @@ async function openHub(env: Env, secret: string, letGo: () => Promise<void>, opt
     hub.bus.subscribe('plugin.switched', () => refresh(hub)),
     // Each process says when it is so there: an app that hears of it asks at once what there is now, and any of them may answer.
     hub.kernel.onSwitched((id, running) => hub.bus.publish('plugin.running', { id, running })),
-    hub.kernel.onFault((id, what, message) => hub.bus.publish('plugin.fault', { id, what, message })),
+    hub.kernel.faults.onChange((id, what, message) => hub.bus.publish('plugin.fault', { id, what, message })),
     hub.bus.subscribe('plugin.fault', (data) => {
       const { id, what, message } = data as { id: string; what: string; message: string | null }
-      hub.kernel.noteFault(id, what, message)
+      hub.kernel.faults.note(id, what, message)
     }),
     hub.bus.subscribe('plugin.configured', () => refresh(hub)),
     hub.bus.subscribe('inbox.changed', () => hub.intake.forgetInboxes()),

@@ -10,6 +10,7 @@ import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
 import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
 import type { LoadedPlugin, RefusedPlugin } from './load.ts'
+import { type PluginFault, PluginFaults } from './plugin-faults.ts'
 import { mergeSecrets, openMost, openSettings, parseSettings, redactSettings, sealSettings, Vault } from './settings.ts'
 
 export type Undo = () => void | Promise<void>
@@ -52,15 +53,6 @@ interface Entry extends LoadedPlugin {
   failures: number
   retryAt: Date | undefined
   retryTimer: NodeJS.Timeout | undefined
-  /** What of it failed the last time it was called while it ran, by the hook's or the event's name. */
-  faults: Map<string, PluginFault>
-}
-
-/** A hook or a listener that throws. The plugin runs on; the admin is shown it. */
-export interface PluginFault {
-  what: string
-  message: string
-  at: Date
 }
 
 export interface KernelOptions {
@@ -84,6 +76,8 @@ const retryMs = 5_000
 const longestRetryMs = 300_000
 
 export class Kernel {
+  /** What fails of plugins that run. */
+  readonly faults = new PluginFaults()
   readonly #options: KernelOptions
   readonly #entries = new Map<string, Entry>()
   readonly #refused: RefusedPlugin[]
@@ -117,7 +111,6 @@ export class Kernel {
       failures: 0,
       retryAt: undefined,
       retryTimer: undefined,
-      faults: new Map(),
       ctx: undefined as unknown as PluginContext,
     }
     entry.ctx = this.#options.context({
@@ -149,8 +142,6 @@ export class Kernel {
     this.#watchers.add(watcher)
     return () => void this.#watchers.delete(watcher)
   }
-
-  #onFault: ((id: string, what: string, message: string | null) => void) | undefined
 
   #become(entry: Entry, state: Entry['state']): void {
     const was = entry.state === 'running'
@@ -261,7 +252,7 @@ export class Kernel {
     entry.failures = 0
     await this.#unwind(entry)
     entry.error = undefined
-    entry.faults.clear()
+    this.faults.forget(entry.manifest.id)
     this.#become(entry, 'off')
   }
 
@@ -392,7 +383,7 @@ export class Kernel {
       state: entry.state,
       error: entry.error,
       retryAt: entry.retryAt,
-      fault: [...entry.faults.values()].at(-1),
+      fault: this.faults.of(entry.manifest.id),
     }))
     const refused = this.#refused.map(({ id, dir, error }) => ({
       id,
@@ -425,7 +416,7 @@ export class Kernel {
       if (!hook) continue
       const before = value
       const run = async () => (await withTimeout(Promise.resolve(hook(before, entry.ctx)), hookTimeoutMs, `${entry.manifest.id} ${name}`)) ?? before
-      value = await this.#watched(entry, name, run).catch((error) => {
+      value = await this.faults.watched(entry.manifest.id, name, run).catch((error) => {
         if (error instanceof HubError) throw error
         this.#options.log.error({ plugin: entry.manifest.id, hook: name, err: error }, 'a hook failed')
         throw new HubError('HUB_PLUGIN_BROKEN', `The plugin ${entry.manifest.id} failed`, { plugin: entry.manifest.id })
@@ -464,45 +455,11 @@ export class Kernel {
     const on = entry.manifest.on as Record<string, ((event: HubEvent, ctx: PluginContext) => unknown) | false | undefined> | undefined
     const own = on?.[event.name]
     if (own === false) return true
-    await this.#watched(entry, event.name, async () => {
+    await this.faults.watched(entry.manifest.id, event.name, async () => {
       await own?.(event, entry.ctx)
       if (on?.['*']) await on['*'](event, entry.ctx)
     })
     return true
-  }
-
-  /** Calls something of a plugin, and remembers whether it failed. What it refuses on purpose is no fault. */
-  async #watched<T>(entry: Entry, what: string, work: () => Promise<T>): Promise<T> {
-    try {
-      const result = await work()
-      if (entry.faults.has(what)) this.#tellFault(entry, what, null)
-      return result
-    } catch (error) {
-      const message = (error as Error)?.message ?? String(error)
-      const refused = error instanceof HubError && error.kind.status < 500
-      if (!refused && entry.faults.get(what)?.message !== message) this.#tellFault(entry, what, message)
-      throw error
-    }
-  }
-
-  #tellFault(entry: Entry, what: string, message: string | null): void {
-    this.noteFault(entry.manifest.id, what, message)
-    this.#onFault?.(entry.manifest.id, what, message)
-  }
-
-  /** Another process has seen something of a plugin fail, or (null) go well again. */
-  noteFault(id: string, what: string, message: string | null): void {
-    const faults = this.#entries.get(id)?.faults
-    if (message === null) faults?.delete(what)
-    else faults?.set(what, { what, message: message.slice(0, 300), at: new Date() })
-  }
-
-  /** Called when something of a plugin fails in this process for the first time, or with another message, or goes well again. */
-  onFault(watcher: (id: string, what: string, message: string | null) => void): () => void {
-    this.#onFault = watcher
-    return () => {
-      this.#onFault = undefined
-    }
   }
 }
 
