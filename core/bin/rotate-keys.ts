@@ -6,7 +6,8 @@
 
 import { HubError } from '../sdk/errors.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
-import { type Em, openOrm } from '../src/db/orm.ts'
+import { openOrm } from '../src/db/open-orm.ts'
+import type { Em } from '../src/db/orm.ts'
 import { keepStatements } from '../src/db/statements.ts'
 import { holdBytes } from '../src/domain/file/drop-file.ts'
 import { StoredFile } from '../src/domain/file/file.entity.ts'

@@ -13,7 +13,8 @@ import { holdFolder } from './config/only-one.ts'
 import { StartFault } from './config/start-fault.ts'
 import { coreHistory } from './db/history.ts'
 import { migrate } from './db/migrate.ts'
-import { dialectOf, type Em, openOrm } from './db/orm.ts'
+import { openOrm } from './db/open-orm.ts'
+import { dialectOf, type Em } from './db/orm.ts'
 import { keepStatements } from './db/statements.ts'
 import { newId } from './db/types.ts'
 import { waitForDatabase } from './db/wait-for-database.ts'
@@ -66,7 +67,7 @@ import { loadOrder } from './kernel/load.ts'
 import { registerPluginRoutes } from './kernel/routes.ts'
 import { Vault } from './kernel/settings.ts'
 import { createLog } from './log.ts'
-import { Intake } from './pipeline/accept.ts'
+import { Door } from './pipeline/accept.ts'
 import { startListening } from './pipeline/listen.ts'
 import { startWorkers } from './queue/due.ts'
 import { inProcessQueue } from './queue/in-process.ts'
@@ -168,9 +169,9 @@ async function openHub(env: Env, secret: string, letGo: () => Promise<void>, opt
     em,
     publicUrl: () => env.publicUrl || url,
     kernel: undefined as unknown as Kernel,
-    intake: undefined as unknown as Intake,
+    intake: undefined as unknown as Door,
   }
-  hub.intake = new Intake(hub)
+  hub.intake = new Door(hub)
   const desk = createDesk(hub)
   hub.kernel = new Kernel(loaded, refused, {
     log,

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CDPSession, chromium, type Page } from '@playwright/test'
-import { openOrm } from '../../core/src/db/orm.ts'
+import { openOrm } from '../../core/src/db/open-orm.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact, Identity } from '../../core/src/domain/contact/contact.entity.ts'

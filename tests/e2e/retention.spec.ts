@@ -1,7 +1,8 @@
 /** Retention and the recycle bin in the browser: a rule is made, tried, switched on and run; a deleted record comes back; an agent sees none of it. */
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
-import { type Em, openOrm } from '../../core/src/db/orm.ts'
+import { openOrm } from '../../core/src/db/open-orm.ts'
+import type { Em } from '../../core/src/db/orm.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { openDesk, openShop } from '../flows/open-desk.ts'
 import { expect, test } from '../support/e2e.ts'

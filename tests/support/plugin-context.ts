@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import type { Accepted, ChannelInbox, InboundEvent, InboxHealth } from '../../core/sdk/channel.ts'
 import { HubError } from '../../core/sdk/errors.ts'
 import type { PluginContext, PluginManifest } from '../../core/sdk/plugin.ts'
-import { openOrm } from '../../core/src/db/orm.ts'
+import { openOrm } from '../../core/src/db/open-orm.ts'
 import { Vault } from '../../core/src/kernel/settings.ts'
 import { silent } from './world.ts'
 

@@ -17,7 +17,9 @@ import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { shortly } from '../log.ts'
 import { callIn } from './apply-call.ts'
-import { type InboundItem, type InboundOutcome, processInbound, senderKey } from './inbound.ts'
+import type { InboundItem, InboundOutcome } from './applying.ts'
+import { processInbound, senderKey } from './inbound.ts'
+import type { Intake } from './intake.ts'
 
 /** Platforms cut after five seconds and count an answer that late as none: hooks get this long, then the event is parked and theirs is the time. */
 const hookMs = 3_000
@@ -39,7 +41,7 @@ function aside({ kind, externalId, from }: InboundEvent): string {
   return `~${createHash('sha256').update(lane).digest('hex').slice(0, 40)}`
 }
 
-export class Intake {
+export class Door implements Intake {
   readonly #hub: Hub
   readonly #batch: Batcher<InboundItem, InboundOutcome>
   readonly #inboxes = new Kept(inboxTtlMs, (id) => this.#hub.em().findOne(Inbox, { id }, { disableIdentityMap: true }))
@@ -58,7 +60,6 @@ export class Intake {
     })
   }
 
-  /** Resolves when every event is safe. Throws HUB_CHANNEL_DISABLED, HUB_IDENTITY_BLOCKED, or what a hook refuses with. */
   async accept(inboxId: string, events: readonly InboundEvent[]): Promise<Accepted[]> {
     const inbox = await this.inbox(inboxId)
     if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel)) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
@@ -73,7 +74,6 @@ export class Intake {
     return this.#inboxes.of(id)
   }
 
-  /** Events are being taken in, or were a moment ago: whoever sent them is about to send the next. */
   busy(): boolean {
     return this.#batch.busy() || performance.now() - this.#lastAt < 20
   }
@@ -160,7 +160,6 @@ export class Intake {
     }
   }
 
-  /** Tries a parked event again; earlier ones of the same sender go first. */
   async retry(parkedId: string): Promise<void> {
     const em = this.#hub.em()
     const asked = await em.findOne(ParkedEvent, { id: parkedId }, { disableIdentityMap: true })
@@ -216,7 +215,6 @@ export class Intake {
     }
   }
 
-  /** Resolves when nothing is on its way. */
   idle(): Promise<void> {
     return this.#batch.idle()
   }

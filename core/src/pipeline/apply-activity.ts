@@ -5,8 +5,7 @@ import type { Identity } from '../domain/contact/contact.entity.ts'
 import { Activity } from '../domain/contact/contact.entity.ts'
 import { changeGrants, withGrant, withoutGrants } from '../domain/conversation/reply-window.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import type { Applying, EventOf } from './applying.ts'
-import type { InboundOutcome } from './inbound.ts'
+import type { Applying, EventOf, InboundOutcome } from './applying.ts'
 
 export async function applyActivity(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'activity'>): Promise<InboundOutcome> {
   const { em, changes, hub } = applying

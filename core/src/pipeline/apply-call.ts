@@ -4,8 +4,7 @@
  */
 import type { MessagePart } from '../../sdk/message-parts.ts'
 import { Message } from '../domain/message/message.entity.ts'
-import { type Applying, changeOf, type EventOf } from './applying.ts'
-import type { InboundOutcome } from './inbound.ts'
+import { type Applying, changeOf, type EventOf, type InboundOutcome } from './applying.ts'
 
 type Call = Extract<MessagePart, { type: 'call' }>
 

@@ -7,8 +7,18 @@ import type { Identity } from '../domain/contact/contact.entity.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, MessageName } from '../domain/message/message.entity.ts'
 import { applyCall } from './apply-call.ts'
-import { type Applying, afterTheSend, attend, changeOf, type EventOf, findSent, isSending, newestConversations, quietConversation } from './applying.ts'
-import type { InboundOutcome } from './inbound.ts'
+import {
+  type Applying,
+  afterTheSend,
+  attend,
+  changeOf,
+  type EventOf,
+  findSent,
+  type InboundOutcome,
+  isSending,
+  newestConversations,
+  quietConversation,
+} from './applying.ts'
 
 /** How far back a message of unknown fate can be the one that comes back. */
 const lookBack = 200

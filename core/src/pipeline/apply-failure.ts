@@ -10,8 +10,7 @@ import type { Identity } from '../domain/contact/contact.entity.ts'
 import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, MessageName, Outbound } from '../domain/message/message.entity.ts'
-import { type Applying, afterTheSend, changeOf, type EventOf, findSent, isSending, ownCopy } from './applying.ts'
-import type { InboundOutcome } from './inbound.ts'
+import { type Applying, afterTheSend, changeOf, type EventOf, findSent, type InboundOutcome, isSending, ownCopy } from './applying.ts'
 
 /** A letter has fewer recipients; with all its tries it stays within this. */
 const maxReturns = 200

@@ -6,8 +6,7 @@ import type { Identity } from '../domain/contact/contact.entity.ts'
 import { hidePreview } from '../domain/conversation/hide-preview.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message } from '../domain/message/message.entity.ts'
-import { type Applying, changeOf, type EventOf, findSent, ownCopy } from './applying.ts'
-import type { InboundOutcome } from './inbound.ts'
+import { type Applying, changeOf, type EventOf, findSent, type InboundOutcome, ownCopy } from './applying.ts'
 
 /** What has not come by then was before our time, or is none of ours. */
 const patienceMs = 3_600_000

@@ -1,8 +1,7 @@
 /** The customer saw, or the platform delivered, everything up to a message: by our number of it or by the platform's name. */
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { type Applying, afterTheSend, changeOf, type EventOf, findSent, isSending } from './applying.ts'
-import type { InboundOutcome } from './inbound.ts'
+import { type Applying, afterTheSend, changeOf, type EventOf, findSent, type InboundOutcome, isSending } from './applying.ts'
 
 export async function applyReceipt(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'receipt'>, patient: boolean): Promise<InboundOutcome> {
   const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }

@@ -3,7 +3,7 @@ import type { InboundEvent } from '../../sdk/channel.ts'
 import type { Em } from '../db/orm.ts'
 import { newId } from '../db/types.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
-import { ConversationChange, lockConversations, visibilityOf } from '../domain/conversation/change.ts'
+import { ConversationChange, lockConversations } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { openConversation } from '../domain/conversation/open-conversation.ts'
 import { changeGrants, withGrant } from '../domain/conversation/reply-window.ts'
@@ -12,7 +12,23 @@ import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, MessageName, Outbound, RemoteFetch } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
-import type { InboundOutcome } from './inbound.ts'
+
+export interface InboundItem {
+  inbox: Inbox
+  event: InboundEvent
+  /** It comes from the parked rows: earlier ones are done, so it need not look behind itself. */
+  parked: boolean
+  /** So long it has waited already for what it speaks of. */
+  waitedMs?: number
+}
+
+export type InboundOutcome =
+  | { kind: 'done'; duplicate: boolean; at: { messageId: string; conversationId: string; seq: number } | undefined }
+  | { kind: 'blocked' }
+  /** An earlier event of the same sender is parked: this one must wait behind it. */
+  | { kind: 'behind' }
+  /** It must be looked at again later, by itself: others do not wait for it. */
+  | { kind: 'later'; ms: number; why: string }
 
 export interface Applying {
   hub: Hub
@@ -32,7 +48,7 @@ export async function changeOf({ em, changes }: Applying, conversationId: string
   if (known) return known
   const conversation = (await lockConversations(em, [conversationId])).get(conversationId)
   if (!conversation) return undefined
-  const change = new ConversationChange(conversation, visibilityOf(conversation))
+  const change = ConversationChange.of(conversation)
   changes.set(`conversation:${conversationId}`, change)
   return change
 }

@@ -1,6 +1,6 @@
 /** Customers' messages come first: how other work of the same process lets them pass. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import type { Intake } from './accept.ts'
+import type { Intake } from './intake.ts'
 
 /** Above this share of its time the process has no more to give. */
 const fullyBusy = 0.8

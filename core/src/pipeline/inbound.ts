@@ -12,8 +12,7 @@ import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
 import { profileOf, refreshProfiles } from '../domain/contact/refresh-profile.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
-import { ConversationChange, lockConversations, visibilityOf, writeChanges } from '../domain/conversation/change.ts'
-import type { Inbox } from '../domain/inbox/inbox.entity.ts'
+import { ConversationChange, lockConversations, writeChanges } from '../domain/conversation/change.ts'
 import type { Hub } from '../hub.ts'
 import { applyActivity } from './apply-activity.ts'
 import { applyCall } from './apply-call.ts'
@@ -21,24 +20,7 @@ import { applyEcho, echoKey } from './apply-echo.ts'
 import { applyFailure } from './apply-failure.ts'
 import { applyRecall } from './apply-recall.ts'
 import { applyReceipt } from './apply-receipt.ts'
-import { type Applying, answeredMessage, attend, conversationFor, sendPatienceMs } from './applying.ts'
-
-export interface InboundItem {
-  inbox: Inbox
-  event: InboundEvent
-  /** It comes from the parked rows: earlier ones are done, so it need not look behind itself. */
-  parked: boolean
-  /** So long it has waited already for what it speaks of. */
-  waitedMs?: number
-}
-
-export type InboundOutcome =
-  | { kind: 'done'; duplicate: boolean; at: { messageId: string; conversationId: string; seq: number } | undefined }
-  | { kind: 'blocked' }
-  /** An earlier event of the same sender is parked: this one must wait behind it. */
-  | { kind: 'behind' }
-  /** It must be looked at again later, by itself: others do not wait for it. */
-  | { kind: 'later'; ms: number; why: string }
+import { type Applying, answeredMessage, attend, conversationFor, type InboundItem, type InboundOutcome, sendPatienceMs } from './applying.ts'
 
 export async function processInbound(hub: Hub, items: readonly InboundItem[]): Promise<InboundOutcome[]> {
   const { numbers } = hub.intake
@@ -244,7 +226,7 @@ async function openChanges(
     const conversation = locked.get(openConversationId ?? '')
     // Closed while we waited for the lock: then a new one is opened.
     if (conversation?.openIdentityId !== identity.id) continue
-    const change = new ConversationChange(conversation, visibilityOf(conversation))
+    const change = ConversationChange.of(conversation)
     change.customer = identity.externalId
     changes.set(identity.id, change)
   }

@@ -1,7 +1,9 @@
 /** After a commit: tells every process what changed in which conversation. Who may hear it is decided where the sockets are. */
 import type { Conversation as WireConversation, Message as WireMessage } from '../../sdk/wire/conversation.ts'
-import { type ConversationChange, type Visibility, visibilityOf } from '../domain/conversation/change.ts'
+import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { conversationJson, messageJson } from '../domain/conversation/conversation.present.ts'
+import { type Visibility, visibilityOf } from '../domain/conversation/visibility.ts'
+import type { Message } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { notifyCustomer } from './notify-customer.ts'
 
@@ -13,10 +15,18 @@ export interface ConversationChanged {
   messages: WireMessage[]
 }
 
-export function announce(
-  hub: Hub,
-  changes: readonly (Pick<ConversationChange, 'conversation' | 'before' | 'added' | 'changed'> & { customer?: string | undefined })[],
-): void {
+/** What has been committed. */
+interface Committed {
+  conversation: Conversation
+  /** Null: it was opened. */
+  before: Visibility | null
+  added: readonly Message[]
+  changed: readonly Message[]
+  /** The customer's external id, where it is known already. */
+  customer?: string | undefined
+}
+
+export function announce(hub: Hub, changes: readonly Committed[]): void {
   for (const change of changes) {
     const changed: ConversationChanged = {
       before: change.before,

@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import type { Platform } from '@mikro-orm/core'
 import { HubError } from '../../sdk/errors.ts'
 import { bindSealer } from '../../sdk/sealed.ts'
-import type { Env } from '../config/env.ts'
 
 export interface DataKey {
   id: string
@@ -127,7 +126,7 @@ export function parseDataKeys(text: string): DataKey[] {
 const ownId = 'hub'
 
 /** The keys of the environment, then the one of the hub's secret. */
-export function keyringOf(env: Pick<Env, 'dataDir'> & Partial<Pick<Env, 'dataKeys' | 'secret'>>): Keyring {
+export function keyringOf(env: { dataDir: string; dataKeys?: readonly DataKey[]; secret?: string }): Keyring {
   const kept = join(env.dataDir, 'secret.key')
   const secret = env.secret || (existsSync(kept) ? readFileSync(kept, 'utf8').trim() : '')
   return new Keyring([...(env.dataKeys ?? []), ...(secret ? [{ id: ownId, key: derived(secret, 'data') }] : [])])

@@ -5,8 +5,8 @@ import { type Field, isColumn } from '../fields.ts'
 import { csvHead, csvRow } from './csv.ts'
 import type { ExportPart } from './export.entity.ts'
 import { pdfFile } from './pdf/write-pdf.ts'
+import type { Turn } from './turn.ts'
 import { headingOf } from './words.ts'
-import type { Turn } from './write-export.ts'
 import { mostRows, placeRows, sheetEnd, sheetHead, workbookFiles, xlsxHeading } from './xlsx.ts'
 
 interface Made {

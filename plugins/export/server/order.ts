@@ -6,7 +6,6 @@ import { type Static, Type } from 'typebox'
 import { type ContactKey, fieldKeys, isContactKey } from '../fields.ts'
 import type { Ctx } from './context.ts'
 import { wallClock } from './local-time.ts'
-import type { OrderedTable } from './table-order.ts'
 
 const one = <T extends string>(...words: T[]) => Type.Unsafe<T>(Type.Union(words.map((word) => Type.Literal(word))))
 
@@ -46,6 +45,14 @@ export const Order = Type.Object(
   },
   { additionalProperties: false },
 )
+/** The list as the order keeps it: its headings are those of the day it was ordered. */
+export interface OrderedTable {
+  name: string
+  label: string
+  filter: Record<string, unknown>
+  columns: { key: string; title: string; kind: 'text' | 'number' | 'time' }[]
+}
+
 /**
  * `table`: of another list than conversations; `fields` is empty then. `labels`: the headings of contacts' fields, as they
  * were called that day. `viewId`: of a schedule, whose filter is read anew at each turn.

@@ -26,14 +26,6 @@ export const TableWhat = Type.Object(
 )
 export type TableWhat = Static<typeof TableWhat>
 
-/** The list as the order keeps it: its headings are those of the day it was ordered. */
-export interface OrderedTable {
-  name: string
-  label: string
-  filter: Record<string, unknown>
-  columns: { key: string; title: string; kind: 'text' | 'number' | 'time' }[]
-}
-
 export const missingTable = () => new HubError('HUB_NOT_FOUND', 'There is no such list')
 
 /** Throws HUB_NOT_FOUND for a list that this agent may not read, HUB_REQUEST_INVALID for columns or a filter that it has not. */

@@ -1,6 +1,5 @@
 /** Words inside the files, in the language that the exporter reads. */
 import { type Field, type FieldKey, isContactKey } from '../fields.ts'
-import type { Order } from './order.ts'
 
 interface Words {
   fields: Record<FieldKey, string>
@@ -129,5 +128,5 @@ export const words: Record<'zh' | 'en', Words> = {
 }
 
 /** What stands above a column. */
-export const headingOf = ({ language, labels }: Pick<Order, 'language' | 'labels'>, field: Field): string =>
+export const headingOf = ({ language, labels }: { language: 'zh' | 'en'; labels?: Record<string, string> }, field: Field): string =>
   isContactKey(field) ? (labels?.[field] ?? field) : words[language].fields[field]

@@ -19,6 +19,7 @@ import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
 import type { Order } from './order.ts'
 import { pdfPart, pdfTablePart } from './pdf/write-pdf.ts'
 import { tableCells, tableKeys, tableRows } from './table-order.ts'
+import type { Turn } from './turn.ts'
 import { words } from './words.ts'
 import { xlsxRow } from './xlsx.ts'
 
@@ -41,15 +42,6 @@ export interface Named {
 
 /** Cancelled, or another process took it over: nothing more of it is written. */
 class Stopped extends Error {}
-
-export interface Turn {
-  ctx: Ctx
-  row: ExportFile
-  order: Order
-  reader: RecordReader
-  /** Throws when this turn is over. */
-  check(): void
-}
 
 export const readerOf = async (ctx: Ctx, agentId: string, { personal }: Order): Promise<RecordReader> => ({
   agentId,

@@ -3,7 +3,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import type { Hub } from '../../hub.ts'
-import { ConversationChange, lockConversations, visibilityOf, writeChanges, writeEvents } from '../conversation/change.ts'
+import { ConversationChange, lockConversations, writeChanges, writeEvents } from '../conversation/change.ts'
 import { end, tellEnd } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -23,7 +23,7 @@ export async function blockIdentity(hub: Hub, contactId: string, identityId: str
       const { inboxId, address } = await em.findOneOrFail(Identity, { id: identityId }, { disableIdentityMap: true })
       for (const one of await addressesOf(em, identityId, address))
         await em.upsert(BlockedAddress, { inboxId, address: one, identityId, createdAt: now }, { onConflictAction: 'ignore' })
-      const change = locked && new ConversationChange(locked, visibilityOf(locked))
+      const change = locked && ConversationChange.of(locked)
       const ended = change && (await end(change, em, 'blocked', byAgentId)) ? change.conversation : undefined
       return {
         ended,

@@ -2,7 +2,6 @@ import { defineEntity, p } from '@mikro-orm/core'
 import type { ChannelSender, LocalText } from '../../../sdk/channel.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 import { sealed, sealedJson } from '../../sealing/sealed-columns.ts'
-import type { Grant } from '../conversation/reply-window.ts'
 
 const ContactSchema = defineEntity({
   name: 'Contact',
@@ -33,6 +32,17 @@ const ContactSchema = defineEntity({
 })
 export class Contact extends ContactSchema.class {}
 ContactSchema.setClass(Contact)
+
+/** What a customer's event lets us send; `reply-window.ts` counts it. */
+export interface Grant {
+  name: string
+  /** Milliseconds since 1970. */
+  until: number
+  /** Messages; null = no count. */
+  left: number | null
+  /** When the customer gave it, by the platform's clock; absent on what is older than this field. */
+  at?: number
+}
 
 export interface Profile {
   name?: string

@@ -18,9 +18,7 @@ import { attachmentsOf } from '../record/attachments.ts'
 import { Assignment, Conversation } from './conversation.entity.ts'
 import { firstWords } from './conversation.present.ts'
 import { conversationFacts, messageFacts } from './facts.ts'
-
-/** Who could see it before: needed to tell those who no longer can. */
-export type Visibility = Pick<Conversation, 'inboxId' | 'assigneeId' | 'departmentId' | 'status' | 'deletedAt'>
+import { type Visibility, visibilityOf } from './visibility.ts'
 
 export interface NewMessage {
   direction: Direction
@@ -50,6 +48,7 @@ interface PendingEvent {
 
 export class ConversationChange {
   readonly conversation: Conversation
+  /** Who could see it before: needed to tell those who no longer can. Null for one that is being opened. */
   readonly before: Visibility | null
   readonly at: Date
   readonly added: Message[] = []
@@ -62,7 +61,11 @@ export class ConversationChange {
   /** The customer's external id, where it is known already: saves a look-up after the commit. */
   customer: string | undefined
 
-  /** @param before null for a conversation that is being opened */
+  /** Of a conversation that there is, as it was read under its lock. */
+  static of(conversation: Conversation): ConversationChange {
+    return new ConversationChange(conversation, visibilityOf(conversation))
+  }
+
   constructor(conversation: Conversation, before: Visibility | null, at = new Date()) {
     this.conversation = conversation
     this.before = before
@@ -273,14 +276,6 @@ export async function lockConversations(em: Em, ids: readonly string[]): Promise
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-export const visibilityOf = ({ inboxId, assigneeId, departmentId, status, deletedAt = null }: Visibility): Visibility => ({
-  inboxId,
-  assigneeId,
-  departmentId,
-  status,
-  deletedAt,
-})
-
 /**
  * Changes one conversation: locks it, lets `work` change it, writes, commits, then tells everybody.
  * `work` may return early with `false` when there is nothing to do: then nothing is written or told.
@@ -297,7 +292,7 @@ export async function changeConversation<T>(
       const em = tx as Em
       const conversation = (await lockConversations(em, [id])).get(id)
       if (!conversation) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
-      const change = new ConversationChange(conversation, visibilityOf(conversation))
+      const change = ConversationChange.of(conversation)
       const result = await work(change, em)
       if (result !== false) after = await writeChanges(hub, em, [change])
       return { result, conversation }

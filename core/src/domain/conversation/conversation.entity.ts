@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import type { DraftContent } from '../../../sdk/wire/conversation.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
-import type { Grant } from './reply-window.ts'
+import type { Grant } from '../contact/contact.entity.ts'
 
 export type ConversationStatus = 'queued' | 'open' | 'closed'
 

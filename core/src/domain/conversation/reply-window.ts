@@ -7,18 +7,8 @@ import { LockMode } from '@mikro-orm/core'
 import type { ReplyGrant } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import type { Em } from '../../db/orm.ts'
-import { Identity } from '../contact/contact.entity.ts'
+import { type Grant, Identity } from '../contact/contact.entity.ts'
 import type { Conversation } from './conversation.entity.ts'
-
-export interface Grant {
-  name: string
-  /** Milliseconds since 1970. */
-  until: number
-  /** Messages; null = no count. */
-  left: number | null
-  /** When the customer gave it, by the platform's clock; absent on what is older than this field. */
-  at?: number
-}
 
 /** Grants with a new one: it replaces the one of its name, unless that one lasts longer (events come out of order). */
 export function withGrant(grants: readonly Grant[], { name, ms, count }: ReplyGrant, eventAt: Date, now = Date.now()): Grant[] {

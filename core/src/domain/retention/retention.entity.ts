@@ -1,7 +1,16 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import type { RetentionRun as WireRun } from '../../../sdk/wire/retention.ts'
 import { idColumn, instant, json } from '../../db/types.ts'
-import type { KeptRule } from './rules.ts'
+
+/** A rule as a run holds to it; null = any, or for ever. */
+export interface KeptRule {
+  id: string
+  inboxId: string | null
+  departmentId: string | null
+  categoryId: string | null
+  days: number | null
+  fileDays: number | null
+}
 
 const RetentionRuleSchema = defineEntity({
   name: 'RetentionRule',

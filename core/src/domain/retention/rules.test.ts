@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inOrder, type KeptRule, latestDue, ruleFinder, verdict } from './rules.ts'
+import type { KeptRule } from './retention.entity.ts'
+import { inOrder, latestDue, ruleFinder, verdict } from './rules.ts'
 import { nextAt } from './start-run.ts'
 
 const trees = {

@@ -1,20 +1,9 @@
 /** Which rule a conversation is kept by: of those that fit, the most particular one. */
-
 import type { Em } from '../../db/orm.ts'
 import { Category } from '../category/category.entity.ts'
 import { Department } from '../department/department.entity.ts'
 import { subtree } from '../department/subtree.ts'
-import { RetentionRule } from './retention.entity.ts'
-
-/** A rule as a run holds to it; null = any, or for ever. */
-export interface KeptRule {
-  id: string
-  inboxId: string | null
-  departmentId: string | null
-  categoryId: string | null
-  days: number | null
-  fileDays: number | null
-}
+import { type KeptRule, RetentionRule } from './retention.entity.ts'
 
 export interface Rule extends KeptRule {
   onAt: Date | null

@@ -11,7 +11,7 @@ import type { RetentionTally } from '../../../sdk/wire/retention.ts'
 import type { Em } from '../../db/orm.ts'
 import { list, readRaw, type Sql, sql, stored, updateRows } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
-import { ConversationChange, lockConversations, visibilityOf, writeChanges, writeEvents } from '../conversation/change.ts'
+import { ConversationChange, lockConversations, writeChanges, writeEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { fileIdsOf } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
@@ -265,7 +265,7 @@ class Run {
         due.map(({ conversation }) => conversation.id),
       )
       const changes = due.map(({ conversation, rule }) => {
-        const change = new ConversationChange(conversation, visibilityOf(conversation))
+        const change = ConversationChange.of(conversation)
         conversation.deletedAt ??= change.at
         conversation.purgeAt = change.at
         this.#add(rule.id, { conversations: 1, messages: conversation.lastSeq, ...files.get(conversation.id) })
@@ -295,7 +295,7 @@ class Run {
           { conversationId: id, seq: { $gt: seq } },
           { orderBy: { seq: 'asc' }, limit: messagesAtOnce, disableIdentityMap: true },
         )
-        const change = new ConversationChange(conversation, visibilityOf(conversation))
+        const change = ConversationChange.of(conversation)
         const letters: Message[] = []
         const carried = new Set(messages.flatMap(carriedBy))
         const files = await em.find(StoredFile, { id: { $in: [...carried] } }, { fields: ['id', 'size', 'conversationId'], disableIdentityMap: true })

@@ -7,8 +7,8 @@ import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { Setting } from '../setting/setting.entity.ts'
-import { RetentionRun } from './retention.entity.ts'
-import { type KeptRule, keptRule, readRules } from './rules.ts'
+import { type KeptRule, RetentionRun } from './retention.entity.ts'
+import { keptRule, readRules } from './rules.ts'
 
 const settingKey = 'retention.hour'
 const hourMs = 3_600_000
