@@ -1,57 +1,12 @@
-/**
- * Conversations and their messages as this agent may see them. Pushes are applied when they are the next revision;
- * anything else is a gap, and the gap is fetched. What was written here shows at once and is joined by its client id.
- */
+/** Conversations as this agent may see them, and what becomes of them while one looks; their messages are in `threads.ts`, what is being sent in `outbox.ts`. */
 import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowReactive } from 'vue'
-import type { ComposablePart } from '../../../core/sdk/message-parts.ts'
-import type {
-  ComposedLetter,
-  Conversation,
-  ConversationGroup,
-  ConversationPush,
-  ConversationSort,
-  GroupCounts,
-  Message,
-  SectionBy,
-} from '../../../core/sdk/wire/conversation.ts'
-import { ApiError, api, get, newClientId, query } from '../../../core/ui-kit/api.ts'
+import type { Conversation, ConversationGroup, ConversationPush, ConversationSort, GroupCounts, SectionBy } from '../../../core/sdk/wire/conversation.ts'
+import { ApiError, api, get, query } from '../../../core/ui-kit/api.ts'
 import { useRealtime } from '../../../core/ui-kit/realtime.ts'
 import { useSession } from '../../../core/ui-kit/session.store.ts'
-import { keepUnsent, unsentOf } from './unsent.ts'
-
-/**
- * A stretch of a conversation without a gap: however long the talk, a few hundred messages at most. Replaced, never
- * changed, so that only what is new is drawn.
- */
-export interface Thread {
-  readonly messages: readonly Message[]
-  readonly rev: number
-  /** There are older ones, newer ones, than are held. */
-  readonly older: boolean
-  readonly newer: boolean
-  readonly loading: 'all' | 'older' | 'newer' | ''
-}
-const pageSize = 50
-/** Held at once; what leaves the far end is fetched again when somebody goes there. */
-const mostHeld = 200
-/** Arrived while somebody reads further up: beyond this they are not held but fetched. */
-const mostWaiting = 600
-const threadsKept = 20
-
-/** Written here, not yet confirmed by the hub. */
-export interface Pending {
-  clientId: string
-  conversationId: string
-  parts: ComposablePart[]
-  note: boolean
-  replyToId: string | null
-  letter: ComposedLetter | undefined
-  /** `waiting`: the hub was not reached; it goes out by itself. `failed`: the hub refused it. */
-  state: 'sending' | 'waiting' | 'failed'
-  error: unknown
-  at: string
-}
+import { createOutbox } from './outbox.ts'
+import { createThreads } from './threads.ts'
 
 /** Null: those that have none. */
 interface ListSection {
@@ -66,18 +21,16 @@ interface ListState {
   loading: boolean
 }
 
-interface MessagePage {
-  items: Message[]
-  rev: number
-  more: boolean
-}
-
 export const useConversations = defineStore('conversations', () => {
   const session = useSession()
   const realtime = useRealtime()
   const byId = shallowReactive(new Map<string, Conversation>())
-  const threads = shallowReactive(new Map<string, Thread>())
-  const pending = reactive(new Map<string, Pending[]>())
+  const outbox = createOutbox((message) => talk.merge(message.conversationId, [message]))
+  const talk = createThreads({
+    revOf: (id) => byId.get(id)?.rev ?? 0,
+    isLive: () => realtime.state.value === 'live',
+    confirm: outbox.confirm,
+  })
   const stars = reactive(new Set<string>())
   /** How often a star was set or taken: a list that was asked for before that is an old one. */
   let starTurns = 0
@@ -168,146 +121,9 @@ export const useConversations = defineStore('conversations', () => {
     }, 300)
   }
 
-  const put = (id: string, change: Partial<Thread>): void => {
-    const thread = threads.get(id)
-    if (thread) threads.set(id, { ...thread, ...change })
-  }
-
   async function open(id: string): Promise<void> {
     if (!byId.has(id)) keep(await get<Conversation>(`/conversations/${id}`))
-    const known = threads.get(id)
-    // Opened last, forgotten last.
-    if (known) {
-      threads.delete(id)
-      threads.set(id, known)
-      return known.newer ? showLatest(id) : catchUp(id)
-    }
-    for (const other of [...threads.keys()].slice(0, Math.max(0, threads.size - threadsKept + 1))) threads.delete(other)
-    await showLatest(id)
-  }
-
-  const newest = (id: string) => get<MessagePage>(`/conversations/${id}/messages${query({ limit: pageSize })}`)
-
-  /** The end of the conversation, whatever was shown before. */
-  async function showLatest(id: string): Promise<void> {
-    await show(id, async () => {
-      const page = await newest(id)
-      return { ...page, older: page.more, newer: false }
-    })
-  }
-
-  /** The stretch around a message, 1 being the first of all. */
-  async function showAround(id: string, seq: number): Promise<void> {
-    const after = Math.max(0, seq - 1 - pageSize / 2)
-    await show(id, async () => {
-      const page = await get<MessagePage>(`/conversations/${id}/messages${query({ after, limit: pageSize })}`)
-      return { ...page, older: (page.items[0]?.seq ?? 1) > 1, newer: page.more }
-    })
-  }
-
-  async function show(id: string, load: () => Promise<MessagePage & { older: boolean; newer: boolean }>): Promise<void> {
-    const before = threads.get(id)
-    threads.set(id, before ? { ...before, loading: 'all' } : { messages: [], rev: 0, older: false, newer: false, loading: 'all' })
-    try {
-      const { items, rev, older, newer } = await load()
-      threads.set(id, { messages: items, rev, older, newer, loading: '' })
-      // A push that came while it was loading was not applied to it.
-      if ((byId.get(id)?.rev ?? 0) > rev) await catchUp(id)
-    } catch (error) {
-      if (before) threads.set(id, { ...before, loading: '' })
-      else threads.delete(id)
-      throw error
-    }
-  }
-
-  /** One page more at an end; as much leaves at the other. */
-  async function loadMore(id: string, end: 'older' | 'newer'): Promise<void> {
-    const thread = threads.get(id)
-    const edge = end === 'older' ? thread?.messages[0] : thread?.messages.at(-1)
-    if (!thread?.[end] || thread.loading || !edge) return
-    put(id, { loading: end })
-    try {
-      const page = await get<MessagePage>(`/conversations/${id}/messages${query({ [end === 'older' ? 'before' : 'after']: edge.seq, limit: pageSize })}`)
-      const now = threads.get(id)
-      if (!now || now.loading !== end) return
-      const known = new Set(now.messages.map((message) => message.seq))
-      const fresh = page.items.filter((message) => !known.has(message.seq))
-      const all = end === 'older' ? [...fresh, ...now.messages] : [...now.messages, ...fresh]
-      const messages = end === 'older' ? all.slice(0, mostHeld) : all.slice(-mostHeld)
-      const cut = messages.length < all.length
-      put(id, {
-        messages,
-        loading: '',
-        ...(end === 'older' ? { older: page.more, newer: now.newer || cut } : { newer: page.more, older: now.older || cut }),
-        // The page may be from before a push that was applied meanwhile: ask again from there.
-        rev: Math.min(now.rev, page.rev),
-      })
-      if (page.rev < now.rev) await catchUp(id)
-    } finally {
-      if (threads.get(id)?.loading === end) put(id, { loading: '' })
-    }
-  }
-
-  /** Somebody at the end of a long talk needs its beginning no more. */
-  function trim(id: string): void {
-    const thread = threads.get(id)
-    if (thread && !thread.newer && thread.messages.length > mostHeld) put(id, { messages: thread.messages.slice(-mostHeld), older: true })
-  }
-
-  const catching = new Map<string, Promise<void>>()
-  const askedAgain = new Set<string>()
-  /** Fetches what changed in a thread since its revision; asked for while it runs, it looks once more. */
-  function catchUp(id: string): Promise<void> {
-    const running = catching.get(id)
-    if (running) {
-      askedAgain.add(id)
-      return running
-    }
-    const work = (async () => {
-      for (;;) {
-        const thread = threads.get(id)
-        if (!thread) return
-        const page = await get<MessagePage>(`/conversations/${id}/messages${query({ afterRev: thread.rev, limit: 200 })}`)
-        merge(id, page.items, page.rev)
-        if (!page.more && !askedAgain.delete(id)) return
-      }
-    })().finally(() => catching.delete(id))
-    catching.set(id, work)
-    return work
-  }
-
-  /** A fetch that failed on a live line is made again; without one the next connect does it. */
-  function keepUp(id: string, tries = 0): void {
-    const again = () => {
-      const behind = (byId.get(id)?.rev ?? 0) > (threads.get(id)?.rev ?? Number.POSITIVE_INFINITY)
-      if (behind && realtime.state.value === 'live') keepUp(id, tries + 1)
-    }
-    catchUp(id).catch(() => setTimeout(again, Math.min(2_000 * 2 ** tries, 30_000)))
-  }
-
-  function merge(id: string, changed: readonly Message[], rev?: number): void {
-    for (const { clientId } of changed) if (clientId) settle(id, clientId)
-    const thread = threads.get(id)
-    if (!thread) return
-    const messages = [...thread.messages]
-    let { newer } = thread
-    for (const message of changed) {
-      const at = messages.findLastIndex((known) => known.seq <= message.seq)
-      const known = messages[at]
-      if (known?.seq === message.seq) {
-        if (known.rev <= message.rev) messages[at] = message
-      } else if (at === messages.length - 1 && !newer) {
-        if (messages.length < mostWaiting) messages.push(message)
-        else newer = true
-      } else if (at >= 0 && at < messages.length - 1) messages.splice(at + 1, 0, message)
-    }
-    threads.set(id, { ...thread, messages, newer, rev: Math.max(thread.rev, rev ?? 0) })
-  }
-
-  function settle(conversationId: string, clientId: string): void {
-    const waiting = pending.get(conversationId)
-    const at = waiting?.findIndex((p) => p.clientId === clientId) ?? -1
-    if (at >= 0) waiting?.splice(at, 1)
+    await talk.open(id)
   }
 
   function applyPush(push: ConversationPush): void {
@@ -316,11 +132,7 @@ export const useConversations = defineStore('conversations', () => {
     keep(conversation)
     if (before && isMine(before) && isMine(conversation)) counts.value.unread += Math.max(before.unread, conversation.unread) - before.unread
     refreshCounts()
-    const thread = threads.get(conversation.id)
-    if (thread && thread.loading !== 'all') {
-      if (conversation.rev === thread.rev + 1) merge(conversation.id, messages, conversation.rev)
-      else if (conversation.rev > thread.rev) keepUp(conversation.id)
-    }
+    talk.hear(push)
     if (messages.some((m) => m.direction === 'in')) typing.delete(conversation.id)
     for (const handler of arrived) handler(push, before)
   }
@@ -328,7 +140,7 @@ export const useConversations = defineStore('conversations', () => {
 
   function forget(id: string): void {
     byId.delete(id)
-    threads.delete(id)
+    talk.threads.delete(id)
     refreshCounts()
   }
 
@@ -358,13 +170,12 @@ export const useConversations = defineStore('conversations', () => {
     } while (cursor)
     lastSync = serverTime
     await forgetLost()
-    await Promise.all([...threads.keys()].map((id) => catchUp(id)))
+    await Promise.all([...talk.threads.keys()].map(talk.catchUp))
     const [, begun] = await Promise.all([loadStars(), allPages<{ items: { conversationId: string; text: string }[] }>('/drafts')])
     drafts.clear()
     for (const { conversationId, text } of begun.flatMap(({ items }) => items)) drafts.set(conversationId, text)
     refreshCounts()
-    // What was written while the line was down goes out now, under the same client id.
-    for (const id of pending.keys()) void drain(id)
+    outbox.drainAll()
   }
 
   /** Of what an agent has marked by hand: as much as they did. */
@@ -383,83 +194,6 @@ export const useConversations = defineStore('conversations', () => {
       const visible = new Set((await api<{ ids: string[] }>('POST', '/conversations/visible', { ids: asked })).ids)
       for (const id of asked) if (!visible.has(id)) forget(id)
     }
-  }
-
-  /** The hub was not reached: no line, or a proxy whose hub restarts. A plugin that holds messages up is another matter: the agent must know. */
-  const isOffline = (error: unknown): boolean =>
-    error instanceof ApiError && (error.code === 'HUB_OFFLINE' || ([502, 503, 504].includes(error.status) && error.code !== 'HUB_PLUGIN_BROKEN'))
-
-  function send(
-    conversationId: string,
-    parts: ComposablePart[],
-    options: { note?: boolean; replyToId?: string | null; letter?: ComposedLetter | undefined } = {},
-  ): void {
-    enqueue({
-      clientId: newClientId(),
-      conversationId,
-      parts,
-      note: options.note ?? false,
-      replyToId: options.replyToId ?? null,
-      letter: options.letter,
-      state: 'sending',
-      error: undefined,
-      at: new Date().toISOString(),
-    })
-  }
-  function enqueue(message: Pending): void {
-    const waiting = pending.get(message.conversationId) ?? []
-    waiting.push(message)
-    pending.set(message.conversationId, waiting)
-    void drain(message.conversationId)
-  }
-
-  /** Conversations whose messages are on their way; true: asked for once more meanwhile. */
-  const draining = new Map<string, boolean>()
-  /** One after the other, as they were written. What the hub refuses holds nothing up; without a line all that is left waits for it. */
-  async function drain(conversationId: string): Promise<void> {
-    if (draining.has(conversationId)) return void draining.set(conversationId, true)
-    do {
-      draining.set(conversationId, false)
-      for (let next = first(); next && (await post(next)); ) next = first()
-    } while (draining.get(conversationId))
-    draining.delete(conversationId)
-
-    function first(): Pending | undefined {
-      return pending.get(conversationId)?.find(({ state }) => state !== 'failed')
-    }
-  }
-  /** A network that was away for a blink, or a proxy whose hub restarts, need not break the live line: then no reconnect says that it is over. */
-  function retryWaiting(): void {
-    for (const [id, unsent] of pending) if (unsent.some(({ state }) => state === 'waiting')) void drain(id)
-  }
-  async function transmit(message: Pending): Promise<void> {
-    Object.assign(message, { state: 'sending', error: undefined })
-    await drain(message.conversationId)
-  }
-
-  /** False: there is no line, and what waits behind it need not be tried. */
-  async function post(message: Pending): Promise<boolean> {
-    try {
-      const stored = await api<Message>('POST', `/conversations/${message.conversationId}/messages`, {
-        clientId: message.clientId,
-        parts: message.parts,
-        note: message.note,
-        replyToId: message.replyToId,
-        ...(message.letter ? { meta: message.letter } : {}),
-      })
-      // The push may have come first; either way it is shown once.
-      discard(message)
-      merge(message.conversationId, [stored])
-      return true
-    } catch (error) {
-      if (!isOffline(error)) return !!Object.assign(message, { state: 'failed', error })
-      for (const one of pending.get(message.conversationId) ?? []) if (one.state === 'sending') one.state = 'waiting'
-      return false
-    }
-  }
-
-  function discard(message: Pending): void {
-    settle(message.conversationId, message.clientId)
   }
 
   async function act(id: string, verb: 'take' | 'close' | 'transfer', body?: unknown): Promise<void> {
@@ -511,16 +245,14 @@ export const useConversations = defineStore('conversations', () => {
     )
     const timer = setInterval(() => {
       for (const [id, state] of typing) if (state.until < Date.now()) typing.delete(id)
-      if (realtime.state.value === 'live' && navigator.onLine) retryWaiting()
+      if (realtime.state.value === 'live' && navigator.onLine) outbox.retryWaiting()
     }, 2_000)
-    const me = myId.value
-    for (const message of unsentOf(me)) enqueue(message)
-    undo.push(() => clearInterval(timer), keepUnsent(me, pending))
+    undo.push(() => clearInterval(timer), outbox.keep(myId.value))
   }
   /** Whoever signs in next sees nothing of this one's, and sends nothing in this one's name. */
   function stop(): void {
     for (const take of undo.splice(0)) take()
-    for (const held of [byId, threads, pending, stars, drafts, lists, typing]) held.clear()
+    for (const held of [byId, talk.threads, outbox.pending, stars, drafts, lists, typing]) held.clear()
     counts.value = { mine: 0, queue: 0, open: 0, starred: 0, unread: 0 }
     lastSync = ''
   }
@@ -536,8 +268,8 @@ export const useConversations = defineStore('conversations', () => {
 
   return {
     byId,
-    threads,
-    pending,
+    threads: talk.threads,
+    pending: outbox.pending,
     stars,
     drafts,
     lists,
@@ -551,13 +283,13 @@ export const useConversations = defineStore('conversations', () => {
     loadList,
     keep,
     open,
-    loadMore,
-    showLatest,
-    showAround,
-    trim,
-    send,
-    transmit,
-    discard,
+    loadMore: talk.loadMore,
+    showLatest: talk.showLatest,
+    showAround: talk.showAround,
+    trim: talk.trim,
+    send: outbox.send,
+    transmit: outbox.transmit,
+    discard: outbox.discard,
     act,
     markRead,
     toggleStar,
