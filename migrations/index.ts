@@ -40,6 +40,7 @@ import { contactThread } from './0063-contact-thread.ts'
 import { accountKeys } from './0064-account-keys.ts'
 import { processes } from './0066-processes.ts'
 import { tidying } from './0067-tidying.ts'
+import { foundContacts } from './0074-found-contacts.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -82,4 +83,5 @@ export const coreMigrations: readonly Migration[] = [
   accountKeys,
   processes,
   tidying,
+  foundContacts,
 ]

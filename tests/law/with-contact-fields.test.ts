@@ -141,6 +141,62 @@ await onEveryProfile('contact fields', [found(notes), found(mock)], (world) => {
     assert.deepEqual(await ctx.recent(conversationId, { upToSeq: 99, limit: 9, since: new Date(Date.now() + 60_000) }), [])
   })
 
+  test('records are found by what it filled and shown with it, by who may see it', async () => {
+    const { contactId, conversationId } = await begin('found')
+    await ctx.contacts.fill(contactId, 'shoe', '47')
+    await ctx.contacts.fill(contactId, 'chat', 'talk-4711')
+    await ctx.contacts.fill(contactId, 'phone', '13800138047')
+    await world().hub.em().nativeUpdate(Contact, { id: contactId }, { address: '杭州市文三路 47 号', remark: '回电 13900139047' })
+    const all: { permission: string; scope?: 'all' }[] = [{ permission: 'conversation.read', scope: 'all' }]
+    const agent = await world().person('小安', 'admin')
+    const blind = await world().person('小何', all)
+    const ask = async (who: typeof agent, name: string, value: string, end = '') => {
+      const filter = encodeURIComponent(JSON.stringify({ fields: [{ name, value }] }))
+      const { status, body } = await who.call('GET', `/api/records${end}?filter=${filter}&person=true`)
+      return status === 200 ? (end ? body.count : body.items.map(({ id }: { id: string }) => id)) : body.code
+    }
+    const given: [name: string, value: string][] = [
+      ['notes.chat', 'talk-4711'],
+      ['phone', '138 0013 8047'],
+      ['address', '杭州市文三路 47 号'],
+      ['remark', '回电 13900139047'],
+    ]
+    for (const [name, value] of [['notes.shoe', '47'] as const, ...given]) assert.deepEqual(await ask(agent, name, value), [conversationId], name)
+    assert.deepEqual(await ask(agent, 'remark', '回电 139'), [conversationId], 'a remark is found by how it begins')
+    assert.deepEqual(await ask(agent, 'notes.chat', 'talk'), [])
+    assert.deepEqual(await ask(blind, 'notes.shoe', '47'), [conversationId])
+    // Neither a row nor a count says whether it is there, nor does what is not there.
+    for (const [name, value] of given)
+      for (const [asked, end] of [
+        [value, ''],
+        [value, '/count'],
+        [value.replace('47', '48'), ''],
+      ] as const)
+        assert.equal(await ask(blind, name, asked, end), 'HUB_FORBIDDEN', `${name} ${asked}`)
+    assert.deepEqual(await ask(blind, 'remark', '回电 139'), [], 'nor is it found piece by piece')
+    assert.equal(await ask(agent, 'notes.other', '1'), 'HUB_REQUEST_INVALID')
+
+    const fields = async (who: typeof agent) => {
+      const { items } = (await who.call('GET', '/api/records/fields')).body as { items: { name: string; match: string; findable: boolean }[] }
+      return Object.fromEntries(items.map(({ name, match, findable }) => [name, findable && match]))
+    }
+    const open = await fields(agent)
+    assert.deepEqual([open['notes.chat'], open.phone, open.remark, open['notes.shoe']], ['exact', 'exact', 'beginning', 'exact'])
+    const shut = await fields(blind)
+    assert.deepEqual([shut['notes.chat'], shut.phone, shut.remark, shut['notes.shoe']], [false, false, 'exact', 'exact'])
+    const person = async (who: typeof agent) => {
+      const { body } = await who.call('GET', '/api/records?person=true&limit=100')
+      return body.items.find(({ id }: { id: string }) => id === conversationId).person.fields
+    }
+    assert.deepEqual(await person(agent), { 'notes.shoe': '47', 'notes.chat': 'talk-4711' })
+    assert.deepEqual(await person(blind), { 'notes.shoe': '47', 'notes.chat': 'ta****' })
+    await world().whileOff('notes', async () => {
+      assert.equal(await ask(agent, 'notes.shoe', '47'), 'HUB_REQUEST_INVALID')
+      assert.deepEqual(await person(agent), {})
+      assert.equal('notes.shoe' in (await fields(agent)), false)
+    })
+  })
+
   test('off: its fields are gone from sight, not from the table; on: back', async () => {
     const { contactId } = await begin('h')
     const agent = await world().person('小何', 'admin')

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { definePlugin } from '../../core/sdk/plugin.ts'
 import { attachmentBits, type RecordFilter, type RecordStatus } from '../../core/sdk/wire/record.ts'
 import { accessOf } from '../../core/src/access/access-cache.ts'
 import { maskText } from '../../core/src/access/mask-text.ts'
@@ -10,7 +11,8 @@ import { newId } from '../../core/src/db/types.ts'
 import type { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
 import { Category } from '../../core/src/domain/category/category.entity.ts'
-import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Contact, ContactField } from '../../core/src/domain/contact/contact.entity.ts'
+import { writeCustomFields } from '../../core/src/domain/contact/custom-fields.ts'
 import { Conversation, ConversationTag, Star } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department } from '../../core/src/domain/department/department.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
@@ -23,7 +25,7 @@ import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { Lease } from '../../core/src/domain/setting/setting.entity.ts'
 import { ContactTag } from '../../core/src/domain/tag/tag.entity.ts'
 import type { Actor } from '../../core/src/http/auth.ts'
-import { onEveryProfile, type World } from '../support/world.ts'
+import { found, onEveryProfile, type World } from '../support/world.ts'
 
 /** The same numbers at every run. */
 let state = 20_261_122
@@ -75,7 +77,26 @@ interface Data {
   contactTags: ContactTag[]
   stars: Star[]
   summaries: Set<string>
+  /** Of fields that a plugin or an admin brings. */
+  brought: Pick<ContactField, 'contactId' | 'field' | 'value'>[]
 }
+
+/** Brings a field that everybody sees, and one that is as good as a telephone number. */
+const notes = definePlugin({
+  id: 'notes',
+  version: '1.0.0',
+  label: { zh: '便笺', en: 'Notes' },
+  contactFields: [
+    { name: 'shoe', label: { zh: '鞋码', en: 'Shoe size' } },
+    { name: 'line', label: { zh: '热线', en: 'Hotline' }, personal: 'phone' },
+  ],
+})
+const custom = [
+  { id: 'level', label: '等级', options: ['普通', '金牌'] },
+  { id: 'memo', label: '备忘' },
+]
+/** What may stand in each; one is personal data among words. */
+const values = { 'hub.level': ['普通', '金牌'], 'hub.memo': ['老客', '电话 13800138000'], 'notes.shoe': ['42', '43'], 'notes.line': ['8001', '8002'] }
 
 const message = (conversation: Conversation, seq: number, at: number): Message =>
   ({
@@ -137,11 +158,11 @@ function makeData(): Data {
       ({
         id: newId(),
         number: 1_000 + i,
-        wechat: '',
-        qq: '',
-        address: '',
+        wechat: one(['', 'Tea_House']),
+        qq: one(['', '700000001']),
+        address: one(['', '浙江省杭州市文三路 1 号']),
         nickname: one(['', '', 'VIP客户', '张三家']),
-        remark: '',
+        remark: one(['', '老客，爱喝茶', '老客户的朋友', '加急']),
         name: one(['张三', '李四', 'Anna Li', '']),
         phone: one(['', '13800138000', '+86 139-1234-5678']),
         email: one(['', 'anna@example.cn']),
@@ -176,6 +197,9 @@ function makeData(): Data {
       (row) => row.agentId + row.conversationId,
     ),
     summaries: new Set(times(30, () => one(conversations).id)),
+    brought: contacts.flatMap(({ id }) =>
+      Object.entries(values).flatMap(([field, some]) => (random(2) === 0 ? [] : [{ contactId: id, field, value: one(some) }])),
+    ),
   }
 }
 
@@ -195,6 +219,21 @@ interface Reader {
 }
 
 const normal = (text: string): string => text.normalize('NFKC').toLowerCase()
+
+const personalOf: Record<string, string> = { 'notes.line': 'phone', 'hub.memo': '' }
+const own = ['name', 'phone', 'email', 'wechat', 'qq', 'address'] as const
+/** Asks for a customer's field that this reader may not see, or for a value that they would see masked. */
+const forbids = (reader: Reader, filter: RecordFilter): boolean =>
+  !reader.personal &&
+  (filter.fields ?? []).some(({ name, value }) => own.includes(name as 'name') || personalOf[name] || maskText(reader.actor.ability, value) !== value)
+
+function hasField(data: Data, reader: Reader, contact: Contact, name: string, value: string): boolean {
+  const digits = (text: string) => text.replace(/\D/g, '').replace(/^86/, '')
+  if (name === 'phone') return digits(contact.phone) === digits(value)
+  if (own.includes(name as 'name')) return contact[name as 'name'].toLowerCase() === value.toLowerCase()
+  if (name !== 'nickname' && name !== 'remark') return data.brought.some((row) => row.contactId === contact.id && row.field === name && row.value === value)
+  return reader.personal ? contact[name].toLowerCase().startsWith(value.toLowerCase()) : contact[name] === value
+}
 
 /** Rows in the order of the list. */
 function naive(data: Data, reader: Reader, filter: RecordFilter): Conversation[] {
@@ -243,6 +282,7 @@ function naive(data: Data, reader: Reader, filter: RecordFilter): Conversation[]
       (!some(filter.tagIds) ||
         data.conversationTags.some((t) => t.conversationId === c.id && filter.tagIds?.includes(t.tagId)) ||
         data.contactTags.some((t) => t.contactId === c.contactId && filter.tagIds?.includes(t.tagId))) &&
+      (filter.fields ?? []).every(({ name, value }) => hasField(data, reader, contact, name, value)) &&
       (!filter.contactId || c.contactId === filter.contactId) &&
       (!who ||
         String(contact.number) === who.replace('#', '') ||
@@ -268,6 +308,11 @@ async function store(world: World, data: Data): Promise<void> {
   await em.insertMany(ConversationTag, data.conversationTags)
   await em.insertMany(ContactTag, data.contactTags)
   await em.insertMany(Star, data.stars)
+  await em.insertMany(
+    ContactField,
+    data.brought.map((row) => ({ ...row, source: '', byAgentId: null, updatedAt: new Date(start) })),
+  )
+  await writeCustomFields(em, { fields: custom })
   await em.insertMany(
     ConversationSummary,
     [...data.summaries].map((conversationId) => ({ conversationId, answers: {}, updatedById: null, updatedAt: new Date(start) })),
@@ -331,6 +376,20 @@ const keywords = [
   '\\',
 ]
 
+/** Conditions on customers' fields. */
+const conditions = [
+  ...Object.entries(values).flatMap(([name, some]) => some.map((value) => ({ name, value }))),
+  { name: 'name', value: '张三' },
+  { name: 'phone', value: '13912345678' },
+  { name: 'email', value: 'Anna@example.cn' },
+  { name: 'wechat', value: 'tea_house' },
+  { name: 'qq', value: '700000001' },
+  { name: 'address', value: '浙江省杭州市文三路 1 号' },
+  { name: 'nickname', value: 'vip' },
+  { name: 'remark', value: '老客' },
+  { name: 'remark', value: '加急' },
+]
+
 const filters = (data: Data): fc.Arbitrary<RecordFilter> =>
   fc
     .record({
@@ -350,6 +409,7 @@ const filters = (data: Data): fc.Arbitrary<RecordFilter> =>
       deletedByIds: rarely(subset(agents)),
       starred: rarely(perhaps(fc.boolean())),
       summary: rarely(perhaps(fc.constantFrom('written' as const, 'missing' as const))),
+      fields: rarely(subset(conditions)),
       contactId: rarely(perhaps(fc.constantFrom(...data.contacts.slice(0, 5).map((contact) => contact.id)))),
       contact: rarely(perhaps(fc.constantFrom('张', '张三', 'anna', 'VIP', '#1003', '13800138000', 'anna@example.cn', 'nobody'))),
       keyword: fc.oneof(fc.constant(undefined), fc.constantFrom(...keywords)),
@@ -357,7 +417,7 @@ const filters = (data: Data): fc.Arbitrary<RecordFilter> =>
     })
     .map((filter) => Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as RecordFilter)
 
-await onEveryProfile('finding records, generated', [], (world) => {
+await onEveryProfile('finding records, generated', [found(notes)], (world) => {
   test('the list, its order, its pages and its count are the naive ones, while others write', async () => {
     const data = makeData()
     await store(world(), data)
@@ -395,6 +455,10 @@ await onEveryProfile('finding records, generated', [], (world) => {
         fc.boolean(),
         fc.constantFrom(usualSizes, tiny),
         async (filter, reader, limit, busy, listSizes) => {
+          if (forbids(reader, filter)) {
+            for (const ask of [findRecords, countMatching]) await assert.rejects(ask(hub, reader.actor, filter, { tz: 'UTC' }), { code: 'HUB_FORBIDDEN' })
+            return
+          }
           // As it is when the first page is asked for; what is written later is not in it.
           const expected = naive(data, reader, filter).map((c) => c.id)
           const count = await countMatching(hub, reader.actor, filter, { tz: 'UTC', waitMs, sizes: listSizes })
@@ -419,7 +483,7 @@ await onEveryProfile('finding records, generated', [], (world) => {
           }
         },
       ),
-      { seed: 4, numRuns: 40 },
+      { seed: 4, numRuns: 50 },
     )
     const blocks = await em.execute('select state, count(*) as n from search_block group by state')
     assert.ok(
@@ -432,6 +496,7 @@ await onEveryProfile('finding records, generated', [], (world) => {
     const [reader] = await readers(world())
     const statements: [text: string, params: readonly unknown[]][] = []
     const watched = {
+      kernel: hub.kernel,
       em: () => {
         const em = hub.em()
         const execute = em.execute.bind(em) as (text: string, params?: unknown[]) => Promise<unknown>
@@ -455,7 +520,7 @@ await onEveryProfile('finding records, generated', [], (world) => {
     for (const [text, params] of new Map(statements.map((one) => [one[0], one])).values()) {
       if (world().hub.dialect === 'sqlite') {
         const plan = (await em.execute(`explain query plan ${text}`, [...params])) as { detail: string }[]
-        const whole = plan.filter(({ detail }) => /^SCAN (c|m|k|t|s|conversation|message|contact)\b/.test(detail) && !detail.includes('INDEX'))
+        const whole = plan.filter(({ detail }) => /^SCAN (c|m|k|t|s|b|conversation|message|contact|contact_field)\b/.test(detail) && !detail.includes('INDEX'))
         assert.deepEqual(whole, [], text)
       } else {
         const plan = (await em.execute(`explain ${text}`, [...params])) as { table: string | null; type: string | null }[]

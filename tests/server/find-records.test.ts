@@ -233,7 +233,7 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     const { hub } = world()
     const em = hub.em()
     const access = await hub.access.of(agent.id)
-    const wanted = access && (await wantedBy(em, access, {}, 'UTC'))
+    const wanted = access && (await wantedBy(hub, em, access, {}, 'UTC'))
     const keyword = keywordOf(`慢慢${newId()}`, undefined)
     assert.ok(access && wanted && keyword)
     await talk(world(), agent, ...Array.from({ length: 24 }, (_, i) => `${keyword.words[0]} ${i}`))

@@ -565,6 +565,6 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     const idsOf = async (value: string) => (await find({ fields: [{ name: 'hub.level', value }] })).body.items.map((row: { id: string }) => row.id)
     assert.deepEqual(await idsOf('金牌'), [id])
     assert.deepEqual(await idsOf('普通'), [])
-    assert.equal((await find({ fields: [{ name: 'phone', value: '1' }] })).status, 400)
+    assert.equal((await find({ fields: [{ name: 'hub.gone', value: '1' }] })).body.code, 'HUB_REQUEST_INVALID')
   })
 })

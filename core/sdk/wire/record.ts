@@ -1,6 +1,6 @@
 /** Records: conversations as those look at them who search, judge, archive and export. */
 import { type Static, Type } from 'typebox'
-import { Id, Instant, Name, NullableId, NullableInstant } from './common.ts'
+import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
 import { Contact } from './contact.ts'
 import { ContactBrief } from './conversation.ts'
 
@@ -14,6 +14,22 @@ export type AttachmentKind = Static<typeof AttachmentKind>
 
 /** `conversation.attachments`, a bit for each kind. */
 export const attachmentBits: Record<AttachmentKind, number> = { image: 1, file: 2, voice: 4, video: 8, link: 16 }
+
+/** Conditions on customers' fields, at most. */
+export const mostFields = 5
+
+/** A field of customers that records are shown with and found by. */
+export const FoundField = Type.Object({
+  name: Type.String(),
+  label: LocalText,
+  /** What can be chosen; empty = any words. */
+  options: Type.Array(Type.String()),
+  /** How a value is meant: as a whole, or how the words begin. */
+  match: Type.Union([Type.Literal('exact'), Type.Literal('beginning')]),
+  /** Nobody looks for what they see masked. */
+  findable: Type.Boolean(),
+})
+export type FoundField = Static<typeof FoundField>
 
 /**
  * What is looked for: conditions that all hold; within one list, any. Empty or missing = no condition.
@@ -50,10 +66,10 @@ export const RecordFilter = Type.Object(
     contactId: Type.Optional(Id),
     /** Who it is: name, nickname, number, or the whole phone number, mail address, WeChat or QQ account. */
     contact: Type.Optional(Type.String({ maxLength: 100 })),
-    /** Values of customers' fields (`hub.level`), each exactly. */
+    /** Values of customers' fields (`phone`, `hub.level`), as {@link FoundField} says how. */
     fields: Type.Optional(
-      Type.Array(Type.Object({ name: Type.String({ maxLength: 60, pattern: '^hub\\.' }), value: Type.String({ minLength: 1, maxLength: 300 }) }), {
-        maxItems: 5,
+      Type.Array(Type.Object({ name: Type.String({ minLength: 1, maxLength: 60 }), value: Type.String({ minLength: 1, maxLength: 300 }) }), {
+        maxItems: mostFields,
       }),
     ),
     /** Words in the messages. */
@@ -78,7 +94,11 @@ export type RecordHit = Static<typeof RecordHit>
 
 export const personFields = ['name', 'phone', 'email', 'wechat', 'qq', 'address', 'remark'] as const
 /** What is known of the customer, as this reader may see it: where it is asked for. */
-export const RecordPerson = Type.Pick(Contact, personFields)
+export const RecordPerson = Type.Object({
+  ...Type.Pick(Contact, personFields).properties,
+  /** Of fields that plugins bring or an admin made, by name: those that hold something. */
+  fields: Type.Record(Type.String(), Type.String()),
+})
 export type RecordPerson = Static<typeof RecordPerson>
 
 /** One row of the list. */

@@ -1,9 +1,9 @@
-/** What records point at by id: people, inboxes, departments, groups, tags, categories. Small lists, loaded once. */
+/** What records point at by id: people, inboxes, departments, groups, tags, categories, and the fields of customers. Small lists, loaded once. */
 import { defineStore } from 'pinia'
 import { computed, shallowRef } from 'vue'
 import type { Colleague, Department, SkillGroup } from '../../sdk/wire/agent.ts'
-import type { CustomField, CustomFields, Tag } from '../../sdk/wire/contact.ts'
-import type { CategoryNode } from '../../sdk/wire/record.ts'
+import type { Tag } from '../../sdk/wire/contact.ts'
+import type { CategoryNode, FoundField } from '../../sdk/wire/record.ts'
 import { get } from '../api.ts'
 
 interface Inbox {
@@ -34,7 +34,7 @@ export const useNames = defineStore('names', () => {
   const departments = shallowRef<(Department & { depth: number })[]>([])
   const skillGroups = shallowRef<SkillGroup[]>([])
   const tags = shallowRef<Tag[]>([])
-  const customFields = shallowRef<CustomField[]>([])
+  const fields = shallowRef<FoundField[]>([])
   const categories = shallowRef<(CategoryNode & { depth: number })[]>([])
 
   const items = async <T>(path: string): Promise<T[]> => (await get<{ items: T[] }>(path)).items
@@ -46,7 +46,7 @@ export const useNames = defineStore('names', () => {
       items<SkillGroup>('/skill-groups'),
       items<Tag>('/tags'),
     ])
-    customFields.value = (await get<CustomFields>('/contact-fields')).fields
+    fields.value = await items<FoundField>('/records/fields')
     departments.value = flatten(await items<Department>('/departments'))
     await loadCategories()
   }
@@ -63,6 +63,7 @@ export const useNames = defineStore('names', () => {
     index(tags),
     index(categories),
   ]
+  const fieldOf = computed(() => new Map(fields.value.map((field) => [field.name, field])))
   /** 售后 / 退款: a category with what it lies below. */
   function categoryPath(id: string | null): string {
     const names: string[] = []
@@ -76,7 +77,8 @@ export const useNames = defineStore('names', () => {
     skillGroups,
     tags,
     categories,
-    customFields,
+    fields,
+    fieldOf,
     load,
     loadCategories,
     agentOf,

@@ -11,7 +11,7 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>, columns: Readonl
   const { fail } = useFeedback()
   const rows = shallowRef<RecordRow[]>([])
   const cursor = ref<string | null>(null)
-  const state = ref<'loading' | 'loaded' | 'failed' | 'invalid'>('loading')
+  const state = ref<'loading' | 'loaded' | 'failed' | 'invalid' | 'forbidden'>('loading')
   const looking = ref(false)
   const count = ref<RecordCount>()
   const ticked = ref(new Set<string>())
@@ -36,7 +36,8 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>, columns: Readonl
     } catch (error) {
       if (mine !== turn) return
       rows.value = []
-      state.value = error instanceof ApiError && error.status === 400 ? 'invalid' : 'failed'
+      const status = error instanceof ApiError ? error.status : 0
+      state.value = status === 400 ? 'invalid' : status === 403 ? 'forbidden' : 'failed'
     } finally {
       if (mine === turn) looking.value = false
     }

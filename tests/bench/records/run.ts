@@ -104,7 +104,7 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
     const [row] = (await em().execute('select count(*) as n from message')) as { n: number }[]
     const held = Number(row?.n)
     const rounds = Number(flag('--rounds') ?? 20)
-    if (rounds > 0) lines.push(await measureQueries({ em }, rounds))
+    if (rounds > 0) lines.push(await measureQueries({ em, kernel: { running: () => [] } } as unknown as Hub, rounds))
     if (has('--designs')) lines.push(await measureDesigns(em(), dialect, say))
     return `### ${profile}, ${held} messages\n\nLoad average ${loadavg()[0]?.toFixed(1)}.\n\n${lines.join('\n\n')}`
   } finally {
@@ -205,7 +205,7 @@ function actorOf(role: 'admin' | 'agent', id: string): Actor {
   return { agent: { id }, ability, grants: [], owner: false, treeIds: [], sessionId: null, tokenId: null, preview: null } as unknown as Actor
 }
 
-async function measureQueries(hub: Pick<Hub, 'em'>, rounds: number): Promise<string> {
+async function measureQueries(hub: Hub, rounds: number): Promise<string> {
   const admin = actorOf('admin', facets.agents[1] as string)
   const rows: string[][] = []
   const all: { pages: number[]; counts: number[] } = { pages: [], counts: [] }

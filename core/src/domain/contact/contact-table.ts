@@ -1,11 +1,10 @@
 /** The list of contacts that one agent may see: those of the records that a filter finds, or of these records. */
 import { type Static, Type } from 'typebox'
-import type { LocalText } from '../../../sdk/channel.ts'
 import type { TableColumn, TableReader, TableRow } from '../../../sdk/tables.ts'
 import { Id } from '../../../sdk/wire/common.ts'
 import { RecordFilter } from '../../../sdk/wire/record.ts'
 import { splitPermission } from '../../access/ability.ts'
-import { maskField, type ContactField as OwnField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
 import { whereAllowed } from '../../access/scope.ts'
@@ -22,7 +21,7 @@ import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Contact, Identity } from './contact.entity.ts'
 import { customPrefix, readCustomFields } from './custom-fields.ts'
 import { declaredFields } from './fields.ts'
-import { shownFields } from './shown-fields.ts'
+import { ownLabels, shownFields } from './shown-fields.ts'
 
 const quiet = { disableIdentityMap: true }
 const page = 200
@@ -32,14 +31,6 @@ const Filter = Type.Object(
 )
 
 const column = (key: string, zh: string, en: string, kind: TableColumn['kind'] = 'text'): TableColumn => ({ key, label: { zh, en }, kind })
-const ownLabels: Record<OwnField, LocalText> = {
-  name: { zh: '姓名', en: 'Name' },
-  phone: { zh: '手机', en: 'Phone' },
-  email: { zh: '邮箱', en: 'Email' },
-  wechat: { zh: '微信', en: 'WeChat' },
-  qq: { zh: 'QQ', en: 'QQ' },
-  address: { zh: '地址', en: 'Address' },
-}
 
 export function contactTable(hub: Hub) {
   return {
@@ -59,8 +50,8 @@ async function columnsOf(hub: Hub): Promise<TableColumn[]> {
     column('number', '客户号', 'Contact no.', 'number'),
     column('title', '客户', 'Contact'),
     ...contactFields.map((key) => ({ key, label: ownLabels[key] })),
-    column('nickname', '备注名', 'Nickname'),
-    column('remark', '备注', 'Remark'),
+    { key: 'nickname', label: ownLabels.nickname },
+    { key: 'remark', label: ownLabels.remark },
     column('tags', '标签', 'Tags'),
     column('inboxes', '来源', 'Inboxes'),
     column('conversations', '会话数', 'Conversations', 'number'),

@@ -28,7 +28,10 @@ const ContactSchema = defineEntity({
     updatedAt: instant(),
   },
   uniques: [{ properties: ['number'], name: 'contact_number_unique' }],
-  indexes: [{ properties: ['nickname'], name: 'contact_nickname' }],
+  indexes: [
+    { properties: ['nickname'], name: 'contact_nickname' },
+    { properties: ['remark'], name: 'contact_remark' },
+  ],
 })
 export class Contact extends ContactSchema.class {}
 ContactSchema.setClass(Contact)

@@ -26,7 +26,7 @@ export interface DeclaredField extends ContactFieldDeclaration {
 }
 
 /** What the running plugins bring. */
-export const declaredFields = (hub: Hub): DeclaredField[] =>
+export const declaredFields = (hub: Pick<Hub, 'kernel'>): DeclaredField[] =>
   hub.kernel.running().flatMap(({ manifest }) => (manifest.contactFields ?? []).map((field) => ({ ...field, fullName: `${manifest.id}.${field.name}` })))
 
 export function contactHand(hub: Hub, plugin: string): ContactHand {

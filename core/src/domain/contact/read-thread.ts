@@ -11,6 +11,7 @@ import type { Access } from '../../access/access-cache.ts'
 import { maskSaid } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Sql, sql, stored } from '../../db/statements.ts'
+import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentConversation, presentMessage } from '../conversation/conversation.present.ts'
 import { Message } from '../message/message.entity.ts'
@@ -66,13 +67,20 @@ interface Reading {
 }
 
 /** Of a contact that the reader may see, by the conditions of a record. Throws HUB_REQUEST_INVALID for a cursor that is none. */
-export async function readThread(em: Em, actor: Access, contact: Contact, filter: RecordFilter, options: ThreadOptions): Promise<ContactThread> {
+export async function readThread(
+  hub: Pick<Hub, 'kernel'>,
+  em: Em,
+  actor: Access,
+  contact: Contact,
+  filter: RecordFilter,
+  options: ThreadOptions,
+): Promise<ContactThread> {
   const { tz, end, cursor, limit = 50, waitMs = 120 } = options
   const until = performance.now() + waitMs
   const keyword = keywordOf(filter.keyword, filter.match)
   const rising = end === 'oldest'
   const place: Place = cursor ? decodePlace(cursor, rising) : { rising, begun: Date.now() - clocksApartMs, at: null, after: null, open: [] }
-  const reading = await readingOf(em, actor, contact, filter, tz, rising, keyword ? scannedAtOnce : limit)
+  const reading = await readingOf(hub, em, actor, contact, filter, tz, rising, keyword ? scannedAtOnce : limit)
   if (!reading) return { items: [], conversations: [], cursor: null, partial: false }
 
   let active = await resumed(reading, place)
@@ -127,6 +135,7 @@ function reaches(rising: boolean, next: Stream, head: number): boolean {
 const said = ({ ability }: Access, keyword: Keyword, message: Message): boolean => message.text !== '' && matches(keyword, maskSaid(ability, message.text))
 
 async function readingOf(
+  hub: Pick<Hub, 'kernel'>,
   em: Em,
   actor: Access,
   { id }: Contact,
@@ -139,7 +148,7 @@ async function readingOf(
   const { period, from, to, by: _by, keyword, ...conditions } = filter
   // With a person everything counts, what was put away too; the recycle bin is asked for by name.
   const status = conditions.status?.length ? conditions.status : (['open', 'closed', 'archived'] as const)
-  const wanted = await wantedBy(em, actor, { ...conditions, status: [...status], contactId: id }, tz)
+  const wanted = await wantedBy(hub, em, actor, { ...conditions, status: [...status], contactId: id }, tz)
   if (!wanted) return undefined
   const time = (at: Date) => stored(em, Message, 'createdAt', at)
   const starts = [period && startOfPeriod(period, tz), from && new Date(from)].filter((at) => at instanceof Date)

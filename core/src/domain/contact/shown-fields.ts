@@ -9,17 +9,34 @@ import { ContactField } from './contact.entity.ts'
 import { customPrefix, readCustomFields } from './custom-fields.ts'
 import { declaredFields } from './fields.ts'
 
-/** Those there are, in the order of the contact panel. */
-export async function knownFields(hub: Hub, em: Em) {
+/** What the core's own are called. */
+export const ownLabels = {
+  name: { zh: '姓名', en: 'Name' },
+  phone: { zh: '电话', en: 'Phone' },
+  email: { zh: '邮箱', en: 'Email' },
+  wechat: { zh: '微信', en: 'WeChat' },
+  qq: { zh: 'QQ', en: 'QQ' },
+  address: { zh: '地址', en: 'Address' },
+  nickname: { zh: '备注名', en: 'Nickname' },
+  remark: { zh: '备注', en: 'Remark' },
+} as const
+
+/** Those there are, in the order of the contact panel. `options`: what can be chosen; empty = any words. */
+export async function knownFields(hub: Pick<Hub, 'kernel'>, em: Em) {
   const { fields: custom } = await readCustomFields(em)
   return [
-    ...declaredFields(hub).map(({ fullName: name, label, personal }) => ({ name, label, personal })),
-    ...custom.map(({ id, label }) => ({ name: customPrefix + id, label: { zh: label, en: label }, personal: undefined })),
+    ...declaredFields(hub).map(({ fullName: name, label, personal }) => ({ name, label, personal, options: [] as string[] })),
+    ...custom.map(({ id, label, options = [] }) => ({ name: customPrefix + id, label: { zh: label, en: label }, personal: undefined, options })),
   ]
 }
 
 /** By contact, in the order of the contact panel; what is empty is left out, what the reader may not see is masked. */
-export async function shownFields(hub: Hub, em: Em, ability: HubAbility, contactIds: readonly string[]): Promise<Map<string, RecordContactField[]>> {
+export async function shownFields(
+  hub: Pick<Hub, 'kernel'>,
+  em: Em,
+  ability: HubAbility,
+  contactIds: readonly string[],
+): Promise<Map<string, RecordContactField[]>> {
   const known = await knownFields(hub, em)
   if (known.length === 0) return new Map()
   const rows = await em.find(ContactField, { contactId: { $in: [...contactIds] }, value: { $ne: '' } }, { disableIdentityMap: true })

@@ -46,7 +46,7 @@ export function timelineRoutes(app: App, hub: Hub): void {
       const contact = await findReadableContact(em, actor, request.params.id)
       await tellContactView(hub, em, actor, contact.id)
       const asked = readFilter(filter)
-      const thread = await readThread(em, actor, contact, asked, { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
+      const thread = await readThread(hub, em, actor, contact, asked, { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
       // Whoever holds a conversation works in it; everybody else who reads it here has viewed the record.
       const viewed = thread.conversations.filter(({ assigneeId }) => assigneeId !== actor.agent.id)
       // Words are looked for by hand, in one's own conversation too; other conditions come with how the thread is shown.

@@ -1,4 +1,5 @@
 /** The only way records become JSON: a few queries for any number of them. */
+import type { RecordContactField } from '../../../sdk/records.ts'
 import { type AttachmentKind, attachmentBits, type RecordPerson, type RecordRow, type RecordStatus } from '../../../sdk/wire/record.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { maskField } from '../../access/mask.ts'
@@ -19,17 +20,18 @@ export const recordStatus = (c: Pick<Conversation, 'status' | 'archivedAt' | 'de
 export const attachmentKinds = (bits: number): AttachmentKind[] =>
   (Object.keys(attachmentBits) as AttachmentKind[]).filter((kind) => (bits & attachmentBits[kind]) !== 0)
 
-const presentPerson = (ability: HubAbility, contact: Contact): RecordPerson => ({
-  ...(Object.fromEntries(contactFields.map((field) => [field, maskField(ability, field, contact[field])])) as Omit<RecordPerson, 'remark'>),
+const presentPerson = (ability: HubAbility, contact: Contact, brought: readonly RecordContactField[]): RecordPerson => ({
+  ...(Object.fromEntries(contactFields.map((field) => [field, maskField(ability, field, contact[field])])) as Omit<RecordPerson, 'remark' | 'fields'>),
   remark: maskText(ability, contact.remark),
+  fields: Object.fromEntries(brought.map(({ name, value }) => [name, value])),
 })
 
-/** Rows of the list, in the order given, with what is known of the customers if `person`; `hits` are the list's to fill. */
+/** Rows of the list, in the order given; with what is known of the customers where their `brought` fields are given; `hits` are the list's to fill. */
 export async function presentRecords(
   em: Em,
   actor: Pick<Actor, 'ability' | 'agent'>,
   conversations: readonly Conversation[],
-  person = false,
+  brought?: ReadonlyMap<string, readonly RecordContactField[]>,
 ): Promise<RecordRow[]> {
   if (conversations.length === 0) return []
   const ids = conversations.map((c) => c.id)
@@ -37,7 +39,7 @@ export async function presentRecords(
   const contacts = await em.find(
     Contact,
     { id: { $in: [...new Set(conversations.map((c) => c.contactId))] } },
-    { fields: ['id', 'number', 'nickname', 'name', 'attributes', ...(person ? ([...contactFields, 'remark'] as const) : [])], ...quiet },
+    { fields: ['id', 'number', 'nickname', 'name', 'attributes', ...(brought ? ([...contactFields, 'remark'] as const) : [])], ...quiet },
   )
   const tags = await em.find(ConversationTag, { conversationId: { $in: ids } }, { orderBy: { createdAt: 'asc' }, ...quiet })
   const summaries = await em.find(ConversationSummary, { conversationId: { $in: ids } }, { fields: ['conversationId'], ...quiet })
@@ -54,7 +56,7 @@ export async function presentRecords(
       inboxId: c.inboxId,
       channel: c.channel,
       contact: presentBrief(actor.ability, contact),
-      ...(person ? { person: presentPerson(actor.ability, contact) } : {}),
+      ...(brought ? { person: presentPerson(actor.ability, contact, brought.get(contact.id) ?? []) } : {}),
       status: recordStatus(c),
       assigneeId: c.assigneeId ?? null,
       departmentId: c.departmentId ?? null,

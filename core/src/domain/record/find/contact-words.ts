@@ -35,7 +35,7 @@ export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: stri
 }
 
 /** A range of the column's index; Latin names are looked for as they are usually written. */
-function beginning(column: string, words: string): Sql {
+export function beginning(column: string, words: string): Sql {
   const spellings = new Set([words, words.toLowerCase(), words.toUpperCase(), words.slice(0, 1).toUpperCase() + words.slice(1).toLowerCase()])
   return any([...spellings].map((from) => sql`(${raw(column)} >= ${from} and ${raw(column)} < ${`${from}\u{10FFFF}`})`))
 }

@@ -5,6 +5,7 @@ import type { Access } from '../../../access/access-cache.ts'
 import { decodeCursor, encodeCursor } from '../../../db/keyset.ts'
 import type { Em } from '../../../db/orm.ts'
 import type { Hub } from '../../../hub.ts'
+import { shownFields } from '../../contact/shown-fields.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
 import { presentRecords } from '../record.present.ts'
 import { snippetOf } from './keyword.ts'
@@ -32,6 +33,9 @@ interface Options {
   sizes?: Sizes
 }
 
+/** What finding needs of the hub: the rows, and which fields running plugins bring. */
+type Finder = Pick<Hub, 'em' | 'kernel'>
+
 interface FoundPage {
   ids: string[]
   hits?: Map<string, Hit[]>
@@ -40,11 +44,12 @@ interface FoundPage {
 }
 
 /** One page, newest first. Throws HUB_REQUEST_INVALID for a cursor that is none. */
-export async function findRecords(hub: Pick<Hub, 'em'>, actor: Access, filter: RecordFilter, options: Options): Promise<RecordPage> {
+export async function findRecords(hub: Finder, actor: Access, filter: RecordFilter, options: Options): Promise<RecordPage> {
   const em = hub.em()
-  const { ids, hits, cursor, partial } = await findPage(em, actor, filter, options)
+  const { ids, hits, cursor, partial } = await findPage(hub, em, actor, filter, options)
   const rows = await em.find(Conversation, { id: { $in: ids } }, { disableIdentityMap: true })
-  const byId = new Map((await presentRecords(em, actor, rows, options.person)).map((row) => [row.id, row]))
+  const brought = options.person ? await shownFields(hub, em, actor.ability, [...new Set(rows.map((row) => row.contactId))]) : undefined
+  const byId = new Map((await presentRecords(em, actor, rows, brought)).map((row) => [row.id, row]))
   const keyword = keywordOf(filter.keyword, filter.match)
   const items = ids.flatMap((id): RecordRow[] => {
     const row = byId.get(id)
@@ -55,14 +60,14 @@ export async function findRecords(hub: Pick<Hub, 'em'>, actor: Access, filter: R
 
 /** Exact up to ten thousand; `more` = at least that many. */
 export async function countMatching(
-  hub: Pick<Hub, 'em'>,
+  hub: Finder,
   actor: Access,
   filter: RecordFilter,
   { tz, waitMs: ms = waitMs, sizes = usualSizes }: Options,
 ): Promise<RecordCount> {
   const em = hub.em()
   const until = performance.now() + ms
-  const wanted = await wantedBy(em, actor, filter, tz)
+  const wanted = await wantedBy(hub, em, actor, filter, tz)
   if (!wanted) return { count: 0, more: false }
   const keyword = keywordOf(filter.keyword, filter.match)
   if (!keyword) return countRecords(em, wanted, mostCounted, until, sizes)
@@ -80,14 +85,14 @@ export async function countMatching(
  * changes while it runs may be in it or not; what was in it is given once, as long as no new message moves it.
  */
 export async function* recordsMatching(
-  hub: Pick<Hub, 'em'>,
+  hub: Finder,
   actor: Access,
   filter: RecordFilter,
   { tz, permission }: Pick<Options, 'tz' | 'permission'>,
 ): AsyncGenerator<string[]> {
   let cursor: string | null | undefined
   do {
-    const page: FoundPage = await findPage(hub.em(), actor, filter, {
+    const page: FoundPage = await findPage(hub, hub.em(), actor, filter, {
       tz,
       ...(permission ? { permission } : {}),
       cursor,
@@ -99,14 +104,14 @@ export async function* recordsMatching(
   } while (cursor)
 }
 
-async function findPage(em: Em, actor: Access, filter: RecordFilter, options: Options): Promise<FoundPage> {
+async function findPage(hub: Finder, em: Em, actor: Access, filter: RecordFilter, options: Options): Promise<FoundPage> {
   const { tz, permission, cursor, limit = 50, waitMs: ms = waitMs, sizes = usualSizes } = options
   const until = performance.now() + ms
   const keyword = keywordOf(filter.keyword, filter.match)
   // A cursor of the other kind of search is none.
   const found = keyword && cursor ? decodeCursor(cursor, 'word', 'word') : undefined
   const listed = !keyword && cursor ? decodeCursor(cursor, 'time', 'word') : undefined
-  const wanted = await wantedBy(em, actor, filter, tz, permission)
+  const wanted = await wantedBy(hub, em, actor, filter, tz, permission)
   if (!wanted) return { ids: [], cursor: null, partial: false }
   if (keyword) return searchPage(await searchFrom({ em, actor, wanted, keyword, sizes }, found), limit, until)
   const { ids, next, partial } = await listRecords(em, wanted, listed ?? null, limit, until, sizes)

@@ -5,13 +5,14 @@ import { HubError } from '../../../../sdk/errors.ts'
 import type { HubEvents } from '../../../../sdk/events.ts'
 import { faultsOf, type RawFault } from '../../../../sdk/faults.ts'
 import { PageQuery } from '../../../../sdk/wire/common.ts'
-import { RecordCount, RecordFilter, RecordPage } from '../../../../sdk/wire/record.ts'
+import { FoundField, RecordCount, RecordFilter, RecordPage } from '../../../../sdk/wire/record.ts'
 import { maskValue } from '../../../access/mask.ts'
 import { starred, starredWho } from '../../../access/mask-text.ts'
 import { type Actor, actorOf } from '../../../http/auth.ts'
 import type { App } from '../../../http/server.ts'
 import type { Hub } from '../../../hub.ts'
 import { type Deed, noteTold, tellOnce } from '../../conversation/tell-once.ts'
+import { foundFields } from './contact-fields.ts'
 import { countMatching, findRecords } from './find-records.ts'
 import { checkTimeZone } from './period.ts'
 
@@ -40,6 +41,15 @@ export function findRoutes(app: App, hub: Hub): void {
     noteTold(hub, countOf(actor, filter))
     return page
   })
+
+  app.get(
+    '/api/records/fields',
+    {
+      config,
+      schema: { summary: "Customers' fields that records are shown with and found by", response: { 200: Type.Object({ items: Type.Array(FoundField) }) } },
+    },
+    async (request) => ({ items: await foundFields(hub, hub.em(), actorOf(request).ability) }),
+  )
 
   app.get('/api/records/count', { config, schema: { querystring: FilterQuery, response: { 200: RecordCount } } }, async (request) => {
     const { filter, tz } = request.query

@@ -5,11 +5,13 @@ import type { Access } from '../../../access/access-cache.ts'
 import { whereAllowed, whereDeleted } from '../../../access/scope.ts'
 import type { Em } from '../../../db/orm.ts'
 import { type Sql, sql, stored } from '../../../db/statements.ts'
+import type { Hub } from '../../../hub.ts'
 import { Category } from '../../category/category.entity.ts'
 import { survivorOf } from '../../contact/merge-contacts.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
 import { Department } from '../../department/department.entity.ts'
 import { subtree } from '../../department/subtree.ts'
+import { contactsWith } from './contact-fields.ts'
 import { contactWords } from './contact-words.ts'
 import { startOfPeriod } from './period.ts'
 import { all, among, any, raw, sqlWhere } from './sql-where.ts'
@@ -33,8 +35,8 @@ const times = { lastMessageAt: 'last_message_at', createdAt: 'created_at', delet
 const ratings = { good: 1, medium: 2, bad: 3, none: null } as const
 const idsWhere = (condition: Sql): Sql => sql`select c.id from conversation c where ${condition}`
 
-/** Null when there can be no such record, or none that this reader may see. */
-export async function wantedBy(em: Em, actor: Access, filter: RecordFilter, tz: string, permission?: string): Promise<Wanted | null> {
+/** Null when there can be no such record, or none that this reader may see. Throws HUB_FORBIDDEN for a customer's field that they may not see. */
+export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, filter: RecordFilter, tz: string, permission?: string): Promise<Wanted | null> {
   const readable = await readableAs(em, actor, filter.status)
   if (!readable) return null
   const reach = permission ? whereAllowed(actor.ability, ...splitPermission(permission)) : {}
@@ -101,10 +103,9 @@ export async function wantedBy(em: Em, actor: Access, filter: RecordFilter, tz: 
     where.push(sql`${raw(filter.summary === 'written' ? '' : 'not ')}exists (select 1 from conversation_summary y where y.conversation_id = c.id)`)
     if (filter.summary === 'written') leads.push([raw('select y.conversation_id as id from conversation_summary y')])
   }
-  for (const { name, value } of filter.fields ?? []) {
-    const contacts = sql`select f.contact_id from contact_field f where f.field = ${name} and f.value = ${value}`
-    where.push(sql`exists (${contacts} and f.contact_id = c.contact_id)`)
-    leads.push([sql`select c.id from (${contacts}) k join conversation c on c.contact_id = k.contact_id`])
+  for (const { table, contactId, where: meant } of await contactsWith(hub, em, actor.ability, filter.fields ?? [])) {
+    where.push(sql`exists (select 1 from ${table} where ${meant} and ${contactId} = c.contact_id)`)
+    leads.push([sql`select c.id from ${table} join conversation c on c.contact_id = ${contactId} where ${meant}`])
   }
   if (filter.contactId) lead(sql`c.contact_id = ${await survivorOf(em, filter.contactId)}`)
   if (filter.contact?.trim()) {
