@@ -41,6 +41,7 @@ import { accountKeys } from './0064-account-keys.ts'
 import { processes } from './0066-processes.ts'
 import { tidying } from './0067-tidying.ts'
 import { foundContacts } from './0074-found-contacts.ts'
+import { conversationAgent } from './0075-conversation-agent.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -84,4 +85,5 @@ export const coreMigrations: readonly Migration[] = [
   processes,
   tidying,
   foundContacts,
+  conversationAgent,
 ]

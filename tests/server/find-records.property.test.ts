@@ -13,7 +13,7 @@ import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
 import { Category } from '../../core/src/domain/category/category.entity.ts'
 import { Contact, ContactField } from '../../core/src/domain/contact/contact.entity.ts'
 import { writeCustomFields } from '../../core/src/domain/contact/custom-fields.ts'
-import { Conversation, ConversationTag, Star } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { Conversation, ConversationAgent, ConversationTag, Star } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department } from '../../core/src/domain/department/department.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { countMatching, findRecords, recordsMatching } from '../../core/src/domain/record/find/find-records.ts'
@@ -76,6 +76,8 @@ interface Data {
   conversationTags: ConversationTag[]
   contactTags: ContactTag[]
   stars: Star[]
+  /** Who served besides the assignee. */
+  served: ConversationAgent[]
   summaries: Set<string>
   /** Of fields that a plugin or an admin brings. */
   brought: Pick<ContactField, 'contactId' | 'field' | 'value'>[]
@@ -196,6 +198,10 @@ function makeData(): Data {
       times(40, () => ({ agentId: one(agents), conversationId: one(conversations).id, createdAt: new Date(start) }) as Star),
       (row) => row.agentId + row.conversationId,
     ),
+    served: distinct(
+      times(60, () => ({ conversationId: one(conversations).id, agentId: one(agents) }) as ConversationAgent),
+      (row) => row.conversationId + row.agentId,
+    ),
     summaries: new Set(times(30, () => one(conversations).id)),
     brought: contacts.flatMap(({ id }) =>
       Object.entries(values).flatMap(([field, some]) => (random(2) === 0 ? [] : [{ contactId: id, field, value: one(some) }])),
@@ -272,6 +278,9 @@ function naive(data: Data, reader: Reader, filter: RecordFilter): Conversation[]
       (!some(filter.channels) || filter.channels.includes(c.channel)) &&
       (!some(filter.inboxIds) || filter.inboxIds.includes(c.inboxId)) &&
       (!some(filter.agentIds) || filter.agentIds.includes(c.assigneeId ?? '')) &&
+      (!some(filter.servedByIds) ||
+        filter.servedByIds.includes(c.assigneeId ?? '') ||
+        data.served.some((row) => row.conversationId === c.id && filter.servedByIds?.includes(row.agentId))) &&
       (!some(filter.departmentIds) || below(departments, filter.departmentIds).includes(c.departmentId ?? '')) &&
       (!some(filter.skillGroupIds) || filter.skillGroupIds.includes(c.skillGroupId ?? '')) &&
       (!some(filter.categoryIds) || (c.categoryId ? below(categories, filter.categoryIds).includes(c.categoryId) : filter.categoryIds.includes('none'))) &&
@@ -308,6 +317,7 @@ async function store(world: World, data: Data): Promise<void> {
   await em.insertMany(ConversationTag, data.conversationTags)
   await em.insertMany(ContactTag, data.contactTags)
   await em.insertMany(Star, data.stars)
+  await em.insertMany(ConversationAgent, data.served)
   await em.insertMany(
     ContactField,
     data.brought.map((row) => ({ ...row, source: '', byAgentId: null, updatedAt: new Date(start) })),
@@ -399,6 +409,7 @@ const filters = (data: Data): fc.Arbitrary<RecordFilter> =>
       channels: rarely(subset(channels)),
       inboxIds: rarely(subset(inboxes)),
       agentIds: rarely(subset(agents)),
+      servedByIds: rarely(subset(agents)),
       departmentIds: rarely(subset(departments)),
       skillGroupIds: rarely(subset(groups)),
       status: rarely(subset(['open', 'closed', 'archived', 'deleted'] as const, 4)),
@@ -520,7 +531,9 @@ await onEveryProfile('finding records, generated', [found(notes)], (world) => {
     for (const [text, params] of new Map(statements.map((one) => [one[0], one])).values()) {
       if (world().hub.dialect === 'sqlite') {
         const plan = (await em.execute(`explain query plan ${text}`, [...params])) as { detail: string }[]
-        const whole = plan.filter(({ detail }) => /^SCAN (c|m|k|t|s|b|conversation|message|contact|contact_field)\b/.test(detail) && !detail.includes('INDEX'))
+        const whole = plan.filter(
+          ({ detail }) => /^SCAN (c|m|k|t|s|b|g|conversation|message|contact|contact_field|conversation_agent)\b/.test(detail) && !detail.includes('INDEX'),
+        )
         assert.deepEqual(whole, [], text)
       } else {
         const plan = (await em.execute(`explain ${text}`, [...params])) as { table: string | null; type: string | null }[]

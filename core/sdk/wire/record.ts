@@ -47,6 +47,8 @@ export const RecordFilter = Type.Object(
     inboxIds: Type.Optional(Ids),
     /** Who has or had it last. */
     agentIds: Type.Optional(Ids),
+    /** Who has it, had it at any time, or wrote to its customer. */
+    servedByIds: Type.Optional(Ids),
     /** With all departments below. */
     departmentIds: Type.Optional(Ids),
     skillGroupIds: Type.Optional(Ids),

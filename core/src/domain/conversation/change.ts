@@ -15,7 +15,7 @@ import type { Hub } from '../../hub.ts'
 import { announce } from '../../realtime/announce.ts'
 import { CallMessage, Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
 import { attachmentsOf } from '../record/attachments.ts'
-import { Assignment, Conversation } from './conversation.entity.ts'
+import { Assignment, Conversation, ConversationAgent } from './conversation.entity.ts'
 import { firstWords } from './conversation.present.ts'
 import { conversationFacts, messageFacts } from './facts.ts'
 import { type Visibility, visibilityOf } from './visibility.ts'
@@ -204,6 +204,8 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
     Assignment,
     changes.flatMap((change) => change.assignments),
   )
+  const served = changes.flatMap(servedBesides)
+  if (served.length > 0) await em.upsertMany(ConversationAgent, served, { onConflictAction: 'ignore' })
   const listeners = await writeEvents(
     hub,
     em,
@@ -214,6 +216,14 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
     for (const conversationId of new Set(outbound.map((row) => row.conversationId))) hub.queue.hurry('outbound', conversationId)
     for (const listener of listeners) hub.queue.hurry('delivery', listener)
   }
+}
+
+/** Who had it until now, or wrote in it and does not have it. */
+function servedBesides({ conversation, assignments, added }: ConversationChange): { conversationId: string; agentId: string }[] {
+  const before = assignments.map(({ fromAgentId }) => fromAgentId)
+  const wrote = added.filter(({ direction }) => direction === 'out').map(({ authorId }) => authorId)
+  const besides = [...before, ...wrote].filter((id) => typeof id === 'string' && id !== conversation.assigneeId) as string[]
+  return [...new Set(besides)].map((agentId) => ({ conversationId: conversation.id, agentId }))
 }
 
 /** An event that is to be told. */

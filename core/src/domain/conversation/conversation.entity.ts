@@ -141,6 +141,16 @@ const AssignmentSchema = defineEntity({
 export class Assignment extends AssignmentSchema.class {}
 AssignmentSchema.setClass(Assignment)
 
+/** Who served a conversation besides the one who has it: had it before, or wrote to its customer. Most have nobody here. */
+const ConversationAgentSchema = defineEntity({
+  name: 'ConversationAgent',
+  tableName: 'conversation_agent',
+  properties: { conversationId: idColumn().primary(), agentId: idColumn().primary() },
+  indexes: [{ properties: ['agentId', 'conversationId'], name: 'conversation_agent_agent' }],
+})
+export class ConversationAgent extends ConversationAgentSchema.class {}
+ConversationAgentSchema.setClass(ConversationAgent)
+
 const ConversationTagSchema = defineEntity({
   name: 'ConversationTag',
   tableName: 'conversation_tag',
@@ -150,4 +160,4 @@ const ConversationTagSchema = defineEntity({
 export class ConversationTag extends ConversationTagSchema.class {}
 ConversationTagSchema.setClass(ConversationTag)
 
-export const conversationEntities = [ConversationSchema, StarSchema, DraftSchema, AssignmentSchema, ConversationTagSchema]
+export const conversationEntities = [ConversationSchema, StarSchema, DraftSchema, AssignmentSchema, ConversationAgentSchema, ConversationTagSchema]

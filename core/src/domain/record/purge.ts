@@ -2,7 +2,7 @@
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
-import { Assignment, Conversation, ConversationTag, Draft, Star } from '../conversation/conversation.entity.ts'
+import { Assignment, Conversation, ConversationAgent, ConversationTag, Draft, Star } from '../conversation/conversation.entity.ts'
 import { dropFile } from '../file/drop-file.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { CallMessage, Message, MessageName, Outbound, RemoteFetch } from '../message/message.entity.ts'
@@ -59,7 +59,8 @@ export async function purge(hub: Hub, conversationId: string): Promise<void> {
   }
   let listeners = new Set<string>()
   await hub.em().transactional(async (tx) => {
-    for (const entity of [Assignment, ConversationTag, Draft, Star, ConversationSummary]) await tx.nativeDelete(entity as typeof Assignment, { conversationId })
+    for (const entity of [Assignment, ConversationAgent, ConversationTag, Draft, Star, ConversationSummary])
+      await tx.nativeDelete(entity as typeof Assignment, { conversationId })
     if ((await tx.nativeDelete(Conversation, { id: conversationId })) > 0) {
       await replaceFacts(tx as Em, [conversationId])
       listeners = await writeEvents(hub, tx as Em, [{ name: 'record.purged', data: { conversationId } }])

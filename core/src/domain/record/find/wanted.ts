@@ -64,6 +64,12 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
   if (asked(filter.channels)) where.push(among('c.channel', filter.channels))
   if (asked(filter.inboxIds)) lead(among('c.inbox_id', filter.inboxIds))
   if (asked(filter.agentIds)) lead(among('c.assignee_id', filter.agentIds))
+  if (asked(filter.servedByIds)) {
+    const holds = among('c.assignee_id', filter.servedByIds)
+    const besides = among('g.agent_id', filter.servedByIds)
+    where.push(sql`(${holds} or exists (select 1 from conversation_agent g where g.conversation_id = c.id and ${besides}))`)
+    leads.push([idsWhere(holds), sql`select distinct g.conversation_id as id from conversation_agent g where ${besides}`])
+  }
   if (asked(filter.departmentIds)) {
     const departments = await em.find(Department, {}, { fields: ['id', 'parentId'], disableIdentityMap: true })
     lead(among('c.department_id', [...new Set(filter.departmentIds.flatMap((id) => subtree(id, departments)))]))
