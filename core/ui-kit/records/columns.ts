@@ -2,6 +2,7 @@
 import { computed, ref } from 'vue'
 import { personFields } from '../../sdk/wire/record.ts'
 import { api, get } from '../api.ts'
+import { useNames } from './names.store.ts'
 
 export const allColumns = [
   'contact',
@@ -27,7 +28,11 @@ export const allColumns = [
   'purgeAt',
   'preview',
 ] as const
-export type Column = (typeof allColumns)[number]
+type OwnColumn = (typeof allColumns)[number]
+/** With a dot: a field of customers that a plugin brings or an admin made, by its name. */
+export type Column = OwnColumn | `${string}.${string}`
+const isOwn = (column: string): column is OwnColumn => (allColumns as readonly string[]).includes(column)
+const isColumn = (value: unknown): value is Column => typeof value === 'string' && (isOwn(value) || value.includes('.'))
 
 const usual: Column[] = ['contact', 'channel', 'agent', 'status', 'category', 'tags', 'rating', 'lastMessageAt', 'preview']
 const path = '/preferences/record.columns'
@@ -40,8 +45,8 @@ export function useColumns() {
     asked = true
     void get<{ value: unknown }>(path)
       .then(({ value }) => {
-        const known = Array.isArray(value) ? allColumns.filter((column) => value.includes(column)) : []
-        if (known.length > 0) chosen.value = (value as Column[]).filter((column) => known.includes(column))
+        const known = Array.isArray(value) ? value.filter(isColumn) : []
+        if (known.length > 0) chosen.value = known
       })
       .catch(() => {
         asked = false
@@ -51,18 +56,20 @@ export function useColumns() {
     chosen.value = columns
     return api('PUT', path, { value: columns })
   }
+  const names = useNames()
+  const brought = computed(() => names.fields.map(({ name }) => name).filter((name): name is Column => !isOwn(name) && isColumn(name)))
+  // A plugin that is off takes its columns along, and brings them back.
+  const columns = computed(() => chosen.value.filter((column) => isOwn(column) || brought.value.includes(column)))
+  const all = computed<Column[]>(() => allColumns.flatMap((column) => (column === 'remark' ? [column, ...brought.value] : [column])))
   return {
-    columns: computed(() => chosen.value),
+    columns,
     /** All of them, the chosen ones first and in their order. */
-    arranged: computed(() => [...chosen.value, ...allColumns.filter((column) => !chosen.value.includes(column))]),
+    arranged: computed(() => [...columns.value, ...all.value.filter((column) => !columns.value.includes(column))]),
     toggle: (column: Column) => keep(chosen.value.includes(column) ? chosen.value.filter((one) => one !== column) : [...chosen.value, column]),
     move(column: Column, by: -1 | 1) {
-      const next = [...chosen.value]
-      const from = next.indexOf(column)
-      const to = from + by
-      if (from < 0 || to < 0 || to >= next.length) return Promise.resolve()
-      next.splice(to, 0, ...next.splice(from, 1))
-      return keep(next)
+      const other = columns.value[columns.value.indexOf(column) + by]
+      if (!other) return Promise.resolve()
+      return keep(chosen.value.map((one) => (one === column ? other : one === other ? column : one)))
     },
     reset: () => keep(usual),
   }

@@ -17,7 +17,9 @@ export function useRecords(filter: Readonly<Ref<RecordFilter>>, columns: Readonl
   const ticked = ref(new Set<string>())
   const asked = (more: Record<string, string | undefined> = {}) => query({ filter: JSON.stringify(tidy(filter.value)), tz: timeZone(), ...more })
 
-  const person = computed(() => (personFields.some((column) => columns.value.includes(column)) ? 'true' : undefined))
+  const person = computed(() =>
+    columns.value.some((column) => column.includes('.') || (personFields as readonly string[]).includes(column)) ? 'true' : undefined,
+  )
 
   let turn = 0
   async function load(): Promise<void> {

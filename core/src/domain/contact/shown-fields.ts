@@ -12,7 +12,7 @@ import { declaredFields } from './fields.ts'
 /** What the core's own are called. */
 export const ownLabels = {
   name: { zh: '姓名', en: 'Name' },
-  phone: { zh: '电话', en: 'Phone' },
+  phone: { zh: '手机', en: 'Phone' },
   email: { zh: '邮箱', en: 'Email' },
   wechat: { zh: '微信', en: 'WeChat' },
   qq: { zh: 'QQ', en: 'QQ' },
