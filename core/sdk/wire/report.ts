@@ -40,7 +40,7 @@ export const ReportFigures = Type.Object({
   ended: Type.Integer(),
   received: Type.Integer(),
   sent: Type.Integer(),
-  /** How many of the opened a person has answered, after how many seconds on average, and half of them in less than; by day there is no median. */
+  /** How many of the opened a person has answered, after how many seconds on average, and half of them in less. */
   replied: Type.Integer(),
   replySeconds: Seconds,
   replyMedian: Seconds,

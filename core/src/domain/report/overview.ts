@@ -1,6 +1,6 @@
 /** Reads the reports' sums: as far as this reader's reach goes, by day or by what the conversations have in common. */
 import { HubError } from '../../../sdk/errors.ts'
-import type { Report, ReportBy, ReportFigures, ReportQuery, ReportRow } from '../../../sdk/wire/report.ts'
+import type { Report, ReportBy, ReportFigures, ReportQuery } from '../../../sdk/wire/report.ts'
 import type { Access } from '../../access/access-cache.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
@@ -49,8 +49,15 @@ export async function overview(hub: Hub, actor: Access, asked: ReportQuery): Pro
     report.rows = [{ key: null, ...span, ...figuresOf(whole) }]
     report.waits = { reply: waitsOf(whole, replyLengths), resolve: waitsOf(whole, resolveLengths) }
   } else if (by === 'day') {
-    const slots = await query<Sums & { key: number }>(em, sumsBySlot(countMeasures, from, to, among, wholes))
-    report.rows = byDay(slots, from, to, tz)
+    const days = daysOf(from, to, tz)
+    const found = await query<Sums & { key: number }>(em, sumsByDay(everyMeasure, days, among, wholes))
+    const byNumber = new Map(found.map((sums) => [Number(sums.key), sums]))
+    report.rows = days.map((day, i) => ({
+      key: day.key,
+      from: startOfSlot(day.from).toISOString(),
+      to: startOfSlot(day.to).toISOString(),
+      ...figuresOf(byNumber.get(i) ?? {}),
+    }))
   } else {
     const found = await query<Sums & { key: string | null }>(
       em,
@@ -100,10 +107,37 @@ export function sumsBy(key: string | undefined, measures: readonly string[], fro
   return sql`select c.${raw(key)} as \`key\`, ${raw(sumsOf('s', measures))} from (${whole}) s join report_slice c on c.id = s.slice group by c.${raw(key)}`
 }
 
-/** One sum for each half hour. @param wholes the condition is about inboxes only, so their own sums do */
-export function sumsBySlot(measures: readonly string[], from: number, to: number, where: Sql | undefined, wholes: boolean): Sql {
-  const rows = rowsOf({ grain: wholes ? 'inboxSlot' : 'slot', from, to }, where)
-  return sql`select h.at as \`key\`, ${raw(sumsOf('h', measures))} from ${rows} group by h.at`
+/** A day of the reader: half hours `from` to `to` (exclusive). */
+interface Day {
+  key: string
+  from: number
+  to: number
+}
+
+/** Every day of the span, also such as have nothing. */
+function daysOf(from: number, to: number, tz: string): Day[] {
+  const starts = midnightsOf(startOfSlot(from), startOfSlot(to), tz).map(({ day, at }) => ({ key: day, from: Math.max(from, nearestSlot(at)) }))
+  return starts.map((day, i) => ({ ...day, to: starts[i + 1]?.from ?? to }))
+}
+
+/**
+ * One sum for each of the days, by its number among them. Days of one length that follow each other are one select: they
+ * are of another length only where the clock is changed, and at the ends of the span.
+ *
+ * @param wholes the condition is about inboxes only, so their own sums do
+ */
+export function sumsByDay(measures: readonly string[], days: readonly Day[], where: Sql | undefined, wholes: boolean): Sql {
+  const runs: { first: number; from: number; to: number; length: number }[] = []
+  for (const [i, { from, to }] of days.entries()) {
+    const run = runs.at(-1)
+    if (run?.length === to - from) run.to = to
+    else runs.push({ first: i, from, to, length: to - from })
+  }
+  const parts = runs.map(({ first, from, to, length }) => {
+    const day = raw(`${first} + (h.at - ${from} - (h.at - ${from}) % ${length}) / ${length}`)
+    return sql`select ${day} as \`key\`, ${raw(sumsOf('h', measures))} from ${rowsOf({ grain: wholes ? 'inboxSlot' : 'slot', from, to }, where)} group by ${day}`
+  })
+  return parts.reduce((before, part) => sql`${before} union all ${part}`)
 }
 
 /** In floating point, which holds these whole numbers exactly: MySQL adds integers as decimals, which takes thrice the time. */
@@ -181,18 +215,6 @@ export function quantile(counts: readonly number[], part: number): number | null
     rest -= n
   }
   return null
-}
-
-/** Every day of the span, also such as have nothing. */
-function byDay(sums: readonly (Sums & { key: number })[], from: number, to: number, tz: string): ReportRow[] {
-  const days = midnightsOf(startOfSlot(from), startOfSlot(to), tz).map(({ day, at }) => ({ day, from: Math.max(from, nearestSlot(at)) }))
-  const groups = Map.groupBy(sums, ({ key }) => days.findLast((day) => day.from <= Number(key)))
-  return days.map((day, i) => ({
-    key: day.day,
-    from: startOfSlot(day.from).toISOString(),
-    to: startOfSlot(days[i + 1]?.from ?? to).toISOString(),
-    ...figuresOf(together(groups.get(day) ?? [])),
-  }))
 }
 
 /** The uppermost category that one lies below. */
