@@ -345,6 +345,8 @@ export const en: typeof zh = {
       ends: 'From which end',
       oldest: 'Oldest',
       newest: 'Newest',
+      by: { label: 'Gathered by', day: 'By time', conversation: 'By conversation', channel: 'By channel' },
+      held: '{n} message shown | {n} messages shown',
       toOldest: 'Back to the beginning',
       newer: 'Scroll down for what was said later',
       beginning: 'This is where it begins',

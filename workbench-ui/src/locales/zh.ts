@@ -338,6 +338,8 @@ export const zh = {
       ends: '从哪一端看起',
       oldest: '从头看',
       newest: '看最新',
+      by: { label: '分组方式', day: '按时间', conversation: '按会话', channel: '按渠道' },
+      held: '已显示 {n} 条',
       toOldest: '回到最早的往来',
       newer: '往下滚动查看之后的消息',
       beginning: '往来从这里开始',

@@ -13,12 +13,12 @@ const lookAfterMs = 300
 /** More than that is not held: the end that was read first is let go of. */
 const mostHeld = 1_000
 
-export function useThread(contactId: string, filter: Ref<RecordFilter>, end: Ref<ThreadEnd>) {
+export function useThread(contactId: string, filter: Ref<RecordFilter>, end: Ref<ThreadEnd>, ready: Readonly<Ref<boolean>>) {
   const realtime = useRealtime()
   const messages = shallowRef<Message[]>([])
   const conversations = shallowRef(new Map<string, Conversation>())
   const cursor = ref<string | null>(null)
-  const state = ref<'loading' | 'loaded' | 'missing' | 'invalid' | 'failed'>('loading')
+  const state = ref<'loading' | 'loaded' | 'missing' | 'invalid' | 'forbidden' | 'failed'>('loading')
   const fetching = ref(false)
   /** The end that was read first is no longer held. */
   const cut = ref(false)
@@ -54,8 +54,8 @@ export function useThread(contactId: string, filter: Ref<RecordFilter>, end: Ref
       state.value = 'loaded'
     } catch (error) {
       if (mine !== turn) return
-      const code = error instanceof ApiError ? error.code : ''
-      state.value = code === 'HUB_NOT_FOUND' ? 'missing' : code === 'HUB_REQUEST_INVALID' ? 'invalid' : 'failed'
+      const code = (error instanceof ApiError ? error.code : '') as 'HUB_NOT_FOUND'
+      state.value = ({ HUB_NOT_FOUND: 'missing', HUB_REQUEST_INVALID: 'invalid', HUB_FORBIDDEN: 'forbidden' } as const)[code] ?? 'failed'
     } finally {
       if (mine === turn) fetching.value = false
     }
@@ -129,6 +129,6 @@ export function useThread(contactId: string, filter: Ref<RecordFilter>, end: Ref
     turn++
     for (const take of undo) take()
   })
-  watch([() => JSON.stringify(tidy(filter.value)), end], () => void load(), { immediate: true })
+  watch([() => JSON.stringify(tidy(filter.value)), end, ready], () => void (ready.value && load()), { immediate: true })
   return { messages, conversations, cursor, state, fetching, cut, beyond, live, load, more }
 }
