@@ -50,6 +50,7 @@ export async function multiply(em: () => Em, dialect: Dialect, times: number, sa
       copy,
     )
     await copyTable('conversation_tag', { conversation_id: id }, copy)
+    await copyTable('conversation_agent', { conversation_id: id }, copy)
     await copyTable('conversation_summary', { conversation_id: id }, copy)
     for (const block of blocks) {
       const now = next++

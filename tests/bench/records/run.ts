@@ -24,6 +24,9 @@ import { migrate } from '../../../core/src/db/migrate.ts'
 import { openOrm } from '../../../core/src/db/open-orm.ts'
 import { dialectOf, type Em } from '../../../core/src/db/orm.ts'
 import { keepStatements } from '../../../core/src/db/statements.ts'
+import { Contact } from '../../../core/src/domain/contact/contact.entity.ts'
+import { readThread } from '../../../core/src/domain/contact/read-thread.ts'
+import { readTimeline } from '../../../core/src/domain/contact/read-timeline.ts'
 import { countMatching, findRecords } from '../../../core/src/domain/record/find/find-records.ts'
 import { indexMessages } from '../../../core/src/domain/record/find/index-messages.ts'
 import type { Actor } from '../../../core/src/http/auth.ts'
@@ -32,7 +35,7 @@ import { loadIndexKey } from '../../../core/src/sealing/index-key.ts'
 import { makePlace, type Place, type ProfileName } from '../../support/profiles.ts'
 import { measureDesigns } from './designs.ts'
 import { multiply } from './multiply.ts'
-import { facets, phoneOf, planted, seed } from './seed.ts'
+import { addressOf, facets, levels, phoneOf, planted, seed } from './seed.ts'
 
 const flag = (name: string): string | undefined => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined)
 const has = (name: string): boolean => process.argv.includes(name)
@@ -99,12 +102,14 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
     const times = Number(flag('--times') ?? 1)
     // Copies lie before everything that was seeded.
     if (times > 1 && !(await there("message where id < '01'"))) await multiply(em, dialect, times, (line) => say(`${profile}: ${line}`))
-    if (dialect === 'mysql') await em().execute('analyze table conversation, message, contact, conversation_tag, contact_tag, conversation_summary')
+    if (dialect === 'mysql')
+      await em().execute('analyze table conversation, message, contact, conversation_tag, conversation_agent, contact_tag, contact_field, conversation_summary')
     else await em().execute('analyze')
     const [row] = (await em().execute('select count(*) as n from message')) as { n: number }[]
     const held = Number(row?.n)
     const rounds = Number(flag('--rounds') ?? 20)
-    if (rounds > 0) lines.push(await measureQueries({ em, kernel: { running: () => [] } } as unknown as Hub, rounds))
+    const hub = { em, kernel: { running: () => [] } } as unknown as Hub
+    if (rounds > 0) lines.push(await measureQueries(hub, rounds), await measureContact(hub, rounds))
     if (has('--designs')) lines.push(await measureDesigns(em(), dialect, say))
     return `### ${profile}, ${held} messages\n\nLoad average ${loadavg()[0]?.toFixed(1)}.\n\n${lines.join('\n\n')}`
   } finally {
@@ -144,6 +149,13 @@ function queries(): Asked[] {
     list('a quiet inbox', { inboxIds: [inboxes[11] as string] }),
     list('an agent', { agentIds: [agents[10] as string] }),
     list('an agent, page 20', { agentIds: [agents[10] as string] }, { deep: 19 }),
+    list('served by an agent', { servedByIds: [agents[10] as string] }),
+    list('served by an agent, page 20', { servedByIds: [agents[10] as string] }, { deep: 19 }),
+    list('served by an agent, with pictures, rated bad', { servedByIds: [agents[10] as string], attachments: ['image'], ratings: ['bad'] }),
+    list('a customer’s level', { fields: [{ name: 'hub.level', value: levels[0] as string }] }),
+    list('a rare level', { fields: [{ name: 'hub.level', value: levels[2] as string }] }),
+    list('a remark that begins', { fields: [{ name: 'remark', value: '老客户' }] }),
+    list('an address', { fields: [{ name: 'address', value: addressOf(4_242) }] }),
     list('a department', { departmentIds: [departments[5] as string] }),
     list('a category', { categoryIds: [categories[20] as string] }),
     list('rated bad', { ratings: ['bad'] }),
@@ -252,6 +264,50 @@ async function measureQueries(hub: Hub, rounds: number): Promise<string> {
   const head = ['Query', 'rows', 'partial', 'best ms', 'p50', 'p95', 'CPU ms', 'count', 'p50', 'p95']
   const table = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
   return `${table}\n\nFirst pages over 200 ms at p95: ${over.join('; ') || 'none'}. Worst page p95 ${Math.max(...all.pages).toFixed(0)} ms, worst count p95 ${Math.max(...all.counts).toFixed(0)} ms.`
+}
+
+/** The page of one customer: all that was said with them as one thread, and their timeline, first and deep. */
+async function measureContact(hub: Hub, rounds: number): Promise<string> {
+  const admin = actorOf('admin', facets.agents[1] as string)
+  const em = () => hub.em()
+  const contact = await em().findOneOrFail(Contact, { id: await busiest(em()) }, { disableIdentityMap: true })
+  const said = await countMatching(hub, admin, { contactId: contact.id, status: ['open', 'closed', 'archived'] }, { tz: 'UTC' })
+  const thread = (filter: RecordFilter, end: 'oldest' | 'newest') => (cursor: string | undefined) =>
+    readThread(hub, em(), admin, contact, filter, { tz: 'UTC', end, cursor })
+  const timeline = (cursor: string | undefined) => readTimeline(em(), admin, contact, cursor)
+  const asked: [what: string, read: (cursor: string | undefined) => Promise<{ items: unknown[]; cursor: string | null }>, deep: number][] = [
+    ['thread: from the oldest', thread({}, 'oldest'), 0],
+    ['thread: from the oldest, page 20', thread({}, 'oldest'), 19],
+    ['thread: from the newest', thread({}, 'newest'), 0],
+    ['thread: from the newest, page 20', thread({}, 'newest'), 19],
+    ['thread: a common word', thread({ keyword: '退款' }, 'newest'), 0],
+    ['thread: an absent word', thread({ keyword: '量子纠缠' }, 'newest'), 0],
+    ['thread: one channel', thread({ channels: ['wechat'] }, 'newest'), 0],
+    ['timeline', timeline, 0],
+    ['timeline, page 20', timeline, 19],
+  ]
+  const rows: string[][] = []
+  for (const [what, read, deep] of asked.filter(([name]) => name.includes(flag('--only') ?? ''))) {
+    let cursor: string | undefined
+    for (let i = 0; i < deep; i++) cursor = (await read(cursor)).cursor ?? undefined
+    const times: number[] = []
+    let found = 0
+    for (let i = 0; i < rounds; i++) {
+      const began = performance.now()
+      found = (await read(cursor)).items.length
+      times.push(performance.now() - began)
+    }
+    rows.push([what, String(found), ...[0, 0.5, 0.95].map((share) => at(times, share).toFixed(1))])
+  }
+  const head = ['One customer', 'rows', 'best ms', 'p50', 'p95']
+  const table = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  return `A customer of ${said.count}${said.more ? '+' : ''} conversations:\n\n${table}`
+}
+
+/** The one with most conversations: the seed gives one customer every hundredth. */
+async function busiest(em: Em): Promise<string> {
+  const [row] = (await em.execute('select contact_id as id from conversation group by contact_id order by count(*) desc limit 1')) as { id: string }[]
+  return row?.id ?? ''
 }
 
 const at = (times: readonly number[], share: number): number =>

@@ -1,8 +1,8 @@
 /** A hub's history for the bench: the same at every run, Chinese and Latin, spread over two years. */
 import type { Em } from '../../../core/src/db/orm.ts'
 import { insertRows } from '../../../core/src/db/statements.ts'
-import { Contact } from '../../../core/src/domain/contact/contact.entity.ts'
-import { Conversation, ConversationTag, Star } from '../../../core/src/domain/conversation/conversation.entity.ts'
+import { Contact, ContactField } from '../../../core/src/domain/contact/contact.entity.ts'
+import { Conversation, ConversationAgent, ConversationTag, Star } from '../../../core/src/domain/conversation/conversation.entity.ts'
 import { Message } from '../../../core/src/domain/message/message.entity.ts'
 import { ConversationSummary } from '../../../core/src/domain/record/record.entity.ts'
 import { ContactTag } from '../../../core/src/domain/tag/tag.entity.ts'
@@ -144,7 +144,8 @@ export async function seed(em: () => Em, messages: number, now: number, tell: (d
       id: idAt(at),
       inboxId: facets.inboxes[inbox],
       channel: channels[inbox % 4],
-      contactId: contactIds[below(contactIds.length)],
+      // One customer in a hundred conversations, with a long history; the others have one or two each.
+      contactId: contactIds[random() < 0.01 ? 0 : below(contactIds.length)],
       identityId: idAt(at),
       openIdentityId: null,
       status: 'closed',
@@ -189,6 +190,8 @@ export async function seed(em: () => Em, messages: number, now: number, tell: (d
       const of = (share: number) => those.filter(() => random() < share)
       const tags = of(0.15).map((c) => ({ conversationId: c.id, tagId: often(facets.tags), byAgentId: null, createdAt: at }) as ConversationTag)
       await insertRows(tx as Em, ConversationTag, tags)
+      const passedOn = of(0.12).map((c) => ({ conversationId: c.id, agentId: often(facets.agents) }) as ConversationAgent)
+      await insertRows(tx as Em, ConversationAgent, passedOn)
       await insertRows(
         tx as Em,
         ConversationSummary,
@@ -256,13 +259,13 @@ async function fillContacts(em: () => Em, count: number, first: number): Promise
           id,
           number: 1_000 + from + i,
           nickname: random() < 0.1 ? `${name()}客户` : '',
-          remark: '',
+          remark: random() < 0.3 ? `${one(['老客户', '新客户', '催过一次'])}，${one(shorts)}` : '',
           name: random() < 0.6 ? name() : '',
           phone: random() < 0.5 ? phoneOf(from + i) : '',
           email: '',
           wechat: '',
           qq: '',
-          address: '',
+          address: random() < 0.3 ? addressOf(from + i) : '',
           attributes: {},
           mergedIntoId: null,
           createdAt: new Date(first),
@@ -275,7 +278,17 @@ async function fillContacts(em: () => Em, count: number, first: number): Promise
         .filter(() => random() < 0.02)
         .map(({ id }) => ({ contactId: id, tagId: often(facets.tags), byAgentId: null, createdAt: new Date(first) }) as ContactTag)
       await insertRows(tx as Em, ContactTag, tagged)
+      const levelled = rows
+        .filter(() => random() < 0.8)
+        .map(({ id }) => {
+          const value = levels[random() < 0.7 ? 0 : random() < 0.98 ? 1 : 2]
+          return { contactId: id, field: 'hub.level', value, source: '', byAgentId: null, updatedAt: new Date(first) } as ContactField
+        })
+      await insertRows(tx as Em, ContactField, levelled)
     })
   }
 }
+/** Customers' levels, the last one seldom. */
+export const levels = ['普通', '金牌', '钻石']
+export const addressOf = (i: number): string => `浙江省杭州市西湖区文三路 ${i} 号`
 export const phoneOf = (i: number): string => `137${String((i * 7_919) % 100_000_000).padStart(8, '0')}`
