@@ -42,6 +42,7 @@ import { processes } from './0066-processes.ts'
 import { tidying } from './0067-tidying.ts'
 import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
+import { fieldMessage } from './0070-field-message.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -86,4 +87,5 @@ export const coreMigrations: readonly Migration[] = [
   tidying,
   foundContacts,
   conversationAgent,
+  fieldMessage,
 ]

@@ -16,11 +16,17 @@ export interface ContactFieldDeclaration {
 export interface ContactHand {
   /**
    * Writes a field that is empty and that no person has had a hand in. `kept`: something stands there, or a person
-   * emptied it, and it stays. A repeat is `filled` again.
+   * emptied it, and it stays. A repeat is `filled` again. A phone, address or account that another contact has is offered to
+   * agents as the same person, with the message it was found in.
    */
-  fill(contactId: string, field: string, value: string): Promise<'filled' | 'kept'>
+  fill(contactId: string, field: string, value: string, from?: { messageId?: string }): Promise<'filled' | 'kept'>
   /** A person's choice made through the plugin: from now on theirs. With `instead`, only where just that stands. */
-  write(contactId: string, field: string, value: string, choice: { byAgentId: string; instead?: string }): Promise<{ written: boolean; before: string }>
+  write(
+    contactId: string,
+    field: string,
+    value: string,
+    choice: { byAgentId: string; instead?: string; messageId?: string },
+  ): Promise<{ written: boolean; before: string }>
   /** Puts the tag of this name on; makes it a system tag if there is none. Returns whether it was not there. */
   tag(contactId: string, name: string): Promise<boolean>
 }

@@ -73,7 +73,9 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal(new Set([one, two, three].map(({ contactId }) => contactId)).size, 3)
     const offered = await suggestions(agent, one.contactId)
     assert.deepEqual(offered.map((s: { contact: { id: string } }) => s.contact.id).sort(), [two.contactId, three.contactId].sort())
-    assert.deepEqual(offered[0].evidence, [{ kind: 'phone', value: phone, verified: false }])
+    const [{ origins, ...proof }] = offered[0].evidence
+    assert.deepEqual(proof, { kind: 'phone', value: phone, verified: false })
+    assert.ok(origins.every(({ by }: { by: string }) => by === 'channel'))
     const blind = await world().person('小何', [{ permission: 'conversation.read', scope: 'all' }, { permission: 'contact.merge' }])
     assert.match((await suggestions(blind, one.contactId))[0].evidence[0].value, /^137\*+\d{4}$/)
     const own = await world().person('外人')

@@ -58,11 +58,22 @@ export const Activity = Type.Object({
 })
 export type Activity = Static<typeof Activity>
 
+/** Where one of two contacts has something from: a channel's word, a plugin's find, an agent's hand. `message`: where it was found, for who may read it. */
+export const EvidenceOrigin = Type.Object({
+  side: Type.Union([Type.Literal('this'), Type.Literal('other')]),
+  by: Type.Union([Type.Literal('channel'), Type.Literal('plugin'), Type.Literal('agent')]),
+  inboxId: NullableId,
+  agentId: NullableId,
+  plugin: Type.Union([LocalText, Type.Null()]),
+  message: Type.Union([Type.Object({ conversationId: Id, seq: Type.Integer() }), Type.Null()]),
+})
+export type EvidenceOrigin = Static<typeof EvidenceOrigin>
+
 /** Another contact that may be the same person, and why we think so. */
 export const MergeSuggestion = Type.Object({
   id: Id,
   contact: ContactBrief,
-  evidence: Type.Array(Type.Object({ kind: Type.String(), value: Type.String(), verified: Type.Boolean() })),
+  evidence: Type.Array(Type.Object({ kind: Type.String(), value: Type.String(), verified: Type.Boolean(), origins: Type.Array(EvidenceOrigin) })),
   createdAt: Instant,
 })
 export type MergeSuggestion = Static<typeof MergeSuggestion>

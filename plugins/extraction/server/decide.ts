@@ -27,13 +27,16 @@ export async function decide(ctx: Ctx, fact: Fact, verdict: Verdict, byAgentId: 
   if ((await ctx.em().nativeUpdate(Fact, { id: fact.id, state: fact.state }, { state, settled: true, ...decided })) === 0)
     throw new HubError('HUB_CONFLICT', 'This has been decided already')
   const [field, value] = [fieldOf[fact.kind], shown(fact.kind, fact.normal, fact.createdAt)]
+  const marks = await ctx
+    .em()
+    .find(Mark, { factId: fact.id }, { fields: ['conversationId', 'messageId'], orderBy: { messageId: 'asc' }, limit: 50, disableIdentityMap: true })
   if (verdict === 'accept') {
-    const { before } = await ctx.contacts.write(fact.contactId, field, value, { byAgentId })
+    const place = marks[0] ? { messageId: marks[0].messageId } : {}
+    const { before } = await ctx.contacts.write(fact.contactId, field, value, { byAgentId, ...place })
     await ctx.em().nativeUpdate(Fact, { id: fact.id }, { before: before === value ? '' : before, tagged: await tag(ctx, fact) })
   }
   // What somebody wrote there since stays.
   if (verdict === 'refuse' && fact.state === 'filled') await ctx.contacts.write(fact.contactId, field, '', { byAgentId, instead: value })
   if (verdict === 'undo' && fact.state === 'accepted') await ctx.contacts.write(fact.contactId, field, fact.before, { byAgentId, instead: value })
-  const marks = await ctx.em().find(Mark, { factId: fact.id }, { fields: ['conversationId'], limit: 50, disableIdentityMap: true })
   for (const conversationId of new Set(marks.map((mark) => mark.conversationId))) ctx.news(conversationId)
 }

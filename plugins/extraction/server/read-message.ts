@@ -41,7 +41,7 @@ export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received
   })
   // Whatever a process that died has left is settled by the next delivery of the same event.
   const open = await em.find(Fact, { id: { $in: ids }, settled: false }, { orderBy: { createdAt: 'asc', id: 'asc' }, disableIdentityMap: true })
-  for (const fact of found.flatMap((_, i) => open.find(({ id }) => id === ids[i]) ?? [])) await settle(ctx, fact)
+  for (const fact of found.flatMap((_, i) => open.find(({ id }) => id === ids[i]) ?? [])) await settle(ctx, fact, data.message.id)
   ctx.news(conversation.id)
 }
 
@@ -114,14 +114,15 @@ async function write(
 }
 
 /** Fills the contact's empty field and puts the tag on, or leaves it to a person. Every step may be done twice. */
-async function settle(ctx: Ctx, fact: Fact): Promise<void> {
+async function settle(ctx: Ctx, fact: Fact, messageId: string): Promise<void> {
   const { settings } = ctx
   // However low the threshold: this is no value of a field, and nobody to call.
   const shownOnly = isMasked(fact.normal) || isHint(fact.rule)
   const strong = fact.confidence >= Math.round(settings.fillFrom * 100) && fact.whose === '' && !shownOnly
   // Another's number may be the one to call: a person says so.
   const fills = settings[`${fact.kind}Fill`] && (fact.whose === '' || isContact(fact.kind)) && !shownOnly
-  const filled = strong && fills && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], shown(fact.kind, fact.normal, fact.createdAt))) === 'filled'
+  const value = shown(fact.kind, fact.normal, fact.createdAt)
+  const filled = strong && fills && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], value, { messageId })) === 'filled'
   const tagged = strong ? await tag(ctx, fact) : ''
   // A person may have decided meanwhile: theirs stays.
   await ctx.em().nativeUpdate(Fact, { id: fact.id, settled: false }, { settled: true, tagged, state: filled ? 'filled' : fills ? 'suggested' : 'noted' })

@@ -7,7 +7,8 @@ import type { ChannelSender } from '../../../sdk/channel.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import { claimKey, isClaimKey } from '../../sealing/sealed-columns.ts'
-import { type ClaimKind, type Contact, ContactClaim, type Evidence, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+import { type ClaimKind, type Contact, ContactClaim, type Evidence, Identity, IdentityClaim, MergeSuggestion, type Origin } from './contact.entity.ts'
+import { contactsWith, isMatched, tooCommon } from './filled-in.ts'
 
 export interface Claim {
   kind: ClaimKind
@@ -15,11 +16,11 @@ export interface Claim {
   verified: boolean
 }
 
-/** A value so many have is no evidence: a switchboard, `noreply@`. */
-const tooCommon = 20
+/** Where a value came from is told for so many places. */
+const mostOrigins = 6
 
 /** Equal people have equal values; undefined for what names nobody (a masked number, a word). */
-export function normaliseClaim(kind: ClaimKind, value: string): string | undefined {
+export function normaliseClaim(kind: Evidence['kind'], value: string): string | undefined {
   const text = value.trim()
   switch (kind) {
     case 'phone': {
@@ -29,6 +30,11 @@ export function normaliseClaim(kind: ClaimKind, value: string): string | undefin
     }
     case 'email':
       return /^[^\s@*]+@[^\s@*]+\.[^\s@*]+$/.test(text) ? text.toLowerCase().slice(0, 190) : undefined
+    case 'wechat':
+      // 没有, "none yet": what is no account names nobody.
+      return /^[a-z0-9][\w-]{4,59}$/i.test(text) ? text.toLowerCase() : undefined
+    case 'qq':
+      return /^[1-9]\d{4,11}$/.test(text) ? text : undefined
     case 'unionid':
     case 'userId':
       return text === '' || text.length > 190 ? undefined : text
@@ -158,40 +164,61 @@ async function record(em: Em, identity: Identity, claims: readonly Claim[], hold
   }
   const alike = Map.groupBy(others, (row) => rowKey(em, row))
   const evidence = new Map<string, Evidence[]>()
+  const speakFor = (contactId: string, { kind, value }: Claim, theirs: Origin): void => {
+    if (contactId === identity.contactId) return
+    const origins = [saidBy(identity), theirs]
+    evidence.set(contactId, [...(evidence.get(contactId) ?? []), { kind, value, verified: false, origins }])
+  }
   for (const claim of claims) {
     const rows = alike.get(nameOf(em, claim)) ?? []
-    if (rows.length === 0 || rows.length >= tooCommon) continue
-    const owners = await em.find(Identity, { id: { $in: rows.map(({ identityId }) => identityId) } }, { fields: ['id', 'contactId'], disableIdentityMap: true })
+    const filledIn = isMatched(claim.kind) ? await contactsWith(em, claim.kind, claim.value) : []
+    if (rows.length >= tooCommon || filledIn.length >= tooCommon) continue
+    for (const { contactId, origin } of filledIn) speakFor(contactId, claim, origin)
+    if (rows.length === 0) continue
+    const owners = await ownersOf(em, rows)
     for (const owner of owners) {
-      if (owner.contactId === identity.contactId) continue
       const theirs = rows.find(({ identityId }) => identityId === owner.id)
       // Vouched for on both sides is linked already, or due.
-      if (claim.verified && theirs?.verified) continue
-      evidence.set(owner.contactId, [...(evidence.get(owner.contactId) ?? []), { kind: claim.kind, value: claim.value, verified: false }])
+      if (!claim.verified || !theirs?.verified) speakFor(owner.contactId, claim, saidBy(owner))
     }
   }
   for (const [contactId, found] of evidence) await suggest(em, contactId, identity.contactId, found, null)
 }
+
+/** Whose identities claim this. */
+export const claimants = async (em: Em, kind: ClaimKind, value: string): Promise<Pick<Identity, 'id' | 'contactId' | 'inboxId'>[]> =>
+  ownersOf(em, await em.find(IdentityClaim, { $or: holding(em, [{ kind, value, verified: false }]) }, { limit: tooCommon, disableIdentityMap: true }))
+
+const ownersOf = async (em: Em, rows: readonly IdentityClaim[]): Promise<Pick<Identity, 'id' | 'contactId' | 'inboxId'>[]> =>
+  em.find(Identity, { id: { $in: rows.map(({ identityId }) => identityId) } }, { fields: ['id', 'contactId', 'inboxId'], disableIdentityMap: true })
+
+export const saidBy = ({ contactId, inboxId }: Pick<Identity, 'contactId' | 'inboxId'>): Origin => ({ contactId, by: 'channel', inboxId })
 
 /** Two contacts may be one person. What an agent refused is asked again only with evidence it did not have. Returns its id when it is due. */
 export async function suggest(em: Em, one: string, two: string, evidence: readonly Evidence[], dueAt: Date | null): Promise<string | undefined> {
   if (one === two) return undefined
   const [contactId, otherId] = one < two ? [one, two] : [two, one]
   const known = await em.findOne(MergeSuggestion, { contactId, otherId }, { disableIdentityMap: true })
-  const all = [...(known?.evidence ?? [])]
-  for (const { kind, value, verified } of evidence) {
+  const all = (known?.evidence ?? []).map((had) => ({ ...had, origins: had.origins ?? [] }))
+  let isNews = false
+  for (const { kind, value, verified, origins = [] } of evidence) {
     const same = all.find((had) => had.kind === kind && had.value === value)
-    if (!same) all.push({ kind, value, verified })
-    else if (verified && !same.verified) all.splice(all.indexOf(same), 1, { kind, value, verified })
+    if (!same || (verified && !same.verified)) isNews = true
+    if (!same) all.push({ kind, value, verified, origins })
+    else {
+      same.verified ||= verified
+      const named = new Set(same.origins.map((origin) => JSON.stringify(origin)))
+      same.origins = [...same.origins, ...origins.filter((origin) => !named.has(JSON.stringify(origin)))].slice(-mostOrigins)
+    }
   }
   if (!known) {
     const id = newId()
     await em.insert(MergeSuggestion, { id, contactId, otherId, evidence: all, state: 'open', decidedById: null, decidedAt: null, dueAt, createdAt: new Date() })
     return dueAt ? id : undefined
   }
-  if (JSON.stringify(all) === JSON.stringify(known.evidence)) return undefined
   // A person said that these are two: no evidence joins them behind that person's back.
-  const due = known.state === 'refused' ? null : dueAt
-  await em.nativeUpdate(MergeSuggestion, { id: known.id }, { evidence: all, state: 'open', dueAt: due })
-  return due ? known.id : undefined
+  const due = known.state === 'refused' ? null : (dueAt ?? known.dueAt ?? null)
+  // The same evidence from elsewhere is none that a person has not weighed.
+  await em.nativeUpdate(MergeSuggestion, { id: known.id }, { evidence: all, ...(isNews ? { state: 'open' as const, dueAt: due } : {}) })
+  return isNews && dueAt && due ? known.id : undefined
 }

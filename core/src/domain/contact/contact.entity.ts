@@ -173,6 +173,8 @@ const ContactFieldSchema = defineEntity({
     /** The plugin that filled it; empty: a person. */
     source: p.string().length(40),
     byAgentId: idColumn().nullable(),
+    /** The message it was found in. */
+    messageId: idColumn().nullable(),
     updatedAt: instant(),
   },
   indexes: [{ properties: ['field', 'value'], name: 'contact_field_value' }],
@@ -180,12 +182,25 @@ const ContactFieldSchema = defineEntity({
 export class ContactField extends ContactFieldSchema.class {}
 ContactFieldSchema.setClass(ContactField)
 
+/** Where one of the two has it from: what a channel said of them, what a plugin found, what an agent entered. */
+export interface Origin {
+  contactId: string
+  by: 'channel' | 'plugin' | 'agent'
+  inboxId?: string
+  plugin?: string
+  agentId?: string
+  messageId?: string
+}
+
 export interface Evidence {
-  kind: ClaimKind
+  kind: ClaimKind | AccountField
   value: string
   /** Vouched for on both sides. */
   verified: boolean
+  origins?: Origin[]
 }
+/** Fields of a contact that name a person and that no channel claims. */
+export type AccountField = 'wechat' | 'qq'
 
 /** Two contacts that may be one person; the older one stands first. */
 const MergeSuggestionSchema = defineEntity({

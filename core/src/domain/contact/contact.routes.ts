@@ -11,6 +11,7 @@ import { contactFields } from '../../access/permissions.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { beforeRow, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
 import { columnsOf, readRaw, rowOf, sql } from '../../db/statements.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -29,7 +30,7 @@ import { Activity, BlockedAddress, Contact, ContactField, Identity } from './con
 import { presentActivity, presentContact } from './contact.present.ts'
 import { checkCustomValue, readCustomFields, writeCustomFields } from './custom-fields.ts'
 import { declaredFields, notePerson, writeDeclared } from './fields.ts'
-import { survivorOf } from './merge-contacts.ts'
+import { survivorOf } from './survivor.ts'
 
 /** The contact, if a conversation of theirs may be seen; one that was merged is who it became. */
 export async function findReadableContact(em: Em, actor: Actor, asked: string): Promise<Contact> {
@@ -96,13 +97,17 @@ export function contactRoutes(app: App, hub: Hub): void {
       const rows = await em.find(ContactField, { contactId: contact.id, field: { $in: Object.keys(brought) } }, { disableIdentityMap: true })
       const written = Object.entries(brought).map(([name, value]) => [name, kept(name, rows.find(({ field }) => field === name)?.value ?? '', value)] as const)
       const patch = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, kept(name, contact[name as keyof typeof own], value)]))
-      await commitWithEvents(hub, async (tx) => {
-        await tx.nativeUpdate(Contact, { id: contact.id }, { ...patch, updatedAt: new Date() })
-        await notePerson(tx, contact.id, Object.keys(own), actor.agent.id)
-        for (const [name, value] of written) await writeDeclared(tx, contact.id, name, value, actor.agent.id)
-        return [{ name: 'contact.updated', data: { contactId: contact.id, byAgentId: actor.agent.id, fields } }]
-      })
-      tell(contact.id)
+      let alike: string[] = []
+      // The finder may be offering the same two at this moment.
+      await retryOnConflict(() =>
+        commitWithEvents(hub, async (tx) => {
+          await tx.nativeUpdate(Contact, { id: contact.id }, { ...patch, updatedAt: new Date() })
+          alike = await notePerson(tx, contact.id, Object.keys(own), actor.agent.id)
+          for (const [name, value] of written) await writeDeclared(tx, contact.id, name, value, actor.agent.id)
+          return [{ name: 'contact.updated', data: { contactId: contact.id, byAgentId: actor.agent.id, fields } }]
+        }),
+      )
+      for (const id of [contact.id, ...alike]) tell(id)
       return presentContact(hub, em, actor.ability, { ...contact, ...patch } as Contact)
     },
   )

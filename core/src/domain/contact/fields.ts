@@ -12,7 +12,8 @@ import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Contact, ContactField } from './contact.entity.ts'
-import { survivorOf } from './merge-contacts.ts'
+import { matchFields } from './match-fields.ts'
+import { survivorOf } from './survivor.ts'
 
 /** As long as the columns are. */
 const lengths: Record<OwnField, number> = { name: 60, phone: 40, email: 190, wechat: 60, qq: 20, address: 300 }
@@ -41,26 +42,26 @@ export function contactHand(hub: Hub, plugin: string): ContactHand {
     return `${plugin}.${field}`
   }
   return {
-    async fill(contactId, field, value) {
+    async fill(contactId, field, value, from = {}) {
       const name = nameOf(field)
       const { result } = await change(hub, contactId, async (em, contact) => {
         const row = await em.findOne(ContactField, { contactId: contact.id, field: name }, { disableIdentityMap: true })
         const current = isCore(name) ? contact[name] : (row?.value ?? '')
         if (current === cut(name, value) && row?.source === plugin) return { result: 'filled' as const, events: [] }
         if (current !== '' || row?.source === '') return { result: 'kept' as const, events: [] }
-        await put(em, contact.id, name, value, plugin, null)
-        return { result: 'filled' as const, events: [updated(contact.id, name, null)] }
+        await put(em, contact.id, name, value, { ...from, source: plugin, byAgentId: null })
+        return { result: 'filled' as const, events: [updated(contact.id, name, null)], alike: await matchFields(em, contact.id, [name]) }
       })
       return result ?? 'kept'
     },
-    async write(contactId, field, value, { byAgentId, instead }) {
+    async write(contactId, field, value, { byAgentId, instead, ...from }) {
       const name = nameOf(field)
       const { result } = await change(hub, contactId, async (em, contact) => {
         const row = isCore(name) ? null : await em.findOne(ContactField, { contactId: contact.id, field: name }, { disableIdentityMap: true })
         const before = isCore(name) ? contact[name] : (row?.value ?? '')
         if (instead !== undefined && before !== instead) return { result: { written: false, before }, events: [] }
-        await put(em, contact.id, name, value, '', byAgentId)
-        return { result: { written: true, before }, events: [updated(contact.id, name, byAgentId)] }
+        await put(em, contact.id, name, value, { ...from, source: '', byAgentId })
+        return { result: { written: true, before }, events: [updated(contact.id, name, byAgentId)], alike: await matchFields(em, contact.id, [name]) }
       })
       if (!result) throw new HubError('HUB_NOT_FOUND', 'There is no such contact')
       return result
@@ -83,47 +84,52 @@ const updated = (contactId: string, field: string, byAgentId: string | null) => 
 })
 const cut = (field: string, value: string): string => value.trim().slice(0, isCore(field) ? lengths[field] : longestValue)
 
-/** Notes that a person had a hand in these of the core's fields. */
-export async function notePerson(em: Em, contactId: string, fields: readonly string[], byAgentId: string): Promise<void> {
+/** Notes that a person had a hand in these of the core's fields, and offers who has the same in them: those contacts are returned. */
+export async function notePerson(em: Em, contactId: string, fields: readonly string[], byAgentId: string): Promise<string[]> {
   const now = new Date()
-  for (const field of fields.filter(isCore)) await em.upsert(ContactField, { contactId, field, value: '', source: '', byAgentId, updatedAt: now })
+  for (const field of fields.filter(isCore))
+    await em.upsert(ContactField, { contactId, field, value: '', source: '', byAgentId, messageId: null, updatedAt: now })
+  return matchFields(em, contactId, fields)
 }
 
 /** A person's value for a field that a plugin brings. */
 export async function writeDeclared(em: Em, contactId: string, field: string, value: string, byAgentId: string): Promise<void> {
-  await put(em, contactId, field, value, '', byAgentId)
+  await put(em, contactId, field, value, { source: '', byAgentId })
 }
 
-async function put(em: Em, contactId: string, field: string, value: string, source: string, byAgentId: string | null): Promise<void> {
+/** Whose doing a value is, and the message it was found in. */
+type Hand = Pick<ContactField, 'source' | 'byAgentId'> & { messageId?: string }
+
+async function put(em: Em, contactId: string, field: string, value: string, { messageId, ...by }: Hand): Promise<void> {
   const now = new Date()
   const written = cut(field, value)
   if (isCore(field)) await em.nativeUpdate(Contact, { id: contactId }, { [field]: written, updatedAt: now })
-  await em.upsert(ContactField, { contactId, field, value: isCore(field) ? '' : written, source, byAgentId, updatedAt: now })
+  await em.upsert(ContactField, { contactId, field, value: isCore(field) ? '' : written, ...by, messageId: messageId ?? null, updatedAt: now })
 }
 
 /** One transaction with the contact locked, its events, and everybody who shows it. `result` undefined: there is no such contact. */
 async function change<T>(
   hub: Hub,
   asked: string,
-  work: (em: Em, contact: Contact) => Promise<{ result: T; events: { name: HubEventName; data: HubEvents[HubEventName] }[] }>,
+  work: (em: Em, contact: Contact) => Promise<{ result: T; events: { name: HubEventName; data: HubEvents[HubEventName] }[]; alike?: string[] }>,
 ): Promise<{ result: T | undefined }> {
   let listeners = new Set<string>()
-  let changed = ''
+  let changed: string[] = []
   const result = await retryOnConflict(() =>
     hub.em().transactional(async (tx) => {
       const em = tx as Em
-      changed = ''
+      changed = []
       const id = await survivorOf(em, asked)
       const contact = await em.findOne(Contact, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
       if (!contact) return undefined
-      const { result, events } = await work(em, contact)
-      if (events.length > 0) changed = id
+      const { result, events, alike = [] } = await work(em, contact)
+      if (events.length > 0) changed = [id, ...alike]
       listeners = await writeEvents(hub, em, events)
       return result
     }),
   )
   for (const listener of listeners) hub.queue.hurry('delivery', listener)
-  if (changed) hub.bus.publish('contact.changed', { contactId: changed })
+  for (const contactId of changed) hub.bus.publish('contact.changed', { contactId })
   return { result }
 }
 

@@ -17,6 +17,7 @@ import { ContactTag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { suggest } from './claims.ts'
 import { Activity, Contact, ContactClaim, ContactField, ContactMove, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+import { survivorOf } from './survivor.ts'
 
 /** A conversation that was being opened while identities moved may point at the old contact: looked at once more after this. */
 const recheckMs = 30_000
@@ -230,15 +231,6 @@ async function followLate(em: Em, { id, fromId }: ContactMove): Promise<void> {
     await em.nativeUpdate(Visit, elsewhere, { contactId })
   }
   await em.nativeUpdate(ContactMove, { id }, { identityIds, recheckAt: null })
-}
-
-/** Who a contact is today, through the merges since. */
-export async function survivorOf(em: Em, id: string): Promise<string> {
-  for (let at = id, steps = 0; ; steps++) {
-    const row = await em.findOne(Contact, { id: at }, { fields: ['mergedIntoId'], disableIdentityMap: true })
-    if (!row?.mergedIntoId || steps > 20) return at
-    at = row.mergedIntoId
-  }
 }
 
 const pairOf = (one: string, two: string) => (one < two ? { contactId: one, otherId: two } : { contactId: two, otherId: one })

@@ -12,10 +12,12 @@ import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
-import { type Contact, ContactField, ContactMove, type Evidence, Identity, MergeSuggestion } from './contact.entity.ts'
+import { type Contact, ContactField, ContactMove, Identity, MergeSuggestion } from './contact.entity.ts'
 import { findReadableContact } from './contact.routes.ts'
-import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, survivorOf, undoMove } from './merge-contacts.ts'
+import { evidencePresenter } from './evidence.present.ts'
+import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, undoMove } from './merge-contacts.ts'
 import { shownFields } from './shown-fields.ts'
+import { survivorOf } from './survivor.ts'
 
 const page = 20
 
@@ -45,18 +47,25 @@ export function mergeRoutes(app: App, hub: Hub): void {
       { state: 'open', $or: [{ contactId: { $in: ids } }, { otherId: { $in: ids } }] },
       { orderBy: { createdAt: 'desc' }, limit: page, disableIdentityMap: true },
     )
-    const items = []
+    const offered = []
     for (const row of rows) {
       const other = await readable(em, actor, ids.includes(row.contactId) ? row.otherId : row.contactId)
-      if (other && other.id !== contact.id)
-        items.push({
-          id: row.id,
-          contact: presentBrief(actor.ability, other),
-          evidence: row.evidence.map((evidence) => presentEvidence(actor.ability, evidence)),
-          createdAt: row.createdAt.toISOString(),
-        })
+      if (other && other.id !== contact.id) offered.push({ row, other })
     }
-    return { items }
+    const present = await evidencePresenter(
+      hub,
+      actor.ability,
+      ids,
+      offered.flatMap(({ row }) => row.evidence),
+    )
+    return {
+      items: offered.map(({ row, other }) => ({
+        id: row.id,
+        contact: presentBrief(actor.ability, other),
+        evidence: row.evidence.map(present),
+        createdAt: row.createdAt.toISOString(),
+      })),
+    }
   })
 
   /** A suggestion of two contacts that this agent may both see. */
@@ -166,13 +175,6 @@ const maskFields = (ability: HubAbility, fields: Record<string, string>) =>
   Object.fromEntries(
     Object.entries(fields).map(([field, value]) => [field, personal.has(field) ? maskField(ability, field as OwnField, value) : maskText(ability, value)]),
   )
-
-const presentEvidence = (ability: HubAbility, { kind, value, verified }: Evidence) => ({
-  kind,
-  // An id of a platform says nothing to a person.
-  value: kind === 'phone' || kind === 'email' ? maskField(ability, kind, value) : '',
-  verified,
-})
 
 const presentMove = ({ id, kind, fromId, intoId, identityIds, byAgentId, createdAt, undoneAt }: ContactMove) => ({
   id,

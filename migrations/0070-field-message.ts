@@ -1,0 +1,8 @@
+import type { Migration } from '../core/sdk/plugin.ts'
+
+/** Where the value of a contact's field was found, for whoever is asked whether two are the same person. */
+export const fieldMessage: Migration = {
+  name: '0070-field-message',
+  mysql: ['alter table `contact_field` add `message_id` varchar(26) null'],
+  sqlite: ['alter table `contact_field` add column `message_id` text null'],
+}
