@@ -43,6 +43,7 @@ import { tidying } from './0067-tidying.ts'
 import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
 import { fieldMessage } from './0070-field-message.ts'
+import { labelledFacts } from './0071-labelled-facts.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -88,4 +89,5 @@ export const coreMigrations: readonly Migration[] = [
   foundContacts,
   conversationAgent,
   fieldMessage,
+  labelledFacts,
 ]

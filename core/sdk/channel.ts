@@ -98,8 +98,18 @@ export interface ChannelSender {
    * nobody: it is what is shut with them when they are blocked.
    */
   ip?: string
-  /** Kept on the identity; shown in the contact panel. */
+  /** Kept on the identity, for who reads the API. */
   attributes?: Record<string, unknown>
+  /** Where they come from and how they stand with us, as agents read it in the contact panel: an advertisement, a scanned code, "has unfollowed". */
+  facts?: readonly LabelledFact[]
+}
+
+/** Something a channel tells agents in their own words. A value of one language is data: a title, an id, an address. */
+export interface LabelledFact {
+  /** Of an identity's facts a newer one of the same name takes the older one's place; an empty value ends it. */
+  name: string
+  label: LocalText
+  value: string | LocalText
 }
 
 /** What an event lets us send: so many messages for so long. Grants lie beside each other; the one that ends first is used first. */
@@ -192,7 +202,10 @@ export type InboundEvent =
       from: ChannelSender
       name: string
       label: LocalText
+      /** As the platform has it, for who reads the API. */
       params?: Record<string, unknown>
+      /** What agents read below the label in the trail. */
+      details?: readonly LabelledFact[]
       at?: Date
       grant?: ReplyGrant
       /** From then on nothing may be sent, whatever was granted before (they unfollowed). */

@@ -1,4 +1,4 @@
-/** `activity`: what a customer did that is no message is in the trail, and a line where a conversation is open; it opens none. */
+/** `activity` and `facts`: what a customer did that is no message is in the trail, and a line where a conversation is open; it opens none. Where they come from stands with their identity. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
@@ -6,6 +6,7 @@ import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Visit } from '../../core/src/domain/visit/visit.entity.ts'
 import { found, onEveryProfile } from '../support/world.ts'
 
 const { manifest } = mockChannel('trail')
@@ -65,6 +66,60 @@ await onEveryProfile('activity', [found(manifest)], (world) => {
     assert.deepEqual(first.items[0].label.en, first.items[0].name)
     assert.equal((await (await world().person('外人')).call('GET', url)).status, 404)
     assert.equal((await agent.call('GET', `${url}?cursor=xx`)).status, 400)
+  })
+
+  test('where somebody comes from stands with the identity, the newer one of a name counts, an empty one ends it; masked, and nobody’s business who may not read', async () => {
+    const inbox = await world().inbox('trail')
+    const agent = await world().person('小青', 'admin')
+    await world().say(inbox, 'f', '你好')
+    const contactId = await contactOf(inbox, 'f')
+    const fact = (name: string, value: string | { zh: string; en: string }) => ({ name, label: { zh: `${name}的说法`, en: name }, value })
+    let minute = 0
+    const tell = async (...facts: ReturnType<typeof fact>[]) => {
+      minute++
+      const at = new Date(Date.now() + minute * 60_000)
+      await world().hub.intake.accept(inbox.id, [
+        { kind: 'activity', externalId: newId(), from: { externalId: 'f', facts }, name: 'came', label: { zh: '来了', en: 'Came' }, details: facts, at },
+      ])
+    }
+    const follows = fact('follows', { zh: '已关注', en: 'follows' })
+    await tell(follows, fact('ad', '双十一 13800138000'), fact('page', '/tea'))
+    await tell({ ...follows, value: { zh: '已取消关注', en: 'has left' } }, fact('page', ''))
+    const identity = async (person = agent) => (await person.call('GET', `/api/contacts/${contactId}`)).body.identities[0]
+    const kept = [fact('follows', { zh: '已取消关注', en: 'has left' }), fact('ad', '双十一 13800138000')]
+    assert.deepEqual((await identity()).facts, kept)
+    const trail = async (person = agent) => (await person.call('GET', `/api/contacts/${contactId}/timeline`)).body.items
+    assert.deepEqual(
+      (await trail())
+        .filter(({ kind }: { kind: string }) => kind === 'activity')
+        .map(({ activity }: { activity: { details: { name: string }[] } }) => activity.details.map(({ name }) => name)),
+      [['follows'], ['follows', 'ad', 'page']],
+    )
+    const blind = await world().person('小何', [{ permission: 'conversation.read', scope: 'all' }])
+    assert.ok(!JSON.stringify([await identity(blind), await trail(blind)]).includes('13800138000'))
+    assert.equal((await (await world().person('外人')).call('GET', `/api/contacts/${contactId}`)).status, 404)
+  })
+
+  test('of a site, the page that led here the first time and the one they landed on', async () => {
+    const inbox = await world().inbox('trail')
+    const agent = await world().person('小蓝', 'admin')
+    await world().say(inbox, 'g', '你好')
+    const contactId = await contactOf(inbox, 'g')
+    const { id: identityId } = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: 'g' })
+    const page = (url: string, at: Date) => ({ url, title: '', at: at.toISOString() })
+    for (const [days, referrer, url] of [
+      [1, '', 'https://shop.example/later'],
+      [3, 'https://search.example/?q=tea', 'https://shop.example/tea'],
+    ] as const) {
+      const startedAt = new Date(Date.now() - days * 86_400_000)
+      const pages = [page(url, startedAt), page('https://shop.example/next', startedAt)]
+      const more = { ip: '', userAgent: '', pageCount: 2, seenAt: startedAt, spokeAt: null }
+      await world()
+        .hub.em()
+        .insert(Visit, { id: newId(), inboxId: inbox.id, identityId, contactId, referrer, pages, startedAt, ...more })
+    }
+    const { firstVisit } = (await agent.call('GET', `/api/contacts/${contactId}`)).body.identities[0]
+    assert.deepEqual([firstVisit.referrer, firstVisit.landing.url], ['https://search.example/?q=tea', 'https://shop.example/tea'])
   })
 
   test('a blocked customer’s deeds are refused', async () => {

@@ -60,6 +60,7 @@ await onEveryProfile('prepared statements', [], (world) => {
       contactId: newId(),
       attributes: { a: [1, null] },
       profile: null,
+      facts: null,
       address: '',
       grants: null,
       blockedAt: null,

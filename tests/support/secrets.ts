@@ -112,7 +112,8 @@ export async function makeConversation(world: World, inboxId: string, department
     custom: phone(),
   }
   const customer = `visitor.${n}@shop-customer.cn`
-  const from = { externalId: customer, name: of.name, phone: of.phone, email: of.email, attributes: { contactPhone: more.attribute } }
+  const facts = [{ name: 'invitedBy', label: { zh: '邀请人', en: 'Invited by' }, value: more.attribute }]
+  const from = { externalId: customer, name: of.name, phone: of.phone, email: of.email, attributes: { contactPhone: more.attribute }, facts }
   const stored = await storeFile(hub, {
     name: `合同 ${more.file}.txt`,
     bytes: Buffer.from(`内容 ${marker}`),

@@ -10,6 +10,10 @@ export const TagInput = Type.Object({
   system: Type.Optional(Type.Boolean()),
 })
 
+/** What a channel tells of somebody or of what they did, in agents' words. */
+export const LabelledFact = Type.Object({ name: Type.String(), label: LocalText, value: Type.Union([Type.String(), LocalText]) })
+export type LabelledFact = Static<typeof LabelledFact>
+
 export const Contact = Type.Object({
   id: Id,
   number: Type.Integer(),
@@ -40,6 +44,13 @@ export const Contact = Type.Object({
       verified: Type.Boolean(),
       blockedAt: NullableInstant,
       attributes: Type.Record(Type.String(), Type.Unknown()),
+      /** Where they come from, how they stand with us. */
+      facts: Type.Array(LabelledFact),
+      /** Of a site: the page that led here when they first came, and the one they landed on. */
+      firstVisit: Type.Union([
+        Type.Object({ referrer: Type.String(), landing: Type.Union([Type.Object({ url: Type.String(), title: Type.String(), at: Instant }), Type.Null()]) }),
+        Type.Null(),
+      ]),
     }),
   ),
   createdAt: Instant,
@@ -54,6 +65,7 @@ export const Activity = Type.Object({
   name: Type.String(),
   label: LocalText,
   params: Type.Record(Type.String(), Type.Unknown()),
+  details: Type.Array(LabelledFact),
   at: Instant,
 })
 export type Activity = Static<typeof Activity>

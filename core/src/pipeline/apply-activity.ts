@@ -3,6 +3,7 @@
 import { newId } from '../db/types.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import { Activity } from '../domain/contact/contact.entity.ts'
+import { keptFacts } from '../domain/contact/labelled-facts.ts'
 import { changeGrants, withGrant, withoutGrants } from '../domain/conversation/reply-window.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import type { Applying, EventOf, InboundOutcome } from './applying.ts'
@@ -22,6 +23,7 @@ export async function applyActivity(applying: Applying, inbox: Inbox, identity: 
     name: event.name.slice(0, 60),
     label: event.label,
     params,
+    details: keptFacts(event.details),
     at,
     createdAt: now,
   })

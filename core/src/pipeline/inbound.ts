@@ -10,6 +10,7 @@ import { columnsOf, insertRows, list, readRaw, rowOf, sql, updateRows } from '..
 import { newId } from '../db/types.ts'
 import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
+import { keptFacts } from '../domain/contact/labelled-facts.ts'
 import { profileOf, refreshProfiles } from '../domain/contact/refresh-profile.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, writeChanges } from '../domain/conversation/change.ts'
@@ -164,6 +165,7 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
       profile: profileOf(from, timeOf(item.event)),
+      facts: keptFacts(from.facts),
       address: from.ip?.slice(0, 45) ?? '',
       grants: null,
       blockedAt: null,

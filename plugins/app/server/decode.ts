@@ -4,7 +4,7 @@
  * and of several none is lost; the same call told again, with more known of it, is put together by the hub.
  */
 import { createHash } from 'node:crypto'
-import type { ChannelSender, InboundEvent } from '@huike/core/sdk/channel.ts'
+import type { ChannelSender, InboundEvent, LabelledFact, LocalText } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { nameWithin } from '@huike/core/sdk/person-names.ts'
@@ -38,8 +38,8 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
   const { type, timestamp, data } = readEnvelope(body)
   const at = timestamp ? new Date(timestamp) : new Date()
   const told = (events: InboundEvent[], more: Partial<Told> = {}): Told => ({ type, events, ...more })
-  const activity = (sender: Person, name: string, zh: string, en: string, params: Record<string, unknown> = {}): Told =>
-    told([{ kind: 'activity', externalId: `event:${id}`, from: senderOf(sender), name, label: { zh, en }, params, at }])
+  const activity = (from: ChannelSender, name: string, zh: string, en: string, params: Record<string, unknown> = {}): Told =>
+    told([{ kind: 'activity', externalId: `event:${id}`, from, name, label: { zh, en }, params, at, ...(from.facts ? { details: from.facts } : {}) }])
 
   switch (type) {
     case 'message.created':
@@ -92,12 +92,12 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
     }
     case 'session.entered': {
       const { sender, ...params } = data as DataOf<'session.entered'>
-      return activity(sender, 'entered', '打开了应用里的客服', 'Opened the chat in the app', params)
+      return activity(senderOf(sender, params), 'entered', '打开了应用里的客服', 'Opened the chat in the app', params)
     }
     case 'contact.updated':
-      return activity((data as { sender: Person }).sender, 'contact.updated', '资料有更新', 'Details were updated')
+      return activity(senderOf((data as { sender: Person }).sender), 'contact.updated', '资料有更新', 'Details were updated')
     case 'contact.unsubscribed':
-      return activity((data as { sender: Person }).sender, 'unsubscribed', '退订了消息', 'Unsubscribed')
+      return activity({ ...senderOf((data as { sender: Person }).sender), facts: [unsubscribed] }, 'unsubscribed', '退订了消息', 'Unsubscribed')
     case 'form.submitted': {
       const form = data as { sender: Person; externalFormId: string; title: string; fields: { label: string; value: string }[]; page?: string }
       const card: MessagePart = { type: 'card', kind: 'form', title: form.title, fields: form.fields, ...(form.page ? { url: form.page } : {}) }
@@ -158,6 +158,7 @@ const senderWithin =
   (person, context = {}) => {
     const { externalId, name, avatarUrl, phone, email, unionId, userId, verified = false } = person
     const attributes = { ...(avatarUrl ? { avatar: avatarUrl } : {}), ...(userId ? { userId } : {}), ...context }
+    const facts = sourceOf(context)
     const claims: NonNullable<ChannelSender['claims']> = [
       ...(unionId ? [{ kind: 'unionid' as const, value: nameWithin(openPlatform, unionId), verified }] : []),
       ...(userId ? [{ kind: 'userId' as const, value: nameWithin(userSubject, userId), verified }] : []),
@@ -170,8 +171,24 @@ const senderWithin =
       ...(email ? { email } : {}),
       ...(claims.length > 0 ? { claims } : {}),
       ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
+      ...(facts.length > 0 ? { facts } : {}),
     }
   }
+
+const unsubscribed: LabelledFact = { name: 'subscribed', label: { zh: '订阅状态', en: 'Subscription' }, value: { zh: '已退订', en: 'has unsubscribed' } }
+
+/** What a client tells of where its user is, by the names of the contract. */
+const contextLabels: Readonly<Record<string, LocalText>> = {
+  page: { zh: '所在页面', en: 'Page' },
+  campaign: { zh: '推广活动', en: 'Campaign' },
+  sourceUrl: { zh: '来源网址', en: 'Source address' },
+  locale: { zh: '语言', en: 'Language' },
+  appVersion: { zh: '应用版本', en: 'App version' },
+}
+const sourceOf = (context: Record<string, unknown>): LabelledFact[] =>
+  Object.entries(contextLabels).flatMap(([name, label]) =>
+    context[name] === undefined || context[name] === null ? [] : [{ name, label, value: String(context[name]) }],
+  )
 
 type Call = DataOf<'call.ended'> & { result?: DataOf<'call.ended'>['result'] }
 

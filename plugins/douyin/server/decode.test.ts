@@ -107,6 +107,21 @@ test('opening the chat: the way here is kept with every digit, three messages in
   })
   assert.deepEqual([entered.grant, entered.at, entered.externalId], [{ name: 'enter', count: 3, ms: 30_000 }, new Date(1700000002123), 'enter:@enter-1=='])
   assert.deepEqual(result.peer?.enter, { messageId: '@enter-1==', at: new Date(1700000002123) })
+  assert.deepEqual(entered.from.facts, entered.details)
+  assert.deepEqual(
+    entered.details?.filter(({ value }) => value !== '').map(({ label, value }) => [label.zh, typeof value === 'string' ? value : value.zh]),
+    [
+      ['来源场景', '视频'],
+      ['来源视频', '@video=='],
+      ['广告主', '云杉家居'],
+      ['广告主编号', '1789012345678901234'],
+      ['广告计划', '双十一茶几'],
+      ['广告计划编号', '1789012345678909999'],
+      ['推广编号', '7123456789012345678'],
+      ['其他参数', 'from=feed'],
+    ],
+  )
+  assert.equal(event('old-enter', 'activity').from.facts, undefined, 'who tells no way here leaves the one of before')
 })
 
 test('recalls, by either side', () => {

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import type { ChannelSender, InboundEvent, LocalText } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { cameFrom } from './came-from.ts'
 import { parseExactly, sourceOf } from './exact-json.ts'
 
 const hour = 3_600_000
@@ -203,16 +204,19 @@ const entered: Handler = (push, isOurs) => {
   const params: Record<string, string> = {}
   for (const [name, value] of [...Object.entries(extra), ...Object.entries(advertisement), ...attribution.map((name) => [name, push.content[name]] as const)])
     if (text(value) !== '' && Object.keys(params).length < 40) params[clip(name, 60)] = clip(text(value), 500)
+  const source = cameFrom(params)
   return {
     kind: 'event',
     account,
     event: {
       kind: 'activity',
       externalId: messageId ? `enter:${fitId(messageId)}` : `push:${push.id}`,
-      from: senderOf(push, customer),
+      // Who comes by another way is no longer there by the advertisement of last time.
+      from: senderOf(push, customer, source.some(({ value }) => value !== '') ? { facts: source } : {}),
       name: 'entered',
       label: { zh: '进入了私信会话', en: 'Opened the chat' },
       params,
+      details: source,
       ...(at ? { at } : {}),
       ...(messageId ? { grant: enterGrant } : {}),
     },

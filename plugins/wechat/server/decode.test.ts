@@ -145,6 +145,25 @@ test('what events tell is kept', () => {
   assert.deepEqual(activity('mini-enter.json').params, { sessionFrom: 'goods-7' })
 })
 
+test('where they come from and whether they follow is told in words', () => {
+  const told = (path: string) => activity(path).from.facts?.map(({ name, value }) => [name, typeof value === 'string' ? value : value.zh])
+  assert.deepEqual(told('event-subscribe-scene.xml'), [
+    ['follows', '已关注'],
+    ['scene', 'store-12'],
+  ])
+  // A follower without a code is no longer there by the code of last time.
+  assert.deepEqual(told('event-subscribe.xml'), [
+    ['follows', '已关注'],
+    ['scene', ''],
+  ])
+  assert.deepEqual(told('event-scan.xml'), [
+    ['follows', '已关注'],
+    ['scene', 'store-12'],
+  ])
+  assert.deepEqual(told('event-unsubscribe.xml'), [['follows', '已取消关注']])
+  assert.deepEqual(told('mini-enter.json'), [['sessionFrom', 'goods-7']])
+})
+
 test('events grant what the platform’s page grants', () => {
   const short = (name: string, count: number) => ({ name, count, ms: 60_000 })
   assert.deepEqual(activity('event-subscribe.xml').grant, short('follow', 3))

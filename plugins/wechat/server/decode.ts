@@ -1,6 +1,6 @@
 /** A push in the hub's words. Fields: developers.weixin.qq.com/doc/service/guide/product/message/Receiving_standard_messages.html */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { ChannelSender, InboundEvent, LocalText, ReplyGrant } from '@huike/core/sdk/channel.ts'
+import type { ChannelSender, InboundEvent, LabelledFact, LocalText, ReplyGrant } from '@huike/core/sdk/channel.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { WechatSettings } from './inbox-settings.ts'
@@ -152,9 +152,18 @@ interface Activity {
   name: string
   label: LocalText
   params?: Record<string, unknown>
+  /** What it says of where they come from and whether they follow. */
+  facts?: LabelledFact[]
   grant?: ReplyGrant
   windowShut?: true
 }
+
+export const follows = (does: boolean): LabelledFact => ({
+  name: 'follows',
+  label: { zh: '关注状态', en: 'Following' },
+  value: does ? { zh: '已关注', en: 'follows the account' } : { zh: '已取消关注', en: 'has unfollowed' },
+})
+export const sceneFact = (scene: string): LabelledFact => ({ name: 'scene', label: { zh: '二维码场景', en: 'QR code scene' }, value: scene })
 
 function decodeEvent(push: PushFields, from: ChannelSender, at: Date | undefined, settings: DecodeSettings): InboundEvent {
   const externalId = fingerprint('e', push)
@@ -165,7 +174,11 @@ function decodeEvent(push: PushFields, from: ChannelSender, at: Date | undefined
   return {
     kind: 'activity',
     externalId,
-    from: entered ? { ...from, ...whoEnters(textAt(push, 'SessionFrom'), from.externalId, settings) } : from,
+    from: {
+      ...from,
+      ...(entered ? whoEnters(textAt(push, 'SessionFrom'), from.externalId, settings) : {}),
+      ...(activity.facts ? { facts: activity.facts } : {}),
+    },
     name: `wechat.${activity.name}`,
     label: activity.label,
     ...(activity.params ? { params: activity.params } : {}),
@@ -191,7 +204,7 @@ function describe(push: PushFields): Activity | undefined {
   switch (textAt(push, 'Event').toLowerCase()) {
     case 'subscribe': {
       const scene = key.replace(/^qrscene_/, '')
-      return scene
+      const followed = scene
         ? say(
             'followed',
             `扫描带参数的二维码关注了公众号：${cut(scene, 100)}`,
@@ -200,12 +213,20 @@ function describe(push: PushFields): Activity | undefined {
             grants.follow,
           )
         : say('followed', '关注了公众号', 'Followed the account', undefined, grants.follow)
+      return { ...followed, facts: [follows(true), sceneFact(scene)] }
     }
     case 'unsubscribe':
       // Whatever was granted is over. A grant of nothing stands in the message's place, for one that comes late; the next brings a new one.
-      return { ...say('unfollowed', '取消关注了公众号', 'Unfollowed the account', undefined, grants.message(0)), windowShut: true }
+      return {
+        ...say('unfollowed', '取消关注了公众号', 'Unfollowed the account', undefined, grants.message(0)),
+        windowShut: true,
+        facts: [follows(false)],
+      }
     case 'scan':
-      return say('scanned', `扫描了二维码${about(key)}`, `Scanned a QR code${aboutEn(key)}`, { scene: key, ticket: field('Ticket') }, grants.scan)
+      return {
+        ...say('scanned', `扫描了二维码${about(key)}`, `Scanned a QR code${aboutEn(key)}`, { scene: key, ticket: field('Ticket') }, grants.scan),
+        facts: [follows(true), sceneFact(key)],
+      }
     case 'location': {
       const place = pointOf(field('Latitude'), field('Longitude'))
       return say('located', '上报了所在位置', 'Reported where they are', { ...place, precision: field('Precision') })
@@ -283,13 +304,17 @@ function describe(push: PushFields): Activity | undefined {
       return subscriptions(push, 'SubscribeMsgSentEvent', 'subscriptionSent', '一条订阅消息有了发送结果', 'A subscription message was handled')
     case 'user_enter_tempsession': {
       const from = field('SessionFrom')
-      return say(
-        'entered',
-        '进入了小程序客服会话',
-        'Opened the mini-program’s customer service',
-        from && !from.startsWith('{') ? { sessionFrom: from } : undefined,
-        grants.enter,
-      )
+      const told = from.startsWith('{') ? '' : from
+      return {
+        ...say(
+          'entered',
+          `进入了小程序客服会话${about(told)}`,
+          `Opened the mini-program’s customer service${aboutEn(told)}`,
+          told ? { sessionFrom: told } : undefined,
+          grants.enter,
+        ),
+        ...(told ? { facts: [{ name: 'sessionFrom', label: { zh: '进入来源', en: 'Came by way of' }, value: told }] } : {}),
+      }
     }
     default:
       return undefined

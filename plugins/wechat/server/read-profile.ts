@@ -8,6 +8,7 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { callApi, WechatError } from './api.ts'
+import { follows, sceneFact } from './decode.ts'
 import { asWechat } from './inbox-settings.ts'
 import { WechatPerson } from './person.entity.ts'
 import { withToken } from './token.ts'
@@ -100,6 +101,11 @@ function activityOf(profile: Record<string, unknown>, openid: string, openPlatfo
       externalId: openid,
       verified: true,
       attributes: facts,
+      facts: [
+        follows(true),
+        { name: 'followedBy', label: { zh: '关注方式', en: 'Followed by way of' }, value: scene },
+        ...(facts.qrScene ? [sceneFact(facts.qrScene)] : []),
+      ],
       ...(facts.remark ? { name: facts.remark.slice(0, 60) } : {}),
       ...(unionid ? { claims: [{ kind: 'unionid', value: nameWithin(openPlatform, unionid), verified: true }] } : {}),
     },

@@ -362,6 +362,8 @@ export const en: typeof zh = {
     saveFailed: 'Could not be saved',
     systemTag: 'System tag',
     from: 'From {site}',
+    cameFrom: 'First came from',
+    landing: 'First page',
     pages: '{count} pages',
     collapse: 'Hide details',
     expand: 'Show details',

@@ -355,6 +355,8 @@ export const zh = {
     saveFailed: '没有保存成功',
     systemTag: '系统标签',
     from: '来自 {site}',
+    cameFrom: '首次来源',
+    landing: '首次页面',
     pages: '{count} 页',
     collapse: '收起资料',
     expand: '展开资料',

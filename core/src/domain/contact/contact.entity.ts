@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core'
-import type { ChannelSender, LocalText } from '../../../sdk/channel.ts'
+import type { ChannelSender, LabelledFact, LocalText } from '../../../sdk/channel.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 import { sealed, sealedJson } from '../../sealing/sealed-columns.ts'
 
@@ -68,6 +68,7 @@ const IdentitySchema = defineEntity({
     attributes: json<Record<string, unknown>>(),
     /** What the channel last said of the person, and when. */
     profile: sealedJson<Profile>('identity.profile').nullable(),
+    facts: nullableJson<LabelledFact[]>(),
     /** Where they came from when their last conversation began; blocking them shuts it. Personal, and looked for by nobody. */
     address: sealed('identity.address', 45),
     blockedAt: instant().nullable(),
@@ -113,6 +114,7 @@ const ActivitySchema = defineEntity({
     name: p.string().length(60),
     label: json<LocalText>(),
     params: json<Record<string, unknown>>(),
+    details: nullableJson<LabelledFact[]>(),
     /** By the platform's clock. */
     at: instant(),
     createdAt: instant(),

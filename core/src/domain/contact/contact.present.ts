@@ -7,22 +7,29 @@ import { contactFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
+import { firstVisits } from '../visit/first-visits.ts'
+import { presentFirstVisit } from '../visit/visit.present.ts'
 import { type Activity, type Contact, ContactField, Identity } from './contact.entity.ts'
 import { customPrefix, readCustomFields } from './custom-fields.ts'
 import { declaredFields } from './fields.ts'
 
-export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, name, label, params, at }: Activity): WireActivity => ({
+export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, name, label, params, details, at }: Activity): WireActivity => ({
   id,
   inboxId,
   identityId,
   name,
   label: maskDeep(ability, label),
   params: maskDeep(ability, params),
+  details: maskDeep(ability, details ?? []),
   at: at.toISOString(),
 })
 
 export async function presentContact(hub: Hub, em: Em, ability: HubAbility, contact: Contact): Promise<WireContact> {
   const identities = await em.find(Identity, { contactId: contact.id }, { orderBy: { createdAt: 'asc' }, limit: 50, disableIdentityMap: true })
+  const visits = await firstVisits(
+    em,
+    identities.map(({ id }) => id),
+  )
   const links = await em.find(ContactTag, { contactId: contact.id }, { orderBy: { createdAt: 'asc' }, limit: 50, disableIdentityMap: true })
   const tags = links.length > 0 ? await em.find(Tag, { id: { $in: links.map((link) => link.tagId) } }, { disableIdentityMap: true }) : []
   const hands = await em.find(ContactField, { contactId: contact.id }, { limit: 100, disableIdentityMap: true })
@@ -66,6 +73,8 @@ export async function presentContact(hub: Hub, em: Em, ability: HubAbility, cont
       verified: identity.verified,
       blockedAt: identity.blockedAt?.toISOString() ?? null,
       attributes: maskDeep(ability, identity.attributes),
+      facts: maskDeep(ability, identity.facts ?? []),
+      firstVisit: presentFirstVisit(ability, visits.get(identity.id)),
     })),
     createdAt: contact.createdAt.toISOString(),
   }

@@ -7,6 +7,7 @@ import type { ChannelSender } from '../../../sdk/channel.ts'
 import type { Em } from '../../db/orm.ts'
 import { updateRows } from '../../db/statements.ts'
 import { Contact, Identity, type Profile } from './contact.entity.ts'
+import { mergedFacts } from './labelled-facts.ts'
 
 const widths = { name: 60, phone: 40, email: 190 } as const
 const fields = Object.keys(widths) as (keyof typeof widths)[]
@@ -23,13 +24,16 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
   for (const { identity, from, at } of seen) {
     const now = profileOf(from, at)
     const attributes = Object.entries(from.attributes ?? {}).filter(([name, value]) => JSON.stringify(identity.attributes[name]) !== JSON.stringify(value))
+    const facts = mergedFacts(identity.facts, from.facts)
+    const factsChanged = from.facts !== undefined && JSON.stringify(facts) !== JSON.stringify(identity.facts ?? null)
     // Most say nothing of their sender: then what is known already stays sealed.
-    if (attributes.length === 0 && fields.every((field) => now[field] === undefined)) continue
+    if (attributes.length === 0 && !factsChanged && fields.every((field) => now[field] === undefined)) continue
     const before = identity.profile
     // An earlier event that comes late knows less than we do.
     if (before && at.getTime() < before.at) continue
     const news = fields.filter((field) => now[field] !== undefined && now[field] !== before?.[field])
-    if (attributes.length === 0 && news.length === 0) continue
+    if (attributes.length === 0 && !factsChanged && news.length === 0) continue
+    identity.facts = facts
     identity.attributes = { ...identity.attributes, ...Object.fromEntries(attributes) }
     identity.profile = { ...before, ...now }
     changed.add(identity)
@@ -43,6 +47,6 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
         { ...Object.fromEntries(free.map((field) => [field, now[field] as string])), updatedAt: new Date() },
       )
   }
-  await updateRows(em, Identity, [...changed], ['attributes', 'profile'])
+  await updateRows(em, Identity, [...changed], ['attributes', 'profile', 'facts'])
   return [...changed].map(({ contactId }) => contactId)
 }

@@ -27,6 +27,10 @@ export function presentVisit(ability: HubAbility, visit: Visit, contact: Contact
   }
 }
 
+/** Where somebody came from when they first came: the page that led here, and the one they landed on. */
+export const presentFirstVisit = (ability: HubAbility, visit: Pick<Visit, 'referrer' | 'pages'> | undefined) =>
+  visit ? { referrer: maskText(ability, visit.referrer), landing: maskDeep(ability, visit.pages[0] ?? null) } : null
+
 /** "Chrome · Windows", enough for a glance. */
 export function deviceOf(userAgent: string): string {
   const browser =

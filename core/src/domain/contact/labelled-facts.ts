@@ -1,0 +1,29 @@
+/** What channels tell of their customers in agents' words: bounded, the newer one of a name counts. */
+import type { LabelledFact, LocalText } from '../../../sdk/channel.ts'
+
+const most = 20
+const longestName = 60
+const longestLabel = 60
+const longestValue = 500
+
+const cut = (text: string, length: number): string => text.slice(0, length)
+const cutText = ({ zh, en }: LocalText, length: number): LocalText => ({ zh: cut(zh, length), en: cut(en, length) })
+const isEmpty = ({ value }: LabelledFact): boolean => (typeof value === 'string' ? value.trim() : value.zh) === ''
+
+const bounded = ({ name, label, value }: LabelledFact): LabelledFact => ({
+  name: cut(name, longestName),
+  label: cutText(label, longestLabel),
+  value: typeof value === 'string' ? cut(value, longestValue) : cutText(value, longestValue),
+})
+
+/** Null where there are none. */
+export const keptFacts = (given: readonly LabelledFact[] | undefined): LabelledFact[] | null => mergedFacts(null, given)
+
+export function mergedFacts(before: readonly LabelledFact[] | null | undefined, given: readonly LabelledFact[] | undefined): LabelledFact[] | null {
+  const facts = new Map((before ?? []).map((fact) => [fact.name, fact]))
+  for (const fact of (given ?? []).map(bounded)) {
+    if (isEmpty(fact)) facts.delete(fact.name)
+    else facts.set(fact.name, fact)
+  }
+  return facts.size > 0 ? [...facts.values()].slice(0, most) : null
+}
