@@ -343,7 +343,7 @@ export interface InboxHealth {
   remedy?: LocalText
   /** The platform's own code of it. */
   code?: string
-  /** Until when the credentials are good. */
+  /** Until when the authorisation is good, where only a person can renew it. What renews itself is {@link ChannelAdapter.credentials}'s to tell. */
   validUntil?: Date
   /**
    * A bad state that was found while sending and says nothing of what comes in. That events still come, or `connected` from
@@ -364,6 +364,9 @@ export interface SettingFault {
 export interface ProbeStep {
   label: LocalText
   ok: boolean
+/** What an inbox proves itself with: a token that is renewed by itself before it ends, or something that does not end (a password). */
+export type Credential = { kind: 'token'; validUntil: Date } | { kind: 'lasting' }
+
   /** Said when it is not ok: what the other side answered, and the remedy. */
   detail?: LocalText
 }
@@ -429,3 +432,8 @@ export interface ChannelAdapter {
   /** `pull` channels: hurries news to the customer's client. Best effort. */
   notify?(notification: Notification, inbox: ChannelInbox): void | Promise<void>
 }
+  /**
+   * By inbox: what it proves itself with now, whichever process got it. Asked with every look at the state, for all inboxes of the
+   * channel at once: quick, from what is kept here. Secrets in the settings read `true` or empty.
+   */
+  credentials?(inboxes: readonly ChannelInbox[]): Promise<ReadonlyMap<string, Credential>>

@@ -2,6 +2,7 @@
 
 import { buffer } from 'node:stream/consumers'
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
+import { credentialsOf } from './server/credentials.ts'
 import { inboxSettings, mailboxOf, signatureOf } from './server/inbox-settings.ts'
 import { emailEntities } from './server/letter.entity.ts'
 import { emailMigrations } from './server/migrations.ts'
@@ -50,6 +51,7 @@ export default definePlugin({
         quotes: mailbox.settings.quotePrevious,
       }
     },
+    credentials: (inboxes) => credentialsOf(ctx, inboxes),
     probe: async (inbox) => (await import('./server/probe.ts')).probeMailbox(ctx, inbox),
   }),
   routes: emailRoutes,

@@ -14,7 +14,7 @@ import { profileAsker, readProfile } from './server/read-profile.ts'
 import { receivePush } from './server/receive.ts'
 import { sendMessage } from './server/send.ts'
 import { WechatTokenSchema } from './server/token.entity.ts'
-import { withToken } from './server/token.ts'
+import { tokensOf, withToken } from './server/token.ts'
 
 /** Two bubbles in WeChat's green: drawn here, not WeChat's mark. */
 const icon = `data:image/svg+xml,${encodeURIComponent(
@@ -73,6 +73,10 @@ function adapter(ctx: PluginContext): ChannelAdapter {
       )
     },
     probe: (inbox) => probeAccount(asWechat(inbox), ctx.publicUrl),
+    async credentials(inboxes) {
+      const ends = await tokensOf(ctx, inboxes.map(asWechat))
+      return new Map([...ends].map(([id, validUntil]) => [id, { kind: 'token', validUntil }]))
+    },
   }
 }
 

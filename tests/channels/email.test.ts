@@ -7,10 +7,10 @@ import { schemaDrift } from '../../core/src/db/drift.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
-import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import email from '../../plugins/email/plugin.ts'
-import { LetterRow, Progress } from '../../plugins/email/server/letter.entity.ts'
+import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { type Letter, readMail } from '../../plugins/email/server/read-mail.ts'
 import { type MailServers, startMailServers, whyNoMailServers } from '../support/mail-servers.ts'
 import { startOwnMailServers } from '../support/own-mail-servers.ts'
@@ -432,6 +432,22 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     assert.match(folder?.detail?.zh ?? '', /找不到要收信的文件夹/)
     const tls = (await probe({ imapSecurity: 'tls' })).find((step) => !step.ok)
     assert.match(tls?.detail?.zh ?? '', /加密/)
+  })
+
+  test('the state tells what a mailbox logs in with: a password does not end, a token is renewed', async () => {
+    const { inbox } = await shop()
+    const admin = await world().person('小理', 'admin')
+    const shown = async (id: string) =>
+      (await admin.call('GET', '/api/inboxes/health')).body.items.find(({ inboxId }: { inboxId: string }) => inboxId === id).credential
+    assert.deepEqual(await shown(inbox.id), { kind: 'lasting', validUntil: null })
+    const { settings } = await world().hub.em().findOneOrFail(Inbox, { id: inbox.id }, { disableIdentityMap: true })
+    await world()
+      .hub.em()
+      .nativeUpdate(Inbox, { id: inbox.id }, { settings: { ...settings, login: 'oauth', address: 'desk@corp.example' } })
+    assert.equal(await shown(inbox.id), null, 'not authorised yet')
+    const expiresAt = new Date('2027-01-01T00:00:00.000Z')
+    await world().hub.em().insert(Token, { inboxId: inbox.id, account: 'desk@corp.example', access: 'x', refresh: 'x', expiresAt, updatedAt: new Date() })
+    assert.deepEqual(await shown(inbox.id), { kind: 'token', validUntil: expiresAt.toISOString() })
   })
 
   test('authorising a mailbox is a permission', async () => {

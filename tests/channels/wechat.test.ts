@@ -14,8 +14,7 @@ import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
-import { errcodes } from '../../plugins/wechat/server/errcodes.ts'
-import { asWechat } from '../../plugins/wechat/server/inbox-settings.ts'
+import { asWechat, credentialOf, type WechatSettings } from '../../plugins/wechat/server/inbox-settings.ts'
 import { readProfile } from '../../plugins/wechat/server/read-profile.ts'
 import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
 import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
@@ -774,7 +773,16 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       assert.equal(saved.status, 200, JSON.stringify(saved.body))
       assert.equal((await say(desk, '乙')).status, 'sent')
       await eventually(async () => (await health()).state === 'connected', 'the mending')
-      assert.ok(Date.parse((await health()).validUntil) > Date.now())
+      const { expiresAt } = await world()
+        .hub.em()
+        .findOneOrFail(WechatToken, { id: credentialOf(desk.account.settings as WechatSettings) }, { disableIdentityMap: true })
+      assert.deepEqual((await health()).credential, { kind: 'token', validUntil: expiresAt.toISOString() })
+      // Whichever process renewed it: what is told is the token that is in use.
+      const later = new Date(expiresAt.getTime() + 60_000)
+      await world()
+        .hub.em()
+        .nativeUpdate(WechatToken, { id: credentialOf(desk.account.settings as WechatSettings) }, { expiresAt: later })
+      assert.equal((await health()).credential.validUntil, later.toISOString())
     })
   })
 

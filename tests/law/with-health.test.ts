@@ -1,8 +1,8 @@
-/** `ctx.health`, `probe`, a test message, `listen`, `typing`: an inbox says how it is, can be tried before it is saved, and is listened to by one process. */
+/** `ctx.health`, `credentials`, `probe`, a test message, `listen`, `typing`: an inbox says how it is, can be tried before it is saved, and is listened to by one process. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { io } from 'socket.io-client'
-import { type Accepted, type InboundEvent, SendError } from '../../core/sdk/channel.ts'
+import { type Accepted, type Credential, type InboundEvent, SendError } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
@@ -12,6 +12,8 @@ const probed: unknown[] = []
 const typed: [string, boolean][] = []
 const intakes = new Map<string, { emit: (events: InboundEvent[]) => Promise<Accepted[]>; secret: unknown }>()
 let listening = 0
+const asked: unknown[] = []
+let proofs: Map<string, Credential> | 'broken' = new Map()
 const { manifest, platform } = mockChannel(
   'radio',
   { typing: true },
@@ -28,6 +30,11 @@ const { manifest, platform } = mockChannel(
           ...(ok ? {} : { detail: { zh: '密码不对，请使用授权码', en: 'Wrong password: use an authorisation code' } }),
         },
       ]
+    },
+    async credentials(inboxes) {
+      asked.push(...inboxes.map(({ settings }) => settings.secret))
+      if (proofs === 'broken') throw new Error('the table is gone')
+      return proofs
     },
     async typing(to, active) {
       typed.push([to, active])
@@ -55,6 +62,26 @@ await onEveryProfile('health', [found(manifest), found(mute)], (world) => {
     await new Promise((resolve) => socket.once('ready', resolve))
     return socket
   }
+
+  test('what it proves itself with is asked at each look, without its secrets; a channel that stumbles tells nothing', async () => {
+    const [token, password, silent] = [await world().inbox('radio', { secret: 'right' }), await world().inbox('radio'), await world().inbox('mute')]
+    const admin = await world().person('小安', 'admin')
+    const shown = async (id: string) =>
+      (await admin.call('GET', '/api/inboxes/health')).body.items.find(({ inboxId }: { inboxId: string }) => inboxId === id).credential
+    const validUntil = new Date('2027-01-01T00:00:00.000Z')
+    proofs = new Map([
+      [token.id, { kind: 'token', validUntil }],
+      [password.id, { kind: 'lasting' }],
+    ])
+    assert.deepEqual(
+      [await shown(token.id), await shown(password.id), await shown(silent.id)],
+      [{ kind: 'token', validUntil: validUntil.toISOString() }, { kind: 'lasting', validUntil: null }, null],
+    )
+    assert.ok(!asked.includes('right'))
+    proofs = 'broken'
+    assert.equal(await shown(token.id), null)
+    proofs = new Map()
+  })
 
   test('what it says is kept and shown to admins; turning is told once, to those who manage inboxes', async () => {
     const inbox = await world().inbox('radio')

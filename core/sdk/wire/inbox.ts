@@ -23,7 +23,10 @@ export const InboxHealth = Type.Object({
   error: Type.Union([LocalText, Type.Null()]),
   remedy: Type.Union([LocalText, Type.Null()]),
   code: Type.Union([Type.String(), Type.Null()]),
+  /** Until when a person's authorisation is good. */
   validUntil: NullableInstant,
+  /** What it proves itself with now: a token that is renewed by itself, or something that does not end; null = the adapter says nothing. */
+  credential: Type.Union([Type.Object({ kind: Type.Union([Type.Literal('token'), Type.Literal('lasting')]), validUntil: NullableInstant }), Type.Null()]),
   changedAt: NullableInstant,
   /** What was wrong last, also when it is well again. */
   lastError: Type.Union([LocalText, Type.Null()]),

@@ -34,6 +34,7 @@ export function sendErrorOf({ errcode, errmsg, rule, ofCredential }: WechatError
     sentence: rule.sentence,
     ...(rule.fault ? { fault: rule.fault } : {}),
     ...(afterMs ? { retryAfterMs: afterMs } : {}),
+    ...(rule.maxTries ? { maxTries: rule.maxTries } : {}),
     ...(rule.windowShut ? { windowShut: true } : {}),
   })
 }

@@ -14,7 +14,7 @@ export async function report(ctx: Pick<PluginContext, 'health' | 'log'>, inboxId
   if (!health) return
   const known = told.get(ctx) ?? new Map<string, { key: string; at: number }>()
   told.set(ctx, known)
-  const key = `${health.state} ${health.code ?? ''} ${health.validUntil?.getTime() ?? ''}`
+  const key = `${health.state} ${health.code ?? ''}`
   const last = known.get(inboxId)
   if (last?.key === key && Date.now() - last.at < againMs) return
   known.set(inboxId, { key, at: Date.now() })

@@ -5,7 +5,7 @@
  */
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { callApi, WechatError } from './api.ts'
-import { credentialOf, type WechatSettings } from './inbox-settings.ts'
+import { credentialOf, type WechatInbox, type WechatSettings } from './inbox-settings.ts'
 import { WechatToken } from './token.entity.ts'
 
 /** Renewed when so little is left, each process a little differently; in the last 300 s WeChat hands out the next one. */
@@ -26,6 +26,14 @@ async function held(ctx: Context, id: string): Promise<Held | undefined> {
   const row = await ctx.em().findOne(WechatToken, { id }, { disableIdentityMap: true })
   const token = row?.sealed ? ctx.unseal(row.sealed) : undefined
   return row && token ? { token, expiresAt: row.expiresAt } : undefined
+}
+
+/** By inbox, until when the token of its account is good: of those that have one. */
+export async function tokensOf(ctx: Pick<Context, 'em'>, inboxes: readonly WechatInbox[]): Promise<Map<string, Date>> {
+  const ids = new Map(inboxes.map(({ id, settings }) => [id, credentialOf(settings)]))
+  const rows = await ctx.em().find(WechatToken, { id: { $in: [...new Set(ids.values())] } }, { fields: ['id', 'expiresAt'], disableIdentityMap: true })
+  const ends = new Map(rows.map(({ id, expiresAt }) => [id, expiresAt]))
+  return new Map([...ids].flatMap(([inboxId, id]) => (ends.has(id) ? [[inboxId, ends.get(id) as Date]] : [])))
 }
 
 /** A token that is good now. Throws {@link WechatError}, SendError. */

@@ -11,6 +11,7 @@ import { writeEvents } from '../conversation/change.ts'
 import { Outbound } from '../message/message.entity.ts'
 import { endNotice, tellNotices, writeNotice } from '../notice/raise-notice.ts'
 import { Inbox, InboxHealth } from './inbox.entity.ts'
+import { readCredentials } from './read-credentials.ts'
 
 const noteEveryMs = 5_000
 const noted = new WeakMap<Hub, Map<string, number>>()
@@ -235,8 +236,10 @@ export async function forgetHealth(hub: Hub, inboxId: string): Promise<void> {
 }
 
 /** Of every inbox, with what waits to leave. */
-export async function listHealth(em: Em): Promise<WireHealth[]> {
-  const inboxes = await em.find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, fields: ['id'], disableIdentityMap: true })
+export async function listHealth(hub: Hub): Promise<WireHealth[]> {
+  const em = hub.em()
+  const inboxes = await em.find(Inbox, {}, { orderBy: { createdAt: 'asc' }, limit: 500, disableIdentityMap: true })
+  const credentials = await readCredentials(hub, inboxes)
   const rows = await em.find(InboxHealth, { inboxId: { $in: inboxes.map(({ id }) => id) } }, { disableIdentityMap: true })
   const byId = new Map(rows.map((row) => [row.inboxId, row]))
   // Normally nearly empty: what waits is joined, not counted per inbox.
@@ -246,6 +249,7 @@ export async function listHealth(em: Em): Promise<WireHealth[]> {
   const behind = new Map(waiting.map((row) => [row.inbox_id, { count: Number(row.behind), oldest: instantOf(row.oldest) }]))
   return inboxes.map(({ id }) => {
     const row = byId.get(id)
+    const credential = credentials.get(id)
     return {
       inboxId: id,
       state: row?.state ?? null,
@@ -253,6 +257,7 @@ export async function listHealth(em: Em): Promise<WireHealth[]> {
       remedy: row?.remedy ?? null,
       code: row?.code ?? null,
       validUntil: row?.validUntil?.toISOString() ?? null,
+      credential: credential ? { kind: credential.kind, validUntil: credential.kind === 'token' ? credential.validUntil.toISOString() : null } : null,
       changedAt: row?.changedAt?.toISOString() ?? null,
       lastError: row?.lastError ?? null,
       lastErrorAt: row?.lastErrorAt?.toISOString() ?? null,

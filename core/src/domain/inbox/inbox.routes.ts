@@ -103,7 +103,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
   })
 
   app.get('/api/inboxes/health', { config: manage, schema: { response: { 200: Type.Object({ items: Type.Array(WireHealth) }) } } }, async () => ({
-    items: await listHealth(hub.em()),
+    items: await listHealth(hub),
   }))
 
   // Before it is saved, and as it is saved: what is tried is what the form holds, with the kept secrets where it is empty.
