@@ -49,7 +49,7 @@ export interface ChannelCapabilities {
   idempotentSend?: boolean
   /** How long `send` may take before the message's fate counts as unknown, in milliseconds. Absent: 30 000. What it says later still counts. */
   sendTimeoutMs?: number
-  /** For how many hours a send that fails for now is tried again, ever less often. Absent: eight tries, about half an hour. */
+  /** For how many hours a send that fails for now is tried again, ever less often. Absent: eight tries, about half an hour. A fault may ask for fewer (`maxTries`). */
   retryHours?: number
   /**
    * Every part is a message of the platform's own, and a text of more bytes than this is several: the composer warns
@@ -300,6 +300,8 @@ export class SendError extends Error {
   readonly reason: string
   readonly retryAfterMs: number | undefined
   /** What an agent reads: what happened and what can be done. Without it the workbench words `reason` as it can. */
+  /** With `retry: true`: so many tries of the message in all, where the platform wants fewer than the hub makes by itself. */
+  readonly maxTries: number | undefined
   readonly sentence: LocalText | undefined
   /**
    * What happened and nothing else ("WeChat cannot be reached"), without a full stop. When the last try has failed a
@@ -310,7 +312,15 @@ export class SendError extends Error {
   readonly windowShut: boolean
   constructor(
     reason: string,
-    options: { retry: boolean | 'unknown'; message?: string; retryAfterMs?: number; sentence?: LocalText; fault?: LocalText; windowShut?: boolean },
+    options: {
+      retry: boolean | 'unknown'
+      message?: string
+      retryAfterMs?: number
+      maxTries?: number
+      sentence?: LocalText
+      fault?: LocalText
+      windowShut?: boolean
+    },
   ) {
     super(options.message ?? reason)
     this.name = 'SendError'
@@ -318,6 +328,7 @@ export class SendError extends Error {
     this.retry = options.retry
     this.retryAfterMs = options.retryAfterMs
     this.sentence = options.sentence
+    this.maxTries = options.maxTries
     this.fault = options.fault
     this.windowShut = options.windowShut ?? false
   }

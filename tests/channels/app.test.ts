@@ -65,7 +65,7 @@ test('the schedule is gone through to its end, whatever the jitter: ten tries', 
     for (let due: Date | undefined = createdAt; due; attempts++) {
       // Each try takes as long as it may.
       at = due.getTime() + 15_000
-      due = nextTry({ attempts: attempts + 1, createdAt }, retryHours, retryAfter(attempts + 1, jitter), at)
+      due = nextTry({ attempts: attempts + 1, createdAt }, retryHours, { afterMs: retryAfter(attempts + 1, jitter) }, at)
     }
     assert.equal(attempts, 10, String(jitter))
   }

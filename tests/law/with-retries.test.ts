@@ -68,6 +68,17 @@ await onEveryProfile('retries', [found(short.manifest), found(long.manifest)], (
     short.platform.fail = undefined
   })
 
+  test('`maxTries`: a fault may ask for fewer; then the agent reads why and sends it again', async () => {
+    short.platform.fail = () => new SendError('busy', { retry: true, maxTries: 3, fault: { zh: '邮局繁忙', en: 'The post is busy' } })
+    const { agent, write } = await conversation(world(), 'post')
+    const { id } = await write('在吗')
+    assert.equal(await exhaust(id), 3)
+    short.platform.fail = undefined
+    assert.match((await read(id)).failureText?.zh ?? '', /邮局繁忙/)
+    assert.equal((await agent.call('POST', `/api/messages/${id}/resend`)).status, 200)
+    await eventually(async () => (await read(id)).status === 'sent', 'the agent’s own try')
+  })
+
   test('an adapter that breaks, too, is given up in words', async () => {
     short.platform.fail = () => new TypeError('x is not a function') as SendError
     const { write } = await conversation(world(), 'post')

@@ -15,8 +15,16 @@ export interface Tries {
   createdAt: Date
 }
 
+/** What the adapter asks for. */
+export interface Wish {
+  afterMs?: number | undefined
+  maxTries?: number | undefined
+}
+
 /** @returns undefined when the last try is done */
-export function nextTry({ attempts, createdAt }: Tries, retryHours: number | undefined, asked?: number, now = Date.now()): Date | undefined {
+export function nextTry({ attempts, createdAt }: Tries, retryHours: number | undefined, wish: Wish = {}, now = Date.now()): Date | undefined {
+  const { afterMs: asked, maxTries = Number.POSITIVE_INFINITY } = wish
+  if (attempts >= maxTries) return undefined
   const waitMs = asked ?? Math.min(1_000 * 3 ** attempts, retryHours === undefined ? quarterMs : hourMs)
   if (retryHours === undefined) return attempts >= maxAttempts ? undefined : new Date(now + waitMs)
   const due = now + (attempts > hastyTries ? Math.max(waitMs, 60_000) : waitMs)

@@ -20,7 +20,7 @@ import type { Hub } from '../hub.ts'
 import { echoKey } from './apply-echo.ts'
 import { checkedCard, checkLink } from './check-card.ts'
 import { checkedFiles } from './check-files.ts'
-import { adapterFailed, channelOff, gaveUp, nextTry } from './next-try.ts'
+import { adapterFailed, channelOff, gaveUp, nextTry, type Wish } from './next-try.ts'
 
 export interface SendRequest {
   conversationId: string
@@ -182,8 +182,8 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
   const capabilities = await capabilitiesOf(hub, message.inboxId)
   let { done } = message
-  const again = (failure: string, told: Pick<Fate, 'failureText'> & { fault?: LocalText | undefined; afterMs?: number | undefined }): Fate => {
-    const dueAt = nextTry(row, capabilities?.retryHours, told.afterMs)
+  const again = (failure: string, told: Pick<Fate, 'failureText'> & Wish & { fault?: LocalText | undefined }): Fate => {
+    const dueAt = nextTry(row, capabilities?.retryHours, told)
     return dueAt
       ? { status: 'queued', failure, failureText: told.failureText ?? null, dueAt }
       : { status: 'failed', failure, failureText: gaveUp(told.fault, capabilities?.letter ? 0 : done) }
@@ -213,7 +213,7 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
       fault = error.fault ?? error.sentence
       const repeatable = retry === true || capabilities?.idempotentSend
       fate = repeatable
-        ? { ...again(reason, { failureText, fault: error.fault, afterMs: error.retryAfterMs }), windowShut }
+        ? { ...again(reason, { failureText, fault: error.fault, afterMs: error.retryAfterMs, maxTries: error.maxTries }), windowShut }
         : { status: 'uncertain', failure: reason, failureText, windowShut }
     }
   }

@@ -1,30 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sheet } from '../fixtures/error-codes.ts'
 import { sendErrorOf, untilTomorrowMs, WechatError } from './api.ts'
 import { errcodes, remedies } from './errcodes.ts'
 
 const sent = (code: number) => sendErrorOf(new WechatError(code, 'x rid: 1'))
 
-test('each code of the platform’s table does what the table says', () => {
-  const never = [
-    40003, 40004, 40005, 40006, 40008, 40009, 40010, 40011, 40012, 40033, 40035, 44004, 45002, 43004, 50005, 45015, 45047, 48001, 48002, 48004, 48008, 50002,
-    40164,
-  ]
-  for (const code of never) assert.equal(sent(code).retry, false, `${code}`)
-  for (const code of [-1, 45009, 45011]) assert.equal(sent(code).retry, true, `${code}`)
-  for (const code of [40001, 40014, 42001]) assert.equal(errcodes[code]?.action, 'token', `${code}`)
-  assert.equal(errcodes[40007]?.action, 'upload')
-})
+const actions = { retry: 'retry', refresh: 'token', upload: 'upload', tell: 'never' } as const
 
-test('the window is shut by 45015, 45047 and by not following, by nothing else', () => {
-  assert.deepEqual(
-    Object.keys(errcodes)
-      .map(Number)
-      .filter((code) => sent(code).windowShut)
-      .sort(),
-    [43004, 45015, 45047, 50005],
-  )
-})
+for (const { codes, meaning, todo, tries, shut = false, alert = false } of sheet)
+  test(`${codes.join(', ')} (${meaning}): ${todo}`, () => {
+    for (const code of codes) {
+      const rule = errcodes[code]
+      assert.ok(rule, `${code} is not known`)
+      assert.equal(rule.action, actions[todo], `${code}`)
+      const { retry, maxTries, windowShut, sentence } = sent(code)
+      assert.equal(retry, todo === 'retry' || todo === 'refresh', `${code}`)
+      assert.deepEqual([maxTries, windowShut], [tries, shut], `${code}`)
+      assert.ok(sentence && !sentence.zh.includes(`${code}`), `${code} has a sentence of its own`)
+      assert.equal(Boolean(rule.health || rule.notice), alert, `${code}`)
+    }
+  })
 
 test('each sentence is there in both languages, ends, and names no code', () => {
   for (const [code, { sentence }] of Object.entries(errcodes)) {

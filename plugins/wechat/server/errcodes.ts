@@ -10,6 +10,8 @@ export interface ErrcodeRule {
   sentence: LocalText
   /** Of what is tried again: what happened, without what is done about it. */
   fault?: LocalText
+  /** So many tries in all. */
+  maxTries?: number
   /** Not before so many milliseconds. */
   afterMs?: number
   /** The window is shut whatever we counted. */
@@ -43,6 +45,7 @@ const media = never(badMedia)
 export const errcodes: Readonly<Record<number, ErrcodeRule>> = {
   [-1]: {
     action: 'retry',
+    maxTries: 3,
     sentence: { zh: '微信系统繁忙，稍后会自动重试。', en: 'WeChat is busy; this is tried again by itself.' },
     fault: { zh: '微信系统繁忙', en: 'WeChat is busy' },
   },
