@@ -220,4 +220,22 @@ await onEveryProfile('reply window', [found(manifest), found(letters.manifest)],
     await did('unfollow', 3, { windowShut: true })
     assert.equal((await left(agent, said?.conversationId))[0], 3)
   })
+
+  test('a test message of an admin is a reply, and agents see one less', async () => {
+    const inbox = await world().inbox('letters')
+    const admin = await world().person('小顾', 'admin')
+    const [said] = await ask(inbox, 'tested', { name: 'message', count: 5, ms: 48 * hour })
+    const test = (to: string, text: string) => admin.call('POST', `/api/inboxes/${inbox.id}/test`, { to, text })
+    assert.equal((await test('tested', '两字')).body.ok, true)
+    assert.equal((await left(admin, said?.conversationId))[0], 3)
+    // Whom nobody knows has no window here; what was refused has used up nothing.
+    assert.equal((await test('stranger', '字')).body.ok, true)
+    breakAt = 0
+    assert.equal((await test('tested', '字')).body.ok, false)
+    breakAt = undefined
+    await admin.call('POST', `/api/conversations/${said?.conversationId}/close`)
+    assert.equal((await test('tested', '字')).body.ok, true)
+    const [again] = await ask(inbox, 'tested')
+    assert.equal((await left(admin, again?.conversationId))[0], 2)
+  })
 })

@@ -132,6 +132,7 @@ export const en: typeof zh = {
       saveToMend: 'The test used settings that are not saved yet: save them, and the inbox is well again.',
       to: 'Account or address for the test message',
       send: 'Send a test',
+      countsReply: 'A test to a customer uses up one of the replies that agents have left.',
       testText: 'This is a test message from Huike.',
       sent: 'The test message has been sent.',
       notSent: 'The test message was not sent ({code}).',

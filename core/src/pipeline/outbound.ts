@@ -314,7 +314,7 @@ async function useUp(em: Em, conversation: Conversation, messageId: string, coun
   const row = await em.findOne(Outbound, { messageId }, { fields: ['grants'], disableIdentityMap: true })
   if (!row?.grants) return
   await em.nativeUpdate(Outbound, { messageId }, { grants: row.grants.slice(count) })
-  if (count > row.grants.length) await takeMore(em, conversation, count - row.grants.length)
+  if (count > row.grants.length) await takeMore(em, conversation.identityId, conversation, count - row.grants.length)
 }
 
 /** A name the platform has for a message of ours. An echo that was stored under it was ours all along: it steps back. */

@@ -94,8 +94,8 @@ export const giveBackReplies = (em: Em, conversation: Conversation, names: reado
   )
 
 /** Platform messages beyond the first one that a message took: as many as there are. */
-export const takeMore = (em: Em, conversation: Conversation, count: number): Promise<void> =>
-  changeGrants(em, conversation.identityId, conversation, (grants) => {
+export const takeMore = (em: Em, identityId: string, conversation: Conversation | undefined, count: number): Promise<void> =>
+  changeGrants(em, identityId, conversation, (grants) => {
     let left = grants
     for (let i = 0; i < count; i++) left = useGrant(left)?.grants ?? left
     return left

@@ -2,6 +2,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ChannelInbox, type LocalText, type OutboundMessage, type ProbeStep, SendError } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
+import type { Em } from '../../db/orm.ts'
+import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { mergeSecrets, parseSettings } from '../../kernel/settings.ts'
@@ -55,7 +57,10 @@ export function retryBroken(hub: Hub, saved: Inbox): void {
   })().catch((error) => hub.log.warn({ err: error, inbox: saved.id }, 'a changed inbox could not be tried'))
 }
 
-/** Hands a text to the platform as an agent's message would be. Nothing is stored; whom it goes to is always said, so that no customer gets it by accident. */
+/**
+ * Hands a text to the platform as an agent's message would be. Nothing is stored; whom it goes to is always said, so that no customer
+ * gets it by accident. Where the platform counts replies it is one, and counted as one.
+ */
 export async function sendTest(
   hub: Hub,
   inboxId: string,
@@ -66,7 +71,8 @@ export async function sendTest(
   if (!inbox) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
   const adapter = adapterOf(hub, inbox.channel)
   if (!inbox.enabled || !adapter) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox is switched off')
-  if (!adapter.send || !(await capabilitiesOf(hub, inboxId))?.send.includes('text'))
+  const capabilities = await capabilitiesOf(hub, inboxId)
+  if (!adapter.send || !capabilities?.send.includes('text'))
     throw new HubError('HUB_MESSAGE_REFUSED', 'Customers of this channel read from the hub: nothing is sent', { reason: 'part', part: 'text' })
   const known = await hub.em().findOne(Identity, { inboxId, externalId: to }, { fields: ['id'], disableIdentityMap: true })
   const id = newId()
@@ -84,6 +90,7 @@ export async function sendTest(
   try {
     const sent = await inTime(adapter.send(message, inbox.forAdapter))
     noteLife(hub, inboxId, 'lastSendAt')
+    if (capabilities.replyWindow && known) await countReplies(hub, known.id, await piecesOf(hub, inboxId, message.parts))
     return { ok: true, externalId: sent?.externalId ?? null, failure: null, failureText: null }
   } catch (error) {
     if (!(error instanceof SendError)) hub.log.error({ err: error, inbox: inboxId }, 'an adapter failed')
@@ -94,6 +101,16 @@ export async function sendTest(
       failureText: error instanceof SendError ? (error.sentence ?? null) : null,
     }
   }
+}
+
+/** What was sent beside the conversation is used up all the same: agents see what is left. */
+async function countReplies(hub: Hub, identityId: string, count: number): Promise<void> {
+  const open = await hub.em().findOne(Conversation, { openIdentityId: identityId }, { fields: ['id'], disableIdentityMap: true })
+  if (!open) return retryOnConflict(() => hub.em().transactional((tx) => takeMore(tx as Em, identityId, undefined, count)))
+  await changeConversation(hub, open.id, async ({ conversation }, em) => {
+    await takeMore(em, identityId, conversation, count)
+    return true
+  })
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
