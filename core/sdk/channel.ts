@@ -30,8 +30,9 @@ export interface ChannelCapabilities {
   /**
    * Which files of a kind the platform takes, where it is choosy: MIME types, and a size below `maxFileSize`. The composer
    * offers these and says so before it uploads another; the server refuses what is not among them; `send` has the last word.
+   * `sureSize`: above it the platform's own pages disagree; the composer says that it may be refused.
    */
-  files?: { readonly [kind in FileKind]?: { types?: readonly string[]; maxSize?: number } }
+  files?: { readonly [kind in FileKind]?: { types?: readonly string[]; maxSize?: number; sureSize?: number } }
   /**
    * The platform lets us write only as an answer: what may be sent is what inbound events granted (their `grant`).
    * Absent or false = any time.

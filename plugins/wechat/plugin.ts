@@ -29,7 +29,7 @@ const capabilities: ChannelCapabilities = {
   pieceBytes: maxTextBytes,
   maxFileSize: 10 * 1024 * 1024,
   files: {
-    image: { types: limits.image.types, maxSize: limits.image.bytes },
+    image: { types: limits.image.types, maxSize: limits.image.bytes, ...(limits.image.sureBytes ? { sureSize: limits.image.sureBytes } : {}) },
     audio: { types: limits.voice.types, maxSize: limits.voice.bytes },
     video: { types: limits.video.types, maxSize: limits.video.bytes },
   },

@@ -61,6 +61,8 @@ function isOfWechat(address: string, apiBase: string): boolean {
 interface Limit {
   types: readonly string[]
   bytes: number
+  /** The same page names two limits. */
+  sureBytes?: number
   zh: string
   en: string
 }
@@ -72,6 +74,7 @@ export const limits: Record<'image' | 'voice' | 'video', Limit> = {
   image: {
     types: ['image/png', 'image/jpeg', 'image/gif'],
     bytes: 10 * MB,
+    sureBytes: 2 * MB,
     zh: '微信只收 10 MB 以内的 PNG、JPG 或 GIF 图片。',
     en: 'WeChat takes PNG, JPG or GIF pictures of up to 10 MB.',
   },

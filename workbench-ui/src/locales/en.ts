@@ -275,6 +275,7 @@ export const en: typeof zh = {
       type: 'For {what}, this channel takes {types} only.',
       size: 'Larger than {size}: this channel cannot carry it.',
     },
+    doubtfulSize: '{name} is larger than {size}: the platform may refuse it. If it does, make it smaller and send it again.',
     cancelReply: 'Cancel reply',
     uploading: 'Uploading {name}…',
     drop: 'Drop to send',

@@ -268,6 +268,7 @@ export const zh = {
       type: '这个渠道的{what}只收 {types}。',
       size: '超过 {size}，这个渠道发不了。',
     },
+    doubtfulSize: '{name} 超过 {size}，平台可能拒收；如果没有发出，请压缩后再发。',
     cancelReply: '取消回复',
     uploading: '正在上传 {name}…',
     drop: '松开即可发送文件',

@@ -38,3 +38,9 @@ export function refusalOf(
   if (types && !types.includes(mimeOf(file))) return { key: 'type', kind, types: types.map(nameOf).join('、') }
   return maxSize !== undefined && file.size > maxSize ? { key: 'size', kind, size: sizeOf(maxSize) } : undefined
 }
+
+/** The size up to which the platform surely takes such a file, where this one is larger. */
+export function doubtfulSize({ files }: ChannelCapabilities, file: Pick<File, 'type' | 'name' | 'size'>): string | undefined {
+  const sureSize = files?.[kindOf(mimeOf(file))]?.sureSize
+  return sureSize !== undefined && file.size > sureSize ? sizeOf(sureSize) : undefined
+}
