@@ -99,6 +99,8 @@ export const CardPart = Type.Object({
   url: Type.Optional(Type.String({ maxLength: 2048 })),
   /** Its picture: id of a stored file. */
   cover: Type.Optional(Type.String({ maxLength: 26 })),
+  /** Of what comes in: the adapter's name of a picture that the platform keeps, for `fetchFile`; replaced by `cover`, never sent to browsers. */
+  coverRef: Type.Optional(Type.String({ maxLength: 2_000 })),
   fields: Type.Optional(Type.Array(Type.Object({ label: Type.String({ maxLength: 100 }), value: Type.String({ maxLength: 1_000 }) }), { maxItems: 50 })),
   /** The adapter's own data, for sending one again. */
   data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
@@ -155,6 +157,12 @@ export type PartType = MessagePart['type']
 /** The parts a person may compose; the rest only ever arrives. */
 export const ComposablePart = Type.Union([TextPart, ImagePart, FilePart, AudioPart, VideoPart, LinkPart, CardPart, HtmlPart])
 export type ComposablePart = Static<typeof ComposablePart>
+
+/** The adapter's name of a file of this part that is still to be fetched. */
+export function awaitedRef(part: MessagePart): string | undefined {
+  if (part.type === 'remote') return part.failed || part.removed ? undefined : part.ref
+  return part.type === 'card' ? part.coverRef : undefined
+}
 
 /** The words of a message, for lists, search and notices. Never HTML. */
 export function textOf(parts: readonly MessagePart[]): string {

@@ -46,6 +46,27 @@ await onEveryProfile('remote files', [found(manifest), found(stranger), found(bl
       return (await world().hub.em().count(RemoteFetch, { messageId: id })) === 0
     }, 'the end of the fetching')
 
+  test('a card’s picture follows too: it stands on the card, its reference never leaves; one that cannot be had is done without', async () => {
+    files.set('card-ref', () => ({ bytes: picture, name: 'cover.png' }))
+    files.set('no-picture', () => ({ bytes: Buffer.from('text, not a picture') }))
+    const inbox = await world().inbox('camera')
+    const agent = await world().person('小卡', 'admin')
+    const card = (coverRef: string): MessagePart => ({ type: 'card', kind: 'miniprogram', title: '秋季新款', coverRef })
+    const shown = async (coverRef: string) => {
+      const { messageId, conversationId } = await send(inbox, [card(coverRef)])
+      await settled(messageId)
+      const { items } = (await agent.call('GET', `/api/conversations/${conversationId}/messages`)).body
+      return items.find(({ id }: { id: string }) => id === messageId).parts[0]
+    }
+    const withPicture = await shown('card-ref')
+    assert.deepEqual([withPicture.title, withPicture.coverRef], ['秋季新款', undefined])
+    const thumbnail = await fetch(`${world().url}/api/files/${withPicture.cover}/thumbnail`, { headers: { cookie: agent.cookie } })
+    assert.equal(thumbnail.status, 200)
+    const stranger = await world().person('外人')
+    assert.equal((await stranger.call('GET', `/api/files/${withPicture.cover}`)).status, 404)
+    for (const ref of ['no-picture', 'nowhere']) assert.deepEqual(await shown(ref), { type: 'card', kind: 'miniprogram', title: '秋季新款' })
+  })
+
   test('the message is there at once, the picture follows in its place, screens are told, and the reference never leaves', async () => {
     const hold = Promise.withResolvers<FetchedFile>()
     files.set('secret-ref', () => hold.promise as unknown as FetchedFile)

@@ -1,5 +1,6 @@
 /** What the application of an inbound event works with: the batch's transaction, the conversations it changes, what follows the commit. */
 import type { InboundEvent } from '../../sdk/channel.ts'
+import { awaitedRef } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
 import { newId } from '../db/types.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
@@ -102,7 +103,7 @@ export async function attend(
   const { em, hub } = applying
   const bringers = [customerKey({ inboxId: inbox.id, externalId: event.from.externalId }), inboxKey(inbox.id)]
   message.parts = await claimFiles(em, event.parts, conversation.id, bringers, [event.meta?.rawFileId])
-  if (event.parts.some((part) => part.type === 'remote' && !part.failed)) {
+  if (event.parts.some((part) => awaitedRef(part) !== undefined)) {
     await em.insert(RemoteFetch, { messageId: message.id, conversationId: conversation.id, inboxId: inbox.id, attempts: 0, dueAt: at, createdAt: at })
     applying.after.push(() => hub.queue.hurry('fetch', message.id))
   }

@@ -22,7 +22,10 @@ export async function checkedCard(em: Em, card: Part<'card'>, { cards }: Channel
   // Its bytes go out as a picture, and this is an agent's upload (`claimFiles`).
   const cover = card.cover === undefined ? undefined : await em.findOne(StoredFile, { id: card.cover }, { fields: ['mime'], disableIdentityMap: true })
   if (cover && !cover.mime.startsWith('image/')) throw new HubError('HUB_MESSAGE_REFUSED', 'The cover is no picture', { reason: 'card', field: 'cover' })
-  if (!cards) return card
+  if (!cards) {
+    const { coverRef: _none, ...written } = card
+    return written
+  }
   const form = cards.find(({ kind }) => kind === card.kind)
   if (!form) throw new HubError('HUB_MESSAGE_REFUSED', `This channel has no card ${card.kind}`, { reason: 'part', part: 'card' })
   const { title, url, cover: picture } = card

@@ -4,7 +4,7 @@
  */
 import { type FetchedFile, SendError } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
-import { type MessagePart, textOf } from '../../sdk/message-parts.ts'
+import { awaitedRef, type MessagePart, textOf } from '../../sdk/message-parts.ts'
 import { changeConversation } from '../domain/conversation/change.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
@@ -13,8 +13,6 @@ import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import { Message, RemoteFetch } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 
-type Remote = Extract<MessagePart, { type: 'remote' }>
-
 const maxAttempts = 8
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 1_800_000)
 const fetchTimeoutMs = 60_000
@@ -22,8 +20,6 @@ const fetchTimeoutMs = 60_000
 const leaseMs = 5 * 60_000
 /** A channel that is switched off is looked at again this often; that is no try. */
 const pausedMs = 30_000
-
-const missing = (part: MessagePart): part is Remote => part.type === 'remote' && !part.failed && !part.removed
 
 /** Fetches what one message still misses, if it is due and nobody else does. */
 export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
@@ -48,16 +44,18 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
   const found = new Map<string, MessagePart>()
   let again = false
   let wait = backoffMs(attempt)
-  for (const part of message?.parts.filter(missing) ?? []) {
+  for (const part of message?.parts ?? []) {
+    const ref = awaitedRef(part)
+    if (ref === undefined) continue
     try {
       if (!inbox || !adapter?.fetchFile) throw new SendError('no-fetch', { retry: false })
-      const fetched = await withTimeout(adapter.fetchFile(part.ref, inbox.forAdapter))
-      found.set(part.ref, await stored(hub, row.inboxId, part, fetched))
+      const fetched = await withTimeout(adapter.fetchFile(ref, inbox.forAdapter))
+      found.set(ref, await stored(hub, row.inboxId, part, fetched))
     } catch (error) {
       // A file that is too large or cannot be read will be so the next time.
       const final = attempt >= maxAttempts || error instanceof HubError || (error instanceof SendError && error.retry === false)
       hub.log.warn({ err: error, message: messageId, attempt, final }, 'a file could not be fetched')
-      if (final) found.set(part.ref, { ...part, failed: true })
+      if (final) found.set(ref, withoutFile(part))
       else {
         again = true
         if (error instanceof SendError && error.retryAfterMs) wait = error.retryAfterMs
@@ -69,16 +67,27 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
   else await em.nativeDelete(RemoteFetch, { messageId })
 }
 
-async function stored(hub: Hub, inboxId: string, part: Remote, { bytes, name }: FetchedFile): Promise<MessagePart> {
-  const file = await storeFile(hub, { name: name ?? part.name ?? part.as, bytes, uploadedBy: inboxKey(inboxId), voice: part.as === 'audio' })
-  return partOf(file, { as: part.as })
+async function stored(hub: Hub, inboxId: string, part: MessagePart, { bytes, name }: FetchedFile): Promise<MessagePart> {
+  const { as, name: called } = part.type === 'remote' ? part : { as: 'image' as const, name: undefined }
+  const file = partOf(await storeFile(hub, { name: name ?? called ?? as, bytes, uploadedBy: inboxKey(inboxId), voice: as === 'audio' }), { as })
+  if (part.type !== 'card') return file
+  return file.type === 'image' ? { ...(withoutFile(part) as typeof part), cover: file.fileId } : withoutFile(part)
+}
+
+/** It cannot be had: an agent may ask for a file again; a card does without its picture. */
+function withoutFile(part: MessagePart): MessagePart {
+  if (part.type === 'remote') return { ...part, failed: true }
+  if (part.type !== 'card') return part
+  const { coverRef: _gone, ...card } = part
+  return card
 }
 
 async function putInPlace(hub: Hub, { messageId, conversationId, inboxId }: RemoteFetch, found: Map<string, MessagePart>): Promise<void> {
   await changeConversation(hub, conversationId, async (change, em) => {
     const message = await em.findOne(Message, { id: messageId }, { disableIdentityMap: true })
-    if (!message?.parts.some((part) => missing(part) && found.has(part.ref))) return false
-    message.parts = message.parts.map((part) => (missing(part) ? (found.get(part.ref) ?? part) : part))
+    const arrived = (part: MessagePart) => found.get(awaitedRef(part) ?? '')
+    if (!message?.parts.some(arrived)) return false
+    message.parts = message.parts.map((part) => arrived(part) ?? part)
     message.text = textOf(message.parts)
     // They were brought for this message: none is of another conversation.
     await claimFiles(em, [...found.values()], conversationId, inboxKey(inboxId))

@@ -58,6 +58,7 @@ test('every kind of message of an official account becomes parts', () => {
     thumbMediaId: 'thumb-3',
     thumbUrl: 'https://mmbiz.qpic.cn/thumb/0',
   })
+  assert.equal(card?.type === 'card' && card.coverRef, '{"mediaId":"thumb-3","url":"https://mmbiz.qpic.cn/thumb/0"}')
 })
 
 test('a kind nobody knows is kept whole, and may be answered all the same', () => {

@@ -73,6 +73,12 @@ const remote = (as: 'image' | 'audio' | 'video', mediaId: string, url?: string):
   ref: JSON.stringify({ mediaId, ...(url ? { url } : {}) } satisfies MediaRef),
 })
 
+/** A card's picture, fetched as a picture message's is. */
+function coverOf(mediaId: string, url: string): { coverRef?: string } {
+  const ref: MediaRef = { mediaId: mediaId.length <= 400 ? mediaId : '', ...(url && url.length <= 1_000 ? { url } : {}) }
+  return ref.mediaId || ref.url ? { coverRef: JSON.stringify(ref) } : {}
+}
+
 function decodeParts(type: string, push: PushFields): MessagePart[] {
   const field = (name: string) => textAt(push, name)
   // Longer than any id WeChat gives is none.
@@ -116,6 +122,7 @@ function decodeParts(type: string, push: PushFields): MessagePart[] {
           type: 'card',
           kind: 'miniprogram',
           title: cut(field('Title'), 300),
+          ...coverOf(field('ThumbMediaId'), field('ThumbUrl')),
           fields: [
             { label: 'AppID', value: cut(field('AppId'), 1_000) },
             { label: 'page', value: cut(field('PagePath'), 1_000) },

@@ -83,7 +83,12 @@ export const presentBrief = (ability: HubAbility, contact: ContactNames) => ({
 })
 
 /** The adapter's own name of a file that is on its way stays on the server. */
-export const shownPart = (part: MessagePart): MessagePart => (part.type === 'remote' ? { ...part, ref: '' } : part)
+export function shownPart(part: MessagePart): MessagePart {
+  if (part.type === 'remote') return { ...part, ref: '' }
+  if (part.type !== 'card' || part.coverRef === undefined) return part
+  const { coverRef: _theirs, ...card } = part
+  return card
+}
 
 /** A message as this reader may see it. */
 export const presentMessage = (reader: Reader, m: Message): WireMessage => maskMessage(reader, messageJson(m))
