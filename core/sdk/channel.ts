@@ -300,9 +300,9 @@ export class SendError extends Error {
   /** The platform's own code, for the agent's sentence and the operator's log. */
   readonly reason: string
   readonly retryAfterMs: number | undefined
-  /** What an agent reads: what happened and what can be done. Without it the workbench words `reason` as it can. */
   /** With `retry: true`: so many tries of the message in all, where the platform wants fewer than the hub makes by itself. */
   readonly maxTries: number | undefined
+  /** What an agent reads: what happened and what can be done. Without it the workbench words `reason` as it can. */
   readonly sentence: LocalText | undefined
   /**
    * What happened and nothing else ("WeChat cannot be reached"), without a full stop. When the last try has failed a
@@ -328,8 +328,8 @@ export class SendError extends Error {
     this.reason = reason
     this.retry = options.retry
     this.retryAfterMs = options.retryAfterMs
-    this.sentence = options.sentence
     this.maxTries = options.maxTries
+    this.sentence = options.sentence
     this.fault = options.fault
     this.windowShut = options.windowShut ?? false
   }
@@ -364,6 +364,9 @@ export interface InboxHealth {
   onlySending?: true
 }
 
+/** What an inbox proves itself with: a token that is renewed by itself before it ends, or something that does not end (a password). */
+export type Credential = { kind: 'token'; validUntil: Date } | { kind: 'lasting' }
+
 /** What is wrong with one setting of an inbox, said at its field. */
 export interface SettingFault {
   /** JSON pointer into the settings: `/endpointUrl`. */
@@ -376,9 +379,6 @@ export interface SettingFault {
 export interface ProbeStep {
   label: LocalText
   ok: boolean
-/** What an inbox proves itself with: a token that is renewed by itself before it ends, or something that does not end (a password). */
-export type Credential = { kind: 'token'; validUntil: Date } | { kind: 'lasting' }
-
   /** Said when it is not ok: what the other side answered, and the remedy. */
   detail?: LocalText
 }
@@ -417,6 +417,11 @@ export interface ChannelAdapter {
    * Asked often: quick, from the settings alone. Secrets in them read `true` or empty.
    */
   capabilitiesOf?(inbox: ChannelInbox): ChannelCapabilities
+  /**
+   * The platform has one address for several inboxes: that of an inbox which is switched off goes on receiving for the others, and
+   * nothing that `receive` returns for itself is kept.
+   */
+  sharedAddress?: boolean
   /** A webhook call: verify, parse, nothing else. Throws HUB_CHANNEL_UNVERIFIED. */
   receive?(request: RawRequest, inbox: ChannelInbox): ReceiveResult | Promise<ReceiveResult>
   /** A long-lived intake (IMAP, a socket). Held by one process per inbox; acknowledge only after `emit` resolves. Returns its undo. */
@@ -441,11 +446,11 @@ export interface ChannelAdapter {
    * all steps are ok, of what is saved, means that both ways work: it ends a bad state.
    */
   probe?(inbox: ChannelInbox): Promise<ProbeStep[]>
-  /** `pull` channels: hurries news to the customer's client. Best effort. */
-  notify?(notification: Notification, inbox: ChannelInbox): void | Promise<void>
-}
   /**
    * By inbox: what it proves itself with now, whichever process got it. Asked with every look at the state, for all inboxes of the
    * channel at once: quick, from what is kept here. Secrets in the settings read `true` or empty.
    */
   credentials?(inboxes: readonly ChannelInbox[]): Promise<ReadonlyMap<string, Credential>>
+  /** `pull` channels: hurries news to the customer's client. Best effort. */
+  notify?(notification: Notification, inbox: ChannelInbox): void | Promise<void>
+}

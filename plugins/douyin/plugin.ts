@@ -43,6 +43,7 @@ export default definePlugin({
         // Not told by the platform; what its own app allows.
         recallMs: 2 * 60_000,
       },
+      sharedAddress: true,
       receive: (request, inbox) => receive(ctx, request, inbox),
       pieces: countSteps,
       send: (message, inbox) => sendMessage(ctx, message, inbox),

@@ -13,6 +13,8 @@ import { recordsFor } from '../../core/src/domain/record/read-records.ts'
 import { call, eventually, found, onEveryProfile } from '../support/world.ts'
 
 const { manifest: pigeon, platform } = mockChannel('pigeon')
+/** One address for several inboxes. */
+const { manifest: post } = mockChannel('post', {}, { sharedAddress: true })
 
 /** The other way to write the clause: made with the plugin's context in its hand. */
 const owlAdapter = (ctx: PluginContext): ChannelAdapter & { ctx: PluginContext } => ({
@@ -23,7 +25,7 @@ const owlAdapter = (ctx: PluginContext): ChannelAdapter & { ctx: PluginContext }
 })
 const owl = definePlugin({ id: 'owl', version: '1.0.0', label: { zh: '猫头鹰', en: 'Owl' }, channel: owlAdapter })
 
-await onEveryProfile('channel', [found(pigeon), found(owl)], (world) => {
+await onEveryProfile('channel', [found(pigeon), found(owl), found(post)], (world) => {
   const webhook = (inboxId: string, id = newId(), channel = 'pigeon') =>
     call(world().url, 'POST', `/api/channels/${channel}/${inboxId}`, { id, from: 'zhang', text: '你好' }, { 'x-mock-secret': 'mock-secret' })
 
@@ -43,6 +45,26 @@ await onEveryProfile('channel', [found(pigeon), found(owl)], (world) => {
     assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id }), 0)
     assert.equal((await webhook(inbox.id, 'w1')).status, 200)
     assert.equal((await world().say(inbox, 'li', '有人吗'))[0]?.duplicate, false)
+  })
+
+  test('an inbox that is switched off refuses its webhook; where its address is shared it answers, and keeps nothing for itself', async () => {
+    const admin = await world().person('小路', 'admin')
+    for (const [channel, answer] of [
+      ['pigeon', 404],
+      ['post', 200],
+    ] as const) {
+      const inbox = await world().inbox(channel)
+      await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })
+      await eventually(async () => (await webhook(inbox.id, newId(), channel)).status === answer, `${channel} switched off`)
+      assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id }), 0)
+      const health = (await admin.call('GET', '/api/inboxes/health')).body.items.find(({ inboxId }: { inboxId: string }) => inboxId === inbox.id)
+      assert.deepEqual([health.state, health.lastEventAt], [null, null])
+      await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: true })
+      await eventually(async () => {
+        await webhook(inbox.id, 'again', channel)
+        return (await world().hub.em().count(Message, { inboxId: inbox.id, direction: 'in' })) === 1
+      }, `${channel} switched on`)
+    }
   })
 
   test('`label`: who is no person is called by the channel’s words in both languages, until somebody gives it a name', async () => {

@@ -26,7 +26,7 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
       const { channel, inboxId } = request.params as { channel: string; inboxId: string }
       const inbox = await openInbox(hub, inboxId)
       const adapter = inbox?.channel === channel ? adapterOf(hub, channel) : undefined
-      if (!inbox?.enabled || !adapter?.receive) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
+      if (!inbox || !adapter?.receive || !(inbox.enabled || adapter.sharedAddress)) throw new HubError('HUB_NOT_FOUND', 'There is nothing here')
       const raw = {
         method: request.method,
         url: request.url,
@@ -36,9 +36,9 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
         ip: request.ip,
       }
       const { events, reply: answer } = await read(hub, adapter, raw, inbox.forAdapter)
-      await acceptAll(hub, inboxId, events)
+      if (inbox.enabled) await acceptAll(hub, inboxId, events)
       // It has proved that it is the platform, if only by trying the address.
-      if (events.length === 0) noteLife(hub, inboxId, 'heard')
+      if (inbox.enabled && events.length === 0) noteLife(hub, inboxId, 'heard')
       return reply
         .status(answer.status ?? 200)
         .type(answer.type ?? 'text/plain; charset=utf-8')

@@ -388,6 +388,13 @@ describe('the adapter against the simulator', () => {
       const second = { ...inbox, id: 'j'.padEnd(26, '0') }
       assert.equal(await takeCode(fake.ctx, second, douyin.consent(operator)), 'account-in-use')
       assert.equal((await account()).openId, operator)
+      // Switched off, the first holds nothing back.
+      Object.assign(fake.ctx, { inbox: async () => undefined })
+      assert.equal(await takeCode(fake.ctx, second, douyin.consent(operator)), 'authorised')
+      assert.deepEqual(
+        (await fake.ctx.em().find(Account, { openId: operator })).map(({ inboxId }) => inboxId),
+        [second.id],
+      )
     })
 
     test('a code that is wrong, a platform that is away', async () => {

@@ -93,6 +93,11 @@ export async function takeCode(ctx: Ctx, inbox: ChannelInbox, code: string): Pro
 async function keep(ctx: Ctx, row: { inboxId: string; clientKey: string; openId: string }): Promise<Outcome> {
   const known = await accountOf(ctx, row.inboxId)
   if (known && known.clientKey === row.clientKey && known.openId !== row.openId) return 'other-account'
+  const holder = await ctx
+    .em()
+    .findOne(Account, { clientKey: row.clientKey, openId: row.openId, inboxId: { $ne: row.inboxId } }, { fields: ['inboxId'], disableIdentityMap: true })
+  // Who is switched off holds nothing back: switched on again, it is authorised anew.
+  if (holder && !(await ctx.inbox(holder.inboxId))) await ctx.em().nativeDelete(Account, { inboxId: holder.inboxId })
   try {
     await ctx.em().upsert(Account, row as Account)
   } catch (error) {
