@@ -115,9 +115,9 @@ await onEveryProfile('channel', [found(pigeon), found(owl), found(post)], (world
   test('the list of channels an admin may open follows the switch', async () => {
     const owner = await world().person('小水', 'owner')
     const channels = async () => (await owner.call('GET', '/api/channels')).body.items?.map((c: { id?: string; channel?: string }) => c.id ?? c.channel).sort()
-    assert.deepEqual(await channels(), ['owl', 'pigeon'])
-    await world().whileOff('owl', async () => assert.deepEqual(await channels(), ['pigeon']))
-    assert.deepEqual(await channels(), ['owl', 'pigeon'])
+    assert.deepEqual(await channels(), ['owl', 'pigeon', 'post'])
+    await world().whileOff('owl', async () => assert.deepEqual(await channels(), ['pigeon', 'post']))
+    assert.deepEqual(await channels(), ['owl', 'pigeon', 'post'])
   })
 
   test('an adapter made with a context holds the one of this hub', () => {
