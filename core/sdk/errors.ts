@@ -30,6 +30,7 @@ export const errorKinds = {
   HUB_PREVIEW_OVER: user(409),
   HUB_NOT_FOUND: user(404),
   HUB_CONFLICT: user(409),
+  HUB_LIST_FULL: user(409),
   HUB_RATE_LIMITED: user(429, true),
   HUB_SETUP_DONE: user(409),
   HUB_SETUP_REQUIRED: user(409),

@@ -16,12 +16,25 @@ export interface Fault {
 export interface RawFault {
   keyword: string
   instancePath: string
+  schemaPath?: string
   message?: string
   params?: unknown
 }
 
+/**
+ * Of a union only the branch that was meant: not those that another kind (a `const`) rules out, nor the union itself where
+ * a branch says what is wrong.
+ */
+function meant(raw: readonly RawFault[]): readonly RawFault[] {
+  const others = raw.flatMap(({ keyword, schemaPath = '' }) => (keyword === 'const' ? (schemaPath.match(/^.*\/anyOf\/\d+(?=\/properties\/)/) ?? []) : []))
+  const kept = raw.filter(({ schemaPath = '' }) => !others.some((branch) => schemaPath === branch || schemaPath.startsWith(`${branch}/`)))
+  return kept.filter(
+    ({ keyword, instancePath }) => keyword !== 'anyOf' || !kept.some((one) => one.keyword !== 'anyOf' && one.instancePath.startsWith(instancePath)),
+  )
+}
+
 export function faultsOf(raw: readonly RawFault[], part = ''): Fault[] {
-  return raw.flatMap(({ keyword, instancePath, message = '', params }) => {
+  return meant(raw).flatMap(({ keyword, instancePath, message = '', params }) => {
     const said = (params ?? {}) as { limit?: number; format?: string; pattern?: unknown; missingProperty?: string; requiredProperties?: string[] }
     const fault = (rule: string, path = instancePath): Fault => ({ path: part + path, rule, message })
     switch (keyword) {

@@ -5,7 +5,7 @@ import 'element-plus/es/components/message-box/style/css'
 import { nextTick } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { copyText } from './clipboard.ts'
-import { errorText } from './i18n.ts'
+import { errorText } from './error-text.ts'
 
 /** Below a page's header and the strip under it: what one looks at by name stays readable. */
 const offset = 92

@@ -4,10 +4,9 @@
  */
 import type { Static, TObject } from 'typebox'
 import { nextTick, type Reactive, type Ref, reactive, ref, useId, watch } from 'vue'
-import { useI18n } from 'vue-i18n'
 import type { Fault } from '../sdk/faults.ts'
 import { ApiError } from './api.ts'
-import { errorText } from './i18n.ts'
+import { errorText, useAppWords } from './error-text.ts'
 
 /** What a field, or the end of a form, has to know of it. */
 export interface FormState {
@@ -28,36 +27,54 @@ interface Form<V extends object> extends FormState {
   reset(values?: Partial<V>): void
 }
 
-/** @param at where the server knows these values: `/password` for a form that sends `{ password: values }` */
-export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at = ''): Form<Static<T> & object> {
-  type V = Static<T> & object
-  const { t, te, locale } = useI18n()
+/**
+ * @param schema the route's; or the names of its fields alone, of which the server says what is wrong
+ * @param at where the server knows these values: `/password` for a form that sends `{ password: values }`
+ */
+export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at?: string): Form<Static<T> & object>
+export function useForm<V extends object>(names: readonly (keyof V & string)[], blank: () => V, at?: string): Form<V>
+export function useForm<V extends object>(known: TObject | readonly string[], blank: () => V, at = ''): Form<V> {
+  const schema = 'properties' in known ? known : undefined
+  const names = schema ? Object.keys(schema.properties) : (known as readonly string[])
+  const { t, te, language } = useAppWords()
   const base = useId()
   const values = reactive(blank() as V)
   const faults = reactive<Record<string, string>>({})
+  /** What stood there when it was found wrong. */
+  const wrong = new Map<string, string>()
   const fault = ref('')
   const busy = ref(false)
   const id = (name: string) => `${base}-${name}`
 
-  const sentence = ({ rule, limit, text }: Fault) =>
-    text?.[locale.value === 'en' ? 'en' : 'zh'] ?? t(te(`faults.${rule}`) ? `faults.${rule}` : 'faults.invalid', { limit: limit ?? 0 })
+  const sentence = ({ rule, limit, text }: Fault) => text?.[language()] ?? t(te(`faults.${rule}`) ? `faults.${rule}` : 'faults.invalid', { limit: limit ?? 0 })
   // A list is one control: `/roleIds/0` stands at `roleIds`.
   const faultAt = (name: string) => Object.entries(faults).find(([path]) => path === `/${name}` || path.startsWith(`/${name}/`))?.[1]
   function clear(): void {
     fault.value = ''
     for (const path of Object.keys(faults)) delete faults[path]
   }
+  const valueAt = (path: string): string =>
+    JSON.stringify(
+      path
+        .split('/')
+        .slice(1)
+        .reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], values),
+    ) ?? ''
   /** Faults of fields this form has stand there, the others above the button. */
   function show(path: string, text: string): void {
     const own = path.startsWith(`${at}/`) ? path.slice(at.length) : path
-    if ((own.split('/')[1] ?? '') in schema.properties) faults[own] ??= text
-    else fault.value ||= text
+    if (!names.includes(own.split('/')[1] ?? '')) {
+      fault.value ||= text
+      return
+    }
+    faults[own] ??= text
+    wrong.set(own, valueAt(own))
   }
   const faultless = () => Object.keys(faults).length === 0 && fault.value === ''
   async function focus(): Promise<void> {
     await nextTick()
-    const wrong = document.querySelector<HTMLElement>(`[id^="${CSS.escape(base)}-"][aria-invalid="true"]`)
-    const control = wrong?.matches('input, select, textarea') ? wrong : wrong?.querySelector<HTMLElement>('input, select, textarea')
+    const first = document.querySelector<HTMLElement>(`[id^="${CSS.escape(base)}-"][aria-invalid="true"]`)
+    const control = first?.matches('input, select, textarea') ? first : first?.querySelector<HTMLElement>('input, select, textarea')
     control?.focus()
   }
   function refuse(error: unknown): void {
@@ -67,14 +84,13 @@ export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at
   }
 
   // What is being mended is no longer called wrong.
-  for (const name of Object.keys(schema.properties))
-    watch(
-      () => (values as Record<string, unknown>)[name],
-      () => {
-        for (const path of Object.keys(faults)) if (path === `/${name}` || path.startsWith(`/${name}/`)) delete faults[path]
-      },
-      { deep: true, flush: 'sync' },
-    )
+  watch(
+    values,
+    () => {
+      for (const path of Object.keys(faults)) if (valueAt(path) !== wrong.get(path)) delete faults[path]
+    },
+    { flush: 'sync' },
+  )
 
   return {
     values,
@@ -93,9 +109,11 @@ export function useForm<T extends TObject>(schema: T, blank: () => Static<T>, at
       clear()
       busy.value = true
       try {
-        const { checkForm } = await import('./check-form.ts')
         const plain = JSON.parse(JSON.stringify(values)) as V
-        for (const one of checkForm(schema, plain)) show(at + one.path, sentence(one))
+        if (schema) {
+          const { checkForm } = await import('./check-form.ts')
+          for (const one of checkForm(schema, plain)) show(at + one.path, sentence(one))
+        }
         if (faultless()) await send(plain)
       } catch (error) {
         refuse(error)

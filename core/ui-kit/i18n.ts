@@ -1,6 +1,6 @@
 /** Words: Chinese first. An app brings its own, the kit brings the common ones and a sentence for every error code. */
 import { createI18n, useI18n } from 'vue-i18n'
-import { ApiError, api } from './api.ts'
+import { api } from './api.ts'
 import { en } from './locales/en.ts'
 import { zh } from './locales/zh.ts'
 
@@ -43,12 +43,3 @@ export function useLocaleSwitch(): (next: Locale) => void {
 /** Built-in roles have a name in each language, the others the one they were given. */
 export const roleTitle = (t: (key: string) => string, role: { builtin: string | null; name: string }): string =>
   role.builtin ? t(`builtinRoles.${role.builtin}`) : role.name
-
-/** The sentence for an error; an unknown code gets the general one. */
-export function errorText(t: (key: string, values?: Record<string, unknown>) => string, te: (key: string) => boolean, error: unknown): string {
-  const code = error instanceof ApiError ? error.code : 'HUB_INTERNAL'
-  const details = (error instanceof ApiError ? error.details : {}) as Record<string, unknown> | undefined
-  const reason = typeof details?.reason === 'string' ? `errors.${code}_${details.reason}` : ''
-  if (reason && te(reason)) return t(reason, details ?? {})
-  return t(te(`errors.${code}`) ? `errors.${code}` : 'errors.HUB_INTERNAL', details ?? {})
-}

@@ -391,7 +391,6 @@ export const en: typeof zh = {
     options: 'Options, one a line',
     addField: 'Add a field',
     noFields: 'No fields: agents see no summary.',
-    fieldFault: 'Please check this one: a choice needs an option at least.',
     removeFieldAsk: 'Remove the field “{name}”? What was filled in is no longer shown.',
     kind: { text: 'One line', longText: 'Several lines', choice: 'One of', choices: 'Several of', yesNo: 'Yes / no', date: 'Date' },
   },
@@ -403,7 +402,6 @@ export const en: typeof zh = {
     add: 'Add a field',
     empty: 'There are no customer fields yet.',
     removeAsk: 'Delete the field “{name}”? What was filled in is no longer shown.',
-    fault: 'Two fields cannot have the same name.',
   },
   tags: {
     text: 'System tags are set up here; the workbench can use but not change them.',

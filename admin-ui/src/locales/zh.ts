@@ -378,7 +378,6 @@ export const zh = {
     options: '选项，每行一个',
     addField: '添加项目',
     noFields: '还没有项目，客服不会看到服务小结。',
-    fieldFault: '请检查这一项：选择类至少要有一个选项。',
     removeFieldAsk: '删除项目“{name}”？已填写的内容不再显示。',
     kind: { text: '单行文字', longText: '多行文字', choice: '单选', choices: '多选', yesNo: '是 / 否', date: '日期' },
   },
@@ -390,7 +389,6 @@ export const zh = {
     add: '添加字段',
     empty: '还没有客户字段。',
     removeAsk: '删除字段“{name}”？已填写的内容不再显示。',
-    fault: '字段名称不能重复。',
   },
   tags: {
     text: '系统标签由管理员设置，工作台中只能使用，不能修改或删除。',

@@ -42,7 +42,6 @@ export const en: typeof zh = {
   begun: 'The export has started. You will be told when it is ready.',
   toList: 'See exports',
   fault: 'That did not work. Check what you entered and try again.',
-  busy: 'Three of your exports are running already. Wait for one to finish.',
   page: 'Exports',
   pageNote: 'Files are encrypted and deleted in time; every download is recorded.',
   mine: 'Mine',
@@ -125,13 +124,6 @@ export const en: typeof zh = {
   copyNote: 'The conditions are those of this moment and do not change later. To have them change, save the filter as a view in the records and choose it.',
   follows: 'follows the view “{name}”',
   followGone: 'The view it follows was deleted',
-  scheduleFaults: {
-    fault: 'That did not work. Check what you entered and try again.',
-    many: 'You have 20 schedules. Delete one that you no longer need.',
-    zone: 'There is no such time zone. Enter one such as Asia/Shanghai.',
-    colleague: 'One of the chosen colleagues may not export.',
-    forbidden: 'You may not export in this way.',
-  },
   scheduleStates: { active: 'Active', paused: 'Paused', stopped: 'Stopped' },
   stoppedGone: 'Its destination or its list is gone. Change it and start it again.',
   stoppedRight: 'A permission that it needs is gone. Start it again when it is back.',
@@ -185,10 +177,5 @@ export const en: typeof zh = {
   works: 'Takes files',
   noDestinations: 'No destinations yet. Exports can only be downloaded.',
   destinationsFailed: 'The destinations could not be read.',
-  destinationFaults: {
-    fault: 'That did not work. Check what you entered.',
-    taken: 'There is a destination of this name.',
-    secret: 'Enter the secret key.',
-    used: 'Schedules send to it. Change them first.',
-  },
+  destinationUsed: 'Schedules send to it. Change them first.',
 }

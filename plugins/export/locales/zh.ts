@@ -40,7 +40,6 @@ export const zh = {
   begun: '已开始导出，完成后会通知你。',
   toList: '查看导出列表',
   fault: '没有成功，请检查填写的内容后重试。',
-  busy: '你已有 3 个导出正在进行，请等其中一个完成。',
   page: '导出',
   pageNote: '文件加密保存，到期自动删除；每次下载都有记录。',
   mine: '我的',
@@ -123,13 +122,6 @@ export const zh = {
   copyNote: '条件以此刻为准，以后不再变化。想让定时导出随筛选变化，请先在聊天记录里保存筛选，再选用它。',
   follows: '跟随筛选“{name}”',
   followGone: '所跟随的筛选已被删除',
-  scheduleFaults: {
-    fault: '没有成功，请检查填写的内容后重试。',
-    many: '你已有 20 个定时导出，请先删除不用的。',
-    zone: '没有这个时区，请填写如 Asia/Shanghai。',
-    colleague: '所选同事中有人没有导出权限。',
-    forbidden: '你没有这样导出的权限。',
-  },
   scheduleStates: { active: '启用', paused: '已暂停', stopped: '已停止' },
   stoppedGone: '目的地或数据已不存在，请修改后重新启用。',
   stoppedRight: '权限不足，已停止。恢复权限后可重新启用。',
@@ -183,10 +175,5 @@ export const zh = {
   works: '可以写入',
   noDestinations: '还没有目的地，导出的文件只能下载。',
   destinationsFailed: '目的地读取失败。',
-  destinationFaults: {
-    fault: '没有成功，请检查填写的内容。',
-    taken: '已有同名的目的地。',
-    secret: '请填写私有密钥。',
-    used: '有定时导出发送到这里，请先修改它们。',
-  },
+  destinationUsed: '有定时导出发送到这里，请先修改它们。',
 }

@@ -8,6 +8,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { faultOf, outletOf, Place } from './destination.ts'
 import { newId } from './export.entity.ts'
+import { refusal } from './refusals.ts'
 import { ExportDestination, ExportSchedule } from './schedule.entity.ts'
 
 const mostDestinations = 50
@@ -61,9 +62,9 @@ export function destinationRoutes(app: FastifyInstance, ctx: Ctx): void {
 
   app.post('/destinations', { config: manage, schema: { body: Input, response: { 201: DestinationInfo } } }, async (request, reply) => {
     const { name, place, secretKey } = request.body as Static<typeof Input>
-    if (place.kind === 'bucket' && !secretKey) throw new HubError('HUB_REQUEST_INVALID', 'A bucket needs its secret key', { path: '/secretKey' })
+    if (place.kind === 'bucket' && !secretKey) throw refusal('HUB_REQUEST_INVALID', 'A bucket needs its secret key', 'secretKey', '/secretKey')
     const em = ctx.em()
-    if ((await em.count(ExportDestination, {})) >= mostDestinations) throw new HubError('HUB_CONFLICT', 'There are too many destinations')
+    if ((await em.count(ExportDestination, {})) >= mostDestinations) throw refusal('HUB_CONFLICT', 'There are too many destinations', 'destinations')
     const row = {
       id: newId(),
       name: name.trim(),
@@ -83,7 +84,7 @@ export function destinationRoutes(app: FastifyInstance, ctx: Ctx): void {
     // A key that was given for one address is not sent to another.
     const before = JSON.parse(row.place) as Place
     const elsewhere = place.kind === 'bucket' && !(before.kind === 'bucket' && before.endpoint === place.endpoint && before.accessKey === place.accessKey)
-    if (elsewhere && !secretKey) throw new HubError('HUB_REQUEST_INVALID', 'Another address needs its secret key', { path: '/secretKey' })
+    if (elsewhere && !secretKey) throw refusal('HUB_REQUEST_INVALID', 'Another address needs its secret key', 'secretKey', '/secretKey')
     const sealed = place.kind === 'folder' ? '' : secretKey ? ctx.seal(secretKey) : row.secretKey
     await ctx
       .em()

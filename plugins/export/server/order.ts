@@ -6,6 +6,7 @@ import { type Static, Type } from 'typebox'
 import { type ContactKey, fieldKeys, isContactKey } from '../fields.ts'
 import type { Ctx } from './context.ts'
 import { wallClock } from './local-time.ts'
+import { refusal } from './refusals.ts'
 
 const one = <T extends string>(...words: T[]) => Type.Unsafe<T>(Type.Union(words.map((word) => Type.Literal(word))))
 
@@ -73,10 +74,10 @@ export async function labelled(ctx: Ctx, order: Order, mayBeGone = false): Promi
 }
 
 /** Throws HUB_REQUEST_INVALID for a name of no time zone. */
-export function checkZone(tz: string): void {
+export function checkZone(tz: string, path = '/tz'): void {
   try {
     wallClock(new Date(), tz)
   } catch {
-    throw new HubError('HUB_REQUEST_INVALID', 'There is no such time zone', { path: '/tz' })
+    throw refusal('HUB_REQUEST_INVALID', 'There is no such time zone', 'zone', path)
   }
 }

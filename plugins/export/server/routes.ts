@@ -10,6 +10,7 @@ import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from '
 import { checkMay, mayRead } from './needed.ts'
 import { Choices, checkZone, labelled, Order, Password } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
+import { refusal } from './refusals.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
 import { scheduleRoutes } from './schedule.routes.ts'
 import { missingTable, orderTable, spanPlace, TableChoices, TableWhat } from './table-order.ts'
@@ -74,7 +75,7 @@ const Template = Type.Object({ id: Id, name: Type.String(), choices: Kept })
 const TemplateInput = Type.Object({ name: Type.String({ minLength: 1, maxLength: 60, pattern: '\\S' }), choices: Kept })
 
 const missing = () => new HubError('HUB_NOT_FOUND', 'There is no such export')
-const refusal = (message: string, details?: unknown) => new HubError('HUB_REQUEST_INVALID', message, details)
+const invalid = (message: string, details?: unknown) => new HubError('HUB_REQUEST_INVALID', message, details)
 
 export function routes(app: FastifyInstance, ctx: Ctx): void {
   /** One's own, or one shared with them; for a manager, to look at and to stop, anybody's. */
@@ -90,7 +91,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const asker = ctx.asker(request)
     const { password, destinationId, ...order } = request.body as Static<typeof OrderInput>
     checkZone(order.tz)
-    if (order.ids && order.filter) throw refusal('Either records or a filter', { path: '/ids' })
+    if (order.ids && order.filter) throw invalid('Either records or a filter', { path: '/ids' })
     checkMay(asker, order)
     return reply.status(201).send(await begin(asker, await labelled(ctx, order), { password, destinationId }))
   })
@@ -105,7 +106,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     if (Buffer.byteLength(JSON.stringify(order)) > 60_000) throw new HubError('HUB_REQUEST_TOO_LARGE', 'Too much is asked for in one order')
     const em = ctx.em()
     if ((await em.count(ExportFile, { agentId: asker.agentId, state: 'running' })) >= mostAtOnce)
-      throw new HubError('HUB_CONFLICT', `${mostAtOnce} exports are being written already`)
+      throw refusal('HUB_CONFLICT', `${mostAtOnce} exports are being written already`, 'busy')
     const id = await em.transactional((tx) => placeExport(ctx, tx, { agentId: asker.agentId, order, password, destinationId }))
     await tellStarted(ctx, id, order)
     return (await present(ctx, asker.agentId, [await em.findOneOrFail(ExportFile, { id }, quiet)]))[0]
@@ -189,7 +190,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const row = await visible((request.params as { id: string }).id, agentId)
     if (row.agentId !== agentId) throw new HubError('HUB_FORBIDDEN', 'Only who ordered it may share it')
     const { agentIds } = request.body as Static<typeof Share>
-    for (const id of agentIds) if (!(await ctx.may(id, permission))) throw refusal('This colleague may not export', { path: '/agentIds', agentId: id })
+    for (const id of agentIds) if (!(await ctx.may(id, permission))) throw invalid('This colleague may not export', { path: '/agentIds', agentId: id })
     await ctx.em().transactional(async (tx) => {
       await tx.nativeDelete(ExportShare, { exportId: row.id })
       if (agentIds.length > 0)
@@ -236,7 +237,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const { name, choices } = request.body as Static<typeof TemplateInput>
     const em = ctx.em()
     const changed = await em.nativeUpdate(ExportTemplate, { agentId, name: name.trim() }, { choices: JSON.stringify(choices) })
-    if (changed === 0 && (await em.count(ExportTemplate, { agentId })) >= mostTemplates) throw new HubError('HUB_CONFLICT', 'There are too many templates')
+    if (changed === 0 && (await em.count(ExportTemplate, { agentId })) >= mostTemplates)
+      throw refusal('HUB_CONFLICT', 'There are too many templates', 'templates')
     if (changed === 0)
       await em.upsert(
         ExportTemplate,

@@ -10,6 +10,7 @@ import { ExportFile, newId } from './export.entity.ts'
 import { checkMay } from './needed.ts'
 import { nextRun, type Rule } from './next-run.ts'
 import { Choices, checkZone, labelled, type Order } from './order.ts'
+import { refusal } from './refusals.ts'
 import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
 import { orderTable, spanPlace, TableWhat } from './table-order.ts'
 
@@ -73,7 +74,7 @@ const List = Type.Object({ items: Type.Array(ScheduleInfo), cursor: Type.Union([
 const ListQuery = Type.Object({ of: Type.Optional(one('mine', 'all')), cursor: Type.Optional(Id) })
 
 const missing = () => new HubError('HUB_NOT_FOUND', 'There is no such schedule')
-const refusal = (message: string, path: string) => new HubError('HUB_REQUEST_INVALID', message, { path })
+const invalid = (message: string, path: string) => new HubError('HUB_REQUEST_INVALID', message, { path })
 
 export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
   const config = { access: { permission: 'export.schedule', person: true as const } }
@@ -95,20 +96,21 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
   const read = async (request: FastifyRequest) => {
     const asker = asking(request)
     const { name, rule, span, language, records, table, shareWith, destinationId, viewId } = request.body as Input
-    checkZone(rule.tz)
-    if ((records === undefined) === (table === undefined)) throw refusal('Either conversations or a list', '/records')
+    checkZone(rule.tz, '/rule/tz')
+    if ((records === undefined) === (table === undefined)) throw invalid('Either conversations or a list', '/records')
     checkMay(asker, { personal: (records ?? table)?.personal ?? false, attachments: records?.attachments })
     if (destinationId) await mayDeliver(ctx, asker, destinationId)
     for (const id of shareWith)
-      if (!(await ctx.may(id, 'export.record'))) throw new HubError('HUB_REQUEST_INVALID', 'This colleague may not export', { path: '/shareWith', agentId: id })
+      if (!(await ctx.may(id, 'export.record')))
+        throw refusal('HUB_REQUEST_INVALID', 'This colleague may not export', 'colleague', '/shareWith', { agentId: id })
     if (table && span === 'previous') {
       const info = (await ctx.tables.list(asker.agentId)).find((one) => one.name === table.table)
-      if (info && !spanPlace(info)) throw refusal('This list knows no time', '/span')
+      if (info && !spanPlace(info)) throw refusal('HUB_REQUEST_INVALID', 'This list knows no time', 'timeless', '/span')
     }
     const said = { tz: rule.tz, language }
     const plain = records ? await labelled(ctx, { ...records, ...said }, true) : await orderTable(ctx, asker.agentId, table as TableWhat, said)
     if (viewId && (!(await ctx.records.view(asker.agentId, viewId)) || (plain.table && plain.table.name !== contacts)))
-      throw refusal('There is no such view, or the list has no records to look for', '/viewId')
+      throw invalid('There is no such view, or the list has no records to look for', '/viewId')
     const order: Order = { ...plain, ...(viewId ? { viewId } : {}) }
     const text = JSON.stringify(order)
     if (Buffer.byteLength(text) > 60_000) throw new HubError('HUB_REQUEST_TOO_LARGE', 'Too much is asked for in one order')
@@ -141,7 +143,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { agentId } = asking(request)
     const values = await read(request)
     const em = ctx.em()
-    if ((await em.count(ExportSchedule, { agentId })) >= mostSchedules) throw new HubError('HUB_CONFLICT', `You have ${mostSchedules} schedules`)
+    if ((await em.count(ExportSchedule, { agentId })) >= mostSchedules) throw refusal('HUB_CONFLICT', `You have ${mostSchedules} schedules`, 'schedules')
     const row = { id: newId(), agentId, createdAt: new Date(), ...values } as ExportSchedule
     await em.insert(ExportSchedule, row)
     await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: 'created' })

@@ -15,20 +15,6 @@ export function useWords() {
   }
 }
 
-export class Refused extends Error {
-  readonly status: number
-  /** Of the field that it is about, where one is. */
-  readonly path: string
-  /** What the reader may not. */
-  readonly permission: string
-  constructor(status: number, path = '', permission = '') {
-    super(String(status))
-    this.status = status
-    this.path = path
-    this.permission = permission
-  }
-}
-
 /** The reader's, an IANA name. */
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
 
@@ -59,18 +45,3 @@ export const dialogStyle = {
   background: 'var(--surface)',
   color: 'var(--ink)',
 } as const
-
-/** Asks the hub; `path` begins after `/api`. */
-export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`/api${path}`, {
-    method,
-    credentials: 'same-origin',
-    ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-  })
-  if (!response.ok) {
-    const { details } = (await response.json().catch(() => ({}))) as { details?: { path?: unknown; permission?: unknown } }
-    const text = (value: unknown) => (typeof value === 'string' ? value : '')
-    throw new Refused(response.status, text(details?.path), text(details?.permission))
-  }
-  return (await response.json()) as T
-}

@@ -59,11 +59,14 @@ export async function switchRule(ctx: Ctx, id: string, enabled: boolean): Promis
 /** Throws HUB_CONFLICT when there are too many. */
 export async function addRule(ctx: Ctx, id: string, input: Omit<OwnRule, 'id'>): Promise<OwnRule> {
   const em = ctx.em()
-  if ((await em.count(RuleRow, { own: true })) >= mostOwn) throw new HubError('HUB_CONFLICT', `There are ${mostOwn} rules already`)
+  if ((await em.count(RuleRow, { own: true })) >= mostOwn)
+    throw new HubError('HUB_CONFLICT', `There are ${mostOwn} rules already`, {
+      text: { zh: `自己的规则已满 ${mostOwn} 条，请先删除不用的。`, en: `There are ${mostOwn} rules of your own already. Delete one first.` },
+    })
   const clean = (words: readonly string[]) => [...new Set(words.map((word) => word.trim()).filter(Boolean))]
   const rule: OwnRule = { ...input, id, words: clean(input.words), not: clean(input.not), max: Math.max(input.min, input.max) }
   if (rule.words.length === 0 || !(kinds as readonly Kind[]).includes(rule.kind) || !shapes.includes(rule.shape))
-    throw new HubError('HUB_REQUEST_INVALID', 'A rule needs a word', { path: '/words' })
+    throw new HubError('HUB_REQUEST_INVALID', 'A rule needs a word', { faults: [{ path: 'body/words', rule: 'required', message: 'a word is needed' }] })
   await em.insert(RuleRow, { id, enabled: true, own: true, kind: rule.kind, definition: JSON.stringify(rule), createdAt: new Date() })
   kept.delete(ctx)
   await tellChange(ctx, id, nameOf(rule), 'rule-added')

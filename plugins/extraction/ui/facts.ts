@@ -1,6 +1,7 @@
 /** What is known of the rows and messages on the screen: asked for in one request, kept until there is news. */
+
+import { api } from '@huike/core/ui-kit/api.ts'
 import { reactive, ref } from 'vue'
-import { ask } from './words.ts'
 
 export type Kind = 'phone' | 'landline' | 'wechat' | 'qq' | 'email' | 'age' | 'gender'
 export interface Fact {
@@ -67,7 +68,7 @@ async function fetchWaiting(): Promise<void> {
   for (const id of messages) waiting.messages.delete(id)
   if (waiting.rows.size + waiting.messages.size > 0) timer = setTimeout(fetchWaiting, soonMs)
   try {
-    const known = await ask<{ rows: Record<string, Kind[]>; marks: Record<string, PlacedMark[]> }>('POST', '/x/extraction/marks', { conversations, messages })
+    const known = await api<{ rows: Record<string, Kind[]>; marks: Record<string, PlacedMark[]> }>('POST', '/x/extraction/marks', { conversations, messages })
     for (const id of conversations) set(rows, id, known.rows[id])
     for (const id of messages) set(marks, id, known.marks[id])
   } catch {

@@ -47,9 +47,11 @@ export function categoryRoutes(app: App, hub: Hub): void {
     const { name, parentId } = request.body
     const row = { id: newId(), parentId: parentId ?? '', name: name.trim(), position: 0, retiredAt: null, createdAt: new Date() } as Category
     await change(actorOf(request).agent.id, async (em) => {
-      if ((await em.count(Category, {})) >= most) throw new HubError('HUB_REQUEST_INVALID', 'There are five hundred categories, the most there can be')
+      if ((await em.count(Category, {})) >= most) throw new HubError('HUB_LIST_FULL', 'There are as many categories as there can be', { most })
       if (parentId && (await depthOf(em, parentId)) >= deepest)
-        throw new HubError('HUB_REQUEST_INVALID', 'Categories go four levels deep', { path: '/parentId' })
+        throw new HubError('HUB_REQUEST_INVALID', 'Categories go four levels deep', {
+          faults: [{ path: 'body/parentId', rule: 'tooDeep', limit: deepest, message: 'too deep' }],
+        })
       row.position = await em.count(Category, { parentId: row.parentId })
       await em.insert(Category, row)
     })

@@ -35,7 +35,8 @@ export function viewRoutes(app: App, hub: Hub): void {
   app.post('/api/record-views', { config, schema: { body: ViewInput, response: { 201: WireView } } }, async (request, reply) => {
     const agentId = actorOf(request).agent.id
     const em = hub.em()
-    if ((await em.count(RecordView, { agentId })) >= mostViews) throw new HubError('HUB_REQUEST_INVALID', 'You have fifty views, the most there can be')
+    if ((await em.count(RecordView, { agentId })) >= mostViews)
+      throw new HubError('HUB_LIST_FULL', 'You have as many views as there can be', { most: mostViews })
     const row = { id: newId(), agentId, name: request.body.name.trim(), filter: request.body.filter, createdAt: new Date() } as RecordView
     await em.insert(RecordView, row).catch((error) => Promise.reject(conflict(error)))
     return reply.status(201).send(present(row))

@@ -81,7 +81,7 @@ export function retentionRoutes(app: App, hub: Hub): void {
     const row = { id: newId(), ...body, target: targetOf(body), onAt: null, updatedAt: now, createdAt: now } as RetentionRule
     await change(actorOf(request).agent.id, { change: 'created', id: row.id }, async (em) => {
       await checked(em, body)
-      if ((await em.count(RetentionRule, {})) >= mostRules) throw new HubError('HUB_REQUEST_INVALID', 'There are two hundred rules, the most there can be')
+      if ((await em.count(RetentionRule, {})) >= mostRules) throw new HubError('HUB_LIST_FULL', 'There are as many rules as there can be', { most: mostRules })
       await em.insert(RetentionRule, row)
     })
     return reply.status(201).send({ id: row.id })
