@@ -44,6 +44,7 @@ import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
 import { fieldMessage } from './0070-field-message.ts'
 import { labelledFacts } from './0071-labelled-facts.ts'
+import { agentDelivered } from './0068-agent-delivered.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -90,4 +91,5 @@ export const coreMigrations: readonly Migration[] = [
   conversationAgent,
   fieldMessage,
   labelledFacts,
+  agentDelivered,
 ]

@@ -338,7 +338,11 @@ export class SendError extends Error {
 /** News for a customer whose own client reads from the hub. Ephemeral: a client that missed it fetches. */
 export type CustomerNote =
   /** Something in the thread changed: fetch from your cursor. */
-  { kind: 'changed'; rev: number } | { kind: 'typing'; active: boolean } | { kind: 'read'; seq: number } | { kind: 'closed'; reason: string }
+  | { kind: 'changed'; rev: number }
+  | { kind: 'typing'; active: boolean }
+  /** What the customer wrote has been seen, or has reached a workbench, up to this number. */
+  | { kind: 'read' | 'delivered'; seq: number }
+  | { kind: 'closed'; reason: string }
 
 export interface Notification {
   /** The customer's external id. */

@@ -73,6 +73,7 @@ import { startWorkers } from './queue/due.ts'
 import { inProcessQueue } from './queue/in-process.ts'
 import { schedulePeriodic } from './queue/jobs.ts'
 import { localBus } from './realtime/bus.ts'
+import { DeliveredMarks } from './realtime/delivered-marks.ts'
 import { startGateway } from './realtime/gateway.ts'
 import { installSockets, startPluginPushes } from './realtime/plugin-sockets.ts'
 import { loadIndexKey } from './sealing/index-key.ts'
@@ -170,8 +171,10 @@ async function openHub(env: Env, secret: string, letGo: () => Promise<void>, opt
     publicUrl: () => env.publicUrl || url,
     kernel: undefined as unknown as Kernel,
     intake: undefined as unknown as Door,
+    delivered: undefined as unknown as DeliveredMarks,
   }
   hub.intake = new Door(hub)
+  hub.delivered = new DeliveredMarks(hub)
   const desk = createDesk(hub)
   hub.kernel = new Kernel(loaded, refused, {
     log,
@@ -287,6 +290,7 @@ async function openHub(env: Env, secret: string, letGo: () => Promise<void>, opt
     clearTimeout(closeAll)
     await app.close()
     await hub.intake.idle()
+    await hub.delivered.idle()
     await endProcess()
     await workers?.stop()
     // What a hint began needs its plugin.

@@ -9,6 +9,7 @@ import type { Vault } from './kernel/settings.ts'
 import type { Intake } from './pipeline/intake.ts'
 import type { Queue } from './queue/queue.ts'
 import type { Bus } from './realtime/bus.ts'
+import type { Delivered } from './realtime/delivered.ts'
 import type { SealedStore } from './storage/sealed-store.ts'
 
 export interface Hub {
@@ -23,6 +24,7 @@ export interface Hub {
   kernel: Kernel
   access: AccessCache
   intake: Intake
+  delivered: Delivered
   files: SealedStore
   metrics: Metrics
   /** It is about to end: answers are still given, and each says that its connection is the last; work that is due at the next start too is not begun. */

@@ -41,6 +41,8 @@ export function useRealtime() {
       })
       socket.value = made
       made.on('connect', () => void resync())
+      // Behind the pushes that it asks about: these are here (`await-receipts.ts`).
+      made.on('received', (answer: () => void) => answer())
       // socket.io does not come back by itself where the hub has hung up, as it does when it restarts, or refused the line.
       const reopen = () => {
         state.value = 'offline'

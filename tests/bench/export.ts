@@ -215,7 +215,17 @@ async function seed(place: Place, picture: unknown): Promise<string> {
         const ended = new Date(begun + each * 60_000)
         talks.push({
           ...{ id, inboxId: inbox.id, channel: inbox.channel, contactId, identityId: idAt(begun), openIdentityId: null, status: 'closed', assigneeId: agentId },
-          ...{ departmentId: null, skillGroupId: null, lastSeq: each, rev: 1, agentReadSeq: each, customerDeliveredSeq: 0, customerReadSeq: 0, unread: 0 },
+          ...{
+            departmentId: null,
+            skillGroupId: null,
+            lastSeq: each,
+            rev: 1,
+            agentReadSeq: each,
+            agentDeliveredSeq: 0,
+            customerDeliveredSeq: 0,
+            customerReadSeq: 0,
+            unread: 0,
+          },
           ...{ preview: '', previewDirection: 'in', lastMessageAt: ended, lastCustomerAt: ended, grants: null, rating: null, ratingComment: null },
           ...{ categoryId: null, attachments: 0, firstReplyAt: new Date(begun + 60_000), closeReason: 'agent', closedById: null, closedAt: ended },
           ...{ archivedAt: null, deletedAt: null, deletedById: null, purgeAt: null, createdAt: new Date(begun), changedAt: ended },

@@ -93,7 +93,17 @@ async function seed(place: Place): Promise<string> {
         },
         conversation: {
           ...{ id, inboxId: inbox.id, channel: inbox.channel, contactId, identityId, openIdentityId: identityId, status: 'open' as const, assigneeId: agentId },
-          ...{ departmentId: null, skillGroupId: null, lastSeq, rev: 1, agentReadSeq: 0, customerDeliveredSeq: 0, customerReadSeq: 0, unread: 1 },
+          ...{
+            departmentId: null,
+            skillGroupId: null,
+            lastSeq,
+            rev: 1,
+            agentReadSeq: 0,
+            agentDeliveredSeq: 0,
+            customerDeliveredSeq: 0,
+            customerReadSeq: 0,
+            unread: 1,
+          },
           ...{ preview: sayings[n % sayings.length] ?? '', previewDirection: 'in', lastMessageAt: at, lastCustomerAt: at, rating: null, ratingComment: null },
           ...{ closeReason: null, closedById: null, closedAt: null, createdAt: at, changedAt: at },
         },

@@ -7,10 +7,11 @@ test('a visitor writes, an agent answers, both see all of it', { tag: '@main' },
   const agentPage = workbench.page
   const { shop } = await openShop(browser, hubUrl)
   await shop.say('你好，老班章还有货吗？')
-  await expect(shop.message('你好，老班章还有货吗？')).toBeVisible()
+  await expect(shop.message('你好，老班章还有货吗？')).toContainText('已送达')
 
   await workbench.pick('老班章')
   await expect(workbench.message('你好，老班章还有货吗？')).toBeVisible()
+  await expect(shop.message('你好，老班章还有货吗？')).toContainText('已读')
   await workbench.reply('您好！头采还有十二饼，今天下单今天发。')
   await expect(shop.message('头采还有十二饼')).toBeVisible()
   await expect(workbench.message('头采还有十二饼')).toHaveAttribute('data-state', 'read')
@@ -50,6 +51,16 @@ test('a visitor writes, an agent answers, both see all of it', { tag: '@main' },
     await shop.say('再问一下运费')
     await expect(workbench.list.getByRole('link').filter({ hasText: '再问一下运费' })).toBeVisible()
   })
+})
+
+test('what no workbench has got is sent, no more; it is delivered when somebody comes', { tag: '@main' }, async ({ hubUrl, browser }) => {
+  const { workbench } = await openDesk(browser, hubUrl)
+  await workbench.page.goto('about:blank')
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('下周再来')
+  await expect(shop.message('下周再来')).toContainText('已发送')
+  await workbench.open(hubUrl)
+  await expect(shop.message('下周再来')).toContainText('已送达')
 })
 
 test('what is written while the line is down goes out once when it is back', { tag: '@main' }, async ({ hubUrl, browser }) => {

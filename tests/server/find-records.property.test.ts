@@ -134,6 +134,7 @@ function conversation(contacts: readonly Contact[], at: number): Conversation {
     lastSeq: 0,
     rev: 1,
     agentReadSeq: 0,
+    agentDeliveredSeq: 0,
     customerDeliveredSeq: 0,
     customerReadSeq: 0,
     unread: 0,

@@ -44,7 +44,9 @@ export const CustomerThread = Type.Object({
       id: Type.String(),
       status: Type.String(),
       agentName: Type.String(),
+      /** The last message that whoever answers has seen, and that has reached somebody's workbench. */
       agentReadSeq: Type.Integer(),
+      agentDeliveredSeq: Type.Integer(),
       rating: Type.Union([Type.Integer(), Type.Null()]),
     }),
   ]),

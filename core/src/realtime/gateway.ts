@@ -20,6 +20,7 @@ import { Session } from '../domain/session/session.entity.ts'
 import { type Actor, identify, identifyAgain } from '../http/auth.ts'
 import type { Hub } from '../hub.ts'
 import type { ConversationChanged, Ephemeral } from './announce.ts'
+import { awaitReceipts } from './await-receipts.ts'
 import { startCatchUp, ToldRevisions } from './catch-up.ts'
 import { clientAddress } from './client-address.ts'
 import { notifyCustomer } from './notify-customer.ts'
@@ -177,6 +178,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
   const listen = (topic: string, handler: (data: never) => void) => undo.push(hub.bus.subscribe(topic, handler as (data: unknown) => void))
 
   const told = new ToldRevisions()
+  const receipts = awaitReceipts<{ id: string; channel: string; seq: number }>((got) => hub.delivered.note(got, got.seq))
   /** `before` unknown: whoever may not see it is told that it is gone; an id alone tells nothing. */
   function tell(changed: Omit<ConversationChanged, 'before'> & { before: Visibility | null | 'unknown' }): void {
     inTurn(async () => {
@@ -189,13 +191,18 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       const contact = await namesOf(changed.contactId)
       if (!contact) return
       told.told(id, rev)
+      const { channel } = changed.conversation
+      const newest = Math.max(0, ...changed.messages.map(({ direction, seq }) => (direction === 'in' ? seq : 0)))
       for (const seat of seats.values()) {
         if (canRead(seat.access, changed.after)) {
           const push: ConversationPush = {
             conversation: shownTo(seat.access.ability, changed.conversation, contact),
             messages: changed.messages.map((message) => maskMessage(seat.access, message)),
           }
-          for (const socket of seat.sockets) socket.emit('conversation', push)
+          for (const socket of seat.sockets) {
+            socket.emit('conversation', push)
+            if (newest > 0 && sits(socket)) receipts.pushed(socket, id, { id, channel, seq: newest })
+          }
         } else if (before === 'unknown' || (before && canRead(seat.access, before))) {
           for (const socket of seat.sockets) socket.emit('conversation.gone', { id })
         }
@@ -334,6 +341,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     connected: () => seats.size,
     close() {
       for (const timer of timers) clearInterval(timer)
+      receipts.close()
       for (const stop of undo) stop()
     },
   }

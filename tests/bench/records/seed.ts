@@ -155,6 +155,7 @@ export async function seed(em: () => Em, messages: number, now: number, tell: (d
       lastSeq: 0,
       rev: 1,
       agentReadSeq: 0,
+      agentDeliveredSeq: 0,
       customerDeliveredSeq: 0,
       customerReadSeq: 0,
       unread: 0,

@@ -39,8 +39,9 @@ const ConversationSchema = defineEntity({
     lastSeq: p.integer().default(0),
     /** Counts every change of the conversation or a message of it: who holds an older number fetches the gap. */
     rev: p.integer().default(0),
-    /** Number of the last message the assignee has seen, the customer has got, the customer has seen. */
+    /** Number of the last message the assignee has seen, some agent's workbench has got, the customer has got, the customer has seen. */
     agentReadSeq: p.integer().default(0),
+    agentDeliveredSeq: p.integer().default(0),
     customerDeliveredSeq: p.integer().default(0),
     customerReadSeq: p.integer().default(0),
     /** Customer messages the assignee has not seen. */

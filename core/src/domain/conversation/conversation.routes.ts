@@ -97,6 +97,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const { group = 'mine', sort = 'message', by, key = '', cursor, limit = 50 } = request.query
     const section = by && { by, key: key === '' ? null : key }
     const page = await listConversations(em, actor, { group, sort, section, cursor, limit })
+    hub.delivered.fetched(actor, page.rows)
     return { items: await present(em, actor, page.rows), cursor: page.cursor }
   })
 
@@ -153,6 +154,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     )
     const page = rows.slice(0, 100)
     const last = page.at(-1)
+    hub.delivered.fetched(actor, page)
     return { items: await present(em, actor, page), cursor: rows.length > 100 && last ? encodeCursor([last.changedAt.getTime(), last.id]) : null, serverTime }
   })
 
@@ -190,6 +192,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const conversation = await findViewable(em, actor, request.params.id)
+    hub.delivered.fetched(actor, [conversation])
     return (await present(em, actor, [conversation]))[0] as WireConversation
   })
 

@@ -23,6 +23,7 @@ export function openConversation(inbox: Inbox, identity: Identity, by: 'customer
     lastSeq: 0,
     rev: 0,
     agentReadSeq: 0,
+    agentDeliveredSeq: 0,
     customerDeliveredSeq: 0,
     customerReadSeq: 0,
     unread: 0,

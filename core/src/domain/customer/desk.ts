@@ -181,6 +181,7 @@ async function presentCurrent(em: Em, conversation: Conversation): Promise<Custo
     status: conversation.status,
     agentName: names.get(conversation.assigneeId ?? '') ?? '',
     agentReadSeq: conversation.agentReadSeq,
+    agentDeliveredSeq: conversation.agentDeliveredSeq,
     rating: conversation.rating ?? null,
   }
 }

@@ -166,7 +166,7 @@ function main(init: Init, site: Site): void {
           thread.more && ['more', () => h('button', { type: 'button', className: 'more', onclick: older }, w.history)],
           !thread.more && [`greeting ${greeting}`, () => ours(greeting)],
           ...thread.messages.map((m): Row | false => {
-            if (m.from !== 'system') return [`${m.id} ${m.rev} ${view.isRead(m)} ${view.quoteOf(m) !== null}`, () => view.message(m)]
+            if (m.from !== 'system') return [`${m.id} ${m.rev} ${m.from === 'me' && view.reached(m)} ${view.quoteOf(m) !== null}`, () => view.message(m)]
             const closed = m.parts.some((p) => p.type === 'event' && p.name === 'conversation.closed')
             return closed && [m.id, () => h('p', { className: 'line' }, w.closed)]
           }),

@@ -70,10 +70,11 @@ export class MessageView {
     }
   }
 
-  /** Has the one who answers seen it? */
-  isRead({ from, conversationId, seq }: CustomerMessage): boolean {
+  /** How far one's own message has come: the hub has it, a workbench has it, whoever answers has seen it. */
+  reached({ conversationId, seq }: CustomerMessage): 'sent' | 'delivered' | 'read' {
     const { conversation } = this.#thread
-    return from === 'me' && conversation !== null && conversationId === conversation.id && seq <= conversation.agentReadSeq
+    if (conversationId !== conversation?.id) return 'sent'
+    return seq <= conversation.agentReadSeq ? 'read' : seq <= conversation.agentDeliveredSeq ? 'delivered' : 'sent'
   }
 
   /** What it answers to, as long as that has not been taken back. */
@@ -91,7 +92,7 @@ export class MessageView {
   message(m: CustomerMessage): Node {
     const w = this.#w
     const mine = m.from === 'me'
-    const about = mine ? `${clock(m.at)}  ${this.isRead(m) ? w.read : w.sent}` : `${m.name || w.agent}  ${clock(m.at)}`
+    const about = mine ? `${clock(m.at)}  ${w[this.reached(m)]}` : `${m.name || w.agent}  ${clock(m.at)}`
     return h(
       'div',
       { className: mine ? 'message mine' : 'message', 'data-testid': 'visitor-message' },

@@ -210,8 +210,9 @@ export class Thread {
       if (this.#socket === socket && !socket.active) setTimeout(() => this.#socket === socket && socket.connect(), 1_000 + Math.random() * 2_000)
     }
     socket.on('connect', () => this.#wake())
-    socket.on('note', (note: { kind: string; active?: boolean }) => {
+    socket.on('note', (note: { kind: string; conversationId: string; active?: boolean; seq?: number }) => {
       if (note.kind === 'typing') this.#events.typing(note.active === true)
+      else if (note.kind === 'delivered') this.#delivered(note.conversationId, note.seq ?? 0)
       else void this.fetch()
     })
     socket.on('connect_error', ({ message }) => {
@@ -296,6 +297,13 @@ export class Thread {
       if (token !== this.token) this.#again = true
     } while (this.#again)
     this.#acknowledge('delivered')
+  }
+
+  /** All there is to know of it: nothing needs to be fetched. */
+  #delivered(conversationId: string, seq: number): void {
+    if (this.conversation?.id !== conversationId || seq <= this.conversation.agentDeliveredSeq) return
+    this.conversation = { ...this.conversation, agentDeliveredSeq: seq }
+    this.#events.changed()
   }
 
   #take(page: CustomerThread): void {
