@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { found, onEveryProfile } from '../support/world.ts'
 
 await onEveryProfile('the customer’s thread', [found(mockChannel().manifest)], (world) => {
@@ -24,11 +25,19 @@ await onEveryProfile('the customer’s thread', [found(mockChannel().manifest)],
     const plain = await send('不引用', undefined)
     const answer = await send('引用客户', asked?.messageId)
     const again = await send('引用自己', answer)
-    const [ofNote, ofOther, ofNothing] = [await send('引用备注', note), await send('引用别人', foreign?.messageId), await send('引用没有的', newId())]
+    const ofNote = await send('引用备注', note)
+    const line = await world().hub.em().findOneOrFail(Message, { conversationId: id as string, direction: 'system' }, { disableIdentityMap: true })
+    // Of another conversation, of none, and no message at all: refused, and nothing is written.
+    for (const replyToId of [foreign?.messageId, newId(), line.id]) {
+      const refused = await world().reply(agent, id, '引用不到的', { replyToId })
+      assert.deepEqual([refused.status, refused.body.code, refused.body.details.reason], [422, 'HUB_MESSAGE_REFUSED', 'replyTo'])
+      const asNote = await world().reply(agent, id, '引用不到的', { replyToId, note: true })
+      assert.equal(asNote.body.code, 'HUB_MESSAGE_REFUSED')
+    }
     assert.deepEqual(await quoteOf(answer), { id: asked?.messageId, from: 'me', text: `第一行 第二行 ${'长'.repeat(92)}`, kind: 'text' })
     assert.deepEqual(await quoteOf(again), { id: answer, from: 'agent', text: '引用客户', kind: 'text' })
-    for (const one of [plain, ofNote, ofOther, ofNothing]) assert.equal(await quoteOf(one), null)
-    assert.doesNotMatch(JSON.stringify(await read()), /只给同事看|别人的话/)
+    for (const one of [plain, ofNote]) assert.equal(await quoteOf(one), null)
+    assert.doesNotMatch(JSON.stringify(await read()), /只给同事看|别人的话|引用不到的/)
 
     // Taken back: it quotes nothing, and is not quoted.
     assert.equal((await agent.call('POST', `/api/messages/${answer}/recall`)).status, 200)

@@ -52,6 +52,7 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     if (duplicate) return false
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
     const push = capabilities?.delivery === 'push'
+    if (request.replyToId) await checkAnswered(tx, request.replyToId, conversation.id)
     const carried = await claimFiles(tx, parts, conversation.id, request.agentId)
     const { assigneeId } = conversation
     const grants = capabilities?.replyWindow ? await takeReplies(tx, conversation, pieces) : null
@@ -72,6 +73,12 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
   })
   const message = duplicate ?? (result as Message)
   return { message, duplicate: duplicate !== null }
+}
+
+/** What is answered was said in this very conversation: who may write in it sees that. Throws HUB_MESSAGE_REFUSED (`replyTo`). */
+async function checkAnswered(em: Em, id: string, conversationId: string): Promise<void> {
+  const said = await em.count(Message, { id, conversationId, direction: { $ne: 'system' } })
+  if (said === 0) throw new HubError('HUB_MESSAGE_REFUSED', 'What it answers is no message of this conversation', { reason: 'replyTo', path: '/replyToId' })
 }
 
 interface CheckedParts {

@@ -319,6 +319,7 @@ export const en: typeof zh = {
     HUB_MESSAGE_NOT_RECALLABLE_platform: 'The platform did not take the message back.',
     HUB_MESSAGE_NOT_RECALLABLE_status: 'This message has not been sent yet.',
     HUB_MESSAGE_REFUSED: 'This channel cannot carry such a message.',
+    HUB_MESSAGE_REFUSED_replyTo: 'What you answer is no longer in this conversation. Take the quotation out and send again.',
     HUB_MESSAGE_REFUSED_link: 'A link must be the full address of a web page, beginning with http:// or https://.',
     HUB_MESSAGE_REFUSED_card: 'The card is not filled in as it must be. Please check it and send it again.',
     HUB_MESSAGE_REFUSED_length: 'Too long: this channel takes {max} characters.',

@@ -303,6 +303,7 @@ export const zh = {
     HUB_MESSAGE_NOT_RECALLABLE_platform: '平台没有撤回这条消息。',
     HUB_MESSAGE_NOT_RECALLABLE_status: '这条消息还没有发出，暂时不能撤回。',
     HUB_MESSAGE_REFUSED: '该渠道不支持这样的消息。',
+    HUB_MESSAGE_REFUSED_replyTo: '所回复的消息已不在这个会话里，请取消引用后重新发送。',
     HUB_MESSAGE_REFUSED_link: '链接须是完整的网页地址，以 http:// 或 https:// 开头。',
     HUB_MESSAGE_REFUSED_card: '卡片填写有误，请检查后重新发送。',
     HUB_MESSAGE_REFUSED_length: '文字太长，该渠道最多 {max} 字。',
