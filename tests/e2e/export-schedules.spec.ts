@@ -26,7 +26,7 @@ test('contacts in an order of one’s own, a template, a folder as destination, 
     await form.getByLabel('名称').fill('财务共享盘')
     await form.getByLabel('文件夹', { exact: true }).fill('../etc')
     await form.getByRole('button', { name: '保存' }).click()
-    await expect(form.getByRole('alert')).toHaveText('没有成功，请检查填写的内容。')
+    await expect(form.getByRole('alert')).toHaveText('填写的内容不正确。')
     await form.getByLabel('文件夹', { exact: true }).fill('财务/日报')
     await form.getByRole('button', { name: '保存' }).click()
     const row = page.getByTestId('destination').filter({ hasText: '财务共享盘' })

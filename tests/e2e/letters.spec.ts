@@ -271,3 +271,53 @@ test('a letter waits while an address is none or its recipient was taken out: th
   expect(servers.taken.at(-1)?.to).toEqual(['xue@customer.test', 'lisi@customer.test', 'boss@customer.test'])
   await expect(composer).toHaveText('')
 })
+
+test('a letter’s draft keeps all that was composed, over another conversation and a reload', async ({ browser, hubUrl }) => {
+  test.setTimeout(120_000)
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const address = 'drafts@shop.test'
+  await admin.call('POST', '/inboxes', {
+    channel: 'email',
+    name: '客服邮箱',
+    settings: servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 }),
+  })
+  const client = await servers.imap(address)
+  for (const [who, words] of [['xue', 'Please quote 20 cups.'], ['lei', 'Another matter.']])
+    await client.append('INBOX', [`From: ${who}@customer.test`, `To: ${address}`, `Subject: ${who}`, `Message-ID: <${who}@customer.test>`, '', words].join('\r\n'))
+  await client.logout()
+  await workbench.pick('quote 20 cups')
+  const [composer, subject, cc] = [page.getByTestId('composer'), page.getByLabel('主题'), page.getByLabel('抄送')]
+  await composer.click()
+  await page.keyboard.press('Control+b')
+  await page.keyboard.type('50 each')
+  await page.getByRole('button', { name: /^Re: xue/ }).click()
+  await subject.fill('Cups: our offer')
+  await cc.fill('boss@customer.test')
+  await page.locator('.composer input[type=file]').first().setInputFiles({ name: '报价单.txt', mimeType: 'text/plain', buffer: Buffer.from('20 cups: 50 each') })
+  await expect(page.locator('.composer').getByText('报价单.txt')).toBeVisible()
+
+  const complete = async () => {
+    await expect(composer.locator('strong')).toHaveText('50 each')
+    await expect(subject).toHaveValue('Cups: our offer')
+    await expect(cc).toHaveValue('boss@customer.test')
+    await expect(page.locator('.composer').getByText('报价单.txt')).toBeVisible()
+  }
+  await workbench.pick('Another matter')
+  await expect(composer).toHaveText('')
+  await expect(page.getByRole('button', { name: /^Re: lei/ })).toBeVisible()
+  await workbench.pick('50 each')
+  await complete()
+  await page.reload()
+  await complete()
+  const before = servers.taken.length
+  await composer.click()
+  await page.keyboard.press('Control+Enter')
+  await expect.poll(() => servers.taken.length).toBe(before + 1)
+  expect(servers.taken.at(-1)?.to).toEqual(['xue@customer.test', 'boss@customer.test'])
+  // What went is no draft.
+  await page.reload()
+  await expect(page.getByRole('button', { name: /^Re: xue/ })).toBeVisible()
+  await expect(composer).toHaveText('')
+  await expect(page.locator('.composer').getByText('报价单.txt')).toHaveCount(0)
+})

@@ -9,6 +9,7 @@ import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { contactsBy } from '../../core/src/domain/conversation/find-by-contact.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
+import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { Session } from '../../core/src/domain/session/session.entity.ts'
 import { hashToken } from '../../core/src/domain/session/tokens.ts'
@@ -243,6 +244,27 @@ await onEveryProfile('the workbench', [found(manifest)], (world, profile) => {
     await elsewhere.call('PUT', `/api/conversations/${id}/draft`, { text: '' })
     assert.equal((await agent.call('GET', `/api/conversations/${id}/draft`)).body.text, '')
     assert.equal((await agent.call('PUT', `/api/conversations/${newId()}/draft`, { text: 'x' })).status, 404)
+  })
+
+  test('a draft keeps its files and whom it goes to, and says which file is gone', async () => {
+    const agent = await world().person('小施', 'agent', { presence: 'away' })
+    const id = await talk(world(), agent)
+    const path = `/api/conversations/${id}/draft`
+    const file = { hash: '0'.repeat(64), mime: 'application/pdf', size: 10, uploadedBy: agent.id, createdAt: new Date() }
+    const files = ['报价单.pdf', '合同.pdf'].map((name) => ({ type: 'file', fileId: newId(), name, mime: file.mime, size: file.size }))
+    for (const { fileId, name } of files) await world().hub.em().insert(StoredFile, { ...file, id: fileId, name })
+    const draft = { text: '', files, letter: { subject: '报价', to: 'li@x.cn, wang@', cc: '' } }
+    assert.equal((await agent.call('PUT', path, draft)).status, 200)
+    assert.deepEqual((await agent.call('GET', path)).body, { ...draft, gone: [] })
+    assert.deepEqual((await agent.call('GET', '/api/drafts')).body.items, [{ conversationId: id, text: '报价单.pdf, 合同.pdf' }])
+    await world().hub.em().nativeDelete(StoredFile, { id: files[1]?.fileId })
+    assert.deepEqual((await agent.call('GET', path)).body.gone, [files[1]?.fileId])
+    // Somebody else's is none of theirs.
+    await world().hub.em().nativeUpdate(StoredFile, { id: files[0]?.fileId }, { uploadedBy: newId() })
+    assert.equal((await agent.call('GET', path)).body.gone.length, 2)
+    await agent.call('PUT', path, { text: '' })
+    assert.deepEqual((await agent.call('GET', '/api/drafts')).body.items, [])
+    assert.equal((await agent.call('PUT', path, { text: '', files: Array(51).fill(files[0]) })).body.code, 'HUB_REQUEST_INVALID')
   })
 
   test('unread counts every open conversation of one’s own, seen or not', async () => {

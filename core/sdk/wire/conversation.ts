@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { MessagePart } from '../message-parts.ts'
+import { AudioPart, FilePart, ImagePart, MessagePart, VideoPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, NullableId, NullableInstant } from './common.ts'
 
 /** The customer as the list and the thread show them; personal fields are masked for those who may not see them. */
@@ -56,13 +56,24 @@ export const Letterhead = Type.Object({
 export type Letterhead = Static<typeof Letterhead>
 
 /** What an agent has begun to write; `html` where it has a form, `note` where it is for colleagues only, `replyToId` of the message it answers. */
+/** Whom a letter goes to as somebody is writing it: half an address is one of tomorrow. */
+const DraftLetter = Type.Object({ subject: Type.String({ maxLength: 900 }), to: Type.String({ maxLength: 10_000 }), cc: Type.String({ maxLength: 10_000 }) })
+export type DraftLetter = Static<typeof DraftLetter>
+
 export const DraftContent = Type.Object({
   text: Type.String({ maxLength: 20_000 }),
   html: Type.Optional(Type.String({ maxLength: 200_000 })),
   note: Type.Optional(Type.Boolean()),
   replyToId: Type.Optional(Id),
+  /** Files that go with it, uploaded already. */
+  files: Type.Optional(Type.Array(Type.Union([ImagePart, FilePart, AudioPart, VideoPart]), { maxItems: 50 })),
+  letter: Type.Optional(DraftLetter),
 })
 export type DraftContent = Static<typeof DraftContent>
+
+/** `gone`: those of its files that are not there any more. */
+export const Draft = Type.Object({ ...DraftContent.properties, gone: Type.Optional(Type.Array(Id)) })
+export type Draft = Static<typeof Draft>
 
 export const Conversation = Type.Object({
   id: Id,

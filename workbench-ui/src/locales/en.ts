@@ -278,6 +278,7 @@ export const en: typeof zh = {
     doubtfulSize: '{name} is larger than {size}: the platform may refuse it. If it does, make it smaller and send it again.',
     cancelReply: 'Cancel reply',
     uploading: 'Uploading {name}…',
+    fileGone: '{name} · This file is no longer there. Please add it again.',
     drop: 'Drop to send',
     tooLong: '{count} character too many | {count} characters too many',
     notAllowed: 'You can look, but not reply in this conversation.',

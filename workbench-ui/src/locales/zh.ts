@@ -271,6 +271,7 @@ export const zh = {
     doubtfulSize: '{name} 超过 {size}，平台可能拒收；如果没有发出，请压缩后再发。',
     cancelReply: '取消回复',
     uploading: '正在上传 {name}…',
+    fileGone: '{name} · 文件已不存在，请重新添加。',
     drop: '松开即可发送文件',
     tooLong: '超出 {count} 字',
     notAllowed: '您可以查看，但没有在此会话中回复的权限。',

@@ -1,6 +1,7 @@
 /** Conversations: lists, the gap after an absence, messages, and what an agent does with them. */
 
 import { Type } from 'typebox'
+import { draftWords, isNoDraft } from '../../../sdk/drafts.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
@@ -14,6 +15,7 @@ import {
   Letterhead,
   SectionBy,
   Conversation as WireConversation,
+  Draft as WireDraft,
   Message as WireMessage,
 } from '../../../sdk/wire/conversation.ts'
 import { may, mayView } from '../../access/ability.ts'
@@ -33,6 +35,7 @@ import { effectivePresence } from '../agent/agent.present.ts'
 import { whoMayServe } from '../assignment/may-serve.ts'
 import { Contact } from '../contact/contact.entity.ts'
 import { adapterOf, openInbox, withoutSecrets } from '../inbox/channels.ts'
+import { StoredFile } from '../file/file.entity.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
 import { changeConversation, changesPage } from './change.ts'
@@ -420,23 +423,28 @@ export function conversationRoutes(app: App, hub: Hub): void {
     return { ok: true as const }
   })
 
-  app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: DraftContent } } }, async (request) => {
-    const draft = await hub.em().findOne(Draft, { agentId: actorOf(request).agent.id, conversationId: request.params.id }, { disableIdentityMap: true })
-    return draft?.content ?? { text: '' }
+  app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: WireDraft } } }, async (request) => {
+    const agentId = actorOf(request).agent.id
+    const em = hub.em()
+    const draft = await em.findOne(Draft, { agentId, conversationId: request.params.id }, { disableIdentityMap: true })
+    if (!draft?.content.files?.length) return draft?.content ?? { text: '' }
+    const ids = draft.content.files.map(({ fileId }) => fileId)
+    const there = await em.find(StoredFile, { id: { $in: ids }, uploadedBy: agentId }, { fields: ['id'], disableIdentityMap: true })
+    return { ...draft.content, gone: ids.filter((id) => !there.some((file) => file.id === id)) }
   })
 
   // What the list marks as begun.
   const Drafts = Type.Object({ items: Type.Array(Type.Object({ conversationId: Id, text: Type.String() })), cursor: Further })
   app.get('/api/drafts', { config, schema: { querystring: MarksQuery, response: { 200: Drafts } } }, async (request) => {
     const { page, cursor } = await pageOfMarks(Draft, actorOf(request).agent.id, request.query.cursor)
-    return { items: page.map(({ conversationId, content }) => ({ conversationId, text: [...content.text].slice(0, 100).join('') })), cursor }
+    return { items: page.map(({ conversationId, content }) => ({ conversationId, text: [...draftWords(content)].slice(0, 100).join('') })), cursor }
   })
 
   app.put('/api/conversations/:id/draft', { config, schema: { params: IdParams, body: DraftContent, response: { 200: Ok } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
     const { id } = await findReadable(em, actor, request.params.id)
-    if (request.body.text === '') await em.nativeDelete(Draft, { agentId: actor.agent.id, conversationId: id })
+    if (isNoDraft(request.body)) await em.nativeDelete(Draft, { agentId: actor.agent.id, conversationId: id })
     else await em.upsert(Draft, { agentId: actor.agent.id, conversationId: id, content: request.body, updatedAt: new Date() })
     return { ok: true as const }
   })

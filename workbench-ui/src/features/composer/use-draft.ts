@@ -1,6 +1,7 @@
 /** What is being written, kept on the hub: it survives a reload, a crash and a change of device. */
 import { onBeforeUnmount, onMounted, onUnmounted, type Ref, watch } from 'vue'
-import type { DraftContent } from '../../../../core/sdk/wire/conversation.ts'
+import { draftWords, isNoDraft } from '../../../../core/sdk/drafts.ts'
+import type { Draft, DraftContent, DraftLetter } from '../../../../core/sdk/wire/conversation.ts'
 import { ApiError, api, get } from '../../../../core/ui-kit/api.ts'
 import { useRealtime } from '../../../../core/ui-kit/realtime.ts'
 import { useConversations } from '../../stores/conversations.store.ts'
@@ -23,7 +24,7 @@ export async function tellDrafts(): Promise<void> {
     untold.delete(id)
     const { drafts } = useConversations()
     await api('PUT', pathOf(id), draft).then(
-      () => (draft.text === '' ? drafts.delete(id) : drafts.set(id, draft.text)),
+      () => (isNoDraft(draft) ? drafts.delete(id) : drafts.set(id, draftWords(draft))),
       (error) => !refused(error) && untold.set(id, draft),
     )
   }
@@ -32,28 +33,59 @@ export async function tellDrafts(): Promise<void> {
 /** Whoever signs in next is somebody else. */
 export const forgetDrafts = (): void => untold.clear()
 
-/** `html` is the same words with their form, where they have one; `note` says for whom they are, `replyToId` what they answer. */
-export function useDraft(conversationId: string, text: Ref<string>, html: Ref<string>, note: Ref<boolean>, replyToId: Ref<string>): void {
+export type DraftFile = NonNullable<DraftContent['files']>[number]
+
+/** What is composed. */
+export interface Composed {
+  text: Ref<string>
+  /** The same words with their form, where they have one. */
+  html: Ref<string>
+  /** For whom they are. */
+  note: Ref<boolean>
+  /** What they answer. */
+  replyToId: Ref<string>
+  files: Ref<DraftFile[]>
+  /** As it is being written, where it is not what the composer proposes. */
+  letter: Ref<DraftLetter | undefined>
+}
+
+/** @param gone told which files of a draft are not there any more */
+export function useDraft(conversationId: string, { text, html, note, replyToId, files, letter }: Composed, gone: (files: DraftFile[]) => void): void {
   const path = pathOf(conversationId)
   const conversations = useConversations()
   const realtime = useRealtime()
-  const stamp = (draft: DraftContent) => JSON.stringify([draft.text, draft.html ?? '', draft.note ?? false, draft.replyToId ?? ''])
+  const stamp = (draft: DraftContent) =>
+    JSON.stringify([
+      draft.text,
+      draft.html ?? '',
+      draft.note ?? false,
+      draft.replyToId ?? '',
+      (draft.files ?? []).map(({ fileId }) => fileId),
+      draft.letter && [draft.letter.subject, draft.letter.to, draft.letter.cc],
+    ])
   const written = (): DraftContent => ({
     text: text.value,
     ...(html.value ? { html: html.value } : {}),
     ...(note.value && text.value ? { note: true } : {}),
     ...(replyToId.value && text.value ? { replyToId: replyToId.value } : {}),
+    ...(files.value.length > 0 ? { files: files.value } : {}),
+    ...(letter.value ? { letter: letter.value } : {}),
   })
   const nothing = stamp({ text: '' })
   /** What the hub has; unknown until it has answered. */
   let saved: string | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
 
-  function show(draft: DraftContent): void {
+  function show(draft: Draft): void {
     // Where nothing is written, the mode and what is answered are the agent's own choice.
     if (draft.text) note.value = draft.note ?? false
     if (text.value || draft.replyToId) replyToId.value = draft.replyToId ?? ''
     html.value = draft.html ?? ''
+    const [there, missing] = [[], []] as [DraftFile[], DraftFile[]]
+    for (const file of draft.files ?? []) (draft.gone?.includes(file.fileId) ? missing : there).push(file)
+    files.value = there
+    letter.value = draft.letter
+    if (missing.length > 0) gone(missing)
     text.value = draft.text
   }
 
@@ -63,7 +95,7 @@ export function useDraft(conversationId: string, text: Ref<string>, html: Ref<st
     if (kept && saved === undefined && stamp(written()) === nothing) show(kept)
     const untouched = stamp(written())
     if (saved !== undefined && untouched !== saved) return
-    const draft = await get<DraftContent>(path).catch(() => undefined)
+    const draft = await get<Draft>(path).catch(() => undefined)
     if (!draft) return
     const waited = stamp(written()) !== untouched
     const own = untold.has(conversationId) || (saved === undefined ? untouched !== nothing : untouched !== saved)
@@ -82,8 +114,8 @@ export function useDraft(conversationId: string, text: Ref<string>, html: Ref<st
     const before = saved
     saved = now
     untold.delete(conversationId)
-    if (draft.text === '') conversations.drafts.delete(conversationId)
-    else conversations.drafts.set(conversationId, draft.text)
+    if (isNoDraft(draft)) conversations.drafts.delete(conversationId)
+    else conversations.drafts.set(conversationId, draftWords(draft))
     void api('PUT', path, draft, { keepalive: leaving }).catch((error: unknown) => {
       // Something newer has been told since, or was on its way.
       if (saved !== now) return
@@ -93,7 +125,7 @@ export function useDraft(conversationId: string, text: Ref<string>, html: Ref<st
     })
   }
 
-  watch([text, html, note, replyToId], () => {
+  watch([text, html, note, replyToId, files, letter], () => {
     timer ??= setTimeout(save, everyMs)
   })
   const onVisible = () => (document.hidden ? save(true) : void load())
