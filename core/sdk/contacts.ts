@@ -27,8 +27,11 @@ export interface ContactHand {
     value: string,
     choice: { byAgentId: string; instead?: string; messageId?: string },
   ): Promise<{ written: boolean; before: string }>
-  /** Puts the tag of this name on; makes it a system tag if there is none. Returns whether it was not there. */
-  tag(contactId: string, name: string): Promise<boolean>
+  /**
+   * Puts the tag of this name on; makes it a system tag if there is none. A name in both languages is taken in the one that
+   * the hub was set up in. Returns whether it was not there.
+   */
+  tag(contactId: string, name: string | LocalText): Promise<boolean>
 }
 
 /** Who asks a route of a plugin, and what their roles let them see. */

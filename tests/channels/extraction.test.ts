@@ -8,6 +8,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { writeHubLanguage } from '../../core/src/domain/setting/hub-language.ts'
 import { ContactTag } from '../../core/src/domain/tag/tag.entity.ts'
 import { en } from '../../plugins/audit/locales/en.ts'
 import { zh } from '../../plugins/audit/locales/zh.ts'
@@ -39,6 +40,25 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
   const contact = async (agent: Person, id: string) => (await agent.call('GET', `/api/contacts/${id}`)).body
   const marksOf = async (agent: Person, conversations: string[], messages: string[]) =>
     (await agent.call('POST', '/api/x/extraction/marks', { conversations, messages })).body
+
+  test('a hub that was set up in English has its tags in English; a name that an admin chose stays', async () => {
+    const agent = await world().person('Ann', 'admin')
+    const tagsOf = async (id: string) => (await contact(agent, id)).tags.map(({ name }: { name: string }) => name)
+    await writeHubLanguage(em(), 'en')
+    try {
+      const { contactId } = await begin('english', 'my number is 13800138777')
+      await settled(contactId, 1)
+      assert.deepEqual(await tagsOf(contactId), ['To call'])
+      const { settings } = (await agent.call('GET', '/api/x/extraction/settings')).body
+      await agent.call('PUT', '/api/plugins/extraction/settings', { ...settings, phoneTag: 'Ring back' })
+      const second = await begin('english-2', 'my number is 13800138778')
+      await settled(second.contactId, 1)
+      assert.deepEqual(await tagsOf(second.contactId), ['Ring back'])
+      await agent.call('PUT', '/api/plugins/extraction/settings', settings)
+    } finally {
+      await writeHubLanguage(em(), 'zh')
+    }
+  })
 
   test('a number in disguise fills, tags, colours and is marked where it stands', async () => {
     const text = '我的电话是 一三八 零零壹叁 八零零零 加我薇信同号'

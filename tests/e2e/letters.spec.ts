@@ -283,8 +283,14 @@ test('a letter’s draft keeps all that was composed, over another conversation 
     settings: servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 }),
   })
   const client = await servers.imap(address)
-  for (const [who, words] of [['xue', 'Please quote 20 cups.'], ['lei', 'Another matter.']])
-    await client.append('INBOX', [`From: ${who}@customer.test`, `To: ${address}`, `Subject: ${who}`, `Message-ID: <${who}@customer.test>`, '', words].join('\r\n'))
+  for (const [who, words] of [
+    ['xue', 'Please quote 20 cups.'],
+    ['lei', 'Another matter.'],
+  ])
+    await client.append(
+      'INBOX',
+      [`From: ${who}@customer.test`, `To: ${address}`, `Subject: ${who}`, `Message-ID: <${who}@customer.test>`, '', words].join('\r\n'),
+    )
   await client.logout()
   await workbench.pick('quote 20 cups')
   const [composer, subject, cc] = [page.getByTestId('composer'), page.getByLabel('主题'), page.getByLabel('抄送')]
@@ -294,7 +300,10 @@ test('a letter’s draft keeps all that was composed, over another conversation 
   await page.getByRole('button', { name: /^Re: xue/ }).click()
   await subject.fill('Cups: our offer')
   await cc.fill('boss@customer.test')
-  await page.locator('.composer input[type=file]').first().setInputFiles({ name: '报价单.txt', mimeType: 'text/plain', buffer: Buffer.from('20 cups: 50 each') })
+  await page
+    .locator('.composer input[type=file]')
+    .first()
+    .setInputFiles({ name: '报价单.txt', mimeType: 'text/plain', buffer: Buffer.from('20 cups: 50 each') })
   await expect(page.locator('.composer').getByText('报价单.txt')).toBeVisible()
 
   const complete = async () => {

@@ -26,7 +26,9 @@ await onEveryProfile('the customer’s thread', [found(mockChannel().manifest)],
     const answer = await send('引用客户', asked?.messageId)
     const again = await send('引用自己', answer)
     const ofNote = await send('引用备注', note)
-    const line = await world().hub.em().findOneOrFail(Message, { conversationId: id as string, direction: 'system' }, { disableIdentityMap: true })
+    const line = await world()
+      .hub.em()
+      .findOneOrFail(Message, { conversationId: id as string, direction: 'system' }, { disableIdentityMap: true })
     // Of another conversation, of none, and no message at all: refused, and nothing is written.
     for (const replyToId of [foreign?.messageId, newId(), line.id]) {
       const refused = await world().reply(agent, id, '引用不到的', { replyToId })

@@ -6,6 +6,7 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { createOwner, ownerExists } from '../../core/src/domain/agent/create-owner.ts'
 import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { hubLanguage } from '../../core/src/domain/setting/hub-language.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { found, onEveryProfile, startWorld } from '../support/world.ts'
 
@@ -42,6 +43,7 @@ for (const profile of await profiles())
       const [agent] = await hub.em().find(Agent, {})
       const [inbox] = await hub.em().find(Inbox, {})
       assert.deepEqual([agent?.locale, inbox?.name], ['en', 'Starter'])
+      assert.equal(await hubLanguage(hub.em()), 'en')
     } finally {
       await running.stop()
       await place.remove()

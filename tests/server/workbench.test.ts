@@ -252,7 +252,10 @@ await onEveryProfile('the workbench', [found(manifest)], (world, profile) => {
     const path = `/api/conversations/${id}/draft`
     const file = { hash: '0'.repeat(64), mime: 'application/pdf', size: 10, uploadedBy: agent.id, createdAt: new Date() }
     const files = ['报价单.pdf', '合同.pdf'].map((name) => ({ type: 'file', fileId: newId(), name, mime: file.mime, size: file.size }))
-    for (const { fileId, name } of files) await world().hub.em().insert(StoredFile, { ...file, id: fileId, name })
+    for (const { fileId, name } of files)
+      await world()
+        .hub.em()
+        .insert(StoredFile, { ...file, id: fileId, name })
     const draft = { text: '', files, letter: { subject: '报价', to: 'li@x.cn, wang@', cc: '' } }
     assert.equal((await agent.call('PUT', path, draft)).status, 200)
     assert.deepEqual((await agent.call('GET', path)).body, { ...draft, gone: [] })

@@ -1,6 +1,7 @@
 /** A customer's message, from top to bottom: read with what was said just before, written down, filled in, tagged, told. */
 import type { HubEvent, MessageFacts } from '@huike/core/sdk/events.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { tagWords } from '../tag-words.ts'
 import { extract, type Found, type Segment } from './extract/extract.ts'
 import { isMasked } from './extract/masked.ts'
 import { isContact, isHint, kinds } from './extract/tables.ts'
@@ -132,6 +133,6 @@ async function settle(ctx: Ctx, fact: Fact, messageId: string): Promise<void> {
 export async function tag(ctx: Ctx, fact: Fact): Promise<string> {
   const name = ctx.settings[`${fact.kind}Tag`].trim()
   if (name === '' || (await ctx.em().count(Fact, { contactId: fact.contactId, tagged: name })) > 0) return name
-  await ctx.contacts.tag(fact.contactId, name)
+  await ctx.contacts.tag(fact.contactId, tagWords[name] ?? name)
   return name
 }

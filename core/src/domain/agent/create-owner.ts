@@ -7,6 +7,7 @@ import type { Hub } from '../../hub.ts'
 import { tellOfInbox, writeStarterInboxes } from '../inbox/create-inbox.ts'
 import { Role } from '../role/role.entity.ts'
 import { checkPassword, hashPassword } from '../session/password.ts'
+import { type Language, writeHubLanguage } from '../setting/hub-language.ts'
 import { Agent, AgentRole } from './agent.entity.ts'
 
 export async function ownerExists(em: Em): Promise<boolean> {
@@ -31,7 +32,8 @@ export async function createOwner(hub: Hub, input: { name: string; email: string
     const inboxes = await em.transactional(async (tx) => {
       await tx.insert(Agent, agent)
       await tx.insert(AgentRole, { agentId: agent.id, roleId: role.id })
-      return writeStarterInboxes(hub, tx as Em, agent.locale as 'zh' | 'en')
+      await writeHubLanguage(tx as Em, agent.locale as Language)
+      return writeStarterInboxes(hub, tx as Em, agent.locale as Language)
     })
     for (const inbox of inboxes) tellOfInbox(hub, inbox)
     return agent

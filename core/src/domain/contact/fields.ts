@@ -10,6 +10,7 @@ import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { writeEvents } from '../conversation/change.ts'
+import { hubLanguage } from '../setting/hub-language.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Contact, ContactField } from './contact.entity.ts'
 import { matchFields } from './match-fields.ts'
@@ -66,7 +67,8 @@ export function contactHand(hub: Hub, plugin: string): ContactHand {
       if (!result) throw new HubError('HUB_NOT_FOUND', 'There is no such contact')
       return result
     },
-    async tag(contactId, name) {
+    async tag(contactId, words) {
+      const name = typeof words === 'string' ? words : words[await hubLanguage(hub.em())]
       const tagId = await tagNamed(hub, name)
       const { result } = await change(hub, contactId, async (em, contact) => {
         if ((await em.count(ContactTag, { contactId: contact.id, tagId })) > 0) return { result: false, events: [] }
