@@ -45,6 +45,7 @@ import { conversationAgent } from './0075-conversation-agent.ts'
 import { fieldMessage } from './0070-field-message.ts'
 import { labelledFacts } from './0071-labelled-facts.ts'
 import { agentDelivered } from './0068-agent-delivered.ts'
+import { suspendedRules } from './0069-suspended-rules.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -92,4 +93,5 @@ export const coreMigrations: readonly Migration[] = [
   fieldMessage,
   labelledFacts,
   agentDelivered,
+  suspendedRules,
 ]

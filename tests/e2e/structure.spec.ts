@@ -49,16 +49,25 @@ test('a department is moved, never below itself, and what that does is said befo
         days: 30,
         fileDays: null,
         onAt: '2026-01-01T00:00:00.000Z',
+        suspendedAt: null,
         updatedAt: '2026-01-01T00:00:00.000Z',
       }
       await route.fulfill({ response: answer, json: { ...(await answer.json()), rules: [rule] } })
     })
     await place.selectOption('顶级部门')
     await expect(asked).toContainText('将“维修组”移为顶级部门吗？')
-    await expect(asked).toContainText('移动后所有保留规则都会停用')
+    await expect(asked).toContainText('这会停用 1 条保留规则（销售部），需要重新试算后再启用。')
     await asked.getByRole('button', { name: '移动' }).click()
     await expect(place.locator('option:checked')).toHaveText('顶级部门')
     await expect.poll(() => parentOf(repair)).toBe(null)
+    await page
+      .getByRole('listitem')
+      .filter({ has: page.locator('input') })
+      .last()
+      .getByRole('button', { name: '删除' })
+      .click()
+    await expect(page.locator('.el-message-box')).toContainText('这会停用 1 条保留规则（销售部）')
+    await page.locator('.el-message-box').getByRole('button', { name: '取消' }).click()
   })
 
   await test.step('what the hub refuses stands at the field', async () => {

@@ -252,6 +252,12 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
       assert.deepEqual(await states(), [true, true])
       assert.equal((await change()).status, 200)
       assert.deepEqual(await states(), [false, false])
+      // The list says why, until somebody has decided on it again.
+      const suspended = async () => (await admin.call('GET', '/api/retention')).body.rules.filter((one: { suspendedAt: string | null }) => one.suspendedAt)
+      const [first] = await suspended()
+      assert.equal((await suspended()).length, 2)
+      await admin.call('POST', `/api/retention/rules/${first.id}/off`)
+      assert.equal((await suspended()).length, 1)
       assert.equal((await admin.call('POST', '/api/retention/runs')).body.details.reason, 'retention-off')
       const notices = (await admin.call('GET', '/api/notices')).body.items as { kind: string }[]
       assert.ok(notices.some(({ kind }) => kind === 'retention.suspended'))

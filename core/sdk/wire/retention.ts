@@ -18,8 +18,8 @@ const ruleFields = {
 export const RetentionRuleInput = Type.Object(ruleFields)
 export type RetentionRuleInput = Static<typeof RetentionRuleInput>
 
-/** In the order in which they are asked: the first that fits holds. `onAt`: since when it is on. */
-export const RetentionRule = Type.Object({ id: Id, ...ruleFields, onAt: NullableInstant, updatedAt: Instant })
+/** In the order in which they are asked: the first that fits holds. `onAt`: since when it is on; `suspendedAt`: when a change of the departments switched it off. */
+export const RetentionRule = Type.Object({ id: Id, ...ruleFields, onAt: NullableInstant, suspendedAt: NullableInstant, updatedAt: Instant })
 export type RetentionRule = Static<typeof RetentionRule>
 
 /** `conversations` go as a whole, with their `messages`; `stripped` lose their files only. `bytes` as they were sent, equal files counted each. */

@@ -26,6 +26,8 @@ const RetentionRuleSchema = defineEntity({
     fileDays: p.integer().nullable(),
     /** Since when it is on. */
     onAt: instant().nullable(),
+    /** When a change of the departments switched it off, until somebody decides on it again. */
+    suspendedAt: instant().nullable(),
     updatedAt: instant(),
     createdAt: instant(),
   },

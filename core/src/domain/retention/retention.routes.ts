@@ -78,7 +78,7 @@ export function retentionRoutes(app: App, hub: Hub): void {
   app.post('/api/retention/rules', { config: person, schema: { body: RetentionRuleInput, response: { 201: Made } } }, async (request, reply) => {
     const { body } = request
     const now = new Date()
-    const row = { id: newId(), ...body, target: targetOf(body), onAt: null, updatedAt: now, createdAt: now } as RetentionRule
+    const row = { id: newId(), ...body, target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: now, createdAt: now } as RetentionRule
     await change(actorOf(request).agent.id, { change: 'created', id: row.id }, async (em) => {
       await checked(em, body)
       if ((await em.count(RetentionRule, {})) >= mostRules) throw new HubError('HUB_LIST_FULL', 'There are as many rules as there can be', { most: mostRules })
@@ -93,7 +93,8 @@ export function retentionRoutes(app: App, hub: Hub): void {
     const { body } = request
     await change(actorOf(request).agent.id, { change: 'changed', id, fields: Object.keys(body) }, async (em) => {
       await checked(em, body)
-      if ((await em.nativeUpdate(RetentionRule, { id }, { ...body, target: targetOf(body), onAt: null, updatedAt: new Date() })) === 0) throw noRule()
+      if ((await em.nativeUpdate(RetentionRule, { id }, { ...body, target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0)
+        throw noRule()
     })
     return { ok: true as const }
   })
@@ -124,7 +125,7 @@ export function retentionRoutes(app: App, hub: Hub): void {
         )
         const trial = trials.find((one) => JSON.stringify(one.rules) === rules)
         if (!trial) throw new HubError('HUB_CONFLICT', 'A trial must have shown what the rules as they are would take', { reason: 'retention-trial' })
-        if (!rule.onAt) await em.nativeUpdate(RetentionRule, { id }, { onAt: new Date() })
+        if (!rule.onAt) await em.nativeUpdate(RetentionRule, { id }, { onAt: new Date(), suspendedAt: null })
       })
       return { ok: true as const }
     },
@@ -136,7 +137,7 @@ export function retentionRoutes(app: App, hub: Hub): void {
     async (request) => {
       const { id } = request.params
       await change(actorOf(request).agent.id, { change: 'changed', id, fields: ['off'] }, async (em) => {
-        if ((await em.nativeUpdate(RetentionRule, { id }, { onAt: null, updatedAt: new Date() })) === 0) throw noRule()
+        if ((await em.nativeUpdate(RetentionRule, { id }, { onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0) throw noRule()
       })
       return { ok: true as const }
     },
@@ -210,7 +211,12 @@ async function checked(em: Em, { inboxId, departmentId, categoryId, days, fileDa
     })
 }
 
-const presentRule = ({ onAt, updatedAt, ...rule }: Rule): WireRule => ({ ...rule, onAt: onAt?.toISOString() ?? null, updatedAt: updatedAt.toISOString() })
+const presentRule = ({ onAt, suspendedAt, updatedAt, ...rule }: Rule): WireRule => ({
+  ...rule,
+  onAt: onAt?.toISOString() ?? null,
+  suspendedAt: suspendedAt?.toISOString() ?? null,
+  updatedAt: updatedAt.toISOString(),
+})
 
 function presentRun({ id, kind, ruleId = null, state, rules, tallies, looked, startedById = null, startedAt, endedAt }: RetentionRun): WireRun {
   return { id, kind, ruleId, state, rules, tallies, looked, startedById, startedAt: startedAt.toISOString(), endedAt: endedAt?.toISOString() ?? null }

@@ -7,6 +7,7 @@ import { type KeptRule, RetentionRule } from './retention.entity.ts'
 
 export interface Rule extends KeptRule {
   onAt: Date | null
+  suspendedAt: Date | null
   updatedAt: Date
 }
 
@@ -39,7 +40,7 @@ export const keptRule = ({
 
 export async function readRules(em: Em): Promise<Rule[]> {
   const rows = await em.find(RetentionRule, {}, { orderBy: { id: 'asc' }, limit: mostRules, disableIdentityMap: true })
-  return rows.map((row) => ({ ...keptRule(row), onAt: row.onAt ?? null, updatedAt: row.updatedAt }))
+  return rows.map((row) => ({ ...keptRule(row), onAt: row.onAt ?? null, suspendedAt: row.suspendedAt ?? null, updatedAt: row.updatedAt }))
 }
 
 export async function readTrees(em: Em): Promise<Trees> {

@@ -12,7 +12,8 @@ import { stopRun } from './run-retention.ts'
 export async function suspendRules(hub: Hub, tx: Em): Promise<() => Promise<void>> {
   const on = { onAt: { $ne: null } }
   if ((await tx.count(RetentionRule, { departmentId: { $ne: null } })) === 0) return async () => undefined
-  if ((await tx.nativeUpdate(RetentionRule, on, { onAt: null, updatedAt: new Date() })) === 0) return async () => undefined
+  const now = new Date()
+  if ((await tx.nativeUpdate(RetentionRule, on, { onAt: null, suspendedAt: now, updatedAt: now })) === 0) return async () => undefined
   const audiences = await writeNotice(tx, {
     to: { permission: 'retention.manage' },
     kind: 'retention.suspended',
