@@ -16,6 +16,7 @@ import { changeSettings } from '../setting/tell-settings.ts'
 import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
 import { subtree } from './subtree.ts'
 
+/** Of departments, and of skill groups: a list that is shown whole. */
 const most = 500
 
 export function departmentRoutes(app: App, hub: Hub): void {
@@ -37,6 +38,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
     if (parentId && !(await em.findOne(Department, { id: parentId }))) throw new HubError('HUB_NOT_FOUND', 'There is no such department', { path: '/parentId' })
     const row = { id: newId(), name: name.trim(), parentId, createdAt: new Date() } as Department
     await changeSettings(hub, request, async (tx) => {
+      if ((await tx.count(Department, {})) >= most) throw new HubError('HUB_LIST_FULL', 'There are as many departments as there can be', { most })
       await tx.insert(Department, row)
       return { scope: 'department', change: 'created', id: row.id, name: row.name }
     })
@@ -100,6 +102,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
     const id = newId()
     const { name, agentIds = [] } = request.body
     await changeSettings(hub, request, async (tx) => {
+      if ((await tx.count(SkillGroup, {})) >= most) throw new HubError('HUB_LIST_FULL', 'There are as many skill groups as there can be', { most })
       await tx.insert(SkillGroup, { id, name: name.trim(), createdAt: new Date() })
       await setMembers(tx, id, agentIds)
       return { scope: 'skill-group', change: 'created', id, name }
