@@ -174,7 +174,8 @@ export const en: typeof zh = {
     moveAsk: 'Move “{name}” below “{parent}”?',
     moveTopAsk: 'Move “{name}” to the top level?',
     moveText: 'Who sees its conversations and those of the departments below, and which rule gives them out, changes with it.',
-    turnsOff: 'A retention rule speaks of departments: this switches {count} retention rule off ({names}) until it has been tried again. | A retention rule speaks of departments: this switches {count} retention rules off ({names}) until they have been tried again.',
+    turnsOff:
+      'A retention rule speaks of departments: this switches {count} retention rule off ({names}) until it has been tried again. | A retention rule speaks of departments: this switches {count} retention rules off ({names}) until they have been tried again.',
     mayTurnOff: 'If a retention rule speaks of departments, all retention rules go off until an admin has tried them again.',
     andMore: '{names} and others',
     comma: ', ',
