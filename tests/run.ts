@@ -50,7 +50,7 @@ const files = async (pattern: string) => (await Array.fromAsync(glob(pattern, { 
 
 try {
   const suites = {
-    unit: ['core/**/*.test.ts', 'plugins/**/*.test.ts'],
+    unit: ['core/**/*.test.ts', 'plugins/**/*.test.ts', 'workbench-ui/**/*.test.ts'],
     server: ['tests/server/*.test.ts'],
     channels: ['tests/channels/*.test.ts'],
     law: ['tests/law/*.test.ts'],

@@ -88,8 +88,8 @@ export interface HubEvents {
   'contact.blocked': { contactId: string; identityId: string; blocked: boolean; byAgentId: string }
   'contact.updated': { contactId: string; byAgentId: string | null; fields: string[] }
   'contact.tagged': { contactId: string; byAgentId: string | null; tagId: string; added: boolean }
-  /** Personal data that is masked for them was shown to somebody: a field of the contact, or a message. Never the value, nor one in the reason. */
-  'contact.revealed': { contactId: string; field: string | null; messageId: string | null; reason: string }
+  /** One kind of personal data that is masked for them was shown to somebody: of the contact, or in a message. Never the value, nor one in the reason. */
+  'contact.revealed': { contactId: string; field: string; conversationId: string | null; messageId: string | null; reason: string }
   'agent.loggedIn': { agentId: string; ip: string }
   /** `agentId` null: there is no such account. */
   'agent.loginFailed': { email: string; agentId: string | null; ip: string; reason: 'password' | 'code' }

@@ -248,6 +248,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     await admin.call('POST', `/api/contacts/${contactId}/reveal`, { field: 'phone', reason: '核对 13812345678' })
     const [revealed] = await wait({ agentId: admin.id, event: 'contact.revealed' })
     assert.equal(revealed?.reason, '核对 138****5678')
+    assert.deepEqual([JSON.parse(revealed?.details ?? '').field, revealed?.subjectKind], ['phone', 'contact'])
     await wait({ agentId: admin.id, event: 'record.searched' })
     assert.equal((await entries({ agentId: admin.id })).filter((row) => `${row.details}${row.reason}`.includes('13812345678')).length, 0)
   })

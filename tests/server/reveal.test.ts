@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import type { HiddenKind } from '../../core/sdk/wire/conversation.ts'
 import type { Grant } from '../../core/sdk/wire/role.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
@@ -26,9 +27,9 @@ async function holding(world: World, grants: Grant[]): Promise<Person> {
 }
 
 await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (world) => {
-  test('one field or one message, for a reason, told with who and why and never the value', async () => {
+  test('one field, or one kind in a message, for a reason, told with who and why and never the value', async () => {
     const inbox = await world().inbox('mock')
-    const [said] = await world().say(inbox, 'v1', '打 13812345678 或写 alice@example.com')
+    const [said] = await world().say(inbox, 'v1', '打 13812345678 或写 alice@example.com 或加微信 alice_w88')
     const conversationId = said?.conversationId ?? ''
     const { contactId } = await world().hub.em().findOneOrFail(Conversation, { id: conversationId })
     await world().hub.em().nativeUpdate(Contact, { id: contactId }, { phone: '13912345678', wechat: 'alice_w88' })
@@ -39,22 +40,42 @@ await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (worl
     const contact = (await masked.call('GET', `/api/contacts/${contactId}`)).body
     assert.deepEqual([contact.phone, contact.wechat, contact.masked], ['139****5678', 'al****', ['phone', 'wechat']])
     const [message] = (await masked.call('GET', `/api/conversations/${conversationId}/messages`)).body.items
-    assert.deepEqual([message.parts[0].text, message.masked], ['打 138****5678 或写 a****@example.com', true])
-    assert.equal((await masked.call('GET', `/api/conversations/${conversationId}`)).body.preview, '打 138****5678 或写 a****@example.com')
+    const text = '打 138****5678 或写 a****@example.com 或加微信 al*******'
+    assert.equal(message.parts[0].text, text)
+    assert.deepEqual(
+      message.masked.map(({ field, places }: HiddenKind) => [field, ...places.map(({ part, start, end }) => `${part} ${text.slice(start, end)}`)]),
+      [
+        ['phone', '0 ****'],
+        ['email', '0 ****'],
+        ['wechat', '0 *******'],
+      ],
+    )
+    assert.equal((await masked.call('GET', `/api/conversations/${conversationId}`)).body.preview, text)
 
     const body = { field: 'phone', reason: '回电核实订单' }
     assert.equal((await masked.call('POST', `/api/contacts/${contactId}/reveal`, body)).status, 403)
-    assert.equal((await masked.call('POST', `/api/messages/${message.id}/reveal`, { reason: '核实' })).status, 403)
+    assert.equal((await masked.call('POST', `/api/messages/${message.id}/reveal`, { field: 'phone', reason: '核实' })).status, 403)
+    assert.equal((await may.call('POST', `/api/messages/${message.id}/reveal`, { field: 'email', reason: '核实' })).status, 403)
+    for (const bad of [{ reason: '核实' }, { field: 'nickname', reason: '核实' }, { field: 'phone' }])
+      assert.equal((await may.call('POST', `/api/messages/${message.id}/reveal`, bad)).body.code, 'HUB_REQUEST_INVALID')
     assert.equal((await may.call('POST', `/api/contacts/${contactId}/reveal`, { field: 'wechat', reason: '加好友' })).status, 403)
     for (const reason of ['', ' x ', '啊'.repeat(201)])
       assert.equal((await may.call('POST', `/api/contacts/${contactId}/reveal`, { ...body, reason })).body.code, 'HUB_REQUEST_INVALID', reason)
     assert.equal((await may.call('POST', `/api/contacts/${newId()}/reveal`, body)).status, 404)
     assert.deepEqual((await may.call('POST', `/api/contacts/${contactId}/reveal`, body)).body, { value: '13912345678' })
-    const shown = await may.call('POST', `/api/messages/${message.id}/reveal`, { reason: '核实号码' })
-    assert.deepEqual([shown.status, shown.body.parts[0].text], [200, '打 13812345678 或写 a****@example.com'])
+    const shown = await may.call('POST', `/api/messages/${message.id}/reveal`, { field: 'phone', reason: '核实号码' })
+    assert.deepEqual([shown.status, shown.body.parts[0].text], [200, text.replace('138****5678', '13812345678')])
+    assert.deepEqual(
+      shown.body.masked.map(({ field }: HiddenKind) => field),
+      ['email', 'wechat'],
+    )
+    // Who may have both shown is asked for each by itself.
+    const both = await holding(world(), [read, { permission: 'contact.reveal', fields: ['email', 'phone'] }])
+    const one = await both.call('POST', `/api/messages/${message.id}/reveal`, { field: 'email', reason: '核实邮箱' })
+    assert.equal(one.body.parts[0].text, text.replace('a****@', 'alice@'))
     const events = await eventually(() => {
       const ours = told.filter((event) => (event as { data: { contactId: string } }).data.contactId === contactId)
-      return ours.length === 2 && ours
+      return ours.length === 3 && ours
     }, 'the events')
     assert.ok(!/13\d{9}/.test(JSON.stringify(events)))
     assert.deepEqual(
@@ -62,8 +83,9 @@ await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (worl
         .map(({ data, by }) => ({ ...data, by: by.agentId }))
         .sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
       [
-        { contactId, field: 'phone', messageId: null, reason: '回电核实订单', by: may.id },
-        { contactId, field: null, messageId: message.id, reason: '核实号码', by: may.id },
+        { contactId, field: 'phone', conversationId: null, messageId: null, reason: '回电核实订单', by: may.id },
+        { contactId, field: 'phone', conversationId, messageId: message.id, reason: '核实号码', by: may.id },
+        { contactId, field: 'email', conversationId, messageId: message.id, reason: '核实邮箱', by: both.id },
       ].sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
     )
   })

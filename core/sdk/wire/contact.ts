@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { CallPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, Name, NullableId, NullableInstant } from './common.ts'
-import { ContactBrief, Conversation, Message } from './conversation.ts'
+import { ContactBrief, Conversation, Message, PersonalKind } from './conversation.ts'
 
 export const Tag = Type.Object({ id: Id, name: Type.String(), system: Type.Boolean() })
 export type Tag = Static<typeof Tag>
@@ -137,7 +137,8 @@ export const RevealField = Type.Object({
   field: Type.Union([Type.Literal('name'), Type.Literal('phone'), Type.Literal('email'), Type.Literal('wechat'), Type.Literal('qq'), Type.Literal('address')]),
   reason: Reason,
 })
-export const RevealMessage = Type.Object({ reason: Reason })
+/** One kind in a message: the others stay starred. */
+export const RevealMessage = Type.Object({ field: PersonalKind, reason: Reason })
 
 export const Visit = Type.Object({
   id: Id,

@@ -109,6 +109,25 @@ export const Conversation = Type.Object({
 })
 export type Conversation = Static<typeof Conversation>
 
+/** What personal data is: each kind is hidden, and shown for a reason, by itself. */
+export const PersonalKind = Type.Union([
+  Type.Literal('name'),
+  Type.Literal('phone'),
+  Type.Literal('email'),
+  Type.Literal('wechat'),
+  Type.Literal('qq'),
+  Type.Literal('address'),
+  Type.Literal('document'),
+])
+export type PersonalKind = Static<typeof PersonalKind>
+
+/** One kind of which something is starred in a message. `places`: the stars in the texts of its parts; elsewhere (a letter's head, a card) there is none. */
+export const HiddenKind = Type.Object({
+  field: PersonalKind,
+  places: Type.Array(Type.Object({ part: Type.Integer(), start: Type.Integer(), end: Type.Integer() })),
+})
+export type HiddenKind = Static<typeof HiddenKind>
+
 export const Message = Type.Object({
   id: Id,
   conversationId: Id,
@@ -127,8 +146,8 @@ export const Message = Type.Object({
   recalledAt: NullableInstant,
   sentAt: Instant,
   createdAt: Instant,
-  /** Something in it is masked for the reader. */
-  masked: Type.Optional(Type.Boolean()),
+  /** What in it is starred for the reader. */
+  masked: Type.Optional(Type.Array(HiddenKind)),
 })
 export type Message = Static<typeof Message>
 

@@ -1,5 +1,5 @@
 /** Personal data, for those who may not see it: decided here, on the server, for every way out. */
-import type { HubAbility } from './ability.ts'
+import { buildAbility, type HubAbility } from './ability.ts'
 import { type contactFields, personalFields } from './permissions.ts'
 
 export type PersonalField = (typeof personalFields)[number]
@@ -58,6 +58,10 @@ export function maySee(ability: HubAbility, field: PersonalField): boolean {
 
 /** May this reader have the value shown to them, once they have said why? */
 export const mayReveal = (ability: HubAbility, field: PersonalField): boolean => ability.can('reveal', 'contact', field)
+
+/** An ability that sees these fields, and may do nothing else. */
+export const sightOf = (fields: readonly PersonalField[]): HubAbility =>
+  buildAbility({ id: '', departmentId: null, treeIds: [], owner: false }, [{ permission: 'contact.personal', fields: [...fields] }])
 
 /** Asked for every line that is shown, and an ability never changes. */
 const hidden = new WeakMap<HubAbility, ReadonlySet<PersonalField> | null>()

@@ -86,7 +86,7 @@ export const zh = {
       tagged: '修改了客户标签',
       merged: '合并了客户',
       split: '拆分了客户',
-      revealed: '查看了客户的隐藏信息',
+      revealed: '查看了客户隐藏的{kind}',
     },
     agent: {
       loggedIn: '登录',
@@ -130,7 +130,7 @@ export const zh = {
     record: { searched: '搜索记录' },
     retention: { ran: '按保留规则清理' },
     file: { downloaded: '下载或打开文件' },
-    contact: { searched: '查找客户', updated: '修改客户资料', blocked: '拉黑或解除拉黑客户' },
+    contact: { searched: '查找客户', updated: '修改客户资料', blocked: '拉黑或解除拉黑客户', revealed: '查看客户的隐藏信息' },
     agent: { loginFailed: '登录失败', sessionsEnded: '结束登录会话', invited: '邀请成员', changed: '修改成员' },
     role: { created: '新建角色', changed: '修改角色权限', deleted: '删除角色' },
     account: { secured: '更改账号安全设置' },
@@ -185,6 +185,7 @@ export const zh = {
     capacity: '接待上限',
     displayName: '对外名称',
   },
+  kinds: { name: '姓名', phone: '电话', email: '邮箱', wechat: '微信', qq: 'QQ', address: '地址', document: '证件号码', any: '信息' },
   changes: {
     password: '密码',
     'totp-on': '开启两步验证',

@@ -53,7 +53,8 @@ const isCore = (name: string): boolean => coreNouns.has(name.split('.')[0] ?? ''
 
 function subjectOf(name: string, data: Data, agentId: string | null): Pick<Deed, 'subjectKind' | 'subjectId'> {
   const of = (subjectKind: string, id: unknown) => ({ subjectKind, subjectId: text(id).slice(0, 80) })
-  if (data.conversationId) return of('record', data.conversationId)
+  // Of a message, too, it is the customer of whom something was shown.
+  if (data.conversationId && name !== 'contact.revealed') return of('record', data.conversationId)
   if (data.contactId) return of('contact', data.contactId)
   if (name.startsWith('contact.')) return of('contact', data.intoId)
   if (data.tokenId) return of('token', data.tokenId)

@@ -49,6 +49,7 @@ export function useWords() {
       conditions: conditions.length > 0 ? t('byConditions', { conditions: list(conditions, 'conditions') }) : '',
       words: sought.map((words) => t('quoted', { words })).join(''),
       blocked: t(details.blocked === false ? 'unblocked' : 'blocked'),
+      kind: word(`kinds.${text(details.field)}`, t('kinds.any')),
       event: label(text(details.event)),
       count: count ?? 0,
       files: typeof details.files === 'number' ? details.files : 0,

@@ -1,11 +1,10 @@
-/** Personal data shown to somebody who may not see it by itself: one field or one message, for a reason, told before it is shown. */
+/** Personal data shown to somebody who may not see it by itself: one field, or one kind in one message, for a reason, told before it is shown. */
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams } from '../../../sdk/wire/common.ts'
 import { RevealField, RevealMessage } from '../../../sdk/wire/contact.ts'
 import { Message as WireMessage } from '../../../sdk/wire/conversation.ts'
-import { buildAbility } from '../../access/ability.ts'
-import { mayReveal, maySee } from '../../access/mask.ts'
+import { mayReveal, maySee, type PersonalField, sightOf } from '../../access/mask.ts'
 import { starred } from '../../access/mask-text.ts'
 import { personalFields } from '../../access/permissions.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
@@ -36,6 +35,11 @@ export function revealRoutes(app: App, hub: Hub): void {
     throw new HubError('HUB_REQUEST_INVALID', 'Say why', { faults: [{ path: 'body/reason', rule: 'required', message: 'Say why' }] })
   }
 
+  const mustReveal = ({ ability }: Actor, field: PersonalField): void => {
+    if (maySee(ability, field) || mayReveal(ability, field)) return
+    throw new HubError('HUB_FORBIDDEN', 'You may not see this', { permission: 'contact.reveal', field })
+  }
+
   app.post(
     '/api/contacts/:id/reveal',
     { config, schema: { params: IdParams, body: RevealField, response: { 200: Type.Object({ value: Type.String() }) } } },
@@ -44,28 +48,25 @@ export function revealRoutes(app: App, hub: Hub): void {
       const { field } = request.body
       const reason = reasonOf(request.body)
       const contact = await findReadableContact(hub.em(), actor, request.params.id)
-      if (!maySee(actor.ability, field) && !mayReveal(actor.ability, field))
-        throw new HubError('HUB_FORBIDDEN', 'You may not see this', { permission: 'contact.reveal', field })
-      await tellEvents(hub, [{ name: 'contact.revealed', data: { contactId: contact.id, field, messageId: null, reason: starred(reason) } }])
+      mustReveal(actor, field)
+      const data = { contactId: contact.id, field, conversationId: null, messageId: null, reason: starred(reason) }
+      await tellEvents(hub, [{ name: 'contact.revealed', data }])
       return { value: contact[field] }
     },
   )
 
-  // Of a message as much as they may have shown; the rest stays masked.
   app.post('/api/messages/:id/reveal', { config, schema: { params: IdParams, body: RevealMessage, response: { 200: WireMessage } } }, async (request) => {
     const actor = actorOf(request)
+    const { field } = request.body
     const reason = reasonOf(request.body)
     const em = hub.em()
     const message = await em.findOne(Message, { id: request.params.id }, { disableIdentityMap: true })
     if (!message) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
-    const { contactId } = await findReadable(em, actor, message.conversationId)
-    await tellEvents(hub, [{ name: 'contact.revealed', data: { contactId, field: null, messageId: message.id, reason: starred(reason) } }])
-    return presentMessage({ ability: revealed(actor), agent: actor.agent }, message)
+    const { id: conversationId, contactId } = await findReadable(em, actor, message.conversationId)
+    mustReveal(actor, field)
+    const data = { contactId, field, conversationId, messageId: message.id, reason: starred(reason) }
+    await tellEvents(hub, [{ name: 'contact.revealed', data }])
+    const sight = sightOf(personalFields.filter((one) => one === field || maySee(actor.ability, one)))
+    return presentMessage({ ability: sight, agent: actor.agent }, message)
   })
-}
-
-/** An ability that sees, of personal data, what this person may see or have revealed; for nothing else. */
-function revealed({ ability, agent }: Actor): Actor['ability'] {
-  const fields = personalFields.filter((field) => maySee(ability, field) || mayReveal(ability, field))
-  return buildAbility({ id: agent.id, departmentId: null, treeIds: [], owner: false }, [{ permission: 'contact.personal', fields }])
 }

@@ -1,18 +1,47 @@
 /** A message for one reader: what its parts say of a person is masked for who may not see it. Who wrote it reads it as it is. */
 import type { MessagePart } from '../../../sdk/message-parts.ts'
-import type { Message as WireMessage } from '../../../sdk/wire/conversation.ts'
-import { hiddenFrom, maskField } from '../../access/mask.ts'
+import type { HiddenKind, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
+import type { HubAbility } from '../../access/ability.ts'
+import { hiddenFrom, maskField, type PersonalField, sightOf } from '../../access/mask.ts'
 import { maskHtml } from '../../access/mask-html.ts'
 import { maskDeep, maskSaid, maskText } from '../../access/mask-text.ts'
-import type { Actor } from '../../http/auth.ts'
+import { personalFields } from '../../access/permissions.ts'
+import { starredPlaces } from '../../access/starred-places.ts'
 
-export type Reader = { ability: Actor['ability']; agent: { id: string } }
+export type Reader = { ability: HubAbility; agent: { id: string } }
+type Content = Pick<WireMessage, 'parts' | 'meta' | 'failure' | 'failureText'>
 
 /** The same object for who sees everything: nothing is done on that path. */
 export function maskMessage(reader: Reader, message: WireMessage): WireMessage {
   const { ability, agent } = reader
   if (!hiddenFrom(ability) || message.authorId === agent.id) return message
   const { parts, meta, failure, failureText } = message
+  const masked = maskContent(ability, message)
+  const changed = !same(masked, { parts, meta, failure, failureText })
+  return changed ? { ...message, ...masked, masked: hiddenKinds(ability, message) } : message
+}
+
+const seesAll = sightOf(personalFields)
+const seesAllBut = new Map(personalFields.map((field) => [field, sightOf(personalFields.filter((other) => other !== field))]))
+
+/** What is starred, kind by kind: each as a reader would see it from whom nothing else is hidden. */
+function hiddenKinds(ability: HubAbility, message: Content): HiddenKind[] {
+  const whole = maskContent(seesAll, message)
+  const ofKind = (field: PersonalField): HiddenKind[] => {
+    const masked = maskContent(seesAllBut.get(field) as HubAbility, message)
+    if (same(masked, whole)) return []
+    const places = whole.parts.flatMap((part, i) => {
+      const shown = masked.parts[i]
+      return shown && 'text' in part && 'text' in shown ? starredPlaces(part.text, shown.text).map((place) => ({ part: i, ...place })) : []
+    })
+    return [{ field, places }]
+  }
+  return [...(hiddenFrom(ability) ?? [])].flatMap(ofKind)
+}
+
+const same = (one: Content, other: Content): boolean => JSON.stringify(one) === JSON.stringify(other)
+
+function maskContent(ability: HubAbility, { parts, meta, failure, failureText }: Content): Content {
   const text = (words: string) => maskText(ability, words)
   const address = (one: { name?: string; address: string }) => ({
     ...one,
@@ -24,7 +53,7 @@ export function maskMessage(reader: Reader, message: WireMessage): WireMessage {
     address: address(one).address,
     ...(one.sentence && { sentence: { zh: text(one.sentence.zh), en: text(one.sentence.en) } }),
   })
-  const masked = {
+  return {
     parts: parts.map((part) => maskPart(ability, part)),
     // The letter as it came says all that is masked here: no way to it.
     meta: meta && {
@@ -33,17 +62,16 @@ export function maskMessage(reader: Reader, message: WireMessage): WireMessage {
       ...(meta.from && { from: address(meta.from) }),
       ...(meta.to && { to: meta.to.map(address) }),
       ...(meta.cc && { cc: meta.cc.map(address) }),
+      ...(meta.replyTo && { replyTo: meta.replyTo.map(address) }),
       rawFileId: undefined,
       ...(meta.returned && { returned: meta.returned.map(returned) }),
     },
     failure: failure && text(failure),
     failureText: failureText && { zh: text(failureText.zh), en: text(failureText.en) },
   }
-  const changed = JSON.stringify(masked) !== JSON.stringify({ parts, meta, failure, failureText })
-  return changed ? { ...message, ...masked, masked: true } : message
 }
 
-function maskPart(ability: Reader['ability'], part: MessagePart): MessagePart {
+function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
   const text = (words: string) => maskText(ability, words)
   switch (part.type) {
     case 'text':
@@ -79,7 +107,7 @@ function maskPart(ability: Reader['ability'], part: MessagePart): MessagePart {
 }
 
 /** A field of a card is what its label says it is. */
-function fieldsOf(part: MessagePart, ability: Reader['ability']): object {
+function fieldsOf(part: MessagePart, ability: HubAbility): object {
   if (part.type !== 'card' || !part.fields) return {}
   return { fields: part.fields.map(({ label, value }) => ({ label, value: Object.values(maskDeep(ability, { [label]: value }))[0] as string })) }
 }
