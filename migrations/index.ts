@@ -46,6 +46,7 @@ import { fieldMessage } from './0070-field-message.ts'
 import { labelledFacts } from './0071-labelled-facts.ts'
 import { agentDelivered } from './0068-agent-delivered.ts'
 import { suspendedRules } from './0069-suspended-rules.ts'
+import { sealedIdentity } from './0076-sealed-identity.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -94,4 +95,5 @@ export const coreMigrations: readonly Migration[] = [
   labelledFacts,
   agentDelivered,
   suspendedRules,
+  sealedIdentity,
 ]

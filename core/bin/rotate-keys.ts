@@ -9,6 +9,7 @@ import { EnvError, readEnv } from '../src/config/env.ts'
 import { openOrm } from '../src/db/open-orm.ts'
 import type { Em } from '../src/db/orm.ts'
 import { keepStatements } from '../src/db/statements.ts'
+import { personalChannels } from '../src/domain/contact/external-id.ts'
 import { holdBytes } from '../src/domain/file/drop-file.ts'
 import { StoredFile } from '../src/domain/file/file.entity.ts'
 import { spoolDir } from '../src/domain/file/spool.ts'
@@ -61,7 +62,7 @@ try {
     const keys = keysOf(em)
     await loadIndexKey(em)
     await beginSealing(em)
-    while (!(await sealSome(em)));
+    while (!(await sealSome(em, personalChannels(loaded.map(({ manifest }) => manifest)))));
     console.log(`Personal fields are sealed with the key "${keys.first}".`)
     const { sealed, damaged } = await sealFiles(() => orm.em.fork() as Em, sealedStore(openFileStore(env), keys, spoolDir(env)))
     console.log(`${sealed} files were brought to the key "${keys.first}".`)

@@ -530,7 +530,8 @@ class Room {
   conversation(from: string): Promise<any> {
     return this.eventually(async () => {
       const em = this.hub.running.hub.em()
-      const identity = await em.findOne('Identity', { inboxId: this.inboxId, externalId: { $like: `%${from}%` } })
+      const met = await em.find('Identity', { inboxId: this.inboxId })
+      const identity = met.find(({ externalId, sealedId }: { externalId: string; sealedId: string }) => (sealedId || externalId).includes(from))
       const row = identity && (await em.findOne('Conversation', { identityId: identity.id }, { orderBy: { createdAt: 'desc' } }))
       return row && (await this.call('GET', `/api/conversations/${row.id}`)).body
     }, `the conversation of ${from}`)

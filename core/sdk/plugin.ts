@@ -198,6 +198,11 @@ export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> 
   assets?: readonly { path: string; file: string; type: string; embeddable?: boolean; maxAgeSeconds?: number }[]
   sockets?: SocketDeclaration<S>
   channel?: ChannelAdapter | ((ctx: PluginContext<S>) => ChannelAdapter)
+  /**
+   * The external ids of the channel's senders are personal data (an address, a telephone number): the hub keeps them sealed and
+   * finds them by a keyed hash, which costs a little with each message. A word that is not taken back.
+   */
+  personalIds?: true
   hooks?: {
     [K in HubHookName]?: (input: HubHooks[K], ctx: PluginContext<S>) => HubHooks[K] | undefined | void | Promise<HubHooks[K] | undefined | void>
   }

@@ -23,6 +23,8 @@ export default definePlugin({
   settings: pluginSettings,
   entities,
   migrations,
+  // Who calls is called by their number.
+  personalIds: true,
   channel: (plain) => {
     const ctx = plain as unknown as Ctx
     return {

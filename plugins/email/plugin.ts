@@ -20,6 +20,7 @@ export default definePlugin({
   permissions: [{ name: 'mailbox.authorise', label: { zh: '授权邮箱（OAuth）', en: 'Authorise mailboxes (OAuth)' }, grantTo: ['admin'] }],
   entities: emailEntities,
   migrations: emailMigrations,
+  personalIds: true,
   channel: (ctx) => ({
     label: { zh: '邮件', en: 'Email' },
     icon: 'mail',

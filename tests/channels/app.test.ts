@@ -9,6 +9,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import type { ChannelAdapter } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Activity, Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { findIdentity } from '../../core/src/domain/contact/external-id.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
@@ -117,7 +118,7 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
   const event = (type: string, data: object) => JSON.stringify({ type, timestamp: new Date().toISOString(), data })
   const someone = () => `user-${randomUUID()}`
   const messagesOf = async (customer: string) => {
-    const identity = await em().findOne(Identity, { inboxId: inbox.id, externalId: customer })
+    const identity = await findIdentity(world().hub, em(), { inboxId: inbox.id, externalId: customer })
     if (!identity) return []
     const conversations = await em().find(Conversation, { identityId: identity.id })
     const all = await em().find(Message, { conversationId: { $in: conversations.map(({ id }) => id) } }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
@@ -639,7 +640,7 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       client().tell('call.recording.ready', { ...call, recording: { url: `http://127.0.0.1:9/${name}.wav?signature=${signature}` } })
     for (const told of [await leg('a', 1), await leg('b', 1)]) assert.equal(told.duplicate, false)
     assert.equal((await leg('a', 2)).duplicate, true)
-    const identity = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: `tel:${from}` })
+    const identity = await world().identity(inbox.id, `tel:${from}`)
     assert.equal(await em().count(Activity, { identityId: identity.id, name: 'call.started' }), 1)
     // A missed call, and one of ours to the customer.
     await client().tell('call.ended', { ...call, externalCallId: randomUUID(), result: 'missed' })
@@ -744,7 +745,7 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       (await messagesOf(stranger)).map(({ replyToId }) => replyToId ?? null),
       [null, null],
     )
-    const { id } = await em().findOneOrFail(Identity, { inboxId: inbox.id, externalId: customer })
+    const { id } = await world().identity(inbox.id, customer)
     assert.deepEqual((await em().findOneOrFail(Activity, { identityId: id, name: 'entered' })).params, { page: '/order/1', campaign: '双十一' })
   })
 

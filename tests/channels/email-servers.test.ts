@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { after, afterEach, before, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { newId } from '../../core/src/db/types.ts'
-import { Contact, Identity, IdentityClaim } from '../../core/src/domain/contact/contact.entity.ts'
+import { Contact, IdentityClaim } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
@@ -913,9 +913,7 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.notEqual(forged.conversationId, conversationId)
     assert.deepEqual([(await state()).rev, (await state()).unread], [before.rev, before.unread])
     // Somebody else altogether: nothing links or finds them as the one they pretend to be.
-    const identity = await world()
-      .hub.em()
-      .findOneOrFail(Identity, { inboxId: inbox.id, externalId: `unverified:${from}` }, { disableIdentityMap: true })
+    const identity = await world().identity(inbox.id, `unverified:${from}`)
     const contact = await world().hub.em().findOneOrFail(Contact, { id: identity.contactId }, { disableIdentityMap: true })
     assert.deepEqual([identity.verified, contact.name, contact.email], [false, `⚠ ${from}`, ''])
     assert.notEqual(contact.id, before.contactId)

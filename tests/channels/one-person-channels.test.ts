@@ -4,7 +4,6 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { newId } from '../../core/src/db/types.ts'
-import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { HubClient } from '../../plugins/app/example/client.ts'
 import app from '../../plugins/app/plugin.ts'
@@ -31,8 +30,7 @@ await onEveryProfile(
     const mini = (settings: object = {}) => world().inbox('wechat', { kind: 'mini', mode: 'plain', token: 'tok', sessionSecret: miniKey, ...settings })
     const ownApp = (settings: object = {}) => world().inbox('app', { secret: appKey, ...settings })
 
-    const contactOf = async (inbox: Inbox, externalId: string) =>
-      (await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id, externalId }, { disableIdentityMap: true })).contactId
+    const contactOf = async (inbox: Inbox, externalId: string) => (await world().identity(inbox.id, externalId)).contactId
 
     async function onSite(inbox: Inbox, sub: string): Promise<string> {
       const headers = { 'user-agent': 'Mozilla/5.0 Chrome/140' }

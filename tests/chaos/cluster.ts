@@ -16,6 +16,7 @@ export type Profile = 'embedded' | 'served'
 
 export const owner = { email: 'owner@chaos.test', password: 'a long enough pass-phrase 7' }
 const root = join(import.meta.dirname, '../..')
+export const secret = 'a-secret-of-the-chaos-run-that-is-long-enough'
 const database = 'huike_chaos'
 /** Long, for a machine that others load too. */
 const startWithinMs = 180_000
@@ -175,7 +176,7 @@ export async function startCluster(profile: Profile, dice: Dice): Promise<Cluste
       args: ['core/src/main.ts', '--role', role],
       env: {
         HUB_DATA: dataDir,
-        HUB_SECRET: 'a-secret-of-the-chaos-run-that-is-long-enough',
+        HUB_SECRET: secret,
         HUB_OWNER_EMAIL: owner.email,
         HUB_OWNER_PASSWORD: owner.password,
         HOST: '127.0.0.1',

@@ -4,8 +4,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { createConnection } from 'mysql2/promise'
 import type { Message } from '../../core/sdk/wire/conversation.ts'
 import type { CustomerMessage } from '../../core/sdk/wire/customer.ts'
+import { keyringOf } from '../../core/src/sealing/keyring.ts'
 import type { AgentClient, Saying, Visitor, VisitorScreen } from './clients.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, secret } from './cluster.ts'
 
 interface ConversationRow {
   id: string
@@ -43,7 +44,7 @@ export interface Truth {
 
 const queries = {
   conversations:
-    'select c.id, c.inbox_id, i.external_id, c.status, c.assignee_id, c.last_seq, c.rev, c.unread, c.preview, c.agent_read_seq, c.customer_read_seq from conversation c join identity i on i.id = c.identity_id order by c.created_at, c.id',
+    'select c.id, c.inbox_id, i.external_id, i.sealed_id, c.status, c.assignee_id, c.last_seq, c.rev, c.unread, c.preview, c.agent_read_seq, c.customer_read_seq from conversation c join identity i on i.id = c.identity_id order by c.created_at, c.id',
   messages: 'select id, conversation_id, seq, rev, direction, text, parts, status from message order by conversation_id, seq',
   agents: 'select id, open_count from agent',
   parked: 'select count(*) as n from inbound_event',
@@ -52,6 +53,7 @@ const queries = {
 /** Reads the database itself, past the hub. */
 export async function readTruth({ profile, dataDir, databaseUrl }: Cluster): Promise<Truth> {
   const rows: Record<string, Record<string, unknown>[]> = {}
+  const keys = keyringOf({ dataDir, secret })
   if (profile === 'embedded') {
     const sqlite = new DatabaseSync(join(dataDir, 'hub.sqlite'), { readOnly: true })
     sqlite.exec('begin')
@@ -64,7 +66,10 @@ export async function readTruth({ profile, dataDir, databaseUrl }: Cluster): Pro
     await mysql.end()
   }
   return {
-    conversations: rows.conversations as unknown as ConversationRow[],
+    conversations: (rows.conversations as unknown as (ConversationRow & { sealed_id: string })[]).map(({ sealed_id, ...row }) => ({
+      ...row,
+      external_id: sealed_id === '' ? row.external_id : keys.open('identity.sealed_id', sealed_id),
+    })),
     messages: rows.messages as unknown as MessageRow[],
     openCounts: new Map(rows.agents?.map(({ id, open_count }) => [String(id), Number(open_count)])),
     parked: Number(rows.parked?.[0]?.n),

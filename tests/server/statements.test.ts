@@ -57,6 +57,7 @@ await onEveryProfile('prepared statements', [], (world) => {
       id: newId(),
       inboxId: newId(),
       externalId: '甲',
+      sealedId: '',
       contactId: newId(),
       attributes: { a: [1, null] },
       profile: null,

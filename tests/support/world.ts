@@ -9,6 +9,8 @@ import { retryOnConflict } from '../../core/src/db/retry.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
+import type { Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { findIdentity } from '../../core/src/domain/contact/external-id.ts'
 import { createInbox } from '../../core/src/domain/inbox/create-inbox.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Outbound, ParkedEvent, RemoteFetch } from '../../core/src/domain/message/message.entity.ts'
@@ -62,6 +64,13 @@ export class World {
     const role = await owner.call('POST', '/api/roles', { name: newId(), grants })
     const given = await owner.call('PATCH', `/api/agents/${person.id}`, { roleIds: [role.body.id] })
     if (given.status !== 200) throw new Error(`grants were refused: ${JSON.stringify([role.body, given.body])}`)
+  }
+
+  /** Somebody as an inbox knows them, in the clear or sealed. */
+  async identity(inboxId: string, externalId: string): Promise<Identity> {
+    const identity = await findIdentity(this.hub, this.hub.em(), { inboxId, externalId })
+    if (!identity) throw new Error(`nobody is called ${externalId} here`)
+    return identity
   }
 
   async signIn(agent: Agent): Promise<Person> {

@@ -11,6 +11,7 @@ import { type Batcher, createBatcher } from '../db/batch.ts'
 import { NumberSource } from '../db/counter.ts'
 import { Kept } from '../db/kept.ts'
 import { newId } from '../db/types.ts'
+import { storedName } from '../domain/contact/external-id.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
@@ -36,8 +37,8 @@ const idLength = 190
 const refuses = (error: unknown): error is HubError => error instanceof HubError && error.kind.status < 500 && error.code !== 'HUB_CONFLICT'
 
 /** Where events wait that keep nobody behind them; a recall, which may wait long, keeps not even those. */
-function aside({ kind, externalId, from }: InboundEvent): string {
-  const lane = kind === 'recall' ? `recall ${externalId}` : from.externalId
+function aside({ kind, externalId }: InboundEvent, sender: string): string {
+  const lane = kind === 'recall' ? `recall ${externalId}` : sender
   return `~${createHash('sha256').update(lane).digest('hex').slice(0, 40)}`
 }
 
@@ -96,7 +97,7 @@ export class Door implements Intake {
           return { externalId: event.externalId, duplicate: false }
         case 'later':
           // In a lane of its own: the customer's next words do not wait for it.
-          await this.#park(inbox, event, outcome.why, { senderId: aside(event), ms: outcome.ms })
+          await this.#park(inbox, event, outcome.why, { senderId: aside(event, this.#senderId(inbox, event)), ms: outcome.ms })
           return { externalId: event.externalId, duplicate: false }
         case 'done':
           return { externalId: event.externalId, duplicate: outcome.duplicate, ...outcome.at }
@@ -141,7 +142,11 @@ export class Door implements Intake {
     return { ...event, parts }
   }
 
-  async #park(inbox: Inbox, event: InboundEvent, error: string, lane = { senderId: event.from.externalId, ms: backoffMs(0) }): Promise<void> {
+  #senderId(inbox: Inbox, { from }: InboundEvent): string {
+    return storedName(this.#hub, inbox, from.externalId).externalId
+  }
+
+  async #park(inbox: Inbox, event: InboundEvent, error: string, lane = { senderId: this.#senderId(inbox, event), ms: backoffMs(0) }): Promise<void> {
     const now = new Date()
     try {
       await this.#hub.em().insert(ParkedEvent, {

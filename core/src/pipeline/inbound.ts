@@ -10,6 +10,7 @@ import { columnsOf, insertRows, list, readRaw, rowOf, sql, updateRows } from '..
 import { newId } from '../db/types.ts'
 import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
+import { externalIdOf, storedName, writtenAs } from '../domain/contact/external-id.ts'
 import { keptFacts } from '../domain/contact/labelled-facts.ts'
 import { profileOf, refreshProfiles } from '../domain/contact/refresh-profile.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
@@ -32,7 +33,7 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
     const once = () =>
       hub.em().transactional(async (tx) => {
         const em = tx as Em
-        const senders = await resolveSenders(em, items, (count) => fetched ?? numbers.takeNow(count))
+        const senders = await resolveSenders(hub, em, items, (count) => fetched ?? numbers.takeNow(count))
         // The database holds that nothing is stored twice; whether it is here already is only asked when it says so.
         const known: KnownMessages = attempt > 1 ? await knownMessages(em, items) : new Map()
         const changes = await openChanges(em, items, senders, known)
@@ -102,11 +103,11 @@ interface Sender {
 }
 
 /** All senders of a batch with their open conversations; who is new gets a contact and an identity. */
-async function resolveSenders(em: Em, items: readonly InboundItem[], takeNumbers: (count: number) => number[]): Promise<Map<string, Sender>> {
+async function resolveSenders(hub: Hub, em: Em, items: readonly InboundItem[], takeNumbers: (count: number) => number[]): Promise<Map<string, Sender>> {
   const senders = new Map<string, Sender>()
   const unknown: InboundItem[] = []
   for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
-    const names = [...new Set(group.map((item) => item.event.from.externalId))]
+    const names = [...new Set(group.flatMap(({ inbox, event }) => writtenAs(hub, inbox, event.from.externalId)))]
     const rows = await readRaw<{ open_id: string | null; waiting: number }>(
       em,
       sql`select ${columnsOf(em, Identity, 'i')}, c.id as open_id, exists(${parkedOf('i.inbox_id', 'i.external_id')}) as waiting
@@ -114,12 +115,12 @@ async function resolveSenders(em: Em, items: readonly InboundItem[], takeNumbers
     )
     for (const row of rows) {
       const identity = rowOf(em, Identity, row)
-      senders.set(`${inboxId}\n${identity.externalId}`, { identity, waiting: Number(row.waiting) === 1, openConversationId: row.open_id })
+      senders.set(`${inboxId}\n${externalIdOf(identity)}`, { identity, waiting: Number(row.waiting) === 1, openConversationId: row.open_id })
     }
     const fresh = new Map(group.filter((item) => !senders.has(senderKey(item))).map((item) => [item.event.from.externalId, item]))
     unknown.push(...fresh.values())
   }
-  if (unknown.length > 0) await makeSenders(em, unknown, takeNumbers(unknown.length), senders)
+  if (unknown.length > 0) await makeSenders(hub, em, unknown, takeNumbers(unknown.length), senders)
   return senders
 }
 
@@ -128,17 +129,18 @@ const parkedOf = (inbox: string, sender: string) => ({
   params: [],
 })
 
-async function makeSenders(em: Em, items: readonly InboundItem[], numbers: readonly number[], senders: Map<string, Sender>): Promise<void> {
+async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numbers: readonly number[], senders: Map<string, Sender>): Promise<void> {
   const now = new Date()
   const waiting = new Set<string>()
   for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
-    const names = group.map((item) => item.event.from.externalId)
+    const names = group.flatMap(({ inbox, event }) => writtenAs(hub, inbox, event.from.externalId))
     const rows = await readRaw<{ sender_id: string }>(
       em,
       sql`select sender_id from inbound_event where inbox_id = ${inboxId} and sender_id in ${list(names)} and due_at is not null`,
     )
     for (const row of rows) waiting.add(`${inboxId}\n${row.sender_id}`)
   }
+  const waits = ({ inbox, event }: InboundItem) => writtenAs(hub, inbox, event.from.externalId).some((name) => waiting.has(`${inbox.id}\n${name}`))
   const made = items.map((item, i) => {
     const { from } = item.event
     const contact = {
@@ -160,7 +162,7 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
     const identity = {
       id: newId(),
       inboxId: item.inbox.id,
-      externalId: from.externalId,
+      ...storedName(hub, item.inbox, from.externalId),
       contactId: contact.id,
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
@@ -172,7 +174,7 @@ async function makeSenders(em: Em, items: readonly InboundItem[], numbers: reado
       blockedById: null,
       createdAt: now,
     } as Identity
-    senders.set(senderKey(item), { identity, waiting: waiting.has(senderKey(item)), openConversationId: null, made: true })
+    senders.set(senderKey(item), { identity, waiting: waits(item), openConversationId: null, made: true })
     return { contact, identity, from }
   })
   await insertRows(em, Contact, await linkNewPeople(em, made))
@@ -229,7 +231,7 @@ async function openChanges(
     // Closed while we waited for the lock: then a new one is opened.
     if (conversation?.openIdentityId !== identity.id) continue
     const change = ConversationChange.of(conversation)
-    change.customer = identity.externalId
+    change.customer = externalIdOf(identity)
     changes.set(identity.id, change)
   }
   return changes

@@ -9,6 +9,7 @@ import type { ComposablePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
 import { Agent } from '../domain/agent/agent.entity.ts'
 import { Identity } from '../domain/contact/contact.entity.ts'
+import { externalIdOf } from '../domain/contact/external-id.ts'
 import { type ConversationChange, changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { giveBackReplies, shutWindow, takeMore, takeReplies } from '../domain/conversation/reply-window.ts'
@@ -282,7 +283,7 @@ async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onP
   return {
     id: message.id,
     conversationId: message.conversationId,
-    to: identity.externalId,
+    to: externalIdOf(identity),
     identityId: identity.id,
     seq: message.seq,
     parts: message.parts,

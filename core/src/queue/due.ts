@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { takeLease } from '../db/lease.ts'
 import { ContactMove, MergeSuggestion } from '../domain/contact/contact.entity.ts'
+import { personalChannels } from '../domain/contact/external-id.ts'
 import { settlePeople } from '../domain/contact/merge-contacts.ts'
 import { returnOrphans, routeQueue } from '../domain/conversation/assign-conversation.ts'
 import { Delivery, Job, Outbound, ParkedEvent, RemoteFetch } from '../domain/message/message.entity.ts'
@@ -123,7 +124,9 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       if (await takeLease(hub.em(), 'tidy', hub.nodeId, tidyEveryMs * 2)) await tidy(hub, () => stopped)
     }),
     loop(sealEveryMs, 'seal', async () => {
-      if ((await isSealing(hub.em())) && (await takeLease(hub.em(), 'seal', hub.nodeId, sealEveryMs * 5))) while (!stopped && !(await sealSome(hub.em())));
+      const personal = personalChannels(hub.kernel.all().map(({ manifest }) => manifest))
+      if ((await isSealing(hub.em(), personal)) && (await takeLease(hub.em(), 'seal', hub.nodeId, sealEveryMs * 5)))
+        while (!stopped && !(await sealSome(hub.em(), personal)));
     }),
     loop(retentionEveryMs, 'retention', async () => {
       if (await takeLease(hub.em(), 'retention', hub.nodeId, retentionEveryMs * 2)) await startDailyRun(hub)

@@ -1,5 +1,6 @@
 /** Shows a platform's customer that an agent types. Platforms count such calls: one every few seconds at most, best effort. */
 import { Identity } from '../domain/contact/contact.entity.ts'
+import { externalIdOf, nameColumns } from '../domain/contact/external-id.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { adapterOf, capabilitiesOf, openInbox } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
@@ -22,7 +23,7 @@ export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status 
   void (async () => {
     if (!(await capabilitiesOf(hub, inboxId))?.typing) return
     const inbox = await openInbox(hub, inboxId)
-    const identity = await hub.em().findOne(Identity, { id: identityId }, { fields: ['externalId'], disableIdentityMap: true })
-    if (inbox?.enabled && identity) await adapter.typing?.(identity.externalId, active, inbox.forAdapter)
+    const identity = await hub.em().findOne(Identity, { id: identityId }, { fields: [...nameColumns], disableIdentityMap: true })
+    if (inbox?.enabled && identity) await adapter.typing?.(externalIdOf(identity), active, inbox.forAdapter)
   })().catch((error) => hub.log.debug({ err: error, channel }, 'typing could not be shown'))
 }

@@ -5,8 +5,9 @@
  */
 import { SealedText } from '../../sdk/sealed.ts'
 import type { Em } from '../db/orm.ts'
-import { execute, readRaw, type Sql, sql } from '../db/statements.ts'
+import { execute, list, readRaw, type Sql, sql } from '../db/statements.ts'
 import type { ClaimKind } from '../domain/contact/contact.entity.ts'
+import { hashedId } from '../domain/contact/external-id.ts'
 import { Setting } from '../domain/setting/setting.entity.ts'
 import { resealIndexKey } from './index-key.ts'
 import { sealedWith } from './keyring.ts'
@@ -15,7 +16,7 @@ import { claimKey, keysOf, SealedJson } from './sealed-columns.ts'
 interface Progress {
   /** The key that everything is being brought to. */
   key: string
-  /** Which columns that is: with a plugin, or a new version, more may have come. */
+  /** Which columns, and names of which channels, that is: with a plugin, or a new version, more may have come. */
   columns?: string
   table: number
   after: string
@@ -37,16 +38,23 @@ export function sealedColumns(em: Em): { table: string; columns: { name: string;
     .sort((a, b) => (a.table < b.table ? -1 : 1))
 }
 
-/** One batch. True when all is sealed with the first key. */
-export async function sealSome(em: Em): Promise<boolean> {
+/**
+ * One batch. True when all is sealed with the first key.
+ * @param personal the channels whose names of people are personal (see external-id.ts)
+ */
+export async function sealSome(em: Em, personal: readonly string[] = []): Promise<boolean> {
   const keys = keysOf(em)
   const tables = sealedColumns(em)
-  const at = (await progress(em)) ?? { key: keys.first, columns: namesOf(tables), table: 0, after: '', done: false }
+  const walks = [
+    ...tables.map((table) => (after: string) => sealTable(em, table, after)),
+    () => hashClaims(em),
+    (after: string) => hashNames(em, personal, after),
+  ]
+  const at = (await progress(em, personal)) ?? { key: keys.first, columns: namesOf(tables, personal), table: 0, after: '', done: false }
   if (at.done) return true
-  const one = tables[at.table]
-  const after = one ? await sealTable(em, one, at.after) : await hashClaims(em)
+  const after = await walks[at.table]?.(at.after)
   const next = after === undefined ? { ...at, table: at.table + 1, after: '' } : { ...at, after }
-  if (next.table > tables.length) {
+  if (next.table >= walks.length) {
     await resealIndexKey(em)
     next.done = true
   }
@@ -58,15 +66,15 @@ export async function sealSome(em: Em): Promise<boolean> {
 export const beginSealing = async (em: Em): Promise<void> => void (await em.nativeDelete(Setting, { key: settingKey }))
 
 /** Has everything been brought to the first key? */
-export const isSealing = async (em: Em): Promise<boolean> => !(await progress(em))?.done
+export const isSealing = async (em: Em, personal: readonly string[] = []): Promise<boolean> => !(await progress(em, personal))?.done
 
-const namesOf = (tables: ReturnType<typeof sealedColumns>): string =>
-  tables.map(({ table, columns }) => [table, ...columns.map(({ name }) => name)].join(' ')).join(', ')
+const namesOf = (tables: ReturnType<typeof sealedColumns>, personal: readonly string[]): string =>
+  [...tables.map(({ table, columns }) => [table, ...columns.map(({ name }) => name)].join(' ')), ...personal].join(', ')
 
 /** How far the walk to this key over these columns has come; undefined when it is another one's. */
-async function progress(em: Em): Promise<Progress | undefined> {
+async function progress(em: Em, personal: readonly string[]): Promise<Progress | undefined> {
   const known = (await em.findOne(Setting, { key: settingKey }, { disableIdentityMap: true }))?.value as Progress | undefined
-  return known?.key === keysOf(em).first && known.columns === namesOf(sealedColumns(em)) ? known : undefined
+  return known?.key === keysOf(em).first && known.columns === namesOf(sealedColumns(em), personal) ? known : undefined
 }
 
 async function sealTable(em: Em, { table, columns }: ReturnType<typeof sealedColumns>[number], after: string): Promise<string | undefined> {
@@ -104,4 +112,25 @@ async function hashClaims(em: Em): Promise<string | undefined> {
       }
     })
   return rows.length < atOnce ? undefined : ''
+}
+
+/** Names in the clear of people on such channels become hashes, with the name sealed beside; also where their events wait. The last identity looked at. */
+async function hashNames(em: Em, personal: readonly string[], after: string): Promise<string | undefined> {
+  if (personal.length === 0) return undefined
+  const rows = await readRaw<{ id: string; inbox_id: string; external_id: string }>(
+    em,
+    sql`select i.id, i.inbox_id, i.external_id from identity i join inbox b on b.id = i.inbox_id
+        where i.id > ${after} and b.channel in ${list(personal)} and i.sealed_id = '' order by i.id limit ${raw(String(atOnce))}`,
+  )
+  const ignore = raw(em.getDriver().getPlatform().constructor.name.startsWith('Sqlite') ? 'or ignore' : 'ignore')
+  for (const { id, inbox_id: inboxId, external_id: name } of rows) {
+    const hash = hashedId(em, inboxId, name)
+    const sealed = keysOf(em).seal('identity.sealed_id', name)
+    await em.transactional(async (tx) => {
+      // Met again by their hash meanwhile, they stay as they are: found by the other row.
+      await execute(tx as Em, sql`update ${ignore} identity set external_id = ${hash}, sealed_id = ${sealed} where id = ${id} and external_id = ${name}`)
+      await execute(tx as Em, sql`update inbound_event set sender_id = ${hash} where inbox_id = ${inboxId} and sender_id = ${name}`)
+    })
+  }
+  return rows.length < atOnce ? undefined : rows.at(-1)?.id
 }

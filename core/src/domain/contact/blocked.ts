@@ -1,7 +1,8 @@
 /** Who is refused at the door, asked for at every visitor's request: kept for a second per inbox, two queries whoever comes. */
 import { Kept } from '../../db/kept.ts'
-import type { Em } from '../../db/orm.ts'
+import type { Hub } from '../../hub.ts'
 import { BlockedAddress, Identity } from './contact.entity.ts'
+import { externalIdOf, findIdentity, nameColumns } from './external-id.ts'
 
 const ttlMs = 1_000
 /** An inbox with more blocked than this is looked up one by one. */
@@ -14,29 +15,29 @@ interface Blocked {
 }
 
 export class BlockList {
-  readonly #em: () => Em
+  readonly #hub: Hub
   readonly #blocked = new Kept(ttlMs, (inboxId) => this.#load(inboxId))
 
-  constructor(em: () => Em) {
-    this.#em = em
+  constructor(hub: Hub) {
+    this.#hub = hub
   }
 
   async refuses(inboxId: string, externalId: string | undefined, address: string): Promise<boolean> {
     const blocked = await this.#blocked.of(inboxId)
     if (blocked.addresses.has(address) || (externalId !== undefined && blocked.externalIds.has(externalId))) return true
     if (blocked.complete) return false
-    const em = this.#em()
+    const em = this.#hub.em()
     if ((await em.count(BlockedAddress, { inboxId, address })) > 0) return true
-    return externalId !== undefined && (await em.count(Identity, { inboxId, externalId, blockedAt: { $ne: null } })) > 0
+    return externalId !== undefined && (await findIdentity(this.#hub, em, { inboxId, externalId }))?.blockedAt != null
   }
 
   async #load(inboxId: string): Promise<Blocked> {
-    const em = this.#em()
+    const em = this.#hub.em()
     const addresses = await em.find(BlockedAddress, { inboxId }, { fields: ['address'], limit: most, disableIdentityMap: true })
-    const identities = await em.find(Identity, { inboxId, blockedAt: { $ne: null } }, { fields: ['externalId'], limit: most, disableIdentityMap: true })
+    const identities = await em.find(Identity, { inboxId, blockedAt: { $ne: null } }, { fields: [...nameColumns], limit: most, disableIdentityMap: true })
     return {
       addresses: new Set(addresses.map((row) => row.address)),
-      externalIds: new Set(identities.map((row) => row.externalId)),
+      externalIds: new Set(identities.map(externalIdOf)),
       complete: addresses.length < most && identities.length < most,
     }
   }

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import type { ChannelSender, LabelledFact, LocalText } from '../../../sdk/channel.ts'
+import { sealed as sealedAway } from '../../../sdk/sealed.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 import { sealed, sealedJson } from '../../sealing/sealed-columns.ts'
 
@@ -61,7 +62,10 @@ const IdentitySchema = defineEntity({
   properties: {
     id: idColumn().primary(),
     inboxId: idColumn(),
+    /** What the channel calls them; where that is personal, a keyed hash of it (see external-id.ts). */
     externalId: p.string().length(190),
+    /** What is hashed; else empty. */
+    sealedId: sealedAway('identity.sealed_id', 190),
     contactId: idColumn(),
     /** The platform or the site vouches for it. */
     verified: p.boolean().default(false),

@@ -11,6 +11,7 @@ import { firstVisits } from '../visit/first-visits.ts'
 import { presentFirstVisit } from '../visit/visit.present.ts'
 import { type Activity, type Contact, ContactField, Identity } from './contact.entity.ts'
 import { customPrefix, readCustomFields } from './custom-fields.ts'
+import { externalIdOf } from './external-id.ts'
 import { declaredFields } from './fields.ts'
 
 export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, name, label, params, details, at }: Activity): WireActivity => ({
@@ -68,7 +69,7 @@ export async function presentContact(hub: Hub, em: Em, ability: HubAbility, cont
     identities: identities.map((identity) => ({
       id: identity.id,
       inboxId: identity.inboxId,
-      externalId: maskText(ability, identity.externalId),
+      externalId: maskText(ability, externalIdOf(identity)),
       name: maskField(ability, 'name', identity.profile?.name ?? ''),
       verified: identity.verified,
       blockedAt: identity.blockedAt?.toISOString() ?? null,

@@ -1,6 +1,7 @@
 /** A new conversation, begun by the customer's first words or by ours. */
 import { newId } from '../../db/types.ts'
 import type { Identity } from '../contact/contact.entity.ts'
+import { externalIdOf } from '../contact/external-id.ts'
 import type { Inbox } from '../inbox/inbox.entity.ts'
 import { ConversationChange } from './change.ts'
 import type { Conversation } from './conversation.entity.ts'
@@ -49,7 +50,7 @@ export function openConversation(inbox: Inbox, identity: Identity, by: 'customer
     changedAt: now,
   } as Conversation
   const change = new ConversationChange(conversation, null, now)
-  change.customer = identity.externalId
+  change.customer = externalIdOf(identity)
   change.event('conversation.opened', () => ({ conversation: conversationFacts(conversation) }))
   return change
 }

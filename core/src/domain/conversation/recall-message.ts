@@ -4,6 +4,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Identity } from '../contact/contact.entity.ts'
+import { externalIdOf, nameColumns } from '../contact/external-id.ts'
 import { adapterOf, capabilitiesOf, openInbox } from '../inbox/channels.ts'
 import { Message, MessageName } from '../message/message.entity.ts'
 import { changeConversation } from './change.ts'
@@ -48,13 +49,13 @@ export async function recallMessage(hub: Hub, id: string, agentId: string, allow
 async function recallThere(hub: Hub, em: Em, adapter: ChannelAdapter, message: Message, conversation: Conversation): Promise<void> {
   if (message.status !== 'sent') throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'This message is not there yet', { reason: 'status' })
   const inbox = await openInbox(hub, message.inboxId)
-  const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { fields: ['externalId'], disableIdentityMap: true })
+  const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { fields: [...nameColumns], disableIdentityMap: true })
   const named = await em.find(MessageName, { messageId: message.id }, { limit: 100, disableIdentityMap: true })
   const names = named.length > 0 ? named.map(({ externalId }) => externalId) : message.externalId ? [message.externalId] : []
   if (!adapter.recall || !inbox || names.length === 0)
     throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform has no name for this message', { reason: 'platform' })
   try {
-    for (const externalId of names) await adapter.recall({ externalId, to: identity.externalId, conversationId: conversation.id }, inbox.forAdapter)
+    for (const externalId of names) await adapter.recall({ externalId, to: externalIdOf(identity), conversationId: conversation.id }, inbox.forAdapter)
   } catch (error) {
     if (!(error instanceof SendError)) hub.log.error({ err: error, message: message.id }, 'an adapter failed')
     throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform did not take the message back', {

@@ -9,7 +9,8 @@ import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { BlockList } from '../contact/blocked.ts'
-import { Identity } from '../contact/contact.entity.ts'
+import type { Identity } from '../contact/contact.entity.ts'
+import { findIdentity } from '../contact/external-id.ts'
 import { changeConversation, changesPage } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
@@ -31,8 +32,8 @@ const maxPages = 100
 
 export function createDesk(hub: Hub): Desk {
   const attendance = attendanceOf(hub)
-  const blockList = new BlockList(() => hub.em())
-  const identityOf = (em: Em, { inboxId, externalId }: CustomerRef) => em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
+  const blockList = new BlockList(hub)
+  const identityOf = (em: Em, customer: CustomerRef) => findIdentity(hub, em, customer)
 
   return {
     async thread(customer, { cursor, before, limit = 30 }) {
@@ -235,7 +236,7 @@ async function quotesOf(em: Em, messages: readonly Message[]): Promise<Map<strin
 async function beatVisit(hub: Hub, inboxId: string, beat: VisitBeat): Promise<void> {
   const em = hub.em()
   const now = new Date()
-  const identity = beat.externalId ? await em.findOne(Identity, { inboxId, externalId: beat.externalId }, { disableIdentityMap: true }) : null
+  const identity = beat.externalId ? await findIdentity(hub, em, { inboxId, externalId: beat.externalId }) : null
   const visit = await em.findOne(Visit, { id: beat.visitId }, { disableIdentityMap: true })
   const page = { url: beat.url.slice(0, 1_000), title: beat.title.slice(0, 200), at: now.toISOString() }
   const known = identity ? { identityId: identity.id, contactId: identity.contactId } : {}
@@ -280,7 +281,7 @@ function tellVisit(hub: Hub, contactId: string | null | undefined): void {
 /** The visitor spoke: their visit leaves the silent list. */
 async function markSpoken(hub: Hub, inboxId: string, externalId: string, visitId: string): Promise<void> {
   const em = hub.em()
-  const identity = await em.findOne(Identity, { inboxId, externalId }, { disableIdentityMap: true })
+  const identity = await findIdentity(hub, em, { inboxId, externalId })
   if (!identity) return
   const now = new Date()
   await em.nativeUpdate(Visit, { id: visitId, inboxId }, { identityId: identity.id, contactId: identity.contactId, spokeAt: now, seenAt: now })

@@ -2,14 +2,13 @@
 import type { HubAbility } from '../../access/ability.ts'
 import { hiddenFrom } from '../../access/mask.ts'
 import type { Em } from '../../db/orm.ts'
+import { Message } from '../message/message.entity.ts'
 import type { StoredFile } from './file.entity.ts'
 
 /** Of these files of a conversation, those that this reader may not have. Nothing is looked up for who sees everything. */
 export async function rawLettersHidden(em: Em, ability: HubAbility, conversationId: string, files: readonly Pick<StoredFile, 'id'>[]): Promise<Set<string>> {
   if (!hiddenFrom(ability) || files.length === 0) return new Set()
-  const rows = (await em.execute("select meta from message where conversation_id = ? and meta like '%rawFileId%'", [conversationId])) as {
-    meta: string | null
-  }[]
-  const raw = new Set(rows.flatMap(({ meta }) => [...(meta ?? '').matchAll(/"rawFileId":"(\w+)"/g)].map(([, id]) => id)))
+  const letters = await em.find(Message, { conversationId, meta: { $ne: null } }, { fields: ['meta'], disableIdentityMap: true })
+  const raw = new Set(letters.flatMap(({ meta }) => [meta?.rawFileId, ...(meta?.returned ?? []).map(({ rawFileId }) => rawFileId)]))
   return new Set(files.filter(({ id }) => raw.has(id)).map(({ id }) => id))
 }

@@ -7,7 +7,7 @@ import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { mergeSecrets, parseSettings } from '../../kernel/settings.ts'
-import { Identity } from '../contact/contact.entity.ts'
+import { findIdentity } from '../contact/external-id.ts'
 import { changeConversation } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { takeMore } from '../conversation/reply-window.ts'
@@ -74,7 +74,7 @@ export async function sendTest(
   const capabilities = await capabilitiesOf(hub, inboxId)
   if (!adapter.send || !capabilities?.send.includes('text'))
     throw new HubError('HUB_MESSAGE_REFUSED', 'Customers of this channel read from the hub: nothing is sent', { reason: 'part', part: 'text' })
-  const known = await hub.em().findOne(Identity, { inboxId, externalId: to }, { fields: ['id'], disableIdentityMap: true })
+  const known = await findIdentity(hub, hub.em(), { inboxId, externalId: to })
   const id = newId()
   const message: OutboundMessage = {
     id,

@@ -34,8 +34,8 @@ const MessageSchema = defineEntity({
     failure: p.string().length(200).nullable(),
     /** The same for an agent: what happened and what can be done. */
     failureText: nullableJson<LocalText>(),
-    /** A letter's headers. */
-    meta: nullableJson<LetterMeta>(),
+    /** A letter's headers: whose addresses they are is nobody's to read in the database. */
+    meta: sealedJson<LetterMeta>('message.meta').nullable(),
     /** Platform messages of it that are through: a retry goes on where it stopped. */
     done: p.integer().default(0),
     recalledAt: instant().nullable(),
