@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { BlobReader, TextWriter, ZipReader } from '@zip.js/zip.js'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
@@ -15,6 +16,7 @@ import { deliver, nameThere, sweepDeliveries } from '../../plugins/export/server
 import { ExportFile } from '../../plugins/export/server/export.entity.ts'
 import { runSchedules } from '../../plugins/export/server/run-schedules.ts'
 import { ExportDelivery, ExportDestination, ExportRun, ExportSchedule } from '../../plugins/export/server/schedule.entity.ts'
+import { everyColumn, placesOf } from '../support/every-table.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { bucket, refuse, startStorage, type TestStorage } from '../support/s3.ts'
 import { eventually, found, type Person, startWorld, type World } from '../support/world.ts'
@@ -96,6 +98,48 @@ for (const profile of await profiles())
     const noticesOf = async (person: Person) =>
       (await person.call('GET', '/api/notices')).body.items as { kind: string; title: { zh: string }; body: { zh: string } }[]
     const deliveryOf = (exportId: string) => em().findOneOrFail(ExportDelivery, { exportId }, quiet)
+
+    test('a schedule keeps its password sealed: every file is locked with it, nobody is shown it, and it can be changed and taken off', async () => {
+      const agent = await world.person('锁')
+      await talk(agent, '锁在里面的话')
+      const [first, second] = ['定时导出的密码一二三四五', '换过的密码一二三四五六七']
+      assert.equal((await agent.call('POST', `${base}/schedules`, schedule({ password: 'short' }))).body.code, 'HUB_REQUEST_INVALID')
+      const { id } = await make(agent, { password: first })
+      let minutes = 60
+      const file = async () => {
+        await due(id, minutes-- * 60_000)
+        await runSchedules(ctx())
+        const exportId = (await runsOf(id)).at(-1)?.exportId ?? ''
+        const { name } = await done(exportId)
+        return { name, bytes: await (await fetchFile(agent, exportId)).blob() }
+      }
+      const opened = async (password: string) => {
+        const entries = await new ZipReader(new BlobReader((await file()).bytes)).getEntries()
+        const [entry] = entries
+        assert.ok(entry && !entry.directory && entry.encrypted)
+        return entry.getData(new TextWriter(), { password })
+      }
+      const shown = async (person: Person, of = 'mine') => (await person.call('GET', `${base}/schedules?of=${of}`)).body
+      assert.ok((await opened(first)).includes('锁在里面的话'))
+      assert.equal((await shown(agent)).items[0].locked, true)
+
+      // Sent again as it was shown, it keeps what it has.
+      const { input } = (await shown(agent)).items[0]
+      assert.equal((await agent.call('PUT', `${base}/schedules/${id}`, input)).status, 200)
+      assert.ok((await opened(first)).includes('锁在里面的话'))
+      assert.equal((await agent.call('PUT', `${base}/schedules/${id}`, { ...input, password: second })).status, 200)
+      await assert.rejects(opened(first))
+      assert.ok((await opened(second)).includes('锁在里面的话'))
+
+      const admin = await world.person('管', 'admin')
+      for (const said of [await shown(agent), await shown(admin, 'all')]) assert.ok(!JSON.stringify(said).includes(second), 'nobody is shown it')
+      assert.equal((await admin.call('PUT', `${base}/schedules/${id}`, { ...input, password: '' })).status, 403)
+      const held = await everyColumn(em(), profile === 'served')
+      assert.deepEqual(placesOf(held, [first, second]), [])
+      assert.equal((await agent.call('PUT', `${base}/schedules/${id}`, { ...input, password: '' })).status, 200)
+      assert.equal((await shown(agent)).items[0].locked, false)
+      assert.ok((await file()).name.endsWith('.csv'))
+    })
 
     test('a schedule that follows a named filter finds what that says at its turn; deleted, it stops and says so', async () => {
       const [agent, other] = [await world.person('甲'), await world.person('乙')]

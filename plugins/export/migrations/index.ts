@@ -1,6 +1,7 @@
 /** The plugin's tables. A released migration never changes. */
 import type { Migration } from '@huike/core/sdk/plugin.ts'
 import { schedules } from './0002-schedules.ts'
+import { schedulePassword } from './0003-schedule-password.ts'
 
 const end = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
 
@@ -29,4 +30,5 @@ export const migrations: readonly Migration[] = [
     ],
   },
   schedules,
+  schedulePassword,
 ]

@@ -36,7 +36,15 @@ async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
   const won = await ctx.em().transactional(async (tx) => {
     const moved = await tx.nativeUpdate(ExportSchedule, { id: row.id, state: 'active', nextAt: row.nextAt }, { nextAt: nextRun(rule, now) })
     if (moved === 0) return false
-    await placeExport(ctx, tx, { id: exportId, agentId: row.agentId, order: spanned, shareWith, destinationId: row.destinationId || undefined })
+    const { agentId, password, destinationId } = row
+    await placeExport(ctx, tx, {
+      id: exportId,
+      agentId,
+      order: spanned,
+      shareWith,
+      password: password || undefined,
+      destinationId: destinationId || undefined,
+    })
     await tx.insert(ExportRun, { scheduleId: row.id, dueAt, exportId, at: now })
     await tx.nativeDelete(ExportRun, { scheduleId: row.id, dueAt: { $lt: new Date(now.getTime() - runsKeptMs) } })
     return true

@@ -1,4 +1,5 @@
 /** What the plugin keeps of schedules, of destinations, and of bytes that no row speaks of yet. */
+import { sealed } from '@huike/core/sdk/sealed.ts'
 import { defineEntity, p } from '@mikro-orm/core'
 
 const id = () => p.string().length(26)
@@ -24,6 +25,8 @@ const ScheduleSchema = defineEntity({
     shareWith: p.text(),
     /** Empty: it is downloaded. */
     destinationId: p.string().length(26).default(''),
+    /** What its files are locked with; empty: nothing. Never shown. */
+    password: sealed('export_schedule.password', 100),
     /** Null while it rests. */
     nextAt: p.datetime(3).nullable(),
     /** Why it was stopped: a code, or the permission that is gone. */

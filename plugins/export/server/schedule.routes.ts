@@ -9,7 +9,7 @@ import { mayDeliver } from './destination.routes.ts'
 import { ExportFile, newId } from './export.entity.ts'
 import { checkMay } from './needed.ts'
 import { nextRun, type Rule } from './next-run.ts'
-import { Choices, checkZone, labelled, type Order } from './order.ts'
+import { Choices, checkZone, labelled, type Order, Password } from './order.ts'
 import { refusal } from './refusals.ts'
 import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
 import { orderTable, spanPlace, TableWhat } from './table-order.ts'
@@ -42,6 +42,8 @@ const Input = Type.Object(
     viewId: Type.Optional(Id),
     shareWith: Type.Array(Id, { maxItems: 50, uniqueItems: true }),
     destinationId: Type.Union([Id, Type.Literal('')]),
+    /** What the files are locked with; without it that stays as it is, empty: they are not. */
+    password: Type.Optional(Type.Union([Password, Type.Literal('')])),
   },
   { additionalProperties: false },
 )
@@ -57,6 +59,8 @@ const ScheduleInfo = Type.Object({
   span: Type.String(),
   format: Type.String(),
   personal: Type.Boolean(),
+  /** Its files have a password. */
+  locked: Type.Boolean(),
   /** What the list is called; empty: conversations. */
   list: Type.String(),
   /** The named filter that it follows, as it is called now; null: none. Only to the owner. */
@@ -95,7 +99,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
   /** What a schedule keeps of its form. */
   const read = async (request: FastifyRequest) => {
     const asker = asking(request)
-    const { name, rule, span, language, records, table, shareWith, destinationId, viewId } = request.body as Input
+    const { name, rule, span, language, records, table, shareWith, destinationId, viewId, password } = request.body as Input
     checkZone(rule.tz, '/rule/tz')
     if ((records === undefined) === (table === undefined)) throw invalid('Either conversations or a list', '/records')
     checkMay(asker, { personal: (records ?? table)?.personal ?? false, attachments: records?.attachments })
@@ -122,6 +126,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
       order: text,
       shareWith: JSON.stringify(shareWith),
       destinationId,
+      ...(password === undefined ? {} : { password }),
       state: 'active' as const,
       fault: '',
       nextAt: nextRun(rule, now),
@@ -144,9 +149,9 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     const values = await read(request)
     const em = ctx.em()
     if ((await em.count(ExportSchedule, { agentId })) >= mostSchedules) throw refusal('HUB_CONFLICT', `You have ${mostSchedules} schedules`, 'schedules')
-    const row = { id: newId(), agentId, createdAt: new Date(), ...values } as ExportSchedule
+    const row = { id: newId(), agentId, createdAt: new Date(), password: '', ...values } as ExportSchedule
     await em.insert(ExportSchedule, row)
-    await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: 'created' })
+    await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: 'created', locked: row.password !== '' })
     return reply.status(201).send((await present(ctx, agentId, [row]))[0])
   })
 
@@ -155,7 +160,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     const values = await read(request)
     await ctx.em().nativeUpdate(ExportSchedule, { id: row.id }, row.state === 'paused' ? { ...values, state: 'paused', nextAt: null } : values)
     await ctx.endNotice('scheduleStopped', row.id)
-    await ctx.tell('scheduled', { scheduleId: row.id, name: values.name, change: 'changed' })
+    await ctx.tell('scheduled', { scheduleId: row.id, name: values.name, change: 'changed', locked: (values.password ?? row.password) !== '' })
     return { ok: true as const }
   })
 
@@ -228,6 +233,7 @@ async function present(ctx: Ctx, agentId: string, rows: readonly ExportSchedule[
       span: row.span,
       format: order.format,
       personal: order.personal,
+      locked: row.password !== '',
       list: order.table?.label ?? '',
       view: (order.viewId && views.get(order.viewId)) ?? null,
       ...(mine ? { input: inputOf(row, rule, order, shareWith) } : {}),
