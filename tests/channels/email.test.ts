@@ -143,13 +143,13 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
 
   test('an address lies in the clear only where the plugin knows its threads by it, as the operator is told', async () => {
     const { inbox, address } = await shop()
-    const [from, cc] = [customer('at-rest'), customer('in-copy')]
+    const [from, cc, elsewhere] = [customer('at-rest'), customer('in-copy'), customer('answers')]
     const agent = await world().person('小秘', 'admin')
-    await post(from, address, letter(from, address, '密', '地址不能写在明处', [`Cc: ${cc}`, `Reply-To: ${from}`]))
+    await post(from, address, letter(from, address, '密', '地址不能写在明处', [`Cc: ${cc}`, `Reply-To: ${elsewhere}`]))
     const { conversationId } = await incoming(inbox, '地址不能写在明处')
     const { body } = await world().reply(agent, conversationId, '收到')
     await fate(body.id, 'sent')
-    assert.deepEqual(placesOf(await everyColumn(world().hub.em(), world().hub.dialect === 'mysql'), [from, cc]), [
+    assert.deepEqual(placesOf(await everyColumn(world().hub.em(), world().hub.dialect === 'mysql'), [from, cc, elsewhere]), [
       'email_letter.delivered',
       'email_letter.from_address',
       'email_letter.reply_to',

@@ -463,8 +463,9 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
         () => heard.find(({ name, data }) => (name as string) === 'export.taken' && (data as { exportId?: string }).exportId === one),
         'the telling',
       )
-      const { conversationIds, byAgentId } = taken.data as { conversationIds?: string[]; byAgentId?: string }
-      assert.deepEqual([conversationIds, byAgentId], [[id], agent.id])
+      const { conversationIds, byAgentId, partOf, records } = taken.data as Record<string, unknown>
+      // However many it takes to name them all, they are told as one deed.
+      assert.deepEqual([conversationIds, byAgentId, partOf, records], [[id], agent.id, one, 1])
     }
 
     const role = {

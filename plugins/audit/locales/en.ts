@@ -111,8 +111,8 @@ export const en = {
       triedAgain: 'Had {count} pieces of given-up work tried again',
     },
     export: {
-      started: 'Started an export',
-      taken: 'Put {count} records into an export',
+      started: 'Started an export{conditions}',
+      taken: 'Exported {count} records ({format}{personal})',
       ready: 'An export is ready, {count} rows',
       downloaded: 'Downloaded an export',
       shared: 'Shared an export',
@@ -151,7 +151,8 @@ export const en = {
     plugin: { switched: 'Switched a plugin' },
     event: { givenUp: 'Events given up', triedAgain: 'Given-up work tried again' },
     export: {
-      taken: 'Put records into an export',
+      started: 'Started an export',
+      taken: 'Exported records',
       ready: 'An export is ready',
       delivered: 'An export was delivered',
       undelivered: 'An export was not delivered',
@@ -197,6 +198,7 @@ export const en = {
     capacity: 'capacity',
     displayName: 'public name',
   },
+  withPersonal: ', with personal data',
   kinds: {
     name: 'name',
     phone: 'phone number',

@@ -104,8 +104,8 @@ export const zh = {
     plugin: { switched: '{state}插件 {pluginId}' },
     event: { givenUp: '插件 {subject} 有一个事件多次处理失败，已放弃：{event}', triedAgain: '让系统重新处理了 {count} 项已放弃的工作' },
     export: {
-      started: '开始导出',
-      taken: '把 {count} 条记录写入了导出文件',
+      started: '开始导出{conditions}',
+      taken: '导出了 {count} 条记录（{format}{personal}）',
       ready: '导出完成，{count} 行',
       downloaded: '下载了导出文件',
       shared: '分享了导出文件',
@@ -139,7 +139,8 @@ export const zh = {
     plugin: { switched: '启用或停用插件' },
     event: { givenUp: '放弃处理的事件', triedAgain: '重新处理已放弃的工作' },
     export: {
-      taken: '记录写入导出文件',
+      started: '开始导出',
+      taken: '导出记录',
       ready: '导出完成',
       delivered: '导出文件送达目的地',
       undelivered: '导出文件没有送达',
@@ -185,6 +186,7 @@ export const zh = {
     capacity: '接待上限',
     displayName: '对外名称',
   },
+  withPersonal: '，含个人信息',
   kinds: { name: '姓名', phone: '电话', email: '邮箱', wechat: '微信', qq: 'QQ', address: '地址', document: '证件号码', any: '信息' },
   changes: {
     password: '密码',

@@ -44,14 +44,18 @@ export function useWords() {
     const [scopeKind = '', ...scopeRest] = scope.split(':')
     const filter = (details.filter ?? {}) as Record<string, unknown>
     const sought = [details.words, filter.keyword, filter.contact].map(text).filter((words) => words !== '')
-    const conditions = Object.keys(filter).filter((name) => name !== 'keyword' && name !== 'contact' && name !== 'match' && $te(`audit.conditions.${name}`))
+    const narrowed = Array.isArray(details.conditions) ? details.conditions.map(String) : Object.keys(filter)
+    const conditions = narrowed.filter((name) => name !== 'keyword' && name !== 'contact' && name !== 'match' && $te(`audit.conditions.${name}`))
     return t(`deeds.${event}`, {
       conditions: conditions.length > 0 ? t('byConditions', { conditions: list(conditions, 'conditions') }) : '',
       words: sought.map((words) => t('quoted', { words })).join(''),
       blocked: t(details.blocked === false ? 'unblocked' : 'blocked'),
       kind: word(`kinds.${text(details.field)}`, t('kinds.any')),
       event: label(text(details.event)),
-      count: count ?? 0,
+      // Of a deed that was told in parts, each says how many they are together.
+      count: (details.partOf && typeof details.records === 'number' ? details.records : count) ?? 0,
+      format: text(details.format).toUpperCase(),
+      personal: details.personal === true ? t('withPersonal') : '',
       files: typeof details.files === 'number' ? details.files : 0,
       name: named(details.name),
       email: text(details.email),

@@ -43,6 +43,9 @@ export async function tellStarted(ctx: Ctx, exportId: string, order: Order, more
     personal: order.personal,
     attachments: order.attachments,
     records: order.ids?.length ?? null,
+    // By what it was narrowed, not by which words: those may name somebody.
+    conditions: Object.keys(order.filter ?? {}),
+    fields: order.table ? order.table.columns.map(({ key }) => key) : order.fields,
     ...(order.table ? { table: order.table.name } : {}),
     ...more,
   })

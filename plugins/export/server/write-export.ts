@@ -318,10 +318,16 @@ const namedAtOnce = 500
 /** For the records' own logs, before anybody can fetch the file: told twice is a line too many, never is one too few. */
 async function tellTaken({ ctx, row, order }: Turn, ids: readonly string[]): Promise<void> {
   if (order.table) return
-  for (let at = 0; at < ids.length; at += namedAtOnce) {
-    const conversationIds = ids.slice(at, at + namedAtOnce)
-    await ctx.tell('taken', { exportId: row.id, byAgentId: row.agentId, conversationIds, format: order.format, personal: order.personal })
+  const said = {
+    exportId: row.id,
+    // One deed, however many it takes to name them all.
+    partOf: row.id,
+    records: ids.length,
+    byAgentId: row.agentId,
+    format: order.format,
+    personal: order.personal,
   }
+  for (let at = 0; at < ids.length; at += namedAtOnce) await ctx.tell('taken', { ...said, conversationIds: ids.slice(at, at + namedAtOnce) })
 }
 
 async function fail({ ctx, row }: Turn, mine: Mine, fault: string): Promise<void> {
