@@ -13,6 +13,8 @@ export interface MessageFacts {
   parts: MessagePart[]
   text: string
   meta: LetterMeta | null
+  /** As it was then. Ours is `queued` or `sending` until its fate is known. */
+  status: 'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain'
   at: string
 }
 
@@ -42,6 +44,11 @@ export interface DoneBy {
 export interface HubEvents {
   'message.received': { message: MessageFacts; conversation: ConversationFacts }
   'message.sent': { message: MessageFacts; conversation: ConversationFacts }
+  /**
+   * What we sent did not arrive, and is not tried any more by itself: refused, given up, stopped by an agent, or reported
+   * later; `failure` is the reason as `SendError` has it. An agent may send it again: then it can fail again.
+   */
+  'message.failed': { message: MessageFacts; conversation: ConversationFacts; failure: string }
   /** Whoever answers has seen everything up to here. `messageExternalId`: the platform's name of the customer's newest message of it. */
   'message.read': { conversation: ConversationFacts; upToSeq: number; messageExternalId: string | null; byAgentId: string }
   'conversation.opened': { conversation: ConversationFacts }

@@ -3,12 +3,13 @@ import { definePlugin } from '@huike/core/sdk/plugin.ts'
 import { migrations } from './migrations/index.ts'
 import { entities } from './server/app.entity.ts'
 import { checkInbox } from './server/check-inbox.ts'
-import { type News, recallMessage, sendMessage, showTyping, tellNews } from './server/deliver.ts'
 import { fetchFile } from './server/files.ts'
+import { letGoOfMessage, tellAllDue, tellDue } from './server/outbox.ts'
 import { probe } from './server/probe.ts'
 import { receive } from './server/receive.ts'
 import { routes } from './server/routes.ts'
 import { type Ctx, inboxSettings, pluginSettings } from './server/settings.ts'
+import { forgetConversation, recallMessage, sendMessage, showTyping, tellNews } from './server/tell.ts'
 import { tidy } from './server/tidy.ts'
 
 export default definePlugin({
@@ -44,6 +45,8 @@ export default definePlugin({
         idempotentSend: true,
         // All ten tries of the schedule in `deliver.ts`, with their jitter.
         retryHours: 84,
+        // What is owed of the conversation goes before it.
+        sendTimeoutMs: 60_000,
       },
       receive: (request, inbox) => receive(ctx, request, inbox),
       send: (message, inbox) => sendMessage(ctx, message, inbox),
@@ -55,42 +58,23 @@ export default definePlugin({
   },
   routes: (app, ctx) => routes(app, ctx as unknown as Ctx),
   on: {
-    async 'conversation.assigned'({ id, at, data }, ctx) {
-      const { conversation, toAgentId, reason } = data
-      if (conversation.channel !== ctx.id) return
-      const news: News = {
-        eventId: id,
-        inboxId: conversation.inboxId,
-        type: 'conversation.assigned',
-        at,
-        conversationId: conversation.id,
-        data: { assigned: toAgentId !== null, reason },
-      }
-      await ctx.enqueue('news', news, { key: id })
-    },
-    async 'message.read'({ id, at, data }, ctx) {
-      const { conversation, messageExternalId } = data
+    'conversation.assigned': ({ id, at, data: { conversation, toAgentId, reason } }, ctx) =>
+      tellNews(ctx as unknown as Ctx, conversation, { id, at, type: 'conversation.assigned', data: { assigned: toAgentId !== null, reason } }),
+    async 'message.read'({ id, at, data: { conversation, messageExternalId } }, ctx) {
       // What is not told by the client's own name says nothing to it.
-      if (conversation.channel !== ctx.id || messageExternalId === null) return
-      const news: News = {
-        eventId: id,
-        inboxId: conversation.inboxId,
-        type: 'message.read',
-        at,
-        conversationId: conversation.id,
-        data: { externalMessageId: messageExternalId },
-      }
-      await ctx.enqueue('news', news, { key: id })
+      if (messageExternalId === null) return
+      await tellNews(ctx as unknown as Ctx, conversation, { id, at, type: 'message.read', data: { externalMessageId: messageExternalId } })
     },
-    async 'conversation.closed'({ id, at, data }, ctx) {
-      const { conversation, reason } = data
-      if (conversation.channel !== ctx.id) return
-      const news: News = { eventId: id, inboxId: conversation.inboxId, type: 'conversation.closed', at, conversationId: conversation.id, data: { reason } }
-      await ctx.enqueue('news', news, { key: id })
+    'conversation.closed': ({ id, at, data: { conversation, reason } }, ctx) =>
+      tellNews(ctx as unknown as Ctx, conversation, { id, at, type: 'conversation.closed', data: { reason } }),
+    async 'message.failed'({ data: { conversation, message } }, ctx) {
+      if (conversation.channel === ctx.id) await letGoOfMessage(ctx as unknown as Ctx, message)
     },
+    'record.purged': ({ data }, ctx) => forgetConversation(ctx as unknown as Ctx, data.conversationId),
   },
   jobs: {
-    news: { attempts: 8, run: (data, ctx) => tellNews(ctx as unknown as Ctx, data as News) },
+    tell: { run: (data, ctx) => tellDue(ctx as unknown as Ctx, (data as { conversationId: string }).conversationId) },
+    'tell-due': { every: 10_000, run: (_data, ctx) => tellAllDue(ctx as unknown as Ctx) },
     tidy: { every: 3_600_000, run: (_data, ctx) => tidy(ctx as unknown as Ctx) },
   },
   ui: { admin: 'ui/dist/admin.js' },

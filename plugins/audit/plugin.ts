@@ -30,6 +30,7 @@ export default definePlugin({
     'message.received': false,
     'message.sent': false,
     'message.read': false,
+    'message.failed': false,
     'conversation.opened': false,
     'conversation.assigned': false,
     'conversation.closed': false,

@@ -14,10 +14,12 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { nextTry } from '../../core/src/pipeline/next-try.ts'
-import { HubClient } from '../../plugins/app/example/client.ts'
+import { HubClient, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
-import { Endpoint as AppEndpoint, Delivery, Taken, Undelivered } from '../../plugins/app/server/app.entity.ts'
-import { limits, ping, retryAfter, tellNews } from '../../plugins/app/server/deliver.ts'
+import { Endpoint as AppEndpoint, Delivery, Outbox, Taken, Thread } from '../../plugins/app/server/app.entity.ts'
+import { limits, ping, retryAfter } from '../../plugins/app/server/deliver.ts'
+import { tellAllDue, tellDue } from '../../plugins/app/server/outbox.ts'
+import { tellNews } from '../../plugins/app/server/tell.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
@@ -31,6 +33,7 @@ class Endpoint {
   readonly got: { headers: IncomingHttpHeaders; body: Buffer; json: any }[] = []
   /** For messages and pings; news of conversations are always taken. */
   refuseNews = false
+  newsAnswer: { status: number; body: string } | undefined
   answer: () => Answer | Promise<Answer> = () => ({ status: 200 })
   readonly #server: Server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -38,9 +41,9 @@ class Endpoint {
     const body = Buffer.concat(chunks)
     this.got.push({ headers: request.headers, body, json: JSON.parse(body.toString()) })
     const news = /^(conversation\.|message\.read)/.test(this.got.at(-1)?.json.type)
-    const answer = news ? { status: this.refuseNews ? 503 : 200 } : await this.answer()
+    const answer = news ? (this.newsAnswer ?? { status: this.refuseNews ? 503 : 200 }) : await this.answer()
     if (answer === 'cut') return void response.destroy()
-    response.writeHead(answer.status, answer.headers).end(answer.body ?? '{}')
+    response.writeHead(answer.status, (answer as { headers?: Record<string, string> }).headers).end((answer as { body?: string }).body ?? '{}')
   })
   async start(): Promise<this> {
     await new Promise<void>((done) => this.#server.listen(0, '127.0.0.1', done))
@@ -785,26 +788,41 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     )
   })
 
+  const ctx = () => world().hub.kernel.get('app')?.ctx as never
+  const panel = async (id = inbox.id) => (await admin.call('GET', `/api/x/app/inboxes/${id}`)).body
+  const outboxOf = (conversationId: string) => em().find(Outbox, { conversationId }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })
+  /** What the endpoint was told of a conversation and took, in the order it came. */
+  const toldOf = (conversationId: string) => endpoint.got.filter(({ json }) => json.data.conversation?.id === conversationId).map(({ json }) => json)
+  /** A conversation of the person that asks, as it is in a quiet hour: nothing of it waits. */
+  const openChat = async (customer = someone()) => {
+    await client().tell('message.created', message(customer, '在吗'))
+    const [first] = await messagesOf(customer)
+    const conversationId = first?.conversationId as string
+    await em().nativeUpdate(Conversation, { id: conversationId }, { assigneeId: admin.id, status: 'open' })
+    await eventually(async () => {
+      await world().running.sweep()
+      return (await outboxOf(conversationId)).every(({ state }) => state === 'taken')
+    }, 'the quiet')
+    return { customer, conversationId }
+  }
+
   test('news that were not taken are kept sealed and sent again on demand, the same bytes under the same id', async () => {
     const room = await world().inbox('app', { endpointUrl: endpoint.url, secret, oldSecret })
-    const tell = (eventId: string) =>
-      tellNews(ctx(), {
-        eventId,
-        inboxId: room.id,
-        type: 'conversation.closed',
-        at: new Date().toISOString(),
-        conversationId: newId(),
-        data: { reason: 'agent' },
-      })
-    const ctx = () => world().hub.kernel.get('app')?.ctx as never
-    const state = async () => (await admin.call('GET', `/api/x/app/inboxes/${room.id}`)).body
+    const conversationId = newId()
+    const tell = async (id: string) => {
+      const conversation = { id: conversationId, inboxId: room.id, channel: 'app' } as never
+      await tellNews(ctx(), conversation, { id, at: new Date().toISOString(), type: 'conversation.closed', data: { reason: 'agent' } })
+      await tellDue(ctx(), conversationId)
+    }
     const replay = (webhookId: string, who = admin) => who.call('POST', `/api/x/app/inboxes/${room.id}/replay`, { webhookId })
     const eventId = newId()
     endpoint.refuseNews = true
-    await assert.rejects(tell(eventId))
-    const [kept, ...more] = (await state()).undelivered
-    assert.deepEqual([kept.webhookId, kept.type, more.length], [`evt_${eventId}`, 'conversation.closed', 0])
-    assert.ok(!(await em().findOneOrFail(Undelivered, { webhookId: kept.webhookId })).body.includes('agent'))
+    await tell(eventId)
+    const [kept, ...more] = (await panel(room.id)).undelivered
+    assert.deepEqual([kept.webhookId, kept.type, kept.state, kept.failure, more.length], [`evt_${eventId}`, 'conversation.closed', 'waiting', '503', 0])
+    const row = await em().findOneOrFail(Outbox, { webhookId: kept.webhookId }, { disableIdentityMap: true })
+    assert.ok(!row.body.includes('agent'))
+    assert.ok((row.dueAt?.getTime() ?? 0) > Date.now())
     const still = await replay(kept.webhookId)
     assert.deepEqual([still.status, still.body.ok, typeof still.body.failure.zh], [200, false, 'string'])
     assert.equal((await replay(kept.webhookId, await world().person('小方'))).status, 403)
@@ -813,16 +831,214 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.deepEqual((await replay(kept.webhookId)).body, { ok: true, failure: null })
     const tries = endpoint.got.filter(({ headers }) => headers['webhook-id'] === kept.webhookId)
     assert.equal(new Set(tries.map(({ body }) => body.toString())).size, 1)
-    assert.equal(tries.length, 3)
-    assert.deepEqual((await state()).undelivered, [])
+    assert.ok(tries.length >= 3)
+    assert.deepEqual((await panel(room.id)).undelivered, [])
     assert.equal((await replay(kept.webhookId)).status, 404)
-    // What was away and comes back by itself is not kept either.
+    // The event that is told twice is owed once.
+    await tell(eventId)
+    assert.equal(endpoint.got.filter(({ headers }) => headers['webhook-id'] === kept.webhookId).length, tries.length)
+    // What was away and comes back by itself does not wait for its next try: the first that is taken tells the others.
     const other = newId()
     endpoint.refuseNews = true
-    await assert.rejects(tell(other))
-    endpoint.refuseNews = false
     await tell(other)
-    assert.deepEqual((await state()).undelivered, [])
+    endpoint.refuseNews = false
+    const opened = (await world().hub.kernel.get('app')?.ctx.inbox(room.id)) as never
+    await ping(ctx(), opened)
+    await tellAllDue(ctx())
+    await eventually(async () => {
+      await world().running.sweep()
+      return (await panel(room.id)).undelivered.length === 0
+    }, 'the news')
+    // After days it is given up, and can be sent again.
+    const old = newId()
+    endpoint.refuseNews = true
+    await tell(old)
+    await em().nativeUpdate(Outbox, { webhookId: `evt_${old}` }, { createdAt: new Date(Date.now() - 84 * 3_600_000), dueAt: new Date(0) })
+    await tellDue(ctx(), conversationId)
+    assert.deepEqual(
+      (await panel(room.id)).undelivered.map(({ state, webhookId }: { state: string; webhookId: string }) => [state, webhookId]),
+      [['given-up', `evt_${old}`]],
+    )
+    endpoint.refuseNews = false
+    assert.equal((await replay(`evt_${old}`)).body.ok, true)
+  })
+
+  test('what is told of a conversation is numbered, and comes in that order whatever fails on the way', async () => {
+    const { conversationId, customer } = await openChat()
+    const before = toldOf(conversationId).length
+    endpoint.refuseNews = true
+    endpoint.answer = () => ({ status: 503 })
+    await client().tell('message.created', message(customer, '还在吗'))
+    const { lastSeq } = await em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/read`, { seq: lastSeq })).status, 200)
+    await eventually(async () => (await outboxOf(conversationId)).some(({ type, attempts }) => type === 'message.read' && attempts > 0), 'the first try')
+    const said = await answer(customer, '在的')
+    await eventually(async () => (await em().findOne(Outbound, { messageId: said.id }, { disableIdentityMap: true }))?.attempts === 1, 'the wait')
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/close`, {})).status, 200)
+    await eventually(async () => (await outboxOf(conversationId)).at(-1)?.type === 'conversation.closed', 'the end')
+    // Behind what is not taken nothing is even tried.
+    await tellDue(ctx(), conversationId)
+    assert.deepEqual(
+      [
+        ...new Set(
+          toldOf(conversationId)
+            .slice(before)
+            .map(({ type }) => type),
+        ),
+      ],
+      ['message.read'],
+    )
+    const tries = toldOf(conversationId).length
+    endpoint.refuseNews = false
+    endpoint.answer = () => ({ status: 200 })
+    await untilSent(conversationId)
+    await eventually(async () => {
+      await world().running.sweep()
+      return (await outboxOf(conversationId)).every(({ state }) => state === 'taken')
+    }, 'all of it')
+    assert.deepEqual(
+      toldOf(conversationId)
+        .slice(tries)
+        .map(({ type }) => type),
+      ['message.read', 'message.created', 'conversation.closed'],
+    )
+    const numbers = [...new Set(toldOf(conversationId).map(({ data }) => data.sequence))]
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, i) => i + 1),
+    )
+  })
+
+  test('the other side’s last word ends the tries: the agent reads why, news say it in the settings, and what is behind goes on', async () => {
+    const { conversationId, customer } = await openChat()
+    for (const [status, word] of [
+      [503, { retryable: false, code: 'user-gone', reason: '用户已注销' }],
+      [422, { code: 'user-gone', reason: '用户已注销' }],
+    ] as const) {
+      endpoint.answer = () => ({ status, body: JSON.stringify(word) })
+      const refused = await fate((await answer(customer, '在吗')).id, 'failed')
+      assert.deepEqual([refused.failure, refused.failureText?.zh], ['user-gone', '对方系统拒绝了这条消息：用户已注销'])
+    }
+    // It may also say that it is only for now.
+    endpoint.answer = () => ({ status: 422, body: '{"retryable":true}' })
+    const waiting = await answer(customer, '稍后')
+    await eventually(async () => (await em().findOne(Outbound, { messageId: waiting.id }, { disableIdentityMap: true }))?.attempts === 1, 'the wait')
+    endpoint.answer = () => ({ status: 200 })
+    await untilSent(conversationId)
+    await fate(waiting.id, 'sent')
+    endpoint.newsAnswer = { status: 400, body: JSON.stringify({ retryable: false, reason: '不认识这个会话' }) }
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/close`, {})).status, 200)
+    const refused = await eventually(async () => {
+      await world().running.sweep()
+      return (await panel()).undelivered.find(({ state, type }: { state: string; type: string }) => state === 'refused' && type === 'conversation.closed')
+    }, 'the refusal')
+    assert.equal(refused.failure, '400: 不认识这个会话')
+    endpoint.newsAnswer = undefined
+    assert.equal((await admin.call('POST', `/api/x/app/inboxes/${inbox.id}/replay`, { webhookId: refused.webhookId })).body.ok, true)
+  })
+
+  test('reported as failed later: the agent reads whether it helps to send it again, and then it is another event of the same message', async () => {
+    const { customer } = await openChat()
+    const { id } = await answer(customer, '您好')
+    await fate(id, 'sent')
+    const sender = { externalId: customer }
+    await client().tell('message.failed', { sender, externalMessageId: id, code: 'device-gone', reason: '设备不在线', retryable: true })
+    assert.equal((await fate(id, 'failed')).failureText?.zh, '设备不在线（可以重新发送）')
+    assert.equal((await admin.call('POST', `/api/messages/${id}/resend`, {})).status, 200)
+    await fate(id, 'sent')
+    const told = endpoint.of('message.created').filter(({ json }) => json.data.messageId === id)
+    assert.deepEqual(
+      told.map(({ headers }) => headers['webhook-id']),
+      [`msg_${id}`, `msg_${id}_2`],
+    )
+    assert.ok(told[0]?.json.data.sequence < told[1]?.json.data.sequence)
+    await client().tell('message.failed', { sender, externalMessageId: id, code: 'blocked', retryable: false })
+    assert.equal((await fate(id, 'failed')).failureText?.zh, '对方系统没能把这条消息交给客户（重新发送也不会送达）')
+  })
+
+  test('a message that an agent stops holds nothing up; sent after all it keeps its place', async () => {
+    const { conversationId, customer } = await openChat()
+    endpoint.answer = () => ({ status: 503 })
+    const { id } = await answer(customer, '一')
+    await eventually(
+      async () => (await em().findOne(Outbound, { messageId: id, state: 'queued', attempts: 1 }, { disableIdentityMap: true })) !== null,
+      'the wait',
+    )
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/close`, {})).status, 200)
+    await eventually(async () => (await outboxOf(conversationId)).at(-1)?.type === 'conversation.closed', 'the end')
+    assert.equal((await admin.call('POST', `/api/messages/${id}/stop`, {})).status, 200)
+    await eventually(async () => {
+      await world().running.sweep()
+      return (await outboxOf(conversationId)).at(-1)?.state === 'taken'
+    }, 'the news')
+    endpoint.answer = () => ({ status: 200 })
+    assert.equal((await admin.call('POST', `/api/messages/${id}/resend`, {})).status, 200)
+    await fate(id, 'sent')
+    const place = (await outboxOf(conversationId)).find(({ webhookId }) => webhookId === `msg_${id}`)
+    assert.deepEqual([toldOf(conversationId).at(-1).data.sequence, place?.state], [place?.seq, 'taken'])
+  })
+
+  test('taken back while nobody answers: owed, and told later; where nothing is sent, or it is refused, the agent hears so', async () => {
+    const { conversationId, customer } = await openChat()
+    const [first, second] = [await answer(customer, '一'), await answer(customer, '二')]
+    await fate(second.id, 'sent')
+    endpoint.answer = () => ({ status: 503 })
+    assert.equal((await admin.call('POST', `/api/messages/${first.id}/recall`, {})).status, 200)
+    endpoint.answer = () => ({ status: 422, body: '{"reason":"客户已经看过"}' })
+    await em().nativeUpdate(Outbox, { conversationId, state: 'waiting' }, { state: 'taken' })
+    const refused = await admin.call('POST', `/api/messages/${second.id}/recall`, {})
+    assert.deepEqual([refused.status, refused.body.code, /客户已经看过/.test(refused.body.details.sentence.zh)], [409, 'HUB_MESSAGE_NOT_RECALLABLE', true])
+    endpoint.answer = () => ({ status: 200 })
+    await em().nativeUpdate(Outbox, { webhookId: `recall_${first.id}` }, { state: 'waiting', dueAt: new Date() })
+    await tellDue(ctx(), conversationId)
+    assert.equal(endpoint.of('message.recalled').filter(({ json }) => json.data.externalMessageId === first.id).length, 2)
+  })
+
+  test('what is told of a conversation goes with it', async () => {
+    const { conversationId, customer } = await openChat()
+    await fate((await answer(customer, '您好')).id, 'sent')
+    assert.ok((await outboxOf(conversationId)).length > 0)
+    await world().hub.kernel.tell('app', { id: newId(), name: 'record.purged', at: new Date().toISOString(), data: { conversationId }, by: null })
+    assert.deepEqual([await outboxOf(conversationId), await em().count(Thread, { conversationId })], [[], 0])
+  })
+
+  test('the example client takes a repeat once, also while it still handles the first, tells what comes late, and says its last word', async () => {
+    const own = client()
+    const heard: unknown[] = []
+    const gate = Promise.withResolvers<void>()
+    const server = await own.listen(0, async ({ type, data, order }) => {
+      heard.push([data.sequence, order])
+      if (type === 'wait') await gate.promise
+      if (type === 'refuse') throw new Refusal('不要', 'no')
+      return { externalMessageId: `mine-${data.sequence}` }
+    })
+    const { port } = server.address() as AddressInfo
+    const tell = async (id: string, type: string, sequence: number) => {
+      const body = event(type, { sequence, conversation: { id: 'c' } })
+      const timestamp = String(Math.floor(Date.now() / 1_000))
+      const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': sign(secret, id, timestamp, body) }
+      const response = await fetch(`http://127.0.0.1:${port}`, { method: 'POST', body, headers })
+      return [response.status, await response.json()]
+    }
+    try {
+      const twice = [tell('a', 'wait', 1), tell('a', 'wait', 1)]
+      gate.resolve()
+      for (const one of await Promise.all(twice)) assert.deepEqual(one, [200, { externalMessageId: 'mine-1' }])
+      assert.deepEqual(await tell('b', 'refuse', 2), [422, { retryable: false, code: 'no', reason: '不要' }])
+      await tell('c', 'x', 3)
+      await tell('b', 'x', 2)
+      await tell('d', 'x', 4)
+      await tell('d', 'x', 4)
+      assert.deepEqual(heard, [
+        [1, 'next'],
+        [2, 'next'],
+        [3, 'gap'],
+        [2, 'late'],
+        [4, 'next'],
+      ])
+    } finally {
+      server.close()
+    }
   })
 
   test('the connection test sends a signed ping', async () => {
@@ -839,11 +1055,10 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
   })
 
   test('what is old is tidied away', async () => {
-    const ctx = world().hub.kernel.get('app')?.ctx as never
     assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
-    await tidy(ctx)
+    await tidy(ctx())
     assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
-    await tidy(ctx, Date.now() + 30 * 86_400_000)
+    await tidy(ctx(), Date.now() + 30 * 86_400_000)
     assert.deepEqual([await em().count(Taken, { inboxId: inbox.id }), await em().count(Delivery, { inboxId: inbox.id })], [0, 0])
   })
 

@@ -18,6 +18,8 @@ export class AppBackend {
   readonly got = new Map<string, AppMessage>()
   /** Messages taken whose answer is kept; see {@link hold}. */
   held = 0
+  /** What it took, each once, in the order it came. */
+  readonly told: { type: string; order: HubEvent['order']; data: HubEvent['data'] }[] = []
   /** So many of the next messages are taken and answered with an error. */
   losing = 0
   port = 0
@@ -42,7 +44,8 @@ export class AppBackend {
     return this
   }
 
-  async #hear({ type, data }: HubEvent): Promise<object | undefined> {
+  async #hear({ type, data, order }: HubEvent): Promise<object | undefined> {
+    this.told.push({ type, order, data })
     if (type === 'message.recalled') {
       for (const message of this.got.values()) if (message.messageId === data.externalMessageId) message.recalled = true
       return undefined

@@ -41,9 +41,11 @@ export async function applyFailure(applying: Applying, inbox: Inbox, identity: I
   // Its own fate will say it too, or what it says is newer.
   if (!owed) {
     // A refusal of the send itself, or of another recipient, stays: this one is told beside it.
-    const before = message.status === 'failed' ? message.failureText : null
-    if (message.status !== 'failed') message.failure = event.reason.slice(0, 200)
+    const known = message.status === 'failed'
+    const before = known ? message.failureText : null
+    if (!known) message.failure = event.reason.slice(0, 200)
     message.status = 'failed'
+    if (!known) change.failed(message)
     message.failureText = told && { zh: joined(before?.zh, told.zh), en: joined(before?.en, told.en) }
     message.failureText ??= before ?? null
   }

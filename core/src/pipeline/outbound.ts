@@ -269,6 +269,7 @@ async function settleLate(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
     if (message.status !== 'uncertain' || message.failure !== 'timeout') return false
     Object.assign(message, { status: fate.status, failure: fate.failure ?? null, failureText: fate.failureText ?? null })
     message.externalId = message.externalId ?? fate.externalId ?? null
+    if (fate.status === 'failed') change.failed(message)
     if (fate.externalId) await joinEcho(em, change, message, fate.externalId)
     change.touch(message)
     return true
@@ -327,7 +328,8 @@ async function useUp(em: Em, conversation: Conversation, messageId: string, coun
 
 /** A name the platform has for a message of ours. An echo that was stored under it was ours all along: it steps back. */
 async function nameMessage(em: Em, inboxId: string, externalId: string, messageId: string): Promise<Message | undefined> {
-  await em.upsert(MessageName, { inboxId, externalId, messageId, failedAt: null }, { onConflictAction: 'ignore' })
+  // Sent anew under the name it had: it can fail anew.
+  await em.upsert(MessageName, { inboxId, externalId, messageId, failedAt: null }, { onConflictMergeFields: ['failedAt'] })
   const echo = await em.findOne(Message, { inboxId, dedupeKey: echoKey(externalId), direction: 'out' }, { disableIdentityMap: true })
   return echo && echo.id !== messageId ? echo : undefined
 }
@@ -344,6 +346,7 @@ async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
       message.failureText = fate.failureText ?? null
       message.externalId = message.externalId ?? fate.externalId ?? null
     }
+    if (message.status === 'failed') change.failed(message)
     if (fate.status === 'sent' && fate.externalId) await joinEcho(em, change, message, fate.externalId)
     if (fate.status === 'failed' || fate.status === 'uncertain') await giveBack(em, change.conversation, row.messageId, fate.status === 'failed' ? 0 : 1)
     if (fate.windowShut) await shutWindow(em, change.conversation)

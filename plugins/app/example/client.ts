@@ -16,14 +16,30 @@ export interface HubEvent {
   type: string
   timestamp: string
   data: Record<string, any>
+  /**
+   * By `data.sequence`, which counts what is told of `data.conversation.id` from 1. `next`: nothing is missing before it.
+   * `gap`: something before it was refused here, or given up. `late`: such a thing comes after all, behind what followed it.
+   */
+  order?: 'next' | 'gap' | 'late'
+}
+
+/** Thrown by a handler: this event will never be taken. The hub does not send it again; `reason` is what the agent reads. */
+export class Refusal extends Error {
+  readonly code: string
+  constructor(reason: string, code = 'refused') {
+    super(reason)
+    this.code = code
+  }
 }
 
 export class HubClient {
   readonly #eventsUrl: string
   /** The newest first; two while one is being changed. */
   readonly #secrets: string[]
-  /** Ids of events that were handled, with what was answered. Keep yours in a database. */
-  readonly #handled = new Map<string, object>()
+  /** Ids of events that are or were handled, with what is answered. Keep yours in a database, for two weeks. */
+  readonly #handled = new Map<string, Promise<object>>()
+  /** The highest number taken of each conversation. Keep it beside them. */
+  readonly #taken = new Map<string, number>()
 
   constructor(eventsUrl: string, secrets: string | string[]) {
     this.#eventsUrl = eventsUrl
@@ -87,13 +103,10 @@ export class HubClient {
       const body = Buffer.concat(chunks)
       const answer = (status: number, json: object) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json))
       if (!this.isFromHub(request.headers, body)) return answer(401, { error: 'signature' })
-      const id = String(request.headers['webhook-id'])
       try {
-        const known = this.#handled.get(id)
-        const result = known ?? (await handle(JSON.parse(body.toString('utf8')) as HubEvent)) ?? {}
-        this.#handled.set(id, result)
-        answer(200, result)
+        answer(200, await this.#once(String(request.headers['webhook-id']), JSON.parse(body.toString('utf8')), handle))
       } catch (error) {
+        if (error instanceof Refusal) return answer(422, { retryable: false, code: error.code, reason: error.message })
         // The hub tries again later.
         console.error(error)
         answer(500, { error: 'handler' })
@@ -101,6 +114,29 @@ export class HubClient {
     })
     await new Promise<void>((resolve) => server.listen(port, host, resolve))
     return server
+  }
+
+  /** The same id is the same event, also while it is still being handled. */
+  #once(id: string, event: HubEvent, handle: (event: HubEvent) => object | undefined | Promise<object | undefined>): Promise<object> {
+    const known = this.#handled.get(id)
+    if (known) return known
+    const handling = (async () => {
+      const order = this.#orderOf(event)
+      const result = (await handle(order ? { ...event, order } : event)) ?? {}
+      const { conversation, sequence } = event.data
+      if (order && order !== 'late') this.#taken.set(conversation.id, sequence)
+      return result
+    })()
+    this.#handled.set(id, handling)
+    // What was not handled is no repeat when it comes again.
+    handling.catch(() => this.#handled.delete(id))
+    return handling
+  }
+
+  #orderOf({ data: { conversation, sequence } }: HubEvent): HubEvent['order'] {
+    if (sequence === undefined) return undefined
+    const last = this.#taken.get(conversation.id) ?? 0
+    return sequence === last + 1 ? 'next' : sequence > last ? 'gap' : 'late'
   }
 }
 
@@ -113,9 +149,9 @@ async function main(): Promise<void> {
   }
   const client = new HubClient(HUB_EVENTS_URL, HUB_SECRET.split(' '))
   const sender = { externalId: CUSTOMER, role: 'customer', name: CUSTOMER }
-  const server = await client.listen(Number(PORT), async ({ type, data }) => {
+  const server = await client.listen(Number(PORT), async ({ type, data, order = 'next' }) => {
     if (type !== 'message.created') {
-      console.log(`· ${type}`)
+      console.log(`· ${type}${order === 'next' ? '' : ` (${order})`}`)
       return undefined
     }
     const content = data.content as { type: string; text?: string; url?: string }[]

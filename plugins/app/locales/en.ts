@@ -20,7 +20,8 @@ export const en: typeof zh = {
   deliveries: 'Last deliveries',
   undelivered: 'Not delivered',
   undeliveredText:
-    'The other side did not take these. Once it is mended, send them again under the same id; it will not count them twice. Kept for 14 days. Messages that failed are sent again in their conversation.',
+    'The other side has not taken these yet. What waits is tried again by itself; what it refused, or what was given up, can be sent again under the same id: it will not count them twice. Kept for 14 days. Messages that failed are sent again in their conversation.',
+  states: { waiting: 'waits ({n} tries so far)', refused: 'refused', 'given-up': 'given up' },
   replay: 'Send again',
   none: 'Nothing has been delivered yet.',
   noAnswer: 'no answer',

@@ -50,4 +50,29 @@ export const migrations: readonly Migration[] = [
       'alter table `app_endpoint` add column `sandbox_secret_used_at` datetime null',
     ],
   },
+  {
+    name: '0004-outbox',
+    mysql: [
+      `create table \`app_stream\` (\`conversation_id\` varchar(26) not null, \`last_seq\` int not null, primary key (\`conversation_id\`)) ${end}`,
+      `create table \`app_outbox\` (\`inbox_id\` varchar(26) not null, \`webhook_id\` varchar(150) not null, \`conversation_id\` varchar(26) not null, \`seq\` int not null, \`type\` varchar(60) not null, \`body\` text not null, \`state\` varchar(10) not null, \`attempts\` int not null default 0, \`failure\` varchar(300) not null default '', \`due_at\` datetime(3) null, \`held_until\` datetime(3) null, \`created_at\` datetime(3) not null, primary key (\`inbox_id\`, \`webhook_id\`), index \`app_outbox_conversation\` (\`conversation_id\`, \`state\`, \`seq\`), index \`app_outbox_due\` (\`state\`, \`due_at\`), index \`app_outbox_inbox\` (\`inbox_id\`, \`state\`, \`created_at\`), index \`app_outbox_created\` (\`created_at\`)) ${end}`,
+    ],
+    sqlite: [
+      'create table `app_stream` (`conversation_id` text not null primary key, `last_seq` integer not null)',
+      "create table `app_outbox` (`inbox_id` text not null, `webhook_id` text not null, `conversation_id` text not null, `seq` integer not null, `type` text not null, `body` text not null, `state` text not null, `attempts` integer not null default 0, `failure` text not null default '', `due_at` datetime null, `held_until` datetime null, `created_at` datetime not null, primary key (`inbox_id`, `webhook_id`))",
+      'create index `app_outbox_conversation` on `app_outbox` (`conversation_id`, `state`, `seq`)',
+      'create index `app_outbox_due` on `app_outbox` (`state`, `due_at`)',
+      'create index `app_outbox_inbox` on `app_outbox` (`inbox_id`, `state`, `created_at`)',
+      'create index `app_outbox_created` on `app_outbox` (`created_at`)',
+    ],
+  },
+  {
+    name: '0005-undelivered-in-outbox',
+    mysql: [
+      "insert ignore into `app_outbox` (`inbox_id`, `webhook_id`, `conversation_id`, `seq`, `type`, `body`, `state`, `created_at`) select `inbox_id`, `webhook_id`, '', 0, `type`, `body`, 'given-up', `created_at` from `app_undelivered`",
+    ],
+    sqlite: [
+      "insert or ignore into `app_outbox` (`inbox_id`, `webhook_id`, `conversation_id`, `seq`, `type`, `body`, `state`, `created_at`) select `inbox_id`, `webhook_id`, '', 0, `type`, `body`, 'given-up', `created_at` from `app_undelivered`",
+    ],
+  },
+  { name: '0006-no-undelivered', mysql: ['drop table `app_undelivered`'], sqlite: ['drop table `app_undelivered`'] },
 ]

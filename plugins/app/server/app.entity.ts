@@ -98,23 +98,51 @@ const DeliverySchema = defineEntity({
 export class Delivery extends DeliverySchema.class {}
 DeliverySchema.setClass(Delivery)
 
-/** News that the other side has not taken: sealed, for sending it again. */
-const UndeliveredSchema = defineEntity({
-  name: 'AppUndelivered',
-  tableName: 'app_undelivered',
+/** How many things have been told of a conversation: the next one's number is one more. */
+const StreamSchema = defineEntity({
+  name: 'AppStream',
+  tableName: 'app_stream',
+  properties: {
+    conversationId: p.string().length(26).primary(),
+    lastSeq: p.integer(),
+  },
+})
+export class Stream extends StreamSchema.class {}
+StreamSchema.setClass(Stream)
+
+/** What the other side is told of a conversation, in its order. What it took stays a while, so that a repeat is known as one. */
+const OutboxSchema = defineEntity({
+  name: 'AppOutbox',
+  tableName: 'app_outbox',
   properties: {
     inboxId: p.string().length(26).primary(),
     webhookId: p.string().length(150).primary(),
+    conversationId: p.string().length(26),
+    /** 1, 2, 3 … within the conversation. */
+    seq: p.integer(),
     type: p.string().length(60),
+    /** Sealed; empty for a message, whose words are the hub's, and once it was taken. */
     body: p.text(),
+    state: p.string().length(10).$type<OutboxState>(),
+    attempts: p.integer().default(0),
+    /** What the other side said when it was tried last, or why it is not tried any more. */
+    failure: p.string().length(300).default(''),
+    /** Not before; the hub itself says when a message is tried. */
+    dueAt: p.datetime(3).nullable(),
+    /** A process is telling it just now; once it is over, that process is gone. */
+    heldUntil: p.datetime(3).nullable(),
     createdAt: p.datetime(3),
   },
   indexes: [
-    { properties: ['inboxId', 'createdAt'], name: 'app_undelivered_inbox' },
-    { properties: ['createdAt'], name: 'app_undelivered_created' },
+    { properties: ['conversationId', 'state', 'seq'], name: 'app_outbox_conversation' },
+    { properties: ['state', 'dueAt'], name: 'app_outbox_due' },
+    { properties: ['inboxId', 'state', 'createdAt'], name: 'app_outbox_inbox' },
+    { properties: ['createdAt'], name: 'app_outbox_created' },
   ],
 })
-export class Undelivered extends UndeliveredSchema.class {}
-UndeliveredSchema.setClass(Undelivered)
+/** `refused`: the other side will never have it; `given-up`: it did not take it for days. Both can be told once more. */
+export type OutboxState = 'waiting' | 'taken' | 'refused' | 'given-up'
+export class Outbox extends OutboxSchema.class {}
+OutboxSchema.setClass(Outbox)
 
-export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema, UndeliveredSchema]
+export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema, StreamSchema, OutboxSchema]

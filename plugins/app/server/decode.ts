@@ -74,7 +74,7 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
       return told([{ kind: 'receipt', externalId: `event:${id}`, from: senderOf(sender), status, messageExternalId: externalMessageId }])
     }
     case 'message.failed': {
-      const { sender, externalMessageId, code, reason } = data as { sender: Person; externalMessageId: string; code: string; reason?: string }
+      const { sender, externalMessageId, code, reason, retryable } = data as Failed
       return told([
         {
           kind: 'failure',
@@ -83,6 +83,7 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
           messageExternalId: externalMessageId,
           reason: code,
           ...(reason ? { detail: reason } : {}),
+          ...(retryable === undefined ? {} : { sentence: failedSentence(reason, retryable) }),
         },
       ])
     }
@@ -122,6 +123,13 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
       return told(await callEntries(type, data as Call, at, senderOf, findUpload))
   }
 }
+
+type Failed = { sender: Person; externalMessageId: string; code: string; reason?: string; retryable?: boolean }
+
+const failedSentence = (reason: string | undefined, retryable: boolean): LocalText => ({
+  zh: `${reason ?? '对方系统没能把这条消息交给客户'}（${retryable ? '可以重新发送' : '重新发送也不会送达'}）`,
+  en: `${reason ?? 'The other side could not hand this message on'} (${retryable ? 'it can be sent again' : 'sending it again will not help'})`,
+})
 
 function readEnvelope(body: Buffer): { type: EventType; timestamp?: string; data: unknown } {
   let json: unknown

@@ -1,11 +1,8 @@
 /** Out: a signed POST to the client's endpoint, every try of it noted. The client knows repeats by `webhook-id`. */
 import { randomBytes } from 'node:crypto'
-import { type ChannelInbox, type LocalText, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
-import { HubError } from '@huike/core/sdk/errors.ts'
-import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import { type ChannelInbox, type LocalText, SendError } from '@huike/core/sdk/channel.ts'
 import { RemoteError, requestRemote } from '@huike/core/sdk/remote.ts'
-import { Delivery, Endpoint, Thread, Undelivered } from './app.entity.ts'
-import { fileLink } from './files.ts'
+import { Delivery, Endpoint, Outbox } from './app.entity.ts'
 import { type Ctx, type InboxSettings, secretsOf } from './settings.ts'
 import { signedHeaders } from './standard-webhooks.ts'
 
@@ -37,52 +34,51 @@ let notes = 0
 /** Sorts by time; within a millisecond by this process's own count. */
 const deliveryId = (): string => `${Date.now().toString(36)}${(notes++ % 46_656).toString(36).padStart(3, '0')}${randomBytes(6).toString('hex')}`
 
-interface Outgoing {
-  /** The same at every try. */
+/** One request to the other side. */
+interface Posted {
+  /** The `webhook-id`: the same at every try. */
   id: string
   type: string
-  at?: Date
-  data: Record<string, unknown>
+  body: string
   attempt: number
   /** A test of an address that may not be the inbox's: nothing is concluded from it, and one that is switched off is asked. */
   trial?: boolean
 }
 
-/** The client's answer. Throws SendError. */
-export function deliver(
-  ctx: Ctx,
-  inbox: ChannelInbox,
-  { id, type, at = new Date(), data, attempt, trial = false }: Outgoing,
-): Promise<Record<string, unknown>> {
-  return post(ctx, inbox, id, type, JSON.stringify({ type, timestamp: at.toISOString(), data }), attempt, trial)
-}
+/** What is told, as it is signed and sent. */
+export const envelope = (type: string, at: Date, data: Record<string, unknown>): string => JSON.stringify({ type, timestamp: at.toISOString(), data })
 
 /** Throws SendError. */
 export async function ping(ctx: Ctx, inbox: ChannelInbox, trial = false): Promise<void> {
-  await deliver(ctx, inbox, { id: `ping_${randomBytes(12).toString('hex')}`, type: 'ping', attempt: 1, data: { inbox: inbox.name }, trial })
+  await post(ctx, inbox, {
+    id: `ping_${randomBytes(12).toString('hex')}`,
+    type: 'ping',
+    body: envelope('ping', new Date(), { inbox: inbox.name }),
+    attempt: 1,
+    trial,
+  })
 }
 
-/** Sends once more what never arrived, as it was: the client knows it by its `webhook-id`. Throws HUB_NOT_FOUND, SendError. */
-export async function replay(ctx: Ctx, inbox: ChannelInbox, webhookId: string): Promise<void> {
-  const kept = await ctx.em().findOne(Undelivered, { inboxId: inbox.id, webhookId }, { disableIdentityMap: true })
-  const body = kept && ctx.unseal(kept.body)
-  if (!kept || !body) throw new HubError('HUB_NOT_FOUND', 'There is nothing of this name to send again')
-  const attempt = await ctx.em().count(Delivery, { inboxId: inbox.id, webhookId })
-  await post(ctx, inbox, webhookId, kept.type, body, attempt + 1)
-  await forget(ctx, inbox.id, webhookId)
-}
-
-const forget = (ctx: Ctx, inboxId: string, webhookId: string) => ctx.em().nativeDelete(Undelivered, { inboxId, webhookId })
-
-async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, body: string, attempt: number, trial = false): Promise<Record<string, unknown>> {
+/** The endpoint as it is known; throws SendError where there is none or nothing is sent to it. */
+export async function openEndpoint(ctx: Ctx, inbox: ChannelInbox, trial = false): Promise<Endpoint | null> {
   const { endpointUrl } = inbox.settings as InboxSettings
-  const secrets = secretsOf(inbox)
-  if (endpointUrl === '' || secrets.length === 0) throw new SendError('no-endpoint', { retry: false, sentence: sentences['no-endpoint'] })
+  if (endpointUrl === '' || secretsOf(inbox).length === 0) throw new SendError('no-endpoint', { retry: false, sentence: sentences['no-endpoint'] })
   const endpoint = await ctx.em().findOne(Endpoint, { inboxId: inbox.id }, { disableIdentityMap: true })
   if (endpoint?.goneUrl === endpointUrl && !trial) {
     const why = endpoint.offWhy === 'failing' ? 'endpoint-off' : 'endpoint-gone'
     throw new SendError(why, { retry: false, sentence: sentences[why] })
   }
+  return endpoint
+}
+
+/** Is it this event that will not be had, or can nothing be told at present? */
+export const isRefusal = ({ retry, reason }: SendError): boolean => retry === false && !wayIsShut.has(reason)
+const wayIsShut = new Set(['no-endpoint', 'endpoint-gone', 'endpoint-off', 'private-address', 'address', '410'])
+
+/** The client's answer. Throws SendError. */
+export async function post(ctx: Ctx, inbox: ChannelInbox, { id, type, body, attempt, trial = false }: Posted): Promise<Record<string, unknown>> {
+  const { endpointUrl } = inbox.settings as InboxSettings
+  const endpoint = await openEndpoint(ctx, inbox, trial)
   const failed = (error: LocalText, code: string) => (trial ? undefined : noteFailure(ctx, inbox, endpointUrl, error, code))
   const began = Date.now()
   const note = (status: number, response: string) =>
@@ -105,7 +101,7 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
     answer = await requestRemote(endpointUrl, {
       method: 'POST',
       body,
-      headers: { 'content-type': 'application/json', 'user-agent': 'Huike-Webhooks/1', ...signedHeaders(secrets, id, body) },
+      headers: { 'content-type': 'application/json', 'user-agent': 'Huike-Webhooks/1', ...signedHeaders(secretsOf(inbox), id, body) },
       timeoutMs: limits.answerMs,
       maxBytes: 64 * 1024,
       allowPrivate: ctx.settings.allowPrivateAddresses,
@@ -137,8 +133,9 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
     }
     throw new SendError('410', { retry: false, sentence: sentences['endpoint-gone'] })
   }
-  // The endpoint is well; it is this message that it will not have.
-  if (answer.status === 422) throw new SendError('422', { retry: false, message: text.slice(0, 200), sentence: sentences.refused })
+  const refusal = refusalIn(answer.status, text)
+  // The endpoint is well; it is this event that it will not have.
+  if (refusal) throw refusal
   await failed(sentences.unreachable, String(answer.status))
   const asked = retryAfterMs(answer.headers['retry-after'])
   throw new SendError(String(answer.status), {
@@ -146,6 +143,18 @@ async function post(ctx: Ctx, inbox: ChannelInbox, id: string, type: string, bod
     sentence: sentences.unreachable,
     fault: noAnswer,
     retryAfterMs: asked ?? retryAfter(attempt),
+  })
+}
+
+/** The other side's last word: 422, or any answer that says `retryable: false`; `reason` is what an agent reads. */
+function refusalIn(status: number, text: string): SendError | undefined {
+  const { retryable = status !== 422, code, reason } = parsed(text)
+  if (status < 400 || retryable !== false) return undefined
+  const words = typeof reason === 'string' ? reason.trim().slice(0, 300) : ''
+  return new SendError(typeof code === 'string' && code !== '' ? code.slice(0, 60) : String(status), {
+    retry: false,
+    message: words || text.slice(0, 200),
+    sentence: words === '' ? sentences.refused : { zh: `对方系统拒绝了这条消息：${words}`, en: `The other side refuses this message: ${words}` },
   })
 }
 
@@ -214,8 +223,15 @@ async function noteFailure(ctx: Ctx, inbox: ChannelInbox, url: string, error: Lo
 /** Well again with the first success. */
 async function noteSuccess(ctx: Ctx, { id: inboxId }: ChannelInbox): Promise<void> {
   await ctx.em().nativeUpdate(Endpoint, { inboxId }, { failing: false, failingSince: null })
+  await tellNow(ctx, inboxId)
   await ctx.health(inboxId, { state: 'connected' })
   await ctx.endNotice(offNotice, inboxId)
+}
+
+/** Somebody is there again: what waits for its next try need not. */
+async function tellNow(ctx: Ctx, inboxId: string): Promise<void> {
+  const now = new Date()
+  await ctx.em().nativeUpdate(Outbox, { inboxId, state: 'waiting', dueAt: { $gt: now } }, { dueAt: now })
 }
 
 const offNotice = 'endpoint-off'
@@ -237,98 +253,6 @@ async function tellOff(ctx: Ctx, { id: inboxId, name }: ChannelInbox, why: '410'
 /** An admin says that the endpoint is there again: what was before counts no more. */
 export async function switchOn(ctx: Ctx, inboxId: string): Promise<void> {
   await ctx.em().nativeUpdate(Endpoint, { inboxId }, { goneUrl: '', offWhy: '', failing: true, failingSince: null, failedAt: null })
+  await tellNow(ctx, inboxId)
   await ctx.endNotice(offNotice, inboxId)
-}
-
-const conversationOf = async (ctx: Ctx, conversationId: string) => {
-  const thread = await ctx.em().findOne(Thread, { conversationId }, { disableIdentityMap: true })
-  return { id: conversationId, ...(thread?.externalId ? { externalId: thread.externalId } : {}) }
-}
-
-export async function sendMessage(ctx: Ctx, message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId: string }> {
-  const answer = await deliver(ctx, inbox, {
-    id: `msg_${message.id}`,
-    type: 'message.created',
-    attempt: message.attempt,
-    data: {
-      messageId: message.id,
-      conversation: await conversationOf(ctx, message.conversationId),
-      recipient: { externalId: message.to },
-      sender: { role: 'agent', ...(message.agentName ? { name: message.agentName } : {}) },
-      content: message.parts.map((part) => contentOf(ctx, inbox.id, part)),
-      ...(message.replyToExternalId ? { replyToExternalId: message.replyToExternalId } : {}),
-      attempt: message.attempt,
-    },
-  })
-  const { externalMessageId } = answer
-  // Without a name of its own the client uses ours: receipts and recalls name it.
-  return { externalId: typeof externalMessageId === 'string' && externalMessageId !== '' && externalMessageId.length <= 150 ? externalMessageId : message.id }
-}
-
-/** A part as the client gets it: no id of the hub's files, but a link that opens this one file. */
-function contentOf(ctx: Ctx, inboxId: string, part: MessagePart): Record<string, unknown> {
-  if (part.type === 'image' || part.type === 'file' || part.type === 'audio' || part.type === 'video') {
-    const { fileId, ...rest } = part
-    return { ...rest, url: fileLink(ctx, inboxId, fileId) }
-  }
-  if (part.type === 'card' && part.cover) {
-    const { cover, ...rest } = part
-    return { ...rest, coverUrl: fileLink(ctx, inboxId, cover) }
-  }
-  return part
-}
-
-export async function recallMessage(
-  ctx: Ctx,
-  { externalId, to, conversationId }: { externalId: string; to: string; conversationId: string },
-  inbox: ChannelInbox,
-): Promise<void> {
-  const data = { externalMessageId: externalId, conversation: await conversationOf(ctx, conversationId), recipient: { externalId: to } }
-  await deliver(ctx, inbox, { id: `recall_${externalId}`.replaceAll('.', '_').slice(0, 150), type: 'message.recalled', attempt: 1, data })
-}
-
-/** Only while somebody types, and only once: it is worth nothing a moment later. */
-export async function showTyping(ctx: Ctx, to: string, active: boolean, inbox: ChannelInbox): Promise<void> {
-  if (!active) return
-  await deliver(ctx, inbox, {
-    id: `typing_${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`,
-    type: 'typing.started',
-    attempt: 1,
-    data: { recipient: { externalId: to } },
-  })
-}
-
-/** News about a conversation, by the job of this name. */
-export interface News {
-  eventId: string
-  inboxId: string
-  type: 'conversation.assigned' | 'conversation.closed' | 'message.read'
-  at: string
-  conversationId: string
-  data: Record<string, unknown>
-}
-
-export async function tellNews(ctx: Ctx, news: News): Promise<void> {
-  const inbox = await ctx.inbox(news.inboxId)
-  if (!inbox || (inbox.settings as InboxSettings).endpointUrl === '') return
-  const thread = await ctx.em().findOne(Thread, { conversationId: news.conversationId }, { disableIdentityMap: true })
-  const id = `evt_${news.eventId}`
-  const outgoing: Outgoing = {
-    id,
-    type: news.type,
-    at: new Date(news.at),
-    attempt: (await ctx.em().count(Delivery, { inboxId: inbox.id, webhookId: id })) + 1,
-    data: { conversation: await conversationOf(ctx, news.conversationId), ...(thread ? { recipient: { externalId: thread.customerId } } : {}), ...news.data },
-  }
-  try {
-    await deliver(ctx, inbox, outgoing)
-    if (outgoing.attempt > 1) await forget(ctx, inbox.id, id)
-  } catch (error) {
-    // Kept as it was, for the day an admin sends it again.
-    const body = JSON.stringify({ type: news.type, timestamp: news.at, data: outgoing.data })
-    const row = { inboxId: inbox.id, webhookId: id, type: news.type, body: ctx.seal(body), createdAt: new Date() }
-    await ctx.em().upsert(Undelivered, row, { onConflictExcludeFields: ['createdAt'] })
-    // What can never arrive is not tried again.
-    if (!(error instanceof SendError) || error.retry !== false) throw error
-  }
 }

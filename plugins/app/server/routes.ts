@@ -5,10 +5,11 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id } from '@huike/core/sdk/wire/common.ts'
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { Delivery, Endpoint, Undelivered, Upload } from './app.entity.ts'
+import { Delivery, Endpoint, Outbox, Upload } from './app.entity.ts'
 import { hashOf } from './decode.ts'
-import { ping, replay, switchOn } from './deliver.ts'
+import { ping, switchOn } from './deliver.ts'
 import { isFileLink } from './files.ts'
+import { messageType, replay } from './outbox.ts'
 import { prove, sandboxUpload } from './receive.ts'
 import { type Ctx, type InboxSettings, sandboxSecretOf, secretsOf } from './settings.ts'
 import { newSecret } from './standard-webhooks.ts'
@@ -30,9 +31,14 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const { endpointUrl } = inbox.settings as InboxSettings
     const endpoint = await ctx.em().findOne(Endpoint, { inboxId: id }, { disableIdentityMap: true })
     const deliveries = await ctx.em().find(Delivery, { inboxId: id }, { orderBy: { id: 'desc' }, limit: shownDeliveries, disableIdentityMap: true })
-    const undelivered = await ctx
-      .em()
-      .find(Undelivered, { inboxId: id }, { orderBy: { createdAt: 'desc' }, limit: shownDeliveries, fields: ['type', 'createdAt'], disableIdentityMap: true })
+    // Messages stand in their conversations.
+    const untaken = { inboxId: id, state: { $in: ['waiting' as const, 'refused' as const, 'given-up' as const] }, type: { $ne: messageType } }
+    const undelivered = await ctx.em().find(Outbox, untaken, {
+      orderBy: { createdAt: 'desc' },
+      limit: shownDeliveries,
+      fields: ['type', 'state', 'failure', 'attempts', 'createdAt'],
+      disableIdentityMap: true,
+    })
     return {
       eventsUrl: `${ctx.publicUrl}/api/channels/app/${id}`,
       uploadsUrl: `${ctx.publicUrl}/api/x/app/inboxes/${id}/uploads`,
@@ -41,7 +47,14 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       oldSecretUsedAt: endpoint?.oldSecretUsedAt?.toISOString() ?? null,
       sandbox: sandboxSecretOf(inbox) !== undefined,
       sandboxSecretUsedAt: endpoint?.sandboxSecretUsedAt?.toISOString() ?? null,
-      undelivered: undelivered.map(({ webhookId, type, createdAt }) => ({ webhookId, type, at: createdAt.toISOString() })),
+      undelivered: undelivered.map(({ webhookId, type, state, failure, attempts, createdAt }) => ({
+        webhookId,
+        type,
+        state,
+        failure,
+        attempts,
+        at: createdAt.toISOString(),
+      })),
       off: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl ? endpoint.offWhy || '410' : null,
       deliveries: deliveries.map(({ id, webhookId, type, attempt, status, ms, response, createdAt }) => ({
         id,

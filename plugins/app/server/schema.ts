@@ -93,7 +93,7 @@ export const types = {
   'message.recalled': about({ externalMessageId: Name, recipient: optional(Person) }),
   'message.delivered': receipt,
   'message.read': receipt,
-  'message.failed': about({ externalMessageId: Name, code: Text(60), reason: optional(Text(500)) }),
+  'message.failed': about({ externalMessageId: Name, code: Text(60), reason: optional(Text(500)), retryable: optional(Type.Boolean()) }),
   'typing.started': about({ text: optional(Text(2_000)) }),
   'session.entered': about({
     page: optional(Text(1_000)),

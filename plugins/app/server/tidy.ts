@@ -1,5 +1,5 @@
 /** What nobody will ask for again goes. */
-import { Delivery, Taken, Undelivered, Upload } from './app.entity.ts'
+import { Delivery, Outbox, Taken, Upload } from './app.entity.ts'
 import type { Ctx } from './settings.ts'
 
 const day = 86_400_000
@@ -13,6 +13,6 @@ export async function tidy(ctx: Ctx, now = Date.now()): Promise<void> {
   const em = ctx.em()
   await em.nativeDelete(Taken, { createdAt: { $lt: new Date(now - takenMs) } })
   await em.nativeDelete(Upload, { createdAt: { $lt: new Date(now - uploadMs) } })
-  await em.nativeDelete(Undelivered, { createdAt: { $lt: new Date(now - deliveriesMs) } })
+  await em.nativeDelete(Outbox, { createdAt: { $lt: new Date(now - deliveriesMs) } })
   await em.nativeDelete(Delivery, { createdAt: { $lt: new Date(now - deliveriesMs) } })
 }

@@ -135,6 +135,16 @@ export class ConversationChange {
     return this.append({ direction: 'system', parts: [{ type: 'event', name, params }] })
   }
 
+  /** A message of ours did not arrive: its `status` and `failure` say so already. */
+  failed(message: Message): void {
+    const { failure } = message
+    this.event('message.failed', () => ({
+      message: messageFacts(message, this.conversation),
+      conversation: conversationFacts(this.conversation),
+      failure: failure ?? '',
+    }))
+  }
+
   /** A message of this conversation that changed. */
   touch(message: Message): void {
     message.rev = this.conversation.rev

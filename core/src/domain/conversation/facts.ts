@@ -25,5 +25,6 @@ export const messageFacts = (m: Message, c: Pick<Conversation, 'contactId'>): Me
   parts: m.parts,
   text: m.text,
   meta: m.meta ?? null,
+  status: m.status,
   at: m.createdAt.toISOString(),
 })

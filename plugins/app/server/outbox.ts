@@ -1,0 +1,276 @@
+/**
+ * What the other side is told of a conversation: written down with its number before it is told, told in that order, one
+ * at a time over all processes, and again until it was taken. The hub's own queue says when a message is tried; here
+ * only its place is kept.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ChannelInbox, SendError } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
+import { DeadlockException, type FilterQuery, LockWaitTimeoutException, raw, UniqueConstraintViolationException } from '@mikro-orm/core'
+import { Outbox, type OutboxState, Stream } from './app.entity.ts'
+import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
+import type { Ctx } from './settings.ts'
+
+const minute = 60_000
+const hour = 60 * minute
+/** One try ends well before. What is held for longer was held by a process that is gone. */
+const holdMs = 30_000
+/** Asked again this often whether another process is done. */
+const turnEveryMs = 50
+/** As long as the hub tries a message, with its ten tries. */
+const triedForMs = 84 * hour
+/** Behind a message, or where nothing can be told at present: looked at again after it, should nobody say so before. */
+const standStillMs = 5 * minute
+/** Conversations that one sweep begins with. */
+const sweepPage = 500
+
+export const messageType = 'message.created'
+
+interface ToTell {
+  inboxId: string
+  conversationId: string
+  webhookId: string
+  type: string
+  at: Date
+  /** Absent for a message. */
+  data?: Record<string, unknown>
+}
+
+/** Several processes change rows of a conversation at once: the database may end one of two that wait for each other. */
+async function unlessEnded<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await work()
+    } catch (error) {
+      const ended = error instanceof DeadlockException || error instanceof LockWaitTimeoutException
+      if (!ended || attempt === 5) throw error
+      await sleep(Math.random() * 20 * attempt)
+    }
+}
+
+const update = (ctx: Ctx, where: FilterQuery<Outbox>, fields: Partial<Outbox>): Promise<number> =>
+  unlessEnded(() => ctx.em().nativeUpdate(Outbox, where, fields))
+
+const find = (ctx: Ctx, inboxId: string, webhookId: string) => ctx.em().findOne(Outbox, { inboxId, webhookId }, { disableIdentityMap: true })
+
+/** Writes down what is to be told, once for each `webhookId`, with the conversation's next number. */
+export async function owe(ctx: Ctx, toTell: ToTell): Promise<Outbox> {
+  const { inboxId, webhookId } = toTell
+  const known = await find(ctx, inboxId, webhookId)
+  if (known) return known
+  await beginStream(ctx, toTell.conversationId)
+  try {
+    return await unlessEnded(() => writeNext(ctx, toTell))
+  } catch (error) {
+    const other = error instanceof UniqueConstraintViolationException && (await find(ctx, inboxId, webhookId))
+    if (!other) throw error
+    return other
+  }
+}
+
+/** Before the transaction: an update of a missing row locks the gap it would be in. */
+async function beginStream(ctx: Ctx, conversationId: string): Promise<void> {
+  if (await ctx.em().findOne(Stream, { conversationId }, { disableIdentityMap: true })) return
+  await ctx.em().upsert(Stream, { conversationId, lastSeq: 0 }, { onConflictAction: 'ignore' })
+}
+
+function writeNext(ctx: Ctx, { inboxId, conversationId, webhookId, type, at, data }: ToTell): Promise<Outbox> {
+  return ctx.em().transactional(async (em) => {
+    await em.nativeUpdate(Stream, { conversationId }, { lastSeq: raw('last_seq + 1') })
+    const { lastSeq: seq } = await em.findOneOrFail(Stream, { conversationId }, { disableIdentityMap: true })
+    const now = new Date()
+    const row = {
+      inboxId,
+      conversationId,
+      webhookId,
+      seq,
+      type,
+      body: data ? ctx.seal(envelope(type, at, { sequence: seq, ...data })) : '',
+      state: 'waiting' as const,
+      attempts: 0,
+      failure: '',
+      dueAt: data ? now : null,
+      heldUntil: null,
+      createdAt: now,
+    }
+    await em.insert(Outbox, row)
+    return row as Outbox
+  })
+}
+
+/**
+ * The place of a message, the same at every try. One that the other side took and then reported as failed is told anew
+ * when an agent sends it again: under the old name it would be a repeat of what was taken.
+ */
+export async function oweMessage(ctx: Ctx, inboxId: string, message: { id: string; conversationId: string; attempt: number }): Promise<Outbox> {
+  const before = await placesOf(ctx, inboxId, message.id)
+  const last = before.at(-1)
+  const anew = last?.state === 'taken' && message.attempt === 1
+  if (last && !anew) {
+    if (last.state !== 'taken') await update(ctx, keyOf(last), { state: 'waiting' })
+    return last
+  }
+  const webhookId = before.length === 0 ? `msg_${message.id}` : `msg_${message.id}_${before.length + 1}`
+  return owe(ctx, { inboxId, conversationId: message.conversationId, webhookId, type: messageType, at: new Date() })
+}
+
+/** Messages that the hub has had since before, and has not tried yet: what is told now stands behind them. */
+export async function placeMessages(ctx: Ctx, inboxId: string, conversationId: string, before: Date): Promise<void> {
+  const recent = await ctx.recent(conversationId, { upToSeq: anySeq, limit: mostWaiting })
+  for (const { id, direction, status, at } of recent) {
+    const onTheWay = direction === 'out' && (status === 'queued' || status === 'sending') && new Date(at) <= before
+    if (onTheWay && (await placesOf(ctx, inboxId, id)).length === 0)
+      await owe(ctx, { inboxId, conversationId, webhookId: `msg_${id}`, type: messageType, at: before })
+  }
+}
+const anySeq = 2 ** 31 - 1
+const mostWaiting = 50
+
+const placesOf = (ctx: Ctx, inboxId: string, messageId: string) =>
+  ctx.em().find(Outbox, { inboxId, webhookId: { $like: `msg_${messageId}%` } }, { orderBy: { seq: 'asc' }, limit: 100, disableIdentityMap: true })
+
+const keyOf = ({ inboxId, webhookId }: Pick<Outbox, 'inboxId' | 'webhookId'>) => ({ inboxId, webhookId })
+
+export async function settle(ctx: Ctx, row: Outbox, state: OutboxState, failure = ''): Promise<void> {
+  const words = state === 'taken' ? { body: '' } : {}
+  await update(ctx, keyOf(row), { state, failure: failure.slice(0, 300), dueAt: null, heldUntil: null, ...words })
+}
+
+/** What waits behind a message may be told now. */
+export async function goOn(ctx: Ctx, conversationId: string): Promise<void> {
+  const waiting = await update(ctx, { conversationId, state: 'waiting', dueAt: { $ne: null } }, { dueAt: new Date() })
+  if (waiting > 0) await hurry(ctx, conversationId)
+}
+
+export const hurry = (ctx: Ctx, conversationId: string) => ctx.enqueue('tell', { conversationId }, { key: conversationId })
+
+/** The hub has done with a message that did not arrive: what is behind it goes on. */
+export async function letGoOfMessage(ctx: Ctx, { id, inboxId, conversationId }: { id: string; inboxId: string; conversationId: string }): Promise<void> {
+  for (const row of await placesOf(ctx, inboxId, id)) if (row.state === 'waiting') await settle(ctx, row, 'given-up')
+  await goOn(ctx, conversationId)
+}
+
+const isMessage = ({ type }: Outbox): boolean => type === messageType
+
+async function headOf(ctx: Ctx, conversationId: string, upTo?: number): Promise<Outbox | undefined> {
+  const where = { conversationId, state: 'waiting' as const, ...(upTo === undefined ? {} : { seq: { $lte: upTo } }) }
+  const [head] = await ctx.em().find(Outbox, where, { orderBy: { seq: 'asc' }, limit: 1, disableIdentityMap: true })
+  return head
+}
+
+/** Everything before `row`, in order, whether its next try is due or not. Throws SendError when something of it is not taken now. */
+export async function tellBefore(ctx: Ctx, inbox: ChannelInbox, row: Outbox): Promise<void> {
+  for (;;) {
+    const head = await headOf(ctx, row.conversationId, row.seq - 1)
+    if (!head) return
+    // The hub sends in order: with a message before this one it has done.
+    if (isMessage(head)) await settle(ctx, head, 'given-up')
+    else await tell(ctx, inbox, head)
+  }
+}
+
+/** Everything up to `row`, and it too. Throws SendError: `retry: false` when the other side will not have `row`, else it waits. */
+export async function tellUpTo(ctx: Ctx, inbox: ChannelInbox, row: Outbox): Promise<void> {
+  for (;;) {
+    const head = await headOf(ctx, row.conversationId, row.seq)
+    if (!head) return
+    if (isMessage(head)) throw new SendError('waiting', { retry: true, sentence: behindMessage })
+    const refused = await tell(ctx, inbox, head)
+    if (refused && head.webhookId === row.webhookId) throw refused
+  }
+}
+
+const behindMessage = {
+  zh: '同一会话里较早的消息还没有送达，送达后会自动推送。',
+  en: 'An earlier message of this conversation has not arrived yet; this is told once it has.',
+}
+
+/** By the job of this name: what is due of one conversation, in order, as far as it goes. */
+export async function tellDue(ctx: Ctx, conversationId: string): Promise<void> {
+  for (;;) {
+    const head = await headOf(ctx, conversationId)
+    if (!head) return
+    const now = Date.now()
+    const age = now - head.createdAt.getTime()
+    if (isMessage(head) && age > triedForMs + hour) {
+      await settle(ctx, head, 'given-up')
+      continue
+    }
+    const inbox = await ctx.inbox(head.inboxId)
+    if (isMessage(head) || !inbox) return postpone(ctx, conversationId, new Date(now + standStillMs))
+    if (head.dueAt && head.dueAt.getTime() > now) return postpone(ctx, conversationId, head.dueAt)
+    try {
+      await tell(ctx, inbox, head)
+    } catch (error) {
+      if (error instanceof SendError) return
+      throw error
+    }
+  }
+}
+
+/** By the job of this name: what no hint is left of. */
+export async function tellAllDue(ctx: Ctx): Promise<void> {
+  const where = { state: 'waiting' as const, dueAt: { $lte: new Date() } }
+  const due = await ctx.em().find(Outbox, where, { fields: ['conversationId'], orderBy: { dueAt: 'asc' }, limit: sweepPage, disableIdentityMap: true })
+  for (const conversationId of new Set(due.map((row) => row.conversationId))) await hurry(ctx, conversationId)
+}
+
+/** Nobody behind the head is looked at before it. */
+async function postpone(ctx: Ctx, conversationId: string, dueAt: Date): Promise<void> {
+  await update(ctx, { conversationId, state: 'waiting', dueAt: { $lt: dueAt } }, { dueAt })
+}
+
+/** True once this process has it; false when another one has seen to it meanwhile. */
+async function hold(ctx: Ctx, row: Outbox): Promise<boolean> {
+  for (;;) {
+    const now = new Date()
+    const free = { ...keyOf(row), state: 'waiting' as const, $or: [{ heldUntil: null }, { heldUntil: { $lt: now } }] }
+    if ((await update(ctx, free, { heldUntil: new Date(now.getTime() + holdMs) })) > 0) return true
+    if ((await ctx.em().count(Outbox, { ...keyOf(row), state: 'waiting' })) === 0) return false
+    await sleep(turnEveryMs)
+  }
+}
+
+/** Tells one, whose turn it is. Returns the refusal of what will never be taken; throws SendError while it waits. */
+async function tell(ctx: Ctx, inbox: ChannelInbox, { inboxId, webhookId, conversationId }: Outbox): Promise<SendError | undefined> {
+  if (!(await hold(ctx, { inboxId, webhookId } as Outbox))) return undefined
+  const row = await find(ctx, inboxId, webhookId)
+  if (!row) return undefined
+  try {
+    await openEndpoint(ctx, inbox)
+    const body = ctx.unseal(row.body)
+    if (body === undefined) return void (await settle(ctx, row, 'given-up', 'sealed'))
+    await post(ctx, inbox, { id: webhookId, type: row.type, body, attempt: row.attempts + 1 })
+    await settle(ctx, row, 'taken')
+    return undefined
+  } catch (error) {
+    const release = (fields: Partial<Outbox>) => update(ctx, keyOf(row), { heldUntil: null, ...fields })
+    if (!(error instanceof SendError)) {
+      await release({})
+      throw error
+    }
+    const failure = error.message === error.reason ? error.reason : `${error.reason}: ${error.message}`
+    if (isRefusal(error)) {
+      await settle(ctx, row, 'refused', failure)
+      return error
+    }
+    // Where nothing can be told it is nobody's try.
+    const tried = error.retry !== false
+    const waitMs = tried ? (error.retryAfterMs ?? retryAfter(row.attempts + 1)) : standStillMs
+    const dueAt = new Date(Date.now() + waitMs)
+    if (tried && dueAt.getTime() - row.createdAt.getTime() > triedForMs) await settle(ctx, row, 'given-up', failure)
+    else {
+      await release({ failure: failure.slice(0, 300), dueAt, ...(tried ? { attempts: row.attempts + 1 } : {}) })
+      await postpone(ctx, conversationId, dueAt)
+    }
+    throw error
+  }
+}
+
+/** Tells once more, now, what was not taken, as it was: the client knows it by its `webhook-id`. Throws HUB_NOT_FOUND, SendError. */
+export async function replay(ctx: Ctx, inbox: ChannelInbox, webhookId: string): Promise<void> {
+  const row = await find(ctx, inbox.id, webhookId)
+  if (!row || isMessage(row) || row.state === 'taken') throw new HubError('HUB_NOT_FOUND', 'There is nothing of this name to send again')
+  await update(ctx, { ...keyOf(row), state: { $ne: 'taken' } }, { state: 'waiting', dueAt: new Date() })
+  await tellUpTo(ctx, inbox, row)
+}
