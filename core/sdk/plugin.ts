@@ -129,6 +129,8 @@ export interface PluginContext<S = Record<string, unknown>> {
   asker(request: FastifyRequest): Asker
   /** Messages of a conversation up to `upToSeq`, oldest first, at most `limit` (50) and none from before `since`. What was taken back is not among them. */
   recent(conversationId: string, options: { upToSeq: number; limit: number; since?: Date }): Promise<MessageFacts[]>
+  /** Where a customer's message that was accepted is by now, by the name its event had; undefined while it waits, or when it was refused. */
+  whereIs(inboxId: string, externalId: string): Promise<{ conversationId: string; messageId: string; seq: number } | undefined>
   /** Tells the plugin's interfaces of whoever may read this conversation that there is news of it (`UiHost.onNews`). May be lost. */
   news(conversationId: string): void
   /** May this agent now? By the permission's full name; false for one who is gone. */

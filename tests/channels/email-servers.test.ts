@@ -14,6 +14,7 @@ import email from '../../plugins/email/plugin.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
+import { exchange, exmail, gmail, named, netease, qq } from '../support/bare-bounces.ts'
 import { freePort } from '../support/free-port.ts'
 import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
 import { eventually, found, onEveryProfile, startWorld } from '../support/world.ts'
@@ -766,6 +767,92 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     return { inbox, address, from, b, c, agent, conversationId, id: body.id as string, name: sent.externalId, again }
   }
 
+  /** Puts a letter into the mailbox as it is. */
+  async function returns(address: string, raw: Buffer): Promise<void> {
+    const client = await servers.imap(address)
+    await client.append('INBOX', raw)
+    await client.logout()
+  }
+
+  test('what comes back without an id of ours is told at the letter that it can only be: by recipient, subject and time', async () => {
+    const { address, conversationId, agent } = await talk()
+    const write = async (recipient: string, subject: string) => {
+      const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: recipient }], subject } })
+      await fate(body.id, 'sent')
+      return body.id as string
+    }
+    for (const [name, make] of Object.entries({ netease, qq, exmail, gmail, exchange })) {
+      const recipient = customer(`gone-${name}`)
+      const subject = `合同 ${name}`
+      // Of two to the same person the subject tells which.
+      const [id, other] = [await write(recipient, subject), await write(recipient, '另一封')]
+      await returns(address, make({ to: address, recipient, subject }))
+      const { meta } = await tellsOf(id, [recipient])
+      assert.deepEqual(
+        meta?.returned?.map((one) => one.address),
+        [recipient],
+        name,
+      )
+      await fate(other, 'sent')
+    }
+  })
+
+  test('by the name that it had on its envelope, where the server keeps it', async () => {
+    const { address, from, conversationId, agent } = await talk()
+    const mails: string[] = []
+    servers.how.smtp.answer = (verb, rest) => {
+      if (verb === 'MAIL') mails.push(rest)
+      return verb === 'EHLO' ? '250-mx.shop.test\r\n250-AUTH PLAIN LOGIN\r\n250 DSN' : undefined
+    }
+    const ids: string[] = []
+    // The same letter twice: by anything else nobody could tell.
+    for (let i = 0; i < 2; i++) {
+      const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], subject: '同一封' } })
+      await fate(body.id, 'sent')
+      ids.push(body.id)
+    }
+    const [, envelopeId = ''] = /ENVID=(\S+)/.exec(mails[0] ?? '') ?? []
+    assert.match(mails[0] ?? '', /RET=HDRS/)
+    await returns(address, named(address, envelopeId, from))
+    await tellsOf(ids[0] as string, [from])
+    await fate(ids[1] as string, 'sent')
+    // A name that nobody here gave proves nothing.
+    await returns(
+      address,
+      named(
+        address,
+        envelopeId.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+        from,
+      ),
+    )
+  })
+
+  test('where it may be one of several, or none of this mailbox, nothing is guessed: it stands open before a person', async () => {
+    const [{ inbox, address, conversationId, agent }, other] = [await talk(), await talk()]
+    const recipient = customer('twice')
+    const write = async () => {
+      const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: recipient }], subject: '报价' } })
+      await fate(body.id, 'sent')
+      return body.id as string
+    }
+    const first = await write()
+    const alone = exmail({ to: other.address, recipient, subject: '报价' })
+    await returns(other.address, alone)
+    const second = await write()
+    await returns(address, exmail({ to: address, recipient, subject: '报价' }))
+    for (const one of [inbox, other.inbox]) {
+      const shown = await incoming(one, recipient)
+      const { status } = await world().hub.em().findOneOrFail(Conversation, { id: shown.conversationId }, { disableIdentityMap: true })
+      assert.notEqual(status, 'closed')
+      assert.equal(shown.meta?.automatic, undefined)
+    }
+    for (const id of [first, second]) await fate(id, 'sent')
+    // Somebody wrote in our name: a report of that is none of ours, and disturbs nobody.
+    await comesBack(address, `${newId()}@elsewhere.test`, [customer('victim')])
+    const quiet = await incoming(inbox, 'Your letter could not be delivered')
+    assert.equal(quiet.meta?.automatic, true)
+  })
+
   test('one report of two recipients: the agent reads both, has the report, and sending again reaches exactly these', async () => {
     const { address, from, b, c, agent, conversationId, id, name, again } = await toThree()
     await comesBack(address, name, [b, c])
@@ -985,6 +1072,27 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(await world().hub.em().count(LetterRow, { conversationId, hubMessageId: id }), 1)
     await arrives(address, colleague, 'Re: 询价', '我来补充', [`In-Reply-To: <${sent.externalId}>`])
     assert.equal((await incoming(inbox, '我来补充')).conversationId, conversationId)
+  })
+
+  test('a colleague in copy who answers before we do is in the same conversation, also when its first letter had to wait; a stranger is not', async () => {
+    const { inbox, address } = await shop()
+    const [from, colleague] = [customer('waits'), customer('copied')]
+    const now = new Date()
+    const event = { kind: 'message' as const, externalId: newId(), from: { externalId: from }, parts: [{ type: 'text' as const, text: '先到的一句' }] }
+    const dueAt = new Date(now.getTime() + 3_600_000)
+    const parked = { id: newId(), inboxId: inbox.id, externalId: event.externalId, senderId: from, event, attempts: 1, error: '', dueAt, createdAt: now }
+    await world().hub.em().insert(ParkedEvent, parked)
+    const letterId = await arrives(address, from, '询价', '后到的信', [`Cc: ${colleague}`])
+    await eventually(async () => (await world().hub.em().count(LetterRow, { inboxId: inbox.id, conversationId: null })) === 1, 'the wait')
+    await world().hasten()
+    const { conversationId } = await incoming(inbox, '后到的信')
+    await arrives(address, customer('mallory'), 'Re: 询价', '我也想看', [`In-Reply-To: <${letterId}>`])
+    assert.notEqual((await incoming(inbox, '我也想看')).conversationId, conversationId)
+    await arrives(address, `韩梅梅 <${colleague}>`, 'Re: 询价', '我先补充', [`In-Reply-To: <${letterId}>`])
+    const added = await incoming(inbox, '我先补充')
+    assert.equal(added.conversationId, conversationId)
+    // It is theirs, not the customer's.
+    assert.deepEqual(added.meta?.from, { name: '韩梅梅', address: colleague })
   })
 
   test('the same subject suggests a conversation to who took part in it, joins nothing, and tells a stranger nothing', async () => {

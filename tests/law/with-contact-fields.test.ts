@@ -138,6 +138,12 @@ await onEveryProfile('contact fields', [found(notes), found(mock)], (world) => {
       (await ctx.recent(conversationId, { upToSeq: 99, limit })).filter(({ direction }) => direction === 'in').map(({ text }) => text)
     assert.deepEqual((await texts(20)).slice(-3), ['一', '二', '三'])
     assert.deepEqual(await texts(1), ['三'])
+    // Where one of them is by now, by its own name; in this plugin's inboxes only.
+    const [said] = await world().say(inbox, 'g', '四', 'the-fourth')
+    const channel = world().hub.kernel.get(inbox.channel)?.ctx
+    assert.deepEqual(await channel?.whereIs(inbox.id, 'the-fourth'), { conversationId, messageId: said?.messageId, seq: said?.seq })
+    assert.equal(await channel?.whereIs(inbox.id, 'nobody'), undefined)
+    assert.equal(await ctx.whereIs(inbox.id, 'the-fourth'), undefined)
     assert.deepEqual(await ctx.recent(conversationId, { upToSeq: 99, limit: 9, since: new Date(Date.now() + 60_000) }), [])
   })
 

@@ -95,6 +95,7 @@ export async function fakeContext<C = PluginContext>(
     asker: refused,
     masksFor: async () => ({ mask: (_field, value) => value, maskText: (text) => text }),
     recent: async () => [],
+    whereIs: async () => undefined,
     news: () => undefined,
     desk: new Proxy({} as PluginContext['desk'], { get: () => refused }),
   }

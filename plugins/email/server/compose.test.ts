@@ -47,6 +47,17 @@ test('nothing that is typed becomes a header', async () => {
   await assert.rejects(compose({ meta: { to: Array.from({ length: 51 }, (_, i) => ({ address: `a${i}@b.cn` })) } }), { reason: 'recipients' })
 })
 
+test('no line is longer than servers take, and none ends by half', async () => {
+  const long = '../'.repeat(500)
+  const words = '一\r二\n三\r\n四'
+  const { raw } = await compose(
+    { meta: { to: [{ name: `<${long}`, address: 'a@b.cn' }] }, parts: [{ type: 'html', html: '<p>一</p>\n<p>二\r三</p>', text: words }] },
+    { mailbox: mailbox({ signature: '客服部\r电话' }) },
+  )
+  for (const line of raw.toString('latin1').split('\r\n')) assert.ok(line.length <= 998 && !/[\r\n]/.test(line), line.slice(0, 100))
+  assert.equal(readMail(raw).to[0]?.address, 'a@b.cn')
+})
+
 test('both versions, the thread, the signature, the quotation; an automatic answer says so', async () => {
   const { raw } = await compose(
     { parts: [{ type: 'html', html: '<p>您<b>好</b></p><script>x</script>', text: '您好' }], meta: { automatic: true } },

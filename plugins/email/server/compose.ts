@@ -10,7 +10,7 @@ import { normaliseAddress, oneLine } from './headers.ts'
 import { type Mailbox, signatureOf, unverified } from './inbox-settings.ts'
 import type { LetterRow } from './letter.entity.ts'
 import { escapeHtml } from './read-mail.ts'
-import { answerHeaders, answerSubject } from './thread.ts'
+import { answerHeaders, answerSubject, envelopeIdOf } from './thread.ts'
 
 export interface Attached {
   name: string
@@ -35,7 +35,8 @@ export interface ComposeInput {
 
 export interface Composed {
   raw: Buffer
-  envelope: { from: string; to: string[] }
+  /** `dsn`: what names it where a report has not a word of the letter, for servers that keep RFC 3461. */
+  envelope: { from: string; to: string[]; dsn: { ret: 'HDRS'; envid: string } }
   subject: string
   references: string[]
   participants: string[]
@@ -93,8 +94,8 @@ export async function composeLetter(input: ComposeInput): Promise<Composed> {
     messageId: `<${input.messageId}>`,
     ...(inReplyTo ? { inReplyTo: `<${inReplyTo}>` } : {}),
     ...(references.length > 0 ? { references: references.map((id) => `<${id}>`) } : {}),
-    text,
-    html: `<!doctype html><html><head><meta charset="utf-8"></head><body>${html}</body></html>`,
+    text: lines(text),
+    html: lines(`<!doctype html><html><head><meta charset="utf-8"></head><body>${html}</body></html>`),
     attachments: files.map(({ name, mime, bytes, cid }) => ({
       filename: oneLine(name) || 'file',
       content: bytes,
@@ -111,10 +112,16 @@ export async function composeLetter(input: ComposeInput): Promise<Composed> {
   })
   const raw = await composer.compile().build()
   const everybody = [...to, ...cc].map(({ address }) => address)
-  return { raw, envelope: { from: mailbox.address, to: everybody }, subject, references, participants: everybody }
+  const dsn = { ret: 'HDRS' as const, envid: envelopeIdOf(input.messageId) }
+  return { raw, envelope: { from: mailbox.address, to: everybody, dsn }, subject, references, participants: everybody }
 }
 
-const named = ({ name, address }: LetterAddress) => ({ name: oneLine(name ?? ''), address })
+/** The copy for the Sent folder goes as it is: IMAP servers refuse half line ends (RFC 3501, 6.3.11), and two servers may read one differently. */
+const lines = (text: string): string => text.replace(/\r\n?|\n/g, '\r\n')
+
+/** A name without a space is a line that cannot be folded (RFC 5322, 2.1.1). */
+const maxName = 100
+const named = ({ name, address }: LetterAddress) => ({ name: [...oneLine(name ?? '')].slice(0, maxName).join(''), address })
 
 function checked(addresses: readonly LetterAddress[]): LetterAddress[] {
   const seen = new Map<string, LetterAddress>()

@@ -43,6 +43,7 @@ const LetterRowSchema = defineEntity({
     { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
     { properties: ['inboxId', 'subjectKey', 'at'], name: 'email_letter_subject' },
     { properties: ['inboxId', 'fromAddress'], name: 'email_letter_from' },
+    { properties: ['inboxId', 'direction', 'at'], name: 'email_letter_at' },
   ],
 })
 export class LetterRow extends LetterRowSchema.class {}

@@ -9,11 +9,12 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import type { FetchMessageObject, ImapFlow } from 'imapflow'
 import { connectImap } from './connect.ts'
+import { type Emit, waiting } from './emit-letter.ts'
 import { explainFault, MailFault } from './faults.ts'
 import { parseHeaders, parseMessageIds } from './headers.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow, Progress, Token } from './letter.entity.ts'
-import { type Emit, takeLetter, waiting } from './take-letter.ts'
+import { takeLetter } from './take-letter.ts'
 import { messageKey } from './thread.ts'
 
 /** Larger ones are taken in with their head only: the mailbox keeps them. Less than the hub takes from a channel (`ctx.storeFile`). */

@@ -45,4 +45,9 @@ export const emailMigrations: readonly Migration[] = [
       'create index `email_letter_from` on `email_letter` (`inbox_id`, `from_address`)',
     ],
   },
+  {
+    name: '0004-letters-by-time',
+    mysql: ['alter table `email_letter` add index `email_letter_at`(`inbox_id`, `direction`, `at`)'],
+    sqlite: ['create index `email_letter_at` on `email_letter` (`inbox_id`, `direction`, `at`)'],
+  },
 ]

@@ -10,6 +10,16 @@ export interface Bounce {
   action: 'failed' | 'delayed' | 'delivered'
   /** Ids that may be our letter's, the surest first. */
   originals: string[]
+  /** What whoever handed it over called it (ENVID, RFC 3461). */
+  envelopeId: string | undefined
+  /** It holds the head of a letter, with an id of its own that is not in our manner: somebody may have written in our name. */
+  foreign: boolean
+  /** Of the letter, as its head says them. */
+  subject: string | undefined
+  sentAt: Date | undefined
+  sentTo: string[]
+  /** What the words for people say the subject was: less sure. */
+  subjectInWords: string | undefined
 }
 
 export interface FailedRecipient {
@@ -39,7 +49,11 @@ export function readBounce(letter: Letter): Bounce {
   // NetEase, QQ and old Exchange put the old head, or its id alone, into the text.
   for (const match of words.matchAll(/message-id\s{0,5}[:：]\s{0,5}(?:<|&lt;)([^<>&\s]{3,300})(?:>|&gt;)/gi)) originals.add(match[1] as string)
   for (const id of letter.answers) originals.add(id)
-  if (report?.type !== 'delivery-status') return { ...outOfWords(letter, words), originals: [...originals] }
+  const traces = {
+    originals: [...originals],
+    ...tracesOf(report?.original ? [report.original, ...heads] : heads, report?.status ?? '', `${letter.subject}\n${words}`),
+  }
+  if (report?.type !== 'delivery-status') return { ...outOfWords(letter, words, traces.sentTo), ...traces }
   const groups = report.status
     .split(/\n\s*\n/)
     .slice(0, maxRecipients + 1)
@@ -55,14 +69,39 @@ export function readBounce(letter: Letter): Bounce {
     if (!failed.has(one.address)) failed.set(one.address, one)
   }
   const action = failed.size > 0 ? 'failed' : said.some((each) => each.action === 'delayed') ? 'delayed' : 'delivered'
-  return { failed: [...failed.values()], action, originals: [...originals] }
+  return { failed: [...failed.values()], action, ...traces }
+}
+
+type Traces = Omit<Bounce, 'failed' | 'action' | 'originals'>
+
+function tracesOf(heads: readonly Headers[], status: string, words: string): Traces {
+  const [group = ''] = status.split(/\n\s*\n/, 1)
+  const envelopeId = parseHeaders(Buffer.from(group, 'utf8')).raw('original-envelope-id')?.trim()
+  const head = heads.find((each) => each.has('subject') || each.has('to'))
+  const date = Date.parse(head?.raw('date') ?? '')
+  return {
+    envelopeId: envelopeId && envelopeId.length <= 100 ? envelopeId : undefined,
+    foreign: heads.some((each) => parseMessageIds(each.raw('message-id'), 1).some((id) => !/^c\.[0-9a-z]{26}\./i.test(id)) && !each.has(loopHeader)),
+    subject: head?.text('subject') || undefined,
+    sentAt: Number.isNaN(date) ? undefined : new Date(date),
+    sentTo: head ? [...new Set(head.addresses('to', maxRecipients).map(({ address }) => address))] : [],
+    subjectInWords: subjectInWords(words),
+  }
+}
+
+function subjectInWords(words: string): string | undefined {
+  const plain = words.replace(/<[^<>]{0,2000}>/g, '\n')
+  return (
+    /(?:主\s{0,3}题|邮件标题|退信|未送达|无法送达|undelivered|undeliverable|subject)\s{0,5}[:：]\s{0,5}([^\n]{1,250})/i.exec(plain)?.[1]?.trim() || undefined
+  )
 }
 
 /** Reports of those who keep no standard name one recipient at most, and none as such. */
-function outOfWords(letter: Letter, words: string): Pick<Bounce, 'failed' | 'action'> {
+function outOfWords(letter: Letter, words: string, sentTo: readonly string[]): Pick<Bounce, 'failed' | 'action'> {
   if (/(?:延迟|延遲|delayed|will (?:retry|keep trying)|尚未投递|暂时)/i.test(letter.subject)) return { failed: [], action: 'delayed' }
   const addresses = parseAddresses(letter.headers.raw('x-failed-recipients') ?? '').slice(0, maxRecipients)
-  const named = addresses.length > 0 ? [...new Set(addresses.map(({ address }) => address))] : [recipientInWords(words)]
+  const named =
+    addresses.length > 0 ? [...new Set(addresses.map(({ address }) => address))] : [recipientInWords(words) ?? (sentTo.length === 1 ? sentTo[0] : undefined)]
   const [status, diagnostic] = [/\b([245]\.\d{1,3}\.\d{1,3})\b/.exec(words)?.[1], diagnosticInWords(words)]
   return { failed: named.map((address) => ({ address, status, diagnostic })), action: 'failed' }
 }
@@ -86,7 +125,9 @@ const firstAddress = (raw: string | undefined): string | undefined => (raw ? par
 
 function recipientInWords(words: string): string | undefined {
   const near =
-    /(?:收件人|以下地址|无法送达|recipient|address|user|to)[^\n]{0,60}?[<"“「(\s:：]([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,120}\.[A-Za-z]{2,20})/i.exec(words)
+    /(?:收件人|以下地址|无法送达|无法投递|无法发送到|发往|recipient|address|user|to)[^\n]{0,60}?[<"“「(;\s:：]([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,120}\.[A-Za-z]{2,20})/i.exec(
+      words,
+    )
   return near?.[1]?.toLowerCase()
 }
 

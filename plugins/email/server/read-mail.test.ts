@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { simpleParser } from 'mailparser'
+import * as bare from '../../../tests/support/bare-bounces.ts'
 import { readAuthenticity } from './authenticity.ts'
 import { classifyLetter } from './classify.ts'
 import { parseHeaders } from './headers.ts'
@@ -74,6 +75,27 @@ test('bounces: standard, delayed, and those of providers that keep no standard',
   assert.deepEqual(facts('bounce-netease'), ['failed', [['meiyou@163.example', undefined]], true])
   assert.deepEqual(facts('bounce-exchange-zh'), ['failed', [['gone@corp.example', '5.2.2']], true])
   assert.match(readBounce(fixture('bounce-netease')).failed[0]?.diagnostic ?? '', /收件人不存在/)
+})
+
+test('a report without an id of ours: whom it names, the subject in its head or its words, the name on its envelope', () => {
+  const [to, recipient, subject] = ['support@shop.example', 'gone@corp.example', 'Re: 合同 二期']
+  for (const [name, make] of Object.entries(bare)) {
+    if (name === 'named') continue
+    const letter = readMail((make as typeof bare.qq)({ to, recipient, subject }))
+    assert.equal(
+      classifyLetter(letter, () => false),
+      'bounce',
+      name,
+    )
+    const bounce = readBounce(letter)
+    assert.deepEqual(
+      [name, bounce.action, bounce.failed.map(({ address }) => address), bounce.originals, bounce.foreign],
+      [name, 'failed', [recipient], [], false],
+    )
+    assert.equal(bounce.subject ?? bounce.subjectInWords, subject, name)
+  }
+  const { envelopeId, foreign } = readBounce(readMail(bare.named(to, 'c.1.2.3', recipient)))
+  assert.deepEqual([envelopeId, foreign], ['c.1.2.3', false])
 })
 
 test('a report of several recipients names each who failed, with the words about that one; whoever got it, or may yet, is not among them', () => {

@@ -15,9 +15,10 @@ import { explainFault, type Fault, faultOf, sentenceOf } from './faults.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { changeFate, fateOf } from './letter-fate.ts'
+import { placeWaiting } from './place-waiting.ts'
 import { standsForMarkup } from './plain-part.ts'
 import { readMail } from './read-mail.ts'
-import { letIn, letterId, makeMessageId, makeReplyAddress, participantsOf, rememberLetter } from './thread.ts'
+import { letterId, makeMessageId, makeReplyAddress, rememberLetter } from './thread.ts'
 
 /** What most providers take, encoded; the files themselves may be about three quarters of it. */
 const maxLetterBytes = 25 * 1024 * 1024
@@ -160,7 +161,7 @@ async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Ma
   const answered = message.replyToExternalId
     ? await em.findOne(LetterRow, { id: letterId(mailbox.inboxId, message.replyToExternalId) }, { disableIdentityMap: true })
     : undefined
-  await placeWaiting(ctx, message, mailbox)
+  await placeWaiting(ctx, mailbox, message)
   // The letter the agent answers, or the customer's last one; a machine's only where there is nothing else.
   const last = answered ?? (await lastOf('in', 'received')) ?? (await lastOf('in', 'automatic'))
   const previous = last ?? (await lastOf('out', 'sent'))
@@ -183,23 +184,6 @@ async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Ma
       sentence: { zh: '邮件太大（含附件最多约 18 MB），请改用链接发送。', en: 'The letter is too large (about 18 MB of files at most): send a link instead.' },
     })
   return composed
-}
-
-/** Letters that the hub let wait have no conversation in our rows. Those that are in this one by now are noted as its own. */
-async function placeWaiting(ctx: PluginContext, { conversationId, seq }: OutboundMessage, mailbox: Mailbox): Promise<void> {
-  const em = ctx.em()
-  const waiting = await em.find(
-    LetterRow,
-    { inboxId: mailbox.inboxId, conversationId: null, direction: 'in' },
-    { orderBy: { at: 'desc' }, limit: 100, disableIdentityMap: true },
-  )
-  if (waiting.length === 0) return
-  for (const { id, meta } of await ctx.recent(conversationId, { upToSeq: seq, limit: 50 })) {
-    const row = meta?.rawFileId ? waiting.find(({ rawFileId }) => rawFileId === meta.rawFileId) : undefined
-    if (!row || !meta) continue
-    await em.nativeUpdate(LetterRow, { id: row.id }, { conversationId, hubMessageId: id })
-    await letIn(em, conversationId, participantsOf(mailbox, row.fromAddress, meta))
-  }
 }
 
 /** `<message id> <stamp>`: proves that this hub wrote it. */

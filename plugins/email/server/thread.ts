@@ -35,6 +35,9 @@ export function readMessageId(sign: Sign, messageId: string): { conversationId: 
   return stamp === stampOf(sign, `id:${conversationId}.${hubMessageId}`) ? { conversationId, hubMessageId } : undefined
 }
 
+/** ENVID of a letter: its id without the domain, which would be too long (RFC 3461, 4.4). */
+export const envelopeIdOf = (messageId: string): string => messageId.slice(0, messageId.lastIndexOf('@'))
+
 /** `support+h<conversation><stamp>@shop.cn`: lower case only, mailers change the case. */
 export function makeReplyAddress(sign: Sign, address: string, conversationId: string): string {
   const [local, domain] = address.split('@')

@@ -84,6 +84,7 @@ export function pluginContext(hub: Hub, desk: Desk, base: Base): PluginContext {
     asker: (request: FastifyRequest) => askerOf(hub, request),
     masksFor: (reader: RecordReader) => masksFor(hub, reader),
     recent: (conversationId: string, options: { upToSeq: number; limit: number; since?: Date }) => recentMessages(hub, conversationId, options),
+    whereIs: (inboxId: string, externalId: string) => whereIs(hub, base.id, inboxId, externalId),
     news: (conversationId: string) => hub.bus.publish('plugin.news', { plugin: base.id, conversationId }),
     storeFile: (inboxId: string, upload: Parameters<PluginContext['storeFile']>[1]) => takeFile(hub, base.id, inboxId, upload),
   }
@@ -144,6 +145,14 @@ async function recentMessages(
     .filter(({ message }) => !message.recalledAt)
     .reverse()
     .map(({ message, contactId }) => messageFacts(message, { contactId }))
+}
+
+async function whereIs(hub: Hub, channel: string, inboxId: string, externalId: string): ReturnType<PluginContext['whereIs']> {
+  const em = hub.em()
+  if ((await em.count(Inbox, { id: inboxId, channel })) === 0) return undefined
+  const fields = ['id', 'conversationId', 'seq'] as const
+  const message = await em.findOne(Message, { inboxId, dedupeKey: `in:${externalId}` }, { fields, disableIdentityMap: true })
+  return message ? { conversationId: message.conversationId, messageId: message.id, seq: message.seq } : undefined
 }
 
 const lockName = (plugin: string, name: string): string => `lock:${plugin}:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`

@@ -1,0 +1,37 @@
+/** Letters that the hub let wait have no conversation in our rows. Once they are in one, they are noted as its own, and who got a copy of them takes part. */
+import type { LetterMeta } from '@huike/core/sdk/channel.ts'
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
+import type { Mailbox } from './inbox-settings.ts'
+import { LetterRow } from './letter.entity.ts'
+import { letIn, messageKey, participantsOf } from './thread.ts'
+
+const unplaced = { conversationId: null, direction: 'in' as const }
+
+/** Those that are in this conversation by now. */
+export async function placeWaiting(ctx: PluginContext, mailbox: Mailbox, { conversationId, seq }: { conversationId: string; seq: number }): Promise<void> {
+  const waiting = await ctx.em().find(LetterRow, { inboxId: mailbox.inboxId, ...unplaced }, { orderBy: { at: 'desc' }, limit: 100, disableIdentityMap: true })
+  if (waiting.length === 0) return
+  for (const { id, meta } of await ctx.recent(conversationId, { upToSeq: seq, limit: 50 })) {
+    const row = meta?.rawFileId ? waiting.find(({ rawFileId }) => rawFileId === meta.rawFileId) : undefined
+    if (row && meta) await place(ctx, mailbox, row, conversationId, id, meta)
+  }
+}
+
+/** Those that a letter answers: a colleague who had a copy may be faster than our own answer. */
+export async function placeAnswered(ctx: PluginContext, mailbox: Mailbox, answers: readonly string[]): Promise<void> {
+  if (answers.length === 0) return
+  const { inboxId } = mailbox
+  const waiting = await ctx
+    .em()
+    .find(LetterRow, { inboxId, messageKey: { $in: answers.map(messageKey) }, ...unplaced }, { limit: 20, disableIdentityMap: true })
+  for (const row of waiting) {
+    const there = await ctx.whereIs(inboxId, row.externalId)
+    const [message] = there ? await ctx.recent(there.conversationId, { upToSeq: there.seq, limit: 1 }) : []
+    if (there && message?.id === there.messageId) await place(ctx, mailbox, row, there.conversationId, message.id, message.meta ?? {})
+  }
+}
+
+async function place(ctx: PluginContext, mailbox: Mailbox, row: LetterRow, conversationId: string, hubMessageId: string, meta: LetterMeta): Promise<void> {
+  await ctx.em().nativeUpdate(LetterRow, { id: row.id }, { conversationId, hubMessageId })
+  await letIn(ctx.em(), conversationId, participantsOf(mailbox, row.fromAddress, meta))
+}
