@@ -40,12 +40,12 @@ import { contactThread } from './0063-contact-thread.ts'
 import { accountKeys } from './0064-account-keys.ts'
 import { processes } from './0066-processes.ts'
 import { tidying } from './0067-tidying.ts'
-import { foundContacts } from './0074-found-contacts.ts'
-import { conversationAgent } from './0075-conversation-agent.ts'
-import { fieldMessage } from './0070-field-message.ts'
-import { labelledFacts } from './0071-labelled-facts.ts'
 import { agentDelivered } from './0068-agent-delivered.ts'
 import { suspendedRules } from './0069-suspended-rules.ts'
+import { fieldMessage } from './0070-field-message.ts'
+import { labelledFacts } from './0071-labelled-facts.ts'
+import { foundContacts } from './0074-found-contacts.ts'
+import { conversationAgent } from './0075-conversation-agent.ts'
 import { sealedIdentity } from './0076-sealed-identity.ts'
 
 export const coreMigrations: readonly Migration[] = [
@@ -89,11 +89,11 @@ export const coreMigrations: readonly Migration[] = [
   accountKeys,
   processes,
   tidying,
-  foundContacts,
-  conversationAgent,
-  fieldMessage,
-  labelledFacts,
   agentDelivered,
   suspendedRules,
+  fieldMessage,
+  labelledFacts,
+  foundContacts,
+  conversationAgent,
   sealedIdentity,
 ]

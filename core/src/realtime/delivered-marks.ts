@@ -6,6 +6,8 @@
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
 import { execute, list, readRaw, type Sql, sql } from '../db/statements.ts'
+import { Identity } from '../domain/contact/contact.entity.ts'
+import { externalIdOf, nameColumns } from '../domain/contact/external-id.ts'
 import { adapterOf } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
 import type { Delivered } from './delivered.ts'
@@ -57,10 +59,10 @@ export class DeliveredMarks implements Delivered {
 
   async #write(wanted: ReadonlyMap<string, number>): Promise<void> {
     const em = this.#hub.em()
-    const rows = await readRaw<{ id: string; inboxId: string; channel: string; identityId: string; seq: number; externalId: string }>(
+    const rows = await readRaw<{ id: string; inboxId: string; channel: string; identityId: string; seq: number }>(
       em,
-      sql`select c.id, c.inbox_id as inboxId, c.channel, c.identity_id as identityId, c.agent_delivered_seq as seq, i.external_id as externalId
-          from conversation c join identity i on i.id = c.identity_id where c.id in ${list([...wanted.keys()])}`,
+      sql`select id, inbox_id as inboxId, channel, identity_id as identityId, agent_delivered_seq as seq
+          from conversation where id in ${list([...wanted.keys()])}`,
     )
     const behind = rows.flatMap(({ seq, ...row }) => {
       const to = wanted.get(row.id) ?? 0
@@ -68,7 +70,10 @@ export class DeliveredMarks implements Delivered {
     })
     if (behind.length === 0) return
     await retryOnConflict(() => raise(em, behind))
-    for (const { to, externalId, ...target } of behind) notifyCustomer(this.#hub, target, { kind: 'delivered', seq: to }, externalId)
+    const ids = behind.map(({ identityId }) => identityId)
+    const customers = await em.find(Identity, { id: { $in: ids } }, { fields: ['id', ...nameColumns], disableIdentityMap: true })
+    const names = new Map(customers.map((identity) => [identity.id, externalIdOf(identity)]))
+    for (const { to, ...target } of behind) notifyCustomer(this.#hub, target, { kind: 'delivered', seq: to }, names.get(target.identityId))
   }
 }
 
