@@ -299,11 +299,18 @@ export class Thread {
     this.#acknowledge('delivered')
   }
 
-  /** All there is to know of it: nothing needs to be fetched. */
+  /** All there is to know of it: nothing needs to be fetched, unless it overtook what it is about. */
   #delivered(conversationId: string, seq: number): void {
-    if (this.conversation?.id !== conversationId || seq <= this.conversation.agentDeliveredSeq) return
+    if (this.conversation?.id !== conversationId) return void this.fetch()
+    if (seq <= this.conversation.agentDeliveredSeq) return
     this.conversation = { ...this.conversation, agentDeliveredSeq: seq }
     this.#events.changed()
+  }
+
+  /** A page that was read before the last word of what was delivered does not take it back. */
+  #newest(conversation: CustomerThread['conversation']): CustomerThread['conversation'] {
+    if (!conversation || conversation.id !== this.conversation?.id) return conversation
+    return { ...conversation, agentDeliveredSeq: Math.max(conversation.agentDeliveredSeq, this.conversation.agentDeliveredSeq) }
   }
 
   #take(page: CustomerThread): void {
@@ -311,7 +318,7 @@ export class Thread {
     const { status } = page.conversation ?? {}
     // It waits for somebody now, or has ended: is anybody there?
     if (status !== 'open' && status !== this.conversation?.status) this.#lookAround()
-    this.conversation = page.conversation
+    this.conversation = this.#newest(page.conversation)
     this.#merge(page.messages, !first)
     this.#cursor = page.cursor
     if (first) this.more = page.more
