@@ -304,13 +304,13 @@ test('a letter’s draft keeps all that was composed, over another conversation 
     .locator('.composer input[type=file]')
     .first()
     .setInputFiles({ name: '报价单.txt', mimeType: 'text/plain', buffer: Buffer.from('20 cups: 50 each') })
-  await expect(page.locator('.composer').getByText('报价单.txt')).toBeVisible()
+  await expect(page.locator('.composer').getByText('报价单.txt', { exact: true })).toBeVisible()
 
   const complete = async () => {
     await expect(composer.locator('strong')).toHaveText('50 each')
     await expect(subject).toHaveValue('Cups: our offer')
     await expect(cc).toHaveValue('boss@customer.test')
-    await expect(page.locator('.composer').getByText('报价单.txt')).toBeVisible()
+    await expect(page.locator('.composer').getByText('报价单.txt', { exact: true })).toBeVisible()
   }
   await workbench.pick('Another matter')
   await expect(composer).toHaveText('')
@@ -328,5 +328,5 @@ test('a letter’s draft keeps all that was composed, over another conversation 
   await page.reload()
   await expect(page.getByRole('button', { name: /^Re: xue/ })).toBeVisible()
   await expect(composer).toHaveText('')
-  await expect(page.locator('.composer').getByText('报价单.txt')).toHaveCount(0)
+  await expect(page.locator('.composer').getByText('报价单.txt', { exact: true })).toHaveCount(0)
 })
