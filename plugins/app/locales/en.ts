@@ -21,7 +21,7 @@ export const en: typeof zh = {
   undelivered: 'Not delivered',
   undeliveredText:
     'The other side has not taken these yet. What waits is tried again by itself; what it refused, or what was given up, can be sent again under the same id: it will not count them twice. Kept for 14 days. Messages that failed are sent again in their conversation.',
-  states: { waiting: 'waits ({n} tries so far)', refused: 'refused', 'given-up': 'given up' },
+  states: { waiting: 'waits', refused: 'refused', 'given-up': 'given up' },
   replay: 'Send again',
   none: 'Nothing has been delivered yet.',
   noAnswer: 'no answer',

@@ -19,7 +19,7 @@ export const zh = {
   undelivered: '未送达的通知',
   undeliveredText:
     '对方系统还没有接收这些通知。等待中的会自动重试；被拒绝或已放弃的可以重新推送，编号不变，不会重复处理。保留 14 天。发不出去的消息请在会话里重发。',
-  states: { waiting: '等待推送（已试 {n} 次）', refused: '对方拒绝', 'given-up': '已放弃' },
+  states: { waiting: '等待推送', refused: '对方拒绝', 'given-up': '已放弃' },
   replay: '重新推送',
   none: '还没有推送过。',
   noAnswer: '无应答',

@@ -36,7 +36,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const undelivered = await ctx.em().find(Outbox, untaken, {
       orderBy: { createdAt: 'desc' },
       limit: shownDeliveries,
-      fields: ['type', 'state', 'failure', 'attempts', 'createdAt'],
+      fields: ['type', 'state', 'failure', 'createdAt'],
       disableIdentityMap: true,
     })
     return {
@@ -47,12 +47,11 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       oldSecretUsedAt: endpoint?.oldSecretUsedAt?.toISOString() ?? null,
       sandbox: sandboxSecretOf(inbox) !== undefined,
       sandboxSecretUsedAt: endpoint?.sandboxSecretUsedAt?.toISOString() ?? null,
-      undelivered: undelivered.map(({ webhookId, type, state, failure, attempts, createdAt }) => ({
+      undelivered: undelivered.map(({ webhookId, type, state, failure, createdAt }) => ({
         webhookId,
         type,
         state,
         failure,
-        attempts,
         at: createdAt.toISOString(),
       })),
       off: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl ? endpoint.offWhy || '410' : null,
