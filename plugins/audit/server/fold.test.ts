@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fold } from './fold.ts'
-import type { Entry } from './words.ts'
+import { fold } from '../ui/fold.ts'
+import type { Entry } from '../ui/words.ts'
 
 const entry = (seq: number, event: string, details: Record<string, unknown> = {}) => ({ seq, event, details }) as Entry
 
