@@ -11,6 +11,7 @@ import fc from 'fast-check'
 import { extractText, getDocumentProxy } from 'unpdf'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import type { Grant } from '../../core/sdk/wire/role.ts'
+import { personalFields } from '../../core/src/access/permissions.ts'
 import { readRaw, sql } from '../../core/src/db/statements.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
@@ -60,7 +61,7 @@ const deeds: Deed[] = [
   { route: 'delete /api/contacts/{id}/tags/{tagId}' },
   { route: 'post /api/contacts/{id}/reveal', body: () => ({ field: 'phone', reason: '核对' }) },
   { route: 'post /api/contacts/{id}/split/preview', body: ({ identityId }) => ({ identityIds: [identityId] }) },
-  { route: 'post /api/messages/{id}/reveal', body: () => ({ reason: '核对' }) },
+  { route: 'post /api/messages/{id}/reveal', body: () => ({ field: 'phone', reason: '核对' }) },
   { route: 'post /api/messages/{id}/resend' },
   { route: 'post /api/messages/{id}/stop' },
   { route: 'post /api/messages/{id}/fetch' },
@@ -254,15 +255,56 @@ await onEveryProfile('no leak by writing', plugins, (world, profile) => {
     }
   }
 
-  /** The log as a file, its personal data asked for. */
-  async function logFile(person: Person): Promise<string> {
-    const columns = ['seq', 'event', 'subject', 'reason', 'details']
+  /** A list with all its columns as a file, its personal data asked for. */
+  async function tableFile(person: Person, table: string): Promise<string> {
+    const { items } = (await person.call('GET', '/api/x/export/tables')).body as { items: { name: string; columns: { key: string }[] }[] }
+    const columns = items.find(({ name }) => name === table)?.columns.map(({ key }) => key)
     const form = { format: 'csv', personal: true, nameRule: '{date}', tz: 'UTC', language: 'zh' }
-    const { status, body } = await person.call('POST', '/api/x/export/table-exports', { ...form, table: 'audit.entries', filter: {}, columns })
+    const { status, body } = await person.call('POST', '/api/x/export/table-exports', { ...form, table, filter: {}, columns })
     assert.equal(status, 201, JSON.stringify(body))
-    await eventually(async () => (await person.call('GET', `/api/x/export/exports/${body.id}`)).body.state === 'done', 'the log as a file')
+    await eventually(async () => (await person.call('GET', `/api/x/export/exports/${body.id}`)).body.state === 'done', `${table} as a file`)
     return contentOf(await fetch(new URL(`/api/x/export/exports/${body.id}/file`, world().url), { headers: { cookie: person.cookie } }))
   }
+
+  /** Every page of a plugin that can be read, about everything there is. */
+  async function askPlugins(person: Person, known: readonly Known[]): Promise<{ url: string; status: number; said: string }[]> {
+    const { paths } = (await (await fetch(new URL('/api/openapi.json', world().url))).json()) as { paths: Record<string, object> }
+    const routes = Object.entries(paths).flatMap(([path, methods]) => ('get' in methods && /^\/api\/x\/(?!.*\/ui\/)/.test(path) ? [path] : []))
+    assert.ok(routes.length > 8, routes.join(' '))
+    const ids = known.flatMap((one) => one.ids)
+    const urls = routes.flatMap((path) => (path.includes('{id}') ? ids.map((id) => path.replace('{id}', id)) : [path]))
+    const answers: { url: string; status: number; said: string }[] = []
+    for (const url of urls) {
+      const { status, body } = await person.call('GET', url)
+      answers.push({ url, status, said: typeof body === 'string' ? body : JSON.stringify(body) })
+    }
+    return answers
+  }
+
+  test('a reveal shows its own kind in a message, and no other', async () => {
+    const c: Case = { scope: 'all', line: false, fields: [] }
+    const { known } = await given(c)
+    const em = world().hub.em()
+    const [one] = known
+    const messages = await em.find(Message, { conversationId: one?.id ?? '' }, { fields: ['id'], disableIdentityMap: true })
+    const grants: Grant[] = [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'contact.reveal', fields: [...personalFields] },
+    ]
+    for (const field of personalFields) {
+      // Each by somebody else: nobody may have so much shown in a minute.
+      const person = await world().person(field, grants)
+      let said = ''
+      for (const { id } of messages) {
+        const { status, body } = await person.call('POST', `/api/messages/${id}/reveal`, { field, reason: '核对' })
+        assert.equal(status, 200, JSON.stringify(body))
+        said += JSON.stringify(body)
+      }
+      checkSaid(c, known, said, [field], `revealed ${field}`, () => false)
+      const inWords = one?.secrets.filter((secret) => secret.field === field).some(({ value }) => said.includes(value))
+      assert.ok(inWords || field === 'address', `${field} is shown`)
+    }
+  })
 
   async function check(c: Case): Promise<void> {
     const { person, owner, known, open, hidden, tagId } = await given(c)
@@ -295,6 +337,13 @@ await onEveryProfile('no leak by writing', plugins, (world, profile) => {
     checkSaid(c, known, out.said.personal, c.fields, `${who}, exports with personal data`, ({ field }) => field === null)
     checkSaid(c, known, out.said.masked, [], `${who}, exports without`, ({ field }) => field === null)
     for (const one of hidden) assert.ok(!`${out.said.personal}${out.said.masked}`.includes(one.id), `${who} exports what may not be read`)
+
+    // What plugins tell, of whatever they keep, and the list of contacts as a file.
+    for (const { url, status, said } of await askPlugins(person, known)) {
+      assert.ok(status !== 400 && status < 500, `${status} ${url}: ${said}`)
+      checkSaid(c, known, said, c.fields, `${who}, ${url}`, () => false)
+    }
+    if (c.scope) checkSaid(c, known, await tableFile(person, 'hub.contacts'), c.fields, `${who}, contacts as a file`, () => false)
 
     // A file of somebody else's conversation is nobody's to send, and ids that were guessed lead nowhere.
     for (const one of hidden)
@@ -341,7 +390,7 @@ await onEveryProfile('no leak by writing', plugins, (world, profile) => {
     const log = async () =>
       JSON.stringify((await person.call('GET', `/api/x/audit/entries?limit=100`)).body) +
       (await person.call('GET', `/api/x/audit/entries.csv?agentId=${owner.id}`)).body
-    const told = (await log()) + (await logFile(person))
+    const told = (await log()) + (await tableFile(person, 'audit.entries'))
     assert.ok(told.split('contact.searched').length > known.length, 'the log tells of it')
     checkSaid(c, known, told, [], `${who}, the log`, () => false)
   }

@@ -111,6 +111,7 @@ export async function makeConversation(world: World, inboxId: string, department
     activity: phone(),
     custom: phone(),
   }
+  const heads = { to: `head.to${n}x@example.com`, cc: `head.cc${n}x@example.com`, replyTo: `head.answers${n}x@example.com` }
   const customer = `visitor.${n}@shop-customer.cn`
   const facts = [{ name: 'invitedBy', label: { zh: '邀请人', en: 'Invited by' }, value: more.attribute }]
   const from = { externalId: customer, name: of.name, phone: of.phone, email: of.email, attributes: { contactPhone: more.attribute }, facts }
@@ -154,7 +155,8 @@ export async function makeConversation(world: World, inboxId: string, department
       at: new Date().toISOString(),
     },
   ]
-  await em.nativeUpdate(Message, { id: letter?.id ?? '' }, { meta: { subject: '信', from: { name: of.name, address: of.email }, rawFileId: raw.id, returned } })
+  const head = { from: { name: of.name, address: of.email }, to: [{ address: heads.to }], cc: [{ address: heads.cc }], replyTo: [{ address: heads.replyTo }] }
+  await em.nativeUpdate(Message, { id: letter?.id ?? '' }, { meta: { subject: '信', ...head, rawFileId: raw.id, returned } })
   await em.nativeUpdate(StoredFile, { id: { $in: [stored.id, picture.id, raw.id] } }, { conversationId: id })
   await em.nativeUpdate(Contact, { id: contactId }, { ...of, remark: `备注 ${more.remark}` })
   await writeCustomFields(em, { fields: [{ id: 'second', label: '备用联系方式' }] })
@@ -180,6 +182,7 @@ export async function makeConversation(world: World, inboxId: string, department
         .map(([, value]) => ({ field: 'phone' as const, value })),
       { field: 'phone', value: split },
       { field: 'email', value: customer },
+      ...Object.values(heads).map((value) => ({ field: 'email' as const, value })),
     ],
   }
 }
