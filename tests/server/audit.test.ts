@@ -243,7 +243,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       ],
     )
     // Somebody looked for as a record, and the reason of a reveal: the same.
-    const filter = { contact: '13812345678', keyword: '回电 13812345678', fields: [{ name: 'hub.level', value: '13812345678' }] }
+    const filter = { contact: '13812345678', keyword: '回电 13812345678', fields: [{ name: 'remark', value: '13812345678' }] }
     await admin.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}&tz=UTC`)
     await admin.call('POST', `/api/contacts/${contactId}/reveal`, { field: 'phone', reason: '核对 13812345678' })
     const [revealed] = await wait({ agentId: admin.id, event: 'contact.revealed' })

@@ -46,7 +46,7 @@ export function findRoutes(app: App, hub: Hub): void {
     '/api/records/fields',
     {
       config,
-      schema: { summary: "Customers' fields that records are shown with and found by", response: { 200: Type.Object({ items: Type.Array(FoundField) }) } },
+      schema: { summary: "List customers' fields that records are shown with and found by", response: { 200: Type.Object({ items: Type.Array(FoundField) }) } },
     },
     async (request) => ({ items: await foundFields(hub, hub.em(), actorOf(request).ability) }),
   )
