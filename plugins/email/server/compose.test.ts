@@ -47,6 +47,13 @@ test('nothing that is typed becomes a header', async () => {
   await assert.rejects(compose({ meta: { to: Array.from({ length: 51 }, (_, i) => ({ address: `a${i}@b.cn` })) } }), { reason: 'recipients' })
 })
 
+test('an address in other letters goes to that domain or to nobody, never to a third', async () => {
+  const { envelope } = await compose({ meta: { to: [{ address: 'kf@例子.cn' }] } })
+  assert.deepEqual(envelope.to, ['kf@xn--fsqu00a.cn'])
+  // Cut down to a byte each, as headers are read, these would be &a@b.cn and 8@b.cn.
+  for (const address of ['…a@b.cn', 'ĸ@b.cn']) await assert.rejects(compose({ meta: { to: [{ address }] } }), { reason: 'address-invalid' })
+})
+
 test('no line is longer than servers take, and none ends by half', async () => {
   const long = '../'.repeat(500)
   const words = '一\r二\n三\r\n四'

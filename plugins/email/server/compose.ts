@@ -1,4 +1,5 @@
 /** An agent's message as a mail: text and markup, the thread's headers, files, the mailbox's signature. Nothing an agent types can become a header. */
+import { domainToASCII } from 'node:url'
 import type { LetterAddress, OutboundMessage } from '@huike/core/sdk/channel.ts'
 import { SendError } from '@huike/core/sdk/channel.ts'
 import { type MessagePart, textOf } from '@huike/core/sdk/message-parts.ts'
@@ -126,12 +127,23 @@ const named = ({ name, address }: LetterAddress) => ({ name: [...oneLine(name ??
 function checked(addresses: readonly LetterAddress[]): LetterAddress[] {
   const seen = new Map<string, LetterAddress>()
   for (const { name, address } of addresses) {
-    const clean = normaliseAddress(address)
+    const clean = normaliseAddress(asMailed(address))
     if (!clean)
       throw refused('address-invalid', `“${oneLine(address).slice(0, 100)}”不是有效的邮箱地址。`, `“${oneLine(address).slice(0, 100)}” is no address.`)
     if (!seen.has(clean)) seen.set(clean, { address: clean, ...(name ? { name } : {}) })
   }
   return [...seen.values()]
+}
+
+/**
+ * As mail carries it: a domain in other letters by its ASCII name (RFC 5891); before the @ there are none, few servers would take
+ * them (RFC 6531), nor anything that readers decode (RFC 2047). Empty: it cannot be.
+ */
+function asMailed(address: string): string {
+  const at = address.lastIndexOf('@')
+  const [box, typed] = [address.slice(0, at), address.slice(at + 1).trim()]
+  const domain = /[^\0-\x7f]/.test(typed) ? domainToASCII(typed) : typed
+  return at < 1 || /[^\0-\x7f]|=\?/.test(box) || !/^[\w-]+(?:\.[\w-]+)*$/.test(domain) ? '' : `${box}@${domain}`
 }
 
 const breaks = (text: string): string => escapeHtml(text).replace(/\r?\n/g, '<br>')

@@ -184,7 +184,7 @@ const maxAddressText = 50_000
 export function parseAddresses(raw: string): LetterAddress[] {
   const parsed = parseAddressList(raw.slice(0, maxAddressText), { flatten: true })
   return parsed.flatMap(({ name, address }) => {
-    const clean = normaliseAddress(address)
+    const clean = normaliseAddress(decodeWords(address))
     if (!clean) return []
     const shown = oneLine(decodeWords(name))
     return [{ address: clean, ...(shown && shown !== clean ? { name: [...shown].slice(0, 200).join('') } : {}) }]
@@ -193,7 +193,7 @@ export function parseAddresses(raw: string): LetterAddress[] {
 
 /** An address as we compare and store it; undefined when it is none. Identities are named by it, so its length is bounded. */
 export function normaliseAddress(address: string): string | undefined {
-  const text = oneLine(decodeWords(address)).toLowerCase()
+  const text = oneLine(address).toLowerCase()
   return /^[^\s@<>,;:"()[\]\\]{1,64}@[^\s@<>,;:"()[\]\\]{1,120}$/.test(text) ? text : undefined
 }
 
