@@ -12,7 +12,7 @@ import { Activity, Identity } from '../../core/src/domain/contact/contact.entity
 import { findIdentity } from '../../core/src/domain/contact/external-id.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound, Delivery as Owed } from '../../core/src/domain/message/message.entity.ts'
 import { nextTry } from '../../core/src/pipeline/next-try.ts'
 import { HubClient, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
@@ -801,7 +801,8 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     await em().nativeUpdate(Conversation, { id: conversationId }, { assigneeId: admin.id, status: 'open' })
     await eventually(async () => {
       await world().running.sweep()
-      return (await outboxOf(conversationId)).every(({ state }) => state === 'taken')
+      const heard = (await em().count(Owed, { listener: 'app' })) === 0
+      return heard && (await outboxOf(conversationId)).every(({ state }) => state === 'taken')
     }, 'the quiet')
     return { customer, conversationId }
   }

@@ -5,7 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** So long work may go on without letting others in. */
-const mostMs = 4
+const mostMs = 10
 
 interface Connection {
   executeQuery(query: never): Promise<unknown>

@@ -28,11 +28,8 @@ import type { Topic } from './queue.ts'
 import { tidy } from './tidy.ts'
 
 const sweepEveryMs = 1_000
-/**
- * While messages come in, a listener hears of all within this time in one go. To look for what it is owed, to take and to
- * strike it off are three statements whatever their number, two of them a wait for the disk in which SQLite reads no message.
- */
-const gatherMs = 100
+/** While messages come in, a listener hears of all within this time in one go: to ask for each event by itself costs more than to tell it. */
+const gatherMs = 20
 const routeEveryMs = 3_000
 const purgeEveryMs = 60_000
 const tidyEveryMs = 3_600_000
