@@ -183,7 +183,10 @@ const ContactFieldSchema = defineEntity({
     messageId: idColumn().nullable(),
     updatedAt: instant(),
   },
-  indexes: [{ properties: ['field', 'value'], name: 'contact_field_value' }],
+  indexes: [
+    { properties: ['field', 'value'], name: 'contact_field_value' },
+    { properties: ['messageId'], name: 'contact_field_message' },
+  ],
 })
 export class ContactField extends ContactFieldSchema.class {}
 ContactFieldSchema.setClass(ContactField)

@@ -1,6 +1,7 @@
 /** Deletes for good what the recycle bin or a retention rule has done with: rows and files, a few conversations at a time. */
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
+import { ContactField } from '../contact/contact.entity.ts'
 import { writeEvents } from '../conversation/change.ts'
 import { Assignment, Conversation, ConversationAgent, ConversationTag, Draft, Star } from '../conversation/conversation.entity.ts'
 import { dropFile } from '../file/drop-file.ts'
@@ -54,6 +55,8 @@ export async function purge(hub: Hub, conversationId: string): Promise<void> {
     const ids = page.map((message) => message.id)
     await em.transactional(async (tx) => {
       for (const entity of [MessageName, CallMessage, RemoteFetch, Outbound]) await tx.nativeDelete(entity as typeof Outbound, { messageId: { $in: ids } })
+      // The value stays with the contact; where it was found is gone.
+      await tx.nativeUpdate(ContactField, { messageId: { $in: ids } }, { messageId: null })
       await tx.nativeDelete(Message, { id: { $in: ids } })
     })
   }
