@@ -25,10 +25,12 @@ class App {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const { type, data } = JSON.parse(Buffer.concat(chunks).toString())
+    // News are taken: behind one that is not, no message would be tried.
+    const status = type === 'message.created' ? this.status : 200
     if (type === 'message.created') this.tried++
-    if (type === 'message.created' && this.status === 200) this.got.push(data.content[0].text)
+    if (type === 'message.created' && status === 200) this.got.push(data.content[0].text)
     // Long enough that nothing but the button tries again while the test looks.
-    response.writeHead(this.status, { 'retry-after': '3600' }).end('{}')
+    response.writeHead(status, { 'retry-after': '3600' }).end('{}')
   })
   client!: HubClient
   uploadsUrl = ''
