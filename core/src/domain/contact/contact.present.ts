@@ -13,6 +13,7 @@ import { type Activity, type Contact, ContactField, Identity } from './contact.e
 import { customPrefix, readCustomFields } from './custom-fields.ts'
 import { externalIdOf } from './external-id.ts'
 import { declaredFields } from './fields.ts'
+import { shownFacts } from './labelled-facts.ts'
 
 export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, name, label, params, details, at }: Activity): WireActivity => ({
   id,
@@ -21,7 +22,7 @@ export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, 
   name,
   label: maskDeep(ability, label),
   params: maskDeep(ability, params),
-  details: maskDeep(ability, details ?? []),
+  details: shownFacts(ability, details),
   at: at.toISOString(),
 })
 
@@ -74,7 +75,7 @@ export async function presentContact(hub: Hub, em: Em, ability: HubAbility, cont
       verified: identity.verified,
       blockedAt: identity.blockedAt?.toISOString() ?? null,
       attributes: maskDeep(ability, identity.attributes),
-      facts: maskDeep(ability, identity.facts ?? []),
+      facts: shownFacts(ability, identity.facts),
       firstVisit: presentFirstVisit(ability, visits.get(identity.id)),
     })),
     createdAt: contact.createdAt.toISOString(),

@@ -1,5 +1,7 @@
 /** What channels tell of their customers in agents' words: bounded, the newer one of a name counts. */
 import type { LabelledFact, LocalText } from '../../../sdk/channel.ts'
+import type { HubAbility } from '../../access/ability.ts'
+import { maskDeep } from '../../access/mask-text.ts'
 
 const most = 20
 const longestName = 60
@@ -15,6 +17,10 @@ const bounded = ({ name, label, value }: LabelledFact): LabelledFact => ({
   label: cutText(label, longestLabel),
   value: typeof value === 'string' ? cut(value, longestValue) : cutText(value, longestValue),
 })
+
+/** As a reader may see them: what a fact is called is the channel's word, nobody's name. */
+export const shownFacts = (ability: HubAbility, facts: readonly LabelledFact[] | null | undefined): LabelledFact[] =>
+  (facts ?? []).map((fact) => ({ ...fact, value: maskDeep(ability, fact.value) }))
 
 /** Null where there are none. */
 export const keptFacts = (given: readonly LabelledFact[] | undefined): LabelledFact[] | null => mergedFacts(null, given)

@@ -98,6 +98,9 @@ function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
         ...(part.name === undefined ? {} : { name: maskField(ability, 'address', text(part.name)) }),
       }
     }
+    case 'event':
+      // What it is called is the hub's or an adapter's word, nobody's name.
+      return part.params === undefined ? part : { ...part, params: maskDeep(ability, part.params) }
     default: {
       // Cards, links, what nobody knows: every word in it but what it is.
       const { type: _type, ...rest } = part
