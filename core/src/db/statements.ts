@@ -60,7 +60,8 @@ export async function keepStatements(orm: Orm, dialect: Dialect): Promise<void> 
 /** How the texts of this file begin. They are few: the ORM's, with their values inside, are without number. */
 const mark = '/*+*/ '
 
-const dialectOf = (em: Em): Dialect => (em.getDriver().getPlatform().constructor.name.startsWith('Sqlite') ? 'sqlite' : 'mysql')
+export const isMysql = (em: Em): boolean => !em.getDriver().getPlatform().constructor.name.startsWith('Sqlite')
+const dialectOf = (em: Em): Dialect => (isMysql(em) ? 'mysql' : 'sqlite')
 
 async function query(em: Em, sql: string, values: readonly unknown[]): Promise<{ rows: Row[]; affected: number }> {
   const runner = (em.getTransactionContext() ?? em.getConnection().getClient()) as unknown as {

@@ -28,9 +28,12 @@ export class DeliveredMarks implements Delivered {
     this.#hub = hub
   }
 
+  shownOn(channel: string): boolean {
+    return adapterOf(this.#hub, channel)?.notify !== undefined
+  }
+
   note({ id, channel }: Parameters<Delivered['note']>[0], seq: number): void {
-    // Nobody's client would show it.
-    if (!adapterOf(this.#hub, channel)?.notify) return
+    if (!this.shownOn(channel)) return
     this.#wanted.set(id, Math.max(seq, this.#wanted.get(id) ?? 0))
     this.#timer ??= setTimeout(() => this.#flush(), this.#hub.intake.busy() ? busyMs : everyMs)
   }

@@ -192,7 +192,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
       if (!contact) return
       told.told(id, rev)
       const { channel } = changed.conversation
-      const newest = Math.max(0, ...changed.messages.map(({ direction, seq }) => (direction === 'in' ? seq : 0)))
+      const newest = hub.delivered.shownOn(channel) ? Math.max(0, ...changed.messages.map(({ direction, seq }) => (direction === 'in' ? seq : 0))) : 0
       for (const seat of seats.values()) {
         if (canRead(seat.access, changed.after)) {
           const push: ConversationPush = {

@@ -2,7 +2,7 @@
 import { HubError } from '../../sdk/errors.ts'
 import type { Env } from '../config/env.ts'
 import type { Em } from '../db/orm.ts'
-import { readRaw, type Sql, sql } from '../db/statements.ts'
+import { isMysql, readRaw, type Sql, sql } from '../db/statements.ts'
 import { StoredFile } from '../domain/file/file.entity.ts'
 import { spoolDir } from '../domain/file/spool.ts'
 import { openFileStore } from '../storage/open-file-store.ts'
@@ -51,7 +51,7 @@ export async function checkKeys(em: Em, env: Env): Promise<KeyFinding[]> {
 async function checkRows(em: Em): Promise<KeyFinding[]> {
   const keys = keysOf(em)
   const platform = em.getDriver().getPlatform()
-  const mysql = !platform.constructor.name.startsWith('Sqlite')
+  const mysql = isMysql(em)
   const counts = new Map<string, number>()
   const shut: KeyFinding[] = []
   for (const { table, columns } of sealedColumns(em))

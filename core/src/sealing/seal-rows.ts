@@ -5,7 +5,7 @@
  */
 import { SealedText } from '../../sdk/sealed.ts'
 import type { Em } from '../db/orm.ts'
-import { execute, list, readRaw, type Sql, sql } from '../db/statements.ts'
+import { execute, isMysql, list, readRaw, type Sql, sql } from '../db/statements.ts'
 import type { ClaimKind } from '../domain/contact/contact.entity.ts'
 import { hashedId } from '../domain/contact/external-id.ts'
 import { Setting } from '../domain/setting/setting.entity.ts'
@@ -96,6 +96,9 @@ async function sealTable(em: Em, { table, columns }: ReturnType<typeof sealedCol
   return rows.length < atOnce ? undefined : rows.at(-1)?.id
 }
 
+/** Before the table of an update that leaves alone what would be there twice. */
+const ignoring = (em: Em): Sql => raw(isMysql(em) ? 'ignore' : 'or ignore')
+
 /** Claims in the clear become hashes, in both tables at once; where both are there, the one in the clear goes. Undefined when none is left. */
 async function hashClaims(em: Em): Promise<string | undefined> {
   const clear = sql`value not like ${'h1.%'}`
@@ -103,11 +106,10 @@ async function hashClaims(em: Em): Promise<string | undefined> {
     em,
     sql`select kind, value from identity_claim where ${clear} union select kind, value from contact_claim where ${clear} limit ${raw(String(atOnce))}`,
   )
-  const ignore = raw(em.getDriver().getPlatform().constructor.name.startsWith('Sqlite') ? 'or ignore' : 'ignore')
   for (const { kind, value } of rows)
     await em.transactional(async (tx) => {
       for (const table of [raw('identity_claim'), raw('contact_claim')]) {
-        await execute(tx as Em, sql`update ${ignore} ${table} set value = ${claimKey(em, kind, value)} where kind = ${kind} and value = ${value}`)
+        await execute(tx as Em, sql`update ${ignoring(em)} ${table} set value = ${claimKey(em, kind, value)} where kind = ${kind} and value = ${value}`)
         await execute(tx as Em, sql`delete from ${table} where kind = ${kind} and value = ${value}`)
       }
     })
@@ -122,13 +124,12 @@ async function hashNames(em: Em, personal: readonly string[], after: string): Pr
     sql`select i.id, i.inbox_id, i.external_id from identity i join inbox b on b.id = i.inbox_id
         where i.id > ${after} and b.channel in ${list(personal)} and i.sealed_id = '' order by i.id limit ${raw(String(atOnce))}`,
   )
-  const ignore = raw(em.getDriver().getPlatform().constructor.name.startsWith('Sqlite') ? 'or ignore' : 'ignore')
   for (const { id, inbox_id: inboxId, external_id: name } of rows) {
     const hash = hashedId(em, inboxId, name)
     const sealed = keysOf(em).seal('identity.sealed_id', name)
     await em.transactional(async (tx) => {
       // Met again by their hash meanwhile, they stay as they are: found by the other row.
-      await execute(tx as Em, sql`update ${ignore} identity set external_id = ${hash}, sealed_id = ${sealed} where id = ${id} and external_id = ${name}`)
+      await execute(tx as Em, sql`update ${ignoring(em)} identity set external_id = ${hash}, sealed_id = ${sealed} where id = ${id} and external_id = ${name}`)
       await execute(tx as Em, sql`update inbound_event set sender_id = ${hash} where inbox_id = ${inboxId} and sender_id = ${name}`)
     })
   }

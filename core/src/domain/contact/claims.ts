@@ -216,6 +216,7 @@ export async function suggest(em: Em, one: string, two: string, evidence: readon
     await em.insert(MergeSuggestion, { id, contactId, otherId, evidence: all, state: 'open', decidedById: null, decidedAt: null, dueAt, createdAt: new Date() })
     return dueAt ? id : undefined
   }
+  if (JSON.stringify(all) === JSON.stringify(known.evidence)) return undefined
   // A person said that these are two: no evidence joins them behind that person's back.
   const due = known.state === 'refused' ? null : (dueAt ?? known.dueAt ?? null)
   // The same evidence from elsewhere is none that a person has not weighed.

@@ -25,7 +25,7 @@ export async function contactsWith(em: Em, kind: Matched, value: string): Promis
   )
   const found = rows.map(async ({ id, source, agent, message }) => {
     const contactId = await survivorOf(em, id)
-    return { contactId, origin: { ...handOf({ contactId, source, byAgentId: agent, messageId: message }) } }
+    return { contactId, origin: handOf({ contactId, source, byAgentId: agent, messageId: message }) }
   })
   return Promise.all(found)
 }

@@ -24,7 +24,7 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
   for (const { identity, from, at } of seen) {
     const now = profileOf(from, at)
     const attributes = Object.entries(from.attributes ?? {}).filter(([name, value]) => JSON.stringify(identity.attributes[name]) !== JSON.stringify(value))
-    const facts = mergedFacts(identity.facts, from.facts)
+    const facts = from.facts ? mergedFacts(identity.facts, from.facts) : identity.facts
     const factsChanged = from.facts !== undefined && JSON.stringify(facts) !== JSON.stringify(identity.facts ?? null)
     // Most say nothing of their sender: then what is known already stays sealed.
     if (attributes.length === 0 && !factsChanged && fields.every((field) => now[field] === undefined)) continue

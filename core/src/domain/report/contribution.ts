@@ -7,9 +7,9 @@
  * a day is cut at the nearest half hour, and the answer says where.
  */
 import type { Em } from '../../db/orm.ts'
-import { list, readRaw, readRows, sql } from '../../db/statements.ts'
+import { isMysql, list, readRaw, readRows, sql } from '../../db/statements.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
-import { isMysql } from '../record/find/list-records.ts'
+
 import { raw } from '../record/find/sql-where.ts'
 
 const slotMs = 30 * 60_000

@@ -6,11 +6,11 @@
  */
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
-import { execute, forUpdate, list, readRaw, type Sql, sql, stored } from '../../db/statements.ts'
+import { execute, forUpdate, isMysql, list, readRaw, type Sql, sql, stored } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
 import { quietly } from '../../pipeline/give-way.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
-import { isMysql, msOf, query } from '../record/find/list-records.ts'
+import { msOf, query } from '../record/find/list-records.ts'
 import { raw } from '../record/find/sql-where.ts'
 import { type Cell, type Cells, type Contribution, contributionsOf, type Grain, grains, measures, type SliceKey, slotsOf } from './contribution.ts'
 import { ReportMark, ReportSlice } from './report.entity.ts'

@@ -48,7 +48,7 @@ const ofContact = (where: Sql): Meant => ({ table: raw('contact k'), contactId: 
  * Whom each of the conditions means. A value that the reader would see masked is none they may ask for: the answer would
  * say whether it is there. Throws HUB_FORBIDDEN for such a value or field, HUB_REQUEST_INVALID for a field that nobody brings.
  */
-export async function contactsWith(hub: Pick<Hub, 'kernel'>, em: Em, ability: HubAbility, conditions: NonNullable<RecordFilter['fields']>): Promise<Meant[]> {
+export async function contactsMeant(hub: Pick<Hub, 'kernel'>, em: Em, ability: HubAbility, conditions: NonNullable<RecordFilter['fields']>): Promise<Meant[]> {
   if (conditions.length === 0) return []
   const fields = new Map((await foundFields(hub, em, ability)).map((field) => [field.name, field]))
   return conditions.map(({ name, value: typed }) => {

@@ -4,7 +4,7 @@
  * piece at a time, until the page is full or the time is up.
  */
 import type { Em } from '../../../db/orm.ts'
-import { type Sql, sql, stored } from '../../../db/statements.ts'
+import { isMysql, type Sql, sql, stored } from '../../../db/statements.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
 import { all, among, raw } from './sql-where.ts'
 import type { Wanted } from './wanted.ts'
@@ -33,8 +33,6 @@ export interface Found {
   next: Place | null
   partial: boolean
 }
-
-export const isMysql = (em: Em): boolean => !em.getDriver().getPlatform().constructor.name.startsWith('Sqlite')
 
 export const query = <T>(em: Em, { text, params }: Sql): Promise<T[]> => em.execute(text, [...params]) as Promise<T[]>
 

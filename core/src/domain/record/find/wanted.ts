@@ -11,7 +11,7 @@ import { survivorOf } from '../../contact/survivor.ts'
 import { Conversation } from '../../conversation/conversation.entity.ts'
 import { Department } from '../../department/department.entity.ts'
 import { subtree } from '../../department/subtree.ts'
-import { contactsWith } from './contact-fields.ts'
+import { contactsMeant } from './contact-fields.ts'
 import { contactWords } from './contact-words.ts'
 import { startOfPeriod } from './period.ts'
 import { all, among, any, raw, sqlWhere } from './sql-where.ts'
@@ -109,7 +109,7 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
     where.push(sql`${raw(filter.summary === 'written' ? '' : 'not ')}exists (select 1 from conversation_summary y where y.conversation_id = c.id)`)
     if (filter.summary === 'written') leads.push([raw('select y.conversation_id as id from conversation_summary y')])
   }
-  for (const { table, contactId, where: meant } of await contactsWith(hub, em, actor.ability, filter.fields ?? [])) {
+  for (const { table, contactId, where: meant } of await contactsMeant(hub, em, actor.ability, filter.fields ?? [])) {
     where.push(sql`exists (select 1 from ${table} where ${meant} and ${contactId} = c.contact_id)`)
     leads.push([sql`select c.id from ${table} join conversation c on c.contact_id = ${contactId} where ${meant}`])
   }
