@@ -111,8 +111,10 @@ test('a colleague who looks and answers is shown, and no longer when they leave'
   await colleague.page.goto(desk.page.url().replace('/mine/', '/open/'))
   await expect(desk.company).toHaveText(/王芳 正在查看/)
   await expect(colleague.company).toHaveText(/周敏 正在查看/)
+  const kept = colleague.page.waitForResponse((response) => response.request().method() === 'PUT' && response.url().endsWith('/draft'))
   await colleague.composer.fill('我来回')
   await expect(desk.company).toHaveText(/王芳 正在回复/)
+  expect((await kept).ok()).toBe(true)
   await colleague.page.close()
   await expect(desk.company).toHaveText('')
 
