@@ -258,11 +258,18 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
       attachments: [
         { filename: '图.png', content: png, cid: 'tu@x' },
         { filename: '报价单（二〇二四年第一季度最终版本）.txt', content: Buffer.from('一百元') },
+        { filename: '空.txt', content: Buffer.alloc(0) },
       ],
     })
     transport.close()
     const first = await incoming(inbox, '见图与报价单')
-    const [html, file] = first.parts
+    const [html, file, empty] = first.parts
+    assert.deepEqual(empty, {
+      type: 'card',
+      kind: 'letter-file',
+      title: '',
+      label: { zh: '附件“空.txt”是空的（0 字节）', en: 'The attachment “空.txt” is empty (0 bytes)' },
+    })
     assert.ok(html?.type === 'html' && file?.type === 'file')
     assert.equal(html.remoteImages, true)
     assert.ok(!html.html.includes('script') && html.html.includes('cid:tu%40x'))

@@ -319,6 +319,37 @@ test('a letter’s draft keeps all that was composed, over another conversation 
   await complete()
   await page.reload()
   await complete()
+
+  await test.step('a file that is on its way goes on while another conversation is on the screen; one that was refused is still there', async () => {
+    const go = Promise.withResolvers<void>()
+    await page.route('**/api/files', async (route) => {
+      await go.promise
+      await route.continue()
+    })
+    const pick = (name: string) =>
+      page
+        .locator('.composer input[type=file]')
+        .first()
+        .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(name === '空的.txt' ? '' : name) })
+    await pick('清单.txt')
+    await expect(page.getByText('正在上传 清单.txt')).toBeVisible()
+    await workbench.pick('Another matter')
+    await expect(page.getByText('正在上传')).toHaveCount(0)
+    const stored = page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
+    go.resolve()
+    expect((await stored).ok()).toBe(true)
+    await page.unroute('**/api/files')
+    await workbench.pick('50 each')
+    await complete()
+    await expect(page.locator('.composer').getByText('清单.txt', { exact: true })).toBeVisible()
+    await pick('空的.txt')
+    const failed = page.locator('.upload', { hasText: '空的.txt' })
+    await expect(failed).toHaveAttribute('data-failed', 'true')
+    await workbench.pick('Another matter')
+    await workbench.pick('50 each')
+    await failed.getByRole('button', { name: '删除' }).click()
+    await expect(failed).toHaveCount(0)
+  })
   const before = servers.taken.length
   await composer.click()
   await page.keyboard.press('Control+Enter')

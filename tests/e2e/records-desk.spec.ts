@@ -326,3 +326,107 @@ test('a scheduled export of a named filter follows it, and the form says so; wit
   await schedule.getByRole('button', { name: '修改' }).click()
   await expect(form.getByLabel('跟随保存的筛选“退款问题”')).toBeChecked()
 })
+
+test('an agent, a supervisor and an admin walk their own ways to the same records, and meet nothing of each other’s', async ({ hubUrl, browser }) => {
+  const { admin, before, join } = await open(browser, hubUrl)
+  await admin.call('PUT', '/contact-fields', { fields: [{ id: 'level', label: '客户等级', options: ['普通', '金牌'] }] })
+  const { items } = await admin.call<{ items: { id: string; contact: { id: string; title: string } }[] }>('GET', '/records')
+  const tea = items.find(({ contact }) => contact.title === '林小满')
+  if (!tea) throw new Error('林小满 has no record')
+  await admin.call('PATCH', `/contacts/${tea.contact.id}`, { fields: { 'hub.level': '金牌' } })
+  const agent = await join('周晓', 'agent', before)
+  await admin.call('POST', `/conversations/${tea.id}/transfer`, { agentId: agent.id })
+  const pages = (page: Page) => page.getByRole('navigation').getByRole('link')
+  /** The admin's pages and what is behind them. */
+  const closed = async (page: Page, more: readonly (readonly [path: string, api: string])[]) => {
+    for (const [path, api] of more) {
+      expect(await statusOf(page, 'GET', api), api).toBe(403)
+      await page.goto(`${hubUrl}/admin/${path}`)
+      await expect(page.getByRole('heading', { name: '您没有这里的权限' })).toBeVisible()
+    }
+  }
+  const span = `from=${new Date(Date.now() - 86_400_000).toISOString()}&to=${new Date().toISOString()}`
+
+  // The agent: what is theirs, by a field of the customer that is a column too; the customer's page; the record.
+  // Both conversations of the department waited for somebody of it.
+  const mine = agent.page
+  await mine.goto(`${hubUrl}/workbench/records`)
+  await expect(rows(mine)).toHaveCount(2)
+  await expect(rows(mine).filter({ hasText: '王芳' })).toHaveCount(0)
+  const level = mine.getByRole('dialog').getByLabel('客户等级')
+  await mine.getByRole('button', { name: '客户资料', exact: true }).click()
+  await level.selectOption('普通')
+  await expect(mine.getByRole('heading', { name: '没有符合条件的聊天记录' })).toBeVisible()
+  await level.selectOption('金牌')
+  await expect(rows(mine)).toHaveCount(1)
+  await mine.keyboard.press('Escape')
+  await expect(mine.getByRole('button', { name: '客户资料: 客户等级：金牌' })).toBeVisible()
+  const shared = mine.url()
+  await mine.getByRole('button', { name: '显示字段' }).click()
+  await mine.getByRole('checkbox', { name: '客户等级', exact: true }).check()
+  await expect(rows(mine)).toContainText('金牌')
+  await mine.reload()
+  await expect(mine.getByRole('columnheader', { name: '客户等级' })).toBeVisible()
+  await expect(rows(mine)).toContainText('金牌')
+  for (const name of ['处理全部结果', '归档']) await expect(mine.getByRole('button', { name, exact: true })).toHaveCount(0)
+  await expect(mine.getByTestId('export')).toBeVisible()
+
+  // One customer's thread, gathered as one likes, and so again the next time.
+  await mine.getByRole('link', { name: '林小满 的全部往来' }).click()
+  const groups = mine.getByTestId('thread-group')
+  await expect(groups).toHaveCount(1)
+  await mine.getByLabel('分组方式').selectOption('channel')
+  await expect(groups.getByRole('heading', { level: 2 })).toHaveText(/App.*已显示 2 条/)
+  await mine.getByRole('button', { name: '看最新' }).click()
+  await mine.goto(`${hubUrl}/workbench/contacts/${tea.contact.id}`)
+  await expect(mine.getByLabel('分组方式')).toHaveValue('channel')
+  await expect(mine.getByRole('button', { name: '看最新' })).toHaveAttribute('aria-pressed', 'true')
+  await mine.getByLabel('分组方式').selectOption('conversation')
+  await expect(mine.getByTestId('turn')).toHaveCount(1)
+  await mine.getByTestId('turn').click()
+  await expect(mine.getByTestId('message').filter({ hasText: '茶叶怎么退款' })).toBeVisible()
+  expect(await statusOf(mine, 'PUT', `/records/${tea.id}/summary`, { answers: { resolved: true } })).toBe(200)
+  expect(await statusOf(mine, 'DELETE', `/records/${items.find(({ id }) => id !== tea.id)?.id}/tags/${tea.id}`)).toBe(404)
+  await closed(mine, [
+    ['overview', `/reports/overview?${span}`],
+    ['retention', '/retention'],
+    ['system', '/x/audit/entries'],
+  ])
+
+  // The supervisor: the department's, from a link of the agent's too; the overview; nothing is restored or audited there.
+  const lead = (await join('沈主管', 'supervisor', before)).page
+  await lead.goto(shared)
+  await expect(rows(lead)).toHaveCount(1)
+  await clear(lead)
+  await expect(rows(lead)).toHaveCount(2)
+  await pick(lead, '客服', '周敏')
+  await expect(rows(lead)).toHaveCount(2)
+  await lead.getByRole('button', { name: '客服: 周敏' }).click()
+  await lead.getByRole('button', { name: '最后接待', exact: true }).click()
+  await expect(rows(lead)).toHaveCount(1)
+  await expect(rows(lead)).toContainText('陈立')
+  await lead.keyboard.press('Escape')
+  await lead.goto(`${hubUrl}/admin/overview`)
+  await expect(lead.getByRole('heading', { level: 1 })).toBeVisible()
+  await expect(pages(lead).filter({ hasText: '数据概览' })).toHaveCount(1)
+  for (const name of ['回收站', '保留规则', '审计日志']) await expect(pages(lead).filter({ hasText: name })).toHaveCount(0)
+  await closed(lead, [
+    ['recycle-bin', '/retention'],
+    ['system', '/x/audit/entries'],
+  ])
+
+  // The admin: the global list, and every page of protection.
+  const boss = (await join('管理员', 'admin')).page
+  await boss.goto(`${hubUrl}/admin/records`)
+  await expect(rows(boss)).toHaveCount(3)
+  await expect(boss.getByRole('button', { name: '处理全部结果' })).toBeVisible()
+  for (const [path, heading] of [
+    ['recycle-bin', '回收站'],
+    ['retention', '保留规则'],
+    ['overview', '数据概览'],
+    ['x/audit/log', '审计日志'],
+  ] as const) {
+    await boss.goto(`${hubUrl}/admin/${path}`)
+    await expect(boss.getByRole('heading', { level: 1, name: heading })).toBeVisible()
+  }
+})

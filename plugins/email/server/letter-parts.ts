@@ -24,6 +24,13 @@ const tooMuch: LocalText = {
   zh: '邮件内容太多，没有全部显示。完整内容在邮件原文里。',
   en: 'There is more in this letter than is shown here. The raw letter has all of it.',
 }
+/** What stands in a file's place where the hub has none of it. */
+function missing({ name, bytes }: LetterFile): LocalText {
+  const called = shortened(name, 40)
+  return bytes.length === 0
+    ? { zh: `附件“${called}”是空的（0 字节）`, en: `The attachment “${called}” is empty (0 bytes)` }
+    : { zh: `附件“${called}”没有收下，请到邮箱里查看`, en: `“${called}” could not be taken in: see the mailbox` }
+}
 
 /** Words as one part, then the files. Files of the letter that its markup shows stand inside it. */
 export async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Promise<MessagePart[]> {
@@ -72,7 +79,7 @@ export async function partsOf(ctx: PluginContext, inboxId: string, letter: Lette
   for (const file of files) {
     if (shown.has(file)) continue
     const part = await storeAs(ctx, inboxId, file)
-    parts.push(part ?? { type: 'unsupported', raw: { name: file.name, type: file.type, size: file.bytes.length, reason: 'not stored' } })
+    parts.push(part ?? { type: 'card', kind: 'letter-file', title: '', label: missing(file) })
   }
   if (exceeded.length > 0)
     parts.push({ type: 'card', kind: 'letter-limits', title: '', label: exceeded.includes('size') ? tooLarge : tooMuch, data: { exceeded } })

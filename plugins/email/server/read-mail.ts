@@ -189,7 +189,8 @@ function addFile(part: MimePart, body: Body, related: boolean): void {
     return
   }
   const bytes = decodeBody(part)
-  if (bytes.length === 0) return
+  // Nothing under a name is something that was sent: it is said that it is empty.
+  if (bytes.length === 0 && !part.fileName) return
   const subject = part.type === 'message/rfc822' ? parseMime(bytes).root.headers.text('subject') : ''
   const name =
     part.fileName ||

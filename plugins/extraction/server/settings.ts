@@ -14,12 +14,13 @@ const names: Record<Kind, string> = {
 }
 const tags: Partial<Record<Kind, string>> = { phone: '转电', landline: '转电', wechat: '转微' }
 
+/** A table on the plugin's own page; as a list of single fields nobody would find their way. */
 const perKind = Object.fromEntries(
   kinds.flatMap((kind): [string, TSchema][] => {
     const [zh, en] = names[kind].split('|')
     return [
-      [`${kind}On`, Type.Boolean({ default: true, title: `识别${zh}|Find: ${en}` })],
-      [`${kind}Fill`, Type.Boolean({ default: true, title: `把${zh}填进客户资料的空白处|Fill in an empty field: ${en}` })],
+      [`${kind}On`, Type.Boolean({ default: true, title: `识别${zh}|Find: ${en}`, 'x-own-page': true })],
+      [`${kind}Fill`, Type.Boolean({ default: true, title: `把${zh}填进客户资料的空白处|Fill in an empty field: ${en}`, 'x-own-page': true })],
       [
         `${kind}Tag`,
         Type.String({
@@ -27,6 +28,7 @@ const perKind = Object.fromEntries(
           default: tags[kind] ?? '',
           title: `发现${zh}时打上的系统标签|System tag when found: ${en}`,
           description: '留空则不打标签|Empty: none',
+          'x-own-page': true,
         }),
       ],
     ]

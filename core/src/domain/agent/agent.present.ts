@@ -20,8 +20,9 @@ export const presentColleague = (agent: Agent): Colleague => ({
 
 export async function presentAgents(em: Em, agents: readonly Agent[]): Promise<WireAgent[]> {
   const ids = agents.map((agent) => agent.id)
-  const roles = await em.find(AgentRole, { agentId: { $in: ids } }, { disableIdentityMap: true })
-  const groups = await em.find(SkillGroupMember, { agentId: { $in: ids } }, { disableIdentityMap: true })
+  const of = ({ agentId }: { agentId: string }) => agentId
+  const roles = Map.groupBy(await em.find(AgentRole, { agentId: { $in: ids } }, { disableIdentityMap: true }), of)
+  const groups = Map.groupBy(await em.find(SkillGroupMember, { agentId: { $in: ids } }, { disableIdentityMap: true }), of)
   return agents.map((agent) => ({
     id: agent.id,
     email: agent.email,
@@ -34,8 +35,8 @@ export async function presentAgents(em: Em, agents: readonly Agent[]): Promise<W
     active: agent.active,
     pending: agent.passwordHash === null,
     totp: agent.totpSecret !== null,
-    roleIds: roles.filter((role) => role.agentId === agent.id).map((role) => role.roleId),
-    skillGroupIds: groups.filter((group) => group.agentId === agent.id).map((group) => group.skillGroupId),
+    roleIds: (roles.get(agent.id) ?? []).map(({ roleId }) => roleId),
+    skillGroupIds: (groups.get(agent.id) ?? []).map(({ skillGroupId }) => skillGroupId),
     createdAt: agent.createdAt.toISOString(),
   }))
 }

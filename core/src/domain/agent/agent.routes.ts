@@ -27,8 +27,8 @@ import { newAgent } from './create-owner.ts'
 import { handOver, setPresence } from './set-presence.ts'
 
 const invitationMs = 7 * 86_400_000
-/** An installation has hundreds of agents, not thousands; the list is bounded all the same. */
-const most = 1_000
+/** An installation has hundreds of agents, not thousands. All are listed, those who left too: one more is refused. */
+const most = 3_000
 
 export function agentRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'agent.manage' } }
@@ -66,6 +66,7 @@ export function agentRoutes(app: App, hub: Hub): void {
     let token = ''
     try {
       await commitWithEvents(hub, async (tx) => {
+        if ((await tx.count(Agent, {})) >= most) throw new HubError('HUB_LIST_FULL', 'There are as many agents as there can be', { most })
         await tx.insert(Agent, agent)
         await setLinks(tx, agent.id, roleIds, skillGroupIds)
         token = await invite(tx, agent.id)

@@ -12,11 +12,16 @@ import { ConversationTag } from '../conversation/conversation.entity.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from './tag.entity.ts'
 
+/** All are listed. */
+const most = 1_000
+/** Plugins make theirs beyond what people may make by hand. */
+const byHand = 900
+
 export function tagRoutes(app: App, hub: Hub): void {
   const present = ({ id, name, system }: Tag) => ({ id, name, system })
 
   app.get('/api/tags', { config: { access: 'agent' }, schema: { response: { 200: Type.Object({ items: Type.Array(WireTag) }) } } }, async () => {
-    const rows = await hub.em().find(Tag, {}, { orderBy: [{ system: 'desc' }, { name: 'asc' }], limit: 500, disableIdentityMap: true })
+    const rows = await hub.em().find(Tag, {}, { orderBy: [{ system: 'desc' }, { name: 'asc' }], limit: most, disableIdentityMap: true })
     return { items: rows.map(present) }
   })
 
@@ -30,6 +35,7 @@ export function tagRoutes(app: App, hub: Hub): void {
       const tag = { id: newId(), name: request.body.name.trim(), system: request.body.system ?? false, createdAt: new Date() } as Tag
       try {
         await changeSettings(hub, request, async (tx) => {
+          if ((await tx.count(Tag, {})) >= byHand) throw new HubError('HUB_LIST_FULL', 'There are as many tags as there can be', { most: byHand })
           await tx.insert(Tag, tag)
           return { scope: 'tag', change: 'created', id: tag.id, name: tag.name }
         })

@@ -9,9 +9,12 @@ import { useConversations } from '../../stores/conversations.store.ts'
 /** A word or two are lost at worst, and a minute of writing is not sixty requests. */
 const everyMs = 1_000
 
+export type DraftFile = NonNullable<DraftContent['files']>[number]
+
 /** What the hub could not be told for want of a line: kept until it can be, whichever conversation is on the screen by then. */
 const untold = new Map<string, DraftContent>()
-const open = new Set<string>()
+/** The composers that are on the screen: what they do with one more file. */
+const open = new Map<string, (file: DraftFile) => void>()
 const pathOf = (conversationId: string) => `/conversations/${conversationId}/draft`
 /** It will not take it later either. What is out of sight may come back. */
 const refused = (error: unknown) => error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 404
@@ -30,10 +33,23 @@ export async function tellDrafts(): Promise<void> {
   }
 }
 
+/** A file that has arrived, to what is being written: on the screen, or, while another conversation is there, in the draft. Rejects when the hub cannot be told. */
+export async function attach(conversationId: string, file: DraftFile): Promise<void> {
+  const here = open.get(conversationId)
+  if (here) return here(file)
+  const { gone: _, ...stored } = await get<Draft>(pathOf(conversationId))
+  // One may have come back meanwhile.
+  const back = open.get(conversationId)
+  if (back) return back(file)
+  const draft = untold.get(conversationId) ?? stored
+  const more = { ...draft, files: [...(draft.files ?? []), file] }
+  await api('PUT', pathOf(conversationId), more)
+  untold.delete(conversationId)
+  useConversations().drafts.set(conversationId, draftWords(more))
+}
+
 /** Whoever signs in next is somebody else. */
 export const forgetDrafts = (): void => untold.clear()
-
-export type DraftFile = NonNullable<DraftContent['files']>[number]
 
 /** What is composed. */
 export interface Composed {
@@ -131,7 +147,9 @@ export function useDraft(conversationId: string, { text, html, note, replyToId, 
   const onVisible = () => (document.hidden ? save(true) : void load())
   const onLeave = () => save(true)
   onMounted(() => {
-    open.add(conversationId)
+    open.set(conversationId, (file) => {
+      files.value = [...files.value, file]
+    })
     void load()
     document.addEventListener('visibilitychange', onVisible)
     addEventListener('pagehide', onLeave)
