@@ -25,6 +25,7 @@ import { openOrm } from '../../../core/src/db/open-orm.ts'
 import { dialectOf, type Em } from '../../../core/src/db/orm.ts'
 import { keepStatements } from '../../../core/src/db/statements.ts'
 import { Contact } from '../../../core/src/domain/contact/contact.entity.ts'
+import { writeCustomFields } from '../../../core/src/domain/contact/custom-fields.ts'
 import { readThread } from '../../../core/src/domain/contact/read-thread.ts'
 import { readTimeline } from '../../../core/src/domain/contact/read-timeline.ts'
 import { countMatching, findRecords } from '../../../core/src/domain/record/find/find-records.ts'
@@ -109,6 +110,7 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
     const held = Number(row?.n)
     const rounds = Number(flag('--rounds') ?? 20)
     const hub = { em, kernel: { running: () => [] } } as unknown as Hub
+    await writeCustomFields(em(), { fields: [{ id: 'level', label: '客户等级', options: levels }] })
     if (rounds > 0) lines.push(await measureQueries(hub, rounds), await measureContact(hub, rounds))
     if (has('--designs')) lines.push(await measureDesigns(em(), dialect, say))
     return `### ${profile}, ${held} messages\n\nLoad average ${loadavg()[0]?.toFixed(1)}.\n\n${lines.join('\n\n')}`
