@@ -6,6 +6,7 @@ import { DeskPage } from '../pages/desk.ts'
 import { ShopPage } from '../pages/pages.ts'
 import { axeFaults } from '../support/axe.ts'
 import { expect, owner, test, watchPolicy } from '../support/e2e.ts'
+import { watchNotices } from '../support/in-page.ts'
 
 const pdf = Buffer.from(
   '%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\ntrailer<</Root 1 0 R>>\n',
@@ -337,7 +338,10 @@ test('each column beside the talk can be folded, by mouse and by key, and stays 
 
 test('the line tells its state, and a gap is filled after a drop', { tag: '@main' }, async ({ hubUrl, browser }) => {
   const { context, desk, shop } = await begin(browser, hubUrl, '在吗')
+  await context.addInitScript(watchNotices)
+  await desk.page.reload()
   await expect(desk.line).toHaveAttribute('data-state', 'live')
+  await desk.page.evaluate('hide(true)')
   await context.setOffline(true)
   await expect(desk.page.getByText('连接已断开，正在重连…').last()).toBeVisible({ timeout: 45_000 })
   for (const text of ['一', '二', '三']) await shop.say(`断线时的第${text}句`)
@@ -345,6 +349,9 @@ test('the line tells its state, and a gap is filled after a drop', { tag: '@main
   await context.setOffline(false)
   for (const text of ['一', '二', '三']) await expect(desk.message(`断线时的第${text}句`)).toHaveCount(1)
   await expect(desk.line).toHaveAttribute('data-state', 'live')
+  // Noticed like what comes while the line is up.
+  expect(await desk.page.evaluate<number>('seen.tones')).toBeGreaterThan(0)
+  await desk.page.evaluate('hide(false)')
 
   let deaf = false
   let missed = 0

@@ -158,13 +158,19 @@ export const useConversations = defineStore('conversations', () => {
   async function resync(): Promise<void> {
     // The first time too: between the first list and the line something may have come.
     const since = lastSync || (session.me?.serverTime ?? new Date().toISOString())
+    const dropped = lastSync !== ''
     let cursor: string | null = null
     let serverTime = ''
     do {
       const page: { items: Conversation[]; cursor: string | null; serverTime: string } = await get(
         `/conversations/changes${query({ since, cursor: cursor ?? undefined })}`,
       )
-      for (const conversation of page.items) keep(conversation)
+      for (const conversation of page.items) {
+        const before = byId.get(conversation.id)
+        keep(conversation)
+        // What came while the line was down is noticed like what comes while it is up.
+        if (dropped) for (const handler of arrived) handler({ conversation, messages: [] }, before)
+      }
       cursor = page.cursor
       serverTime ||= page.serverTime
     } while (cursor)

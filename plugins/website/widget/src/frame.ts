@@ -240,8 +240,12 @@ function main(init: Init, site: Site): void {
       else thread.send([{ type: 'text', text: file.name }], { file: { blob: file, name: file.name || 'image.png', voice: false } })
   }
   let recording: Recording | undefined
+  /** While the browser asks the visitor, a second tap starts no second recorder. */
+  let asking = false
   async function record(): Promise<void> {
     if (recording) return recording.stop()
+    if (asking) return
+    asking = true
     try {
       recording = await recordVoice((note) => {
         recording = undefined
@@ -252,6 +256,7 @@ function main(init: Init, site: Site): void {
     } catch {
       say(w.noVoice)
     }
+    asking = false
     drawVoice()
   }
   function drawVoice(): void {

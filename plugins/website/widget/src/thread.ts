@@ -363,7 +363,8 @@ export class Thread {
         if (live && message.from === 'agent') this.#events.arrived(message)
       }
     }
-    this.messages.sort((a, b) => (a.id < b.id ? -1 : 1))
+    // Within a conversation by its own count: ids are of the clocks of whichever processes made them.
+    this.messages.sort((a, b) => (a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1))
     if (messages.some((m) => m.from === 'agent')) this.#events.typing(false)
     if (this.waiting.length < waited) this.#wrote()
   }
@@ -482,13 +483,14 @@ export class Thread {
 
   /** Answers nobody has seen in this browser. */
   unread(): number {
-    return this.messages.filter((m) => m.from === 'agent' && m.id > this.seen).length
+    const last = this.messages.findIndex(({ id }) => id === this.seen)
+    return this.messages.filter((m, i) => m.from === 'agent' && (last < 0 ? m.id > this.seen : i > last)).length
   }
 
   /** Everything so far has been seen. */
   see(): void {
     const id = this.#lastAnswer()?.id ?? ''
-    if (id > this.seen) this.#saw(id)
+    if (this.unread() > 0) this.#saw(id)
     this.#acknowledge('read')
   }
 

@@ -13,8 +13,12 @@ export const desktopOn = useLocalStorage('huike.desktop', false)
 export const offerDesktop = useLocalStorage<'not yet' | 'now' | 'done'>('huike.desktop.offer', 'not yet')
 
 let context: AudioContext | undefined
+let chimedAt = Number.NEGATIVE_INFINITY
 /** Two soft tones, made here: no file to load. */
 function chime(): void {
+  // Several at once are one sound.
+  if (performance.now() - chimedAt < 500) return
+  chimedAt = performance.now()
   context ??= new AudioContext()
   const start = context.currentTime
   for (const [i, frequency] of [660, 880].entries()) {
@@ -41,8 +45,9 @@ export function useNotices(): void {
   const stop = conversations.onArrival(({ conversation, messages }, before) => {
     if (conversation.assigneeId !== conversations.myId || conversation.status !== 'open') return
     const assigned = before?.assigneeId !== conversations.myId
-    const last = messages.findLast((m) => m.direction === 'in' && !m.meta?.automatic)
-    if (!assigned && !last) return
+    // After a drop there are no messages, only how many are unread now.
+    const said = messages.length > 0 ? messages.some((m) => m.direction === 'in' && !m.meta?.automatic) : conversation.unread > (before?.unread ?? 0)
+    if (!assigned && !said) return
     if (document.hidden && offerDesktop.value === 'not yet' && !desktopOn.value && 'Notification' in globalThis && Notification.permission === 'default')
       offerDesktop.value = 'now'
     if (soundOn.value && (document.hidden || router.currentRoute.value.params.id !== conversation.id)) chime()
