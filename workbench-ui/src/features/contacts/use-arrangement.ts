@@ -43,7 +43,8 @@ export function useArrangement() {
     known,
     change(to: Partial<Arrangement>): Promise<unknown> {
       Object.assign(arrangement, to)
-      return api('PUT', path, { value: { ...arrangement } })
+      // Also when one leaves in the same moment.
+      return api('PUT', path, { value: { ...arrangement } }, { keepalive: true })
     },
   }
 }
