@@ -54,8 +54,14 @@ test('env.md tells every variable, its default and meaning, and no other', () =>
 test('permissions.md tells every permission and who has it', () => {
   const shown = (grant: string | true | undefined) => (grant === undefined ? '—' : grant === true ? 'yes' : grant)
   assert.deepEqual(
-    rows('core/docs/permissions.md').map(([name, , , , , ...grants]) => [name, ...grants]),
-    corePermissions.map(({ name, grants }) => [name, shown(grants.admin), shown(grants.supervisor), shown(grants.agent)]),
+    rows('core/docs/permissions.md').map(([name, zh, en, reach, , ...grants]) => [name, zh, en, reach, ...grants]),
+    corePermissions.map(({ name, label, scopes, inboxes, grants }) => [
+      name,
+      label.zh,
+      label.en,
+      scopes.length > 0 ? 'yes' : inboxes ? 'line' : '—',
+      ...[grants.admin, grants.supervisor, grants.agent].map(shown),
+    ]),
   )
 })
 
