@@ -271,7 +271,12 @@ export interface OutboundMessage {
    */
   done: number
   progress(done: number, externalId?: string): Promise<void>
-  /** Which try this is, from 1. */
+  /**
+   * Which sending of it this is, from 1: a person who sends it again begins the next. Whatever is to happen anew then, and not
+   * at a retry, goes by this: its first `attempt` may be one that was cut off before the platform heard of it.
+   */
+  round: number
+  /** Which try of this round, from 1. One that was cut off (a process that ended) counts; while the channel is off none does. */
   attempt: number
 }
 

@@ -955,6 +955,25 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.ok(told[0]?.json.data.sequence < told[1]?.json.data.sequence)
     await client().tell('message.failed', { sender, externalMessageId: id, code: 'blocked', retryable: false })
     assert.equal((await fate(id, 'failed')).failureText?.zh, '对方系统没能把这条消息交给客户（重新发送也不会送达）')
+    // Also when its first try never got as far as the other side; the tries after that are the same event.
+    let n = 0
+    endpoint.answer = () => (n++ === 0 ? 'cut' : { status: 200 })
+    await world().whileOff('app', async () => {
+      assert.equal((await admin.call('POST', `/api/messages/${id}/resend`, {})).status, 200)
+      const skip = { attempts: 1, dueAt: new Date(Date.now() + 3_600_000) }
+      await eventually(async () => (await em().nativeUpdate(Outbound, { messageId: id, state: 'queued' }, skip)) === 1, 'the skipped try')
+    })
+    await eventually(async () => {
+      await world().hasten()
+      return (await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })).status === 'sent'
+    }, 'the third sending')
+    assert.deepEqual(
+      endpoint
+        .of('message.created')
+        .filter(({ json }) => json.data.messageId === id)
+        .map(({ headers }) => headers['webhook-id']),
+      [`msg_${id}`, `msg_${id}_2`, `msg_${id}_3`, `msg_${id}_3`],
+    )
   })
 
   test('a message that an agent stops holds nothing up; sent after all it keeps its place', async () => {

@@ -508,7 +508,13 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     }, 'the second fate')
     assert.match(second.failureText?.zh ?? '', /3 位收件人中 2 位已送达，1 位没有收到/)
     servers.reset()
-    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    // Nor does it matter which try of that sending gets as far as the server.
+    await world().whileOff('email', async () => {
+      await agent.call('POST', `/api/messages/${body.id}/resend`)
+      const skip = { state: 'queued', attempts: 1, dueAt: new Date(Date.now() + 3_600_000) } as const
+      await eventually(async () => (await world().hub.em().nativeUpdate(Outbound, { messageId: body.id, state: 'queued' }, skip)) === 1, 'the skipped try')
+    })
+    await world().hasten()
     assert.equal((await fate(body.id, 'sent')).failureText, null)
     const taken = servers.taken.filter(({ to }) => [from, gone, full].some((address) => to.includes(address)))
     assert.deepEqual(

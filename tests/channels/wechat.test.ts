@@ -763,6 +763,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
         parts: [{ type: 'text', text: '甲' }],
         done: 0,
         progress: async () => undefined,
+        round: 1,
         attempt: 1,
       } as unknown as OutboundMessage
       const send = () => adapterOf(world().hub, 'wechat')?.send?.(message, inbox)

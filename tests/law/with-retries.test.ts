@@ -148,4 +148,44 @@ await onEveryProfile('retries', [found(short.manifest), found(long.manifest)], (
     assert.equal((await agent.call('POST', `/api/messages/${four.id}/resend`)).status, 200)
     await eventually(async () => (await read(four.id)).status === 'sent', 'the one that was stopped')
   })
+
+  test('`round`: what a person sends again is a sending of its own, whatever became of its first tries; while the channel is off none is counted', async () => {
+    const told: [number, number][] = []
+    const note = (retry: boolean) => (message: { round: number; attempt: number }) => {
+      told.push([message.round, message.attempt])
+      return new SendError('no', { retry })
+    }
+    short.platform.fail = note(false)
+    const { agent, write } = await conversation(world(), 'post')
+    const { id } = await write('在吗')
+    await eventually(async () => (await read(id)).status === 'failed', 'the refusal')
+    short.platform.fail = note(true)
+    await world().whileOff('post', async () => {
+      assert.equal((await agent.call('POST', `/api/messages/${id}/resend`)).status, 200)
+      await eventually(async () => (await read(id)).failure === 'channel-off', 'a look')
+      await due(id)
+      await world().running.sweep()
+      await eventually(async () => ((await row(id))?.dueAt.getTime() ?? 0) > 0 && (await row(id))?.state === 'queued', 'another look')
+      assert.equal((await row(id))?.attempts, 0)
+    })
+    await due(id)
+    await world().running.sweep()
+    await tried(id, 1)
+    // As a process leaves it that ended before it asked the adapter.
+    await due(id, { attempts: 2 })
+    await world().running.sweep()
+    await tried(id, 3)
+    assert.deepEqual(told, [
+      [1, 1],
+      [2, 1],
+      [2, 3],
+    ])
+    short.platform.fail = undefined
+    await world().whileOff('post', async () => {
+      await due(id, { createdAt: new Date(Date.now() - hour) })
+      await world().running.sweep()
+      await eventually(async () => (await read(id)).status === 'failed', 'the end')
+    })
+    assert.match((await read(id)).failureText?.zh ?? '', /已停用/)
+  })
 })

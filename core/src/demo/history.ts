@@ -102,6 +102,7 @@ function oneTalk(
         status: direction === 'in' ? 'received' : 'sent',
         dedupeKey: `demo:${newId()}`,
         done: 0,
+        round: 1,
         sentAt: new Date(at),
         createdAt: new Date(at),
       } as Message)

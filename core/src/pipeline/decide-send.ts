@@ -51,6 +51,7 @@ export async function resendMessage(hub: Hub, messageId: string, allowed: Allowe
     if (message.status !== 'failed' && message.status !== 'uncertain') throw new HubError('HUB_CONFLICT', 'This message need not be sent again')
     const grants = replyWindow ? await takeReplies(em, change.conversation, Math.max(1, pieces - message.done)) : null
     Object.assign(message, { status: 'queued', failure: null, failureText: null })
+    await em.nativeUpdate(Message, { id: messageId }, { round: message.round + 1 })
     change.outbound.push({ message, grants })
   })
   hub.queue.hurry('outbound', message.conversationId)

@@ -31,6 +31,13 @@ export function nextTry({ attempts, createdAt }: Tries, retryHours: number | und
   return due > createdAt.getTime() + retryHours * hourMs ? undefined : new Date(due)
 }
 
+/** While the channel is off nothing is tried: it is looked at ever less often, for as long as tries would take. Undefined when that is over. */
+export function nextLook({ createdAt }: Pick<Tries, 'createdAt'>, retryHours: number | undefined, now = Date.now()): Date | undefined {
+  const age = now - createdAt.getTime()
+  const due = now + Math.min(Math.max(age, 3_000), quarterMs)
+  return due > createdAt.getTime() + (retryHours ?? 0.5) * hourMs ? undefined : new Date(due)
+}
+
 /** Of a message of several pieces those that are through are the customer's. A letter has none: who has it is in its fault. */
 const through = (done: number): LocalText => (done > 0 ? { zh: `（前 ${done} 条已送达）`, en: ` (the first ${done} arrived)` } : { zh: '', en: '' })
 

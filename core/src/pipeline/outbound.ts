@@ -21,7 +21,7 @@ import type { Hub } from '../hub.ts'
 import { echoKey } from './apply-echo.ts'
 import { checkedCard, checkLink } from './check-card.ts'
 import { checkedFiles } from './check-files.ts'
-import { adapterFailed, channelOff, gaveUp, nextTry, type Wish } from './next-try.ts'
+import { adapterFailed, channelOff, gaveUp, nextLook, nextTry, type Wish } from './next-try.ts'
 
 export interface SendRequest {
   conversationId: string
@@ -162,6 +162,8 @@ interface Fate {
   failureText?: LocalText | null
   dueAt?: Date
   windowShut?: boolean
+  /** The adapter was not called. */
+  untried?: true
 }
 
 /** The first message of the conversation, if it is due and nobody else has it. */
@@ -198,7 +200,11 @@ async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
   }
   const inbox = await openInbox(hub, message.inboxId).catch(withoutSecrets)
   const adapter = inbox && adapterOf(hub, inbox.channel)
-  if (!inbox?.enabled || !adapter?.send) return again('channel-off', { fault: channelOff })
+  if (!inbox?.enabled || !adapter?.send) {
+    const dueAt = nextLook(row, capabilities?.retryHours)
+    if (dueAt) return { status: 'queued', failure: 'channel-off', dueAt, untried: true }
+    return { status: 'failed', failure: 'channel-off', failureText: gaveUp(channelOff, capabilities?.letter ? 0 : done) }
+  }
   let fate: Fate
   let fault: LocalText | undefined
   try {
@@ -296,6 +302,7 @@ async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onP
       await noteProgress(hub, message, done, externalId)
       onProgress(done)
     },
+    round: message.round,
     attempt: row.attempts,
   }
 }
@@ -352,7 +359,11 @@ async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
     if (fate.windowShut) await shutWindow(em, change.conversation)
     change.touch(message)
     if (fate.status === 'queued' && !confirmed)
-      await em.nativeUpdate(Outbound, { messageId: row.messageId }, { state: 'queued', dueAt: fate.dueAt ?? new Date() })
+      await em.nativeUpdate(
+        Outbound,
+        { messageId: row.messageId },
+        { state: 'queued', dueAt: fate.dueAt ?? new Date(), ...(fate.untried ? { attempts: row.attempts - 1 } : {}) },
+      )
     else await em.nativeDelete(Outbound, { messageId: row.messageId })
     return true
   })

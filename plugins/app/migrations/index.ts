@@ -75,4 +75,9 @@ export const migrations: readonly Migration[] = [
     ],
   },
   { name: '0006-no-undelivered', mysql: ['drop table `app_undelivered`'], sqlite: ['drop table `app_undelivered`'] },
+  {
+    name: '0007-rounds',
+    mysql: ['alter table `app_outbox` add column `round` int not null default 1'],
+    sqlite: ['alter table `app_outbox` add column `round` integer not null default 1'],
+  },
 ]

@@ -125,6 +125,8 @@ const OutboxSchema = defineEntity({
     body: p.text(),
     state: p.string().length(10).$type<OutboxState>(),
     attempts: p.integer().default(0),
+    /** Of a message: which sending of it was told by this name last. */
+    round: p.integer().default(1),
     /** What the other side said when it was tried last, or why it is not tried any more. */
     failure: p.string().length(300).default(''),
     /** Not before; the hub itself says when a message is tried. */

@@ -34,6 +34,8 @@ interface ToTell {
   at: Date
   /** Absent for a message. */
   data?: Record<string, unknown>
+  /** Of a message. */
+  round?: number
 }
 
 /** Several processes change rows of a conversation at once: the database may end one of two that wait for each other. */
@@ -74,7 +76,7 @@ async function beginStream(ctx: Ctx, conversationId: string): Promise<void> {
   await ctx.em().upsert(Stream, { conversationId, lastSeq: 0 }, { onConflictAction: 'ignore' })
 }
 
-function writeNext(ctx: Ctx, { inboxId, conversationId, webhookId, type, at, data }: ToTell): Promise<Outbox> {
+function writeNext(ctx: Ctx, { inboxId, conversationId, webhookId, type, at, data, round = 1 }: ToTell): Promise<Outbox> {
   return ctx.em().transactional(async (em) => {
     await em.nativeUpdate(Stream, { conversationId }, { lastSeq: raw('last_seq + 1') })
     const { lastSeq: seq } = await em.findOneOrFail(Stream, { conversationId }, { disableIdentityMap: true })
@@ -88,6 +90,7 @@ function writeNext(ctx: Ctx, { inboxId, conversationId, webhookId, type, at, dat
       body: data ? ctx.seal(envelope(type, at, { sequence: seq, ...data })) : '',
       state: 'waiting' as const,
       attempts: 0,
+      round,
       failure: '',
       dueAt: data ? now : null,
       heldUntil: null,
@@ -102,16 +105,17 @@ function writeNext(ctx: Ctx, { inboxId, conversationId, webhookId, type, at, dat
  * The place of a message, the same at every try. One that the other side took and then reported as failed is told anew
  * when an agent sends it again: under the old name it would be a repeat of what was taken.
  */
-export async function oweMessage(ctx: Ctx, inboxId: string, message: { id: string; conversationId: string; attempt: number }): Promise<Outbox> {
-  const before = await placesOf(ctx, inboxId, message.id)
+export async function oweMessage(ctx: Ctx, inboxId: string, message: { id: string; conversationId: string; round: number }): Promise<Outbox> {
+  const { id, conversationId, round } = message
+  const before = await placesOf(ctx, inboxId, id)
   const last = before.at(-1)
-  const anew = last?.state === 'taken' && message.attempt === 1
+  const anew = last?.state === 'taken' && last.round < round
   if (last && !anew) {
-    if (last.state !== 'taken') await update(ctx, keyOf(last), { state: 'waiting' })
+    if (last.state !== 'taken') await update(ctx, keyOf(last), { state: 'waiting', round })
     return last
   }
-  const webhookId = before.length === 0 ? `msg_${message.id}` : `msg_${message.id}_${before.length + 1}`
-  return owe(ctx, { inboxId, conversationId: message.conversationId, webhookId, type: messageType, at: new Date() })
+  const webhookId = before.length === 0 ? `msg_${id}` : `msg_${id}_${before.length + 1}`
+  return owe(ctx, { inboxId, conversationId, webhookId, type: messageType, at: new Date(), round })
 }
 
 /** Messages that the hub has had since before, and has not tried yet: what is told now stands behind them. */

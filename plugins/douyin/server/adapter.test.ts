@@ -73,6 +73,7 @@ describe('the adapter against the simulator', () => {
         seq: 1,
         parts,
         done: 0,
+        round: 1,
         attempt: 1,
         progress: async (done, id) => void progress.push([done, id]),
         ...more,

@@ -17,7 +17,7 @@ export const fateOf = (row: Pick<LetterRow, 'delivered' | 'refused'> | undefined
   refused: new Map(row?.refused ? Object.entries(JSON.parse(row.refused) as Record<string, string>) : []),
 })
 
-/** `change` alters the fate it is given and returns the letter's state; undefined leaves that as it is. */
+/** `change` alters the fate it is given, may move the row's `round` on, and returns the letter's state; undefined leaves that as it is. */
 export async function changeFate(em: EntityManager, id: string, change: (fate: Fate, row: LetterRow) => LetterRow['state'] | undefined): Promise<Fate> {
   return em.transactional(async (tx) => {
     const row = await tx.findOneOrFail(LetterRow, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
@@ -27,7 +27,12 @@ export async function changeFate(em: EntityManager, id: string, change: (fate: F
     await tx.nativeUpdate(
       LetterRow,
       { id },
-      { state, delivered: [...delivered].join(' ') || null, refused: refused.size > 0 ? JSON.stringify(Object.fromEntries(refused)) : null },
+      {
+        state,
+        round: row.round,
+        delivered: [...delivered].join(' ') || null,
+        refused: refused.size > 0 ? JSON.stringify(Object.fromEntries(refused)) : null,
+      },
     )
     return fate
   })

@@ -36,6 +36,8 @@ const LetterRowSchema = defineEntity({
     delivered: p.text().nullable(),
     /** Of letters out: addresses that were refused for good, and with which words, as JSON. */
     refused: p.text().nullable(),
+    /** Of letters out: the hub's `round` in which they were refused. */
+    round: p.integer().default(1),
     at: at(),
   },
   indexes: [

@@ -50,4 +50,9 @@ export const emailMigrations: readonly Migration[] = [
     mysql: ['alter table `email_letter` add index `email_letter_at`(`inbox_id`, `direction`, `at`)'],
     sqlite: ['create index `email_letter_at` on `email_letter` (`inbox_id`, `direction`, `at`)'],
   },
+  {
+    name: '0005-rounds',
+    mysql: ['alter table `email_letter` add column `round` int not null default 1'],
+    sqlite: ['alter table `email_letter` add column `round` integer not null default 1'],
+  },
 ]

@@ -70,10 +70,13 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
     composed.participants,
   )
   // Who was refused for good, or returned it, is asked again only when a person wants it so.
-  const lost = message.attempt > 1 && !before ? fateOf(newest(earlier)).refused : undefined
-  const fate = await changeFate(ctx.em(), id, ({ refused }) => {
-    if (message.attempt === 1) refused.clear()
-    for (const [address, said] of lost ?? []) refused.set(address, said)
+  const { round } = message
+  const last = newest(earlier)
+  const lost = !before && last?.round === round ? fateOf(last).refused : []
+  const fate = await changeFate(ctx.em(), id, ({ refused }, row) => {
+    if (row.round < round) refused.clear()
+    row.round = Math.max(row.round, round)
+    for (const [address, said] of lost) refused.set(address, said)
     return undefined
   })
   // Who has it gets no second one, whichever try it was.

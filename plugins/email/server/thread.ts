@@ -118,7 +118,7 @@ export const takesPart = async (em: EntityManager, conversationId: string, addre
 /** Written after the hub has the letter; again after a crash, with the same result. */
 export async function rememberLetter(
   em: EntityManager,
-  row: Omit<LetterRow, 'id' | 'messageKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'at'> &
+  row: Omit<LetterRow, 'id' | 'messageKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'round' | 'at'> &
     Partial<Pick<LetterRow, 'replyTo' | 'delivered' | 'refused' | 'at'>>,
   participants: readonly string[],
 ): Promise<void> {

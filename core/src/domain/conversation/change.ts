@@ -97,6 +97,7 @@ export class ConversationChange {
       failureText: null,
       meta: input.meta ?? null,
       done: 0,
+      round: 1,
       recalledAt: null,
       sentAt: input.sentAt ?? at,
       createdAt: at,

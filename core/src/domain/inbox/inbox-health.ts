@@ -153,7 +153,7 @@ export async function hastenSends(hub: Hub, inboxId: string): Promise<void> {
   const em = hub.em()
   const waiting = (await em.execute(
     `select o.message_id as message_id, o.conversation_id as conversation_id from outbound o join message m on m.id = o.message_id
-     where m.inbox_id = ? and o.state = 'queued' and o.attempts > 0 order by o.created_at limit ${mostHastened}`,
+     where m.inbox_id = ? and o.state = 'queued' and m.failure is not null order by o.created_at limit ${mostHastened}`,
     [inboxId],
   )) as { message_id: string; conversation_id: string }[]
   if (waiting.length === 0) return

@@ -85,6 +85,7 @@ export async function sendTest(
     parts: [{ type: 'text', text }],
     done: 0,
     progress: async () => undefined,
+    round: 1,
     attempt: 1,
   }
   try {

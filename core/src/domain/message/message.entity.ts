@@ -38,6 +38,8 @@ const MessageSchema = defineEntity({
     meta: sealedJson<LetterMeta>('message.meta').nullable(),
     /** Platform messages of it that are through: a retry goes on where it stopped. */
     done: p.integer().default(0),
+    /** Which sending of it this is: each time that a person sends it again is the next. */
+    round: p.integer().default(1),
     recalledAt: instant().nullable(),
     /** When the customer wrote it, by the platform's clock. */
     sentAt: instant(),
@@ -138,6 +140,7 @@ const OutboundSchema = defineEntity({
     conversationId: idColumn(),
     seq: p.integer(),
     state: p.string().length(10).$type<'queued' | 'sending'>(),
+    /** Turns in which the adapter was called, or was about to be. */
     attempts: p.integer().default(0),
     /** The reply grants set aside for it, one for each of the platform's messages; what the platform never took goes back. */
     grants: nullableJson<string[]>(),
