@@ -16,6 +16,7 @@ import { Message, Outbound } from '../../core/src/domain/message/message.entity.
 import { sheet } from '../../plugins/wechat/fixtures/error-codes.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
 import { asWechat, credentialOf, type WechatSettings } from '../../plugins/wechat/server/inbox-settings.ts'
+import { WechatPerson } from '../../plugins/wechat/server/person.entity.ts'
 import { readProfile } from '../../plugins/wechat/server/read-profile.ts'
 import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
 import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
@@ -267,6 +268,25 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     const blocked = { ...job, openid: desk.account.person().openid }
     for (let i = 0; i < 2; i++) await readProfile(blocked, fails(new HubError('HUB_IDENTITY_BLOCKED', 'of the test')))
     assert.equal(asked(), 3)
+  })
+
+  test('a fault of the account is no missing profile: the person is asked about as soon as it is mended', async () => {
+    const desk = await open({}, { appSecret: 'wrong' })
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    const job = { inboxId: desk.inbox.id, openid: desk.person.openid }
+    await assert.rejects(readProfile(job, ctx), /40125/)
+    assert.equal(await em().count(WechatPerson, job), 0)
+    await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings: desk.account.settings })
+    server.fail('/cgi-bin/user/info', { errcode: 50002 })
+    await assert.rejects(readProfile(job, ctx), /50002/)
+    assert.equal(await em().count(WechatPerson, job), 0)
+    await readProfile(job, ctx)
+    assert.equal(await em().count(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' }), 1)
+    // An account that may not ask has no profiles: it is not tried with everybody's every message.
+    const other = { ...job, openid: desk.account.person().openid }
+    server.fail('/cgi-bin/user/info', { errcode: 48001 })
+    await readProfile(other, ctx)
+    assert.equal(await em().count(WechatPerson, other), 1)
   })
 
   describe('the reply window', () => {
