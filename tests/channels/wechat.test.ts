@@ -12,7 +12,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { adapterOf, openInbox } from '../../core/src/domain/inbox/channels.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound, RemoteFetch } from '../../core/src/domain/message/message.entity.ts'
 import { sheet } from '../../plugins/wechat/fixtures/error-codes.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
 import { asWechat, credentialOf, type WechatSettings } from '../../plugins/wechat/server/inbox-settings.ts'
@@ -453,6 +453,42 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
         return message?.parts.some((part) => part.type === 'remote' && part.failed) && message.parts
       }, 'giving up')
       assert.equal(parts.length, 1)
+    })
+
+    test('what ails the account is no lost file: it is fetched once the account is mended, within WeChat’s three days', async () => {
+      const desk = await open()
+      const bytes = picture()
+      const ref = JSON.stringify({ mediaId: desk.account.file('image', bytes, 'image/png') })
+      const settings = async () => (await openInbox(world().hub, desk.inbox.id))?.forAdapter as never
+      const failure = async () =>
+        Promise.resolve(adapterOf(world().hub, 'wechat')?.fetchFile?.(ref, await settings())).then(
+          () => assert.fail('it should have been refused'),
+          ({ reason, retry, retryAfterMs = 0, retryForMs, sentence }: SendError) => [
+            reason,
+            retry,
+            retryAfterMs > 60_000,
+            (retryForMs ?? 0) / 86_400_000,
+            sentence?.zh,
+          ],
+        )
+      for (const errcode of [40164, 48001, 50002, 45009]) {
+        server.fail('/cgi-bin/media/get', { errcode })
+        assert.deepEqual(await failure(), [`wechat ${errcode}`, true, true, 3, undefined])
+      }
+      server.fail('/cgi-bin/media/get', { errcode: -1 })
+      assert.deepEqual(await failure(), ['wechat -1', true, false, 0, undefined])
+      server.fail('/cgi-bin/media/get', { errcode: 40007 })
+      assert.match(`${await failure()}`, /^wechat 40007,false,false,0,微信只保留文件三天/)
+      const wrong = await open({}, { appSecret: 'wrong' })
+      await wrong.account.says(wrong.person, { MsgType: 'image', MediaId: wrong.account.file('image', bytes, 'image/png') })
+      await eventually(
+        async () => (await em().count(RemoteFetch, { inboxId: wrong.inbox.id, attempts: 0, dueAt: { $gt: new Date(Date.now() + 600_000) } })) === 1,
+        'the first try',
+      )
+      await agent.call('PATCH', `/api/inboxes/${wrong.inbox.id}`, { settings: wrong.account.settings })
+      await em().nativeUpdate(RemoteFetch, { inboxId: wrong.inbox.id }, { dueAt: new Date(0) })
+      await world().running.sweep()
+      await partsOf(wrong, 'image')
     })
 
     test('an agent’s picture is uploaded and sent', async () => {

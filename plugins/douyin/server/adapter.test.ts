@@ -11,10 +11,11 @@ import { type FakeContext, fakeContext } from '../../../tests/support/plugin-con
 import plugin from '../plugin.ts'
 import { Account, Peer } from './account.entity.ts'
 import { NoAnswer } from './api.ts'
+import { untilTomorrow } from './codes.ts'
 import type { Ctx } from './context.ts'
 import { authoriseUrl, makeState, newNonce, readState, takeCode } from './oauth.ts'
 import { rememberPeer } from './peers.ts'
-import { toSendError, untilTomorrow } from './send.ts'
+import { toSendError } from './send.ts'
 import { bringStray } from './strays.ts'
 import { keepTokensAlive } from './tokens.ts'
 
@@ -287,6 +288,22 @@ describe('the adapter against the simulator', () => {
       assert.deepEqual((await adapter.fetchFile?.(ref, inbox))?.bytes, picture)
       douyin.files.delete('p.png')
       assert.equal((await failure(adapter.fetchFile?.(ref, inbox))).retry, true)
+    })
+
+    test('what ails the account is no lost picture: it is asked for once the account is mended', async () => {
+      const customer = `_000c${++nth}`
+      const message = douyin.note(customer, 'in', { message_type: 'user_local_image', file: 'p.png' })
+      const ref = JSON.stringify({ conversation: douyin.conversationOf(customer), message: message.id })
+      const refused = async (code?: number) => {
+        douyin.faults = code ? [{ path: '/api/im/message/resources', code }] : []
+        const { reason, retry, retryAfterMs = 0, retryForMs = 0 } = await failure(adapter.fetchFile?.(ref, inbox))
+        return [reason, retry, retryAfterMs >= 60_000, retryForMs / day]
+      }
+      assert.deepEqual(await refused(), ['unauthorised', true, true, 3])
+      await authorise()
+      for (const code of [2190001, 2190015, 28003095, 28029004]) assert.deepEqual(await refused(code), [`${code}`, true, true, 3])
+      assert.deepEqual(await refused(28003018), ['28003018', true, false, 0])
+      assert.deepEqual(await refused(28001038), ['28001038', false, false, 0])
     })
   })
 

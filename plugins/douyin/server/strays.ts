@@ -16,8 +16,10 @@ const keptMs = 7 * 24 * 3_600_000
 interface Stray {
   calledId: string
   clientKey: string
-  /** As it came: read again when there may be somebody to have it. */
-  body: string
+  /** As it came, sealed: read again when there may be somebody to have it. */
+  sealed: string
+  /** The same for a repeat. */
+  key: string
   messageId?: string
   until: number
 }
@@ -27,15 +29,25 @@ const hashOf = (text: string): string => createHash('sha256').update(text).diges
 /** Written down when it resolves; a repeat of the push is the same stray. */
 export async function keepStray(ctx: Ctx, called: ChannelInbox, body: string, messageId: string | undefined): Promise<void> {
   const { clientKey } = called.settings as InboxSettings
-  const stray: Stray = { calledId: called.id, clientKey, body, ...(messageId ? { messageId } : {}), until: Date.now() + keptMs }
-  await ctx.enqueue('stray', stray, { key: hashOf(body) })
+  const stray: Stray = {
+    calledId: called.id,
+    clientKey,
+    sealed: ctx.seal(body),
+    key: hashOf(body),
+    ...(messageId ? { messageId } : {}),
+    until: Date.now() + keptMs,
+  }
+  await ctx.enqueue('stray', stray, { key: stray.key })
 }
 
 /** The job `stray`. */
 export async function bringStray(data: unknown, ctx: Ctx): Promise<void> {
   const stray = data as Stray
+  const body = ctx.unseal(stray.sealed)
+  // The hub's key has changed since: nobody can read it any more.
+  if (body === undefined) return ctx.log.warn({ inbox: stray.calledId }, 'a push for an account that has no inbox can no longer be opened')
   const accounts = await ctx.em().find(Account, { clientKey: stray.clientKey }, { limit: 500, disableIdentityMap: true })
-  const decoded = decode(Buffer.from(stray.body), stray.messageId, (openId) => accounts.some((account) => account.openId === openId))
+  const decoded = decode(Buffer.from(body), stray.messageId, (openId) => accounts.some((account) => account.openId === openId))
   if (decoded.kind !== 'event') return
   const owner = accounts.find(({ openId }) => openId === decoded.account)
   if (owner) {
@@ -45,7 +57,7 @@ export async function bringStray(data: unknown, ctx: Ctx): Promise<void> {
   }
   ctx.log.warn({ inbox: stray.calledId, account: decoded.account }, 'a push is for an account that has no inbox')
   if (namesItsAccount(decoded.event)) await tell(ctx, stray, decoded.account)
-  if (Date.now() < stray.until) await ctx.enqueue('stray', stray, { key: hashOf(stray.body), delayMs: againMs })
+  if (Date.now() < stray.until) await ctx.enqueue('stray', stray, { key: stray.key, delayMs: againMs })
 }
 
 /** Of a recall and of what nobody knows, which end is the account is known only once it is one of ours. */
