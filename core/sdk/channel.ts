@@ -307,6 +307,11 @@ export class SendError extends Error {
   readonly retryAfterMs: number | undefined
   /** With `retry: true`: so many tries of the message in all, where the platform wants fewer than the hub makes by itself. */
   readonly maxTries: number | undefined
+  /**
+   * From `fetchFile`, with `retry: true`: what fails is the account, not the file. It counts as no try, and goes on every
+   * `retryAfterMs` until so long after the message came, as long as the platform keeps the file.
+   */
+  readonly retryForMs: number | undefined
   /** What an agent reads: what happened and what can be done. Without it the workbench words `reason` as it can. */
   readonly sentence: LocalText | undefined
   /**
@@ -322,6 +327,7 @@ export class SendError extends Error {
       retry: boolean | 'unknown'
       message?: string
       retryAfterMs?: number
+      retryForMs?: number
       maxTries?: number
       sentence?: LocalText
       fault?: LocalText
@@ -333,6 +339,7 @@ export class SendError extends Error {
     this.reason = reason
     this.retry = options.retry
     this.retryAfterMs = options.retryAfterMs
+    this.retryForMs = options.retryForMs
     this.maxTries = options.maxTries
     this.sentence = options.sentence
     this.fault = options.fault

@@ -97,6 +97,11 @@ export const CardPart = Type.Object({
   /** Instead of a title: then that is empty. */
   label: Type.Optional(Label),
   url: Type.Optional(Type.String({ maxLength: 2048 })),
+  /**
+   * Of what comes in: the platform only says that there is a picture, a film …, and gives no bytes. A message of ours of
+   * unknown fate with such a file is what an echo with this card confirms.
+   */
+  standsFor: Type.Optional(Type.Union([Type.Literal('image'), Type.Literal('audio'), Type.Literal('video'), Type.Literal('file')])),
   /** Its picture: id of a stored file. */
   cover: Type.Optional(Type.String({ maxLength: 26 })),
   /** Of what comes in: the adapter's name of a picture that the platform keeps, for `fetchFile`; replaced by `cover`, never sent to browsers. */

@@ -11,6 +11,7 @@ import { recallMessage } from './server/recall.ts'
 import { receive } from './server/receive.ts'
 import { routes } from './server/routes.ts'
 import { sendMessage } from './server/send.ts'
+import { bringStray } from './server/strays.ts'
 import { keepTokensAlive } from './server/tokens.ts'
 
 /** A note of music in the grey of the kit's line icons. */
@@ -53,6 +54,9 @@ export default definePlugin({
     }
   },
   routes: (app, ctx) => routes(app, ctx as unknown as Ctx),
-  jobs: { refresh: { every: 10 * 60_000, run: (_data, ctx) => keepTokensAlive(ctx as unknown as Ctx) } },
+  jobs: {
+    refresh: { every: 10 * 60_000, run: (_data, ctx) => keepTokensAlive(ctx as unknown as Ctx) },
+    stray: { run: (data, ctx) => bringStray(data, ctx as unknown as Ctx) },
+  },
   ui: { admin: 'ui/dist/admin.js' },
 })

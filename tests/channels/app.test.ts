@@ -18,7 +18,7 @@ import { HubClient, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
 import { Endpoint as AppEndpoint, Delivery, Outbox, Taken, Thread } from '../../plugins/app/server/app.entity.ts'
 import { limits, ping, retryAfter } from '../../plugins/app/server/deliver.ts'
-import { tellAllDue, tellDue } from '../../plugins/app/server/outbox.ts'
+import { owe, tellAllDue, tellDue } from '../../plugins/app/server/outbox.ts'
 import { tellNews } from '../../plugins/app/server/tell.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
@@ -1080,6 +1080,27 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
     await tidy(ctx(), Date.now() + 30 * 86_400_000)
     assert.deepEqual([await em().count(Taken, { inboxId: inbox.id }), await em().count(Delivery, { inboxId: inbox.id })], [0, 0])
+  })
+
+  test('news that wait are never tidied away; given up late they are listed for their two weeks all the same', async () => {
+    const room = await world().inbox('app', { endpointUrl: endpoint.url, secret, oldSecret })
+    const conversationId = newId()
+    const day = 86_400_000
+    const states = async () => (await outboxOf(conversationId)).map(({ state }) => state)
+    endpoint.refuseNews = true
+    await owe(ctx(), { inboxId: room.id, conversationId, webhookId: `evt_${newId()}`, type: 'conversation.closed', at: new Date(), data: { reason: 'agent' } })
+    // The address was switched off for three weeks.
+    await em().nativeUpdate(Outbox, { conversationId }, { createdAt: new Date(Date.now() - 21 * day), dueAt: new Date(Date.now() + day) })
+    await tidy(ctx())
+    assert.deepEqual(await states(), ['waiting'])
+    await em().nativeUpdate(Outbox, { conversationId }, { dueAt: new Date(0) })
+    await tellDue(ctx(), conversationId)
+    endpoint.refuseNews = false
+    await tidy(ctx())
+    assert.deepEqual(await states(), ['given-up'])
+    assert.equal((await panel(room.id)).undelivered.length, 1)
+    await tidy(ctx(), Date.now() + 15 * day)
+    assert.deepEqual(await states(), [])
   })
 
   test('the example client, as a program of its own: a line there is a message here, an answer here is a line there', async () => {

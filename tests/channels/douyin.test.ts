@@ -12,6 +12,7 @@ import { Message, Outbound } from '../../core/src/domain/message/message.entity.
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
+const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 const dir = join(resolve(import.meta.dirname, '../..'), 'plugins/douyin')
 
 await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
@@ -191,6 +192,22 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.deepEqual(await said(customer, 'out'), ['在的，请说'])
   })
 
+  test('so does the echo of a picture, of which this flavour only says that there is one', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '有图吗')
+    douyin.echo = 'never'
+    douyin.faults = [{ path: '/im/send', cutAfter: true }]
+    const form = new FormData()
+    form.set('file', new Blob([new Uint8Array(png)]), '茶几.png')
+    const part = await (await fetch(`${world().url}/api/files`, { method: 'POST', headers: { cookie: admin.cookie }, body: form })).json()
+    const { body } = await admin.call('POST', `/api/conversations/${await conversationOf(customer)}/messages`, { clientId: newId(), parts: [part] })
+    await fate(body.id, 'uncertain')
+    const real = douyin.messages.at(-1)
+    await douyin.push('im_send_msg', operator, customer, { server_message_id: real?.id, message_type: 'image', source: douyin.clientKey })
+    assert.equal((await fate(body.id, 'sent')).externalId, real?.id)
+    assert.equal((await said(customer, 'out')).length, 1)
+  })
+
   test('taken back: by the customer, in the app, and from here', async () => {
     const customer = someone()
     const first = await douyin.says(customer, operator, '发错了')
@@ -237,7 +254,6 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
   })
 
   test('a picture from a customer is copied; a picture of ours is uploaded', async () => {
-    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
     douyin.files.set('chair.png', png)
     const customer = someone()
     await douyin.says(customer, operator, { message_type: 'user_local_image', file: 'chair.png' })

@@ -12,10 +12,11 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { adapterOf, openInbox } from '../../core/src/domain/inbox/channels.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound, RemoteFetch } from '../../core/src/domain/message/message.entity.ts'
 import { sheet } from '../../plugins/wechat/fixtures/error-codes.ts'
 import wechat from '../../plugins/wechat/plugin.ts'
 import { asWechat, credentialOf, type WechatSettings } from '../../plugins/wechat/server/inbox-settings.ts'
+import { WechatPerson } from '../../plugins/wechat/server/person.entity.ts'
 import { readProfile } from '../../plugins/wechat/server/read-profile.ts'
 import { WechatToken } from '../../plugins/wechat/server/token.entity.ts'
 import { tokenFor, tokenInsteadOf } from '../../plugins/wechat/server/token.ts'
@@ -269,6 +270,25 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     assert.equal(asked(), 3)
   })
 
+  test('a fault of the account is no missing profile: the person is asked about as soon as it is mended', async () => {
+    const desk = await open({}, { appSecret: 'wrong' })
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    const job = { inboxId: desk.inbox.id, openid: desk.person.openid }
+    await assert.rejects(readProfile(job, ctx), /40125/)
+    assert.equal(await em().count(WechatPerson, job), 0)
+    await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings: desk.account.settings })
+    server.fail('/cgi-bin/user/info', { errcode: 50002 })
+    await assert.rejects(readProfile(job, ctx), /50002/)
+    assert.equal(await em().count(WechatPerson, job), 0)
+    await readProfile(job, ctx)
+    assert.equal(await em().count(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' }), 1)
+    // An account that may not ask has no profiles: it is not tried with everybody's every message.
+    const other = { ...job, openid: desk.account.person().openid }
+    server.fail('/cgi-bin/user/info', { errcode: 48001 })
+    await readProfile(other, ctx)
+    assert.equal(await em().count(WechatPerson, other), 1)
+  })
+
   describe('the reply window', () => {
     const windowOf = async (desk: Desk) => {
       const { id } = await conversationOf(desk)
@@ -433,6 +453,42 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
         return message?.parts.some((part) => part.type === 'remote' && part.failed) && message.parts
       }, 'giving up')
       assert.equal(parts.length, 1)
+    })
+
+    test('what ails the account is no lost file: it is fetched once the account is mended, within WeChat’s three days', async () => {
+      const desk = await open()
+      const bytes = picture()
+      const ref = JSON.stringify({ mediaId: desk.account.file('image', bytes, 'image/png') })
+      const settings = async () => (await openInbox(world().hub, desk.inbox.id))?.forAdapter as never
+      const failure = async () =>
+        Promise.resolve(adapterOf(world().hub, 'wechat')?.fetchFile?.(ref, await settings())).then(
+          () => assert.fail('it should have been refused'),
+          ({ reason, retry, retryAfterMs = 0, retryForMs, sentence }: SendError) => [
+            reason,
+            retry,
+            retryAfterMs > 60_000,
+            (retryForMs ?? 0) / 86_400_000,
+            sentence?.zh,
+          ],
+        )
+      for (const errcode of [40164, 48001, 50002, 45009]) {
+        server.fail('/cgi-bin/media/get', { errcode })
+        assert.deepEqual(await failure(), [`wechat ${errcode}`, true, true, 3, undefined])
+      }
+      server.fail('/cgi-bin/media/get', { errcode: -1 })
+      assert.deepEqual(await failure(), ['wechat -1', true, false, 0, undefined])
+      server.fail('/cgi-bin/media/get', { errcode: 40007 })
+      assert.match(`${await failure()}`, /^wechat 40007,false,false,0,微信只保留文件三天/)
+      const wrong = await open({}, { appSecret: 'wrong' })
+      await wrong.account.says(wrong.person, { MsgType: 'image', MediaId: wrong.account.file('image', bytes, 'image/png') })
+      await eventually(
+        async () => (await em().count(RemoteFetch, { inboxId: wrong.inbox.id, attempts: 0, dueAt: { $gt: new Date(Date.now() + 600_000) } })) === 1,
+        'the first try',
+      )
+      await agent.call('PATCH', `/api/inboxes/${wrong.inbox.id}`, { settings: wrong.account.settings })
+      await em().nativeUpdate(RemoteFetch, { inboxId: wrong.inbox.id }, { dueAt: new Date(0) })
+      await world().running.sweep()
+      await partsOf(wrong, 'image')
     })
 
     test('an agent’s picture is uploaded and sent', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SendError } from '../../core/sdk/channel.ts'
+import type { MessagePart } from '../../core/sdk/message-parts.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -92,6 +93,29 @@ await onEveryProfile('echo', [found(manifest)], (world) => {
     assert.deepEqual([sent?.status, sent?.externalId, sent?.failure], ['sent', 'ours-3', null])
     assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 409)
     assert.equal((await echo(inbox, 'd', '九点', 'ours-3'))[0]?.messageId, body.id)
+  })
+
+  test('of a picture of unknown fate: a card that stands for a picture says that it was sent, another card does not', async () => {
+    const inbox = await world().inbox('parrot')
+    const agent = await world().person('小丁', 'admin')
+    const [said] = await world().say(inbox, 'i', '有图吗')
+    answer = async () => {
+      throw new SendError('timeout', { retry: 'unknown' })
+    }
+    const { body } = await world().reply(agent, said?.conversationId, '图')
+    await status(body.id, 'uncertain')
+    const image: MessagePart = { type: 'image', fileId: newId(), name: '茶几.png', mime: 'image/png', size: 1 }
+    await world()
+      .hub.em()
+      .nativeUpdate(Message, { id: body.id }, { parts: [image], text: '' })
+    const card: MessagePart = { type: 'card', kind: 'told', title: '', label: { zh: '图片', en: 'Picture' } }
+    const echoOf = (externalId: string, part: MessagePart) =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'echo', externalId, from: { externalId: 'i' }, parts: [part] }])
+    assert.notEqual((await echoOf('card-1', card))[0]?.messageId, body.id)
+    assert.notEqual((await echoOf('card-2', { ...card, standsFor: 'video' }))[0]?.messageId, body.id)
+    assert.equal((await echoOf('card-3', { ...card, standsFor: 'image' }))[0]?.messageId, body.id)
+    const sent = (await out(said?.conversationId)).find(({ id }) => id === body.id)
+    assert.deepEqual([sent?.status, sent?.externalId, sent?.parts[0]?.type], ['sent', 'card-3', 'image'])
   })
 
   test('stored before an answer that names it: one message is left, ours', async () => {

@@ -114,6 +114,34 @@ await onEveryProfile('remote files', [found(manifest), found(stranger), found(bl
     assert.equal(asked.filter((ref) => ref === 'flaky').length, 3)
   })
 
+  test('what fails for the account’s sake is tried for as long as the platform keeps the file, and counts as no try', async () => {
+    let ill = 12
+    files.set('ill', () => {
+      if (ill-- > 0) throw new SendError('not allowed', { retry: true, retryAfterMs: 200_000, retryForMs: 86_400_000 })
+      return { bytes: Buffer.from('hello'), name: 'a.txt' }
+    })
+    const { messageId } = await send(await world().inbox('camera'), [{ type: 'remote', as: 'file', ref: 'ill' }])
+    await settled(messageId)
+    assert.deepEqual([(await partsOf(messageId))[0]?.type, ill], ['file', -1])
+
+    ill = Number.POSITIVE_INFINITY
+    asked.length = 0
+    const late = (await send(await world().inbox('camera'), [{ type: 'remote', as: 'file', ref: 'ill' }])).messageId
+    await eventually(
+      async () =>
+        (await world()
+          .hub.em()
+          .count(RemoteFetch, { messageId: late, attempts: 0, dueAt: { $gt: new Date(Date.now() + 100_000) } })) === 1,
+      'the first try',
+    )
+    assert.equal(asked.length, 1)
+    await world()
+      .hub.em()
+      .nativeUpdate(RemoteFetch, { messageId: late }, { createdAt: new Date(Date.now() - 86_400_000) })
+    await settled(late)
+    assert.deepEqual(await partsOf(late), [{ type: 'remote', as: 'file', ref: 'ill', failed: true }])
+  })
+
   test('what cannot be had is marked failed; an agent who may reply asks again, others are told nothing', async () => {
     const inbox = await world().inbox('camera')
     const agent = await world().person('小白', 'admin')

@@ -77,5 +77,9 @@ async function findUncertain(applying: Applying, identity: Identity, parts: read
 }
 
 /** Words where there are some; of a picture only that it is one, its name and bytes are the platform's. */
-const sayingOf = (parts: readonly MessagePart[]): string =>
-  textOf(parts.filter(({ type }) => type !== 'file')).trim() || parts.map((part) => (part.type === 'remote' ? part.as : part.type)).join()
+const sayingOf = (parts: readonly MessagePart[]): string => textOf(parts.filter(({ type }) => type !== 'file')).trim() || parts.map(kindOf).join()
+
+function kindOf(part: MessagePart): string {
+  if (part.type === 'remote') return part.as
+  return (part.type === 'card' && part.standsFor) || part.type
+}

@@ -23,7 +23,7 @@ export async function checkedCard(em: Em, card: Part<'card'>, { cards }: Channel
   const cover = card.cover === undefined ? undefined : await em.findOne(StoredFile, { id: card.cover }, { fields: ['mime'], disableIdentityMap: true })
   if (cover && !cover.mime.startsWith('image/')) throw new HubError('HUB_MESSAGE_REFUSED', 'The cover is no picture', { reason: 'card', field: 'cover' })
   if (!cards) {
-    const { coverRef: _none, ...written } = card
+    const { coverRef: _none, standsFor: _neither, ...written } = card
     return written
   }
   const form = cards.find(({ kind }) => kind === card.kind)

@@ -44,6 +44,7 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
   const found = new Map<string, MessagePart>()
   let again = false
   let wait = backoffMs(attempt)
+  let counts = false
   for (const part of message?.parts ?? []) {
     const ref = awaitedRef(part)
     if (ref === undefined) continue
@@ -52,20 +53,24 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
       const fetched = await withTimeout(adapter.fetchFile(ref, inbox.forAdapter))
       found.set(ref, await stored(hub, row.inboxId, part, fetched))
     } catch (error) {
-      // A file that is too large or cannot be read will be so the next time.
-      const final = attempt >= maxAttempts || error instanceof HubError || (error instanceof SendError && error.retry === false)
+      const patient = error instanceof SendError && error.retry === true ? error.retryForMs : undefined
+      const final = patient === undefined ? attempt >= maxAttempts || isFinal(error) : Date.now() - row.createdAt.getTime() >= patient
       hub.log.warn({ err: error, message: messageId, attempt, final }, 'a file could not be fetched')
       if (final) found.set(ref, withoutFile(part))
       else {
         again = true
+        if (patient === undefined) counts = true
         if (error instanceof SendError && error.retryAfterMs) wait = error.retryAfterMs
       }
     }
   }
   if (found.size > 0) await putInPlace(hub, row, found)
-  if (again) await em.nativeUpdate(RemoteFetch, { messageId }, { dueAt: new Date(Date.now() + wait) })
+  if (again) await em.nativeUpdate(RemoteFetch, { messageId }, { dueAt: new Date(Date.now() + wait), ...(counts ? {} : { attempts: row.attempts }) })
   else await em.nativeDelete(RemoteFetch, { messageId })
 }
+
+/** A file that is too large or cannot be read will be so the next time. */
+const isFinal = (error: unknown): boolean => error instanceof HubError || (error instanceof SendError && error.retry === false)
 
 async function stored(hub: Hub, inboxId: string, part: MessagePart, { bytes, name }: FetchedFile): Promise<MessagePart> {
   const { as, name: called } = part.type === 'remote' ? part : { as: 'image' as const, name: undefined }

@@ -129,7 +129,7 @@ const OutboxSchema = defineEntity({
     round: p.integer().default(1),
     /** What the other side said when it was tried last, or why it is not tried any more. */
     failure: p.string().length(300).default(''),
-    /** Not before; the hub itself says when a message is tried. */
+    /** Not before; the hub itself says when a message is tried. Of news that were given up or refused: how long they are listed. */
     dueAt: p.datetime(3).nullable(),
     /** A process is telling it just now; once it is over, that process is gone. */
     heldUntil: p.datetime(3).nullable(),

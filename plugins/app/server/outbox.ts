@@ -21,6 +21,8 @@ const turnEveryMs = 50
 const triedForMs = 84 * hour
 /** Behind a message, or where nothing can be told at present: looked at again after it, should nobody say so before. */
 const standStillMs = 5 * minute
+/** What was given up or refused is shown to admins for so long. */
+export const listedMs = 14 * 24 * hour
 /** Conversations that one sweep begins with. */
 const sweepPage = 500
 
@@ -137,7 +139,8 @@ const keyOf = ({ inboxId, webhookId }: Pick<Outbox, 'inboxId' | 'webhookId'>) =>
 
 export async function settle(ctx: Ctx, row: Outbox, state: OutboxState, failure = ''): Promise<void> {
   const words = state === 'taken' ? { body: '' } : {}
-  await update(ctx, keyOf(row), { state, failure: failure.slice(0, 300), dueAt: null, heldUntil: null, ...words })
+  const dueAt = state === 'taken' || isMessage(row) ? null : new Date(Date.now() + listedMs)
+  await update(ctx, keyOf(row), { state, failure: failure.slice(0, 300), dueAt, heldUntil: null, ...words })
 }
 
 /** What waits behind a message may be told now. */

@@ -1,5 +1,6 @@
 /** What nobody will ask for again goes. */
 import { Delivery, Outbox, Taken, Upload } from './app.entity.ts'
+import { listedMs } from './outbox.ts'
 import type { Ctx } from './settings.ts'
 
 const day = 86_400_000
@@ -7,12 +8,14 @@ const day = 86_400_000
 const takenMs = 7 * day
 /** An upload that no message took up. Its file goes with the hub's own tidying. */
 const uploadMs = 2 * day
-const deliveriesMs = 14 * day
+const deliveriesMs = listedMs
 
 export async function tidy(ctx: Ctx, now = Date.now()): Promise<void> {
   const em = ctx.em()
   await em.nativeDelete(Taken, { createdAt: { $lt: new Date(now - takenMs) } })
   await em.nativeDelete(Upload, { createdAt: { $lt: new Date(now - uploadMs) } })
-  await em.nativeDelete(Outbox, { createdAt: { $lt: new Date(now - deliveriesMs) } })
+  // News wait for as long as it takes; what was given up or refused is listed for its two weeks from then on.
+  const done = { state: { $ne: 'waiting' as const }, $or: [{ dueAt: null }, { dueAt: { $lt: new Date(now) } }] }
+  await em.nativeDelete(Outbox, { ...done, createdAt: { $lt: new Date(now - deliveriesMs) } })
   await em.nativeDelete(Delivery, { createdAt: { $lt: new Date(now - deliveriesMs) } })
 }

@@ -5,15 +5,18 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import type { ChannelAdapter, ChannelInbox, OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
 import { HubError, type HubErrorCode } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
+import type { NoticeInput } from '@huike/core/sdk/plugin.ts'
 import { DouyinServer } from '@huike/core/sdk/testing.ts'
 import { type FakeContext, fakeContext } from '../../../tests/support/plugin-context.ts'
 import plugin from '../plugin.ts'
 import { Account, Peer } from './account.entity.ts'
 import { NoAnswer } from './api.ts'
+import { untilTomorrow } from './codes.ts'
 import type { Ctx } from './context.ts'
 import { authoriseUrl, makeState, newNonce, readState, takeCode } from './oauth.ts'
 import { rememberPeer } from './peers.ts'
-import { toSendError, untilTomorrow } from './send.ts'
+import { toSendError } from './send.ts'
+import { bringStray } from './strays.ts'
 import { keepTokensAlive } from './tokens.ts'
 
 const day = 86_400_000
@@ -287,6 +290,22 @@ describe('the adapter against the simulator', () => {
       douyin.files.delete('p.png')
       assert.equal((await failure(adapter.fetchFile?.(ref, inbox))).retry, true)
     })
+
+    test('what ails the account is no lost picture: it is asked for once the account is mended', async () => {
+      const customer = `_000c${++nth}`
+      const message = douyin.note(customer, 'in', { message_type: 'user_local_image', file: 'p.png' })
+      const ref = JSON.stringify({ conversation: douyin.conversationOf(customer), message: message.id })
+      const refused = async (code?: number) => {
+        douyin.faults = code ? [{ path: '/api/im/message/resources', code }] : []
+        const { reason, retry, retryAfterMs = 0, retryForMs = 0 } = await failure(adapter.fetchFile?.(ref, inbox))
+        return [reason, retry, retryAfterMs >= 60_000, retryForMs / day]
+      }
+      assert.deepEqual(await refused(), ['unauthorised', true, true, 3])
+      await authorise()
+      for (const code of [2190001, 2190015, 28003095, 28029004]) assert.deepEqual(await refused(code), [`${code}`, true, true, 3])
+      assert.deepEqual(await refused(28003018), ['28003018', true, false, 0])
+      assert.deepEqual(await refused(28001038), ['28001038', false, false, 0])
+    })
   })
 
   describe('tokens', () => {
@@ -465,6 +484,78 @@ describe('the adapter against the simulator', () => {
         [second.id],
       )
       assert.equal(await fake.ctx.em().count(Peer, { inboxId: second.id, openId: 'c' }), 1)
+    })
+
+    test('a push for an account without an inbox waits for one: it is nobody else’s to see or answer', async (t) => {
+      await authorise()
+      const stranger = douyin.operator(`_000op${++nth}`).openId
+      const body = push(
+        { conversation_short_id: '@c', server_message_id: '@9', create_time: Date.now(), message_type: 'text', text: '给别的店' },
+        'c9',
+        stranger,
+      )
+      const told: string[] = []
+      t.mock.method(fake.ctx, 'notify', async ({ kind, body }: NoticeInput) => void told.push(`${kind} ${body?.zh.includes(stranger)}`))
+      const result = await call(body, { 'x-douyin-signature': sha1(douyin.clientSecret, body), 'msg-id': 'm9' })
+      assert.deepEqual([result?.events, result?.reply.body], [[], '{"code":0,"message":"success"}'])
+      const run = () => bringStray(fake.enqueued.at(-1)?.data, fake.ctx)
+      await run()
+      assert.deepEqual(
+        [told, fake.accepted.length, await fake.ctx.em().count(Peer, { openId: 'c9' }), fake.enqueued.map(({ job, options }) => [job, options?.delayMs])],
+        [
+          ['stray true'],
+          0,
+          0,
+          [
+            ['stray', undefined],
+            ['stray', 3_600_000],
+          ],
+        ],
+      )
+      const second = { ...inbox, id: 'j'.padEnd(26, '0') }
+      assert.equal(await takeCode(fake.ctx, second, douyin.consent(stranger)), 'authorised')
+      const ended = t.mock.method(fake.ctx, 'endNotice')
+      await run()
+      assert.deepEqual(
+        fake.accepted.map(({ inboxId, event }) => [inboxId, event.externalId]),
+        [[second.id, '@9']],
+      )
+      assert.equal(await fake.ctx.em().count(Peer, { inboxId: second.id, openId: 'c9' }), 1)
+      assert.equal(ended.mock.callCount(), 1)
+    })
+
+    test('so does a recall, of which nobody is told whose account it is about', async (t) => {
+      await authorise()
+      const stranger = douyin.operator(`_000op${++nth}`).openId
+      const body = push({ conversation_short_id: '@c', server_message_id: '@11' }, stranger, 'c11', 'im_recall_msg')
+      const notified = t.mock.method(fake.ctx, 'notify')
+      await call(body, { 'x-douyin-signature': sha1(douyin.clientSecret, body) })
+      await bringStray(fake.enqueued.at(-1)?.data, fake.ctx)
+      assert.deepEqual([notified.mock.callCount(), fake.accepted.length], [0, 0])
+      assert.equal(await takeCode(fake.ctx, { ...inbox, id: 'j'.padEnd(26, '0') }, douyin.consent(stranger)), 'authorised')
+      await bringStray(fake.enqueued.at(-1)?.data, fake.ctx)
+      assert.deepEqual(
+        fake.accepted.map(({ event }) => [event.kind, event.from.externalId, event.kind === 'recall' && event.by]),
+        [['recall', 'c11', 'agent']],
+      )
+    })
+
+    test('of an account that nobody gives an inbox a push is kept for seven days', async (t) => {
+      t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+      await authorise()
+      const body = push({ server_message_id: '@10', message_type: 'text', text: '还是给别的店' }, 'c', '_000nobody')
+      await call(body, { 'x-douyin-signature': sha1(douyin.clientSecret, body) })
+      const { data } = fake.enqueued.at(-1) ?? {}
+      t.mock.timers.tick(7 * day - 1)
+      await bringStray(data, fake.ctx)
+      assert.equal(fake.enqueued.length, 2)
+      t.mock.timers.tick(1)
+      await bringStray(data, fake.ctx)
+      assert.equal(fake.enqueued.length, 2)
+    })
+
+    test('an inbox that is not authorised yet takes what comes to its address', async () => {
+      assert.equal((await call(message, { 'x-douyin-signature': sha1(douyin.clientSecret, message) }))?.events.length, 1)
     })
 
     test('what the hub will not have of another account is answered all the same; what it could not take is not', async (t) => {

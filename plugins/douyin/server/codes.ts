@@ -103,3 +103,12 @@ export const authorisationOver: ReadonlySet<number> = new Set([10004, 10010, 100
 export const refreshTokenOver = 10010
 /** `renew_refresh_token` has been used five times. */
 export const renewalsUsedUp = 10020
+
+/** The platform's day. */
+const beijing = 8 * 3_600_000
+/** Until the quota is new: a little after midnight in Beijing, not everybody at once. */
+export function untilTomorrow(now = Date.now(), jitter = Math.random()): number {
+  const day = 86_400_000
+  const local = (now + beijing) % day
+  return day - local + 60_000 + Math.floor(jitter * 600_000)
+}

@@ -372,7 +372,9 @@ function localOrTold(content: Values, as: 'image' | 'video', label: LocalText): 
   const url = text(content.resource_url)
   if (url !== '') return [{ type: 'remote', as, ref: JSON.stringify({ url: clip(url, 1_900) }) }]
   const item = text(content.item_id)
-  return [{ type: 'card', kind: as === 'image' ? 'douyin-image' : 'douyin-video', title: '', label, ...(item ? { data: { itemId: item } } : {}) }]
+  return [
+    { type: 'card', kind: as === 'image' ? 'douyin-image' : 'douyin-video', title: '', label, standsFor: as, ...(item ? { data: { itemId: item } } : {}) },
+  ]
 }
 
 /** The mini-program flavour: the platform keeps it, and tells where when it is asked with both ids. */

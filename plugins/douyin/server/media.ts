@@ -3,10 +3,10 @@ import type { Readable } from 'node:stream'
 import { type ChannelInbox, type FetchedFile, SendError } from '@huike/core/sdk/channel.ts'
 import { download } from '@huike/core/sdk/remote.ts'
 import { callDouyin, DouyinError, NoAnswer, textIn } from './api.ts'
-import { codes } from './codes.ts'
+import { codes, untilTomorrow } from './codes.ts'
 import type { Ctx } from './context.ts'
 import { maxImageBytes } from './encode.ts'
-import { clientToken, credentialAfterRefusal, credentialOf } from './tokens.ts'
+import { clientToken, credentialAfterRefusal, credentialOf, isUnauthorised } from './tokens.ts'
 
 const maxFileBytes = 20 * 1024 * 1024
 
@@ -56,8 +56,31 @@ export async function fetchMedia(ctx: Ctx, ref: string, inbox: ChannelInbox): Pr
     return await download(address, { maxBytes: maxFileBytes, allowPrivate: ctx.settings.apiUrl.startsWith('http://') })
   } catch (error) {
     if (error instanceof SendError) throw error
-    const refused = error instanceof DouyinError && codes[error.code]?.action !== 'backoff'
-    throw new SendError(error instanceof DouyinError ? String(error.code) : 'media', { retry: !refused, message: (error as Error).message })
+    throw fetchErrorOf(error)
+  }
+}
+
+/** How long a customer's file is asked for while the account is ill; Douyin does not say how long it keeps one. */
+const askedForMs = 3 * 24 * 3_600_000
+/** How soon an admin's mending of the account is noticed. */
+const mendedMs = 30 * 60_000
+
+function fetchErrorOf(error: unknown): SendError {
+  const { message } = error as Error
+  if (isUnauthorised(error)) return new SendError('unauthorised', { retry: true, message, retryAfterMs: mendedMs, retryForMs: askedForMs })
+  if (!(error instanceof DouyinError)) return new SendError('media', { retry: true, message })
+  const reason = String(error.code)
+  switch (codes[error.code]?.action) {
+    case 'backoff':
+      return new SendError(reason, { retry: true, message })
+    case 'tomorrow':
+      return new SendError(reason, { retry: true, message, retryAfterMs: untilTomorrow(), retryForMs: askedForMs })
+    // The account's own: once it is mended the file can be had.
+    case 'tell-admin':
+    case 'refresh':
+      return new SendError(reason, { retry: true, message, retryAfterMs: mendedMs, retryForMs: askedForMs })
+    default:
+      return new SendError(reason, { retry: false, message })
   }
 }
 

@@ -1,12 +1,14 @@
 /** In: prove who speaks, note what an answer needs, hand the event over. */
-import type { ChannelInbox, InboundEvent, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
+import type { ChannelInbox, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Account, AuthorisationNews, Webhook } from './account.entity.ts'
 import type { Ctx } from './context.ts'
 import { challengeOf, type Decoded, decode } from './decode.ts'
+import { handOver } from './hand-over.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { rememberPeer } from './peers.ts'
 import { isSigned } from './signature.ts'
+import { keepStray } from './strays.ts'
 import { accountOf, finishNotice, reportHealth, revoke } from './tokens.ts'
 
 /** Small JSON with 200: anything else, or five seconds of silence, and it comes again. */
@@ -22,31 +24,23 @@ export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox
   const accounts = await ctx.em().find(Account, { clientKey }, { limit: 500, disableIdentityMap: true })
   const decoded = decode(request.body, request.headers['msg-id'], (openId) => accounts.some((account) => account.openId === openId))
   if (decoded.kind === 'challenge') return { events: [], reply: { type: 'application/json', body: decoded.body } }
-  const inboxId = accounts.find((account) => account.openId === decoded.account)?.inboxId ?? inbox.id
-  if (accounts.length > 1 && !accounts.some((account) => account.openId === decoded.account))
-    ctx.log.warn({ inbox: inbox.id, account: decoded.account }, 'a push names an account that has no inbox; the inbox of the address takes it')
-  return { events: await take(ctx, inbox.id, inboxId, decoded), reply: thanks }
-}
-
-async function take(ctx: Ctx, calledId: string, inboxId: string, decoded: Exclude<Decoded, { kind: 'challenge' }>): Promise<InboundEvent[]> {
+  const owner = accounts.find((account) => account.openId === decoded.account)
   if (decoded.kind === 'authorisation') {
-    await takeAuthorisation(ctx, inboxId, decoded)
-    return []
+    await takeAuthorisation(ctx, owner?.inboxId ?? inbox.id, decoded)
+    return { events: [], reply: thanks }
   }
-  if (decoded.peer) await rememberPeer(ctx, inboxId, decoded.peer)
-  if (inboxId === calledId) return [decoded.event]
-  await ctx.accept(inboxId, [decoded.event]).catch((error) => {
-    if (!(error instanceof HubError) || !settled.has(error.code)) throw error
-    ctx.log.info({ inbox: inboxId, code: error.code }, 'a push for another inbox is refused quietly')
-  })
-  return []
+  // Authorised for another account: this push is not for it, and its token must not answer it.
+  if (!owner && decoded.account !== '' && accounts.some(({ inboxId }) => inboxId === inbox.id)) {
+    await keepStray(ctx, inbox, request.body.toString('utf8'), request.headers['msg-id'])
+    return { events: [], reply: thanks }
+  }
+  if (owner && owner.inboxId !== inbox.id) {
+    await handOver(ctx, owner.inboxId, decoded)
+    return { events: [], reply: thanks }
+  }
+  if (decoded.peer) await rememberPeer(ctx, inbox.id, decoded.peer)
+  return { events: [decoded.event], reply: thanks }
 }
-
-/**
- * No fault of the platform's: refused aloud it would repeat the push, and in the end shut the address to every account of
- * the app. For the inbox of the address the hub settles a block and a hook's refusal in the same way.
- */
-const settled: ReadonlySet<string> = new Set(['HUB_IDENTITY_BLOCKED', 'HUB_MESSAGE_REFUSED', 'HUB_CHANNEL_DISABLED'])
 
 /** The operator's own deed, in Douyin. It is kept for the admin's page; what it asks of an admin, or of us, is said at once. */
 async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, id, at }: Extract<Decoded, { kind: 'authorisation' }>): Promise<void> {

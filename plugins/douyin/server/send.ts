@@ -1,15 +1,14 @@
 /** Out: each part is one platform message, answered to the customer's newest message or to the opening of the chat. */
 import { type ChannelInbox, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
-import { HubError } from '@huike/core/sdk/errors.ts'
 import { Peer } from './account.entity.ts'
 import { callDouyin, DouyinError, isAnswer, NoAnswer, textIn } from './api.ts'
-import { authorisationExpired, codes } from './codes.ts'
+import { authorisationExpired, codes, untilTomorrow } from './codes.ts'
 import type { Ctx } from './context.ts'
 import { fitId } from './decode.ts'
 import { encode, imageContent, type Step } from './encode.ts'
 import { uploadImage } from './media.ts'
 import { type Opening, openings } from './peers.ts'
-import { type Credential, credentialAfterRefusal, credentialOf, revoke, setFault } from './tokens.ts'
+import { type Credential, credentialAfterRefusal, credentialOf, isUnauthorised, revoke, setFault } from './tokens.ts'
 
 /** Throws SendError. The returned id is the last platform message's. */
 export async function sendMessage(ctx: Ctx, message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId?: string } | undefined> {
@@ -101,15 +100,6 @@ export async function withToken<T>(ctx: Ctx, inbox: ChannelInbox, work: (credent
   }
 }
 
-/** The platform's day. */
-const beijing = 8 * 3_600_000
-/** Until the quota is new: a little after midnight in Beijing, not everybody at once. */
-export function untilTomorrow(now = Date.now(), jitter = Math.random()): number {
-  const day = 86_400_000
-  const local = (now + beijing) % day
-  return day - local + 60_000 + Math.floor(jitter * 600_000)
-}
-
 /** Whatever went wrong, as the hub hears it. */
 export function toSendError(error: unknown): SendError {
   if (error instanceof SendError) return error
@@ -146,8 +136,7 @@ export function toSendError(error: unknown): SendError {
           }
         : { zh: '连不上抖音，稍后自动重发。', en: 'Douyin cannot be reached. It will be sent again shortly.' },
     })
-  if (error instanceof HubError && (error.details as { reason?: string } | undefined)?.reason === 'unauthorised')
-    return new SendError('unauthorised', { retry: false, message: error.message, sentence: authorisationExpired })
+  if (isUnauthorised(error)) return new SendError('unauthorised', { retry: false, message: (error as Error).message, sentence: authorisationExpired })
   // Waiting for a lock, a database that is away: nothing has been sent.
   return new SendError('hub', {
     retry: true,

@@ -23,6 +23,9 @@ const newsKeptMs = 400 * day
 
 export const needsAuthorisation = () => new HubError('HUB_CHANNEL_SEND_FAILED', 'The Douyin account must be authorised again', { reason: 'unauthorised' })
 
+export const isUnauthorised = (error: unknown): boolean =>
+  error instanceof HubError && (error.details as { reason?: string } | undefined)?.reason === 'unauthorised'
+
 const settingsOf = (inbox: ChannelInbox): InboxSettings => inbox.settings as InboxSettings
 const lockOf = (inboxId: string) => `token:${inboxId}`
 

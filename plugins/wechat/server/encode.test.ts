@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { SendError } from '@huike/core/sdk/channel.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import fc from 'fast-check'
-import { encodeParts, maxTextBytes, splitByBytes } from './encode.ts'
+import { countDrafts, encodeParts, maxTextBytes, splitByBytes } from './encode.ts'
 
 const official = { kind: 'official', appId: 'wx1234567890', cardThumbMediaId: '' } as const
 const mini = { ...official, kind: 'mini' } as const
@@ -12,6 +12,22 @@ const file = { fileId: 'f1', name: '报价.mp4', mime: 'video/mp4', size: 10 }
 test('a text that fits is one message, byte for byte', () => {
   const text = '好'.repeat(682)
   assert.deepEqual(encodeParts([{ type: 'text', text }], official), [{ msgtype: 'text', text: { content: text } }])
+})
+
+test('nothing goes out that JSON would escape: controls and half characters are taken out, breaks of a word processor are line breaks', () => {
+  const text = '一\v二\f三\r\n四\r五\u0000\u0007\u001f六\ud83d七\udf89\t🎉\n八'
+  const dirty = (words: string) => `${words}\u0001\udc00`
+  const drafts = encodeParts(
+    [
+      { type: 'text', text },
+      { type: 'link', url: 'https://shop.example.com/7', title: dirty('跑鞋'), description: dirty('42 码') },
+      { type: 'card', kind: 'miniprogram', title: dirty('订单'), data: { thumbMediaId: 'm1' } },
+    ],
+    official,
+  )
+  assert.deepEqual(drafts[0], { msgtype: 'text', text: { content: '一\n二\n三\n四\n五六七\t🎉\n八' } })
+  assert.doesNotMatch(JSON.stringify(drafts), /\\u/)
+  assert.equal(countDrafts([{ type: 'text', text: '\u0000 \ud83d' }]), 0)
 })
 
 test('pieces fit, and together they are the text', () => {

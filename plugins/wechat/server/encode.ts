@@ -14,6 +14,16 @@ export type Draft =
   | { msgtype: 'link'; link: { title: string; description: string; url: string; thumb_url: string } }
   | { msgtype: 'miniprogrampage'; page: { title: string; appid?: string; pagepath: string }; thumb: { mediaId: string } | { file: string } }
 
+/**
+ * Characters that JSON can only carry as \\u escapes, which WeChat refuses (40033): controls, and halves of a character. A word
+ * processor's line and page breaks are line breaks.
+ */
+export const clean = (text: string): string =>
+  text
+    .replace(/\r\n?|[\v\f]/g, '\n')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+    .replace(/[\x00-\x08\x0e-\x1f]|\p{Surrogate}/gu, '')
+
 const refuse = (reason: string, zh: string, en: string) => new SendError(reason, { retry: false, sentence: { zh, en } })
 
 /** A message's parts, in order, as many messages of WeChat's as they need. Throws {@link SendError} for what WeChat cannot carry. */
@@ -23,13 +33,13 @@ export function encodeParts(parts: readonly MessagePart[], settings: Pick<Wechat
 
 /** How many messages of WeChat's they will be, without asking whether it can carry them. */
 export const countDrafts = (parts: readonly MessagePart[]): number =>
-  parts.reduce((sum, part) => sum + (part.type === 'text' ? splitByBytes(part.text, maxTextBytes).length : 1), 0)
+  parts.reduce((sum, part) => sum + (part.type === 'text' ? splitByBytes(clean(part.text), maxTextBytes).length : 1), 0)
 
 function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<WechatSettings, 'kind' | 'appId' | 'cardThumbMediaId'>): Draft[] {
   const mini = kind === 'mini'
   switch (part.type) {
     case 'text':
-      return splitByBytes(part.text, maxTextBytes).map((content) => ({ msgtype: 'text', text: { content } }))
+      return splitByBytes(clean(part.text), maxTextBytes).map((content) => ({ msgtype: 'text', text: { content } }))
     case 'image':
       return [{ msgtype: 'image', kind: 'image', file: part.fileId }]
     case 'audio':
@@ -42,10 +52,10 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
           '小程序客服消息不能发视频，请改发文字、图片或链接。',
           'Mini-program messages cannot carry video: send text, a picture or a link.',
         )
-      return [{ msgtype: 'video', kind: 'video', file: part.fileId, title: part.name }]
+      return [{ msgtype: 'video', kind: 'video', file: part.fileId, title: clean(part.name) }]
     case 'link': {
-      const title = part.title || part.url
-      const description = part.description ?? ''
+      const title = clean(part.title ?? '') || part.url
+      const description = clean(part.description ?? '')
       return mini
         ? [{ msgtype: 'link', link: { title, description, url: part.url, thumb_url: '' } }]
         : [{ msgtype: 'news', news: { articles: [{ title, description, url: part.url, picurl: '' }] } }]
@@ -60,7 +70,7 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
           '小程序卡片要有封面：请上传一张，或请管理员在收件箱设置里填写默认封面。',
           'A mini-program card needs a cover: upload one, or have an admin set the default in the inbox’s settings.',
         )
-      const page = { title: part.title, pagepath: data('pagePath') }
+      const page = { title: clean(part.title), pagepath: data('pagePath') }
       return [
         {
           msgtype: 'miniprogrampage',

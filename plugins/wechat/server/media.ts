@@ -1,7 +1,7 @@
 /** Files in and out: fetched while WeChat still has them (three days), uploaded before they are sent. */
 import { type FetchedFile, SendError } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
-import { type Download, download, downloadMedia, uploadMedia, WechatError } from './api.ts'
+import { type Download, download, downloadMedia, untilTomorrowMs, uploadMedia, WechatError } from './api.ts'
 import type { MediaRef } from './decode.ts'
 import { decodeVoice, isAmr } from './decode-voice.ts'
 import { fileRefusal } from './encode.ts'
@@ -38,16 +38,32 @@ async function fetchBytes(ctx: Context, media: MediaRef, inbox: WechatInbox): Pr
     // A picture's own address outlives its id.
     if (error.errcode === 40007 && media.url && isOfWechat(media.url, settings.apiBase))
       return download(media.url.replace(/^http:\/\/(?!127\.|localhost)/, 'https://'))
-    const retry = error.rule.action === 'retry' || (error.rule.action === 'token' && !error.ofCredential)
-    throw new SendError(`wechat ${error.errcode}`, {
-      retry,
-      message: error.message,
+    throw fetchErrorOf(error)
+  }
+}
+
+/** WeChat keeps files for so long. */
+const keptMs = 3 * 24 * 3_600_000
+/** How soon an admin's mending of the account is noticed. */
+const mendedMs = 30 * 60_000
+
+function fetchErrorOf(error: WechatError): SendError {
+  const { errcode, rule, ofCredential } = error
+  const failed = (options: Omit<ConstructorParameters<typeof SendError>[1], 'message'>) =>
+    new SendError(`wechat ${errcode}`, { message: error.message, ...options })
+  if (errcode === 45009) return failed({ retry: true, retryAfterMs: untilTomorrowMs(Date.now()), retryForMs: keptMs })
+  // The account's own: once it is mended the file can be had, while WeChat still has it.
+  if (rule.health || (ofCredential && rule.action !== 'retry')) return failed({ retry: true, retryAfterMs: mendedMs, retryForMs: keptMs })
+  if (errcode === 40007)
+    return failed({
+      retry: false,
       sentence: {
         zh: '微信只保留文件三天，这个文件已经取不到了。请客户再发一次。',
         en: 'WeChat keeps files for three days; this one is gone. Ask the customer to send it again.',
       },
     })
-  }
+  const retry = rule.action === 'retry' || rule.action === 'token'
+  return failed({ retry, ...(retry && rule.afterMs ? { retryAfterMs: rule.afterMs } : {}) })
 }
 
 /** Addresses stand in pushes, and in plain mode anybody who has seen one callback can forge a push: only WeChat's own hosts are asked. */

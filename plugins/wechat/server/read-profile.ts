@@ -15,6 +15,8 @@ import { withToken } from './token.ts'
 
 /** Long enough to spare the quota, short enough to notice that the account has joined an open platform. */
 const againMs = 7 * 24 * 3_600_000
+/** So long a process puts no second job for the same person into the queue: a job that failed is made up for after it. */
+const knownMs = 3_600_000
 const maxKnown = 10_000
 
 export interface ProfileJob {
@@ -22,15 +24,18 @@ export interface ProfileJob {
   openid: string
 }
 
-/** Remembers who was asked about by this process, so that not every message puts a job in the queue. */
-export function profileAsker(ctx: PluginContext) {
-  const known = new Set<string>()
+/**
+ * Remembers for an hour who was asked about by this process, so that not every message puts a job in the queue. Whether it
+ * is time to ask WeChat again the job itself knows.
+ */
+export function profileAsker(ctx: Pick<PluginContext, 'enqueue' | 'log'>) {
+  const known = new Map<string, number>()
   return (job: ProfileJob): void => {
     const key = `${job.inboxId}:${job.openid}`
-    if (known.has(key)) return
+    if ((known.get(key) ?? 0) > Date.now()) return
     if (known.size >= maxKnown) known.clear()
-    known.add(key)
-    // Beside the push, never before its answer; if it fails the next message asks again.
+    known.set(key, Date.now() + knownMs)
+    // Beside the push, never before its answer; if it cannot be written down the next message asks again.
     ctx.enqueue('profile', job, { key: `profile:${key}` }).catch((error) => {
       known.delete(key)
       ctx.log.warn({ err: error }, 'a profile could not be asked for')
@@ -67,8 +72,7 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
   const profile = await withToken(ctx, settings, (token) =>
     callApi(settings.apiBase, '/cgi-bin/user/info', { query: { access_token: token, openid, lang: 'zh_CN' }, repeatable: true }),
   ).catch((error) => {
-    // An account that may not ask (not verified), a person who is gone: no profile then.
-    if (error instanceof WechatError && error.rule.action === 'never') return undefined
+    if (error instanceof WechatError && hasNone(error)) return undefined
     throw error
   })
   // Who does not follow has no more data than this.
@@ -79,6 +83,13 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
   // Not before: what was not handed over is asked for again. Who is blocked is not.
   await em.upsert(WechatPerson, { inboxId, openid, askedAt: new Date() })
 }
+
+/**
+ * An account that may not ask (not verified: 48001), a person who is gone: no profile then. What ails the account itself, an
+ * address missing on its list or a wrong secret, says nothing of the person: they are asked about again once it is mended.
+ */
+const hasNone = ({ errcode, rule, ofCredential }: WechatError): boolean =>
+  rule.action === 'never' && !ofCredential && (errcode === 48001 || rule.health === undefined)
 
 function activityOf(profile: Record<string, unknown>, openid: string, openPlatform: string): InboundEvent {
   const text = (name: string) => (typeof profile[name] === 'string' ? (profile[name] as string).slice(0, 200) : '')
