@@ -7,10 +7,12 @@ import type { HubAbility } from '../../access/ability.ts'
 import { maskField, type ContactField as OwnField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
+import { whereAllowed } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
 import { type Contact, ContactField, ContactMove, Identity, MergeSuggestion } from './contact.entity.ts'
 import { findReadableContact } from './contact.routes.ts'
@@ -157,9 +159,25 @@ export function mergeRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const record = await em.findOne(ContactMove, { id: request.params.id }, { disableIdentityMap: true })
-    if (!record || !(await readable(em, actor, record.intoId))) throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
+    if (!record || !(await readable(em, actor, record.intoId)) || !(await seesBothSides(em, actor.ability, record)))
+      throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
     return presentMove(await undoMove(hub, record.id, actor.agent.id))
   })
+}
+
+/** May they see each side of what was moved, as they must to merge: some conversation of it, where it has any? */
+async function seesBothSides(em: Em, ability: HubAbility, { kind, intoId, fromId, identityIds }: ContactMove): Promise<boolean> {
+  const allowed = whereAllowed(ability, 'read', 'conversation')
+  // Who was merged is who they became: what was theirs are the identities that came from them.
+  const sides =
+    kind === 'split'
+      ? [{ contactId: intoId }, { contactId: fromId }]
+      : [{ $in: identityIds }, { $nin: identityIds }].map((identityId) => ({ contactId: intoId, identityId }))
+  for (const side of sides) {
+    const sees = allowed && (await em.findOne(Conversation, { $and: [side, allowed] }, { fields: ['id'], disableIdentityMap: true }))
+    if (!sees && (await em.count(Conversation, side)) > 0) return false
+  }
+  return true
 }
 
 /** What `giveFields` would give, as this reader may see it. */
