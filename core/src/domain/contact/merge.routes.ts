@@ -7,7 +7,7 @@ import type { HubAbility } from '../../access/ability.ts'
 import { maskField, type ContactField as OwnField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
-import { whereAllowed } from '../../access/scope.ts'
+import { whereAllowed, whereInLines } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -15,7 +15,7 @@ import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
 import { type Contact, ContactField, ContactMove, Identity, MergeSuggestion } from './contact.entity.ts'
-import { findReadableContact } from './contact.routes.ts'
+import { checkInLines, findReadableContact } from './contact.routes.ts'
 import { evidencePresenter } from './evidence.present.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, undoMove } from './merge-contacts.ts'
 import { shownFields } from './shown-fields.ts'
@@ -124,8 +124,10 @@ export function mergeRoutes(app: App, hub: Hub): void {
     { config, schema: { summary: 'Tell what splitting a contact would do', params: IdParams, body: Identities, response: { 200: WirePreview } } },
     async (request) => {
       const em = hub.em()
-      const contact = await findReadableContact(em, actorOf(request), request.params.id)
-      const own = await em.find(Identity, { id: { $in: request.body.identityIds }, contactId: contact.id }, { fields: ['id'], disableIdentityMap: true })
+      const actor = actorOf(request)
+      const contact = await findReadableContact(em, actor, request.params.id)
+      const theirs = { id: { $in: request.body.identityIds }, contactId: contact.id, ...whereInLines(actor.ability) }
+      const own = await em.find(Identity, theirs, { fields: ['id'], disableIdentityMap: true })
       const moved = await previewMove(
         em,
         own.map(({ id }) => id),
@@ -136,7 +138,9 @@ export function mergeRoutes(app: App, hub: Hub): void {
 
   app.post('/api/contacts/:id/split', { config, schema: { params: IdParams, body: Identities, response: { 200: WireMove } } }, async (request) => {
     const actor = actorOf(request)
-    const contact = await findReadableContact(hub.em(), actor, request.params.id)
+    const em = hub.em()
+    const contact = await findReadableContact(em, actor, request.params.id)
+    await checkInLines(em, actor, contact.id, request.body.identityIds)
     return presentMove(await splitContact(hub, contact.id, request.body.identityIds, actor.agent.id))
   })
 

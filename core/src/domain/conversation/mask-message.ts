@@ -71,7 +71,8 @@ function maskContent(ability: HubAbility, { parts, meta, failure, failureText }:
   }
 }
 
-function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
+/** A part for a reader who has not written it. */
+export function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
   const text = (words: string) => maskText(ability, words)
   switch (part.type) {
     case 'text':
