@@ -1,7 +1,8 @@
 /** The only way contacts become JSON. */
 import type { Activity as WireActivity, Contact as WireContact } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField, maskValue, maySee, type ContactField as OwnField } from '../../access/mask.ts'
+import { maskValue, maySee, type ContactField as OwnField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskDeep, maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
 import { whereInLines } from '../../access/scope.ts'
