@@ -235,11 +235,12 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     const { contactId, conversationId, messageIds } = await begin('g', '电话13800138006，我是女生')
     const rows = await settled(contactId, 2)
     const roleId = newId()
+    const read = { permission: 'conversation.read', scope: 'all' as const }
     await em().insert(Role, {
       id: roleId,
       name: `看不到号码 ${roleId}`,
       builtin: null,
-      grants: [{ permission: 'conversation.read', scope: 'all' }],
+      grants: [read],
       createdAt: new Date(),
     } as unknown as Role)
     const blind = await world().person('小盲')
@@ -256,6 +257,12 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     const phone = items.find(({ kind }: { kind: string }) => kind === 'phone')
     assert.deepEqual([phone.value, phone.normal, phone.shown, phone.masked, phone.source.start], ['', '', '138****8006', true, null])
     assert.equal((await blind.call('POST', `/api/x/extraction/facts/${rows[0]?.id}/refuse`)).status, 403)
+    // A telephone number that is said to be an account is one all the same.
+    await em().nativeUpdate(Fact, { id: phone.id }, { kind: 'wechat', normal: '13800138006', value: '138 0013 8006' })
+    await em().nativeUpdate(Role, { id: roleId }, { grants: [read, { permission: 'contact.personal', fields: ['wechat'] }] })
+    world().hub.access.clear()
+    const [account] = (await blind.call('GET', `/api/x/extraction/contacts/${contactId}/facts`)).body.items.filter(({ id }: { id: string }) => id === phone.id)
+    assert.deepEqual([account.value, account.normal, account.shown, account.masked], ['138 **** 8006', '138****8006', '138****8006', false])
     const stranger = await world().person('外人')
     assert.deepEqual(await marksOf(stranger, [conversationId], messageIds), { rows: {}, marks: {} })
     assert.equal((await stranger.call('GET', `/api/x/extraction/contacts/${contactId}/facts`)).status, 404)

@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { dropFile } from '../../core/src/domain/file/drop-file.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { dropFiles } from '../../core/src/domain/record/purge.ts'
@@ -104,6 +105,60 @@ for (const profile of await profiles())
         const sent = await one.call('POST', `/api/conversations/${accepted?.conversationId}/messages`, { clientId: newId(), parts: [body] })
         assert.equal(sent.status, 201)
         assert.equal((await open(other, body.fileId)).status, 200)
+      })
+
+      test('who brought a file has it, small too, until a message carries it; then only as long as they may read the conversation', async () => {
+        const agent = await world.person('小华')
+        const admin = await world.person('小金', 'admin')
+        const inbox = await world.inbox('mock')
+        const [accepted] = await world.say(inbox, newId(), '有照片吗')
+        const id = accepted?.conversationId ?? ''
+        const hold = (assigneeId: string | null) => world.hub.em().nativeUpdate(Conversation, { id }, { assigneeId, status: 'open', deletedAt: null })
+        await hold(agent.id)
+        const { body: part } = await send(agent, 'a.png', await picture())
+        const seen = () => Promise.all(['', '/thumbnail'].map(async (variant) => (await open(agent, part.fileId, variant)).status))
+        assert.deepEqual(await seen(), [200, 200])
+        const post = (to: string, more: object) =>
+          agent.call('POST', `/api/conversations/${to}/messages`, { clientId: newId(), parts: [{ ...part, ...more }], note: true })
+        assert.equal((await post(id, {})).status, 201)
+        assert.deepEqual(await seen(), [200, 200])
+
+        await hold(admin.id)
+        assert.deepEqual(await seen(), [404, 404])
+        // Neither by sending it once more, where they may write, nor by a draft that holds it.
+        const [second] = await world.say(inbox, newId(), '在吗')
+        const other = second?.conversationId ?? ''
+        await world.hub.em().nativeUpdate(Conversation, { id: other }, { assigneeId: agent.id, status: 'open' })
+        const refused = await post(other, {})
+        assert.deepEqual([refused.status, refused.body.code], [404, 'HUB_NOT_FOUND'])
+        assert.equal((await agent.call('PUT', `/api/conversations/${other}/draft`, { text: '', files: [part] })).status, 200)
+        assert.deepEqual((await agent.call('GET', `/api/conversations/${other}/draft`)).body.gone, [part.fileId])
+
+        await hold(agent.id)
+        assert.deepEqual(await seen(), [200, 200])
+        assert.deepEqual((await agent.call('GET', `/api/conversations/${other}/draft`)).body.gone, [])
+        await world.hub.em().nativeUpdate(Conversation, { id }, { deletedAt: new Date() })
+        assert.deepEqual(await seen(), [404, 404])
+      })
+
+      test('a browser asks before it shows again what it has: it is answered without the bytes, and not at all who may not see it', async () => {
+        const [agent, other] = [await world.person('小曹'), await world.person('小严')]
+        const { body: part } = await send(agent, 'a.png', await picture())
+        for (const variant of ['', '/thumbnail']) {
+          const url = new URL(`/api/files/${part.fileId}${variant}`, world.url)
+          const first = await open(agent, part.fileId, variant)
+          const etag = first.headers.get('etag') as string
+          assert.equal(first.headers.get('cache-control'), 'private, no-cache')
+          await first.arrayBuffer()
+          const ask = (who: Person, mark: string) => fetch(url, { headers: { cookie: who.cookie, 'if-none-match': mark }, cache: 'no-store' })
+          const again = await ask(agent, `"other", W/${etag}`)
+          assert.deepEqual(
+            [again.status, again.headers.get('etag'), again.headers.get('cache-control'), (await again.arrayBuffer()).byteLength],
+            [304, etag, 'private, no-cache', 0],
+          )
+          assert.equal((await ask(agent, '"other"')).status, 200)
+          assert.equal((await ask(other, etag)).status, 404)
+        }
       })
 
       test('a file that is sent once more stays where it was, and is a file of its own where it goes', async () => {

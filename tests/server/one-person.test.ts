@@ -219,6 +219,28 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal(await contactOf(two.identityId), one.contactId)
   })
 
+  test('a move is undone by who may see both sides of it only', async () => {
+    const [a, b] = await inboxes()
+    const admin = await world().person('小卫', 'admin')
+    const within = (...lines: Inbox[]) =>
+      world().person('小蒋', [{ permission: 'conversation.read', scope: 'all', inboxIds: lines.map(({ id }) => id) }, { permission: 'contact.merge' }])
+    const [left, right, both] = [await within(a), await within(b), await within(a, b)]
+    const one = await say(a, 'w-1')
+    const two = await say(b, 'w-2')
+    const undo = async (who: Person, move: { id: string }) => (await who.call('POST', `/api/contact-moves/${move.id}/undo`)).status
+    const merge = async () => (await admin.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })).body
+    const merged = await merge()
+    assert.deepEqual([await undo(left, merged), await undo(right, merged)], [404, 404])
+    assert.equal(await contactOf(two.identityId), one.contactId)
+    assert.equal(await undo(both, merged), 200)
+    await merge()
+    const { body: split } = await admin.call('POST', `/api/contacts/${one.contactId}/split`, { identityIds: [two.identityId] })
+    assert.deepEqual([await undo(left, split), await undo(right, split)], [404, 404])
+    assert.equal(await contactOf(two.identityId), split.intoId)
+    assert.equal(await undo(both, split), 200)
+    assert.equal(await contactOf(two.identityId), one.contactId)
+  })
+
   test('a split undone takes back who came since and what was written since; not into a contact that is gone', async () => {
     const [a, b, c] = await inboxes()
     const agent = await world().person('小吴', 'admin')

@@ -4,10 +4,13 @@ import { test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import type { HiddenKind } from '../../core/sdk/wire/conversation.ts'
 import type { Grant } from '../../core/sdk/wire/role.ts'
+import { personalFields } from '../../core/src/access/permissions.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { recordsFor } from '../../core/src/domain/record/read-records.ts'
+import { tablesFor } from '../../core/src/domain/record/read-tables.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
@@ -27,6 +30,50 @@ async function holding(world: World, grants: Grant[]): Promise<Person> {
 }
 
 await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (world) => {
+  test('a number in a field that is another’s is masked wherever the field is shown, found by nobody who may not see it, and not revealed with the field', async () => {
+    const inbox = await world().inbox('mock')
+    const [said] = await world().say(inbox, newId(), '在吗')
+    const conversationId = said?.conversationId ?? ''
+    const em = world().hub.em()
+    const { contactId } = await em.findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    const number = '13912345006'
+    const label = { zh: `来电 ${number}`, en: `Call ${number}` }
+    const of = { name: `王小明${number}`, wechat: number, email: `${number}@139.com`, qq: number, address: `文三路 ${number}` }
+    await em.nativeUpdate(Contact, { id: contactId }, { ...of, attributes: { label } })
+    const read: Grant = { permission: 'conversation.read', scope: 'all' }
+    const others: Grant = { permission: 'contact.personal', fields: personalFields.filter((field) => field !== 'phone') }
+    const blind = await holding(world(), [read, others, { permission: 'contact.reveal', fields: ['document'] }])
+    const sees = await holding(world(), [read, { permission: 'contact.personal', fields: [...personalFields] }])
+    const reveal = await blind.call('POST', `/api/contacts/${contactId}/reveal`, { field: 'wechat', reason: '核对' })
+    assert.equal(reveal.body.value, '139****5006')
+
+    const whereShown = async (who: Person) => {
+      const reader = { agentId: who.id, personal: true, tz: 'UTC' }
+      const get = async (path: string) => JSON.stringify((await who.call('GET', path)).body)
+      return {
+        contact: await get(`/api/contacts/${contactId}`),
+        conversation: await get(`/api/conversations/${conversationId}`),
+        records: await get(`/api/records?person=true&filter=${encodeURIComponent(JSON.stringify({ contactId }))}`),
+        facts: JSON.stringify(await recordsFor(world().hub).read(reader, [conversationId])),
+        table: JSON.stringify(await tablesFor(world().hub).read('hub.contacts', { ...reader, language: 'zh' }, [contactId])),
+      }
+    }
+    const count = (shown: Record<string, string>) => Object.fromEntries(Object.entries(shown).map(([where, text]) => [where, text.split(number).length - 1]))
+    const shown = await whereShown(blind)
+    assert.deepEqual(count(shown), { contact: 0, conversation: 0, records: 0, facts: 0, table: 0 })
+    for (const text of Object.values(shown)) assert.match(text, /王小明139\*{4}5006/)
+    for (const seen of Object.values(count(await whereShown(sees)))) assert.ok(seen > 0)
+    await em.nativeUpdate(Contact, { id: contactId }, { name: '' })
+    assert.match(JSON.stringify((await blind.call('GET', `/api/conversations/${conversationId}`)).body.contact), /来电 139\*{4}5006/)
+    assert.doesNotMatch(JSON.stringify((await blind.call('GET', `/api/conversations/${conversationId}`)).body.contact), new RegExp(number))
+
+    const found = async (who: Person, filter: object) => (await who.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}`)).body
+    assert.equal((await found(sees, { contact: number })).items.length, 1)
+    assert.equal((await found(blind, { contact: number })).items.length, 0)
+    assert.equal((await found(sees, { fields: [{ name: 'wechat', value: number }] })).items.length, 1)
+    assert.equal((await found(blind, { fields: [{ name: 'wechat', value: number }] })).code, 'HUB_FORBIDDEN')
+  })
+
   test('one field, or one kind in a message, for a reason, told with who and why and never the value', async () => {
     const inbox = await world().inbox('mock')
     const [said] = await world().say(inbox, 'v1', '打 13812345678 或写 alice@example.com 或加微信 alice_w88')

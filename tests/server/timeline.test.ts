@@ -5,6 +5,7 @@ import type { InboundEvent } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import type { TimelineEntry } from '../../core/sdk/wire/contact.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { CallMessage } from '../../core/src/domain/message/message.entity.ts'
@@ -106,6 +107,70 @@ await onEveryProfile('the timeline', [found(manifest)], (world) => {
     const previews = (await read(blind, contactId)).flatMap((entry) => (entry.kind === 'conversation' ? [entry.conversation.preview] : []))
     assert.match(previews.join(), /138\*{4}8000/)
     assert.doesNotMatch(previews.join(), /13800138000/)
+  })
+
+  test('who reads one line of business sees of the contact what belongs to it, and does nothing to the other', async () => {
+    const { one, two, first, second, contactId, tell } = await somebody()
+    const em = world().hub.em()
+    for (const inbox of [one, two]) {
+      await tell(inbox, { kind: 'activity', name: 'scan', label: { zh: '扫码', en: 'Scan' } })
+      const stay = await visit(inbox, contactId, new Date(Date.now() - 60_000))
+      const identity = await world().hub.em().findOneOrFail(Identity, { contactId, inboxId: inbox.id }, { disableIdentityMap: true })
+      await em.nativeUpdate(Visit, { id: stay }, { identityId: identity.id })
+    }
+    const line = { inboxIds: [one.id] }
+    const deeds = ['contact.block', 'contact.merge'].map((permission) => ({ permission }))
+    const narrow = await world().person('小吕', [{ permission: 'conversation.read', scope: 'all', ...line }, { permission: 'visitor.read' }, ...deeds])
+    const noVisitor = await world().person('小施', [{ permission: 'conversation.read', scope: 'all', ...line }, ...deeds])
+    const elsewhere = await world().person('小张', [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'visitor.read', ...line },
+    ])
+    const own = await world().person('小孔')
+    await em.nativeUpdate(Conversation, { id: first }, { assigneeId: own.id, status: 'open' })
+    await em.nativeUpdate(Conversation, { id: second }, { assigneeId: null, status: 'open' })
+    const places = async (who: Person) => {
+      const get = async (path: string) => (await who.call('GET', `/api/contacts/${contactId}${path}`)).body
+      const { identities } = await get('')
+      const of = (rows: { inboxId: string }[]) => new Set(rows.map(({ inboxId }) => (inboxId === one.id ? 1 : 2)))
+      const timeline = await read(who, contactId)
+      return {
+        identities: of(identities),
+        came: of(identities.filter((identity: { firstVisit: unknown }) => identity.firstVisit)),
+        activities: of((await get('/activities')).items),
+        visits: of((await get('/visits')).items),
+        timeline: ['activity', 'visit'].map((kind) => of(timeline.flatMap((entry) => (entry.kind === kind ? [(entry as any)[kind]] : [])))),
+      }
+    }
+    const [none, mine, all] = [new Set(), new Set([1]), new Set([1, 2])]
+    assert.deepEqual(await places(narrow), { identities: mine, came: mine, activities: mine, visits: mine, timeline: [mine, mine] })
+    assert.deepEqual(await places(noVisitor), { identities: mine, came: none, activities: mine, visits: none, timeline: [mine, none] })
+    assert.deepEqual(await places(elsewhere), { identities: all, came: mine, activities: all, visits: mine, timeline: [all, mine] })
+    // Whose conversation it is parts nobody's identities: who has no line has them all.
+    assert.deepEqual(await places(own), { identities: all, came: all, activities: all, visits: all, timeline: [all, all] })
+
+    const [ours, theirs] = await Promise.all(
+      [one, two].map(({ id: inboxId }) => em.findOneOrFail(Identity, { contactId, inboxId }, { disableIdentityMap: true })),
+    )
+    const url = `/api/contacts/${contactId}`
+    const status = async (method: string, path: string, body?: unknown) => (await narrow.call(method, url + path, body)).status
+    assert.equal(await status('POST', '/block', { identityId: theirs?.id }), 404)
+    await em.nativeUpdate(Identity, { id: theirs?.id ?? '' }, { blockedAt: new Date() })
+    assert.equal(await status('DELETE', `/block/${theirs?.id}`), 404)
+    assert.equal(await status('POST', '/split', { identityIds: [theirs?.id] }), 404)
+    assert.equal((await narrow.call('POST', `${url}/split/preview`, { identityIds: [ours?.id, theirs?.id] })).body.identities, 1)
+    assert.equal(await status('POST', '/block', { identityId: ours?.id }), 200)
+    assert.equal(await status('DELETE', `/block/${ours?.id}`), 200)
+    assert.equal(await status('POST', '/split', { identityIds: [ours?.id] }), 200)
+  })
+
+  test('keys that were pressed in a call may be a number: who may not see those sees them starred here too', async () => {
+    const { one, contactId, tell } = await somebody()
+    const path = '主菜单 / 13800138000'
+    await tell(one, { kind: 'message', parts: [{ type: 'call', way: 'in', outcome: 'missed', path }] })
+    const pressed = async (who: Person) => (await read(who, contactId)).flatMap((entry) => (entry.kind === 'call' ? [entry.call.path] : []))
+    assert.deepEqual(await pressed(await world().person('店主', 'owner')), [path])
+    assert.deepEqual(await pressed(await world().person('小何', [{ permission: 'conversation.read', scope: 'all' }])), ['主菜单 / 138****8000'])
   })
 
   test('what is in the recycle bin is not in it, and what is purged leaves no call behind', async () => {

@@ -76,8 +76,3 @@ export function hiddenFrom(ability: HubAbility): ReadonlySet<PersonalField> | nu
   }
   return fields
 }
-
-/** The value as this reader may see it. An empty one stays empty. */
-export function maskField(ability: HubAbility, field: PersonalField, value: string): string {
-  return value === '' || maySee(ability, field) ? value : masks[field](value)
-}

@@ -3,6 +3,7 @@ import { createReadStream, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../../sdk/errors.ts'
+import { knownAlready } from './known-already.ts'
 
 /** The smallest first. */
 const codings = [
@@ -17,7 +18,7 @@ export async function sendBuilt(request: FastifyRequest, reply: FastifyReply, fi
   const { path, size } = found ?? { path: file, size: plain.size }
   const etag = `"${[plain.size, Math.floor(plain.mtimeMs)].map((part) => part.toString(36)).join('-')}${found ? `-${found.name}` : ''}"`
   reply.headers({ 'cache-control': cache, vary: 'Accept-Encoding', etag })
-  if (request.headers['if-none-match']?.split(',').some((known) => known.trim().replace(/^W\//, '') === etag)) return reply.status(304).send()
+  if (knownAlready(request, etag)) return reply.status(304).send()
   if (found) reply.header('content-encoding', found.name)
   return reply.type(type).header('content-length', size).send(createReadStream(path))
 }

@@ -13,7 +13,8 @@ import { externalIdOf } from '../domain/contact/external-id.ts'
 import { type ConversationChange, changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { giveBackReplies, shutWindow, takeMore, takeReplies } from '../domain/conversation/reply-window.ts'
-import { claimFiles } from '../domain/file/claim-files.ts'
+import { claimFiles, fileIdsOf } from '../domain/file/claim-files.ts'
+import { type MayRead, stillTheirs } from '../domain/file/still-theirs.ts'
 import { adapterOf, capabilitiesOf, openInbox, piecesOf, withoutSecrets } from '../domain/inbox/channels.ts'
 import { noteLife, noteSendFault } from '../domain/inbox/inbox-health.ts'
 import { Message, MessageName, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
@@ -36,6 +37,8 @@ export interface SendRequest {
   replyToId?: string | null
   /** May this agent write here? Asked under the conversation's lock. */
   allowed(conversation: Conversation): boolean
+  /** May they read this one, whose file they send once more? */
+  mayRead: MayRead
 }
 
 /** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_MESSAGE_REFUSED, HUB_REPLY_WINDOW, or what a hook refuses with. */
@@ -45,6 +48,7 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
   const target = await em.findOne(Message, { conversationId: request.conversationId, dedupeKey }, { disableIdentityMap: true })
   if (target) return { message: target, duplicate: true }
   const { parts, capabilities, pieces } = await checkedParts(hub, em, request)
+  await checkFilesTheirs(em, request.agentId, request.mayRead, parts)
   let duplicate: Message | null = null
   const { result } = await changeConversation(hub, request.conversationId, async (change, tx) => {
     const { conversation } = change
@@ -74,6 +78,12 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
   })
   const message = duplicate ?? (result as Message)
   return { message, duplicate: duplicate !== null }
+}
+
+/** Throws HUB_NOT_FOUND for a file that is not theirs to send, or no more. */
+async function checkFilesTheirs(em: Em, agentId: string, mayRead: MayRead, parts: readonly ComposablePart[]): Promise<void> {
+  const ids = new Set(fileIdsOf(parts))
+  if ((await stillTheirs(em, agentId, mayRead, [...ids])).size < ids.size) throw new HubError('HUB_NOT_FOUND', 'A file of this message is not there')
 }
 
 /** What is answered was said in this very conversation: who may write in it sees that. Throws HUB_MESSAGE_REFUSED (`replyTo`). */

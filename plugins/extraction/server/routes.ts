@@ -69,13 +69,15 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const masked = !mayKnow(asker, fact.kind)
     const text = shown(fact.kind, fact.normal, fact.createdAt)
     const personal = personalOf[fact.kind]
+    // An account may be a number that they do not see.
+    const seen = (words: string) => (personal ? asker.mask(personal, words) : asker.maskText(words))
     return {
       id: fact.id,
       kind: fact.kind,
       field: fieldOf[fact.kind],
-      value: masked ? '' : fact.value,
-      normal: masked ? '' : fact.normal,
-      shown: !masked || !personal ? text : fact.kind === 'wechat' ? `${text.slice(0, 1)}****` : asker.mask(personal, text),
+      value: masked ? '' : seen(fact.value),
+      normal: masked ? '' : seen(fact.normal),
+      shown: masked && fact.kind === 'wechat' ? `${text.slice(0, 1)}****` : seen(text),
       masked,
       whose: fact.whose,
       rule: fact.rule,

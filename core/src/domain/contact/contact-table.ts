@@ -4,10 +4,10 @@ import type { TableColumn, TableReader, TableRow } from '../../../sdk/tables.ts'
 import { Id } from '../../../sdk/wire/common.ts'
 import { RecordFilter } from '../../../sdk/wire/record.ts'
 import { splitPermission } from '../../access/ability.ts'
-import { maskField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
-import { whereAllowed } from '../../access/scope.ts'
+import { whereAllowed, whereInLines } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { list, type Sql, sql } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
@@ -105,7 +105,7 @@ async function rowsOf(hub: Hub, reader: TableReader, keys: readonly string[]): P
   const tagIds = [...new Set([...links.values()].flat().map(({ tagId }) => tagId))]
   const tags = new Map((await em.find(Tag, { id: { $in: tagIds } }, quiet)).map(({ id, name }) => [id, name]))
   const identities = Map.groupBy(
-    await em.find(Identity, { contactId: { $in: ids } }, { fields: ['contactId', 'inboxId'], ...quiet }),
+    await em.find(Identity, { contactId: { $in: ids }, ...whereInLines(ability) }, { fields: ['contactId', 'inboxId'], ...quiet }),
     (row) => row.contactId as string,
   )
   const inboxIds = [...new Set([...identities.values()].flat().map(({ inboxId }) => inboxId))]

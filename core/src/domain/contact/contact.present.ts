@@ -1,9 +1,11 @@
 /** The only way contacts become JSON. */
 import type { Activity as WireActivity, Contact as WireContact } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField, maskValue, maySee, type ContactField as OwnField } from '../../access/mask.ts'
+import { maskValue, maySee, type ContactField as OwnField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskDeep, maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
+import { whereInLines } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
@@ -27,7 +29,11 @@ export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, 
 })
 
 export async function presentContact(hub: Hub, em: Em, ability: HubAbility, contact: Contact): Promise<WireContact> {
-  const identities = await em.find(Identity, { contactId: contact.id }, { orderBy: { createdAt: 'asc' }, limit: 50, disableIdentityMap: true })
+  const identities = await em.find(
+    Identity,
+    { contactId: contact.id, ...whereInLines(ability) },
+    { orderBy: { createdAt: 'asc' }, limit: 50, disableIdentityMap: true },
+  )
   const visits = await firstVisits(
     em,
     identities.map(({ id }) => id),

@@ -8,7 +8,7 @@ import { keepHidden } from '../../access/keep-hidden.ts'
 import { maySee, type PersonalField } from '../../access/mask.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
-import { whereAllowed } from '../../access/scope.ts'
+import { whereAllowed, whereInLines, whereVisits } from '../../access/scope.ts'
 import { beforeRow, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
@@ -52,6 +52,13 @@ export async function findReadableContacts(em: Em, actor: Actor, ids: readonly s
         where ${among('p.id', [...new Set(ids)])} and exists (select 1 from conversation c where c.contact_id = p.id and ${sqlWhere(em, allowed)})`,
   )
   return new Map(rows.map((row) => rowOf(em, Contact, row)).map((contact) => [contact.id, contact]))
+}
+
+/** Throws HUB_NOT_FOUND for an identity that is not this contact's, or in no inbox in which the reader may read. */
+export async function checkInLines(em: Em, { ability }: Actor, contactId: string, identityIds: readonly string[]): Promise<void> {
+  const ids = [...new Set(identityIds)]
+  if ((await em.count(Identity, { id: { $in: ids }, contactId, ...whereInLines(ability) })) < ids.length)
+    throw new HubError('HUB_NOT_FOUND', 'There is no such identity')
 }
 
 /** Whoever talks with a contact works with their profile; everybody else who opens it has looked at it. */
@@ -183,7 +190,7 @@ export function contactRoutes(app: App, hub: Hub): void {
       await tellContactView(hub, em, actor, contact.id)
       const rows = await em.find(
         Activity,
-        { $and: [{ contactId: contact.id }, beforeRow('at', request.query.cursor)] },
+        { $and: [{ contactId: contact.id }, whereInLines(actor.ability), beforeRow('at', request.query.cursor)] },
         { orderBy: [{ at: 'desc' }, { id: 'desc' }], limit: 51, disableIdentityMap: true },
       )
       const last = rows.length > 50 ? rows[49] : undefined
@@ -199,7 +206,10 @@ export function contactRoutes(app: App, hub: Hub): void {
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
       await tellContactView(hub, em, actor, contact.id)
-      const rows = await em.find(Visit, { contactId: contact.id }, { orderBy: { startedAt: 'desc' }, limit: 10, disableIdentityMap: true })
+      const visible = whereVisits(actor.ability)
+      const rows = visible
+        ? await em.find(Visit, { $and: [{ contactId: contact.id }, visible] }, { orderBy: { startedAt: 'desc' }, limit: 10, disableIdentityMap: true })
+        : []
       return { items: rows.map((visit) => presentVisit(actor.ability, visit, contact)) }
     },
   )
@@ -213,6 +223,7 @@ export function contactRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
+      await checkInLines(em, actor, contact.id, [request.body.identityId])
       await blockIdentity(hub, contact.id, request.body.identityId, actor.agent.id)
       tell(contact.id)
       return { ok: true as const }
@@ -230,6 +241,7 @@ export function contactRoutes(app: App, hub: Hub): void {
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
       const { identityId } = request.params
+      await checkInLines(em, actor, contact.id, [identityId])
       await commitWithEvents(hub, async (tx) => {
         const changed = await tx.nativeUpdate(
           Identity,

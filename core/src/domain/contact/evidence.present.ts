@@ -1,7 +1,7 @@
 /** The only way evidence becomes JSON: its value as the reader may see it, its messages for who may read them. */
 import type { EvidenceOrigin } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'

@@ -4,16 +4,19 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { ContactMove as WireMove, MergePreview as WirePreview, MergeSuggestion as WireSuggestion } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField, type ContactField as OwnField } from '../../access/mask.ts'
+import type { ContactField as OwnField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
+import { whereAllowed, whereInLines } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
+import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
 import { type Contact, ContactField, ContactMove, Identity, MergeSuggestion } from './contact.entity.ts'
-import { findReadableContact } from './contact.routes.ts'
+import { checkInLines, findReadableContact } from './contact.routes.ts'
 import { evidencePresenter } from './evidence.present.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, undoMove } from './merge-contacts.ts'
 import { shownFields } from './shown-fields.ts'
@@ -122,8 +125,10 @@ export function mergeRoutes(app: App, hub: Hub): void {
     { config, schema: { summary: 'Tell what splitting a contact would do', params: IdParams, body: Identities, response: { 200: WirePreview } } },
     async (request) => {
       const em = hub.em()
-      const contact = await findReadableContact(em, actorOf(request), request.params.id)
-      const own = await em.find(Identity, { id: { $in: request.body.identityIds }, contactId: contact.id }, { fields: ['id'], disableIdentityMap: true })
+      const actor = actorOf(request)
+      const contact = await findReadableContact(em, actor, request.params.id)
+      const theirs = { id: { $in: request.body.identityIds }, contactId: contact.id, ...whereInLines(actor.ability) }
+      const own = await em.find(Identity, theirs, { fields: ['id'], disableIdentityMap: true })
       const moved = await previewMove(
         em,
         own.map(({ id }) => id),
@@ -134,7 +139,9 @@ export function mergeRoutes(app: App, hub: Hub): void {
 
   app.post('/api/contacts/:id/split', { config, schema: { params: IdParams, body: Identities, response: { 200: WireMove } } }, async (request) => {
     const actor = actorOf(request)
-    const contact = await findReadableContact(hub.em(), actor, request.params.id)
+    const em = hub.em()
+    const contact = await findReadableContact(em, actor, request.params.id)
+    await checkInLines(em, actor, contact.id, request.body.identityIds)
     return presentMove(await splitContact(hub, contact.id, request.body.identityIds, actor.agent.id))
   })
 
@@ -157,9 +164,25 @@ export function mergeRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const record = await em.findOne(ContactMove, { id: request.params.id }, { disableIdentityMap: true })
-    if (!record || !(await readable(em, actor, record.intoId))) throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
+    if (!record || !(await readable(em, actor, record.intoId)) || !(await seesBothSides(em, actor.ability, record)))
+      throw new HubError('HUB_NOT_FOUND', 'There is no such merge')
     return presentMove(await undoMove(hub, record.id, actor.agent.id))
   })
+}
+
+/** May they see each side of what was moved, as they must to merge: some conversation of it, where it has any? */
+async function seesBothSides(em: Em, ability: HubAbility, { kind, intoId, fromId, identityIds }: ContactMove): Promise<boolean> {
+  const allowed = whereAllowed(ability, 'read', 'conversation')
+  // Who was merged is who they became: what was theirs are the identities that came from them.
+  const sides =
+    kind === 'split'
+      ? [{ contactId: intoId }, { contactId: fromId }]
+      : [{ $in: identityIds }, { $nin: identityIds }].map((identityId) => ({ contactId: intoId, identityId }))
+  for (const side of sides) {
+    const sees = allowed && (await em.findOne(Conversation, { $and: [side, allowed] }, { fields: ['id'], disableIdentityMap: true }))
+    if (!sees && (await em.count(Conversation, side)) > 0) return false
+  }
+  return true
 }
 
 /** What `giveFields` would give, as this reader may see it. */

@@ -4,13 +4,15 @@
  * merging or splitting contacts has nothing to move but what it moves already.
  */
 import type { TimelineEntry } from '../../../sdk/wire/contact.ts'
-import { whereAllowed } from '../../access/scope.ts'
+import type { HubAbility } from '../../access/ability.ts'
+import { whereAllowed, whereInLines, whereVisits } from '../../access/scope.ts'
 import { beforeRow, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import { readRaw, type Sql, sql, stored } from '../../db/statements.ts'
 import type { Actor } from '../../http/auth.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentConversation } from '../conversation/conversation.present.ts'
+import { maskPart } from '../conversation/mask-message.ts'
 import { CallMessage, Message } from '../message/message.entity.ts'
 import { raw, sqlWhere } from '../record/find/sql-where.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -30,6 +32,7 @@ export async function readTimeline(
   const { ability } = actor
   const contactId = contact.id
   const allowed = whereAllowed(ability, 'read', 'conversation')
+  const visible = whereVisits(ability)
   const newest = { limit: pageSize + 1, disableIdentityMap: true } as const
   const [conversations, activities, visits, calls] = await Promise.all([
     allowed
@@ -39,9 +42,11 @@ export async function readTimeline(
           { orderBy: [{ lastMessageAt: 'desc' }, { id: 'desc' }], ...newest },
         )
       : [],
-    em.find(Activity, { $and: [{ contactId }, beforeRow('at', cursor)] }, { orderBy: [{ at: 'desc' }, { id: 'desc' }], ...newest }),
-    em.find(Visit, { $and: [{ contactId }, beforeRow('startedAt', cursor)] }, { orderBy: [{ startedAt: 'desc' }, { id: 'desc' }], ...newest }),
-    allowed ? readCalls(em, contactId, allowed, cursor) : [],
+    em.find(Activity, { $and: [{ contactId }, whereInLines(ability), beforeRow('at', cursor)] }, { orderBy: [{ at: 'desc' }, { id: 'desc' }], ...newest }),
+    visible
+      ? em.find(Visit, { $and: [{ contactId }, visible, beforeRow('startedAt', cursor)] }, { orderBy: [{ startedAt: 'desc' }, { id: 'desc' }], ...newest })
+      : [],
+    allowed ? readCalls(em, ability, contactId, allowed, cursor) : [],
   ])
   const entries = [
     ...conversations.map((row): TimelineEntry => {
@@ -64,7 +69,13 @@ function beforeCall(em: Em, cursor: string): Sql {
 }
 
 /** Calls of the conversations that the reader may see. */
-async function readCalls(em: Em, contactId: string, allowed: Record<string, unknown>, cursor: string | undefined): Promise<TimelineEntry[]> {
+async function readCalls(
+  em: Em,
+  ability: HubAbility,
+  contactId: string,
+  allowed: Record<string, unknown>,
+  cursor: string | undefined,
+): Promise<TimelineEntry[]> {
   const before = cursor ? beforeCall(em, cursor) : raw('1 = 1')
   const rows = await readRaw<{ message_id: string }>(
     em,
@@ -79,7 +90,7 @@ async function readCalls(em: Em, contactId: string, allowed: Record<string, unkn
     { fields: ['id', 'conversationId', 'inboxId', 'seq', 'parts', 'sentAt'], disableIdentityMap: true },
   )
   return messages.flatMap(({ id, conversationId, inboxId, seq, parts, sentAt }): TimelineEntry[] => {
-    const call = parts.find((part) => part.type === 'call')
+    const call = parts.map((part) => maskPart(ability, part)).find((part) => part.type === 'call')
     return call ? [{ kind: 'call', id, at: sentAt.toISOString(), conversationId, inboxId, seq, call }] : []
   })
 }

@@ -5,6 +5,7 @@ import { IdParams } from '../../../sdk/wire/common.ts'
 import { RevealField, RevealMessage } from '../../../sdk/wire/contact.ts'
 import { Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import { mayReveal, maySee, type PersonalField, sightOf } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { starred } from '../../access/mask-text.ts'
 import { personalFields } from '../../access/permissions.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
@@ -35,6 +36,9 @@ export function revealRoutes(app: App, hub: Hub): void {
     throw new HubError('HUB_REQUEST_INVALID', 'Say why', { faults: [{ path: 'body/reason', rule: 'required', message: 'Say why' }] })
   }
 
+  /** What they see anyway, and this field: what is neither stays masked, within it too. */
+  const sightFor = ({ ability }: Actor, field: PersonalField) => sightOf(personalFields.filter((one) => one === field || maySee(ability, one)))
+
   const mustReveal = ({ ability }: Actor, field: PersonalField): void => {
     if (maySee(ability, field) || mayReveal(ability, field)) return
     throw new HubError('HUB_FORBIDDEN', 'You may not see this', { permission: 'contact.reveal', field })
@@ -51,7 +55,7 @@ export function revealRoutes(app: App, hub: Hub): void {
       mustReveal(actor, field)
       const data = { contactId: contact.id, field, conversationId: null, messageId: null, reason: starred(reason) }
       await tellEvents(hub, [{ name: 'contact.revealed', data }])
-      return { value: contact[field] }
+      return { value: maskField(sightFor(actor, field), field, contact[field]) }
     },
   )
 
@@ -66,7 +70,6 @@ export function revealRoutes(app: App, hub: Hub): void {
     mustReveal(actor, field)
     const data = { contactId, field, conversationId, messageId: message.id, reason: starred(reason) }
     await tellEvents(hub, [{ name: 'contact.revealed', data }])
-    const sight = sightOf(personalFields.filter((one) => one === field || maySee(actor.ability, one)))
-    return presentMessage({ ability: sight, agent: actor.agent }, message)
+    return presentMessage({ ability: sightFor(actor, field), agent: actor.agent }, message)
   })
 }

@@ -4,8 +4,8 @@ import type { LetterMeta } from '../../../sdk/channel.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import type { Conversation as WireConversation, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField } from '../../access/mask.ts'
-import { maskCut, maskText } from '../../access/mask-text.ts'
+import { maskField } from '../../access/mask-field.ts'
+import { maskCut, maskDeep, maskText } from '../../access/mask-text.ts'
 import type { Contact } from '../contact/contact.entity.ts'
 import type { Message } from '../message/message.entity.ts'
 import type { Conversation } from './conversation.entity.ts'
@@ -19,7 +19,7 @@ export function contactTitle(ability: HubAbility, contact: ContactNames, locale 
   return (
     maskText(ability, contact.nickname) ||
     maskField(ability, 'name', contact.name) ||
-    contact.attributes?.label?.[locale === 'en' ? 'en' : 'zh'] ||
+    maskText(ability, contact.attributes?.label?.[locale === 'en' ? 'en' : 'zh'] ?? '') ||
     `#${contact.number}`
   )
 }
@@ -79,7 +79,7 @@ export const presentBrief = (ability: HubAbility, contact: ContactNames) => ({
   id: contact.id,
   number: contact.number,
   title: contactTitle(ability, contact),
-  ...(contact.nickname === '' && contact.name === '' && contact.attributes?.label ? { label: contact.attributes.label } : {}),
+  ...(contact.nickname === '' && contact.name === '' && contact.attributes?.label ? { label: maskDeep(ability, contact.attributes.label) } : {}),
 })
 
 /** The adapter's own name of a file that is on its way stays on the server. */

@@ -34,7 +34,7 @@ import { Agent } from '../agent/agent.entity.ts'
 import { effectivePresence } from '../agent/agent.present.ts'
 import { whoMayServe } from '../assignment/may-serve.ts'
 import { Contact } from '../contact/contact.entity.ts'
-import { StoredFile } from '../file/file.entity.ts'
+import { stillTheirs } from '../file/still-theirs.ts'
 import { adapterOf, openInbox, withoutSecrets } from '../inbox/channels.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
@@ -256,6 +256,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
       parts,
       agentId: actor.agent.id,
       allowed: (conversation) => may(actor.ability, 'reply', conversation),
+      mayRead: (conversation) => may(actor.ability, 'read', conversation),
     })
     if (!duplicate) hub.metrics.messages.inc({ direction: message.direction, channel: 'all' })
     return reply.status(201).send(presentMessage(actor, message))
@@ -424,13 +425,14 @@ export function conversationRoutes(app: App, hub: Hub): void {
   })
 
   app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: WireDraft } } }, async (request) => {
-    const agentId = actorOf(request).agent.id
+    const { ability, agent } = actorOf(request)
+    const agentId = agent.id
     const em = hub.em()
     const draft = await em.findOne(Draft, { agentId, conversationId: request.params.id }, { disableIdentityMap: true })
     if (!draft?.content.files?.length) return draft?.content ?? { text: '' }
     const ids = draft.content.files.map(({ fileId }) => fileId)
-    const there = await em.find(StoredFile, { id: { $in: ids }, uploadedBy: agentId }, { fields: ['id'], disableIdentityMap: true })
-    return { ...draft.content, gone: ids.filter((id) => !there.some((file) => file.id === id)) }
+    const there = await stillTheirs(em, agentId, (conversation) => may(ability, 'read', conversation), ids)
+    return { ...draft.content, gone: ids.filter((id) => !there.has(id)) }
   })
 
   // What the list marks as begun.

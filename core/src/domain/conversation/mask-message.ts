@@ -2,7 +2,8 @@
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import type { HiddenKind, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { hiddenFrom, maskField, type PersonalField, sightOf } from '../../access/mask.ts'
+import { hiddenFrom, type PersonalField, sightOf } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskHtml } from '../../access/mask-html.ts'
 import { maskDeep, maskSaid, maskText } from '../../access/mask-text.ts'
 import { personalFields } from '../../access/permissions.ts'
@@ -71,7 +72,8 @@ function maskContent(ability: HubAbility, { parts, meta, failure, failureText }:
   }
 }
 
-function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
+/** A part for a reader who has not written it. */
+export function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
   const text = (words: string) => maskText(ability, words)
   switch (part.type) {
     case 'text':

@@ -15,7 +15,7 @@ const FileSchema = defineEntity({
     width: p.integer().nullable(),
     height: p.integer().nullable(),
     hasThumbnail: p.boolean().default(false),
-    /** Who brought it: an agent's id, or a customer's key (`customerKey`). */
+    /** Who brought it: an agent's id, or a customer's key (`customerKey`). An agent has it until a message carries it. */
     uploadedBy: p.string().length(40),
     /** Once it is part of a message, who may read the conversation may read it. */
     conversationId: idColumn().nullable(),

@@ -48,13 +48,13 @@ export function fileRoutes(app: App, hub: Hub): void {
   }
 }
 
-/** The conversation is missing where it is a file that one brought oneself. */
+/** The conversation is missing where it is a file that one brought oneself and no message carries yet. */
 async function findReadableFile(hub: Hub, actor: Actor, id: string): Promise<{ file: StoredFile; conversation?: Conversation }> {
   const em = hub.em()
   const missing = new HubError('HUB_NOT_FOUND', 'There is no such file')
   const file = await em.findOne(StoredFile, { id }, { disableIdentityMap: true })
   if (!file) throw missing
-  if (file.uploadedBy === actor.agent.id) return { file }
+  if (!file.conversationId && file.uploadedBy === actor.agent.id) return { file }
   const conversation = file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { disableIdentityMap: true }))
   if (!conversation || !mayView(actor.ability, conversation)) throw missing
   if ((await rawLettersHidden(em, actor.ability, conversation.id, [file])).size > 0) throw missing

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../../../sdk/errors.ts'
+import { knownAlready } from '../../http/known-already.ts'
 import type { Hub } from '../../hub.ts'
 import { rangeOf } from './byte-range.ts'
 import type { StoredFile } from './file.entity.ts'
@@ -57,9 +58,23 @@ export async function openStored(
   }
 }
 
+/**
+ * To an agent's browser, which asks before it shows again what it has: another may sit at it by then, and what one may see
+ * changes. Who gets here may see it; what the browser has already is not sent once more.
+ */
 export async function sendFile(hub: Hub, request: FastifyRequest, reply: FastifyReply, file: StoredFile, thumbnail: boolean): Promise<FastifyReply> {
+  const asking = { 'cache-control': 'private, no-cache' }
+  const headers = fileHeaders(file, thumbnail && file.hasThumbnail)
+  if (knownAlready(request, headers.etag as string))
+    return reply
+      .status(304)
+      .headers({ ...headers, ...asking })
+      .send()
   const { range, 'if-range': ifRange } = request.headers
   const opened = await openStored(hub, file, thumbnail, { range, ifRange: ifRange as string | undefined })
   if (!opened) throw new HubError('HUB_NOT_FOUND', 'There is no such file')
-  return reply.status(opened.status).headers(opened.headers).send(opened.stream)
+  return reply
+    .status(opened.status)
+    .headers({ ...opened.headers, ...asking })
+    .send(opened.stream)
 }

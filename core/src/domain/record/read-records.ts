@@ -7,7 +7,7 @@ import type { RecordFacts, RecordFile, RecordMessage, RecordReader, Records } fr
 import type { RecordFilter, SummaryField } from '../../../sdk/wire/record.ts'
 import { type HubAbility, may, splitPermission } from '../../access/ability.ts'
 import type { Access } from '../../access/access-cache.ts'
-import { maskField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskSaid, maskText } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'

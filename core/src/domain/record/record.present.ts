@@ -2,7 +2,7 @@
 import type { RecordContactField } from '../../../sdk/records.ts'
 import { type AttachmentKind, attachmentBits, type RecordPerson, type RecordRow, type RecordStatus } from '../../../sdk/wire/record.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskField } from '../../access/mask.ts'
+import { maskField } from '../../access/mask-field.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'

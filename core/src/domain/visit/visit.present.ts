@@ -1,4 +1,5 @@
 /** The only way visits become JSON. */
+import { subject } from '@casl/ability'
 import type { Visit as WireVisit } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { maskDeep, maskText } from '../../access/mask-text.ts'
@@ -27,9 +28,11 @@ export function presentVisit(ability: HubAbility, visit: Visit, contact: Contact
   }
 }
 
-/** Where somebody came from when they first came: the page that led here, and the one they landed on. */
-export const presentFirstVisit = (ability: HubAbility, visit: Pick<Visit, 'referrer' | 'pages'> | undefined) =>
-  visit ? { referrer: maskText(ability, visit.referrer), landing: maskDeep(ability, visit.pages[0] ?? null) } : null
+/** Where somebody came from when they first came, for who may see visits there: the page that led here, and the one they landed on. */
+export const presentFirstVisit = (ability: HubAbility, visit: Visit | undefined) =>
+  visit && ability.can('read', subject('visitor', { ...visit }) as unknown as 'visitor')
+    ? { referrer: maskText(ability, visit.referrer), landing: maskDeep(ability, visit.pages[0] ?? null) }
+    : null
 
 /** "Chrome · Windows", enough for a glance. */
 export function deviceOf(userAgent: string): string {

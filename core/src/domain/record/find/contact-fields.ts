@@ -3,6 +3,7 @@ import { HubError } from '../../../../sdk/errors.ts'
 import type { FoundField, RecordFilter } from '../../../../sdk/wire/record.ts'
 import type { HubAbility } from '../../../access/ability.ts'
 import { type ContactField, hiddenFrom, maySee } from '../../../access/mask.ts'
+import { maskField } from '../../../access/mask-field.ts'
 import { maskText } from '../../../access/mask-text.ts'
 import { contactFields } from '../../../access/permissions.ts'
 import type { Em } from '../../../db/orm.ts'
@@ -56,7 +57,7 @@ export async function contactsMeant(hub: Pick<Hub, 'kernel'>, em: Em, ability: H
     if (!field) throw new HubError('HUB_REQUEST_INVALID', `Customers have no field ${name}`, { path: '/filter/fields', field: name })
     // A sign that no text has and that would end the statement there.
     const value = typed.replaceAll('\0', '').trim()
-    if (!field.findable || (!isSealed(name) && maskText(ability, value) !== value))
+    if (!field.findable || (isSealed(name) ? maskField(ability, name, value) : maskText(ability, value)) !== value)
       throw new HubError('HUB_FORBIDDEN', 'You may not look for what you may not see', { field: name })
     if (value === '') return ofContact(any([]))
     if (isSealed(name)) return ofContact(among(`k.${name}_key`, blindsOf(em, name, value)))

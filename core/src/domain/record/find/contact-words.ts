@@ -2,6 +2,7 @@
 
 import type { Access } from '../../../access/access-cache.ts'
 import { type ContactField, hiddenFrom, maySee } from '../../../access/mask.ts'
+import { maskField } from '../../../access/mask-field.ts'
 import type { Em } from '../../../db/orm.ts'
 import { type Sql, sql } from '../../../db/statements.ts'
 import { blindsOf } from '../../../sealing/sealed-columns.ts'
@@ -9,14 +10,15 @@ import { among, any, raw } from './sql-where.ts'
 
 /**
  * A condition on `contact k`: the number, the beginning of the nickname, the whole name, phone number, mail address, WeChat or QQ account
- * (those are sealed: only what is equal can be found). Never of a field that the reader sees masked: looking in it would unmask it, letter by letter.
+ * (those are sealed: only what is equal can be found). Never of a
+ * field, nor for a value, that the reader sees masked: looking for it would unmask it.
  */
 export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: string): Sql {
   // A sign that no text has and that would end the statement there.
   const words = typed.replaceAll('\0', '').trim()
   if (words === '') return any([])
   const number = /^#?(\d{1,9})$/.exec(words)?.[1]
-  const sees = (field: ContactField) => maySee(actor.ability, field)
+  const sees = (field: ContactField, value = words) => maySee(actor.ability, field) && maskField(actor.ability, field, value) === value
   const digits = words.replace(/[\s().-]/g, '')
   const whole = (field: 'name' | 'phone' | 'email' | 'wechat' | 'qq', value: string) => among(`k.${field}_key`, blindsOf(em, field, value))
   // A number that an agent wrote into the nickname is masked as well.
@@ -27,7 +29,7 @@ export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: stri
       ? []
       : [blind ? sql`(${beginning('k.nickname', words)} and instr(k.nickname, '@') = 0)` : beginning('k.nickname', words)]),
     ...(sees('name') ? [whole('name', words)] : []),
-    ...(sees('phone') && /^\+?\d{5,}$/.test(digits) ? [whole('phone', words)] : []),
+    ...(sees('phone', digits) && /^\+?\d{5,}$/.test(digits) ? [whole('phone', words)] : []),
     ...(sees('wechat') ? [whole('wechat', words)] : []),
     ...(sees('qq') && /^\d{5,12}$/.test(words) ? [whole('qq', words)] : []),
     ...(sees('email') && words.includes('@') ? [whole('email', words)] : []),
