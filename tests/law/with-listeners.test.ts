@@ -160,6 +160,23 @@ await onEveryProfile(
       assert.deepEqual(texts('slow', inbox.id), ['慢慢来', '再来一句'])
     })
 
+    test('one that never ends is switched off all the same, without its last words', async () => {
+      const inbox = await world().inbox('mock')
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = promise
+      try {
+        await world().say(inbox, 'feng', '没有下文')
+        await eventually(() => told('slow', inbox.id).length === 1, 'the telling')
+        const admin = await world().person('小卫', 'owner')
+        assert.equal((await admin.call('POST', '/api/plugins/slow/switch', { enabled: false })).status, 200)
+        assert.equal(world().hub.kernel.isRunning('slow'), false)
+      } finally {
+        gate = undefined
+        resolve()
+      }
+      await world().hub.kernel.switch('slow', true)
+    })
+
     test('one that is broken, or known to other processes only, hears later what it is owed', async () => {
       const { kernel } = world().hub
       const em = world().hub.em()
