@@ -130,6 +130,23 @@ await onEveryProfile(
       assert.deepEqual(told('picky', inbox.id, 'message.received'), [])
     })
 
+    test('what an agent says they are doing is told once, and when they sign out', async () => {
+      const agent = await world().person('小许', 'agent', { presence: 'online' })
+      const said = () => heard.flatMap(({ by, event }) => (by === 'everything' && event.name === 'agent.presenceChanged' ? [event] : []))
+      const mine = () => said().filter(({ data }) => data.agentId === agent.id)
+      for (const presence of ['busy', 'busy', 'away']) await agent.call('PUT', '/api/me/presence', { presence })
+      assert.ok((await agent.call('POST', '/api/logout')).status < 300)
+      await eventually(() => mine().length === 3, 'the telling')
+      assert.deepEqual(
+        mine().map(({ data, by }) => [data.presence, by?.agentId]),
+        [
+          ['busy', agent.id],
+          ['away', agent.id],
+          ['offline', agent.id],
+        ],
+      )
+    })
+
     test('the last that a plugin hears is that it is switched off', async () => {
       const admin = await world().person('小周', 'owner')
       const before = heard.length
