@@ -110,7 +110,8 @@ export interface HubEvents {
   /** Permissions as `record.read`, with its reach as `record.read:tree`. */
   'role.changed': { roleId: string; name: string; added: string[]; removed: string[]; byAgentId: string }
   'role.deleted': { roleId: string; name: string; byAgentId: string }
-  'agent.presenceChanged': { agentId: string; presence: string }
+  /** They said so, or signed in or out. Whoever only stops being heard of still has what they said last. */
+  'agent.presenceChanged': { agentId: string; presence: 'online' | 'busy' | 'away' | 'offline' }
   'token.created': { tokenId: string; name: string; permissions: string[]; byAgentId: string }
   'token.revoked': { tokenId: string; name: string; agentId: string; byAgentId: string }
   'preview.started': { roleId: string; byAgentId: string; until: string }

@@ -208,7 +208,7 @@ export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> 
   hooks?: {
     [K in HubHookName]?: (input: HubHooks[K], ctx: PluginContext<S>) => HubHooks[K] | undefined | void | Promise<HubHooks[K] | undefined | void>
   }
-  /** `*` hears all but what is `false`: say it of what comes with every message and is no news here, it costs a row each. */
+  /** A listener has 45 seconds; one that fails or takes longer is told again. `*` hears all but what is `false`: say it of what comes with every message and is no news here, it costs a row each. */
   on?: { [K in HubEventName]?: false | ((event: HubEvent<K>, ctx: PluginContext<S>) => void | Promise<void>) } & {
     '*'?: (event: HubEvent, ctx: PluginContext<S>) => void | Promise<void>
   }
@@ -219,7 +219,7 @@ export interface PluginManifest<T extends TSchema = TSchema, S = SettingsOf<T>> 
   commands?: Record<string, (args: readonly string[], ctx: CommandContext) => Promise<number>>
   /** Prebuilt ES modules, relative to the plugin's folder, whose default export is `defineUi(…)`. */
   ui?: { admin?: string; workbench?: string }
-  /** For what must run as long as the plugin does. Returns its own undo. */
+  /** For what must run as long as the plugin does. Returns its own undo, which has ten seconds. */
   start?: (ctx: PluginContext<S>) => void | (() => void | Promise<void>) | Promise<void | (() => void | Promise<void>)>
 }
 

@@ -4,8 +4,10 @@ import { test } from 'node:test'
 import { type InboundEvent, type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { Contact, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
+import { processInbound } from '../../core/src/pipeline/inbound.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefined> = async () => undefined
@@ -176,6 +178,28 @@ await onEveryProfile('failure', [found(manifest), found(slow.manifest)], (world)
     assert.equal((await (await world().person('小白', 'admin')).call('POST', `/api/messages/${two.id}/recall`)).status, 403)
     assert.equal((await agent.call('POST', `/api/messages/${two.id}/recall`)).status, 200)
     assert.deepEqual(platform.recalled.splice(0), [`l-${two.id}`])
+  })
+
+  test('a receipt, a failure or a recall of somebody unknown makes nobody known; their first word does, in the same batch too', async () => {
+    const inbox = await world().inbox('letters')
+    const em = world().hub.em()
+    const contacts = await em.count(Contact, {})
+    const from = (externalId: string) => ({ externalId })
+    const events: InboundEvent[] = [
+      { kind: 'receipt', externalId: newId(), from: from('u1'), status: 'read', upToSeq: 1, conversationId: newId() },
+      { kind: 'receipt', externalId: newId(), from: from('u2'), status: 'read', messageExternalId: newId() },
+      { kind: 'failure', externalId: newId(), from: from('u3'), messageExternalId: newId(), reason: '5.1.1' },
+      { kind: 'recall', externalId: newId(), from: from('u4'), messageExternalId: newId(), by: 'customer' },
+    ]
+    await Promise.all(events.map((event) => world().hub.intake.accept(inbox.id, [event])))
+    assert.deepEqual([await em.count(Identity, { inboxId: inbox.id }), await em.count(Contact, {})], [0, contacts])
+    const [receipt] = events as [InboundEvent]
+    const item = (event: InboundEvent) => ({ inbox, event, parked: false })
+    const word: InboundEvent = { kind: 'message', externalId: newId(), from: { ...from('u1'), name: '阿优' }, parts: [{ type: 'text', text: '在吗' }] }
+    await processInbound(world().hub, [item({ ...receipt, externalId: newId() }), item(word), item({ ...receipt, externalId: newId() })])
+    const identity = await world().identity(inbox.id, 'u1')
+    assert.equal((await em.findOneOrFail(Contact, { id: identity.contactId })).name, '阿优')
+    assert.equal(await em.count(Identity, { inboxId: inbox.id }), 1)
   })
 
   test('one customer’s recall takes back nothing of another’s', async () => {

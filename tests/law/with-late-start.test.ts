@@ -1,28 +1,14 @@
-/** A start that takes too long or fails for a while: what ends late is taken back, what failed is tried again. */
+/** A start, a stop or a listener that takes too long or fails for a while: what ends late is taken back, what failed is tried again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Type } from 'typebox'
 import { HubError } from '../../core/sdk/errors.ts'
-import { definePlugin, type PluginContext, type PluginManifest } from '../../core/sdk/plugin.ts'
-import { Kernel, type StoredState } from '../../core/src/kernel/kernel.ts'
-import { Vault } from '../../core/src/kernel/settings.ts'
-import { eventually, found, onEveryProfile, silent } from '../support/world.ts'
+import type { HubEvent } from '../../core/sdk/events.ts'
+import { definePlugin, type PluginManifest } from '../../core/sdk/plugin.ts'
+import type { Kernel, StoredState } from '../../core/src/kernel/kernel.ts'
+import { kernelOf } from '../support/kernel.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
 
-/** A kernel alone: its times can be shortened, and nothing of the hub is needed for them. Two with the same `states` are two processes. */
-function kernelOf(manifests: PluginManifest[], times: { startTimeoutMs?: number; retryMs?: number }, states = new Map<string, StoredState>()): Kernel {
-  return new Kernel(
-    manifests.map((manifest) => ({ manifest, dir: '' })),
-    [],
-    {
-      log: silent as never,
-      vault: new Vault('x'.repeat(32)),
-      secret: 'x'.repeat(32),
-      store: { load: async () => states, save: async (id, state) => void states.set(id, state) },
-      context: (base) => base as PluginContext,
-      ...times,
-    },
-  )
-}
 const plugin = (id: string, more: Partial<PluginManifest>): PluginManifest =>
   ({ ...definePlugin({ id, version: '1.0.0', label: { zh: id, en: id } }), ...more }) as PluginManifest
 const state = (kernel: Kernel, id: string) => kernel.status().find((status) => status.id === id)
@@ -84,6 +70,55 @@ test('a start that fails is tried again by itself, and who needs it comes with i
   assert.deepEqual([state(kernel, 'engine')?.state, state(kernel, 'belt')?.error?.code], ['broken', 'HUB_PLUGIN_MISSING'])
   await eventually(() => state(kernel, 'belt')?.state === 'running', 'the third start')
   assert.deepEqual([state(kernel, 'engine')?.state, state(kernel, 'engine')?.retryAt], ['running', undefined])
+  await kernel.stop()
+})
+
+test('an undo that hangs is shown and holds up nobody; what it belongs to starts again once it has ended', async () => {
+  const diary: string[] = []
+  const stuck = gate()
+  let starts = 0
+  const hanging = plugin('hanging', {
+    start() {
+      const mine = ++starts
+      return async () => {
+        if (mine === 1) await stuck.promise
+        diary.push(`${mine} taken back`)
+      }
+    },
+  })
+  const other = plugin('other', { start: () => () => void diary.push('other taken back') })
+  const kernel = kernelOf([hanging, other], { startTimeoutMs: 20, undoTimeoutMs: 20, retryMs: 1 })
+  await kernel.start()
+  await kernel.switch('hanging', false)
+  assert.equal(state(kernel, 'hanging')?.state, 'off')
+  assert.match(state(kernel, 'hanging')?.fault?.message ?? '', /took longer than 20 ms/)
+  await kernel.switch('other', false)
+  assert.deepEqual(diary, ['other taken back'])
+  await kernel.switch('hanging', true)
+  assert.deepEqual([starts, state(kernel, 'hanging')?.state], [1, 'broken'], 'the first one is still there')
+  stuck.resolve()
+  await eventually(() => state(kernel, 'hanging')?.state === 'running', 'the second start')
+  assert.deepEqual([diary, state(kernel, 'hanging')?.fault], [['other taken back', '1 taken back'], undefined])
+  await kernel.stop()
+})
+
+test('a listener that never settles has failed after its time, is shown, and hears the next one', async () => {
+  const heard: string[] = []
+  const deaf = plugin('deaf', {
+    on: {
+      'message.received': (event) => {
+        heard.push(event.id)
+        return event.id === '1' ? gate().promise : undefined
+      },
+    },
+  })
+  const kernel = kernelOf([deaf], { listenerTimeoutMs: 20 })
+  await kernel.start()
+  const tell = (id: string) => kernel.tell('deaf', { id, name: 'message.received', at: '', data: {}, by: null } as unknown as HubEvent)
+  await assert.rejects(tell('1'), /deaf message.received took longer than 20 ms/)
+  assert.equal(state(kernel, 'deaf')?.fault?.what, 'message.received')
+  assert.equal(await tell('2'), true)
+  assert.deepEqual([heard, state(kernel, 'deaf')?.fault], [['1', '2'], undefined])
   await kernel.stop()
 })
 

@@ -130,6 +130,23 @@ await onEveryProfile(
       assert.deepEqual(told('picky', inbox.id, 'message.received'), [])
     })
 
+    test('what an agent says they are doing is told once, and when they sign out', async () => {
+      const agent = await world().person('小许', 'agent', { presence: 'online' })
+      const said = () => heard.flatMap(({ by, event }) => (by === 'everything' && event.name === 'agent.presenceChanged' ? [event] : []))
+      const mine = () => said().filter(({ data }) => data.agentId === agent.id)
+      for (const presence of ['busy', 'busy', 'away']) await agent.call('PUT', '/api/me/presence', { presence })
+      assert.ok((await agent.call('POST', '/api/logout')).status < 300)
+      await eventually(() => mine().length === 3, 'the telling')
+      assert.deepEqual(
+        mine().map(({ data, by }) => [data.presence, by?.agentId]),
+        [
+          ['busy', agent.id],
+          ['away', agent.id],
+          ['offline', agent.id],
+        ],
+      )
+    })
+
     test('the last that a plugin hears is that it is switched off', async () => {
       const admin = await world().person('小周', 'owner')
       const before = heard.length
@@ -158,6 +175,23 @@ await onEveryProfile(
       }
       await eventually(async () => (await owed('slow')).length === 0, 'the slow one')
       assert.deepEqual(texts('slow', inbox.id), ['慢慢来', '再来一句'])
+    })
+
+    test('one that never ends is switched off all the same, without its last words', async () => {
+      const inbox = await world().inbox('mock')
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = promise
+      try {
+        await world().say(inbox, 'feng', '没有下文')
+        await eventually(() => told('slow', inbox.id).length === 1, 'the telling')
+        const admin = await world().person('小卫', 'owner')
+        assert.equal((await admin.call('POST', '/api/plugins/slow/switch', { enabled: false })).status, 200)
+        assert.equal(world().hub.kernel.isRunning('slow'), false)
+      } finally {
+        gate = undefined
+        resolve()
+      }
+      await world().hub.kernel.switch('slow', true)
     })
 
     test('one that is broken, or known to other processes only, hears later what it is owed', async () => {

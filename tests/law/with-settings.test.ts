@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import { Type } from 'typebox'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import { pluginStateStore } from '../../core/src/domain/setting/plugin-state.ts'
 import { PluginState } from '../../core/src/domain/setting/setting.entity.ts'
+import { kernelOf } from '../support/kernel.ts'
 import { makePlace } from '../support/profiles.ts'
 import { call, found, onEveryProfile, startWorld } from '../support/world.ts'
 
@@ -111,6 +113,21 @@ await onEveryProfile(
       assert.match(String(row?.settings), /杭州/)
       assert.match(String(row?.settings), /sealed:/)
       assert.doesNotMatch(String(row?.settings), /k-20/)
+    })
+
+    test('settings saved in one process, and a switch thrown in another at the same time: both stay', async () => {
+      const manifest = weather('shared')
+      const store = pluginStateStore(world().hub)
+      const [one, other] = [kernelOf([manifest], {}, store), kernelOf([manifest], {}, store)]
+      await Promise.all([one.start(), other.start()])
+      for (const [round, enabled] of [false, true, false].entries()) {
+        await Promise.all([one.configure('shared', { city: `第 ${round} 城` }), other.switch('shared', enabled)])
+        const { settings, enabled: kept } = await world().hub.em().findOneOrFail(PluginState, { id: 'shared' }, { disableIdentityMap: true })
+        assert.deepEqual([settings.city, kept], [`第 ${round} 城`, enabled])
+      }
+      await Promise.all([one.refresh(), other.refresh()])
+      assert.deepEqual([one.settingsFor('shared').city, other.settingsFor('shared').city], ['第 2 城', '第 2 城'])
+      assert.deepEqual([one.status()[0]?.state, other.status()[0]?.state], ['off', 'off'])
     })
 
     test('`true` keeps the secret that is there, a new text replaces it, an empty one clears it', async () => {

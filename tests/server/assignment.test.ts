@@ -298,6 +298,60 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     assert.equal(await em.count(AssignmentRule, { targetId: { $in: [group.id, department.id] } }), 0)
   })
 
+  test('a department or skill group that is deleted leaves nothing waiting in it: what has not ended goes up, or to everybody', async () => {
+    const admin = await world().person('管理员', 'admin', { presence: 'away' })
+    const { department, members } = await team(world(), [{ capacity: 1 }])
+    const as = members[0] as Person
+    const below = await team(world(), [], department.id)
+    const group = (await admin.call('POST', '/api/skill-groups', { name: '退款' })).body.id as string
+    const put = (fields: object, id = below.inbox.id) => admin.call('PATCH', `/api/inboxes/${id}`, fields)
+    const [queued, ended] = [await come(world(), below.inbox), await come(world(), below.inbox)]
+    await closeConversation(world().hub, ended.id, 'agent', null)
+    const now = (id: string) => world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    const away = (path: string) => admin.call('DELETE', `/api/${path}`)
+    assert.equal((await put({ skillGroupId: group })).status, 200)
+    for (const [path, holder] of [
+      [`departments/${department.id}`, 'people and a department'],
+      [`departments/${below.department.id}`, 'an inbox'],
+      [`skill-groups/${group}`, 'an inbox'],
+    ]) {
+      const refused = await away(path as string)
+      assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_DEPARTMENT_IN_USE'], `${path}: ${holder}`)
+    }
+    const skilled = await come(world(), below.inbox)
+    assert.deepEqual([skilled.status, skilled.skillGroupId], ['queued', group])
+    assert.equal((await put({ departmentId: null, skillGroupId: null })).status, 200)
+    assert.equal((await away(`departments/${below.department.id}`)).status, 200)
+    // The one with room has been given the first; the other waits where they are, still for the group.
+    const given = await now(queued.id)
+    assert.deepEqual([given.status, given.assigneeId, given.departmentId], ['open', as.id, department.id])
+    assert.ok(given.rev > queued.rev)
+    assert.deepEqual([(await now(skilled.id)).departmentId, (await now(ended.id)).departmentId], [department.id, below.department.id])
+    await world().hub.em().nativeUpdate(Agent, { id: as.id }, { capacity: 2 })
+    assert.equal((await away(`skill-groups/${group}`)).status, 200)
+    const last = await now(skilled.id)
+    assert.deepEqual([last.status, last.assigneeId, last.skillGroupId], ['open', as.id, null])
+  })
+
+  test('inboxes and people are put only where there is a department or a skill group', async () => {
+    const admin = await world().person('管理员', 'admin', { presence: 'away' })
+    const inbox = await world().inbox('mock')
+    const { body } = await admin.call('GET', '/api/roles')
+    const person = { name: '新同事', email: `${newId()}@test.cn`, roleIds: [body.items.find((role: { builtin: string }) => role.builtin === 'agent').id] }
+    const here = { channel: 'mock', name: '哪里都不在', settings: {} }
+    for (const [method, path, sent, fields] of [
+      ['PATCH', `inboxes/${inbox.id}`, {}, ['departmentId', 'skillGroupId']],
+      ['POST', 'inboxes', here, ['departmentId', 'skillGroupId']],
+      ['PATCH', `agents/${admin.id}`, {}, ['departmentId']],
+      ['POST', 'agents', person, ['departmentId']],
+    ] as const)
+      for (const field of fields) {
+        const refused = await admin.call(method, `/api/${path}`, { ...sent, [field]: newId() })
+        assert.deepEqual([refused.status, refused.body.details], [404, { path: `/${field}` }], `${method} ${path}: ${field}`)
+      }
+    assert.equal(await world().hub.em().count(Inbox, { name: here.name }), 0)
+  })
+
   for (const strategy of ['leastLoaded', 'roundRobin'] as const)
     test(`thirty at once (${strategy}): evenly, to the cap, and the rest waits`, async () => {
       const { members, inbox } = await team(world(), [{ capacity: 8 }, { capacity: 8 }, { capacity: 8 }])

@@ -1,6 +1,6 @@
 /** Documentation that cannot drift: tables are held to the code, sentences to the codes, commands to the scripts. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { en as adminEn } from '../../admin-ui/src/locales/en.ts'
@@ -33,6 +33,24 @@ test('errors.md tells every code, its status, reader and retry, and no other', (
   assert.deepEqual(
     documented,
     Object.entries(errorKinds).map(([code, kind]) => [code, kind.status, kind.reader, kind.retry]),
+  )
+})
+
+/** What stands in the server's code, tests left out. */
+function* sources(...folders: string[]): Generator<string> {
+  for (const folder of folders)
+    for (const file of globSync(`${folder}/**/*.ts`, { cwd: root, exclude: (name) => name === 'node_modules' || name === 'dist' }))
+      if (!file.endsWith('.test.ts')) yield read(file)
+}
+
+test('every event that a plugin can listen to is told somewhere', () => {
+  const [, declared = ''] = read('core/sdk/events.ts').match(/export interface HubEvents \{\n([\s\S]*?)\n\}/) ?? []
+  const names = [...declared.matchAll(/^ {2}'([\w.]+)':/gm)].map(([, name]) => name as string)
+  assert.ok(names.length > 40)
+  const code = [...sources('core/src')].join('\n')
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`(?:name: |event\\(|\\? |: )'${name.replace('.', '\\.')}'`).test(code)),
+    [],
   )
 })
 

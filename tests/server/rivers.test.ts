@@ -126,6 +126,32 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     assert.equal(await world().hub.em().count(Outbound, { conversationId: id }), 0)
   })
 
+  test('a client id that another message has is refused: by another agent, in another conversation, at the same moment', async () => {
+    const inbox = await world().inbox('mock')
+    const one = await world().person('小郑', 'admin')
+    const other = await world().person('小冯', 'admin')
+    const [here] = await world().say(inbox, 'client-id-here', '你好')
+    const [there] = await world().say(inbox, 'client-id-there', '你好')
+    const clientId = newId()
+    const send = (as: typeof one, at: typeof here, text: string) =>
+      as.call('POST', `/api/conversations/${at?.conversationId}/messages`, { clientId, parts: [{ type: 'text', text }] })
+    const both = await Promise.all([send(one, here, '给这位的'), send(other, there, '给那位的')])
+    assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 409])
+    const [first, second] = both[0]?.status === 201 ? ([one, other] as const) : ([other, one] as const)
+    const [mine, theirs] = first === one ? [here, there] : [there, here]
+    for (const [as, at] of [
+      [second, mine],
+      [second, theirs],
+      [first, theirs],
+    ] as const) {
+      const refused = await send(as, at, '又一句')
+      assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_CONFLICT'])
+      assert.doesNotMatch(JSON.stringify(refused.body), /给这位的|给那位的/)
+    }
+    assert.equal((await send(first, mine, '给这位的')).status, 201)
+    assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id, direction: 'out' }), 1)
+  })
+
   test('messages leave in order even when the first one has to be tried again', async () => {
     platform.sent.length = 0
     let failures = 2

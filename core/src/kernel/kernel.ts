@@ -23,8 +23,8 @@ export interface StoredState {
 }
 export interface StateStore {
   load(): Promise<Map<string, StoredState>>
-  /** `told`: events of it, owed in the same transaction. */
-  save(id: string, state: StoredState, told?: readonly Pick<HubEvent, 'name' | 'data'>[]): Promise<void>
+  /** Keeps what is given and nothing else: the rest may be another process's newer word. `told`: events of it, owed in the same transaction. */
+  save(id: string, state: Partial<StoredState>, told?: readonly Pick<HubEvent, 'name' | 'data'>[]): Promise<void>
 }
 
 export interface PluginStatus {
@@ -47,7 +47,7 @@ interface Entry extends LoadedPlugin {
   state: 'running' | 'off' | 'broken'
   error: HubError | undefined
   undo: Undo[]
-  /** Starts that took too long and have not ended yet. */
+  /** Starts and stops that took too long and have not ended yet. */
   late: Set<Promise<void>>
   /** Fails since it last ran, and the next try. */
   failures: number
@@ -64,6 +64,8 @@ export interface KernelOptions {
   context(base: Pick<PluginContext, 'id' | 'settings' | 'log' | 'sign' | 'seal' | 'unseal'>): PluginContext
   /** For tests that cannot wait. */
   startTimeoutMs?: number
+  undoTimeoutMs?: number
+  listenerTimeoutMs?: number
   retryMs?: number
 }
 
@@ -71,6 +73,10 @@ export interface KernelOptions {
 const hookTimeoutMs = 2_000
 /** How long a plugin may take to start before it is shown as broken: it must not hold up the hub. */
 const startTimeoutMs = 10_000
+/** How long a plugin may take to take one thing back before the others go on without it. */
+const undoTimeoutMs = 10_000
+/** How long a listener may take before it counts as failed and is told again: less than others wait before they tell it in our place. */
+const listenerTimeoutMs = 45_000
 /** A start that failed is tried again after this long, twice as long each time, at most … */
 const retryMs = 5_000
 const longestRetryMs = 300_000
@@ -193,6 +199,7 @@ export class Kernel {
         if (entry.manifest[clause] !== undefined) await this.#putInPlace(entry, clause, async () => install(entry, entry.ctx))
       await this.#putInPlace(entry, 'start', async () => entry.manifest.start?.(entry.ctx))
       entry.failures = 0
+      this.faults.forget(entry.manifest.id)
       this.#become(entry, 'running')
       this.#options.log.info({ plugin: entry.manifest.id, version: entry.manifest.version }, 'plugin running')
     } catch (error) {
@@ -210,19 +217,26 @@ export class Kernel {
       const undo = await withTimeout(working, this.#startTimeoutMs, `${entry.manifest.id} ${what}`)
       if (undo) entry.undo.push(undo)
     } catch (error) {
-      const late = working.then(
-        (undo) => (undo ? this.#takeBack(entry, undo) : undefined),
-        () => undefined,
+      this.#keepLate(
+        entry,
+        working.then((undo) => (undo ? this.#takeBack(entry, undo) : undefined)),
       )
-      entry.late.add(late)
-      void late.finally(() => entry.late.delete(late))
       throw error
     }
   }
 
+  #keepLate(entry: Entry, work: Promise<unknown>): void {
+    const late = work.then(
+      () => undefined,
+      () => undefined,
+    )
+    entry.late.add(late)
+    void late.finally(() => entry.late.delete(late))
+  }
+
   /** Two starts of a plugin at once would undo each other's work. */
   async #settleLate(entry: Entry): Promise<void> {
-    await withTimeout(Promise.all(entry.late), this.#startTimeoutMs, `${entry.manifest.id}: an earlier start`)
+    await withTimeout(Promise.all(entry.late), this.#startTimeoutMs, `${entry.manifest.id}: an earlier start or stop`)
   }
 
   #retryLater(entry: Entry): void {
@@ -250,9 +264,9 @@ export class Kernel {
   async #switchOff(entry: Entry): Promise<void> {
     this.#forgetRetry(entry)
     entry.failures = 0
+    this.faults.forget(entry.manifest.id)
     await this.#unwind(entry)
     entry.error = undefined
-    this.faults.forget(entry.manifest.id)
     this.#become(entry, 'off')
   }
 
@@ -281,11 +295,16 @@ export class Kernel {
     for (const undo of entry.undo.splice(0).reverse()) await this.#takeBack(entry, undo)
   }
 
+  /** One that fails or hangs is shown; it holds up nobody else's. What hangs must end before the plugin is started again. */
   async #takeBack(entry: Entry, undo: Undo): Promise<void> {
+    const { id } = entry.manifest
+    const undoing = (async () => undo())()
     try {
-      await undo()
+      await withTimeout(undoing, this.#options.undoTimeoutMs ?? undoTimeoutMs, `${id} stop`)
     } catch (error) {
-      this.#options.log.error({ plugin: entry.manifest.id, err: error }, 'a plugin failed to take something back')
+      this.#keepLate(entry, undoing)
+      this.#options.log.error({ plugin: id, err: error }, 'a plugin failed to take something back')
+      this.faults.note(id, 'stop', (error as Error)?.message ?? String(error))
     }
   }
 
@@ -324,7 +343,7 @@ export class Kernel {
   async switch(id: string, enabled: boolean): Promise<void> {
     const entry = this.#require(id)
     await this.#inTurn(async () => {
-      await this.#options.store.save(id, { ...entry.stored, enabled })
+      await this.#options.store.save(id, { enabled })
       entry.stored = { ...entry.stored, enabled }
       await (enabled ? this.#bringUp(entry) : this.#takeDown(entry))
     })
@@ -337,7 +356,7 @@ export class Kernel {
     const values = parseSettings(schema, mergeSecrets(schema, input, openMost(schema, entry.stored.settings, this.#options.vault)))
     await this.#inTurn(async () => {
       const stored = { ...entry.stored, settings: sealSettings(schema, values, this.#options.vault) }
-      await this.#options.store.save(id, stored, told)
+      await this.#options.store.save(id, { settings: stored.settings }, told)
       this.#take(entry, stored)
       // What was wrong may have been a setting.
       if (entry.state === 'broken' && stored.enabled) await this.#bringUp(entry)
@@ -448,17 +467,19 @@ export class Kernel {
       .map(({ manifest }) => manifest.id)
   }
 
-  /** Tells one plugin of one event. Throws what the listener throws. Returns false when it is not running. */
+  /** Tells one plugin of one event. Throws what the listener throws, or that it took too long. Returns false when it is not running. */
   async tell(id: string, event: HubEvent): Promise<boolean> {
     const entry = this.#entries.get(id)
     if (entry?.state !== 'running') return false
     const on = entry.manifest.on as Record<string, ((event: HubEvent, ctx: PluginContext) => unknown) | false | undefined> | undefined
     const own = on?.[event.name]
     if (own === false) return true
-    await this.faults.watched(entry.manifest.id, event.name, async () => {
+    const listen = async () => {
       await own?.(event, entry.ctx)
-      if (on?.['*']) await on['*'](event, entry.ctx)
-    })
+      await on?.['*']?.(event, entry.ctx)
+    }
+    const ms = this.#options.listenerTimeoutMs ?? listenerTimeoutMs
+    await this.faults.watched(id, event.name, () => withTimeout(listen(), ms, `${id} ${event.name}`))
     return true
   }
 }

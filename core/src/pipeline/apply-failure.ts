@@ -17,9 +17,15 @@ const maxReturns = 200
 /** Columns are wide enough for this in both languages. */
 const maxWords = 8_000
 
-export async function applyFailure(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'failure'>, patient: boolean): Promise<InboundOutcome> {
+export async function applyFailure(
+  applying: Applying,
+  inbox: Inbox,
+  identity: Identity | undefined,
+  event: EventOf<'failure'>,
+  patient: boolean,
+): Promise<InboundOutcome> {
   const { em } = applying
-  const sending = patient && (await isSending(em, identity))
+  const sending = patient && identity !== undefined && (await isSending(em, identity))
   const sent = await findSent(em, inbox.id, event.messageExternalId)
   // The refusal may overtake the answer to the send.
   if (!sent && sending) return afterTheSend

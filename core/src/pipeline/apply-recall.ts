@@ -14,7 +14,13 @@ const patienceMs = 3_600_000
 const lookAgainMs = (waitedMs: number): number => Math.min(Math.max(2_000, waitedMs / 4), 300_000)
 
 /** @param waitedMs so long it has waited for its message */
-export async function applyRecall(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'recall'>, waitedMs: number): Promise<InboundOutcome> {
+export async function applyRecall(
+  applying: Applying,
+  inbox: Inbox,
+  identity: Identity | undefined,
+  event: EventOf<'recall'>,
+  waitedMs: number,
+): Promise<InboundOutcome> {
   const { em } = applying
   const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }
   const dedupeKey = `in:${event.messageExternalId}`
@@ -26,7 +32,7 @@ export async function applyRecall(applying: Applying, inbox: Inbox, identity: Id
   if (!found) return waitedMs < patienceMs ? { kind: 'later', ms: lookAgainMs(waitedMs), why: 'its message is not here yet' } : nothing
   const change = await changeOf(applying, found.conversationId)
   // One customer's recall takes back nothing of another's.
-  if (!change || change.conversation.identityId !== identity.id) return nothing
+  if (!change || change.conversation.identityId !== identity?.id) return nothing
   const message = ownCopy(change, found)
   if (message.recalledAt) return nothing
   message.recalledAt = change.at

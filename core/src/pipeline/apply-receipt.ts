@@ -3,15 +3,21 @@ import type { Identity } from '../domain/contact/contact.entity.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { type Applying, afterTheSend, changeOf, type EventOf, findSent, type InboundOutcome, isSending } from './applying.ts'
 
-export async function applyReceipt(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'receipt'>, patient: boolean): Promise<InboundOutcome> {
+export async function applyReceipt(
+  applying: Applying,
+  inbox: Inbox,
+  identity: Identity | undefined,
+  event: EventOf<'receipt'>,
+  patient: boolean,
+): Promise<InboundOutcome> {
   const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }
-  let change = applying.changes.get(identity.id)
+  let change = identity && applying.changes.get(identity.id)
   let upToSeq: number
   if ('upToSeq' in event) {
     if (change?.conversation.id !== event.conversationId) return nothing
     upToSeq = event.upToSeq
   } else {
-    const sending = patient && (await isSending(applying.em, identity))
+    const sending = patient && identity !== undefined && (await isSending(applying.em, identity))
     const sent = await findSent(applying.em, inbox.id, event.messageExternalId)
     if (!sent) return sending ? afterTheSend : nothing
     change = await changeOf(applying, sent.message.conversationId)

@@ -28,7 +28,9 @@ export async function tellLast(hub: Hub, listener: string): Promise<void> {
   const end = Date.now() + lastWordsMs
   const until = new Date()
   do {
-    await deliverEvents(hub, listener, { toTheEnd: true })
+    const telling = deliverEvents(hub, listener, { toTheEnd: true })
+    telling.catch((error) => hub.log.warn({ err: error, listener }, 'last words were not told'))
+    if ((await Promise.race([telling, sleep(end - Date.now(), 'overdue', { ref: false })])) === 'overdue') return
     if ((await hub.em().count(Delivery, { listener, attempts: 0, createdAt: { $lte: until } })) === 0) return
     await sleep(20)
   } while (Date.now() < end)

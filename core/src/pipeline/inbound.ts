@@ -42,7 +42,7 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         for (const item of items) {
           const sender = senders.get(senderKey(item))
           if (!sender) throw new Error('a sender was not resolved')
-          if (sender.identity.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
+          if (sender.identity?.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
           else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
           else results.push(await apply(applying, item, sender.identity, known))
         }
@@ -57,7 +57,10 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         // New names of people we know may join them to others: that happens after the commit, by itself.
         const due = await noteClaims(
           em,
-          items.flatMap((item) => ({ from: item.event.from, identity: senders.get(senderKey(item))?.identity as Identity })),
+          items.flatMap((item) => {
+            const identity = senders.get(senderKey(item))?.identity
+            return identity ? [{ from: item.event.from, identity }] : []
+          }),
         )
         for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
@@ -93,8 +96,12 @@ const fromCustomer = ({ kind }: InboundEvent): boolean => kind === 'message' || 
 /** By the platform's clock, where it tells. */
 const timeOf = (event: InboundEvent): Date => ('sentAt' in event ? event.sentAt : 'at' in event ? event.at : undefined) ?? new Date()
 
+/** Whoever wrote, did something or was written to is somebody; a receipt, a failure or a recall makes nobody known. */
+const introduces = ({ event: { kind } }: InboundItem): boolean => kind === 'message' || kind === 'activity' || kind === 'echo'
+
 interface Sender {
-  identity: Identity
+  /** None of somebody unknown who does not introduce themselves. */
+  identity: Identity | undefined
   /** Earlier events of this sender are parked. */
   waiting: boolean
   openConversationId: string | null
@@ -102,7 +109,7 @@ interface Sender {
   made?: true
 }
 
-/** All senders of a batch with their open conversations; who is new gets a contact and an identity. */
+/** All senders of a batch with their open conversations; who is new and says something gets a contact and an identity. */
 async function resolveSenders(hub: Hub, em: Em, items: readonly InboundItem[], takeNumbers: (count: number) => number[]): Promise<Map<string, Sender>> {
   const senders = new Map<string, Sender>()
   const unknown: InboundItem[] = []
@@ -117,10 +124,17 @@ async function resolveSenders(hub: Hub, em: Em, items: readonly InboundItem[], t
       const identity = rowOf(em, Identity, row)
       senders.set(`${inboxId}\n${externalIdOf(identity)}`, { identity, waiting: Number(row.waiting) === 1, openConversationId: row.open_id })
     }
-    const fresh = new Map(group.filter((item) => !senders.has(senderKey(item))).map((item) => [item.event.from.externalId, item]))
-    unknown.push(...fresh.values())
+    const fresh = Map.groupBy(
+      group.filter((item) => !senders.has(senderKey(item))),
+      ({ event }) => event.from.externalId,
+    )
+    for (const said of fresh.values()) unknown.push((said.findLast(introduces) ?? said[0]) as InboundItem)
   }
-  if (unknown.length > 0) await makeSenders(hub, em, unknown, takeNumbers(unknown.length), senders)
+  if (unknown.length === 0) return senders
+  const waiting = await whoWaits(hub, em, unknown)
+  for (const item of unknown) senders.set(senderKey(item), { identity: undefined, waiting: waiting.has(item), openConversationId: null })
+  const introduced = unknown.filter(introduces)
+  if (introduced.length > 0) await makeSenders(hub, em, introduced, takeNumbers(introduced.length), senders)
   return senders
 }
 
@@ -129,8 +143,8 @@ const parkedOf = (inbox: string, sender: string) => ({
   params: [],
 })
 
-async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numbers: readonly number[], senders: Map<string, Sender>): Promise<void> {
-  const now = new Date()
+/** Those of unknown senders whose earlier events are parked. */
+async function whoWaits(hub: Hub, em: Em, items: readonly InboundItem[]): Promise<Set<InboundItem>> {
   const waiting = new Set<string>()
   for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
     const names = group.flatMap(({ inbox, event }) => writtenAs(hub, inbox, event.from.externalId))
@@ -141,6 +155,11 @@ async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numb
     for (const row of rows) waiting.add(`${inboxId}\n${row.sender_id}`)
   }
   const waits = ({ inbox, event }: InboundItem) => writtenAs(hub, inbox, event.from.externalId).some((name) => waiting.has(`${inbox.id}\n${name}`))
+  return new Set(items.filter(waits))
+}
+
+async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numbers: readonly number[], senders: Map<string, Sender>): Promise<void> {
+  const now = new Date()
   const made = items.map((item, i) => {
     const { from } = item.event
     const contact = {
@@ -174,7 +193,7 @@ async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numb
       blockedById: null,
       createdAt: now,
     } as Identity
-    senders.set(senderKey(item), { identity, waiting: waits(item), openConversationId: null, made: true })
+    Object.assign(senders.get(senderKey(item)) as Sender, { identity, made: true })
     return { contact, identity, from }
   })
   await insertRows(em, Contact, await linkNewPeople(em, made))
@@ -192,7 +211,7 @@ async function keepAddresses(em: Em, items: readonly InboundItem[], senders: Map
   for (const item of items) {
     const sender = senders.get(senderKey(item))
     const { ip } = item.event.from
-    if (!ip || !sender || sender.made || !began.has(sender.identity.id)) continue
+    if (!ip || !sender?.identity || sender.made || !began.has(sender.identity.id)) continue
     sender.identity.address = ip.slice(0, 45)
     moved.add(sender.identity)
   }
@@ -227,6 +246,7 @@ async function openChanges(
   const locked = await lockConversations(em, [...wanted])
   const changes = new Map<string, ConversationChange>()
   for (const { identity, openConversationId } of senders.values()) {
+    if (!identity) continue
     const conversation = locked.get(openConversationId ?? '')
     // Closed while we waited for the lock: then a new one is opened.
     if (conversation?.openIdentityId !== identity.id) continue
@@ -241,12 +261,26 @@ const isWorthWriting = (change: ConversationChange): boolean => change.added.len
 /** Changes that only move a pointer. */
 const receipts = new WeakSet<ConversationChange>()
 
-async function apply(applying: Applying, { inbox, event, waitedMs = 0 }: InboundItem, identity: Identity, known: KnownMessages): Promise<InboundOutcome> {
+async function apply(
+  applying: Applying,
+  { inbox, event, waitedMs = 0 }: InboundItem,
+  identity: Identity | undefined,
+  known: KnownMessages,
+): Promise<InboundOutcome> {
   const key = `${inbox.id}\n${dedupeKey(event)}`
   const before = event.kind === 'message' || event.kind === 'echo' ? known.get(key) : undefined
   if (before && (event.kind === 'message' || event.kind === 'echo'))
     return applyCall(applying, event, { messageId: before.id, conversationId: before.conversationId, seq: before.seq })
   const patient = waitedMs < sendPatienceMs
+  switch (event.kind) {
+    case 'failure':
+      return applyFailure(applying, inbox, identity, event, patient)
+    case 'receipt':
+      return applyReceipt(applying, inbox, identity, event, patient)
+    case 'recall':
+      return applyRecall(applying, inbox, identity, event, waitedMs)
+  }
+  if (!identity) throw new Error('who says something is somebody')
   switch (event.kind) {
     case 'message': {
       const change = await conversationFor(applying, inbox, identity, event)
@@ -269,11 +303,5 @@ async function apply(applying: Applying, { inbox, event, waitedMs = 0 }: Inbound
     }
     case 'activity':
       return applyActivity(applying, inbox, identity, event)
-    case 'failure':
-      return applyFailure(applying, inbox, identity, event, patient)
-    case 'receipt':
-      return applyReceipt(applying, inbox, identity, event, patient)
-    case 'recall':
-      return applyRecall(applying, inbox, identity, event, waitedMs)
   }
 }

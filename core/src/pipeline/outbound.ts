@@ -26,7 +26,7 @@ import { adapterFailed, channelOff, gaveUp, nextLook, nextTry, type Wish } from 
 
 export interface SendRequest {
   conversationId: string
-  /** Made by the client, unique to it: a repeated request is the same message. */
+  /** Made by the client, unique in the inbox: a repeated request is the same message. */
   clientId: string
   parts: ComposablePart[]
   /** The composer's letter fields. */
@@ -41,20 +41,23 @@ export interface SendRequest {
   mayRead: MayRead
 }
 
-/** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_MESSAGE_REFUSED, HUB_REPLY_WINDOW, or what a hook refuses with. */
+/** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_MESSAGE_REFUSED, HUB_REPLY_WINDOW, HUB_CONFLICT, or what a hook refuses with. */
 export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ message: Message; duplicate: boolean }> {
   const em = hub.em()
   const dedupeKey = `out:${request.clientId}`
   const target = await em.findOne(Message, { conversationId: request.conversationId, dedupeKey }, { disableIdentityMap: true })
-  if (target) return { message: target, duplicate: true }
+  if (target) return { message: ownRepeat(target, request), duplicate: true }
   const { parts, capabilities, pieces } = await checkedParts(hub, em, request)
   await checkFilesTheirs(em, request.agentId, request.mayRead, parts)
   let duplicate: Message | null = null
   const { result } = await changeConversation(hub, request.conversationId, async (change, tx) => {
     const { conversation } = change
     if (!request.allowed(conversation)) throw new HubError('HUB_FORBIDDEN', 'You may not write in this conversation')
-    duplicate = await tx.findOne(Message, { inboxId: conversation.inboxId, dedupeKey }, { disableIdentityMap: true })
-    if (duplicate) return false
+    const stored = await tx.findOne(Message, { inboxId: conversation.inboxId, dedupeKey }, { disableIdentityMap: true })
+    if (stored) {
+      duplicate = ownRepeat(stored, request)
+      return false
+    }
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
     const push = capabilities?.delivery === 'push'
     if (request.replyToId) await checkAnswered(tx, request.replyToId, conversation.id)
@@ -84,6 +87,12 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
 async function checkFilesTheirs(em: Em, agentId: string, mayRead: MayRead, parts: readonly ComposablePart[]): Promise<void> {
   const ids = new Set(fileIdsOf(parts))
   if ((await stillTheirs(em, agentId, mayRead, [...ids])).size < ids.size) throw new HubError('HUB_NOT_FOUND', 'A file of this message is not there')
+}
+
+/** A repeat is its author's own, in the same conversation; else nothing was stored, and what there is belongs to somebody else. Throws HUB_CONFLICT. */
+function ownRepeat(stored: Message, { conversationId, agentId }: SendRequest): Message {
+  if (stored.conversationId !== conversationId || stored.authorId !== agentId) throw new HubError('HUB_CONFLICT', 'Another message has this client id')
+  return stored
 }
 
 /** What is answered was said in this very conversation: who may write in it sees that. Throws HUB_MESSAGE_REFUSED (`replyTo`). */

@@ -13,6 +13,7 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { returnConversations } from '../conversation/assign-conversation.ts'
 import { commitWithEvents } from '../conversation/change.ts'
+import { checkPlace } from '../department/check-place.ts'
 import { SkillGroupMember } from '../department/department.entity.ts'
 import { Role } from '../role/role.entity.ts'
 import { endSessions } from '../session/end-sessions.ts'
@@ -67,6 +68,7 @@ export function agentRoutes(app: App, hub: Hub): void {
     try {
       await commitWithEvents(hub, async (tx) => {
         if ((await tx.count(Agent, {})) >= most) throw new HubError('HUB_LIST_FULL', 'There are as many agents as there can be', { most })
+        await checkPlace(tx, agent)
         await tx.insert(Agent, agent)
         await setLinks(tx, agent.id, roleIds, skillGroupIds)
         token = await invite(tx, agent.id)
@@ -142,6 +144,7 @@ export function agentRoutes(app: App, hub: Hub): void {
       // Whoever is switched off, or has not joined yet, can do nothing for a hub without an owner.
       const others = { id: { $in: owners.map(({ agentId }) => agentId).filter((other) => other !== id) }, active: true, passwordHash: { $ne: null } }
       if (losesOwner && (await tx.count(Agent, others)) === 0) throw new HubError('HUB_AGENT_LAST_OWNER', 'A hub needs an owner')
+      await checkPlace(tx, fields)
       await tx.nativeUpdate(Agent, { id }, { ...fields, accessVersion: agent.accessVersion + 1 })
       if (roleIds || skillGroupIds) await setLinks(tx, id, roleIds, skillGroupIds)
       if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })

@@ -3,13 +3,17 @@ import { HubError } from '../../../sdk/errors.ts'
 import type { Hub } from '../../hub.ts'
 import { whoMayServe } from '../assignment/may-serve.ts'
 import { assignTo, routeQueue } from '../conversation/assign-conversation.ts'
-import { changeConversation } from '../conversation/change.ts'
+import { changeConversation, commitWithEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { Agent, type Presence } from './agent.entity.ts'
 import { effectivePresence } from './agent.present.ts'
 
 export async function setPresence(hub: Hub, agentId: string, presence: Presence): Promise<void> {
-  await hub.em().nativeUpdate(Agent, { id: agentId }, { presence, ...(presence === 'offline' ? {} : { seenAt: new Date() }) })
+  await commitWithEvents(hub, async (em) => {
+    const changed = await em.nativeUpdate(Agent, { id: agentId, presence: { $ne: presence } }, { presence })
+    if (presence !== 'offline') await em.nativeUpdate(Agent, { id: agentId }, { seenAt: new Date() })
+    return changed > 0 ? [{ name: 'agent.presenceChanged', data: { agentId, presence } }] : []
+  })
   hub.bus.publish('agent.presence', { agentId })
   if (presence === 'online') await routeQueue(hub)
 }

@@ -10,6 +10,8 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { AssignmentRule } from '../assignment/assignment-rule.entity.ts'
+import { routeQueue } from '../conversation/assign-conversation.ts'
+import { leavePlace } from '../conversation/leave-place.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { suspendRules } from '../retention/suspend-rules.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
@@ -75,19 +77,25 @@ export function departmentRoutes(app: App, hub: Hub): void {
   )
 
   app.delete('/api/departments/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
-    const em = hub.em()
     const { id } = request.params
-    const used = (await em.count(Department, { parentId: id })) + (await em.count(Agent, { departmentId: id })) + (await em.count(Inbox, { departmentId: id }))
-    if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
     let after = async () => {}
+    let tell = () => {}
     await changeSettings(hub, request, async (tx) => {
+      const row = await tx.findOne(Department, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+      if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+      const used =
+        (await tx.count(Department, { parentId: id })) + (await tx.count(Agent, { departmentId: id })) + (await tx.count(Inbox, { departmentId: id }))
+      if (used > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'Agents, inboxes or departments belong to it', { used })
       after = await suspendRules(hub, tx)
+      tell = await leavePlace(hub, tx, 'departmentId', id, row.parentId ?? null)
       await tx.nativeDelete(AssignmentRule, { scope: 'department', targetId: id })
-      if ((await tx.nativeDelete(Department, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such department')
+      await tx.nativeDelete(Department, { id })
       return { scope: 'department', change: 'deleted', id }
     })
+    tell()
     await after()
     changed()
+    await routeQueue(hub)
     return { ok: true as const }
   })
 
@@ -128,13 +136,19 @@ export function departmentRoutes(app: App, hub: Hub): void {
 
   app.delete('/api/skill-groups/:id', { config: manage, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const { id } = request.params
+    let tell = () => {}
     await changeSettings(hub, request, async (tx) => {
+      if (!(await tx.findOne(SkillGroup, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })))
+        throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
       if ((await tx.count(Inbox, { skillGroupId: id })) > 0) throw new HubError('HUB_DEPARTMENT_IN_USE', 'An inbox gives its conversations to this group')
+      tell = await leavePlace(hub, tx, 'skillGroupId', id, null)
       await tx.nativeDelete(SkillGroupMember, { skillGroupId: id })
       await tx.nativeDelete(AssignmentRule, { scope: 'skillGroup', targetId: id })
-      if ((await tx.nativeDelete(SkillGroup, { id })) === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such skill group')
+      await tx.nativeDelete(SkillGroup, { id })
       return { scope: 'skill-group', change: 'deleted', id }
     })
+    tell()
+    await routeQueue(hub)
     return { ok: true as const }
   })
 }

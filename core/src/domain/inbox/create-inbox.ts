@@ -6,12 +6,13 @@ import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { parseSettings, sealSettings } from '../../kernel/settings.ts'
 import { commitWithEvents, type EventToTell } from '../conversation/change.ts'
+import { checkPlace } from '../department/check-place.ts'
 import { adapterOf } from './channels.ts'
 import { checkSettings } from './check-settings.ts'
 import { Inbox } from './inbox.entity.ts'
 
 /**
- * Throws HUB_NOT_FOUND for an unknown channel, HUB_SETTINGS_INVALID.
+ * Throws HUB_NOT_FOUND for an unknown channel, department or skill group, HUB_SETTINGS_INVALID.
  * @param told what is told of it, in the same transaction
  */
 export async function createInbox(hub: Hub, input: InboxInput, told?: (row: Inbox) => EventToTell): Promise<Inbox> {
@@ -59,6 +60,7 @@ async function writeInbox(hub: Hub, em: Em, input: InboxInput, id = newId()): Pr
     enabled: true,
     createdAt: new Date(),
   } as Inbox
+  await checkPlace(em, row)
   await em.insert(Inbox, row)
   return row
 }

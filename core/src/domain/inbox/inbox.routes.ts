@@ -6,6 +6,7 @@ import { InboxInput, InboxPatch, ProbeStep, InboxHealth as WireHealth, Inbox as 
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { canOpen, mergeSecrets, openMost, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
+import { checkPlace } from '../department/check-place.ts'
 import { changeSettings, settingsChanged } from '../setting/tell-settings.ts'
 import { adapterFor, adapterOf, ownCapabilities } from './channels.ts'
 import { checkSettings } from './check-settings.ts'
@@ -151,6 +152,7 @@ export function inboxRoutes(app: App, hub: Hub): void {
     }
     const kept = Object.keys(settings ?? {}).map((field) => `settings.${field}`)
     await changeSettings(hub, request, async (tx) => {
+      await checkPlace(tx, fields)
       await tx.nativeUpdate(Inbox, { id: row.id }, patch)
       return { scope: 'inbox', change: 'changed', id: row.id, name: patch.name ?? row.name, fields: [...Object.keys(fields), ...kept] }
     })

@@ -10,9 +10,14 @@ export function pluginStateStore(hub: Hub): StateStore {
       const rows = await hub.em().find(PluginState, {}, { disableIdentityMap: true })
       return new Map(rows.map(({ id, enabled, settings }) => [id, { enabled, settings }]))
     },
-    async save(id, { enabled, settings }, told = []) {
+    async save(id, state, told = []) {
+      const fields = Object.keys(state) as (keyof typeof state)[]
       await commitWithEvents(hub, async (em) => {
-        await em.upsert(PluginState, { id, enabled, settings, updatedAt: new Date() })
+        await em.upsert(
+          PluginState,
+          { id, enabled: true, settings: {}, ...state, updatedAt: new Date() },
+          { onConflictFields: ['id'], onConflictMergeFields: [...fields, 'updatedAt'] },
+        )
         return told
       })
     },
