@@ -2,6 +2,12 @@ import type { Migration } from '@huike/core/sdk/plugin.ts'
 
 const mysql = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
 
+/** Of conversations that are gone for good: as `forget-conversation.ts` does since. */
+const forgotten = [
+  'delete from `email_participant` where not exists (select 1 from `conversation` c where c.`id` = `email_participant`.`conversation_id`)',
+  "update `email_letter` set `state` = 'purged', `message_id` = '', `external_id` = '', `hub_message_id` = null, `from_address` = '', `subject` = '', `references` = '', `raw_file_id` = null, `subject_key` = null, `reply_to` = null, `delivered` = null, `refused` = null where `conversation_id` is not null and not exists (select 1 from `conversation` c where c.`id` = `email_letter`.`conversation_id`)",
+]
+
 export const emailMigrations: readonly Migration[] = [
   {
     name: '0001-letters',
@@ -49,5 +55,10 @@ export const emailMigrations: readonly Migration[] = [
     name: '0004-letters-by-time',
     mysql: ['alter table `email_letter` add index `email_letter_at`(`inbox_id`, `direction`, `at`)'],
     sqlite: ['create index `email_letter_at` on `email_letter` (`inbox_id`, `direction`, `at`)'],
+  },
+  {
+    name: '0005-forgotten-letters',
+    mysql: forgotten,
+    sqlite: forgotten,
   },
 ]
