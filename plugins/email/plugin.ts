@@ -3,6 +3,7 @@
 import { buffer } from 'node:stream/consumers'
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
 import { credentialsOf } from './server/credentials.ts'
+import { forgetConversation } from './server/forget-conversation.ts'
 import { inboxSettings, mailboxOf, signatureOf } from './server/inbox-settings.ts'
 import { emailEntities } from './server/letter.entity.ts'
 import { emailMigrations } from './server/migrations.ts'
@@ -56,6 +57,7 @@ export default definePlugin({
     probe: async (inbox) => (await import('./server/probe.ts')).probeMailbox(ctx, inbox),
   }),
   routes: emailRoutes,
+  on: { 'record.purged': ({ data }, ctx) => forgetConversation(ctx, data.conversationId) },
   jobs: {
     /** The copy in the Sent folder: the letter is out already, so this may wait and be tried again. */
     'append-sent': {

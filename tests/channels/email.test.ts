@@ -9,8 +9,9 @@ import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { purge } from '../../core/src/domain/record/purge.ts'
 import email from '../../plugins/email/plugin.ts'
-import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
+import { LetterRow, Participant, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { type Letter, readMail } from '../../plugins/email/server/read-mail.ts'
 import { everyColumn, placesOf } from '../support/every-table.ts'
 import { type MailServers, startMailServers, whyNoMailServers } from '../support/mail-servers.ts'
@@ -393,6 +394,37 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     assert.deepEqual(
       (await messages(inbox)).map(({ text }) => text),
       ['内容 1', '内容 2', '内容 3', '内容 4'],
+    )
+  })
+
+  test('a conversation deleted for good leaves no address or subject here, and its letter, read anew, does not come back', async () => {
+    const { inbox, address } = await shop()
+    const [from, cc, subject] = [customer('purged'), customer('purged-copy'), `机密 ${newId()}`]
+    const agent = await world().person('小孟', 'admin')
+    const raw = letter(from, address, subject, '请删除我的资料', [`Cc: ${cc}`])
+    await post(from, address, raw)
+    const { conversationId } = await incoming(inbox, '请删除我的资料')
+    const { body } = await world().reply(agent, conversationId, '好的')
+    const sent = await fate(body.id, 'sent')
+    await purge(world().hub, conversationId)
+    await eventually(
+      async () =>
+        (await world()
+          .hub.em()
+          .count(LetterRow, { conversationId, state: { $ne: 'purged' } })) === 0,
+      'the letters forgotten',
+    )
+    const left = JSON.stringify([await world().hub.em().find(LetterRow, { conversationId }), await world().hub.em().find(Participant, { conversationId })])
+    assert.deepEqual(
+      [from, cc, subject, sent.externalId].filter((word) => left.includes(String(word))),
+      [],
+    )
+    await post(from, address, raw)
+    await post(from, address, letter(from, address, '另一封', '这是后来的信'))
+    await incoming(inbox, '这是后来的信')
+    assert.deepEqual(
+      (await messages(inbox)).map(({ text }) => text),
+      ['这是后来的信'],
     )
   })
 

@@ -51,6 +51,7 @@ test('a department is moved, never below itself, and what that does is said befo
         onAt: '2026-01-01T00:00:00.000Z',
         suspendedAt: null,
         updatedAt: '2026-01-01T00:00:00.000Z',
+        exposes: [],
       }
       await route.fulfill({ response: answer, json: { ...(await answer.json()), rules: [rule] } })
     })

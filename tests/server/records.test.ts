@@ -13,6 +13,7 @@ import { Conversation, ConversationTag } from '../../core/src/domain/conversatio
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { startOfPeriod } from '../../core/src/domain/record/find/period.ts'
 import { purgeDue } from '../../core/src/domain/record/purge.ts'
 import { RecordBatch } from '../../core/src/domain/record/record.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
@@ -362,6 +363,61 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
       await world().running.sweep()
       return failed()
     }, 'giving it up')
+  })
+
+  test('what a filter finds is changed as it was counted: a later day, a message or a deletion since changes nothing of it', async () => {
+    const [agent, admin] = [await world().person('小秦'), await world().person('管理', 'admin')]
+    const em = world().hub.em()
+    const ids: string[] = []
+    for (let i = 0; i < 3; i++) {
+      const id = await talk(world(), agent, ['你好'])
+      await agent.call('POST', `/api/conversations/${id}/close`)
+      ids.push(id)
+    }
+    const [meant = '', late = '', thrown = ''] = ids
+    const { id: tagId } = (await agent.call('POST', '/api/tags', { name: newId() })).body
+    for (const id of ids) assert.equal((await agent.call('PUT', `/api/records/${id}/tags/${tagId}`)).status, 200)
+    const find = (more: object) => `filter=${encodeURIComponent(JSON.stringify({ tagIds: [tagId], ...more }))}&tz=Asia/Shanghai`
+    const order = async (more: object, countedAt?: string) => {
+      const filter = { tagIds: [tagId], ...more }
+      const { status, body } = await admin.call('POST', '/api/records/batch', {
+        action: 'archive',
+        filter,
+        tz: 'Asia/Shanghai',
+        ...(countedAt ? { countedAt } : {}),
+      })
+      assert.equal(status, 201, JSON.stringify(body))
+      return body.id as string
+    }
+    const end = (id: string) =>
+      eventually(async () => {
+        const { body } = await admin.call('GET', `/api/records/batch/${id}`)
+        return body.state !== 'running' && body
+      }, 'the end of it')
+    const counted = (await admin.call('GET', `/api/records/count?${find({ period: '7d', by: 'createdAt' })}`)).body
+    assert.deepEqual([counted.count, counted.more], [3, false])
+    const at = new Date(counted.at)
+    const after = new Date(at.getTime() + 1_000)
+    // Two that are not any more what was counted.
+    await em.nativeUpdate(Conversation, { id: late }, { lastMessageAt: after })
+    await em.nativeUpdate(Conversation, { id: thrown }, { closedAt: after })
+    const first = await order({ period: '7d', by: 'createdAt' }, counted.at)
+    const { input } = await em.findOneOrFail(RecordBatch, { id: first }, { disableIdentityMap: true })
+    assert.deepEqual(
+      [input.filter?.period, input.filter?.from, input.filter?.to],
+      [undefined, startOfPeriod('7d', 'Asia/Shanghai', at).toISOString(), new Date(at.getTime() + 1).toISOString()],
+    )
+    const { done, skipped } = await end(first)
+    assert.deepEqual([done, skipped], [1, 2])
+    assert.ok((await em.findOneOrFail(Conversation, { id: meant }, { disableIdentityMap: true })).archivedAt)
+
+    // Nobody said when it was counted: then it was now, and no later than the filter itself says.
+    const to = new Date(at.getTime() - 60_000).toISOString()
+    const second = await order({ period: '7d', to })
+    const bounds = (await em.findOneOrFail(RecordBatch, { id: second }, { disableIdentityMap: true })).input.filter
+    assert.deepEqual([bounds?.period, bounds?.to], [undefined, to])
+    assert.deepEqual((await end(second)).done, 0)
+    assert.equal((await admin.call('POST', '/api/records/batch', { action: 'archive', filter: {}, countedAt: 'soon' })).status, 400)
   })
 
   test('what was taken back stands in no list, whatever the hub noted after it; a note is no preview', async () => {

@@ -124,6 +124,48 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     assert.equal((await admin.call('POST', `/api/retention/rules/${cleaning}/on`)).body.details.reason, 'retention-trial')
   })
 
+  test('a rule that protects is changed, switched off or deleted: what would take earlier what it kept is off until somebody has looked again', async () => {
+    await clear(world())
+    const [agent, admin] = [await world().person('小何'), await world().person('管理', 'admin')]
+    const [kept, other] = [await talk(world(), agent, 100), await talk(world(), agent, 1)]
+    const states = async () =>
+      Object.fromEntries(
+        (await admin.call('GET', '/api/retention')).body.rules.map((one: { id: string; onAt: string | null; suspendedAt: string | null }) => [
+          one.id,
+          one.onAt ? 'on' : one.suspendedAt ? 'suspended' : 'off',
+        ]),
+      )
+    const weaken = {
+      changed: (id: string) => admin.call('PUT', `/api/retention/rules/${id}`, { ...any, inboxId: kept.inboxId, days: 400 }),
+      off: (id: string) => admin.call('POST', `/api/retention/rules/${id}/off`),
+      deleted: (id: string) => admin.call('DELETE', `/api/retention/rules/${id}`),
+    }
+    for (const [how, change] of Object.entries(weaken)) {
+      await clear(world())
+      const protecting = await rule(admin, { inboxId: kept.inboxId })
+      const elsewhere = await rule(admin, { inboxId: other.inboxId, days: 30 })
+      const rest = await rule(admin, { days: 30 })
+      for (const id of [protecting, elsewhere, rest]) await on(admin, id)
+      const shown = (await admin.call('GET', '/api/retention')).body.rules as { id: string; exposes: string[] }[]
+      assert.deepEqual(Object.fromEntries(shown.map(({ id, exposes }) => [id, exposes])), { [protecting]: [rest], [elsewhere]: [], [rest]: [] })
+      assert.equal((await change(protecting)).status, 200, how)
+      assert.deepEqual(await states(), { ...(how === 'deleted' ? {} : { [protecting]: 'off' }), [elsewhere]: 'on', [rest]: 'suspended' }, how)
+      await clean(admin)
+      assert.equal(await exists(world(), kept.id), true, how)
+      await eventually(() =>
+        heard.find(
+          (event) => event.name === 'settings.changed' && event.data.id === rest && event.data.fields?.includes('suspended') && event.by?.agentId === admin.id,
+        ),
+      )
+      // Changed while it is off it keeps nothing, and nobody loses by it.
+      if (how === 'off') {
+        await on(admin, rest)
+        assert.equal((await weaken.changed(protecting)).status, 200)
+        assert.equal((await states())[rest], 'on')
+      }
+    }
+  })
+
   test('bad input has a code; a rule for the same is there once; unknown ids are not found', async () => {
     await clear(world())
     const admin = await world().person('管理', 'admin')

@@ -66,3 +66,42 @@ for (const profile of await profiles())
       [[oldId, 'msg_1', '', '0', 'message.created', '{"n":1}', 'given-up', '0']],
     )
   })
+
+for (const profile of await profiles())
+  test(`letters of conversations that went before the mailbox's plugin heard of it keep their hashes only [${profile}]`, async (t) => {
+    const place = await makePlace(profile)
+    t.after(() => place.remove())
+    const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
+    const { entities = [], migrations = [] } = bundled.find(({ id }) => id === 'email') ?? {}
+    const orm = await openOrm(place, entities)
+    t.after(() => orm.close())
+    const em = orm.em.fork() as Em
+    await migrate(orm, dialect, [coreHistory, { owner: 'email', migrations: migrations.slice(0, 4) }], silent)
+    // One of everything, in one conversation, which is there; and beside it what another left.
+    await fillTables(em, dialect === 'mysql')
+    const gone = oldId.replace(/1$/, '2')
+    const waits = oldId.replace(/1$/, '3')
+    for (const [id, conversationId] of [
+      [gone, gone],
+      [waits, null],
+    ])
+      await em.execute(
+        'insert into `email_letter` (`id`, `inbox_id`, `message_key`, `message_id`, `external_id`, `direction`, `conversation_id`, `from_address`, `subject`, `references`, `state`, `at`) select ?, `inbox_id`, `message_key`, `message_id`, `external_id`, `direction`, ?, `from_address`, `subject`, `references`, `state`, `at` from `email_letter` where `id` = ?',
+        [id, conversationId, oldId],
+      )
+    await em.execute('insert into `email_participant` (`conversation_id`, `address`) values (?, ?)', [gone, 'who@customer.test'])
+    await migrate(orm, dialect, [coreHistory, { owner: 'email', migrations }], silent)
+    const letters = await em.execute('select `id`, `state`, `subject`, `from_address` from `email_letter` order by `id`')
+    assert.deepEqual(
+      letters.map((row: Record<string, unknown>) => [row.id, row.state === 'purged', row.subject === '', row.from_address === '']),
+      [
+        [oldId, false, false, false],
+        [gone, true, true, true],
+        [waits, false, false, false],
+      ],
+    )
+    assert.deepEqual(
+      (await em.execute('select `conversation_id` from `email_participant`')).map((row: Record<string, unknown>) => row.conversation_id),
+      [oldId],
+    )
+  })

@@ -250,7 +250,10 @@ export const en: typeof zh = {
     nothing: 'Nothing matches',
   },
   retention: {
-    suspended: 'Switched off by a change of the departments, {time}. Try it again.',
+    suspended: 'Switched off by a change of the departments or of another rule, {time}. Try it again.',
+    editOff: 'This rule is on. Saving a change switches it off until it has been tried again.',
+    exposes:
+      'While it is off, {count} rule that would delete its conversations earlier is off too ({names}) until it has been tried again. | While it is off, {count} rules that would delete its conversations earlier are off too ({names}) until they have been tried again.',
     text: 'How long conversations are kept after they have ended. Open ones never go; what no rule is for is kept for ever.',
     add: 'New rule',
     addTitle: 'New retention rule',
@@ -283,8 +286,8 @@ export const en: typeof zh = {
     try: 'Try',
     tryOn: 'Try and switch on',
     switchOff: 'Switch off',
-    offAsk: 'Its conversations then fall under the next rule that fits them, which may delete them earlier. Switch it off?',
-    removeAsk: 'Its conversations then fall under the next rule that fits them, which may delete them earlier. Delete the rule?',
+    offAsk: 'Its conversations then fall under the next rule that fits them. Switch it off?',
+    removeAsk: 'Its conversations then fall under the next rule that fits them. Delete the rule?',
     saved: 'Saved. Try it before you switch it on.',
     changedOff: 'Saved and switched off. Try it again to switch it on.',
     empty: 'There are no retention rules',

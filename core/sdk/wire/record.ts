@@ -137,7 +137,12 @@ export const RecordRow = Type.Object({
 export type RecordRow = Static<typeof RecordRow>
 
 /** Exact up to the bound; `more` = there are at least that many ("10 000+"). */
-export const RecordCount = Type.Object({ count: Type.Integer(), more: Type.Boolean() })
+export const RecordCount = Type.Object({
+  count: Type.Integer(),
+  more: Type.Boolean(),
+  /** What came after this moment was not counted. */
+  at: Instant,
+})
 export type RecordCount = Static<typeof RecordCount>
 
 /** One page; `cursor` leads on. `partial` = the time was up before the page was full: asking on with the cursor looks further. */
@@ -235,6 +240,8 @@ export const BatchInput = Type.Object({
   action: BatchAction,
   ids: Type.Optional(Type.Array(Id, { minItems: 1, maxItems: 1_000 })),
   filter: Type.Optional(RecordFilter),
+  /** With a filter: when what it finds was counted. What came or changed since is left alone; the moment of the order without a word. */
+  countedAt: Type.Optional(Instant),
   tz: Type.Optional(Type.String({ maxLength: 60 })),
   tagId: Type.Optional(Id),
   categoryId: Type.Optional(NullableId),

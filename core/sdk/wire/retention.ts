@@ -18,8 +18,16 @@ const ruleFields = {
 export const RetentionRuleInput = Type.Object(ruleFields)
 export type RetentionRuleInput = Static<typeof RetentionRuleInput>
 
-/** In the order in which they are asked: the first that fits holds. `onAt`: since when it is on; `suspendedAt`: when a change of the departments switched it off. */
-export const RetentionRule = Type.Object({ id: Id, ...ruleFields, onAt: NullableInstant, suspendedAt: NullableInstant, updatedAt: Instant })
+/** In the order in which they are asked: the first that fits holds. `onAt`: since when it is on; `suspendedAt`: when a change of the departments, or of a rule that protected from it, switched it off. */
+export const RetentionRule = Type.Object({
+  id: Id,
+  ...ruleFields,
+  onAt: NullableInstant,
+  suspendedAt: NullableInstant,
+  updatedAt: Instant,
+  /** Rules that would take earlier what this one keeps: they go off with it, until each has been tried again. */
+  exposes: Type.Array(Id),
+})
 export type RetentionRule = Static<typeof RetentionRule>
 
 /** `conversations` go as a whole, with their `messages`; `stripped` lose their files only. `bytes` as they were sent, equal files counted each. */

@@ -2,6 +2,12 @@ import type { Migration } from '@huike/core/sdk/plugin.ts'
 
 const mysql = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
 
+/** Of conversations that are gone for good: as `forget-conversation.ts` does since. */
+const forgotten = [
+  'delete from `email_participant` where not exists (select 1 from `conversation` c where c.`id` = `email_participant`.`conversation_id`)',
+  "update `email_letter` set `state` = 'purged', `message_id` = '', `external_id` = '', `hub_message_id` = null, `from_address` = '', `subject` = '', `references` = '', `raw_file_id` = null, `subject_key` = null, `reply_to` = null, `delivered` = null, `refused` = null where `conversation_id` is not null and not exists (select 1 from `conversation` c where c.`id` = `email_letter`.`conversation_id`)",
+]
+
 export const emailMigrations: readonly Migration[] = [
   {
     name: '0001-letters',
@@ -54,5 +60,10 @@ export const emailMigrations: readonly Migration[] = [
     name: '0005-rounds',
     mysql: ['alter table `email_letter` add column `round` int not null default 1'],
     sqlite: ['alter table `email_letter` add column `round` integer not null default 1'],
+  },
+  {
+    name: '0006-forgotten-letters',
+    mysql: forgotten,
+    sqlite: forgotten,
   },
 ]

@@ -16,7 +16,7 @@ import { type Letter, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
-import { findThread, messageKey, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import { findThread, letterId, messageKey, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
 
 /** `cut`: `raw` is only its beginning. */
 export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit, cut = false): Promise<Taken> {
@@ -26,6 +26,8 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
   if (kind === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
+  // Deleted for good in the hub, and still in the mailbox: read anew, it does not come back.
+  if (await wasPurged(ctx, mailbox, letter)) return 'refused'
   const rawFileId = await storeRaw(ctx, inbox.id, letter, raw)
   const take = (one: Letter, extra: Pick<LetterMeta, 'automatic' | 'receipt'>) => takeMessage(ctx, mailbox, one, extra, rawFileId, receivedAt, emit)
   if (kind === 'receipt') {
@@ -47,6 +49,10 @@ async function isOurs(ctx: PluginContext, mailbox: Mailbox, { messageId, from, h
   const [marked] = ours(mailbox, from?.address ?? '') ? (headers.raw(loopHeader)?.trim().split(/\s+/) ?? []) : []
   const keys = [messageId, marked].filter((id) => id !== undefined).map(messageKey)
   return (await ctx.em().count(LetterRow, { inboxId: mailbox.inboxId, messageKey: { $in: keys }, direction: 'out' })) > 0
+}
+
+async function wasPurged(ctx: PluginContext, { inboxId }: Mailbox, { fingerprint }: Letter): Promise<boolean> {
+  return (await ctx.em().count(LetterRow, { id: letterId(inboxId, fingerprint), state: 'purged' })) > 0
 }
 
 /** The letter as it came, kept before anything is acknowledged. The hub takes more than the mailbox's watch hands over (`maxLetterBytes`). */

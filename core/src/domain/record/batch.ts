@@ -1,11 +1,12 @@
 /** Work on many records: a row says what is to be done, a worker does it in the background, anybody may watch or stop it who asked for it. */
 import { HubError } from '../../../sdk/errors.ts'
-import type { BatchInput, BatchState } from '../../../sdk/wire/record.ts'
+import type { BatchInput, BatchState, RecordFilter } from '../../../sdk/wire/record.ts'
 import { doneBy, whoDoes } from '../../access/doing.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { changeRecord } from './change-record.ts'
 import { recordsMatching } from './find/find-records.ts'
+import { startOfPeriod } from './find/period.ts'
 import { RecordBatch } from './record.entity.ts'
 
 /** A worker that has said nothing for so long is gone: the next one begins anew, which changes nothing twice. */
@@ -17,10 +18,37 @@ const passedOver = new Set(['HUB_NOT_FOUND', 'HUB_FORBIDDEN', 'HUB_RECORD_OPEN',
 
 export async function startBatch(hub: Hub, agentId: string, input: BatchInput): Promise<BatchState> {
   const now = new Date()
-  const row = { id: newId(), agentId, input, doneBy: whoDoes(), state: 'running', done: 0, skipped: 0, attempts: 0, dueAt: now, createdAt: now } as RecordBatch
+  const row = {
+    id: newId(),
+    agentId,
+    input: bounded(input, now),
+    doneBy: whoDoes(),
+    state: 'running',
+    done: 0,
+    skipped: 0,
+    attempts: 0,
+    dueAt: now,
+    createdAt: now,
+  } as RecordBatch
   await hub.em().insert(RecordBatch, row)
   hub.queue.hurry('batch', row.id)
   return presentBatch(row)
+}
+
+/** As it was counted: a worker that comes later, on another day even, finds no other records by it. */
+function bounded(input: BatchInput, now: Date): BatchInput {
+  if (!input.filter) return input
+  const { period, ...filter } = input.filter
+  const counted = new Date(input.countedAt ?? now)
+  const until = counted < now ? counted : now
+  const from = [filter.from && new Date(filter.from), period && startOfPeriod(period, input.tz ?? 'UTC', until)].filter((at) => at instanceof Date)
+  // The end is exclusive, and what came in that very moment was counted.
+  const ends = [filter.to && new Date(filter.to), new Date(until.getTime() + 1)].filter((at) => at instanceof Date)
+  const span: Pick<RecordFilter, 'from' | 'to'> = {
+    ...(from.length > 0 ? { from: new Date(Math.max(...from.map(Number))).toISOString() } : {}),
+    to: new Date(Math.min(...ends.map(Number))).toISOString(),
+  }
+  return { ...input, filter: { ...filter, ...span }, countedAt: until.toISOString() }
 }
 
 export const presentBatch = ({ id, input, state, done, skipped }: RecordBatch): BatchState => ({ id, action: input.action, state, done, skipped })
@@ -42,14 +70,15 @@ export async function runBatch(hub: Hub, id: string): Promise<void> {
   // What the agent may do now decides, not what they might when they asked.
   const access = await hub.access.of(row.agentId)
   let { done } = row
-  // Named records are gone on with behind the last one; a filter is asked anew, of what it finds now.
+  // Named records are gone on with behind the last one; a filter is asked anew, up to when it was counted.
   const behind = row.input.ids ? done + row.skipped : 0
+  const until = row.input.filter && row.input.countedAt ? new Date(row.input.countedAt) : undefined
   let skipped = row.input.ids ? row.skipped : 0
   const work = async (): Promise<'done' | 'cancelled' | 'failed'> => {
     if (!access?.ability.can('batch', 'record')) return 'failed'
     for await (const ids of idsOf(hub, row, access, behind)) {
       for (const recordId of ids) {
-        const changed = await changeRecord(hub, access, recordId, row.input).catch((error) => {
+        const changed = await changeRecord(hub, access, recordId, { ...row.input, until }).catch((error) => {
           if (error instanceof HubError && passedOver.has(error.code)) return false
           throw error
         })

@@ -16,6 +16,8 @@ export interface RecordOrder {
   action: BatchAction
   tagId?: string | undefined
   categoryId?: string | null | undefined
+  /** What was said, ended or thrown away since then is another record than the one that was meant. */
+  until?: Date | undefined
 }
 type Doer = Pick<Actor, 'ability' | 'agent'>
 
@@ -27,9 +29,15 @@ export const deletesForGood = ({ ability }: Doer): boolean => ability.can('resto
  * or deleted).
  */
 export async function changeRecord(hub: Hub, doer: Doer, id: string, order: RecordOrder): Promise<boolean> {
-  const { result } = await changeConversation(hub, id, (change, em) => steps[order.action](change, em, doer, order))
+  const { result } = await changeConversation(hub, id, async (change, em) => {
+    if (order.until && changedSince(change.conversation, order.until)) return false
+    return steps[order.action](change, em, doer, order)
+  })
   return result === true
 }
+
+const changedSince = ({ lastMessageAt, closedAt, deletedAt }: Conversation, until: Date): boolean =>
+  [lastMessageAt, closedAt, deletedAt].some((at) => at !== null && at > until)
 
 type Step = (change: ConversationChange, em: Em, doer: Doer, order: RecordOrder) => Promise<boolean>
 

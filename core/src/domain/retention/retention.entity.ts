@@ -26,7 +26,7 @@ const RetentionRuleSchema = defineEntity({
     fileDays: p.integer().nullable(),
     /** Since when it is on. */
     onAt: instant().nullable(),
-    /** When a change of the departments switched it off, until somebody decides on it again. */
+    /** When a change of the departments, or of a rule that protected from it, switched it off, until somebody decides on it again. */
     suspendedAt: instant().nullable(),
     updatedAt: instant(),
     createdAt: instant(),

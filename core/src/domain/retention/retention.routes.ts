@@ -25,9 +25,10 @@ import { Department } from '../department/department.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { presentRecords } from '../record/record.present.ts'
 import { RetentionRule, RetentionRun } from './retention.entity.ts'
-import { inOrder, keptRule, mostRules, type Rule, readRules, readTrees } from './rules.ts'
+import { exposedBy, inOrder, keptRule, mostRules, type Rule, readRules, readTrees } from './rules.ts'
 import { finishRun, runningNow, stopRun } from './run-retention.ts'
 import { nextRunAt, readHour, startRun, writeHour } from './start-run.ts'
+import { suspendExposed } from './suspend-rules.ts'
 
 /** So long a trial says what a rule would do. */
 const trialHoldsMs = 24 * 3_600_000
@@ -38,12 +39,24 @@ export function retentionRoutes(app: App, hub: Hub): void {
   // What it sets going goes on after the request, and cannot be taken back: by a person, not by a token.
   const person = { access: { permission: 'retention.manage', person: true as const } }
 
-  /** Changes the rules and tells of it. A run that is on its way holds to what was before, so it is stopped. */
-  async function change(byAgentId: string, data: Omit<HubEvents['settings.changed'], 'scope' | 'byAgentId'>, work: (em: Em) => Promise<void>): Promise<void> {
+  /**
+   * Changes the rules and tells of it. A run that is on its way holds to what was before, so it is stopped. `lets`: a rule that keeps
+   * no longer what it kept.
+   */
+  async function change(
+    byAgentId: string,
+    data: Omit<HubEvents['settings.changed'], 'scope' | 'byAgentId'>,
+    work: (em: Em) => Promise<void>,
+    lets?: string,
+  ): Promise<void> {
+    const after: (() => Promise<void>)[] = []
     try {
       await commitWithEvents(hub, async (em) => {
+        const exposed = lets === undefined ? undefined : await suspendExposed(hub, em, lets)
+        if (exposed) after.push(exposed.after)
         await work(em)
-        return [{ name: 'settings.changed', data: { scope: 'retention', byAgentId, ...data } }]
+        const told = [data, ...(exposed?.ids ?? []).map((id) => ({ change: 'changed' as const, id, fields: ['suspended'] }))]
+        return told.map((one) => ({ name: 'settings.changed' as const, data: { scope: 'retention', byAgentId, ...one } }))
       })
     } catch (error) {
       if (error instanceof UniqueConstraintViolationException)
@@ -51,13 +64,17 @@ export function retentionRoutes(app: App, hub: Hub): void {
       throw error
     }
     await stopRun(hub)
+    for (const work of after) await work()
   }
 
   app.get('/api/retention', { config, schema: { response: { 200: Retention } } }, async () => {
     const em = hub.em()
     const running = await runningNow(em)
+    const trees = await readTrees(em)
+    const rules = inOrder(await readRules(em), trees)
+    const on = rules.filter(({ onAt }) => onAt)
     return {
-      rules: inOrder(await readRules(em), await readTrees(em)).map(presentRule),
+      rules: rules.map((rule) => ({ ...presentRule(rule), exposes: rule.onAt ? exposedBy(rule.id, on, trees) : [] })),
       at: await readHour(em),
       nextAt: (await nextRunAt(em))?.toISOString() ?? null,
       running: running && presentRun(running),
@@ -87,23 +104,33 @@ export function retentionRoutes(app: App, hub: Hub): void {
     return reply.status(201).send({ id: row.id })
   })
 
-  // It is off again: what it would take now nobody has looked at.
+  // It is off again: what it would take now nobody has looked at. Nor at what others would take that it has kept from them.
   app.put('/api/retention/rules/:id', { config: person, schema: { params: IdParams, body: RetentionRuleInput, response: { 200: Ok } } }, async (request) => {
     const { id } = request.params
     const { body } = request
-    await change(actorOf(request).agent.id, { change: 'changed', id, fields: Object.keys(body) }, async (em) => {
-      await checked(em, body)
-      if ((await em.nativeUpdate(RetentionRule, { id }, { ...body, target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0)
-        throw noRule()
-    })
+    await change(
+      actorOf(request).agent.id,
+      { change: 'changed', id, fields: Object.keys(body) },
+      async (em) => {
+        await checked(em, body)
+        if ((await em.nativeUpdate(RetentionRule, { id }, { ...body, target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0)
+          throw noRule()
+      },
+      id,
+    )
     return { ok: true as const }
   })
 
   app.delete('/api/retention/rules/:id', { config: person, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const { id } = request.params
-    await change(actorOf(request).agent.id, { change: 'deleted', id }, async (em) => {
-      if ((await em.nativeDelete(RetentionRule, { id })) === 0) throw noRule()
-    })
+    await change(
+      actorOf(request).agent.id,
+      { change: 'deleted', id },
+      async (em) => {
+        if ((await em.nativeDelete(RetentionRule, { id })) === 0) throw noRule()
+      },
+      id,
+    )
     return { ok: true as const }
   })
 
@@ -136,9 +163,14 @@ export function retentionRoutes(app: App, hub: Hub): void {
     { config: person, schema: { summary: 'Switch a retention rule off', params: IdParams, response: { 200: Ok } } },
     async (request) => {
       const { id } = request.params
-      await change(actorOf(request).agent.id, { change: 'changed', id, fields: ['off'] }, async (em) => {
-        if ((await em.nativeUpdate(RetentionRule, { id }, { onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0) throw noRule()
-      })
+      await change(
+        actorOf(request).agent.id,
+        { change: 'changed', id, fields: ['off'] },
+        async (em) => {
+          if ((await em.nativeUpdate(RetentionRule, { id }, { onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0) throw noRule()
+        },
+        id,
+      )
       return { ok: true as const }
     },
   )
@@ -211,7 +243,7 @@ async function checked(em: Em, { inboxId, departmentId, categoryId, days, fileDa
     })
 }
 
-const presentRule = ({ onAt, suspendedAt, updatedAt, ...rule }: Rule): WireRule => ({
+const presentRule = ({ onAt, suspendedAt, updatedAt, ...rule }: Rule): Omit<WireRule, 'exposes'> => ({
   ...rule,
   onAt: onAt?.toISOString() ?? null,
   suspendedAt: suspendedAt?.toISOString() ?? null,

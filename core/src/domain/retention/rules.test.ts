@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KeptRule } from './retention.entity.ts'
-import { inOrder, latestDue, ruleFinder, verdict } from './rules.ts'
+import { exposedBy, inOrder, latestDue, ruleFinder, verdict } from './rules.ts'
 import { nextAt } from './start-run.ts'
 
 const trees = {
@@ -32,6 +32,23 @@ const rules = [
   rule('refund', { categoryId: 'refund' }),
   rule('shop+sales', { inboxId: 'shop', departmentId: 'sales' }),
 ]
+
+test('what a rule keeps is exposed, when it goes, to those behind it that take it sooner; and what those kept to the next', () => {
+  const exposed = (id: string, ...among: KeptRule[]) => exposedBy(id, among, trees)
+  const kept = rule('complaint', { categoryId: 'complaint', days: null })
+  assert.deepEqual(exposed('complaint', ...rules), ['sales', 'all', 'shop', 'any'])
+  // What stands before it took what it takes before, too; and nothing loses what keeps as long.
+  assert.deepEqual(exposed('refund', ...rules), [])
+  assert.deepEqual(exposed('shop', kept, rule('shop', { inboxId: 'shop', days: 365 }), rule('any', { days: 366 })), [])
+  assert.deepEqual(exposed('shop', rule('shop', { inboxId: 'shop', days: 365 }), rule('any', { days: 365, fileDays: 30 })), ['any'])
+  assert.deepEqual(exposed('shop', rule('shop', { inboxId: 'shop', days: null, fileDays: 30 }), rule('any', { days: null })), [])
+  // Never of the same conversation.
+  assert.deepEqual(exposed('shop', rule('shop', { inboxId: 'shop', days: null }), rule('mail', { inboxId: 'mail' })), [])
+  const both = rule('both', { inboxId: 'mail', categoryId: 'refund', days: null })
+  const next = rule('next', { categoryId: 'complaint', days: 365 })
+  assert.deepEqual(exposed('both', both, next, rule('shop', { inboxId: 'shop' })), ['next', 'shop'])
+  assert.deepEqual(exposed('gone', both, next), [])
+})
 
 test('the most particular rule holds: more conditions first, then category, department, inbox, the deeper first', () => {
   assert.deepEqual(

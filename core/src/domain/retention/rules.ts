@@ -93,6 +93,35 @@ export function ruleFinder(rules: readonly KeptRule[], trees: Trees): (conversat
     )?.rule
 }
 
+/** Do both fit some conversation? */
+function meet(a: KeptRule, b: KeptRule, { departments, categories }: Trees): boolean {
+  const within = (one: string | null, other: string | null, nodes: readonly Node[]) =>
+    !one || !other || subtree(one, nodes).includes(other) || subtree(other, nodes).includes(one)
+  return (
+    (!a.inboxId || !b.inboxId || a.inboxId === b.inboxId) &&
+    within(a.departmentId, b.departmentId, departments) &&
+    within(a.categoryId, b.categoryId, categories)
+  )
+}
+
+const sooner = (one: number | null, than: number | null): boolean => one !== null && (than === null || one < than)
+const takesSooner = (one: KeptRule, than: KeptRule): boolean => sooner(one.days, than.days) || sooner(one.fileDays ?? one.days, than.fileDays ?? than.days)
+
+/** The rules that would take, earlier than it, what the rule of this id keeps; and what those in turn kept from others, since they may not go on either. */
+export function exposedBy(id: string, rules: readonly KeptRule[], trees: Trees): string[] {
+  const ordered = inOrder(rules, trees)
+  const off = new Set([id])
+  // Those that are added meanwhile are come to, too.
+  for (const one of off) {
+    const at = ordered.findIndex((rule) => rule.id === one)
+    const kept = ordered[at]
+    if (!kept) continue
+    for (const rule of ordered.slice(at + 1)) if (takesSooner(rule, kept) && meet(rule, kept, trees)) off.add(rule.id)
+  }
+  off.delete(id)
+  return [...off]
+}
+
 const dayMs = 86_400_000
 
 /** What is to go at `now` of a conversation that ended at `closedAt`. */

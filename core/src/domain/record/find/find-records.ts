@@ -64,7 +64,7 @@ export async function countMatching(
   actor: Access,
   filter: RecordFilter,
   { tz, waitMs: ms = waitMs, sizes = usualSizes }: Options,
-): Promise<RecordCount> {
+): Promise<Pick<RecordCount, 'count' | 'more'>> {
   const em = hub.em()
   const until = performance.now() + ms
   const wanted = await wantedBy(hub, em, actor, filter, tz)

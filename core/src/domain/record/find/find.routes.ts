@@ -55,11 +55,12 @@ export function findRoutes(app: App, hub: Hub): void {
     const { filter, tz } = request.query
     const actor = actorOf(request)
     const wanted = readFilter(filter)
+    const at = new Date().toISOString()
     const found = await countMatching(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC') })
     // How many there are says something too: whoever only counts has searched. Of a list that was read it is no news.
     const data = { filter: toldFilter(wanted), shown: 0, counted: found.count }
     await tellOnce(hub, [{ same: countOf(actor, filter), event: { name: 'record.searched', data } }])
-    return found
+    return { ...found, at }
   })
 }
 
