@@ -9,7 +9,7 @@ import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
 import { openDesk, openShop } from '../flows/open-desk.ts'
 import { expect, test, watchPolicy } from '../support/e2e.ts'
-import { markedInLetter, markedWords, pasteMarkup } from '../support/in-page.ts'
+import { markedInLetter, markedWords, pasteMarkup, pasteWithPicture } from '../support/in-page.ts'
 import { type OwnMailServers, startOwnMailServers } from '../support/own-mail-servers.ts'
 
 let servers: OwnMailServers
@@ -360,4 +360,18 @@ test('a letter’s draft keeps all that was composed, over another conversation 
   await expect(page.getByRole('button', { name: /^Re: xue/ })).toBeVisible()
   await expect(composer).toHaveText('')
   await expect(page.locator('.composer').getByText('报价单.txt', { exact: true })).toHaveCount(0)
+
+  await test.step('from a word processor: its lists are lists, of a table the cells keep apart, its picture of the words stays behind', async () => {
+    const item = (sign: string, words: string) =>
+      `<p class=MsoListParagraph style='text-indent:-21pt;mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>${sign}<span>&nbsp;</span></span>${words}<o:p></o:p></p>`
+    const table = '<table><tr><td><p><b>品名</b></p></td><td><p>单价</p></td></tr><tr><td>龙井</td><td>99 元</td></tr></table>'
+    await composer.evaluate(pasteMarkup, `${item('l', '头采')}${item('l', '明前')}${item('1.', '先付款')}${table}`)
+    await expect(composer.locator('ul > li')).toHaveText(['头采', '明前'])
+    await expect(composer.locator('ol > li')).toHaveText(['先付款'])
+    await expect(composer.locator(':scope > p')).toHaveText(['品名 | 单价', '龙井 | 99 元'])
+    await expect(composer.locator('strong')).toHaveText('品名')
+    await composer.evaluate(pasteWithPicture, '<b>随图的字</b>')
+    await expect(composer).toContainText('随图的字')
+    await expect(page.locator('.composer .upload')).toHaveCount(0)
+  })
 })

@@ -19,6 +19,14 @@ export const pasteMarkup = inPage(`
   element.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
 `)
 
+/** The same with a picture of it, as spreadsheets bring one. */
+export const pasteWithPicture = inPage(`
+  const data = new DataTransfer()
+  data.setData('text/html', given)
+  data.items.add(new File([new Uint8Array([137, 80, 78, 71])], 'image.png', { type: 'image/png' }))
+  element.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+`)
+
 /** Before anything else, in every frame: what the policy forbade, how far things moved, how often it rang. */
 export const watchPage = `
   window.seen = { violations: [], shift: 0, tones: 0 }

@@ -152,6 +152,8 @@ export const en: typeof zh = {
       link: 'Link',
       product: 'Product',
       order: 'Order',
+      'letter-file': 'Attachment',
+      'letter-limits': 'Please note',
       other: 'Card',
       field: { page: 'Page' },
     },

@@ -145,6 +145,8 @@ export const zh = {
       link: '链接',
       product: '商品',
       order: '订单',
+      'letter-file': '附件',
+      'letter-limits': '提醒',
       other: '卡片',
       field: { page: '页面' },
     },
