@@ -82,15 +82,8 @@ export async function measureChannels(profile: ProfileName, quick: boolean, say:
     let turn = 0
     let accepted = 0
     const push = async (): Promise<void> => {
-      const at = turn++
-      const { query, body, type } = pushOf(account, openids[at % people] ?? '')
-      // The door takes 6 000 a minute of one address.
-      const { status, text } = await client.post(
-        `/api/channels/wechat/${id}?${query}`,
-        body,
-        { 'content-type': type },
-        `127.0.${Math.floor(at / 4_000) % 250}.9`,
-      )
+      const { query, body, type } = pushOf(account, openids[turn++ % people] ?? '')
+      const { status, text } = await client.post(`/api/channels/wechat/${id}?${query}`, body, { 'content-type': type })
       if (status !== 200 || text !== 'success') throw new Error(`${status} ${text.slice(0, 200)}`)
       accepted++
     }
