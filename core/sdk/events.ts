@@ -9,6 +9,8 @@ export interface MessageFacts {
   contactId: string
   seq: number
   direction: 'in' | 'out' | 'note' | 'system'
+  /** What the platform calls it: of a customer's the name its event had. */
+  externalId: string | null
   authorId: string | null
   parts: MessagePart[]
   text: string

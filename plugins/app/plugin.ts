@@ -9,7 +9,7 @@ import { probe } from './server/probe.ts'
 import { receive } from './server/receive.ts'
 import { routes } from './server/routes.ts'
 import { type Ctx, inboxSettings, pluginSettings } from './server/settings.ts'
-import { forgetConversation, recallMessage, sendMessage, showTyping, tellNews } from './server/tell.ts'
+import { forgetConversation, recallMessage, sendMessage, showTyping, tellNews, tellRead } from './server/tell.ts'
 import { tidy } from './server/tidy.ts'
 
 export default definePlugin({
@@ -60,11 +60,7 @@ export default definePlugin({
   on: {
     'conversation.assigned': ({ id, at, data: { conversation, toAgentId, reason } }, ctx) =>
       tellNews(ctx as unknown as Ctx, conversation, { id, at, type: 'conversation.assigned', data: { assigned: toAgentId !== null, reason } }),
-    async 'message.read'({ id, at, data: { conversation, messageExternalId } }, ctx) {
-      // What is not told by the client's own name says nothing to it.
-      if (messageExternalId === null) return
-      await tellNews(ctx as unknown as Ctx, conversation, { id, at, type: 'message.read', data: { externalMessageId: messageExternalId } })
-    },
+    'message.read': ({ id, at, data }, ctx) => tellRead(ctx as unknown as Ctx, id, at, data),
     'conversation.closed': ({ id, at, data: { conversation, reason } }, ctx) =>
       tellNews(ctx as unknown as Ctx, conversation, { id, at, type: 'conversation.closed', data: { reason } }),
     async 'message.failed'({ data: { conversation, message } }, ctx) {

@@ -788,6 +788,45 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     )
   })
 
+  test('of an edit, a form, a call there is no name of the client’s: the newest message before it is named', async () => {
+    const customer = someone()
+    const said = message(customer, '在吗')
+    const caller = { externalId: customer }
+    await client().tell('message.created', said)
+    await client().tell('message.edited', { ...said, content: [{ type: 'text', text: '在不在' }] })
+    const [row] = await messagesOf(customer)
+    const told = () => endpoint.of('message.read').filter(({ json }) => json.data.conversation.id === row?.conversationId)
+    await em().nativeUpdate(Conversation, { id: row?.conversationId ?? '' }, { assigneeId: admin.id, status: 'open' })
+    const read = async (seq: number) => {
+      assert.equal((await admin.call('POST', `/api/conversations/${row?.conversationId}/read`, { seq })).status, 200)
+      await eventually(async () => {
+        await world().running.sweep()
+        return (await em().count(Owed, { listener: 'app' })) === 0
+      }, 'the listener')
+    }
+    await read((await messagesOf(customer)).at(-1)?.seq ?? 0)
+    const form = { sender: caller, externalFormId: randomUUID(), title: '预约', fields: [{ label: '姓名', value: '林小满' }] }
+    await client().tell('form.submitted', form)
+    await client().tell('call.ended', {
+      externalCallId: randomUUID(),
+      direction: 'in',
+      from: '',
+      to: '',
+      customer: caller,
+      startedAt: new Date().toISOString(),
+      result: 'answered',
+    })
+    await read((await messagesOf(customer)).at(-1)?.seq ?? 0)
+    await eventually(async () => {
+      await world().running.sweep()
+      return told().length === 2
+    }, 'the news')
+    assert.deepEqual(
+      told().map(({ json }) => json.data.externalMessageId),
+      [said.externalMessageId, said.externalMessageId],
+    )
+  })
+
   const ctx = () => world().hub.kernel.get('app')?.ctx as never
   const panel = async (id = inbox.id) => (await admin.call('GET', `/api/x/app/inboxes/${id}`)).body
   const outboxOf = (conversationId: string) => em().find(Outbox, { conversationId }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })

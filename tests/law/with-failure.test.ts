@@ -12,6 +12,7 @@ import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefined> = async () => undefined
 let refuse: SendError | undefined
+let refuseOnly = ''
 const { manifest, platform } = mockChannel(
   'letters',
   { receipts: ['delivered', 'read'] },
@@ -19,6 +20,7 @@ const { manifest, platform } = mockChannel(
     send: (message) => send(message),
     async recall({ externalId }) {
       if (refuse) throw refuse
+      if (externalId === refuseOnly) throw new SendError('too-late', { retry: false })
       platform.recalled.push(externalId)
     },
   },
@@ -258,6 +260,44 @@ await onEveryProfile('failure', [found(manifest), found(slow.manifest)], (world)
     await agent.call('POST', `/api/messages/${again.body.id}/resend`)
     await status(again.body.id, 'sent')
     assert.deepEqual(sent, ['0', '1', '1'])
+  })
+
+  test('a message of several platform messages is taken back as far as the platform lets us; the rest is asked for again, and only that', async () => {
+    const { inbox, agent, id } = await conversation('i')
+    send = async (message) => {
+      for (let i = message.done; i < 3; i++) await message.progress(i + 1, `${message.id}-${i}`)
+      return { externalId: `${message.id}-2` }
+    }
+    const reply = async () => {
+      const { body } = await world().reply(agent, id, '甲乙丙')
+      await status(body.id, 'sent')
+      return body.id as string
+    }
+    const one = await reply()
+    refuseOnly = `${one}-1`
+    const partly = await agent.call('POST', `/api/messages/${one}/recall`)
+    assert.deepEqual(
+      [partly.status, partly.body.code, partly.body.details.reason, partly.body.details.done, partly.body.details.all],
+      [409, 'HUB_MESSAGE_NOT_RECALLABLE', 'partly', 2, 3],
+    )
+    assert.deepEqual(platform.recalled.splice(0), [`${one}-0`, `${one}-2`])
+    const kept = await read(one)
+    assert.deepEqual([kept.recalledAt ?? null, kept.status, /只撤回了 2 条/.test(kept.failureText?.zh ?? '')], [null, 'sent', true])
+    refuseOnly = ''
+    assert.equal((await agent.call('POST', `/api/messages/${one}/recall`)).status, 200)
+    assert.deepEqual(platform.recalled.splice(0), [`${one}-1`])
+    assert.ok((await read(one)).recalledAt)
+
+    // In the platform's own app they go one by one, and in whatever order: the last takes the message with it.
+    const two = await reply()
+    const gone = (name: string) =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'recall', externalId: newId(), from: { externalId: 'i' }, messageExternalId: name, by: 'agent' }])
+    await gone(`${two}-2`)
+    assert.match((await read(two)).failureText?.en ?? '', /1 of them/)
+    await gone(`${two}-0`)
+    assert.equal((await read(two)).recalledAt ?? null, null)
+    await gone(`${two}-1`)
+    assert.ok((await read(two)).recalledAt)
   })
 
   test('what a platform says after its time still counts: sent, or refused; not where a person has decided meanwhile', async () => {

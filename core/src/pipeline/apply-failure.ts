@@ -9,7 +9,8 @@ import { updateRows } from '../db/statements.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import { claimFiles, inboxKey } from '../domain/file/claim-files.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
-import { Message, MessageName, Outbound } from '../domain/message/message.entity.ts'
+import { Message, Outbound } from '../domain/message/message.entity.ts'
+import { noteGone } from '../domain/message/platform-names.ts'
 import { type Applying, afterTheSend, changeOf, type EventOf, findSent, type InboundOutcome, isSending, ownCopy } from './applying.ts'
 
 /** A letter has fewer recipients; with all its tries it stays within this. */
@@ -41,7 +42,7 @@ export async function applyFailure(
   const owed = (await em.count(Outbound, { messageId: message.id })) > 0
   if (owed && event.recipient !== undefined && patient) return afterTheSend
   if (event.recipient === undefined && (owed || (message.status === 'failed' && !sent.name))) return nothing
-  if (sent.name) await em.nativeUpdate(MessageName, { inboxId: inbox.id, externalId: event.messageExternalId }, { failedAt: change.at })
+  if (sent.name) await noteGone(em, inbox.id, event.messageExternalId, change.at)
   const told = event.sentence ?? (event.detail ? { zh: event.detail, en: event.detail } : null)
   if (event.recipient !== undefined) await noteReturn(em, inbox, message, event as EventOf<'failure'> & { recipient: string }, told, change.at)
   // Its own fate will say it too, or what it says is newer.

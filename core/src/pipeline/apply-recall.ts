@@ -6,6 +6,7 @@ import type { Identity } from '../domain/contact/contact.entity.ts'
 import { hidePreview } from '../domain/conversation/hide-preview.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message } from '../domain/message/message.entity.ts'
+import { namesOf, noteGone, partlyRecalled } from '../domain/message/platform-names.ts'
 import { type Applying, changeOf, type EventOf, findSent, type InboundOutcome, ownCopy } from './applying.ts'
 
 /** What has not come by then was before our time, or is none of ours. */
@@ -24,9 +25,10 @@ export async function applyRecall(
   const { em } = applying
   const nothing: InboundOutcome = { kind: 'done', duplicate: false, at: undefined }
   const dedupeKey = `in:${event.messageExternalId}`
+  const sent = event.by === 'agent' ? await findSent(em, inbox.id, event.messageExternalId) : undefined
   const found =
     event.by === 'agent'
-      ? (await findSent(em, inbox.id, event.messageExternalId))?.message
+      ? sent?.message
       : ([...applying.changes.values()].flatMap(({ added }) => added).find((message) => message.inboxId === inbox.id && message.dedupeKey === dedupeKey) ??
         (await em.findOne(Message, { inboxId: inbox.id, dedupeKey }, { disableIdentityMap: true })))
   if (!found) return waitedMs < patienceMs ? { kind: 'later', ms: lookAgainMs(waitedMs), why: 'its message is not here yet' } : nothing
@@ -35,6 +37,16 @@ export async function applyRecall(
   if (!change || change.conversation.identityId !== identity?.id) return nothing
   const message = ownCopy(change, found)
   if (message.recalledAt) return nothing
+  if (sent?.name) {
+    await noteGone(em, inbox.id, event.messageExternalId, change.at)
+    const { all, there } = await namesOf(em, message.id)
+    // One of several: the customer has the others.
+    if (there.length > 0) {
+      if (message.status === 'sent') message.failureText = partlyRecalled(all - there.length, all)
+      change.touch(message)
+      return nothing
+    }
+  }
   message.recalledAt = change.at
   change.touch(message)
   await hidePreview(em, change, message)

@@ -317,6 +317,8 @@ export const en: typeof zh = {
     HUB_MESSAGE_NOT_RECALLABLE: 'This message cannot be recalled.',
     HUB_MESSAGE_NOT_RECALLABLE_time: 'It is too late to recall this message.',
     HUB_MESSAGE_NOT_RECALLABLE_platform: 'The platform did not take the message back.',
+    HUB_MESSAGE_NOT_RECALLABLE_partly:
+      'This was sent as {all} messages and only {done} of them were taken back: the customer still sees the rest. You can try again.',
     HUB_MESSAGE_NOT_RECALLABLE_status: 'This message has not been sent yet.',
     HUB_MESSAGE_REFUSED: 'This channel cannot carry such a message.',
     HUB_MESSAGE_REFUSED_replyTo: 'What you answer is no longer in this conversation. Take the quotation out and send again.',

@@ -301,6 +301,7 @@ export const zh = {
     HUB_MESSAGE_NOT_RECALLABLE: '这条消息不能撤回。',
     HUB_MESSAGE_NOT_RECALLABLE_time: '发送时间过长，不能撤回。',
     HUB_MESSAGE_NOT_RECALLABLE_platform: '平台没有撤回这条消息。',
+    HUB_MESSAGE_NOT_RECALLABLE_partly: '这条消息分 {all} 条发出，只撤回了 {done} 条，其余的客户仍能看到。可以再试一次。',
     HUB_MESSAGE_NOT_RECALLABLE_status: '这条消息还没有发出，暂时不能撤回。',
     HUB_MESSAGE_REFUSED: '该渠道不支持这样的消息。',
     HUB_MESSAGE_REFUSED_replyTo: '所回复的消息已不在这个会话里，请取消引用后重新发送。',

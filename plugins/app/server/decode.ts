@@ -124,6 +124,9 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
   }
 }
 
+/** Named by us, not by the client's `externalMessageId`: an edit, a form, an entry of a call. */
+export const isOurName = (externalId: string): boolean => /^(edit|form|call):/.test(externalId)
+
 type Failed = { sender: Person; externalMessageId: string; code: string; reason?: string; retryable?: boolean }
 
 const failedSentence = (reason: string | undefined, retryable: boolean): LocalText => ({

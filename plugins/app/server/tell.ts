@@ -1,8 +1,9 @@
 /** What the client is told: an agent's messages, what became of them, and news of the conversation. */
 import { type ChannelInbox, type OutboundMessage, SendError } from '@huike/core/sdk/channel.ts'
-import type { ConversationFacts } from '@huike/core/sdk/events.ts'
+import type { ConversationFacts, HubEvents } from '@huike/core/sdk/events.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { Outbox, Stream, Thread } from './app.entity.ts'
+import { isOurName } from './decode.ts'
 import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
 import { fileLink } from './files.ts'
 import { goOn, hurry, messageType, owe, oweMessage, placeMessages, settle, tellBefore, tellUpTo } from './outbox.ts'
@@ -117,6 +118,20 @@ export async function tellNews(ctx: Ctx, { id: conversationId, channel, inboxId 
   })
   await hurry(ctx, conversationId)
 }
+
+/** Read up to here: the client hears it of the newest message that has a name of the client's own. */
+export async function tellRead(ctx: Ctx, id: string, at: string, { conversation, upToSeq, messageExternalId }: Read): Promise<void> {
+  if (conversation.channel !== ctx.id || messageExternalId === null) return
+  const isTheirs = (name: string | null) => name !== null && !isOurName(name)
+  const name = isTheirs(messageExternalId)
+    ? messageExternalId
+    : (await ctx.recent(conversation.id, { upToSeq, limit: lookBack })).findLast(({ direction, externalId }) => direction === 'in' && isTheirs(externalId))
+        ?.externalId
+  if (name) await tellNews(ctx, conversation, { id, at, type: 'message.read', data: { externalMessageId: name } })
+}
+type Read = HubEvents['message.read']
+/** Messages before an edit, a form or an entry of a call. */
+const lookBack = 50
 
 /** The conversation is gone for good: so is what was to be told of it. */
 export async function forgetConversation(ctx: Ctx, conversationId: string): Promise<void> {

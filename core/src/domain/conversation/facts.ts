@@ -21,6 +21,7 @@ export const messageFacts = (m: Message, c: Pick<Conversation, 'contactId'>): Me
   contactId: c.contactId,
   seq: m.seq,
   direction: m.direction,
+  externalId: m.direction === 'in' && m.dedupeKey.startsWith('in:') ? m.dedupeKey.slice(3) : (m.externalId ?? null),
   authorId: m.authorId ?? null,
   parts: m.parts,
   text: m.text,

@@ -6,12 +6,13 @@ import type { Hub } from '../../hub.ts'
 import { Identity } from '../contact/contact.entity.ts'
 import { externalIdOf, nameColumns } from '../contact/external-id.ts'
 import { adapterOf, capabilitiesOf, openInbox } from '../inbox/channels.ts'
-import { Message, MessageName } from '../message/message.entity.ts'
+import { Message } from '../message/message.entity.ts'
+import { namesOf, noteGone, partlyRecalled } from '../message/platform-names.ts'
 import { changeConversation } from './change.ts'
 import { Conversation } from './conversation.entity.ts'
 import { hidePreview } from './hide-preview.ts'
 
-/** Throws HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_MESSAGE_NOT_RECALLABLE; then nothing is marked. */
+/** Throws HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_MESSAGE_NOT_RECALLABLE; then it is not marked as taken back. */
 export async function recallMessage(hub: Hub, id: string, agentId: string, allowed: (conversation: Conversation) => boolean): Promise<Message> {
   const em = hub.em()
   const found = await em.findOne(Message, { id }, { disableIdentityMap: true })
@@ -46,21 +47,42 @@ export async function recallMessage(hub: Hub, id: string, agentId: string, allow
   return recalled
 }
 
+/** Each of the platform's messages; what is through is remembered, so that asking once more asks for the rest. */
 async function recallThere(hub: Hub, em: Em, adapter: ChannelAdapter, message: Message, conversation: Conversation): Promise<void> {
   if (message.status !== 'sent') throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'This message is not there yet', { reason: 'status' })
   const inbox = await openInbox(hub, message.inboxId)
   const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { fields: [...nameColumns], disableIdentityMap: true })
-  const named = await em.find(MessageName, { messageId: message.id }, { limit: 100, disableIdentityMap: true })
-  const names = named.length > 0 ? named.map(({ externalId }) => externalId) : message.externalId ? [message.externalId] : []
-  if (!adapter.recall || !inbox || names.length === 0)
+  const known = await namesOf(em, message.id)
+  const names = known.all > 0 ? known.there : message.externalId ? [message.externalId] : []
+  if (!adapter.recall || !inbox || (names.length === 0 && known.all === 0))
     throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform has no name for this message', { reason: 'platform' })
-  try {
-    for (const externalId of names) await adapter.recall({ externalId, to: externalIdOf(identity), conversationId: conversation.id }, inbox.forAdapter)
-  } catch (error) {
-    if (!(error instanceof SendError)) hub.log.error({ err: error, message: message.id }, 'an adapter failed')
-    throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform did not take the message back', {
-      reason: 'platform',
-      ...(error instanceof SendError ? { failure: error.reason, sentence: error.sentence } : {}),
-    })
-  }
+  let refusal: unknown
+  let left = 0
+  for (const externalId of names)
+    try {
+      await adapter.recall({ externalId, to: externalIdOf(identity), conversationId: conversation.id }, inbox.forAdapter)
+      if (known.all > 1) await noteGone(em, message.inboxId, externalId, new Date())
+    } catch (error) {
+      if (!(error instanceof SendError)) hub.log.error({ err: error, message: message.id }, 'an adapter failed')
+      refusal ??= error
+      left++
+    }
+  if (left === 0) return
+  const done = known.all - left
+  if (done > 0) await tellPartly(hub, message, done, known.all)
+  throw new HubError('HUB_MESSAGE_NOT_RECALLABLE', 'The platform did not take the message back', {
+    ...(done > 0 ? { reason: 'partly', done, all: known.all } : { reason: 'platform' }),
+    ...(refusal instanceof SendError ? { failure: refusal.reason, sentence: refusal.sentence } : {}),
+  })
+}
+
+/** For whoever reads the conversation: some of it is gone. */
+async function tellPartly(hub: Hub, { id, conversationId }: Message, done: number, all: number): Promise<void> {
+  await changeConversation(hub, conversationId, async (change, tx) => {
+    const message = await tx.findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    if (message.recalledAt || message.status !== 'sent') return false
+    message.failureText = partlyRecalled(done, all)
+    change.touch(message)
+    return true
+  })
 }

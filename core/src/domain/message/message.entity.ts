@@ -65,7 +65,7 @@ const MessageNameSchema = defineEntity({
     inboxId: idColumn().primary(),
     externalId: p.string().length(190).primary(),
     messageId: idColumn(),
-    /** A failure was reported of it: the same report again is no news. */
+    /** Since when the customer does not have it: a failure was reported of it (the same report again is no news), or it was taken back. */
     failedAt: instant().nullable(),
   },
   indexes: [{ properties: ['messageId'], name: 'message_name_message' }],
