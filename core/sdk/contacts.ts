@@ -1,7 +1,9 @@
 /** What a plugin may do with a contact, and how it learns who asks. */
 import type { LocalText } from './channel.ts'
 
-export type PersonalField = 'name' | 'phone' | 'email' | 'wechat' | 'qq' | 'address' | 'document'
+/** What is masked for who may not see it; `document` (ID and bank card numbers) is found in messages only. */
+export const personalFields = ['name', 'phone', 'email', 'wechat', 'qq', 'address', 'document'] as const
+export type PersonalField = (typeof personalFields)[number]
 
 /** A field of contacts that a plugin brings: shown and edited beside the core's own, gone from sight while the plugin is off. */
 export interface ContactFieldDeclaration {

@@ -124,7 +124,7 @@ export interface PluginContext<S = Record<string, unknown>> {
   /** Fields and tags of contacts; a person's hand always wins. */
   readonly contacts: ContactHand
   /** How personal data is shown to who reads in the background, as `records` shows it. Throws HUB_FORBIDDEN for one who is gone. */
-  masksFor(reader: RecordReader): Promise<Pick<Asker, 'mask' | 'maskText'>>
+  masksFor(reader: RecordReader): Promise<Pick<Asker, 'maySee' | 'mask' | 'maskText'>>
   /** Who asks one of the plugin's routes. Throws HUB_AUTH_REQUIRED on a public one. */
   asker(request: FastifyRequest): Asker
   /** Messages of a conversation up to `upToSeq`, oldest first, at most `limit` (50) and none from before `since`. What was taken back is not among them. */

@@ -188,6 +188,20 @@ await onEveryProfile('exports as PDF', [found(manifest), found(exportPlugin)], (
     const named = await readPdf((await made(agent, { ids: [id], images: false })).bytes)
     assert.equal(named.pictures, 0)
     assert.ok(named.text.includes('附件：照片.png'))
+
+    // Who may take no files along has them named, unasked; a colleague of whom that is so does not get the file with them.
+    const { info } = await made(agent, { ids: [id] })
+    const grants = [
+      { permission: 'conversation.read', scope: 'all' as const },
+      { permission: 'export.record', scope: 'all' as const },
+    ]
+    const without = await world().person('丙', grants)
+    const bare = await readPdf((await made(without, { ids: [id] })).bytes)
+    assert.equal(bare.pictures, 0)
+    assert.ok(bare.text.includes('附件：照片.png'))
+    assert.equal((await agent.call('PUT', `${base}/exports/${info.id}/share`, { agentIds: [without.id] })).status, 200)
+    const refused = await without.call('GET', `${base}/exports/${info.id}/file`)
+    assert.deepEqual([refused.status, refused.body.details.permission], [403, 'file.download'])
   })
 
   test('killed in the middle, what is written after it is the same file', async () => {

@@ -5,6 +5,8 @@ import { BlobReader, TextWriter, ZipReader } from '@zip.js/zip.js'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import type { Grant } from '../../core/sdk/wire/role.ts'
+import { personalFields } from '../../core/src/access/permissions.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
@@ -14,6 +16,7 @@ import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportDownload, ExportFile, ExportPart } from '../../plugins/export/server/export.entity.ts'
+import { stillSees } from '../../plugins/export/server/needed.ts'
 import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
@@ -279,6 +282,104 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal(downloaded.by?.agentId, other.id)
     const notices = (await mine.call('GET', '/api/notices')).body.items
     assert.ok(notices.some((notice: { kind: string }) => notice.kind === 'export.ready'))
+  })
+
+  test('records that the exporter may not read are in no count and no log; nor is what they lose before its part is written', async () => {
+    const [mine, other] = [await world().person('未'), await world().person('申')]
+    const [a, b] = [await talk(world(), mine, ['一']), await talk(world(), mine, ['二'])]
+    const theirs = await talk(world(), other, ['三'])
+    const em = world().hub.em()
+    const takenOf = (exportId: string) =>
+      heard.flatMap(({ name, data }) =>
+        (name as string) === 'export.taken' && (data as { exportId?: string }).exportId === exportId
+          ? [[(data as any).conversationIds, (data as any).records]]
+          : [],
+      )
+    const readyOf = (exportId: string) =>
+      eventually(
+        () => heard.find(({ name, data }) => (name as string) === 'export.ready' && (data as { exportId?: string }).exportId === exportId),
+        'it is told',
+      )
+    const some = await ready(mine, (await place(mine, { ids: [a, theirs] })).id)
+    assert.deepEqual([some.total, some.name.split('_').at(-1)], [1, '1.csv'])
+    assert.equal(((await readyOf(some.id)).data as any).records, 1)
+    assert.deepEqual(takenOf(some.id), [[[a], 1]])
+    const none = await ready(mine, (await place(mine, { ids: [theirs] })).id)
+    assert.equal(none.total, 0)
+    await readyOf(none.id)
+    assert.deepEqual(takenOf(none.id), [])
+
+    // Both are found; before the second part, its conversation goes to a colleague.
+    const { id } = await place(mine, { ids: [a, b] })
+    await ready(mine, id)
+    const first = await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })
+    const again = newId()
+    const fresh = { state: 'running' as const, done: 0, rows: 0, total: 0, bytes: 0, blob: '', idsBlob: '', name: '', finishedAt: null, expiresAt: null }
+    await em.insert(ExportFile, { ...first, ...fresh, id: again, leaseUntil: new Date(0) })
+    let puts = 0
+    const losing = Object.create(ctx(), {
+      blobs: {
+        value: {
+          ...ctx().blobs,
+          // The list of ids, the first part.
+          async put(chunks: AsyncIterable<Uint8Array>, name?: string) {
+            const stored = await ctx().blobs.put(chunks, name)
+            if (++puts === 2) await em.nativeUpdate(Conversation, { id: b }, { assigneeId: other.id })
+            return stored
+          },
+        },
+      },
+    }) as Ctx
+    await writeExport(losing, again, 1)
+    const lost = await ready(mine, again)
+    assert.deepEqual([lost.total, lost.name.split('_').at(-1)], [1, '1.csv'])
+    assert.deepEqual(
+      readCsv(await (await fetchFile(mine, again)).text())
+        .slice(1)
+        .map((row) => row[0]),
+      [a],
+    )
+    await readyOf(again)
+    assert.deepEqual(takenOf(again), [[[a], 1]])
+  })
+
+  test('a file with personal data is for who may see all that stands in it, be it shared or one’s own', async () => {
+    const grants = (fields: readonly string[], more: Grant[] = []): Grant[] => [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'export.record', scope: 'all' },
+      { permission: 'export.personal' },
+      { permission: 'contact.personal', fields: [...fields] },
+      ...more,
+    ]
+    const phoneless = personalFields.filter((field) => field !== 'phone')
+    const sees = await world().person('酉', grants(['phone', 'wechat']))
+    const [same, less] = [await world().person('戌', grants(personalFields)), await world().person('亥', grants(phoneless))]
+    const { id: ordered } = await place(sees, { ids: [await talk(world(), sees, ['我的号码是13812345678'])], personal: true })
+    await ready(sees, ordered)
+    assert.equal((await sees.call('PUT', `${base}/exports/${ordered}/share`, { agentIds: [same.id, less.id] })).status, 200)
+    assert.match(await (await fetchFile(same, ordered)).text(), /13812345678/)
+    const refused = await fetchFile(less, ordered)
+    const { code, details } = (await refused.json()) as any
+    assert.deepEqual([refused.status, code, details.permission, details.fields], [403, 'HUB_FORBIDDEN', 'contact.personal', ['phone']])
+    assert.ok(details.text.zh && details.text.en)
+    // Masked, it is for whoever may export.
+    const { id: masked } = await place(sees, { ids: [await talk(world(), sees, ['我的号码是13812345679'])] })
+    await ready(sees, masked)
+    await sees.call('PUT', `${base}/exports/${masked}/share`, { agentIds: [less.id] })
+    assert.equal((await fetchFile(less, masked)).status, 200)
+    // One from before it was kept what a file shows: perhaps all.
+    const em = world().hub.em()
+    await em.nativeUpdate(ExportFile, { id: ordered }, { shows: null })
+    assert.equal((await fetchFile(same, ordered)).status, 200)
+    assert.equal((await fetchFile(less, ordered)).status, 403)
+    await em.nativeUpdate(ExportFile, { id: ordered }, { shows: 'phone wechat' })
+
+    const row = () => em.findOneOrFail(ExportFile, { id: ordered }, { disableIdentityMap: true })
+    const order = JSON.parse((await row()).order)
+    assert.equal(await stillSees(ctx(), sees.id, await row(), order), true)
+    await world().grant(sees, grants(['wechat']))
+    assert.equal((await fetchFile(sees, ordered)).status, 403)
+    assert.equal(await stillSees(ctx(), sees.id, await row(), order), false)
   })
 
   test('a right that is gone ends the download and the writing; an API token orders nothing', async () => {

@@ -93,7 +93,7 @@ export async function fakeContext<C = PluginContext>(
       ({ type: as, fileId: `f${bytes.length}`.padEnd(26, '0'), name, mime: 'application/octet-stream', size: bytes.length }) as never,
     contacts: new Proxy({} as PluginContext['contacts'], { get: () => refused }),
     asker: refused,
-    masksFor: async () => ({ mask: (_field, value) => value, maskText: (text) => text }),
+    masksFor: async () => ({ maySee: () => true, mask: (_field, value) => value, maskText: (text) => text }),
     recent: async () => [],
     whereIs: async () => undefined,
     news: () => undefined,

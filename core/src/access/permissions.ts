@@ -1,5 +1,6 @@
 /** The core's permissions and what the built-in roles hold of them. Plugins add theirs with their manifests. */
 import type { LocalText } from '../../sdk/channel.ts'
+import { personalFields } from '../../sdk/contacts.ts'
 import type { PluginManifest } from '../../sdk/plugin.ts'
 import type { Grant, Scope } from '../../sdk/wire/role.ts'
 
@@ -16,10 +17,11 @@ export interface PermissionDefinition {
 }
 
 const scopes = ['own', 'department', 'tree', 'all'] as const
-/** Personal fields that are columns of a contact. */
+
+/** What can be opened one by one. */
+export { personalFields } from '../../sdk/contacts.ts'
+/** Of them, those that are columns of a contact. */
 export const contactFields = ['name', 'phone', 'email', 'wechat', 'qq', 'address'] as const
-/** What can be opened one by one; `document` (ID and bank card numbers) is found in messages only. */
-export const personalFields = [...contactFields, 'document'] as const
 
 const reach = (name: string, zh: string, en: string, grants: PermissionDefinition['grants']): PermissionDefinition => ({
   name,

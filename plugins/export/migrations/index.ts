@@ -2,6 +2,8 @@
 import type { Migration } from '@huike/core/sdk/plugin.ts'
 import { schedules } from './0002-schedules.ts'
 import { schedulePassword } from './0003-schedule-password.ts'
+import { shownFields } from './0004-shown-fields.ts'
+import { unwrittenRecords } from './0005-unwritten-records.ts'
 
 const end = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
 
@@ -31,4 +33,6 @@ export const migrations: readonly Migration[] = [
   },
   schedules,
   schedulePassword,
+  shownFields,
+  unwrittenRecords,
 ]

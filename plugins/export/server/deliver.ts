@@ -3,7 +3,7 @@
 import type { Ctx } from './context.ts'
 import { faultOf, outletOf } from './destination.ts'
 import { ExportFile, ExportShare, newId } from './export.entity.ts'
-import { stillMay } from './needed.ts'
+import { stillMay, stillSees } from './needed.ts'
 import type { Order } from './order.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
 
@@ -38,13 +38,14 @@ export async function deliver(ctx: Ctx, exportId: string): Promise<void> {
     leaseMs / 4,
   )
   const name = nameThere(row.name, row.id)
+  const order = JSON.parse(row.order) as Order
   const about = { exportId, byAgentId: row.agentId, records: row.total, rows: row.rows, name: '' }
   try {
     const destination = await em.findOne(ExportDestination, { id: delivery.destinationId }, quiet)
     about.name = destination?.name ?? ''
     const fault = !destination
       ? 'EXPORT_DESTINATION_GONE'
-      : (await ctx.may(row.agentId, 'export.deliver')) && (await stillMay(ctx, row.agentId, JSON.parse(row.order) as Order))
+      : (await ctx.may(row.agentId, 'export.deliver')) && (await stillMay(ctx, row.agentId, order)) && (await stillSees(ctx, row.agentId, row, order))
         ? ''
         : 'HUB_FORBIDDEN'
     const stored = fault === '' ? await ctx.blobs.read(row.blob) : undefined

@@ -32,6 +32,8 @@ const ExportSchema = defineEntity({
     blob: p.string().length(40).default(''),
     /** Names for the file's name (`Named`), as JSON. */
     named: p.text(),
+    /** The personal fields that stand in it unmasked, with spaces between; null: of before this was kept. */
+    shows: p.string().length(100).nullable(),
     attempts: p.integer().default(0),
     /** Why it failed: a code. */
     fault: p.string().length(60).default(''),
@@ -56,7 +58,15 @@ ExportSchema.setClass(ExportFile)
 const PartSchema = defineEntity({
   name: 'ExportPart',
   tableName: 'export_part',
-  properties: { exportId: id().primary(), n: p.integer().primary(), blob: p.string().length(40), records: p.integer(), rows: p.integer() },
+  properties: {
+    exportId: id().primary(),
+    n: p.integer().primary(),
+    blob: p.string().length(40),
+    records: p.integer(),
+    rows: p.integer(),
+    /** Ids of its records that are not in it, as JSON; null: all are. */
+    unwritten: p.text().nullable(),
+  },
 })
 export class ExportPart extends PartSchema.class {}
 PartSchema.setClass(ExportPart)

@@ -1,26 +1,55 @@
 /** What somebody must be allowed to do to take an export with them: asked when it is ordered, written, downloaded and delivered. */
+import { type Asker, personalFields } from '@huike/core/sdk/contacts.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { Ctx } from './context.ts'
+import type { ExportFile } from './export.entity.ts'
 import type { Order } from './order.ts'
+import { refusal } from './refusals.ts'
 
-type Asked = Pick<Order, 'personal'> & { attachments?: boolean | undefined }
+type Asked = Pick<Order, 'personal'> & Partial<Pick<Order, 'attachments' | 'format' | 'rows' | 'images' | 'table'>>
 
-export const neededFor = ({ personal, attachments }: Asked): string[] => [
+/** Pictures stand where they were sent. */
+const hasPictures = ({ format, rows, images, table }: Asked): boolean => format === 'pdf' && rows === 'message' && images !== false && !table
+
+const takeFiles = 'file.download'
+
+export const neededFor = (order: Asked): string[] => [
   'export.record',
-  ...(personal ? ['export.personal'] : []),
-  ...(attachments ? ['file.download'] : []),
+  ...(order.personal ? ['export.personal'] : []),
+  ...(order.attachments || hasPictures(order) ? [takeFiles] : []),
 ]
 
+/** The order as it is for who may take no files along: a PDF names the pictures. */
+export const withinFiles = <O extends Asked>(order: O, may: boolean): O => (may || !hasPictures(order) ? order : { ...order, images: false })
+export const mayTakeFiles = (asker: Pick<Asker, 'can'>): boolean => asker.can(takeFiles)
+export const mayAgentTakeFiles = (ctx: Ctx, agentId: string): Promise<boolean> => ctx.may(agentId, takeFiles)
+
 /** Throws HUB_FORBIDDEN with the permission that is missing. */
-export function checkMay(asker: Pick<ReturnType<Ctx['asker']>, 'can'>, order: Asked): void {
+export function checkMay(asker: Pick<Asker, 'can'>, order: Asked): void {
   const permission = neededFor(order).find((one) => !asker.can(one))
   if (permission) throw new HubError('HUB_FORBIDDEN', 'You may not export this', { permission })
+}
+
+type File = Pick<ExportFile, 'shows'>
+/** What the file shows unmasked of whom it is about. One from before the hub kept that shows perhaps all. */
+const shownIn = ({ shows }: File, { personal }: Asked) => personalFields.filter((field) => personal && (shows?.split(' ').includes(field) ?? true))
+
+/** Throws HUB_FORBIDDEN for a file that shows what this agent sees masked: it was written for who sees more, or they have lost it. */
+export function checkSees(asker: Pick<Asker, 'maySee'>, file: File, order: Asked): void {
+  const fields = shownIn(file, order).filter((field) => !asker.maySee(field))
+  if (fields.length > 0) throw refusal('HUB_FORBIDDEN', 'The file shows what you may not see', 'unseen', undefined, { permission: 'contact.personal', fields })
 }
 
 /** For work in the background: whether its owner may have it now. */
 export async function stillMay(ctx: Ctx, agentId: string, order: Order): Promise<boolean> {
   for (const permission of neededFor(order)) if (!(await ctx.may(agentId, permission))) return false
   return mayRead(ctx, agentId, order)
+}
+
+/** The same of what the finished file shows. */
+export async function stillSees(ctx: Ctx, agentId: string, file: File, order: Order): Promise<boolean> {
+  const { maySee } = await ctx.masksFor({ agentId, personal: true })
+  return shownIn(file, order).every((field) => maySee(field))
 }
 
 /** The list that it is of, if it is of one, may be read. */

@@ -23,6 +23,7 @@ export async function placeExport(ctx: Ctx, tx: ReturnType<Ctx['em']>, placed: P
     order: JSON.stringify(order),
     password: password ? ctx.seal(password) : '',
     named: JSON.stringify({ channel: [], inbox: [], agent: [], category: [], fields: {} }),
+    shows: '',
     leaseUntil: now,
     createdAt: now,
   } as unknown as ExportFile)

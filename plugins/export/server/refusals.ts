@@ -9,6 +9,10 @@ const texts = {
   templates: { zh: '你的模板已满，请先删除不用的。', en: 'You have as many templates as there can be. Delete one that you no longer need.' },
   destinations: { zh: '目的地已满 50 个，请先删除不用的。', en: 'There are 50 destinations, the most there can be. Delete one first.' },
   busy: { zh: '你已有三个导出正在进行，请等待其中一个完成。', en: 'Three of your exports are running already. Wait for one to finish.' },
+  unseen: {
+    zh: '文件里有你无权查看的客户个人信息，不能下载或发送。',
+    en: 'The file shows personal data that you may not see: you cannot download or send it.',
+  },
   secretKey: { zh: '请填写私有密钥。', en: 'Enter the secret key.' },
 } as const
 

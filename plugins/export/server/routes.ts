@@ -7,7 +7,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
-import { checkMay, mayRead } from './needed.ts'
+import { checkMay, checkSees, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
 import { Choices, checkZone, labelled, Order, Password } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
 import { refusal } from './refusals.ts'
@@ -89,7 +89,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
 
   app.post('/exports', { config, schema: { body: OrderInput, response: { 201: ExportInfo } } }, async (request, reply) => {
     const asker = ctx.asker(request)
-    const { password, destinationId, ...order } = request.body as Static<typeof OrderInput>
+    const { password, destinationId, ...asked } = request.body as Static<typeof OrderInput>
+    const order = withinFiles(asked, mayTakeFiles(asker))
     checkZone(order.tz)
     if (order.ids && order.filter) throw invalid('Either records or a filter', { path: '/ids' })
     checkMay(asker, order)
@@ -135,6 +136,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     await mayDeliver(ctx, asker, destinationId)
     const order = JSON.parse(row.order) as Order
     checkMay(asker, order)
+    checkSees(asker, row, order)
     if (!(await mayRead(ctx, asker.agentId, order))) throw missingTable()
     if (row.state !== 'running' && row.state !== 'done') throw missing()
     const fresh = { destinationId, state: 'due' as const, attempts: 0, dueAt: new Date(), holder: null, fault: '', name: '', sentAt: null }
@@ -209,6 +211,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const order = JSON.parse(row.order) as Order
     if (row.state !== 'done' || !row.expiresAt || row.expiresAt <= new Date()) throw missing()
     checkMay(asker, order)
+    checkSees(asker, row, order)
     if (!(await mayRead(ctx, asker.agentId, order))) throw missingTable()
     const stored = await ctx.blobs.read(row.blob)
     if (!stored) throw missing()

@@ -4,7 +4,7 @@
  */
 import type { Ctx } from './context.ts'
 import { newId } from './export.entity.ts'
-import { mayRead, neededFor } from './needed.ts'
+import { mayAgentTakeFiles, mayRead, neededFor, withinFiles } from './needed.ts'
 import { latestRun, nextRun, previousSpan, type Rule } from './next-run.ts'
 import type { Order } from './order.ts'
 import { placeExport, tellStarted } from './place-export.ts'
@@ -23,7 +23,7 @@ export async function runSchedules(ctx: Ctx, now = new Date()): Promise<void> {
 async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
   if (!row.nextAt) return
   const rule = JSON.parse(row.rule) as Rule
-  const kept = JSON.parse(row.order) as Order
+  const kept = withinFiles(JSON.parse(row.order) as Order, await mayAgentTakeFiles(ctx, row.agentId))
   const fault = await faultOf(ctx, row, kept)
   if (fault) return stop(ctx, row, fault)
   const order = await followed(ctx, row.agentId, kept)
@@ -31,7 +31,7 @@ async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
   const spanned = row.span === 'previous' ? await within(ctx, row.agentId, order, previousSpan(rule, dueAt)) : order
   const shareWith: string[] = []
   for (const id of JSON.parse(row.shareWith) as string[])
-    if ((await ctx.may(id, 'export.record')) && (!order.personal || (await ctx.may(id, 'export.personal')))) shareWith.push(id)
+    if ((await Promise.all(neededFor(order).map((permission) => ctx.may(id, permission)))).every(Boolean)) shareWith.push(id)
   const exportId = newId()
   const won = await ctx.em().transactional(async (tx) => {
     const moved = await tx.nativeUpdate(ExportSchedule, { id: row.id, state: 'active', nextAt: row.nextAt }, { nextAt: nextRun(rule, now) })

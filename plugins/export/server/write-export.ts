@@ -4,23 +4,23 @@
  * What the exporter may see is asked by `ctx.records` at each page; whether it goes on, at each part.
  */
 import { text } from 'node:stream/consumers'
+import { personalFields } from '@huike/core/sdk/contacts.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import type { RecordFacts, RecordFieldInfo, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
-import { isColumn, nameByRule, nameVariables } from '../fields.ts'
+import type { RecordFacts, RecordMessage, RecordReader } from '@huike/core/sdk/records.ts'
+import { isColumn } from '../fields.ts'
 import { assemble } from './assemble.ts'
 import { type Cell, cellOf, mostLinks, type Sent } from './cells.ts'
 import type { Ctx } from './context.ts'
 import { csvRow } from './csv.ts'
 import { afterDone } from './deliver.ts'
 import { ExportFile, ExportPart, newId } from './export.entity.ts'
-import { wallText } from './local-time.ts'
+import { fileName, type Named, noteNames } from './file-name.ts'
 import { stillMay } from './needed.ts'
 import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
 import type { Order } from './order.ts'
 import { pdfPart, pdfTablePart } from './pdf/write-pdf.ts'
 import { tableCells, tableKeys, tableRows } from './table-order.ts'
 import type { Turn } from './turn.ts'
-import { words } from './words.ts'
 import { xlsxRow } from './xlsx.ts'
 
 export const permission = 'export.record'
@@ -30,18 +30,16 @@ const usualPart = 200
 const mostAttempts = 5
 const quiet = { disableIdentityMap: true }
 
-/** At most two of each: one is a name for the file, two are "several". */
-export interface Named {
-  channel?: string[]
-  inbox: string[]
-  agent: string[]
-  category: string[]
-  /** Of the contact, under what the rule calls them. */
-  fields?: Record<string, string[]>
-}
-
 /** Cancelled, or another process took it over: nothing more of it is written. */
 class Stopped extends Error {}
+
+/** What this reader sees unmasked is in the file from here on. */
+async function noteShown({ ctx, row, reader }: Turn): Promise<void> {
+  const { maySee } = await ctx.masksFor(reader)
+  const before = row.shows?.split(' ')
+  // One that was begun before this was kept says nothing of its first parts.
+  if (before) row.shows = personalFields.filter((field) => before.includes(field) || maySee(field)).join(' ')
+}
 
 export const readerOf = async (ctx: Ctx, agentId: string, { personal }: Order): Promise<RecordReader> => ({
   agentId,
@@ -114,18 +112,23 @@ async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<
     turn.check()
     // What its owner may is asked anew for each part.
     turn.reader = await readerOf(ctx, row.agentId, turn.order)
+    await noteShown(turn)
     const chosen = ids.slice(done, done + partRecords)
+    const records = turn.order.table ? [] : await ctx.records.read(turn.reader, chosen)
+    noteNames(named, turn.order.nameRule, records)
+    const written = new Set(records.map(({ id }) => id))
+    const unwritten = turn.order.table ? [] : chosen.filter((id) => !written.has(id))
     let count = 0
     async function* body(): AsyncGenerator<Buffer> {
       if (turn.order.format === 'pdf') {
-        const pages = turn.order.table ? pdfTablePart(turn, chosen) : pdfPart(turn, await factsOf(turn, chosen, named))
+        const pages = turn.order.table ? pdfTablePart(turn, chosen) : pdfPart(turn, records)
         for await (const { bytes, pages: full } of pages) {
           count += full
           yield bytes
         }
         return
       }
-      for await (const cells of rowsOf(turn, chosen, named)) {
+      for await (const cells of rowsOf(turn, chosen, records)) {
         count++
         yield Buffer.from(turn.order.format === 'csv' ? csvRow(cells, turn.order.tz) : xlsxRow(cells, turn.order.tz))
       }
@@ -137,11 +140,19 @@ async function writeParts(turn: Turn, mine: Mine, partRecords: number): Promise<
         done: done + chosen.length,
         rows: rows + count,
         named: JSON.stringify(named),
+        shows: row.shows,
         attempts: 0,
         leaseUntil: new Date(Date.now() + leaseMs),
       })
       if (held === 0) return false
-      await tx.insert(ExportPart, { exportId: row.id, n, blob: name, records: chosen.length, rows: count })
+      await tx.insert(ExportPart, {
+        exportId: row.id,
+        n,
+        blob: name,
+        records: chosen.length,
+        rows: count,
+        unwritten: unwritten.length > 0 ? JSON.stringify(unwritten) : null,
+      })
       await forgetNote(tx, name)
       return true
     })
@@ -165,7 +176,7 @@ async function idsOf(turn: Turn, mine: Mine): Promise<string[]> {
     return JSON.parse(await text(stored)) as string[]
   }
   const { cap } = ctx.settings
-  const found = new Set(order.ids)
+  const found = new Set(order.ids && (await readableOf(turn, order.ids)))
   if (!order.ids)
     for await (const page of order.table ? tableKeys(ctx, reader, order) : ctx.records.matching(reader, order.filter ?? {}, { tz: order.tz })) {
       turn.check()
@@ -186,37 +197,27 @@ async function idsOf(turn: Turn, mine: Mine): Promise<string[]> {
   return ids
 }
 
+/** Of the ids that somebody names those they may read: the others are nowhere, be it in a count or a log. */
+async function readableOf({ ctx, reader, check }: Turn, ids: readonly string[]): Promise<string[]> {
+  const readable: string[] = []
+  for (let at = 0; at < ids.length; at += usualPart) {
+    check()
+    readable.push(...(await ctx.records.read(reader, ids.slice(at, at + usualPart))).map(({ id }) => id))
+  }
+  return readable
+}
+
 async function* only(content: string): AsyncGenerator<Buffer> {
   yield Buffer.from(content)
 }
 
-/** What may be somebody's number or address is no part of a file's name, which is seen by more than who has the file. */
-const nameable = (value: string): string => (/\d{5}|@/.test(value) ? '*' : value)
-
-async function factsOf({ ctx, reader, order }: Turn, ids: readonly string[], named: Named): Promise<RecordFacts[]> {
-  const records = await ctx.records.read(reader, ids)
-  const asked = fieldsIn(order.nameRule)
-  for (const record of records) {
-    note((named.channel ??= []), record.channel)
-    for (const key of asked) {
-      const field = record.contact.fields.find((one) => isCalled(one, key))
-      note(((named.fields ??= {})[key] ??= []), nameable(field?.value ?? ''))
-    }
-    note(named.inbox, record.inbox)
-    note(named.agent, record.agent)
-    note(named.category, record.category)
-  }
-  return records
-}
-
 /** The rows of a part. Messages are never all in memory. */
-async function* rowsOf(turn: Turn, ids: readonly string[], named: Named): AsyncGenerator<Cell[]> {
+async function* rowsOf(turn: Turn, ids: readonly string[], records: readonly RecordFacts[]): AsyncGenerator<Cell[]> {
   const { ctx, order, reader, check } = turn
   if (order.table) {
     for (const row of await tableRows(ctx, reader, order, ids)) yield tableCells(order, row)
     return
   }
-  const records = await factsOf(turn, ids, named)
   const fields = order.fields.filter((field) => isColumn(order, field))
   const cells = (record: RecordFacts, message?: RecordMessage, sent?: Sent) => fields.map((field) => cellOf(order, ctx.publicUrl, field, record, message, sent))
   if (order.rows === 'record') {
@@ -257,17 +258,15 @@ async function sentIn({ ctx, order, reader, check }: Turn, records: readonly Rec
   return all
 }
 
-const note = (names: string[], name: string) => {
-  if (names.length < 2 && !names.includes(name)) names.push(name)
-}
-
 async function finish(turn: Turn, mine: Mine): Promise<void> {
   const { ctx, row, order } = turn
-  const known = fieldsIn(order.nameRule).length > 0 ? await ctx.records.contactFields() : []
-  const name = fileName(order, JSON.parse(row.named) as Named, row.total, row.createdAt, known)
   const parts = await ctx.em().find(ExportPart, { exportId: row.id }, { orderBy: { n: 'asc' }, ...quiet })
-  const ids = await idsOf(turn, mine)
+  const unwritten = new Set(parts.flatMap((part) => (part.unwritten ? (JSON.parse(part.unwritten) as string[]) : [])))
+  const ids = (await idsOf(turn, mine)).filter((id) => !unwritten.has(id))
+  row.total = ids.length
+  const name = await fileName(ctx, order, JSON.parse(row.named) as Named, row.total, row.createdAt)
   turn.reader = await readerOf(ctx, row.agentId, order)
+  await noteShown(turn)
   if (!(await stillMay(ctx, row.agentId, order))) throw new HubError('HUB_FORBIDDEN', 'Who ordered it may not have it any more')
   const file = assemble(turn, { name, parts, ids })
   const { name: blob, size } = await putNoted(ctx, row.id, mine.holder, file.bytes)
@@ -277,6 +276,8 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
     state: 'done',
     blob,
     bytes: size,
+    total: row.total,
+    shows: row.shows,
     name: file.name,
     password: row.password && '*',
     holder: null,
@@ -349,29 +350,6 @@ export async function dropParts(ctx: Ctx, exportId: string, idsBlob: string): Pr
   for (const part of await em.find(ExportPart, { exportId }, quiet)) await ctx.blobs.remove(part.blob)
   await em.nativeDelete(ExportPart, { exportId })
   if (idsBlob) await ctx.blobs.remove(idsBlob)
-}
-
-const isCalled = ({ name, label }: RecordFieldInfo, key: string): boolean => name === key || label.zh === key || label.en === key
-/** Variables of a rule that may be fields of the contact. */
-const fieldsIn = (rule: string): string[] =>
-  [...new Set(Array.from(rule.matchAll(/\{([^{}]{1,80})\}/g), ([, key = '']) => key))].filter((key) => !(nameVariables as readonly string[]).includes(key))
-
-/** @param known the fields that contacts have; what else stands in braces stays as it is */
-function fileName(order: Pick<Order, 'nameRule' | 'tz' | 'language'>, named: Named, count: number, at: Date, known: readonly RecordFieldInfo[]): string {
-  const word = words[order.language]
-  const [date = '', time = ''] = wallText(at, order.tz).split(' ')
-  const of = (names: string[]) => (names.length > 1 ? word.several : names[0] || word.none)
-  const fields = fieldsIn(order.nameRule).filter((key) => known.some((field) => isCalled(field, key)))
-  return nameByRule(order.nameRule, {
-    ...Object.fromEntries(fields.map((key) => [key, of(named.fields?.[key] ?? [])])),
-    channel: of(named.channel ?? []),
-    date: date.replaceAll('-', ''),
-    time: time.replaceAll(':', '').slice(0, 4),
-    inbox: of(named.inbox),
-    agent: of(named.agent),
-    category: of(named.category),
-    count: String(count),
-  })
 }
 
 /** What a crash left goes on; what has had its time goes. */

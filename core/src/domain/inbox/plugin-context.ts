@@ -120,9 +120,13 @@ function askerOf(hub: Hub, request: FastifyRequest): Asker {
   }
 }
 
-async function masksFor(hub: Hub, reader: RecordReader): Promise<Pick<Asker, 'mask' | 'maskText'>> {
+async function masksFor(hub: Hub, reader: RecordReader): Promise<Pick<Asker, 'maySee' | 'mask' | 'maskText'>> {
   const ability = seeing(await accessOf(hub, reader), reader)
-  return { mask: (field, value) => maskField(ability, field, value), maskText: (text) => maskText(ability, text) }
+  return {
+    maySee: (field) => maySee(ability, field),
+    mask: (field, value) => maskField(ability, field, value),
+    maskText: (text) => maskText(ability, text),
+  }
 }
 
 const mostRecent = 50
