@@ -106,10 +106,19 @@ export interface HubEvents {
   /** Sessions of an agent were ended from elsewhere than themselves. */
   'agent.sessionsEnded': { agentId: string; count: number }
   'agent.invited': { agentId: string; name: string; roleIds: string[]; byAgentId: string }
-  /** `fields` that were given; `rolesAdded` and `rolesRemoved` hold the ids that differ. */
-  'agent.changed': { agentId: string; fields: string[]; rolesAdded: string[]; rolesRemoved: string[]; active?: boolean; byAgentId: string }
+  /** `fields` that were given; `rolesAdded` and `rolesRemoved` hold the ids that differ; `renamed` and `moved` (to another department) only where they did. By themselves, too, whoever renames themselves. */
+  'agent.changed': {
+    agentId: string
+    fields: string[]
+    rolesAdded: string[]
+    rolesRemoved: string[]
+    active?: boolean
+    renamed?: { from: string; to: string }
+    moved?: Moved
+    byAgentId: string
+  }
   'role.created': { roleId: string; name: string; added: string[]; byAgentId: string }
-  /** Permissions as `record.read`, with its reach as `record.read:tree`. */
+  /** Permissions as `record.read`, with its reach as `record.read:tree`, and the inboxes it ends at as `record.read:all{<id>,<id>}`. */
   'role.changed': { roleId: string; name: string; added: string[]; removed: string[]; byAgentId: string }
   'role.deleted': { roleId: string; name: string; byAgentId: string }
   /** They said so, or signed in or out. Whoever only stops being heard of still has what they said last. */
@@ -141,7 +150,14 @@ export interface HubEvents {
     id?: string
     name?: string
     fields?: string[]
+    /** Of a department: below which it was and is. */
+    moved?: Moved
   }
+}
+/** From one department to another, with the names of then; null = none. */
+export interface Moved {
+  from: { id: string; name: string } | null
+  to: { id: string; name: string } | null
 }
 export type HubEventName = keyof HubEvents
 

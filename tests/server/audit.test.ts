@@ -326,6 +326,15 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       ],
     )
 
+    // Where a reach ends belongs to it.
+    const ends = [(await world().inbox('mock')).id, (await world().inbox('mock')).id].sort()
+    const grant = { permission: 'conversation.read', scope: 'all' }
+    const limited = (await admin.call('POST', '/api/roles', { name: '专线', grants: [{ ...grant, inboxIds: ends.toReversed() }] })).body
+    await admin.call('PATCH', `/api/roles/${limited.id}`, { grants: [grant] })
+    const [made, widened] = (await wait({ subjectKind: 'role', subjectId: limited.id }, 2)).map((row) => JSON.parse(row.details))
+    const narrow = `conversation.read:all{${ends.join()}}`
+    assert.deepEqual([made.added, widened.added, widened.removed], [[narrow], ['conversation.read:all'], [narrow]])
+
     const inbox = await world().inbox('mock')
     await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { name: '改过名' })
     const [setting] = await wait({ agentId: admin.id, event: 'settings.changed' })
@@ -339,6 +348,46 @@ await onEveryProfile('audit', plugins, (world, profile) => {
 
     await helper.call('POST', '/api/logout')
     await wait({ event: 'agent.loggedOut', agentId: helper.id })
+  })
+
+  test('a move says from where to where; a rename, also one’s own, what the name was, and the id stays beside it', async () => {
+    const [admin, agent] = [await world().person('管', 'admin'), await world().person('旧名')]
+    const make = async (name: string, parentId: string | null = null) => (await admin.call('POST', '/api/departments', { name, parentId })).body.id as string
+    const [sales, service] = [await make(`销售-${newId()}`), await make(`客服-${newId()}`)]
+    const names = new Map((await admin.call('GET', '/api/departments')).body.items.map((one: { id: string; name: string }) => [one.id, one.name]))
+    const place = (id: string | null) => id && { id, name: names.get(id) }
+    const details = async (where: object, count = 1) => JSON.parse((await wait(where, count)).at(-1)?.details ?? '{}')
+
+    const of = { event: 'agent.changed', subjectId: agent.id }
+    await admin.call('PATCH', `/api/agents/${agent.id}`, { departmentId: sales })
+    assert.deepEqual((await details(of)).moved, { from: null, to: place(sales) })
+    await admin.call('PATCH', `/api/agents/${agent.id}`, { departmentId: service, name: '新名' })
+    const both = await details(of, 2)
+    assert.deepEqual(
+      [both.moved, both.renamed],
+      [
+        { from: place(sales), to: place(service) },
+        { from: '旧名', to: '新名' },
+      ],
+    )
+    await admin.call('PATCH', `/api/agents/${agent.id}`, { departmentId: service, name: '新名' })
+    const same = await details(of, 3)
+    assert.deepEqual([same.moved, same.renamed], [undefined, undefined])
+
+    await agent.call('PATCH', '/api/me', { name: '又一名', locale: 'en' })
+    await agent.call('PATCH', '/api/me', { name: '又一名' })
+    const own = await wait(of, 4)
+    assert.deepEqual([own[3]?.agentId, JSON.parse(own[3]?.details ?? '{}').renamed], [agent.id, { from: '新名', to: '又一名' }])
+    const lines = ((await admin.call('GET', `/api/x/audit/entries.csv?agentId=${agent.id}&event=agent.changed`)).body as string).trim().split('\r\n')
+    assert.deepEqual([lines.length, lines[1]?.includes(`,又一名,${agent.id},`)], [2, true])
+
+    const below = await make(`售后-${newId()}`, sales)
+    await admin.call('PATCH', `/api/departments/${below}`, { parentId: service })
+    const moves = await eventually(
+      async () => (await entries({ event: 'settings.changed', agentId: admin.id })).map((row) => JSON.parse(row.details)).find((one) => one.moved),
+      'the move',
+    )
+    assert.deepEqual([moves.id, moves.moved], [below, { from: place(sales), to: place(service) }])
   })
 
   test('who may not read it: nothing of it, by any way', async () => {

@@ -94,7 +94,7 @@ export const en = {
       loggedOut: 'Signed out',
       sessionsEnded: 'Ended {count} session(s)',
       invited: 'Invited {name}',
-      changed: 'Changed the agent {subject}: {fields}',
+      changed: 'Changed the agent {subject}: {fields}{changes}',
     },
     role: {
       created: 'Created the role “{name}”',
@@ -104,7 +104,7 @@ export const en = {
     account: { secured: 'Changed account security: {change}' },
     token: { created: 'Created the API token “{name}”', revoked: 'Revoked the API token “{name}”' },
     preview: { started: 'Began to preview a role', ended: 'Ended the preview of a role' },
-    settings: { changed: 'Changed settings: {scope} {name}' },
+    settings: { changed: 'Changed settings: {scope} {name}{changes}' },
     plugin: { switched: '{state} the plugin {pluginId}' },
     event: {
       givenUp: 'Gave up telling the plugin {subject} of an event that it failed on: {event}',
@@ -166,6 +166,7 @@ export const en = {
   off: 'Switched off',
   blocked: 'Blocked',
   unblocked: 'Unblocked',
+  fromTo: ' ({from} → {to})',
   quoted: ' “{words}”',
   cause: { off: 'The log was switched off', down: 'The hub did not run' },
   rules: {

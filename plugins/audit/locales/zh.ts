@@ -94,13 +94,13 @@ export const zh = {
       loggedOut: '退出登录',
       sessionsEnded: '结束了 {count} 个登录会话',
       invited: '邀请了成员 {name}',
-      changed: '修改了成员 {subject}：{fields}',
+      changed: '修改了成员 {subject}：{fields}{changes}',
     },
     role: { created: '新建了角色“{name}”', changed: '修改了角色“{name}”的权限：增加 {added}；去掉 {removed}', deleted: '删除了角色“{name}”' },
     account: { secured: '更改了账号安全设置：{change}' },
     token: { created: '创建了 API 令牌“{name}”', revoked: '撤销了 API 令牌“{name}”' },
     preview: { started: '开始以其他角色预览', ended: '结束了角色预览' },
-    settings: { changed: '修改了设置：{scope} {name}' },
+    settings: { changed: '修改了设置：{scope} {name}{changes}' },
     plugin: { switched: '{state}插件 {pluginId}' },
     event: { givenUp: '插件 {subject} 有一个事件多次处理失败，已放弃：{event}', triedAgain: '让系统重新处理了 {count} 项已放弃的工作' },
     export: {
@@ -154,6 +154,7 @@ export const zh = {
   off: '停用了',
   blocked: '拉黑了',
   unblocked: '解除拉黑了',
+  fromTo: '（{from} → {to}）',
   quoted: '“{words}”',
   cause: { off: '日志被停用', down: '系统未运行' },
   rules: {

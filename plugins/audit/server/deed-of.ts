@@ -62,7 +62,7 @@ function subjectOf(name: string, data: Data, agentId: string | null): Pick<Deed,
   if (data.pluginId) return of('plugin', data.pluginId)
   if (name === 'event.givenUp') return of('plugin', data.listener)
   if (name === 'settings.changed') return of('setting', data.scope)
-  if (data.agentId && data.agentId !== agentId) return of('agent', data.agentId)
+  if (data.agentId && (data.agentId !== agentId || name === 'agent.changed')) return of('agent', data.agentId)
   return of('', '')
 }
 

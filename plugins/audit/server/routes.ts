@@ -140,8 +140,8 @@ const namesOf = (ctx: Ctx, rows: readonly Entry[]) =>
   )
 
 const columns = {
-  zh: ['序号', '时间（UTC）', '谁', '令牌', 'IP', '操作', '对象', '对象编号', '数量', '理由', '细节', '校验值'],
-  en: ['No.', 'Time (UTC)', 'Who', 'Token', 'IP', 'Deed', 'Subject', 'Subject id', 'Count', 'Reason', 'Details', 'Hash'],
+  zh: ['序号', '时间（UTC）', '谁', '成员编号', '令牌', 'IP', '操作', '对象', '对象编号', '数量', '理由', '细节', '校验值'],
+  en: ['No.', 'Time (UTC)', 'Who', 'Agent id', 'Token', 'IP', 'Deed', 'Subject', 'Subject id', 'Count', 'Reason', 'Details', 'Hash'],
 } as const
 const csvPage = 500
 
@@ -159,6 +159,7 @@ async function* csv(ctx: Ctx, asker: Asker, filter: Filter, until: number, local
           seq,
           at.toISOString(),
           named.get(agentId ?? '') ?? agentId,
+          agentId,
           tokenId,
           ip,
           event,

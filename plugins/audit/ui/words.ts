@@ -61,6 +61,7 @@ export function useWords() {
       email: text(details.email),
       subject: subjectName ?? subjectId,
       fields: list(details.fields, 'fields'),
+      changes: changesOf(details),
       added: list(details.added),
       removed: list(details.removed),
       change: word(`changes.${text(details.change)}`, text(details.change)),
@@ -72,6 +73,12 @@ export function useWords() {
       to: details.to ? when(text(details.to)) : '',
       rule: details.rule ? t(`rules.${text(details.rule)}`, details) : '',
     }).trim()
+  }
+  /** What somebody was called, and where they or a department belonged, before and after. */
+  function changesOf({ renamed, moved }: Record<string, unknown>): string {
+    const name = (value: unknown): string => (typeof value === 'string' ? value : ((value as { name?: string } | null)?.name ?? t('none')))
+    const changes = [renamed, moved].flatMap((one) => (typeof one === 'object' && one !== null ? [one as { from: unknown; to: unknown }] : []))
+    return changes.map(({ from, to }) => t('fromTo', { from: name(from), to: name(to) })).join('')
   }
   /** A deed without what is only known of an entry. */
   const label = (deed: string): string => word(`labels.${deed}`, word(`deeds.${deed}`, deed))

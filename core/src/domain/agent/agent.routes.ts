@@ -15,6 +15,7 @@ import { returnConversations } from '../conversation/assign-conversation.ts'
 import { commitWithEvents } from '../conversation/change.ts'
 import { checkPlace } from '../department/check-place.ts'
 import { SkillGroupMember } from '../department/department.entity.ts'
+import { movedBetween } from '../department/moved.ts'
 import { Role } from '../role/role.entity.ts'
 import { endSessions } from '../session/end-sessions.ts'
 import { checkPassword, hashPassword } from '../session/password.ts'
@@ -154,6 +155,8 @@ export function agentRoutes(app: App, hub: Hub): void {
         rolesAdded: (roleIds ?? []).filter((roleId) => !before.includes(roleId)),
         rolesRemoved: roleIds ? before.filter((roleId) => !roleIds.includes(roleId)) : [],
         ...(fields.active === undefined ? {} : { active: fields.active }),
+        ...(fields.name === undefined || fields.name === agent.name ? {} : { renamed: { from: agent.name, to: fields.name } }),
+        ...(await movedBetween(tx, agent.departmentId, fields.departmentId)),
         byAgentId: actor.agent.id,
       }
       return [{ name: 'agent.changed', data: changed }]

@@ -16,6 +16,7 @@ import { Inbox } from '../inbox/inbox.entity.ts'
 import { suspendRules } from '../retention/suspend-rules.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { Department, SkillGroup, SkillGroupMember } from './department.entity.ts'
+import { movedBetween } from './moved.ts'
 import { subtree } from './subtree.ts'
 
 /** Of departments, and of skill groups: a list that is shown whole. */
@@ -68,7 +69,14 @@ export function departmentRoutes(app: App, hub: Hub): void {
         if (parentId !== undefined && parentId !== before.parentId) after = await suspendRules(hub, tx)
         await tx.nativeUpdate(Department, { id }, request.body)
         row = { ...before, ...request.body } as Department
-        return { scope: 'department', change: 'changed', id, name: row.name, fields: Object.keys(request.body) }
+        return {
+          scope: 'department',
+          change: 'changed',
+          id,
+          name: row.name,
+          fields: Object.keys(request.body),
+          ...(await movedBetween(tx, before.parentId, parentId)),
+        }
       })
       await after()
       changed()

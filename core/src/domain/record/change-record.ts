@@ -37,7 +37,7 @@ export async function changeRecord(hub: Hub, doer: Doer, id: string, order: Reco
 }
 
 const changedSince = ({ lastMessageAt, closedAt, deletedAt }: Conversation, until: Date): boolean =>
-  [lastMessageAt, closedAt, deletedAt].some((at) => at !== null && at > until)
+  [lastMessageAt, closedAt, deletedAt].some((at) => (at ?? until) > until)
 
 type Step = (change: ConversationChange, em: Em, doer: Doer, order: RecordOrder) => Promise<boolean>
 

@@ -109,8 +109,9 @@ export function roleRoutes(app: App, hub: Hub): void {
   })
 }
 
-/** A grant in a word: the permission, its reach, its fields. */
-const wordOf = ({ permission, scope, fields }: Grant): string => `${permission}${scope ? `:${scope}` : ''}${fields ? `[${fields.join()}]` : ''}`
+/** A grant in a word: the permission, its reach, its fields, its inboxes. */
+const wordOf = ({ permission, scope, fields, inboxIds }: Grant): string =>
+  `${permission}${scope ? `:${scope}` : ''}${fields ? `[${fields.join()}]` : ''}${inboxIds ? `{${inboxIds.toSorted().join()}}` : ''}`
 
 async function present(em: Em, role: Role): Promise<WireRole> {
   return { id: role.id, builtin: role.builtin ?? null, name: role.name, grants: role.grants, agentCount: await em.count(AgentRole, { roleId: role.id }) }

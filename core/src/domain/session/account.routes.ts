@@ -7,13 +7,19 @@ import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
-import { commitWithEvents } from '../conversation/change.ts'
+import { commitWithEvents, type EventToTell } from '../conversation/change.ts'
 import { endSessions } from './end-sessions.ts'
 import { checkPassword, hashPassword } from './password.ts'
 import { provePassword } from './prove-password.ts'
 import { dropSecondFactor, renewRecoveryCodes } from './second-factor.ts'
 import { RecoveryCode, Session } from './session.entity.ts'
 import { newTotp, totpStepOf } from './totp.ts'
+
+/** Else what they did under the old name would read as somebody else's. */
+const renamed = ({ id, name }: Agent, to: string): EventToTell => ({
+  name: 'agent.changed',
+  data: { agentId: id, fields: ['name'], rolesAdded: [], rolesRemoved: [], renamed: { from: name, to }, byAgentId: id },
+})
 
 /** Sessions shown; nobody has more by hand. */
 const most = 50
@@ -34,7 +40,10 @@ export function accountRoutes(app: App, hub: Hub): void {
     if (Object.keys(patch).length > 0)
       await commitWithEvents(hub, async (tx) => {
         await tx.nativeUpdate(Agent, { id: agent.id }, patch)
-        return password ? [{ name: 'account.secured', data: { agentId: agent.id, change: 'password' } }] : []
+        return [
+          ...(password ? [{ name: 'account.secured' as const, data: { agentId: agent.id, change: 'password' as const } }] : []),
+          ...(patch.name && patch.name !== agent.name ? [renamed(agent, patch.name)] : []),
+        ]
       })
     // Whoever knew the old one is out.
     if (password) await endSessions(hub, em, agent.id, sessionId)
