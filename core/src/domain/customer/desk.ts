@@ -115,10 +115,13 @@ export function createDesk(hub: Hub): Desk {
       const identity = await identityOf(em, customer)
       const found = identity && (await em.findOne(Conversation, { id: conversationId, identityId: identity.id }, { fields: ['id'], disableIdentityMap: true }))
       if (!found) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
+      const ratingComment = comment.slice(0, 500)
       await changeConversation(hub, conversationId, async (change) => {
-        change.conversation.rating = rating
-        change.conversation.ratingComment = comment.slice(0, 500)
-        change.line('conversation.rated', { rating, comment: comment.slice(0, 500) })
+        const { conversation } = change
+        if (conversation.status !== 'closed') throw new HubError('HUB_CONFLICT', 'This conversation has not ended')
+        if (conversation.rating === rating && conversation.ratingComment === ratingComment) return false
+        Object.assign(conversation, { rating, ratingComment })
+        change.line('conversation.rated', { rating, comment: ratingComment })
         return true
       })
     },
