@@ -54,6 +54,31 @@ await onEveryProfile('visitors and their thread', [found(website, join(import.me
     }
   })
 
+  test('all that a visitor ever said is scrolled back to, however many conversations it was', async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    const said: string[] = []
+    let first = ''
+    for (let i = 1; i <= 55; i++) {
+      said.push(`第 ${i} 次`)
+      const [accepted] = await world().say(inbox, nameOf(token), `第 ${i} 次`)
+      first ||= accepted?.conversationId ?? ''
+      if (i < 55) await closeConversation(world().hub, accepted?.conversationId ?? '', 'agent', null)
+    }
+    // The oldest one changes last: its words stay where they were said.
+    assert.equal((await ask('POST', '/rating', { conversationId: first, rating: 1 }, bearer(token))).status, 200)
+    const back: string[] = []
+    let before = ''
+    for (;;) {
+      const { body } = await ask('GET', `/thread${before}`, undefined, bearer(token))
+      const mine = body.messages.flatMap(({ from, parts }: { from: string; parts: { text: string }[] }) => (from === 'me' ? [parts[0]?.text] : []))
+      back.unshift(...mine)
+      if (!body.more) break
+      before = `?before=${body.messages[0].id}`
+    }
+    assert.deepEqual(back, said)
+  })
+
   test('what has ended is rated, by who was in it; the same rating again, also at once, is one line; another counts', async () => {
     const inbox = await world().inbox('website')
     const [token, other] = [await enter(inbox), await enter(inbox)]
