@@ -46,7 +46,10 @@ export interface Desk {
     thumbnail: boolean,
     asked?: { range?: string | undefined; ifRange?: string | undefined },
   ): Promise<{ status: 200 | 206; stream: Readable; headers: Record<string, string> } | undefined>
-  /** The customer's verdict on a conversation: 1 good, 2 medium, 3 bad. */
+  /**
+   * The customer's verdict on a conversation that has ended: 1 good, 2 medium, 3 bad. The same again changes nothing.
+   * Throws HUB_NOT_FOUND, HUB_CONFLICT when it has not ended.
+   */
   rate(customer: CustomerRef, conversationId: string, rating: 1 | 2 | 3, comment: string): Promise<void>
   /** The customer ends the conversation. */
   close(customer: CustomerRef): Promise<void>

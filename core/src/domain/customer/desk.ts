@@ -42,18 +42,8 @@ export function createDesk(hub: Hub): Desk {
       const current = identity && (await newestConversation(em, identity.id))
       if (!identity || !current) return { messages: [], cursor: '', more: false, conversation: null }
       if (cursor) return changedSince(em, identity, current, cursor, Math.max(limit, changesPage))
-      const conversations = await em.find(
-        Conversation,
-        { identityId: identity.id },
-        { orderBy: { createdAt: 'desc' }, limit: 50, fields: ['id'], disableIdentityMap: true },
-      )
       const [beforeId] = before ? decodeCursor(before, 'word') : []
-      // Ids sort by time over all conversations of a person.
-      const rows = await em.find(
-        Message,
-        { conversationId: { $in: conversations.map((c) => c.id) }, direction: { $ne: 'note' }, ...(beforeId ? { id: { $lt: beforeId } } : {}) },
-        { orderBy: { id: 'desc' }, limit: limit + 1, disableIdentityMap: true },
-      )
+      const rows = await newestMessages(em, identity.id, beforeId, limit + 1)
       return {
         messages: await present(em, rows.slice(0, limit).reverse()),
         cursor: encodeCursor([current.id, current.rev]),
@@ -115,10 +105,13 @@ export function createDesk(hub: Hub): Desk {
       const identity = await identityOf(em, customer)
       const found = identity && (await em.findOne(Conversation, { id: conversationId, identityId: identity.id }, { fields: ['id'], disableIdentityMap: true }))
       if (!found) throw new HubError('HUB_NOT_FOUND', 'There is no such conversation')
+      const ratingComment = comment.slice(0, 500)
       await changeConversation(hub, conversationId, async (change) => {
-        change.conversation.rating = rating
-        change.conversation.ratingComment = comment.slice(0, 500)
-        change.line('conversation.rated', { rating, comment: comment.slice(0, 500) })
+        const { conversation } = change
+        if (conversation.status !== 'closed') throw new HubError('HUB_CONFLICT', 'This conversation has not ended')
+        if (conversation.rating === rating && conversation.ratingComment === ratingComment) return false
+        Object.assign(conversation, { rating, ratingComment })
+        change.line('conversation.rated', { rating, comment: ratingComment })
         return true
       })
     },
@@ -134,6 +127,34 @@ export function createDesk(hub: Hub): Desk {
 
 const newestConversation = (em: Em, identityId: string) =>
   em.findOne(Conversation, { identityId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true })
+
+/** Conversations asked for their messages in one go. */
+const conversationsAtOnce = 50
+
+/**
+ * Over all conversations of a person, newest first: their ids sort by time. Conversations are asked in the order they
+ * changed, until those that are left can hold nothing newer than what there is.
+ */
+async function newestMessages(em: Em, identityId: string, beforeId: string | undefined, count: number): Promise<Message[]> {
+  let newest: Message[] = []
+  for (let offset = 0; ; offset += conversationsAtOnce) {
+    const conversations = await em.find(
+      Conversation,
+      { identityId },
+      { orderBy: { changedAt: 'desc', id: 'desc' }, limit: conversationsAtOnce, offset, fields: ['id', 'changedAt'], disableIdentityMap: true },
+    )
+    const [next] = conversations
+    const last = newest[count - 1]
+    if (!next || (last && next.changedAt < last.createdAt)) return newest
+    const found = await em.find(
+      Message,
+      { conversationId: { $in: conversations.map(({ id }) => id) }, direction: { $ne: 'note' }, ...(beforeId ? { id: { $lt: beforeId } } : {}) },
+      { orderBy: { id: 'desc' }, limit: count, disableIdentityMap: true },
+    )
+    newest = [...newest, ...found].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, count)
+    if (conversations.length < conversationsAtOnce) return newest
+  }
+}
 
 /** Somebody long away may have missed more than one. */
 const followingConversation = (em: Em, { identityId, createdAt }: Conversation) =>
