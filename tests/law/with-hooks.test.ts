@@ -24,6 +24,8 @@ const filter = definePlugin({
       if (busy.has(said)) throw new HubError('HUB_STORAGE_UNAVAILABLE', 'The storage is away')
       if (broken.has(said)) throw new Error('the filter’s own server is down')
       if (said.includes('广告')) throw new HubError('HUB_MESSAGE_REFUSED', 'No advertising')
+      if (said.includes('刷单')) throw new HubError('FILTER_SCAM', 'No scams', {}, { status: 409, reader: 'user', retry: false })
+      if (said.includes('太快')) throw new HubError('FILTER_PACE', 'Too fast', {}, { status: 429, reader: 'user', retry: true })
       if (said.includes('卡号')) return { ...input, parts: text(said.replace(/\d{6,}/g, '******')) }
     },
     'outbound.send'(input) {
@@ -68,12 +70,19 @@ await onEveryProfile(
 
     test('refused at a webhook: the platform hears that it is done, or it would send it for ever', async () => {
       const inbox = await world().inbox('mock')
-      const answer = await fetch(`${world().url}/api/channels/mock/${inbox.id}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-mock-secret': 'mock-secret' },
-        body: JSON.stringify({ id: newId(), from: 'li', text: '广告：低价手机' }),
-      })
-      assert.deepEqual([answer.status, await answer.text()], [200, 'success'])
+      const told = async (said: string) => {
+        const answer = await fetch(`${world().url}/api/channels/mock/${inbox.id}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'x-mock-secret': 'mock-secret' },
+          body: JSON.stringify({ id: newId(), from: 'li', text: said }),
+        })
+        return [answer.status, await answer.text()]
+      }
+      assert.deepEqual(await told('广告：低价手机'), [200, 'success'])
+      // Also with a code of the plugin's own, unless it says that the same may be sent again.
+      assert.deepEqual(await told('刷单返现'), [200, 'success'])
+      await assert.rejects(world().say(inbox, 'li', '刷单返现'), { code: 'FILTER_SCAM' })
+      assert.equal((await told('太快了'))[0], 429)
       assert.deepEqual(await stored(inbox.id), [])
     })
 

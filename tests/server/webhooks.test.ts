@@ -3,10 +3,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DeadlockException, DriverException } from '@mikro-orm/core'
 import { HubError } from '../../core/sdk/errors.ts'
+import { textOf } from '../../core/sdk/message-parts.ts'
+import { definePlugin } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import type { Em } from '../../core/src/db/orm.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Message } from '../../core/src/domain/message/message.entity.ts'
-import { call, found, onEveryProfile } from '../support/world.ts'
+import { storedName } from '../../core/src/domain/contact/external-id.ts'
+import { lockConversations } from '../../core/src/domain/conversation/change.ts'
+import { Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
+import { call, eventually, found, onEveryProfile } from '../support/world.ts'
 
 /** What the adapter meets before it reads. */
 let meets: () => void = () => {}
@@ -23,7 +28,15 @@ const { manifest } = mockChannel(
   },
 )
 
-await onEveryProfile('webhooks', [found(manifest)], (world) => {
+const heard: string[] = []
+const hook = definePlugin({
+  id: 'hook',
+  version: '1.0.0',
+  label: { zh: '听着', en: 'Hook' },
+  hooks: { 'inbound.accept': ({ parts }) => void heard.push(textOf(parts)) },
+})
+
+await onEveryProfile('webhooks', [found(manifest), found(hook)], (world, profile) => {
   const push = (inboxId: string, secret = 'mock-secret', id = newId()) =>
     call(world().url, 'POST', `/api/channels/mock/${inboxId}`, { id, from: 'zhang', text: '你好' }, { 'x-mock-secret': secret })
   const stored = (inboxId: string) => world().hub.em().count(Message, { inboxId, direction: 'in' })
@@ -48,6 +61,68 @@ await onEveryProfile('webhooks', [found(manifest)], (world) => {
     }
     meets = () => {}
     assert.equal(await stored(inbox.id), 1)
+  })
+
+  // SQLite has one writer: what holds a row there holds the parked ones too.
+  test('a row that is locked keeps no platform waiting: parked in time, and committed late it is the same message', {
+    skip: profile === 'embedded',
+  }, async () => {
+    const inbox = await world().inbox('mock')
+    const said = async (text: string, id: string) => {
+      const began = performance.now()
+      const { status, body } = await call(world().url, 'POST', `/api/channels/mock/${inbox.id}`, { id, from: 'li', text }, { 'x-mock-secret': 'mock-secret' })
+      return { answered: [status, body], ms: performance.now() - began }
+    }
+    await said('在吗', 'l1')
+    const { conversationId } = await world().hub.em().findOneOrFail(Message, { inboxId: inbox.id, direction: 'in' }, { disableIdentityMap: true })
+    const released = Promise.withResolvers<void>()
+    const locked = Promise.withResolvers<void>()
+    const lock = world()
+      .hub.em()
+      .transactional(async (em) => {
+        await lockConversations(em as Em, [conversationId])
+        locked.resolve()
+        await released.promise
+      })
+    await locked.promise
+    const parked = () => world().hub.em().count(ParkedEvent, { inboxId: inbox.id })
+    try {
+      const answers = await Promise.all([said('有货吗', 'l2'), said('多少钱', 'l3')])
+      for (const { answered, ms } of answers) {
+        assert.deepEqual(answered, [200, 'success'])
+        assert.ok(ms < 5_000, `${ms} ms`)
+      }
+      assert.equal(await parked(), 2)
+      // The parked ones are tried while the first still waits for the row.
+      await world().hasten()
+    } finally {
+      released.resolve()
+      await lock
+    }
+    await eventually(async () => {
+      await world().hasten()
+      return (await parked()) === 0
+    }, 'both fates')
+    await world().hub.intake.idle()
+    const texts = (await world().hub.em().find(Message, { inboxId: inbox.id, direction: 'in' }, { disableIdentityMap: true })).map(({ text }) => text)
+    assert.deepEqual(texts.sort(), ['在吗', '多少钱', '有货吗'])
+  })
+
+  test('what was parked because it was late, and is through all the same, is no second message and is shown to no hook', async () => {
+    const inbox = await world().inbox('mock')
+    const text = `迟到 ${newId()}`
+    await world().say(inbox, 'wang', text, 'late')
+    const em = world().hub.em()
+    const event = { kind: 'message' as const, externalId: 'late', from: { externalId: 'wang' }, parts: [{ type: 'text' as const, text }] }
+    const { externalId: senderId } = storedName(world().hub, inbox, 'wang')
+    const now = new Date()
+    const row = { id: newId(), inboxId: inbox.id, externalId: 'late', senderId, event, attempts: 1, error: '', dueAt: now, createdAt: now }
+    await em.insert(ParkedEvent, row)
+    await eventually(async () => {
+      await world().hasten()
+      return (await em.count(ParkedEvent, { inboxId: inbox.id })) === 0
+    }, 'the repeat')
+    assert.deepEqual([await stored(inbox.id), heard.filter((words) => words === text).length], [1, 1])
   })
 
   test('a flood of what is not signed is told to slow down, and locks nobody out who signs, from the same address too', async () => {

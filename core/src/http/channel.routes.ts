@@ -9,6 +9,7 @@ import { retryOnConflict } from '../db/retry.ts'
 import { adapterOf, type OpenInbox, openInbox } from '../domain/inbox/channels.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import type { Hub } from '../hub.ts'
+import { answerBy } from '../pipeline/accept.ts'
 import { acceptAll } from '../pipeline/listen.ts'
 import { toHubError } from './errors.ts'
 
@@ -45,12 +46,13 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
     config: { access: 'public' },
     schema: { params: Params, hide: true },
     handler: async (request, reply) => {
+      const by = answerBy()
       const { inbox, events, answer } = await open(hub, request).catch(async (error) => {
         if (error instanceof HubError && error.kind.status < 500) await count(refused, request)
         throw error
       })
       await count(verified, request)
-      if (inbox.enabled) await acceptAll(hub, inbox.id, events)
+      if (inbox.enabled) await acceptAll(hub, inbox.id, events, by)
       // It has proved that it is the platform, if only by trying the address.
       if (inbox.enabled && events.length === 0) noteLife(hub, inbox.id, 'heard')
       return reply

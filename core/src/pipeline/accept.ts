@@ -20,9 +20,11 @@ import { shortly } from '../log.ts'
 import { callIn } from './apply-call.ts'
 import type { InboundItem, InboundOutcome } from './applying.ts'
 import { processInbound, senderKey } from './inbound.ts'
-import type { Intake } from './intake.ts'
+import { type Intake, noteHookRefusal } from './intake.ts'
 
-/** Platforms cut after five seconds and count an answer that late as none: hooks get this long, then the event is parked and theirs is the time. */
+/** Platforms cut after five seconds and count an answer that late as none: what is not committed by then is parked, whatever it waits for. */
+const answerMs = 3_500
+/** Hooks get this long of it. */
 const hookMs = 3_000
 /** How long to wait before the nth try of a parked event. */
 const backoffMs = (attempt: number) => Math.min(1_000 * 4 ** attempt, 3_600_000)
@@ -61,12 +63,12 @@ export class Door implements Intake {
     })
   }
 
-  async accept(inboxId: string, events: readonly InboundEvent[]): Promise<Accepted[]> {
+  async accept(inboxId: string, events: readonly InboundEvent[], by?: number): Promise<Accepted[]> {
     const inbox = await this.inbox(inboxId)
     if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel)) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
     const results: Accepted[] = []
     // One sender's events keep their order; senders do not wait for each other (their calls are separate).
-    for (const event of events) results.push(await this.#one(inbox, fitted(event)))
+    for (const event of events) results.push(await this.#one(inbox, fitted(event), by ?? answerBy()))
     noteLife(this.#hub, inbox.id, 'lastEventAt')
     return results
   }
@@ -83,11 +85,15 @@ export class Door implements Intake {
     this.#inboxes.clear()
   }
 
-  async #one(inbox: Inbox, event: InboundEvent): Promise<Accepted> {
+  async #one(inbox: Inbox, event: InboundEvent, by: number): Promise<Accepted> {
     try {
       const repeated = await this.#repeatOf(inbox, event)
       if (repeated) return repeated
-      const outcome = await this.#batch.add({ inbox, event: await this.#hookedInTime(inbox, event), parked: false })
+      // Others of the same push have used up the time.
+      if (performance.now() >= by) throw new Late('what came before it')
+      const hooked = await this.#hookedInTime(inbox, event, by)
+      // Should it commit after all, what is parked is a repeat.
+      const outcome = await inTime(this.#batch.add({ inbox, event: hooked, parked: false }), by, 'the database')
       this.#lastAt = performance.now()
       switch (outcome.kind) {
         case 'blocked':
@@ -105,7 +111,7 @@ export class Door implements Intake {
     } catch (error) {
       if (refuses(error)) throw error
       // Not processed, but it must not be lost: if even this fails, the caller hears an error and tries again.
-      this.#hub.log.error({ err: error, inbox: inbox.id }, 'an inbound event is parked')
+      this.#hub.log[error instanceof Late ? 'warn' : 'error']({ err: error, inbox: inbox.id }, 'an inbound event is parked')
       await this.#park(inbox, event, (error as Error).message)
       return { externalId: event.externalId, duplicate: false }
     }
@@ -117,28 +123,31 @@ export class Door implements Intake {
     if (event.kind !== 'message' || callIn(event.parts) || !this.#hub.kernel.hasHook('inbound.accept')) return undefined
     const em = this.#hub.em()
     const { externalId } = event
-    const message = await em.findOne(
-      Message,
-      { inboxId: inbox.id, dedupeKey: `in:${externalId}` },
-      { fields: ['conversationId', 'seq'], disableIdentityMap: true },
-    )
+    const message = await this.#storedOf(inbox, event)
     if (message) return { externalId, duplicate: true, messageId: message.id, conversationId: message.conversationId, seq: message.seq }
     const parked = await em.findOne(ParkedEvent, { inboxId: inbox.id, externalId, dueAt: { $ne: null } }, { fields: ['id'], disableIdentityMap: true })
     return parked ? { externalId, duplicate: true } : undefined
   }
 
-  #hookedInTime(inbox: Inbox, event: InboundEvent): InboundEvent | Promise<InboundEvent> {
-    return this.#hub.kernel.hasHook('inbound.accept') ? inTime(this.#hooked(inbox, event)) : event
+  #storedOf(inbox: Inbox, { externalId }: InboundEvent): Promise<Pick<Message, 'id' | 'conversationId' | 'seq'> | null> {
+    const found = { inboxId: inbox.id, dedupeKey: `in:${externalId}` }
+    return this.#hub.em().findOne(Message, found, { fields: ['conversationId', 'seq'], disableIdentityMap: true })
+  }
+
+  /** They run again with the parked event, without haste. */
+  #hookedInTime(inbox: Inbox, event: InboundEvent, by: number): InboundEvent | Promise<InboundEvent> {
+    if (!this.#hub.kernel.hasHook('inbound.accept')) return event
+    return inTime(this.#hooked(inbox, event), Math.min(by, performance.now() + hookMs), 'a hook')
   }
 
   async #hooked(inbox: Inbox, event: InboundEvent): Promise<InboundEvent> {
     if (event.kind !== 'message' || !this.#hub.kernel.hasHook('inbound.accept')) return event
-    const { parts } = await this.#hub.kernel.hook('inbound.accept', {
-      inboxId: inbox.id,
-      channel: inbox.channel,
-      from: event.from,
-      parts: event.parts,
-    })
+    const { parts } = await this.#hub.kernel
+      .hook('inbound.accept', { inboxId: inbox.id, channel: inbox.channel, from: event.from, parts: event.parts })
+      .catch((error) => {
+        if (refuses(error)) noteHookRefusal(error)
+        throw error
+      })
     return { ...event, parts }
   }
 
@@ -187,9 +196,11 @@ export class Door implements Intake {
       const inbox = await this.inbox(row.inboxId)
       if (!inbox) throw new Error('the inbox is gone')
       const waitedMs = Date.now() - row.createdAt.getTime()
-      const outcome = await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true, waitedMs })
-      if (outcome.kind === 'later') {
-        await em.nativeUpdate(ParkedEvent, { id: row.id }, { dueAt: new Date(Date.now() + outcome.ms) })
+      // It was late, and is through: no hook sees it twice.
+      const stored = event.kind === 'message' && !callIn(event.parts) && (await this.#storedOf(inbox, event))
+      const outcome = stored ? undefined : await this.#batch.add({ inbox, event: await this.#hooked(inbox, event), parked: true, waitedMs })
+      if (outcome?.kind === 'later') {
+        await em.nativeUpdate(ParkedEvent, { id: row.id }, { senderId: aside(event, this.#senderId(inbox, event)), dueAt: new Date(Date.now() + outcome.ms) })
         return
       }
       await em.nativeDelete(ParkedEvent, { id: row.id })
@@ -239,14 +250,23 @@ function revive(event: InboundEvent): InboundEvent {
   return event.kind === 'activity' && event.at ? { ...event, at: new Date(event.at) } : event
 }
 
-/** Rejects when hooks take too long for the platform that waits. They run again with the parked event, without haste. */
-async function inTime(hooked: Promise<InboundEvent>): Promise<InboundEvent> {
+class Late extends Error {
+  constructor(what: string) {
+    super(`${what} took longer than a platform waits`)
+  }
+}
+
+/** When whoever pushes must have an answer, as `performance.now()` counts. */
+export const answerBy = (): number => performance.now() + answerMs
+
+/** Rejects with {@link Late} when it takes too long for the platform that waits. */
+async function inTime<T>(work: Promise<T>, by: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`a hook took longer than ${hookMs} ms`)), hookMs)
+    timer = setTimeout(() => reject(new Late(what)), by - performance.now())
   })
   try {
-    return await Promise.race([hooked, late])
+    return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
   }

@@ -8,6 +8,7 @@ import { dropLease, takeLease } from '../db/lease.ts'
 import { adapterOf, unlock } from '../domain/inbox/channels.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import type { Hub } from '../hub.ts'
+import { isSettled } from './intake.ts'
 
 const lookEveryMs = 2_000
 const leaseMs = 15_000
@@ -99,17 +100,14 @@ export function startListening(hub: Hub): { stop(): Promise<void>; look(): Promi
   }
 }
 
-/** Refusals of one event that are no fault of the platform's: told to it as taken, or it would send them again and again. */
-const settled: readonly string[] = ['HUB_IDENTITY_BLOCKED', 'HUB_MESSAGE_REFUSED']
-
-/** Events of a platform, whose own part is done: what a block or a hook refuses is refused quietly, the others go on. */
-export async function acceptAll(hub: Hub, inboxId: string, events: InboundEvent[]): Promise<Accepted[]> {
+/** Events of a platform, whose own part is done: what a block or a hook refuses is refused quietly, the others go on. `by`: it waits for the answer. */
+export async function acceptAll(hub: Hub, inboxId: string, events: InboundEvent[], by?: number): Promise<Accepted[]> {
   const results: Accepted[] = []
   for (const event of events)
     try {
-      results.push(...(await hub.intake.accept(inboxId, [event])))
+      results.push(...(await hub.intake.accept(inboxId, [event], by)))
     } catch (error) {
-      if (!(error instanceof HubError) || !settled.includes(error.code)) throw error
+      if (!isSettled(error)) throw error
       results.push({ externalId: event.externalId, duplicate: false })
     }
   return results
