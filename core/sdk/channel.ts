@@ -395,6 +395,8 @@ export interface SettingFault {
 export interface ProbeStep {
   label: LocalText
   ok: boolean
+  /** Not ok and no fault: it has just not happened yet (no push has come). A test with nothing worse is a good one. */
+  waits?: true
   /** Said when it is not ok: what the other side answered, and the remedy. */
   detail?: LocalText
 }

@@ -10,11 +10,13 @@ import { asWechat, inboxSettings } from './server/inbox-settings.ts'
 import { fetchMedia, limits } from './server/media.ts'
 import { WechatPersonSchema } from './server/person.entity.ts'
 import { probeAccount } from './server/probe.ts'
+import { pushProver } from './server/prove-push.ts'
 import { profileAsker, readProfile } from './server/read-profile.ts'
 import { receivePush } from './server/receive.ts'
 import { sendMessage } from './server/send.ts'
 import { WechatTokenSchema } from './server/token.entity.ts'
 import { tokensOf, withToken } from './server/token.ts'
+import { WechatWebhookSchema } from './server/webhook.entity.ts'
 
 /** Two bubbles in WeChat's green: drawn here, not WeChat's mark. */
 const icon = `data:image/svg+xml,${encodeURIComponent(
@@ -41,6 +43,7 @@ const capabilities: ChannelCapabilities = {
 
 function adapter(ctx: PluginContext): ChannelAdapter {
   const askProfile = profileAsker(ctx)
+  const prove = pushProver(ctx)
   return {
     label: { zh: '微信', en: 'WeChat' },
     icon,
@@ -55,6 +58,7 @@ function adapter(ctx: PluginContext): ChannelAdapter {
     receive(request, inbox) {
       const account = asWechat(inbox)
       const result = receivePush(request, account)
+      if (request.method !== 'GET') prove(inbox.id)
       if (account.settings.kind === 'official' && account.settings.appSecret)
         for (const { from } of result.events) askProfile({ inboxId: inbox.id, openid: from.externalId })
       return result
@@ -72,7 +76,7 @@ function adapter(ctx: PluginContext): ChannelAdapter {
         }),
       )
     },
-    probe: (inbox) => probeAccount(asWechat(inbox), ctx.publicUrl),
+    probe: (inbox) => probeAccount(ctx, asWechat(inbox)),
     async credentials(inboxes) {
       const ends = await tokensOf(ctx, inboxes.map(asWechat))
       return new Map([...ends].map(([id, validUntil]) => [id, { kind: 'token', validUntil }]))
@@ -89,7 +93,7 @@ export default definePlugin({
     en: 'Customer-service messages of official accounts and mini-programs: text, pictures, voice, video, links and mini-program cards.',
   },
   requires: { hub: '>=0.1.0' },
-  entities: [WechatTokenSchema, WechatPersonSchema] as unknown as EntitySchema[],
+  entities: [WechatTokenSchema, WechatPersonSchema, WechatWebhookSchema] as unknown as EntitySchema[],
   migrations,
   channel: adapter,
   jobs: { profile: { run: readProfile, attempts: 4 } },

@@ -883,14 +883,30 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
         ['EncodingAESKey', true],
         ['AppID 与 AppSecret', true],
         ['调用接口', true],
+        ['已收到过验证通过的推送', false],
       ],
     )
     const wrong = await probe({ ...desk.account.settings, appSecret: 'x' })
-    assert.match(wrong.at(-1)[2], /AppSecret 不对/)
+    assert.match(wrong.at(-2)[2], /AppSecret 不对/)
     server.fail('/cgi-bin/stable_token', { errcode: 40164 })
-    assert.match((await probe(desk.account.settings)).at(-1)[2], /IP 白名单/)
+    assert.match((await probe(desk.account.settings)).at(-2)[2], /IP 白名单/)
     assert.match((await probe({ ...desk.account.settings, token: '', encodingAesKey: '' }))[2][2], /43 位/)
     assert.equal(desk.account.sent.length, 0)
+  })
+
+  test('the connection test says whether a verified push has come; the console’s check and a forged one are none, and none yet is no fault', async () => {
+    const desk = await open()
+    const push = async () => (await agent.call('POST', `/api/inboxes/${desk.inbox.id}/probe`, {})).body.steps.at(-1)
+    await desk.account.verifyCallback()
+    await fetch(`${desk.account.callback}?signature=1&timestamp=2&nonce=3`, { method: 'POST', body: '<xml></xml>' })
+    const before = await push()
+    assert.deepEqual([before.ok, before.waits, /EncodingAESKey/.test(before.detail.en)], [false, true, true])
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    await ctx.health(desk.inbox.id, { state: 'unauthorised', error: { zh: '密钥不对', en: 'The secret is wrong' } })
+    await push()
+    assert.equal((await em().findOneOrFail(InboxHealth, { inboxId: desk.inbox.id }, { disableIdentityMap: true })).state, 'connected')
+    await desk.account.text(desk.person, '试一下')
+    await eventually(async () => (await push()).ok, 'the proof')
   })
 
   test('a colleague without the permission may neither try nor see an account’s settings', async () => {

@@ -38,7 +38,7 @@ export const InboxHealth = Type.Object({
 })
 export type InboxHealth = Static<typeof InboxHealth>
 
-export const ProbeStep = Type.Object({ label: LocalText, ok: Type.Boolean(), detail: Type.Optional(LocalText) })
+export const ProbeStep = Type.Object({ label: LocalText, ok: Type.Boolean(), waits: Type.Optional(Type.Literal(true)), detail: Type.Optional(LocalText) })
 
 export const InboxInput = Type.Object({
   channel: Type.String({ maxLength: 40 }),

@@ -9,13 +9,13 @@ import { accountOf, checkApp, credentialOf } from './tokens.ts'
 export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]> {
   const { clientKey, clientSecret } = inbox.settings as InboxSettings
   const steps: ProbeStep[] = []
-  const step = async (label: LocalText, detail: (error: unknown) => LocalText, work: () => Promise<boolean>): Promise<boolean> => {
+  const step = async (label: LocalText, detail: (error: unknown) => LocalText, work: () => Promise<boolean>, more: { waits?: true } = {}): Promise<boolean> => {
     let fault: unknown
     const ok = await work().catch((error: unknown) => {
       fault = error
       return false
     })
-    steps.push({ label, ok, ...(ok ? {} : { detail: detail(fault) }) })
+    steps.push({ label, ok, ...(ok ? {} : { ...more, detail: detail(fault) }) })
     return ok
   }
   const filled = await step(
@@ -50,6 +50,7 @@ export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]>
     { zh: '已收到过带签名的推送', en: 'A signed push has arrived' },
     () => ({ zh: '请把推送地址填到抖音开放平台并订阅私信事件。', en: 'Enter the webhook address at the open platform and subscribe to the message events.' }),
     async () => (await ctx.em().count(Webhook, { inboxId: inbox.id })) > 0,
+    { waits: true },
   )
   return steps
 }

@@ -22,4 +22,16 @@ export const migrations: readonly Migration[] = [
       'create table `wechat_person` (`inbox_id` text not null, `openid` text not null, `asked_at` datetime not null, primary key (`inbox_id`, `openid`))',
     ],
   },
+  {
+    // Where a profile was asked for, a push had come before.
+    name: '0003-webhook',
+    mysql: [
+      `create table \`wechat_webhook\` (\`inbox_id\` varchar(26) not null, \`proven_at\` datetime(3) not null, primary key (\`inbox_id\`)) ${mysqlEnd}`,
+      'insert into `wechat_webhook` (`inbox_id`, `proven_at`) select `inbox_id`, min(`asked_at`) from `wechat_person` group by `inbox_id`',
+    ],
+    sqlite: [
+      'create table `wechat_webhook` (`inbox_id` text not null primary key, `proven_at` datetime not null)',
+      'insert into `wechat_webhook` (`inbox_id`, `proven_at`) select `inbox_id`, min(`asked_at`) from `wechat_person` group by `inbox_id`',
+    ],
+  },
 ]

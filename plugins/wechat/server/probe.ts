@@ -1,12 +1,33 @@
 /** Tries a connection step by step and says what is wrong and what mends it. Sends nothing to anybody. */
 import type { LocalText, ProbeStep } from '@huike/core/sdk/channel.ts'
+import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { callApi, WechatError } from './api.ts'
 import { aesKeyOf } from './crypt.ts'
 import { remedies } from './errcodes.ts'
 import type { WechatInbox } from './inbox-settings.ts'
 import { askToken } from './token.ts'
+import { WechatWebhook } from './webhook.entity.ts'
 
-export async function probeAccount(inbox: WechatInbox, publicUrl: string): Promise<ProbeStep[]> {
+export async function probeAccount(ctx: Pick<PluginContext, 'em' | 'publicUrl'>, inbox: WechatInbox): Promise<ProbeStep[]> {
+  return [...(await probeSettings(inbox, ctx.publicUrl)), await pushStep(ctx, inbox.id)]
+}
+
+/** The other way round nothing can be tried from here: WeChat must have called. */
+async function pushStep(ctx: Pick<PluginContext, 'em'>, inboxId: string): Promise<ProbeStep> {
+  const label: LocalText = { zh: '已收到过验证通过的推送', en: 'A verified push has arrived' }
+  if ((await ctx.em().count(WechatWebhook, { inboxId })) > 0) return { label, ok: true }
+  return {
+    label,
+    ok: false,
+    waits: true,
+    detail: {
+      zh: '还没有。请在微信后台填好服务器地址、Token 和 EncodingAESKey 并启用，再用自己的微信发一条消息。',
+      en: 'Not yet. Enter the address, the token and the EncodingAESKey in WeChat’s console, switch it on, and write a message from your own WeChat.',
+    },
+  }
+}
+
+async function probeSettings(inbox: WechatInbox, publicUrl: string): Promise<ProbeStep[]> {
   const { settings } = inbox
   const steps: ProbeStep[] = []
   const check = (label: LocalText, fault: LocalText | undefined) => steps.push({ label, ok: !fault, ...(fault ? { detail: fault } : {}) })

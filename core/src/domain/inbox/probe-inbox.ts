@@ -36,7 +36,8 @@ export async function probeInbox(hub: Hub, channel: string, saved: Inbox | undef
   }
   try {
     const steps = await inTime(adapter.probe(inbox))
-    if (saved && isDeepStrictEqual(inbox.settings, kept?.settings) && steps.length > 0 && steps.every(({ ok }) => ok)) await mendByTest(hub, saved.id)
+    if (saved && isDeepStrictEqual(inbox.settings, kept?.settings) && steps.length > 0 && steps.every(({ ok, waits }) => ok || waits))
+      await mendByTest(hub, saved.id)
     return steps
   } catch (error) {
     hub.log.warn({ err: error, channel }, 'a connection test failed')
