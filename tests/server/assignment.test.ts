@@ -118,6 +118,36 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     assert.deepEqual(new Set(now.map(({ status, assigneeId }) => `${status} ${assigneeId}`)), new Set(['queued null']))
   })
 
+  test('who goes away hands over what they may transfer, to who is there; else nothing has happened, and they are told', async () => {
+    const { members, inbox } = await team(world(), [{}, { presence: 'busy' }, { presence: 'away' }])
+    const [leaver, heir, absent] = members as [Person, Person, Person]
+    const em = world().hub.em()
+    const got = [await come(world(), inbox), await come(world(), inbox)]
+    assert.ok(got.every(({ assigneeId }) => assigneeId === leaver.id))
+    await em.nativeUpdate(Agent, { id: heir.id }, { presence: 'online' })
+    const go = async (to: Person) => {
+      const { status, body } = await leaver.call('PUT', '/api/me/presence', { presence: 'away', handOverTo: to.id })
+      const [{ presence }, rows] = await Promise.all([
+        em.findOneOrFail(Agent, { id: leaver.id }, { disableIdentityMap: true }),
+        em.find(Conversation, { id: { $in: got.map(({ id }) => id) } }, { disableIdentityMap: true }),
+      ])
+      return [status, body.code, presence, rows.filter(({ assigneeId }) => assigneeId === leaver.id).length]
+    }
+    assert.deepEqual(await go(absent), [409, 'HUB_AGENT_UNAVAILABLE', 'online', 2])
+    const other = await world().inbox('mock')
+    const within = (inboxIds?: string[]) => ({ permission: 'conversation.transfer', scope: 'own' as const, ...(inboxIds ? { inboxIds } : {}) })
+    const rest = [
+      { permission: 'conversation.read', scope: 'own' as const },
+      { permission: 'conversation.reply', scope: 'own' as const },
+    ]
+    for (const grants of [rest, [...rest, within([other.id])]]) {
+      await world().grant(leaver, grants)
+      assert.deepEqual(await go(heir), [403, 'HUB_FORBIDDEN', 'online', 2])
+    }
+    await world().grant(leaver, [...rest, within([inbox.id])])
+    assert.deepEqual(await go(heir), [200, undefined, 'away', 0])
+  })
+
   test('what somebody had who is switched off goes to others, also when that was cut off in the middle', async () => {
     const admin = await world().person('管理', 'admin')
     const { department, members, inbox } = await team(world(), [{ capacity: 2 }, { presence: 'busy' }])

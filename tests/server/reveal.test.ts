@@ -55,7 +55,7 @@ await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (worl
         conversation: await get(`/api/conversations/${conversationId}`),
         records: await get(`/api/records?person=true&filter=${encodeURIComponent(JSON.stringify({ contactId }))}`),
         facts: JSON.stringify(await recordsFor(world().hub).read(reader, [conversationId])),
-        table: JSON.stringify(await tablesFor(world().hub).read('hub.contacts', { ...reader, language: 'zh' }, [contactId])),
+        table: JSON.stringify(await tablesFor(world().hub).read('hub.contacts', reader, [contactId])),
       }
     }
     const count = (shown: Record<string, string>) => Object.fromEntries(Object.entries(shown).map(([where, text]) => [where, text.split(number).length - 1]))

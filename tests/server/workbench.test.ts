@@ -277,6 +277,20 @@ await onEveryProfile('the workbench', [found(manifest)], (world, profile) => {
     await talk(world(), agent)
     assert.equal((await agent.call('GET', '/api/conversations/counts')).body.unread, before + 2)
   })
+
+  test('unread counts only what the list shows: no other line of business, nothing in the recycle bin', async () => {
+    const agent = await world().person('小吕', 'agent', { presence: 'away' })
+    const [kept, other, binned] = [await talk(world(), agent), await talk(world(), agent), await talk(world(), agent)]
+    const em = world().hub.em()
+    const { inboxId } = await em.findOneOrFail(Conversation, { id: kept }, { disableIdentityMap: true })
+    await em.nativeUpdate(Conversation, { id: other }, { inboxId: newId() })
+    await em.nativeUpdate(Conversation, { id: binned }, { deletedAt: new Date() })
+    const { unread: all } = await em.findOneOrFail(Conversation, { id: kept }, { disableIdentityMap: true })
+    await world().grant(agent, [{ permission: 'conversation.read', scope: 'own', inboxIds: [inboxId] }])
+    const { body } = await agent.call('GET', '/api/conversations/counts')
+    assert.deepEqual([body.mine, body.unread], [1, all])
+    assert.ok(all > 0)
+  })
 })
 
 const served = (await profiles()).includes('served')

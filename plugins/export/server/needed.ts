@@ -6,10 +6,10 @@ import type { ExportFile } from './export.entity.ts'
 import type { Order } from './order.ts'
 import { refusal } from './refusals.ts'
 
-type Asked = Pick<Order, 'personal'> & Partial<Pick<Order, 'attachments' | 'format' | 'rows' | 'images' | 'table'>>
+type Asked = Pick<Order, 'personal'> & Partial<Pick<Order, 'attachments' | 'format' | 'rows' | 'images'>>
 
 /** Pictures stand where they were sent. */
-const hasPictures = ({ format, rows, images, table }: Asked): boolean => format === 'pdf' && rows === 'message' && images !== false && !table
+const hasPictures = ({ format, rows, images }: Asked): boolean => format === 'pdf' && rows === 'message' && images !== false
 
 const takeFiles = 'file.download'
 

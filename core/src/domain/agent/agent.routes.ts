@@ -26,7 +26,7 @@ import { hashToken, newToken } from '../session/tokens.ts'
 import { Agent, AgentRole, Invitation } from './agent.entity.ts'
 import { presentAgents, presentColleague } from './agent.present.ts'
 import { newAgent } from './create-owner.ts'
-import { handOver, setPresence } from './set-presence.ts'
+import { findHeir, handOver, setPresence } from './set-presence.ts'
 
 const invitationMs = 7 * 86_400_000
 /** An installation has hundreds of agents, not thousands. All are listed, those who left too: one more is refused. */
@@ -44,11 +44,13 @@ export function agentRoutes(app: App, hub: Hub): void {
     '/api/me/presence',
     { config: { access: 'person' }, schema: { body: Type.Object({ presence: Presence, handOverTo: Type.Optional(Id) }), response: { 200: Ok } } },
     async (request) => {
-      const { agent } = actorOf(request)
+      const actor = actorOf(request)
       const { presence, handOverTo } = request.body
+      // Who cannot hand over stays where they are, and is told.
+      const heir = handOverTo && (await findHeir(hub, actor, handOverTo))
       // Going away first, so that nothing new arrives while the old ones are handed over.
-      await setPresence(hub, agent.id, presence)
-      if (handOverTo) await handOver(hub, agent.id, handOverTo)
+      await setPresence(hub, actor.agent.id, presence)
+      if (heir) await handOver(hub, actor, heir)
       return { ok: true as const }
     },
   )

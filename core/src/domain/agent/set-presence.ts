@@ -1,5 +1,7 @@
 /** What an agent is doing, and that they are there at all. */
 import { HubError } from '../../../sdk/errors.ts'
+import { may } from '../../access/ability.ts'
+import type { Actor } from '../../http/auth.ts'
 import type { Hub } from '../../hub.ts'
 import { whoMayServe } from '../assignment/may-serve.ts'
 import { assignTo, routeQueue } from '../conversation/assign-conversation.ts'
@@ -23,17 +25,31 @@ export async function stayAlive(hub: Hub, agentIds: readonly string[]): Promise<
   if (agentIds.length > 0) await hub.em().nativeUpdate(Agent, { id: { $in: [...agentIds] } }, { seenAt: new Date() })
 }
 
-/** Moves every open conversation of an agent who goes away to a colleague who is online; what those may not serve waits for others. Throws HUB_AGENT_UNAVAILABLE. */
-export async function handOver(hub: Hub, agentId: string, toAgentId: string): Promise<number> {
+/**
+ * The colleague to whom an agent who goes away hands over their open conversations, all of which they may transfer. Throws
+ * HUB_AGENT_UNAVAILABLE, HUB_FORBIDDEN.
+ */
+export async function findHeir(hub: Hub, { agent, ability }: Actor, toAgentId: string): Promise<Agent> {
   const em = hub.em()
   const to = await em.findOne(Agent, { id: toAgentId, active: true }, { disableIdentityMap: true })
-  if (!to || effectivePresence(to) !== 'online' || to.id === agentId) throw new HubError('HUB_AGENT_UNAVAILABLE', 'This colleague is not online')
-  const mine = await em.find(Conversation, { assigneeId: agentId, status: 'open' }, { fields: ['id'], disableIdentityMap: true })
+  if (!to || effectivePresence(to) !== 'online' || to.id === agent.id) throw new HubError('HUB_AGENT_UNAVAILABLE', 'This colleague is not online')
+  const mine = await em.find(Conversation, { assigneeId: agent.id, status: 'open', deletedAt: null }, { disableIdentityMap: true })
+  if (!mine.every((conversation) => may(ability, 'transfer', conversation)))
+    throw new HubError('HUB_FORBIDDEN', 'You may not transfer all of your conversations', { permission: 'conversation.transfer' })
+  return to
+}
+
+/** Moves every open conversation of an agent who goes away to their heir; what those may not serve waits for others. */
+export async function handOver(hub: Hub, { agent, ability }: Actor, to: Agent): Promise<number> {
+  const agentId = agent.id
+  const mine = await hub.em().find(Conversation, { assigneeId: agentId, status: 'open' }, { fields: ['id'], disableIdentityMap: true })
   for (const { id } of mine)
     await changeConversation(hub, id, async (change, tx) => {
       if (change.conversation.assigneeId !== agentId || change.conversation.status !== 'open') return false
+      // One that came since, which is theirs to keep.
+      if (!may(ability, 'transfer', change.conversation)) return false
       const able = (await whoMayServe(hub, tx, [to], change.conversation)).length > 0
-      await assignTo(tx, change, able ? toAgentId : null, able ? 'away' : 'returned', agentId)
+      await assignTo(tx, change, able ? to.id : null, able ? 'away' : 'returned', agentId)
       return true
     })
   await routeQueue(hub)

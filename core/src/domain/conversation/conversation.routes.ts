@@ -44,7 +44,7 @@ import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
 import { conversationFacts } from './facts.ts'
 import { findByContact } from './find-by-contact.ts'
-import { countGroup, listConversations, listSections, tagsOf } from './list-conversations.ts'
+import { countGroup, countUnread, listConversations, listSections, tagsOf } from './list-conversations.ts'
 import { recallMessage } from './recall-message.ts'
 import { type Deed, tellOnce } from './tell-once.ts'
 
@@ -126,16 +126,12 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const count = (group: ConversationGroup) => countGroup(em, actor, group)
-    const [{ unread = 0 } = {}] = (await em.execute('select sum(unread) as unread from conversation where assignee_id = ? and status = ?', [
-      actor.agent.id,
-      'open',
-    ])) as { unread: number | string | null }[]
     return {
       mine: await count('mine'),
       queue: await count('queue'),
       open: await count('open'),
       starred: await count('starred'),
-      unread: Number(unread ?? 0),
+      unread: await countUnread(em, actor),
     }
   })
 

@@ -52,6 +52,14 @@ export async function countGroup(em: Em, actor: Actor, group: ConversationGroup)
   return Number(row?.n ?? 0)
 }
 
+/** What customers have said that nobody has read, in the open ones of one's own that may be seen. */
+export async function countUnread(em: Em, actor: Actor): Promise<number> {
+  const where = groupWhere(em, actor, 'mine')
+  if (!where) return 0
+  const [row] = await query<{ n: number | string | null }>(em, sql`select sum(c.unread) as n from conversation c where ${where}`)
+  return Number(row?.n ?? 0)
+}
+
 interface Asked {
   group: ConversationGroup
   sort: ConversationSort
