@@ -48,6 +48,7 @@ import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
 import { sealedIdentity } from './0076-sealed-identity.ts'
 import { messageRound } from './0077-message-round.ts'
+import { runBy } from './0079-run-by.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -98,4 +99,5 @@ export const coreMigrations: readonly Migration[] = [
   conversationAgent,
   sealedIdentity,
   messageRound,
+  runBy,
 ]

@@ -75,7 +75,11 @@ export interface HubEvents {
   'record.restored': { conversationId: string }
   /** Its rows and files are gone: who keeps something of their own about it lets go of that now. */
   'record.purged': { conversationId: string }
-  /** A run of the retention rules has ended: what went for good, and of how many conversations only the files. */
+  /** A retention rule took the files of a conversation, which keeps its words: so many. */
+  'record.stripped': { conversationId: string; count: number }
+  /** A run of the retention rules has begun, by itself or by somebody's hand. */
+  'retention.started': { runId: string }
+  /** A run of the retention rules has ended (`stopped`: by whoever stopped it, or changed a rule): what went for good, and of how many conversations only the files. */
   'retention.ran': {
     runId: string
     state: 'done' | 'stopped' | 'failed'

@@ -8,7 +8,7 @@ import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { schemaDrift } from '../../core/src/db/drift.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Contact, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Delivery } from '../../core/src/domain/message/message.entity.ts'
 import { runCommand } from '../../core/src/kernel/run-command.ts'
@@ -686,6 +686,56 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     // A plugin's own event, told by a job: its agent is in its data, and it names its records.
     const [row] = await entries({ eventId: exported.id })
     assert.deepEqual([row?.agentId, row?.count], [id, 101])
+  })
+
+  test('the table to take along says how many lines it has, and counts as an export', async () => {
+    const admin = await world().person('管', 'admin')
+    const agentId = newId()
+    for (let i = 0; i < 3; i++) await append(ctx(), deed({ agentId }))
+    await admin.call('GET', `/api/x/audit/entries.csv?agentId=${agentId}`)
+    const [told] = await wait({ event: 'audit.exported', agentId: admin.id })
+    assert.equal(told?.count, 3)
+    const name = newId()
+    const { id } = await world().person(name)
+    const exported = {
+      id: newId(),
+      name: 'audit.exported',
+      at: new Date().toISOString(),
+      data: { filter: {}, rows: 3 },
+      by: { agentId: id, tokenId: null, ip: '' },
+    }
+    await listen(set({ exportRows: 2 }), exported as unknown as HubEvent)
+    assert.match((await bell(admin, name))[0].title.zh, /一次导出了 3 行/)
+  })
+
+  test('who weighs up a merge has looked at both', async () => {
+    const admin = await world().person('管', 'admin')
+    const contacts: string[] = []
+    for (const id of [await conversation(), await conversation()])
+      contacts.push((await em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })).contactId)
+    const [into = '', from = ''] = contacts
+    assert.equal((await admin.call('GET', `/api/contacts/${into}/merge?otherId=${from}`)).status, 200)
+    for (const subjectId of contacts) await wait({ event: 'contact.viewed', agentId: admin.id, subjectId })
+    // Offered with what speaks for it: shown, too.
+    const other = await world().person('另一位', 'admin')
+    await em().insert(MergeSuggestion, {
+      id: newId(),
+      contactId: into,
+      otherId: from,
+      evidence: [],
+      state: 'open',
+      createdAt: new Date(),
+    } as unknown as MergeSuggestion)
+    assert.equal((await other.call('GET', `/api/contacts/${into}/suggestions`)).body.items.length, 1)
+    await wait({ event: 'contact.viewed', agentId: other.id, subjectId: from })
+  })
+
+  test('what retention takes of a record stands in its own log', async () => {
+    const id = newId()
+    const stripped = { id: newId(), name: 'record.stripped', at: new Date().toISOString(), data: { conversationId: id, count: 2 }, by: null }
+    await listen(ctx(), stripped as HubEvent)
+    const [entry] = await wait({ event: 'record.stripped', subjectId: id })
+    assert.deepEqual([entry?.count, entry?.agentId, await em().count(RecordLink, { conversationId: id })], [2, null, 1])
   })
 
   test('what a plugin tells of many records stands in the log of each', async () => {

@@ -251,6 +251,14 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     assert.ok(
       heard.some((event) => event.name === 'settings.changed' && (event.data as { scope: string }).scope === 'retention' && event.by?.agentId === admin.id),
     )
+    // Whose hand began it stands with all that it did, in whichever process and turn.
+    const told = (name: string, key: 'runId' | 'conversationId', id: string) =>
+      eventually(() => heard.find((event) => event.name === name && (event.data as Record<string, unknown>)[key] === id))
+    const by = [await told('retention.started', 'runId', run.id), ran, await told('record.purged', 'conversationId', old.id)]
+    assert.deepEqual(
+      by.map((event) => [event.by?.agentId, event.by?.ip]),
+      by.map(() => [admin.id, '127.0.0.1']),
+    )
     // It leaves no restorable trace.
     assert.equal((await admin.call('POST', `/api/records/${old.id}/restore`)).status, 404)
   })
@@ -326,6 +334,10 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     assert.equal((await agent.call('GET', `/api/files/${fileId}`)).status, 404)
     assert.equal(await world().hub.files.bytes(hash ?? ''), undefined)
     assert.deepEqual((await agent.call('GET', `/api/records/${id}`)).body.attachments, [])
+    const told = await eventually(() =>
+      heard.find((event) => event.name === 'record.stripped' && (event.data as { conversationId: string }).conversationId === id),
+    )
+    assert.deepEqual([(told.data as { count: number }).count, told.by?.agentId], [1, admin.id])
     assert.deepEqual((await clean(admin)).tallies, [], 'a second run has nothing left to do')
   })
 

@@ -5,10 +5,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { DoneBy } from '../../sdk/events.ts'
 
-const store = new AsyncLocalStorage<DoneBy>()
+const store = new AsyncLocalStorage<DoneBy | undefined>()
 
 /** Runs `work`, and all that it awaits, as done by `by`. */
 export const doneBy = <T>(by: DoneBy, work: () => T): T => store.run(by, work)
+
+/** Runs what goes on after a request that only hurried it: whoever that was has not done it. A row says who has. */
+export const doneByNobody = <T>(work: () => T): T => store.run(undefined, work)
 
 /** Null for what customers, platforms and the hub itself do. */
 export const whoDoes = (): DoneBy | null => store.getStore() ?? null

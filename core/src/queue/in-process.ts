@@ -1,6 +1,7 @@
 /** Hints within one process: a key runs once at a time, and once more if it was hurried meanwhile. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '../../sdk/plugin.ts'
+import { doneByNobody } from '../access/doing.ts'
 import type { Queue, Topic, Worker } from './queue.ts'
 
 const concurrency = 8
@@ -38,7 +39,7 @@ export class KeyedRunner {
       this.#state.set(key, 'running')
       // In a turn of its own: who has hurried it answers first.
       nextTurn()
-        .then(() => this.#worker(key))
+        .then(() => doneByNobody(() => this.#worker(key)))
         .catch((error) => this.#log.error({ key, err: error }, 'work failed'))
         .finally(() => {
           this.#running--

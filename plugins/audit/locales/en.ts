@@ -74,8 +74,12 @@ export const en = {
       deleted: 'Deleted a record',
       restored: 'Restored a deleted record',
       purged: 'A record was removed for good',
+      stripped: 'A retention rule removed {count} attachment(s) of a record',
     },
-    retention: { ran: 'Retention rules deleted {count} conversation(s) and {files} attachment(s) for good' },
+    retention: {
+      started: 'Started a run of the retention rules',
+      ran: 'Retention rules deleted {count} conversation(s) and {files} attachment(s) for good{ended}',
+    },
     file: { downloaded: 'Downloaded or opened {count} file(s)' },
     conversation: { assisted: 'Answered in a colleague’s conversation' },
     contact: {
@@ -134,7 +138,7 @@ export const en = {
   },
   /** In the menu of the filter, where a sentence has gaps. */
   labels: {
-    record: { searched: 'Searched records' },
+    record: { searched: 'Searched records', stripped: 'Attachments removed by retention' },
     retention: { ran: 'Retention run' },
     file: { downloaded: 'Downloaded or opened files' },
     contact: {
@@ -166,6 +170,7 @@ export const en = {
   off: 'Switched off',
   blocked: 'Blocked',
   unblocked: 'Unblocked',
+  ended: { stopped: ' (stopped on the way)', failed: ' (not finished)' },
   fromTo: ' ({from} → {to})',
   quoted: ' “{words}”',
   cause: { off: 'The log was switched off', down: 'The hub did not run' },

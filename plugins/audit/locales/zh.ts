@@ -74,8 +74,9 @@ export const zh = {
       deleted: '删除了记录',
       restored: '恢复了已删除的记录',
       purged: '记录被彻底清除',
+      stripped: '按保留规则清除了记录的 {count} 个附件',
     },
-    retention: { ran: '按保留规则彻底清除了 {count} 段会话、{files} 个附件' },
+    retention: { started: '开始按保留规则清理', ran: '按保留规则彻底清除了 {count} 段会话、{files} 个附件{ended}' },
     file: { downloaded: '下载或打开了 {count} 个文件' },
     conversation: { assisted: '在同事的会话里回复了客户' },
     contact: {
@@ -127,7 +128,7 @@ export const zh = {
   },
   /** In the menu of the filter, where a sentence has gaps. */
   labels: {
-    record: { searched: '搜索记录' },
+    record: { searched: '搜索记录', stripped: '按保留规则清除附件' },
     retention: { ran: '按保留规则清理' },
     file: { downloaded: '下载或打开文件' },
     contact: { searched: '查找客户', updated: '修改客户资料', blocked: '拉黑或解除拉黑客户', revealed: '查看客户的隐藏信息' },
@@ -154,6 +155,7 @@ export const zh = {
   off: '停用了',
   blocked: '拉黑了',
   unblocked: '解除拉黑了',
+  ended: { stopped: '（中途停止）', failed: '（没有完成）' },
   fromTo: '（{from} → {to}）',
   quoted: '“{words}”',
   cause: { off: '日志被停用', down: '系统未运行' },

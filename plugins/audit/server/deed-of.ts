@@ -5,7 +5,7 @@ import type { Deed } from './chain.ts'
 type Data = Record<string, unknown>
 
 /** Told of even when no agent's request caused them. */
-const always = new Set(['agent.loginFailed', 'record.purged', 'retention.ran', 'event.givenUp'])
+const always = new Set(['agent.loginFailed', 'record.purged', 'record.stripped', 'retention.started', 'retention.ran', 'event.givenUp'])
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [])
 

@@ -55,7 +55,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const { locale = 'zh', ...filter } = request.query as Static<typeof CsvQuery>
     const until = (await findMark(ctx.em(), 'head'))?.seq ?? 0
     const asker = ctx.asker(request)
-    await ctx.tell('exported', { filter })
+    const rows = await ctx.em().count(Entry, { $and: [whereOf(filter), { seq: { $lte: until } }] })
+    await ctx.tell('exported', { filter, rows })
     return reply
       .headers({
         'content-type': 'text/csv; charset=utf-8',

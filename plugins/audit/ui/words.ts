@@ -56,6 +56,7 @@ export function useWords() {
       count: (details.partOf && typeof details.records === 'number' ? details.records : count) ?? 0,
       format: text(details.format).toUpperCase(),
       personal: details.personal === true ? t('withPersonal') : '',
+      ended: word(`ended.${text(details.state)}`, ''),
       files: typeof details.files === 'number' ? details.files : 0,
       name: named(details.name),
       email: text(details.email),

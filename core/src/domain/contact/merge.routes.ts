@@ -16,7 +16,7 @@ import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
 import { type Contact, ContactField, ContactMove, Identity, MergeSuggestion } from './contact.entity.ts'
-import { checkInLines, findReadableContact } from './contact.routes.ts'
+import { checkInLines, findReadableContact, tellContactView } from './contact.routes.ts'
 import { evidencePresenter } from './evidence.present.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, undoMove } from './merge-contacts.ts'
 import { shownFields } from './shown-fields.ts'
@@ -61,6 +61,8 @@ export function mergeRoutes(app: App, hub: Hub): void {
       ids,
       offered.flatMap(({ row }) => row.evidence),
     )
+    // They are shown with what speaks for it.
+    for (const { other } of offered) await tellContactView(hub, em, actor, other.id)
     return {
       items: offered.map(({ row, other }) => ({
         id: row.id,
@@ -106,6 +108,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       const into = await findReadableContact(em, actor, request.params.id)
       const from = await findReadableContact(em, actor, request.query.otherId)
       if (into.id === from.id) throw new HubError('HUB_CONFLICT', 'They are one contact already')
+      for (const { id } of [into, from]) await tellContactView(hub, em, actor, id)
       const { fields, ...preview } = await previewMerge(em, into, from)
       return { ...preview, fields: maskFields(actor.ability, fields), addedFields: await addedFields(hub, em, actor.ability, into.id, from.id) }
     },

@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core'
+import type { DoneBy } from '../../../sdk/events.ts'
 import type { RetentionRun as WireRun } from '../../../sdk/wire/retention.ts'
-import { idColumn, instant, json } from '../../db/types.ts'
+import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 
 /** A rule as a run holds to it; null = any, or for ever. */
 export interface KeptRule {
@@ -56,6 +57,8 @@ const RetentionRunSchema = defineEntity({
     placeAt: instant().nullable(),
     placeId: idColumn().nullable(),
     startedById: idColumn().nullable(),
+    /** By whose hand and from where, for what it tells; null: it began by itself. */
+    doneBy: nullableJson<DoneBy>(),
     startedAt: instant(),
     endedAt: instant().nullable(),
     attempts: p.integer().default(0),

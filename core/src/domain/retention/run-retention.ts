@@ -8,6 +8,7 @@ import type { LetterMeta } from '../../../sdk/channel.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import { attachmentBits } from '../../../sdk/wire/record.ts'
 import type { RetentionTally } from '../../../sdk/wire/retention.ts'
+import { doneBy } from '../../access/doing.ts'
 import type { Em } from '../../db/orm.ts'
 import { isMysql, list, readRaw, type Sql, sql, stored, updateRows } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
@@ -56,14 +57,17 @@ export async function runRetention(hub: Hub, id: string, stopped: () => boolean 
   const lease = until(leaseMs)
   if ((await em.nativeUpdate(RetentionRun, { id, dueAt: row.dueAt, state: 'running' }, { dueAt: lease })) === 0) return
   const run = new Run(hub, row, lease)
-  try {
-    if (await run.slice(() => stopped())) await finishRun(hub, id, 'done')
-    else await run.rest()
-  } catch (error) {
-    if (error instanceof Lost) return
-    hub.log.warn({ err: error, run: id }, 'a retention run failed')
-    await run.fail(error as Error)
+  const work = async () => {
+    try {
+      if (await run.slice(() => stopped())) await finishRun(hub, id, 'done')
+      else await run.rest()
+    } catch (error) {
+      if (error instanceof Lost) return
+      hub.log.warn({ err: error, run: id }, 'a retention run failed')
+      await run.fail(error as Error)
+    }
   }
+  await (row.doneBy ? doneBy(row.doneBy, work) : work())
 }
 
 /** The cleaning that is on its way: there is one at a time. */
@@ -312,9 +316,10 @@ class Run {
         if (own.length > 0) {
           this.#add(rule.id, { stripped: counted ? 0 : 1, files: own.length, bytes: own.reduce((sum, { size }) => sum + size, 0) })
           counted = true
+          change.event('record.stripped', () => ({ conversationId: id, count: own.length }))
         }
         await this.#keep(em)
-        if (change.changed.length > 0 || end) after = await writeChanges(this.#hub, em, [change])
+        if (change.changed.length > 0 || change.events.length > 0 || end) after = await writeChanges(this.#hub, em, [change])
         await updateRows(em, Message, letters, ['meta'])
         return end ? null : messages.at(-1)?.seq
       })

@@ -3,9 +3,11 @@ import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { encodeTime } from 'ulid'
 import { HubError } from '../../../sdk/errors.ts'
 import type { RetentionHour } from '../../../sdk/wire/retention.ts'
+import { whoDoes } from '../../access/doing.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { Setting } from '../setting/setting.entity.ts'
 import { type KeptRule, RetentionRun } from './retention.entity.ts'
 import { keptRule, readRules } from './rules.ts'
@@ -71,6 +73,7 @@ export async function startRun(
     sample: [],
     looked: 0,
     startedById,
+    doneBy: whoDoes(),
     startedAt: now,
     attempts: 0,
     error: '',
@@ -78,7 +81,10 @@ export async function startRun(
   } as unknown as RetentionRun
   await em.nativeDelete(RetentionRun, { kind: 'trial', id: { $lt: encodeTime(now.getTime() - trialsKeptMs).toLowerCase() } })
   try {
-    await em.insert(RetentionRun, row)
+    await commitWithEvents(hub, async (tx) => {
+      await tx.insert(RetentionRun, row)
+      return kind === 'clean' ? [{ name: 'retention.started', data: { runId: row.id } }] : []
+    })
   } catch (error) {
     if (error instanceof UniqueConstraintViolationException) throw new HubError('HUB_CONFLICT', 'One is running already', { reason: 'retention-running' })
     throw error
