@@ -47,6 +47,7 @@ import { labelledFacts } from './0071-labelled-facts.ts'
 import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
 import { sealedIdentity } from './0076-sealed-identity.ts'
+import { fileMessage } from './0080-file-message.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -96,4 +97,5 @@ export const coreMigrations: readonly Migration[] = [
   foundContacts,
   conversationAgent,
   sealedIdentity,
+  fileMessage,
 ]
