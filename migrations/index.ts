@@ -49,6 +49,7 @@ import { conversationAgent } from './0075-conversation-agent.ts'
 import { sealedIdentity } from './0076-sealed-identity.ts'
 import { messageRound } from './0077-message-round.ts'
 import { runBy } from './0079-run-by.ts'
+import { fileMessage } from './0080-file-message.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -100,4 +101,5 @@ export const coreMigrations: readonly Migration[] = [
   sealedIdentity,
   messageRound,
   runBy,
+  fileMessage,
 ]

@@ -285,6 +285,21 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     assert.equal((await agent.call('POST', '/api/tags', { name: '系统', system: true })).status, 403)
   })
 
+  test('each role says how many have it, and one that is had is not deleted', async () => {
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    const made = async () => (await owner.call('POST', '/api/roles', { name: newId(), grants: [] })).body.id as string
+    const [none, two] = [await made(), await made()]
+    const people = [await world().person('甲'), await world().person('乙')]
+    for (const { id } of people) await owner.call('PATCH', `/api/agents/${id}`, { roleIds: [two] })
+    const { items } = (await owner.call('GET', '/api/roles')).body as { items: { id: string; agentCount: number }[] }
+    const countOf = (wanted: string) => items.find(({ id }) => id === wanted)?.agentCount
+    assert.deepEqual([countOf(none), countOf(two)], [0, 2])
+    assert.equal((await owner.call('PATCH', `/api/roles/${two}`, { name: newId() })).body.agentCount, 2)
+    const refused = await owner.call('DELETE', `/api/roles/${two}`)
+    assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_ROLE_IN_USE'])
+    assert.equal((await owner.call('DELETE', `/api/roles/${none}`)).status, 200)
+  })
+
   test('nobody gives what they do not have, and a hub keeps its last owner', async () => {
     const admin = await world().person('管理员', 'admin')
     const roles = (await admin.call('GET', '/api/roles')).body.items as { id: string; builtin: string }[]

@@ -152,6 +152,29 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     assert.equal(await world().hub.em().count(Message, { inboxId: inbox.id, direction: 'out' }), 1)
   })
 
+  test('what is stored is counted, by direction and channel, and a repeat is not', async () => {
+    const inbox = await world().inbox('mock')
+    const agent = await world().person('小谷', 'admin')
+    const counts = async () => {
+      const { body } = await call(world().url, 'GET', '/metrics')
+      const of = (direction: string) =>
+        Number(new RegExp(`^huike_messages_total\\{direction="${direction}",channel="mock"\\} (\\d+)`, 'm').exec(body)?.[1] ?? 0)
+      return [of('in'), of('out'), of('note')]
+    }
+    const before = await counts()
+    const [accepted] = await world().say(inbox, 'counted', '一', 'counted-1')
+    await world().say(inbox, 'counted', '一', 'counted-1')
+    const said = await world().reply(agent, accepted?.conversationId, '二')
+    await world().reply(agent, accepted?.conversationId, '三', { note: true })
+    const { status } = await world().reply(agent, accepted?.conversationId, '四', { parts: [{ type: 'text', text: ' ' }] })
+    assert.deepEqual([said.status, status], [201, 400])
+    assert.deepEqual(
+      (await counts()).map((count, i) => count - (before[i] ?? 0)),
+      [1, 1, 1],
+    )
+    assert.doesNotMatch((await call(world().url, 'GET', '/metrics')).body, /channel="all"/)
+  })
+
   test('messages leave in order even when the first one has to be tried again', async () => {
     platform.sent.length = 0
     let failures = 2

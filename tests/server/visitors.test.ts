@@ -8,6 +8,8 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { Visit } from '../../core/src/domain/visit/visit.entity.ts'
+import { silentVisitMs, tidy } from '../../core/src/queue/tidy.ts'
 import { call, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const minute = 60_000
@@ -149,6 +151,27 @@ await onEveryProfile('visitors', [found(mockChannel().manifest)], (world) => {
       )
       assert.equal((await call(world().url, 'GET', '/api/visitors?list=talking')).status, 401)
     })
+  })
+
+  test('a visit of who never became a contact goes ninety days after the last sign of it; one of a contact stays', async () => {
+    const inbox = await world().inbox('mock')
+    const [silent, late, spoken] = [new Browser(world(), inbox), new Browser(world(), inbox), new Browser(world(), inbox)]
+    for (const browser of [silent, late, spoken]) await browser.beat()
+    await spoken.say('你好')
+    const em = world().hub.em()
+    const old = { startedAt: new Date(Date.now() - silentVisitMs - 2 * minute) }
+    const many = Array.from({ length: 1_001 }, () => newId())
+    const row = await em.findOneOrFail(Visit, { id: silent.visitId }, { disableIdentityMap: true })
+    await em.insertMany(
+      Visit,
+      many.map((id) => ({ ...row, id })),
+    )
+    const ids = [silent, late, spoken].map(({ visitId }) => visitId)
+    await em.nativeUpdate(Visit, { id: { $in: [...ids, ...many] } }, { ...old, seenAt: new Date(Date.now() - silentVisitMs - minute) })
+    await em.nativeUpdate(Visit, { id: late.visitId }, { seenAt: new Date(Date.now() - silentVisitMs + minute) })
+    await tidy(world().hub)
+    const left = await em.find(Visit, { inboxId: inbox.id }, { fields: ['id'], disableIdentityMap: true })
+    assert.deepEqual(left.map(({ id }) => id).toSorted(), [late.visitId, spoken.visitId].toSorted())
   })
 
   test('whose right ends at a business line sees the visitors of its inboxes, in every list', async () => {

@@ -63,7 +63,8 @@ export async function fillDemo(hub: Hub): Promise<string | undefined> {
         const parts = await partsOf(hub, text, sent, agent.id)
         await changeConversation(hub, conversationId, async (change, tx) => {
           if (change.conversation.assigneeId !== agent.id) await assignTo(tx, change, agent.id, 'routed', null)
-          change.append({ direction: from, parts: await claimFiles(tx, parts, conversationId, agent.id), authorId: agent.id })
+          const message = change.append({ direction: from, parts, authorId: agent.id })
+          message.parts = await claimFiles(tx, parts, message, agent.id)
           return true
         })
       }

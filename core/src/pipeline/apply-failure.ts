@@ -71,7 +71,7 @@ async function noteReturn(
   sentence: LocalText | null,
   at: Date,
 ): Promise<void> {
-  if (rawFileId) await claimFiles(em, [], message.conversationId, inboxKey(inbox.id), [rawFileId])
+  if (rawFileId) await claimFiles(em, [], message, inboxKey(inbox.id), [rawFileId])
   const one: LetterReturn = {
     address: recipient,
     name: messageExternalId,

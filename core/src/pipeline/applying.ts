@@ -102,7 +102,7 @@ export async function attend(
 ): Promise<void> {
   const { em, hub } = applying
   const bringers = [customerKey({ inboxId: inbox.id, externalId: event.from.externalId }), inboxKey(inbox.id)]
-  message.parts = await claimFiles(em, event.parts, conversation.id, bringers, [event.meta?.rawFileId])
+  message.parts = await claimFiles(em, event.parts, message, bringers, [event.meta?.rawFileId])
   if (event.parts.some((part) => awaitedRef(part) !== undefined)) {
     await em.insert(RemoteFetch, { messageId: message.id, conversationId: conversation.id, inboxId: inbox.id, attempts: 0, dueAt: at, createdAt: at })
     applying.after.push(() => hub.queue.hurry('fetch', message.id))

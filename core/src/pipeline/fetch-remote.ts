@@ -95,7 +95,7 @@ async function putInPlace(hub: Hub, { messageId, conversationId, inboxId }: Remo
     message.parts = message.parts.map((part) => arrived(part) ?? part)
     message.text = textOf(message.parts)
     // They were brought for this message: none is of another conversation.
-    await claimFiles(em, [...found.values()], conversationId, inboxKey(inboxId))
+    await claimFiles(em, [...found.values()], message, inboxKey(inboxId))
     change.touch(message)
     return true
   })

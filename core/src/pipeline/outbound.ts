@@ -61,12 +61,11 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
     const push = capabilities?.delivery === 'push'
     if (request.replyToId) await checkAnswered(tx, request.replyToId, conversation.id)
-    const carried = await claimFiles(tx, parts, conversation.id, request.agentId)
     const { assigneeId } = conversation
     const grants = capabilities?.replyWindow ? await takeReplies(tx, conversation, pieces) : null
     const message = change.append({
       direction: request.note ? 'note' : 'out',
-      parts: carried,
+      parts,
       authorId: request.agentId,
       status: push ? 'queued' : 'sent',
       dedupeKey,
@@ -74,6 +73,7 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
       meta: request.meta ?? null,
       outbound: push ? { grants } : undefined,
     })
+    message.parts = await claimFiles(tx, parts, message, request.agentId)
     const byAgentId = request.agentId
     if (!request.note && assigneeId && byAgentId && assigneeId !== byAgentId)
       change.event('conversation.assisted', () => ({ conversationId: conversation.id, messageId: message.id, assigneeId, byAgentId }))

@@ -1,10 +1,11 @@
-/** What has had its time: sessions, counts of failed sign-ins, and files that no message ever carried. */
+/** What has had its time: sessions, counts of failed sign-ins, visits of who said nothing, and files that no message ever carried. */
 import { firstIdAt } from '../db/types.ts'
 import { dropFile } from '../domain/file/drop-file.ts'
 import { StoredFile } from '../domain/file/file.entity.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
 import { forgetOldFailures } from '../domain/session/login-throttle.ts'
 import { Session } from '../domain/session/session.entity.ts'
+import { Visit } from '../domain/visit/visit.entity.ts'
 import type { Hub } from '../hub.ts'
 
 /** A draft may hold a picture, an event that waits a letter: nobody comes back to either after so long. */
@@ -12,6 +13,9 @@ export const uncarriedMs = 30 * 86_400_000
 /** A plugin that comes back by then hears what it missed. */
 const goneMs = 7 * 86_400_000
 const filesAtOnce = 100
+/** What a page saw of somebody who never became a contact: their address, browser and trail. */
+export const silentVisitMs = 90 * 86_400_000
+const visitsAtOnce = 500
 
 export async function tidy(hub: Hub, stopped: () => boolean = () => false, now = new Date()): Promise<void> {
   await hub.em().nativeDelete(Session, { expiresAt: { $lt: now } })
@@ -21,6 +25,7 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
   const owed = (await hub.em().execute('select distinct listener from event_delivery')) as { listener: string }[]
   for (const { listener } of owed)
     if (!here.has(listener)) await hub.em().nativeDelete(Delivery, { listener, createdAt: { $lt: new Date(now.getTime() - goneMs) } })
+  await dropSilentVisits(hub, stopped, new Date(now.getTime() - silentVisitMs))
   // Ids begin with their time, and the index of a conversation's files ends with them.
   const before = firstIdAt(new Date(now.getTime() - uncarriedMs))
   while (!stopped()) {
@@ -36,5 +41,17 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
       )
     // Those that stay would be found again.
     if (dropped < filesAtOnce) return
+  }
+}
+
+/** Found by the index that begins with whose they are: those of contacts are not walked over. */
+async function dropSilentVisits(hub: Hub, stopped: () => boolean, before: Date): Promise<void> {
+  const silent = { contactId: null, identityId: null, startedAt: { $lt: before }, seenAt: { $lt: before } }
+  while (!stopped()) {
+    const em = hub.em()
+    const visits = await em.find(Visit, silent, { orderBy: { startedAt: 'asc' }, limit: visitsAtOnce, fields: ['id'], disableIdentityMap: true })
+    // Whoever comes back just now and is known again keeps theirs.
+    if (visits.length > 0) await em.nativeDelete(Visit, { ...silent, id: { $in: visits.map(({ id }) => id) } })
+    if (visits.length < visitsAtOnce) return
   }
 }

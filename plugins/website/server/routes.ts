@@ -215,7 +215,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   // Pictures are asked for by <img>, which carries no header: the token comes in the address, of this one file only.
   const FileParams = Type.Object({ id: Id })
   const FileQuery = Type.Object({ token: Token, thumbnail: Type.Optional(Type.Boolean()) })
-  app.get('/files/:id', { config, schema: { params: FileParams, querystring: FileQuery } }, async (request, reply) => {
+  app.get('/files/:id', { config: limited(1_200), schema: { params: FileParams, querystring: FileQuery } }, async (request, reply) => {
     const { token, thumbnail = false } = request.query as Static<typeof FileQuery>
     const visitor = await readToken(ctx, token)
     const { range, 'if-range': ifRange } = request.headers

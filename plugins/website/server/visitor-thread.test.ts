@@ -7,6 +7,7 @@ import { newId } from '../../../core/src/db/types.ts'
 import { Contact, Identity } from '../../../core/src/domain/contact/contact.entity.ts'
 import { closeConversation } from '../../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../../core/src/domain/conversation/conversation.entity.ts'
+import { StoredFile } from '../../../core/src/domain/file/file.entity.ts'
 import type { Inbox } from '../../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../../core/src/domain/message/message.entity.ts'
 import { call, eventually, found, onEveryProfile } from '../../../tests/support/world.ts'
@@ -77,6 +78,42 @@ await onEveryProfile('visitors and their thread', [found(website, join(import.me
       before = `?before=${body.messages[0].id}`
     }
     assert.deepEqual(back, said)
+  })
+
+  test('a file that an agent sent is opened by the message that carries it; a note’s and a recalled one’s is not', async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    const [said] = await world().say(inbox, nameOf(token), '发一下说明书')
+    const agent = await world().person('小蒋', 'admin')
+    const em = world().hub.em()
+    const upload = async (words: string) => {
+      const form = new FormData()
+      form.append('file', new Blob([words]), 'a.txt')
+      const sent = await fetch(`${world().url}/api/files`, { method: 'POST', headers: { cookie: agent.cookie }, body: form })
+      return (await sent.json()) as { fileId: string }
+    }
+    const post = (part: object, note: boolean) =>
+      agent.call('POST', `/api/conversations/${said?.conversationId}/messages`, { clientId: newId(), parts: [part], note })
+    const opened = async ({ fileId }: { fileId: string }) => (await fetch(`${world().url}${api}/files/${fileId}?token=${token}`)).status
+    const carrier = async ({ fileId }: { fileId: string }) => (await em.findOneOrFail(StoredFile, { id: fileId }, { disableIdentityMap: true })).messageId
+    const [shown, kept] = [await upload('说明书'), await upload('成本价')]
+    const first = await post(shown, false)
+    assert.deepEqual([first.status, await carrier(shown), await opened(shown)], [201, first.body.id, 200])
+    assert.equal((await post(kept, true)).status, 201)
+    assert.deepEqual([await carrier(kept), await opened(kept)], [null, 404])
+    assert.equal((await post(shown, true)).status, 201)
+    assert.equal(await carrier(shown), first.body.id, 'a note takes nothing over')
+    // Sent a second time, and that one taken back: the first still shows it.
+    const second = await post(shown, false)
+    assert.equal(await carrier(shown), second.body.id)
+    await em.nativeUpdate(Message, { id: second.body.id }, { recalledAt: new Date() })
+    assert.equal(await opened(shown), 200)
+    await em.nativeUpdate(Message, { id: first.body.id }, { recalledAt: new Date() })
+    assert.equal(await opened(shown), 404)
+    // From before it was noted down.
+    await em.nativeUpdate(Message, { id: first.body.id }, { recalledAt: null })
+    await em.nativeUpdate(StoredFile, { id: shown.fileId }, { messageId: null })
+    assert.equal(await opened(shown), 200)
   })
 
   test('what has ended is rated, by who was in it; the same rating again, also at once, is one line; another counts', async () => {

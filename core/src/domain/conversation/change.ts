@@ -223,6 +223,7 @@ export async function writeChanges(hub: Hub, em: Em, changes: readonly Conversat
     changes.flatMap((change) => change.events.map(({ name, data }) => ({ name, data: data() }))),
   )
   return () => {
+    for (const { conversation, added } of changes) for (const { direction } of added) hub.metrics.messages.inc({ direction, channel: conversation.channel })
     announce(hub, changes)
     for (const conversationId of new Set(outbound.map((row) => row.conversationId))) hub.queue.hurry('outbound', conversationId)
     for (const listener of listeners) hub.queue.hurry('delivery', listener)

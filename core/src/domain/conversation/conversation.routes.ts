@@ -246,7 +246,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     await findReadable(hub.em(), actor, request.params.id)
     const parts = request.body.parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
     if (parts.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
-    const { message, duplicate } = await sendMessage(hub, {
+    const { message } = await sendMessage(hub, {
       conversationId: request.params.id,
       ...request.body,
       parts,
@@ -254,7 +254,6 @@ export function conversationRoutes(app: App, hub: Hub): void {
       allowed: (conversation) => may(actor.ability, 'reply', conversation),
       mayRead: (conversation) => may(actor.ability, 'read', conversation),
     })
-    if (!duplicate) hub.metrics.messages.inc({ direction: message.direction, channel: 'all' })
     return reply.status(201).send(presentMessage(actor, message))
   })
 

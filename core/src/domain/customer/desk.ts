@@ -90,12 +90,7 @@ export function createDesk(hub: Hub): Desk {
           file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { fields: ['identityId'], disableIdentityMap: true }))
         if (!identity || !conversation || conversation.identityId !== identity.id) return undefined
         // A picture in a colleagues' note is not the customer's.
-        const carried = await em.find(
-          Message,
-          { conversationId: file.conversationId ?? '', direction: { $in: ['in', 'out'] }, recalledAt: null },
-          { fields: ['parts'], disableIdentityMap: true },
-        )
-        if (!carried.some((message) => message.parts.some((part) => 'fileId' in part && part.fileId === fileId))) return undefined
+        if (!(await isShown(em, conversation.id, file))) return undefined
       }
       return openStored(hub, file, thumbnail, asked)
     },
@@ -123,6 +118,16 @@ export function createDesk(hub: Hub): Desk {
       if (open) await closeConversation(hub, open.id, 'customer', null)
     },
   }
+}
+
+/** By the message that carries it; where that is not known, or was taken back, by any other of the conversation. */
+async function isShown(em: Em, conversationId: string, { id: fileId, messageId }: StoredFile): Promise<boolean> {
+  const among = async (which: { id?: string }) => {
+    const shown = { conversationId, direction: { $in: ['in' as const, 'out' as const] }, recalledAt: null, ...which }
+    const carriers = await em.find(Message, shown, { fields: ['parts'], disableIdentityMap: true })
+    return carriers.some(({ parts }) => parts.some((part) => 'fileId' in part && part.fileId === fileId))
+  }
+  return (messageId && (await among({ id: messageId }))) || among({})
 }
 
 const newestConversation = (em: Em, identityId: string) =>

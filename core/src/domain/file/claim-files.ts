@@ -4,6 +4,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
+import type { Message } from '../message/message.entity.ts'
 import { StoredFile } from './file.entity.ts'
 
 export const fileIdsOf = (parts: readonly MessagePart[]): string[] =>
@@ -17,14 +18,14 @@ export const fileIdsOf = (parts: readonly MessagePart[]): string[] =>
 export const inboxKey = (inboxId: string): string => `i:${inboxId}`
 
 /**
- * Makes the files of a message its conversation's own, and returns the parts with the files that it has now: what belongs
+ * Makes the files of a message its conversation's own, notes down which message carries them, and returns the parts with the files that it has now: what belongs
  * to another conversation already stays there, and this one gets a file of its own with the same bytes. `more`: files
  * beside the parts. Throws HUB_NOT_FOUND when one is not there or was brought by somebody else.
  */
 export async function claimFiles<P extends MessagePart>(
   em: Em,
   parts: readonly P[],
-  conversationId: string,
+  { id, conversationId, direction }: Pick<Message, 'id' | 'conversationId' | 'direction'>,
   uploadedBy: string | readonly string[],
   more: readonly (string | undefined)[] = [],
 ): Promise<P[]> {
@@ -33,16 +34,18 @@ export async function claimFiles<P extends MessagePart>(
   const theirs = { uploadedBy: typeof uploadedBy === 'string' ? uploadedBy : { $in: [...uploadedBy] } }
   const files = await em.find(StoredFile, { id: { $in: ids }, ...theirs }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
   if (files.length < ids.length) throw new HubError('HUB_NOT_FOUND', 'A file of this message is not there')
+  // A colleagues' note lets nobody read what it carries.
+  const carrier = direction === 'note' ? {} : { messageId: id }
   const copies = new Map<string, StoredFile>()
   for (const file of files)
     if (file.conversationId && file.conversationId !== conversationId)
-      copies.set(file.id, { ...file, id: newId(), conversationId, createdAt: new Date() } as StoredFile)
-  const free = files.filter((file) => !file.conversationId).map(({ id }) => id)
-  if (free.length > 0) await em.nativeUpdate(StoredFile, { id: { $in: free } }, { conversationId })
+      copies.set(file.id, { ...file, id: newId(), conversationId, messageId: null, ...carrier, createdAt: new Date() } as StoredFile)
+  const own = files.filter((file) => !copies.has(file.id)).map((file) => file.id)
+  if (own.length > 0) await em.nativeUpdate(StoredFile, { id: { $in: own } }, { conversationId, ...carrier })
   if (copies.size === 0) return [...parts]
   await em.insertMany(StoredFile, [...copies.values()])
-  const own = (id: string): string => copies.get(id)?.id ?? id
-  return parts.map((part) => withFiles(part, own))
+  const copyOf = (fileId: string): string => copies.get(fileId)?.id ?? fileId
+  return parts.map((part) => withFiles(part, copyOf))
 }
 
 function withFiles<P extends MessagePart>(part: P, own: (id: string) => string): P {

@@ -19,6 +19,8 @@ const FileSchema = defineEntity({
     uploadedBy: p.string().length(40),
     /** Once it is part of a message, who may read the conversation may read it. */
     conversationId: idColumn().nullable(),
+    /** The newest message that carries it, notes left out: others may too. None is known of files from before there was this column. */
+    messageId: idColumn().nullable(),
     createdAt: instant(),
   },
   indexes: [

@@ -78,6 +78,7 @@ async function keep(hub: Hub, upload: Upload, { at, size, hash }: { at: Buffer |
     hasThumbnail: picture !== undefined,
     uploadedBy: upload.uploadedBy,
     conversationId: null,
+    messageId: null,
     createdAt: new Date(),
   } as StoredFile
   await holdBytes(hub, hash, async () => {
