@@ -244,7 +244,7 @@ async function seed(place: Place, picture: unknown): Promise<string> {
           messages.push({
             ...{ id: messageId, conversationId: id, inboxId: inbox.id, seq, rev: seq, direction: inbound ? 'in' : 'out', authorId: inbound ? null : agentId },
             ...{ parts, text, status: inbound ? 'received' : 'sent', dedupeKey: `in:${messageId}`, externalId: null, replyToId: null, failure: null },
-            ...{ failureText: null, meta: null, done: 0, recalledAt: null, sentAt: at, createdAt: at },
+            ...{ failureText: null, meta: null, done: 0, round: 1, recalledAt: null, sentAt: at, createdAt: at },
           } as unknown as Message)
         }
       }

@@ -113,6 +113,7 @@ const message = (conversation: Conversation, seq: number, at: number): Message =
     status: 'sent',
     dedupeKey: newId(),
     done: 0,
+    round: 1,
     recalledAt: random(10) === 0 ? new Date(at) : null,
     sentAt: new Date(at),
     createdAt: new Date(at),

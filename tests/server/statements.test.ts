@@ -29,6 +29,7 @@ const message = (conversationId: string, seq: number, fields: Partial<Message> =
     failureText: null,
     meta: seq % 3 === 0 ? { subject: '主题' } : null,
     done: 0,
+    round: 1,
     recalledAt: seq % 2 === 0 ? at : null,
     sentAt: at,
     createdAt: new Date(at.getTime() + seq),

@@ -234,6 +234,7 @@ export async function seed(em: () => Em, messages: number, now: number, tell: (d
       failureText: null,
       meta: null,
       done: 0,
+      round: 1,
       recalledAt: null,
       sentAt: new Date(at),
       createdAt: new Date(at),
