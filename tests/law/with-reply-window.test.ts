@@ -5,7 +5,7 @@ import { type ReplyGrant, SendError } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const { manifest, platform } = mockChannel('window', { replyWindow: true })
@@ -137,6 +137,46 @@ await onEveryProfile('reply window', [found(manifest), found(letters.manifest)],
       assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
       assert.equal((await left(agent, said?.conversationId))[0], after - 1)
     }
+  })
+
+  test('a message that waited belongs to the grant it was taken from: stopped, a newer one gets nothing back; sent late, it uses a newer one', async () => {
+    const agent = await world().person('小孙', 'admin')
+    const grant = { name: 'message', count: 5, ms: hour }
+    for (const [who, act, after] of [
+      ['w', 'stop', 5],
+      ['x', 'resend', 4],
+    ] as const) {
+      const inbox = await world().inbox('window')
+      platform.fail = () => new SendError('away', { retry: true, retryAfterMs: hour })
+      const [said] = await ask(inbox, who, grant, new Date(Date.now() - 60_000))
+      const { body } = await world().reply(agent, said?.conversationId, '在')
+      const read = () => world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+      await eventually(async () => (await read()).failure === 'away', 'the wait')
+      assert.equal((await left(agent, said?.conversationId))[0], 4)
+      await ask(inbox, who, grant)
+      assert.equal((await left(agent, said?.conversationId))[0], 5)
+      platform.fail = undefined
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/${act}`)).status, 200)
+      await eventually(async () => ['sent', 'failed'].includes((await read()).status), 'its fate')
+      assert.equal((await left(agent, said?.conversationId))[0], after)
+    }
+  })
+
+  test('replies that an older hub set aside go back by the name of their grant, and no grant gets more than it gave', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小钱', 'admin')
+    platform.fail = () => new SendError('away', { retry: true, retryAfterMs: hour })
+    const [said] = await ask(inbox, 'y', { name: 'message', count: 3, ms: hour })
+    const ids: string[] = []
+    for (const text of ['一', '二']) ids.push((await world().reply(agent, said?.conversationId, text)).body.id)
+    const em = world().hub.em()
+    const waits = async () => (await em.findOneOrFail(Message, { id: ids[0] as string }, { disableIdentityMap: true })).failure === 'away'
+    await eventually(waits, 'the wait')
+    await em.nativeUpdate(Outbound, { messageId: { $in: ids } }, { grants: ['message', 'message'] })
+    // The one that waits behind first: it leaves when the other is out of its way.
+    for (const id of ids.toReversed()) assert.equal((await agent.call('POST', `/api/messages/${id}/stop`)).status, 200)
+    platform.fail = undefined
+    assert.equal((await left(agent, said?.conversationId))[0], 3)
   })
 
   test('the platform says it is shut: whatever was counted ends', async () => {

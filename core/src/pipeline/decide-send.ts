@@ -8,7 +8,7 @@ import { capabilitiesOf, piecesOf } from '../domain/inbox/channels.ts'
 import { Message, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
 import { stoppedByAgent } from './next-try.ts'
-import { giveBack } from './outbound.ts'
+import { settleReplies } from './outbound.ts'
 
 type Allowed = (conversation: Conversation) => boolean
 
@@ -64,7 +64,7 @@ export async function stopMessage(hub: Hub, messageId: string, allowed: Allowed)
   const { letter } = (await capabilitiesOf(hub, found.inboxId)) ?? {}
   const message = await decide(hub, found, allowed, async (change, em, message) => {
     if (message.status !== 'queued') throw new HubError('HUB_CONFLICT', 'This message does not wait to be sent')
-    await giveBack(em, change.conversation, messageId)
+    await settleReplies(em, change.conversation, messageId)
     // Just now being handed over: its fate is that try's.
     if ((await em.nativeDelete(Outbound, { messageId, state: 'queued' })) === 0) throw new HubError('HUB_CONFLICT', 'This message is being sent just now')
     Object.assign(message, { status: 'failed', failure: 'stopped', failureText: stoppedByAgent(letter ? 0 : message.done) })

@@ -8,13 +8,18 @@ import { HubError } from '../../sdk/errors.ts'
 import type { ComposablePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
 import { Agent } from '../domain/agent/agent.entity.ts'
-import { Identity } from '../domain/contact/contact.entity.ts'
+import { Identity, type Reply } from '../domain/contact/contact.entity.ts'
 import { externalIdOf } from '../domain/contact/external-id.ts'
 import { type ConversationChange, changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
+<<<<<<< HEAD
 import { giveBackReplies, shutWindow, takeMore, takeReplies } from '../domain/conversation/reply-window.ts'
 import { claimFiles, fileIdsOf } from '../domain/file/claim-files.ts'
 import { type MayRead, stillTheirs } from '../domain/file/still-theirs.ts'
+=======
+import { countSent, giveBackReplies, shutWindow, takeReplies } from '../domain/conversation/reply-window.ts'
+import { claimFiles } from '../domain/file/claim-files.ts'
+>>>>>>> wt-a1
 import { adapterOf, capabilitiesOf, openInbox, piecesOf, withoutSecrets } from '../domain/inbox/channels.ts'
 import { noteLife, noteSendFault } from '../domain/inbox/inbox-health.ts'
 import { Message, MessageName, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'
@@ -185,8 +190,11 @@ interface Fate {
   untried?: true
 }
 
+/** A row that is this process's now, and since when. */
+type Claimed = Outbound & { at: Date }
+
 /** The first message of the conversation, if it is due and nobody else has it. */
-async function claimHead(hub: Hub, conversationId: string): Promise<{ row: Outbound; unsure?: Fate } | undefined> {
+async function claimHead(hub: Hub, conversationId: string): Promise<{ row: Claimed; unsure?: Fate } | undefined> {
   const em = hub.em()
   const now = new Date()
   const [row] = await em.find(Outbound, { conversationId }, { orderBy: { seq: 'asc' }, limit: 1, disableIdentityMap: true })
@@ -199,14 +207,14 @@ async function claimHead(hub: Hub, conversationId: string): Promise<{ row: Outbo
   if (claimed === 0) return undefined
   // It was being sent by a process that is gone: the platform may have it already.
   const lost = row.state === 'sending'
-  const attempt = { ...row, attempts: row.attempts + 1 } as Outbound
+  const attempt = { ...row, attempts: row.attempts + 1, at: now } as Claimed
   if (!lost) return { row: attempt }
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
   const repeatable = (await capabilitiesOf(hub, message.inboxId))?.idempotentSend ?? false
   return repeatable ? { row: attempt } : { row: attempt, unsure: { status: 'uncertain', failure: 'interrupted' } }
 }
 
-async function handOver(hub: Hub, row: Outbound): Promise<Fate> {
+async function handOver(hub: Hub, row: Claimed): Promise<Fate> {
   const em = hub.em()
   const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
   const capabilities = await capabilitiesOf(hub, message.inboxId)
@@ -301,7 +309,7 @@ async function settleLate(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
   })
 }
 
-async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onProgress: (done: number) => void): Promise<OutboundMessage> {
+async function toOutbound(hub: Hub, em: Em, message: Message, row: Claimed, onProgress: (done: number) => void): Promise<OutboundMessage> {
   const conversation = await em.findOneOrFail(Conversation, { id: message.conversationId }, { fields: ['identityId'], disableIdentityMap: true })
   const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { disableIdentityMap: true })
   const author = message.authorId ? await em.findOne(Agent, { id: message.authorId }, { fields: ['name', 'displayName'], disableIdentityMap: true }) : null
@@ -318,7 +326,7 @@ async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onP
     ...(author ? { agentName: author.displayName || author.name } : {}),
     done: message.done,
     async progress(done, externalId) {
-      await noteProgress(hub, message, done, externalId)
+      await noteProgress(hub, message, row, done, externalId)
       onProgress(done)
     },
     round: message.round,
@@ -327,14 +335,14 @@ async function toOutbound(hub: Hub, em: Em, message: Message, row: Outbound, onP
 }
 
 /** One of a message's platform messages is through: written at once, so that no retry sends it again. */
-async function noteProgress(hub: Hub, { id, conversationId }: Message, done: number, externalId: string | undefined): Promise<void> {
+async function noteProgress(hub: Hub, { id, conversationId }: Message, { at }: Claimed, done: number, externalId: string | undefined): Promise<void> {
   await changeConversation(hub, conversationId, async (change, em) => {
     const { conversation } = change
     const message = await em.findOneOrFail(Message, { id }, { disableIdentityMap: true })
     if (externalId) await joinEcho(em, change, message, externalId)
     if (done > message.done) {
       await em.nativeUpdate(Message, { id }, { done })
-      await useUp(em, conversation, id, done - message.done)
+      await useUp(em, conversation, id, done - message.done, at)
     }
     if (externalId && !message.externalId) {
       message.externalId = externalId
@@ -344,12 +352,18 @@ async function noteProgress(hub: Hub, { id, conversationId }: Message, done: num
   })
 }
 
-/** Pieces that are through use what was set aside for them; more than the adapter had counted take what there is. */
-async function useUp(em: Em, conversation: Conversation, messageId: string, count: number): Promise<void> {
+/** The replies that are set aside for a message; undefined where none need be. */
+async function setAside(em: Em, messageId: string): Promise<Reply[] | undefined> {
   const row = await em.findOne(Outbound, { messageId }, { fields: ['grants'], disableIdentityMap: true })
-  if (!row?.grants) return
-  await em.nativeUpdate(Outbound, { messageId }, { grants: row.grants.slice(count) })
-  if (count > row.grants.length) await takeMore(em, conversation.identityId, conversation, count - row.grants.length)
+  return row?.grants?.map((reply) => (typeof reply === 'string' ? { name: reply } : reply))
+}
+
+/** Pieces that are through use what was set aside for them; more than the adapter had counted take what there is. */
+async function useUp(em: Em, conversation: Conversation, messageId: string, count: number, leftAt: Date): Promise<void> {
+  const replies = await setAside(em, messageId)
+  if (!replies) return
+  await em.nativeUpdate(Outbound, { messageId }, { grants: replies.slice(count) })
+  await countSent(em, conversation, replies.slice(0, count), Math.max(0, count - replies.length), leftAt)
 }
 
 /** A name the platform has for a message of ours. An echo that was stored under it was ours all along: it steps back. */
@@ -360,8 +374,11 @@ async function nameMessage(em: Em, inboxId: string, externalId: string, messageI
   return echo && echo.id !== messageId ? echo : undefined
 }
 
+/** Of the pieces whose replies are still set aside: one at a time is in doubt. */
+const usedBy: Partial<Record<MessageStatus, number>> = { sent: Number.POSITIVE_INFINITY, uncertain: 1 }
+
 /** Writes a message's fate; a final one takes the row away, so the next message may leave. */
-async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
+async function settle(hub: Hub, row: Claimed, fate: Fate): Promise<void> {
   await changeConversation(hub, row.conversationId, async (change, em) => {
     const message = await em.findOneOrFail(Message, { id: row.messageId }, { disableIdentityMap: true })
     // An echo told meanwhile that it arrived: no answer that was lost makes that undone.
@@ -374,7 +391,7 @@ async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
     }
     if (message.status === 'failed') change.failed(message)
     if (fate.status === 'sent' && fate.externalId) await joinEcho(em, change, message, fate.externalId)
-    if (fate.status === 'failed' || fate.status === 'uncertain') await giveBack(em, change.conversation, row.messageId, fate.status === 'failed' ? 0 : 1)
+    if (row.grants && message.status !== 'queued') await settleReplies(em, change.conversation, row.messageId, usedBy[message.status], row.at)
     if (fate.windowShut) await shutWindow(em, change.conversation)
     change.touch(message)
     if (fate.status === 'queued' && !confirmed)
@@ -388,10 +405,11 @@ async function settle(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
   })
 }
 
-/** What was set aside for pieces that the platform never took; `inDoubt` of them it may have taken. */
-export async function giveBack(em: Em, conversation: Conversation, messageId: string, inDoubt = 0): Promise<void> {
-  const row = await em.findOne(Outbound, { messageId }, { fields: ['grants'], disableIdentityMap: true })
-  const unused = row?.grants?.slice(inDoubt) ?? []
+/** The end of a message: of what is still set aside for it so many pieces are through, or may be; the platform never took the others. */
+export async function settleReplies(em: Em, conversation: Conversation, messageId: string, through = 0, leftAt = new Date()): Promise<void> {
+  const replies = (await setAside(em, messageId)) ?? []
+  const [used, unused] = [replies.slice(0, through), replies.slice(through)]
+  if (used.length > 0) await countSent(em, conversation, used, 0, leftAt)
   if (unused.length > 0) await giveBackReplies(em, conversation, unused)
 }
 

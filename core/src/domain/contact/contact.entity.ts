@@ -46,6 +46,14 @@ export interface Grant {
   left: number | null
   /** When the customer gave it, by the platform's clock; absent on what is older than this field. */
   at?: number
+  /** How many there were at first; absent where there is no count, and on what is older than this field. */
+  count?: number
+}
+
+/** One reply, and which grant it is of: a newer one of the same name is another. What is older than this field has no `at`. */
+export interface Reply {
+  name: string
+  at?: number
 }
 
 export interface Profile {

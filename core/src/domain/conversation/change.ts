@@ -13,6 +13,7 @@ import { changedProperties, forUpdate, insertRows, list, readRows, sql, updateRo
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { announce } from '../../realtime/announce.ts'
+import type { Reply } from '../contact/contact.entity.ts'
 import { CallMessage, Delivery, type Direction, Message, type MessageStatus, Outbound } from '../message/message.entity.ts'
 import { attachmentsOf } from '../record/attachments.ts'
 import { Assignment, Conversation, ConversationAgent } from './conversation.entity.ts'
@@ -30,7 +31,7 @@ export interface NewMessage {
   replyToId?: string | null
   sentAt?: Date
   /** Goes to a platform that may refuse it: an outbound row is written with it, and holds the reply grants it uses. */
-  outbound?: { grants: string[] | null } | undefined
+  outbound?: { grants: Reply[] | null } | undefined
   externalId?: string | null
   meta?: LetterMeta | null
 }
@@ -53,7 +54,7 @@ export class ConversationChange {
   readonly at: Date
   readonly added: Message[] = []
   readonly changed: Message[] = []
-  readonly outbound: { message: Message; grants: string[] | null }[] = []
+  readonly outbound: { message: Message; grants: Reply[] | null }[] = []
   readonly assignments: Assignment[] = []
   readonly events: PendingEvent[] = []
   /** As it was read: only what differs is written. */

@@ -4,6 +4,7 @@ import type { DoneBy } from '../../../sdk/events.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import { idColumn, instant, json, nullableJson, prose } from '../../db/types.ts'
 import { sealedJson } from '../../sealing/sealed-columns.ts'
+import type { Reply } from '../contact/contact.entity.ts'
 
 export type Direction = 'in' | 'out' | 'note' | 'system'
 export type MessageStatus = 'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain'
@@ -142,8 +143,8 @@ const OutboundSchema = defineEntity({
     state: p.string().length(10).$type<'queued' | 'sending'>(),
     /** Turns in which the adapter was called, or was about to be. */
     attempts: p.integer().default(0),
-    /** The reply grants set aside for it, one for each of the platform's messages; what the platform never took goes back. */
-    grants: nullableJson<string[]>(),
+    /** The replies set aside for it, one for each of the platform's messages; what the platform never took goes back. Once only the names of their grants. */
+    grants: nullableJson<(Reply | string)[]>(),
     /** When it may be tried; while sending: when the try counts as lost. */
     dueAt: instant(),
     /** Since when it is being tried. */
