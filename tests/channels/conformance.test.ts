@@ -11,6 +11,7 @@ import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { DouyinServer } from '../../core/sdk/testing.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
+import { Account } from '../../plugins/douyin/server/account.entity.ts'
 import type { Ctx } from '../../plugins/douyin/server/context.ts'
 import { takeCode } from '../../plugins/douyin/server/oauth.ts'
 import { accountOf } from '../../plugins/douyin/server/tokens.ts'
@@ -33,7 +34,7 @@ const pushed = (body: Buffer | string, secret = douyin.clientSecret, msgId = ran
 function received({ id, from, text }: Said, secret?: string) {
   if (!douyin.messages.some((message) => message.id === id)) douyin.note(from, 'in', { message_type: 'text', text }).id = id
   return pushed(
-    push('im_receive_msg', from, '_000operator', {
+    push('im_receive_msg', from, operator, {
       conversation_short_id: douyin.conversationOf(from),
       server_message_id: id,
       create_time: Date.now(),
@@ -44,10 +45,12 @@ function received({ id, from, text }: Said, secret?: string) {
   )
 }
 
-/** Each inbox of the suite gets an account of its own, as an admin would give it one. */
+const operator = douyin.operator('_000operator').openId
+/** The inbox of the suite that is at work has the account, as an admin would give it one. */
 async function authorised(ctx: Ctx, inbox: ChannelInbox): Promise<void> {
   if (inbox.settings.clientSecret !== douyin.clientSecret || (await accountOf(ctx, inbox.id))) return
-  await takeCode(ctx, inbox, douyin.consent(douyin.operator().openId))
+  await ctx.em().nativeDelete(Account, { openId: operator, inboxId: { $ne: inbox.id } })
+  await takeCode(ctx, inbox, douyin.consent(operator))
 }
 const onSimulator = {
   ...douyinPlugin,
@@ -57,9 +60,8 @@ const onSimulator = {
     return {
       ...adapter,
       async receive(request, inbox) {
-        const result = await adapter.receive(request, inbox)
         await authorised(ctx, inbox)
-        return result
+        return adapter.receive(request, inbox)
       },
       async probe(inbox) {
         await authorised(ctx, inbox)
@@ -82,8 +84,8 @@ await channelConformance({
     text: (said) => received(said),
     forged: (said) => received(said, 'guessed'),
     signed: (body) => pushed(body),
-    unknown: ({ id, from }) => pushed(push('im_receive_msg', from, '_000operator', { server_message_id: id, message_type: 'hologram' })),
-    echo: ({ id, from, text }) => pushed(push('im_send_msg', '_000operator', from, { server_message_id: id, message_type: 'text', text, source: '' })),
+    unknown: ({ id, from }) => pushed(push('im_receive_msg', from, operator, { server_message_id: id, message_type: 'hologram' })),
+    echo: ({ id, from, text }) => pushed(push('im_send_msg', operator, from, { server_message_id: id, message_type: 'text', text, source: '' })),
   },
   platform: {
     sent: () =>
