@@ -7,12 +7,28 @@ import { newId } from '../../db/types.ts'
 import type { Message } from '../message/message.entity.ts'
 import { StoredFile } from './file.entity.ts'
 
-export const fileIdsOf = (parts: readonly MessagePart[]): string[] =>
-  parts.flatMap((part) => {
-    if ('fileId' in part) return [part.fileId]
-    if (part.type === 'card') return part.cover ? [part.cover] : []
-    return part.type === 'html' ? (part.inline ?? []).map(({ fileId }) => fileId) : []
-  })
+/** A file that a part carries, and as what it is shown. */
+export interface CarriedFile {
+  fileId: string
+  as: 'image' | 'file' | 'audio' | 'video'
+}
+
+/** All of them: also the pictures inside a letter, and a card's. */
+export function filesIn(part: MessagePart): CarriedFile[] {
+  if ('fileId' in part) return [{ fileId: part.fileId, as: part.type }]
+  if (part.type === 'card') return part.cover ? [{ fileId: part.cover, as: 'image' }] : []
+  return part.type === 'html' ? (part.inline ?? []).map(({ fileId }) => ({ fileId, as: 'image' })) : []
+}
+
+export const fileIdsOf = (parts: readonly MessagePart[]): string[] => parts.flatMap(filesIn).map(({ fileId }) => fileId)
+
+/** Of these parts of a conversation's messages, the rows of those files that a part does not itself describe: pictures inside letters and of cards. */
+export async function insideFiles(em: Em, conversationIds: readonly string[], parts: readonly MessagePart[]): Promise<Map<string, StoredFile>> {
+  const ids = fileIdsOf(parts.filter((part) => !('fileId' in part)))
+  if (ids.length === 0) return new Map()
+  const rows = await em.find(StoredFile, { id: { $in: [...new Set(ids)] }, conversationId: { $in: [...conversationIds] } }, { disableIdentityMap: true })
+  return new Map(rows.map((row) => [row.id, row]))
+}
 
 /** Who brought a file that a channel took in for one of its inboxes. */
 export const inboxKey = (inboxId: string): string => `i:${inboxId}`

@@ -7,7 +7,6 @@ import { may } from '../../access/ability.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { tellEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { findReadable, findViewable, tellView } from '../conversation/conversation.routes.ts'
 import { tellOnce } from '../conversation/tell-once.ts'
@@ -50,10 +49,9 @@ export function attachmentRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const actor = actorOf(request)
     const { id } = await findReadable(em, actor, request.params.id)
-    const files = await em.find(StoredFile, { conversationId: id }, { fields: ['id'], limit: 1_000, disableIdentityMap: true })
-    if (files.length === 0) throw new HubError('HUB_NOT_FOUND', 'No files were sent in it')
-    await tellEvents(hub, [{ name: 'file.downloaded', data: { conversationId: id, fileIds: files.map((file) => file.id) } }])
-    return reply.headers(zipHeaders(`attachments-${id}`)).send(zipRecord(hub, actor, id))
+    const zip = await zipRecord(hub, actor, id)
+    if (!zip) throw new HubError('HUB_NOT_FOUND', 'No files were sent in it')
+    return reply.headers(zipHeaders(`attachments-${id}`)).send(zip)
   })
 
   app.get('/api/records/attachments', { config, schema: { querystring: ListQuery, response: { 200: AttachmentPage } } }, async (request) => {
@@ -93,6 +91,7 @@ export function attachmentRoutes(app: App, hub: Hub): void {
     } else {
       const { count, more } = await countMatching(hub, actor, wanted, { tz })
       if (count === 0 && !more) throw none()
+      // Not counted to the end in that time it may be too many: then the zip itself says where it was cut.
       if (count > mostZipped) throw new HubError('HUB_RESULT_TOO_LARGE', 'Too many records for one file', { max: mostZipped })
     }
     return reply.headers(zipHeaders('attachments')).send(zipFound(hub, actor, wanted, { tz, ids: chosen }))

@@ -4,8 +4,10 @@ import type { HubAbility } from '../../access/ability.ts'
 import { maskText } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Conversation } from '../conversation/conversation.entity.ts'
+import { filesIn, insideFiles } from '../file/claim-files.ts'
+import type { StoredFile } from '../file/file.entity.ts'
 import { Message } from '../message/message.entity.ts'
-import { attachmentKind } from './attachments.ts'
+import { kindOfFile } from './attachments.ts'
 
 interface Look {
   /** The number of a message: only older ones are looked at. */
@@ -42,8 +44,13 @@ export async function readAttachments(
         disableIdentityMap: true,
       },
     )
+    const inside = await insideFiles(
+      em,
+      [conversation.id],
+      rows.flatMap(({ parts }) => parts),
+    )
     for (const message of rows) {
-      items.push(...attachmentsIn(message as unknown as Message).filter(({ kind }) => !kinds || kinds.includes(kind)))
+      items.push(...attachmentsIn(message as unknown as Message, inside).filter(({ kind }) => !kinds || kinds.includes(kind)))
       next = message.seq
       if (items.length >= most) break
     }
@@ -56,16 +63,16 @@ export async function readAttachments(
   }
 }
 
-function attachmentsIn(message: Message): Attachment[] {
+function attachmentsIn(message: Message, inside: ReadonlyMap<string, StoredFile>): Attachment[] {
   const common = { messageId: message.id, conversationId: message.conversationId, seq: message.seq, at: message.sentAt.toISOString() }
   const links = message.parts.flatMap((part) => (part.type === 'text' || part.type === 'html' ? [...part.text.matchAll(address)].map(([url]) => url) : []))
   return [
     ...message.parts.flatMap((part): Attachment[] => {
-      const kind = attachmentKind(part)
-      if (!kind) return []
-      if (part.type === 'link') return [{ ...common, kind, fileId: null, name: part.title ?? part.url, mime: '', size: 0, url: part.url }]
-      if (!('fileId' in part)) return []
-      return [{ ...common, kind, fileId: part.fileId, name: part.name, mime: part.mime, size: part.size, url: `/api/files/${part.fileId}` }]
+      if (part.type === 'link') return [{ ...common, kind: 'link', fileId: null, name: part.title ?? part.url, mime: '', size: 0, url: part.url }]
+      return filesIn(part).flatMap(({ fileId, as }) => {
+        const file = 'fileId' in part ? part : inside.get(fileId)
+        return file ? [{ ...common, kind: kindOfFile[as], fileId, name: file.name, mime: file.mime, size: file.size, url: `/api/files/${fileId}` }] : []
+      })
     }),
     ...links.map((url): Attachment => ({ ...common, kind: 'link', fileId: null, name: url, mime: '', size: 0, url })),
   ]

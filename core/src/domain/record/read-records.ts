@@ -19,6 +19,7 @@ import { knownFields, shownFields } from '../contact/shown-fields.ts'
 import { Conversation, ConversationTag } from '../conversation/conversation.entity.ts'
 import { contactTitle } from '../conversation/conversation.present.ts'
 import { Department, SkillGroup } from '../department/department.entity.ts'
+import { filesIn, insideFiles } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { Message } from '../message/message.entity.ts'
@@ -186,7 +187,12 @@ async function* messagesOf(hub: Hub, reader: RecordReader, asked: readonly strin
           )) as unknown as Message[])
     const unknown = idsIn(rows.map((row) => row.authorId)).filter((author) => !authors.has(author))
     if (unknown.length > 0) for (const [author, name] of await agentNames(em, unknown)) authors.set(author, name)
-    if (rows.length > 0) yield rows.map((row) => presentMessage(hub, ability, row, authors))
+    const inside = await insideFiles(
+      em,
+      ids,
+      rows.flatMap((row) => row.parts),
+    )
+    if (rows.length > 0) yield rows.map((row) => presentMessage(hub, ability, row, authors, inside))
     const last = rows.at(-1)
     if (last && rows.length === messagesPage) {
       waiting = waiting.slice(waiting.indexOf(last.conversationId))
@@ -199,7 +205,13 @@ async function* messagesOf(hub: Hub, reader: RecordReader, asked: readonly strin
   }
 }
 
-function presentMessage(hub: Hub, ability: HubAbility, m: Message, authors: ReadonlyMap<string, string>): RecordMessage {
+function presentMessage(
+  hub: Hub,
+  ability: HubAbility,
+  m: Message,
+  authors: ReadonlyMap<string, string>,
+  inside: ReadonlyMap<string, StoredFile>,
+): RecordMessage {
   const parts = m.recalledAt ? [] : m.parts
   return {
     conversationId: m.conversationId,
@@ -208,24 +220,26 @@ function presentMessage(hub: Hub, ability: HubAbility, m: Message, authors: Read
     author: (m.authorId && authors.get(m.authorId)) || '',
     text: m.recalledAt ? '' : maskSaid(ability, m.text),
     kinds: parts.map((part) => part.type),
-    files: parts.flatMap((part) => fileOf(hub, ability, m.conversationId, part)),
+    files: parts.flatMap((part) => filesOf(hub, ability, m.conversationId, part, inside)),
     recalled: Boolean(m.recalledAt),
     at: m.sentAt.toISOString(),
   }
 }
 
-function fileOf(hub: Hub, ability: HubAbility, conversationId: string, part: MessagePart): RecordFile[] {
-  if (!('fileId' in part)) return []
-  const { fileId: id, name, mime } = part
-  return [
-    {
-      id,
-      name: maskText(ability, name),
-      mime,
-      async open() {
-        const row = await hub.em().findOne(StoredFile, { id, conversationId }, quiet)
-        return row ? hub.files.read(row.hash) : undefined
+function filesOf(hub: Hub, ability: HubAbility, conversationId: string, part: MessagePart, inside: ReadonlyMap<string, StoredFile>): RecordFile[] {
+  return filesIn(part).flatMap(({ fileId: id }) => {
+    const file = 'fileId' in part ? part : inside.get(id)
+    if (!file) return []
+    return [
+      {
+        id,
+        name: maskText(ability, file.name),
+        mime: file.mime,
+        async open() {
+          const row = await hub.em().findOne(StoredFile, { id, conversationId }, quiet)
+          return row ? hub.files.read(row.hash) : undefined
+        },
       },
-    },
-  ]
+    ]
+  })
 }

@@ -16,6 +16,7 @@ import { ConversationChange, lockConversations, writeChanges, writeEvents } from
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { fileIdsOf } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
+import { rawLettersOf } from '../file/raw-letters.ts'
 import { Message } from '../message/message.entity.ts'
 import { msOf } from '../record/find/list-records.ts'
 import { raw } from '../record/find/sql-where.ts'
@@ -338,9 +339,6 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 
 const carriedBy = ({ parts, meta }: Message): string[] => [...fileIdsOf(parts), ...rawLettersOf(meta)]
 
-/** The letter as it came, and the reports of its coming back. */
-const rawLettersOf = (meta: LetterMeta | null | undefined): string[] =>
-  [meta?.rawFileId, ...(meta?.returned ?? []).map(({ rawFileId }) => rawFileId)].filter((id) => id !== undefined)
 function withoutRaw({ rawFileId: _raw, returned, ...meta }: LetterMeta): LetterMeta {
   return { ...meta, ...(returned ? { returned: returned.map(({ rawFileId: _report, ...one }) => one) } : {}) }
 }
