@@ -33,7 +33,6 @@ export const errorKinds = {
   HUB_LIST_FULL: user(409),
   HUB_RATE_LIMITED: user(429, true),
   HUB_SETUP_DONE: user(409),
-  HUB_SETUP_REQUIRED: user(409),
   HUB_RECORD_OPEN: user(409),
   HUB_CONVERSATION_CLOSED: user(409),
   HUB_AGENT_UNAVAILABLE: user(409),

@@ -15,6 +15,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { Department } from '../../core/src/domain/department/department.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { Tag } from '../../core/src/domain/tag/tag.entity.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const { manifest } = mockChannel()
@@ -283,6 +284,11 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
       assert.deepEqual([answer.status, answer.body.code], [403, 'HUB_FORBIDDEN'], `${method} ${url}`)
     }
     assert.equal((await agent.call('POST', '/api/tags', { name: '系统', system: true })).status, 403)
+    const tag = { id: newId(), name: `系统 ${newId()}`, system: true, createdAt: new Date() }
+    await world().hub.em().insert(Tag, tag)
+    const kept = await agent.call('DELETE', `/api/tags/${tag.id}`)
+    assert.deepEqual([kept.status, kept.body.code], [409, 'HUB_TAG_SYSTEM'])
+    assert.equal(await world().hub.em().count(Tag, { id: tag.id }), 1)
   })
 
   test('each role says how many have it, and one that is had is not deleted', async () => {

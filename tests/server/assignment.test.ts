@@ -112,6 +112,13 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     )
     const moved = await able.call('POST', `/api/conversations/${got[0]?.id}/transfer`, { agentId: reader.id })
     assert.deepEqual([moved.status, moved.body.code], [409, 'HUB_AGENT_CANNOT_SERVE'])
+    // Whoever is not there is given nothing, by hand neither.
+    const left = await world().person('下班的', 'agent', { departmentId: department.id, presence: 'offline' })
+    for (const refused of [
+      await able.call('POST', `/api/conversations/${got[0]?.id}/transfer`, { agentId: left.id }),
+      await able.call('PUT', '/api/me/presence', { presence: 'busy', handOverTo: left.id }),
+    ])
+      assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_AGENT_UNAVAILABLE'])
     // What a colleague may not serve waits for others when its agent goes away.
     await able.call('PUT', '/api/me/presence', { presence: 'away', handOverTo: reader.id })
     const now = await world().hub.em().find(Conversation, { departmentId: department.id }, { disableIdentityMap: true })

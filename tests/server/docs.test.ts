@@ -43,6 +43,15 @@ function* sources(...folders: string[]): Generator<string> {
       if (!file.endsWith('.test.ts')) yield read(file)
 }
 
+// A channel's own code is a plugin's to throw.
+test('every code is thrown somewhere', { skip: !existsSync(join(root, 'plugins')) }, () => {
+  const code = [...sources('core/src', 'plugins')].join('\n')
+  assert.deepEqual(
+    Object.keys(errorKinds).filter((name) => !new RegExp(`(?:HubError\\(\\s*|super\\()'${name}'`).test(code)),
+    [],
+  )
+})
+
 test('every event that a plugin can listen to is told somewhere', () => {
   const [, declared = ''] = read('core/sdk/events.ts').match(/export interface HubEvents \{\n([\s\S]*?)\n\}/) ?? []
   const names = [...declared.matchAll(/^ {2}'([\w.]+)':/gm)].map(([, name]) => name as string)

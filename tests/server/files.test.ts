@@ -65,6 +65,13 @@ for (const profile of await profiles())
         assert.equal((await sharp(Buffer.from(await small.arrayBuffer())).metadata()).width, 480)
       })
 
+      test('a picture that cannot be read is refused, and nothing of it is stored', async () => {
+        const agent = await world.person('小孔')
+        const { status, body } = await send(agent, '坏.png', Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), Buffer.alloc(64)]))
+        assert.deepEqual([status, body.code], [415, 'HUB_FILE_TYPE'])
+        assert.equal(await world.hub.em().count(StoredFile, { uploadedBy: agent.id }), 0)
+      })
+
       test('SVG and HTML are downloads whatever they are called', async () => {
         const agent = await world.person('小秦')
         for (const [name, text] of [

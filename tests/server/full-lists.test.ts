@@ -1,15 +1,19 @@
 /** A list that is shown whole has an end: what would not be shown any more is refused, with a word that says so. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { mockChannel } from '../../core/sdk/testing.ts'
+import { attachmentBits, mostZipped } from '../../core/sdk/wire/record.ts'
+import { insertRows } from '../../core/src/db/statements.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
 import { Category } from '../../core/src/domain/category/category.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { Department, SkillGroup } from '../../core/src/domain/department/department.entity.ts'
 import { Tag } from '../../core/src/domain/tag/tag.entity.ts'
-import { onEveryProfile } from '../support/world.ts'
+import { found, onEveryProfile } from '../support/world.ts'
 
-await onEveryProfile('full lists', [], (world) => {
+await onEveryProfile('full lists', [found(mockChannel().manifest)], (world) => {
   for (const [path, most, entity, fields] of [
     ['/api/departments', 500, Department, { parentId: null }],
     ['/api/skill-groups', 500, SkillGroup, {}],
@@ -38,6 +42,26 @@ await onEveryProfile('full lists', [], (world) => {
       const agent = await world().person('小周')
       assert.equal((await agent.call('POST', path, { name: '不许的' })).status, 403)
     })
+
+  test('a zip of more records than it may hold is refused, and says how many it may', async () => {
+    const admin = await world().person('管理', 'admin')
+    const inbox = await world().inbox('mock')
+    const [accepted] = await world().say(inbox, 'many', '你好')
+    const em = world().hub.em()
+    const one = await em.findOneOrFail(Conversation, { id: accepted?.conversationId ?? '' }, { disableIdentityMap: true })
+    const rows = Array.from({ length: mostZipped + 1 }, () => ({
+      ...one,
+      id: newId(),
+      openIdentityId: null,
+      status: 'closed' as const,
+      attachments: attachmentBits.file,
+    }))
+    for (let i = 0; i < rows.length; i += 500) await insertRows(em, Conversation, rows.slice(i, i + 500) as Conversation[])
+    const zip = (filter: object) => admin.call('GET', `/api/records/attachments.zip?filter=${encodeURIComponent(JSON.stringify(filter))}`)
+    const { status, body } = await zip({ inboxIds: [inbox.id] })
+    assert.deepEqual([status, body.code, body.details], [422, 'HUB_RESULT_TOO_LARGE', { max: mostZipped }])
+    assert.equal((await zip({ inboxIds: [inbox.id], attachments: ['voice'] })).status, 404)
+  })
 
   test('agents: those who left are listed too; one more than can be is refused, and nobody is invited', async () => {
     const most = 3_000

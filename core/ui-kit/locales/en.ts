@@ -304,7 +304,6 @@ export const en: typeof zh = {
     HUB_LIST_FULL: 'There are {most} already, the most there can be. Delete one first.',
     HUB_RATE_LIMITED: 'Too many requests. Please wait a moment.',
     HUB_SETUP_DONE: 'The hub is set up already. Please sign in.',
-    HUB_SETUP_REQUIRED: 'The hub has not been set up yet.',
     HUB_RECORD_OPEN: 'The conversation has not ended. End it first.',
     HUB_CONVERSATION_CLOSED: 'This conversation has ended.',
     HUB_AGENT_UNAVAILABLE: 'This colleague is not available now.',

@@ -288,7 +288,6 @@ export const zh = {
     HUB_LIST_FULL: '已有 {most} 项，不能再添加，请先删除不用的。',
     HUB_RATE_LIMITED: '操作太频繁，请稍后再试。',
     HUB_SETUP_DONE: '系统已经初始化，请直接登录。',
-    HUB_SETUP_REQUIRED: '系统尚未初始化。',
     HUB_RECORD_OPEN: '会话还没有结束，请先结束会话。',
     HUB_CONVERSATION_CLOSED: '会话已结束，无法继续发送。',
     HUB_AGENT_UNAVAILABLE: '该同事当前不在线。',
