@@ -12,14 +12,9 @@ import { Identity, type Reply } from '../domain/contact/contact.entity.ts'
 import { externalIdOf } from '../domain/contact/external-id.ts'
 import { type ConversationChange, changeConversation } from '../domain/conversation/change.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
-<<<<<<< HEAD
-import { giveBackReplies, shutWindow, takeMore, takeReplies } from '../domain/conversation/reply-window.ts'
+import { countSent, giveBackReplies, shutWindow, takeReplies } from '../domain/conversation/reply-window.ts'
 import { claimFiles, fileIdsOf } from '../domain/file/claim-files.ts'
 import { type MayRead, stillTheirs } from '../domain/file/still-theirs.ts'
-=======
-import { countSent, giveBackReplies, shutWindow, takeReplies } from '../domain/conversation/reply-window.ts'
-import { claimFiles } from '../domain/file/claim-files.ts'
->>>>>>> wt-a1
 import { adapterOf, capabilitiesOf, openInbox, piecesOf, withoutSecrets } from '../domain/inbox/channels.ts'
 import { noteLife, noteSendFault } from '../domain/inbox/inbox-health.ts'
 import { Message, MessageName, type MessageStatus, Outbound } from '../domain/message/message.entity.ts'

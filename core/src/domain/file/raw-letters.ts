@@ -18,15 +18,10 @@ export async function rawLettersHidden(
   files: readonly Pick<StoredFile, 'id' | 'messageId'>[],
 ): Promise<Set<string>> {
   if (!hiddenFrom(ability) || files.length === 0) return new Set()
-<<<<<<< HEAD
   const carriers = [...new Set(files.flatMap(({ messageId }) => messageId ?? []))]
   // Of a file from before it was noted down which message carries it all of the conversation are asked.
   const some = files.every(({ messageId }) => messageId) ? { id: { $in: carriers } } : {}
   const letters = await em.find(Message, { conversationId, meta: { $ne: null }, ...some }, { fields: ['meta'], disableIdentityMap: true })
-  const raw = new Set(letters.flatMap(({ meta }) => [meta?.rawFileId, ...(meta?.returned ?? []).map(({ rawFileId }) => rawFileId)]))
-=======
-  const letters = await em.find(Message, { conversationId, meta: { $ne: null } }, { fields: ['meta'], disableIdentityMap: true })
   const raw = new Set(letters.flatMap(({ meta }) => rawLettersOf(meta)))
->>>>>>> wt-b2
   return new Set(files.filter(({ id }) => raw.has(id)).map(({ id }) => id))
 }
