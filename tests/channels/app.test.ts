@@ -1023,8 +1023,9 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       async () => (await em().findOne(Outbound, { messageId: id, state: 'queued', attempts: 1 }, { disableIdentityMap: true })) !== null,
       'the wait',
     )
-    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/close`, {})).status, 200)
-    await eventually(async () => (await outboxOf(conversationId)).at(-1)?.type === 'conversation.closed', 'the end')
+    const other = await world().person('小谷', 'agent')
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/transfer`, { agentId: other.id })).status, 200)
+    await eventually(async () => (await outboxOf(conversationId)).at(-1)?.type === 'conversation.assigned', 'the transfer')
     assert.equal((await admin.call('POST', `/api/messages/${id}/stop`, {})).status, 200)
     await eventually(async () => {
       await world().running.sweep()

@@ -219,7 +219,15 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
     const inbox = await world().inbox('mock')
     const agent = await world().person('小王', 'admin')
     const [first] = await world().say(inbox, 'wu', '第一次')
+    platform.fail = () => new SendError('blocked', { retry: false })
+    const { id } = (await world().reply(agent, first?.conversationId, '在的')).body
+    const read = () => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    await eventually(async () => (await read()).status === 'failed', 'the refusal')
+    platform.fail = undefined
     assert.equal((await agent.call('POST', `/api/conversations/${first?.conversationId}/close`)).status, 200)
+    // Nor does what failed before the end go once more.
+    const resent = await agent.call('POST', `/api/messages/${id}/resend`)
+    assert.deepEqual([resent.status, resent.body.code, (await read()).status], [409, 'HUB_CONVERSATION_CLOSED', 'failed'])
     const refused = await agent.call('POST', `/api/conversations/${first?.conversationId}/messages`, {
       clientId: newId(),
       parts: [{ type: 'text', text: '还在吗' }],

@@ -37,7 +37,7 @@ async function findMessage(hub: Hub, id: string): Promise<Message> {
 
 /**
  * A failed or uncertain message goes once more; one that waits for its next try goes now. Throws HUB_CONFLICT when it is
- * neither, HUB_REPLY_WINDOW.
+ * neither, HUB_CONVERSATION_CLOSED, HUB_REPLY_WINDOW.
  */
 export async function resendMessage(hub: Hub, messageId: string, allowed: Allowed): Promise<Message> {
   const found = await findMessage(hub, messageId)
@@ -49,6 +49,7 @@ export async function resendMessage(hub: Hub, messageId: string, allowed: Allowe
       return
     }
     if (message.status !== 'failed' && message.status !== 'uncertain') throw new HubError('HUB_CONFLICT', 'This message need not be sent again')
+    if (change.conversation.status === 'closed') throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
     const grants = replyWindow ? await takeReplies(em, change.conversation, Math.max(1, pieces - message.done)) : null
     Object.assign(message, { status: 'queued', failure: null, failureText: null })
     await em.nativeUpdate(Message, { id: messageId }, { round: message.round + 1 })
