@@ -1,7 +1,7 @@
 /**
  * npm run new:plugin -- ID [--channel] [--dir FOLDER]
- * Writes a plugin that already passes the law: a feature with an entity, a route and a listener, or a channel with
- * both directions, and a test.
+ * Writes a plugin that already passes the law: a feature with entities, a route, a listener and a job, or a channel with
+ * both directions; either with its test.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -25,7 +25,7 @@ if (existsSync(dir)) {
 const sdk = dirArgument ? relative(dir, join(root, 'core/sdk')) : '@huike/core/sdk'
 
 const feature = `/** ${id}: counts the messages of every customer. Start from here. */
-import { defineEntity, p } from '@mikro-orm/core'
+import { defineEntity, p, raw, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { definePlugin } from '${sdk}/plugin.ts'
 import { Type } from 'typebox'
 
@@ -34,6 +34,17 @@ export const Count = defineEntity({
   tableName: '${id}_count',
   properties: { contactId: p.string().length(26).primary(), messages: p.integer() },
 })
+/** Events that were counted. */
+export const Counted = defineEntity({
+  name: '${id}Counted',
+  tableName: '${id}_counted',
+  properties: { eventId: p.string().length(26).primary(), at: p.datetime(3) },
+  indexes: [{ properties: ['at'], name: '${id}_counted_at' }],
+})
+/** Nothing comes again after so long. */
+const againMs = 30 * 86_400_000
+
+const mysqlEnd = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
 
 export default definePlugin({
   id: '${id}',
@@ -42,12 +53,19 @@ export default definePlugin({
   requires: { hub: '>=0.1.0' },
   settings: Type.Object({ enabled: Type.Boolean({ title: '计数|Count', default: true }) }),
   permissions: [{ name: 'count.read', label: { zh: '查看消息计数', en: 'See message counts' }, grantTo: ['admin', 'supervisor'] }],
-  entities: [Count],
+  entities: [Count, Counted],
   migrations: [
     {
       name: '0001-count',
-      mysql: ['create table \`${id}_count\` (\`contact_id\` varchar(26) not null, \`messages\` int not null, primary key (\`contact_id\`)) default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'],
-      sqlite: ['create table \`${id}_count\` (\`contact_id\` text not null primary key, \`messages\` integer not null)'],
+      mysql: [
+        \`create table \\\`${id}_count\\\` (\\\`contact_id\\\` varchar(26) not null, \\\`messages\\\` int not null, primary key (\\\`contact_id\\\`)) \${mysqlEnd}\`,
+        \`create table \\\`${id}_counted\\\` (\\\`event_id\\\` varchar(26) not null, \\\`at\\\` datetime(3) not null, primary key (\\\`event_id\\\`), index \\\`${id}_counted_at\\\` (\\\`at\\\`)) \${mysqlEnd}\`,
+      ],
+      sqlite: [
+        'create table \`${id}_count\` (\`contact_id\` text not null primary key, \`messages\` integer not null)',
+        'create table \`${id}_counted\` (\`event_id\` text not null primary key, \`at\` datetime not null)',
+        'create index \`${id}_counted_at\` on \`${id}_counted\` (\`at\`)',
+      ],
     },
   ],
   // Below /api/x/${id}; while the plugin is off it answers 404.
@@ -59,13 +77,76 @@ export default definePlugin({
   },
   // After the commit, with a retry of its own; the same event can come twice, its id tells.
   on: {
-    async 'message.received'({ data }, ctx) {
+    async 'message.received'({ id, data }, ctx) {
       if (!ctx.settings.enabled) return
+      const { contactId } = data.message
       const em = ctx.em()
-      const row = await em.findOne(Count, { contactId: data.message.contactId })
-      await em.upsert(Count, { contactId: data.message.contactId, messages: (row?.messages ?? 0) + 1 })
+      await em.upsert(Count, { contactId, messages: 0 }, { onConflictAction: 'ignore' })
+      try {
+        // Both or neither: what was counted and is forgotten would be counted again.
+        await em.transactional(async (tx) => {
+          await tx.insert(Counted, { eventId: id, at: new Date() })
+          await tx.nativeUpdate(Count, { contactId }, { messages: raw('messages + 1') })
+        })
+      } catch (error) {
+        if (!(error instanceof UniqueConstraintViolationException)) throw error
+      }
     },
   },
+  jobs: {
+    tidy: {
+      every: 86_400_000,
+      async run(_data, ctx) {
+        await ctx.em().nativeDelete(Counted, { at: { $lt: new Date(Date.now() - againMs) } })
+      },
+    },
+  },
+})
+`
+
+const featureTest = `/** ${id} by itself, on a database in memory: run by \`node --test\`. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MikroORM } from '@mikro-orm/sqlite'
+import type { HubEvent } from '${sdk}/events.ts'
+import type { PluginContext } from '${sdk}/plugin.ts'
+import manifest, { Count, Counted } from './plugin.ts'
+
+async function started(settings = { enabled: true }) {
+  const orm = await MikroORM.init({ entities: [Count, Counted], dbName: ':memory:' })
+  for (const { sqlite } of manifest.migrations ?? []) for (const statement of sqlite) await orm.em.getConnection().execute(statement)
+  const ctx = { settings, em: () => orm.em.fork() } as unknown as PluginContext<any>
+  return {
+    ctx,
+    hear: (id: string, contactId: string) =>
+      manifest.on?.['message.received']?.({ id, name: 'message.received', at: '', by: null, data: { message: { contactId } } } as HubEvent<'message.received'>, ctx),
+    counts: async () => Object.fromEntries((await orm.em.fork().findAll(Count)).map(({ contactId, messages }) => [contactId, messages])),
+    close: () => orm.close(),
+  }
+}
+
+test('each message counts once, however often its event comes', async () => {
+  const { hear, counts, close } = await started()
+  for (const [event, contact] of [['e1', 'a'], ['e2', 'a'], ['e1', 'a'], ['e3', 'b'], ['e2', 'a']] as const) await hear(event, contact)
+  assert.deepEqual(await counts(), { a: 2, b: 1 })
+  await close()
+})
+
+test('switched off in the settings nothing is counted', async () => {
+  const { hear, counts, close } = await started({ enabled: false })
+  await hear('e1', 'a')
+  assert.deepEqual(await counts(), {})
+  await close()
+})
+
+test('what cannot come again is forgotten, its count stays', async () => {
+  const { ctx, hear, counts, close } = await started()
+  await hear('e1', 'a')
+  await ctx.em().nativeUpdate(Counted, {}, { at: new Date(0) })
+  await manifest.jobs?.tidy?.run(null, ctx)
+  assert.equal(await ctx.em().count(Counted), 0)
+  assert.deepEqual(await counts(), { a: 1 })
+  await close()
 })
 `
 
@@ -176,7 +257,7 @@ await channelConformance({
 `
 const files: Record<string, string> = {
   'plugin.ts': channel ? channelPlugin : feature,
-  ...(channel ? { 'conformance.test.ts': conformance } : {}),
+  ...(channel ? { 'conformance.test.ts': conformance } : { 'plugin.test.ts': featureTest }),
   'README.md': `# ${id}\n\nWritten by \`npm run new:plugin\`. The guide is \`plugins/README.md\`.\n`,
 }
 if (!dirArgument)

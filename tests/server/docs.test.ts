@@ -78,6 +78,17 @@ test('env.md tells every variable, its default and meaning, and no other', () =>
   )
 })
 
+test('the guide for plugins lists every slot of the interfaces, in their order', () => {
+  const [, declared = ''] = /export type SlotName =\n([\s\S]*?)\n\n/.exec(read('core/sdk/ui.ts')) ?? []
+  const [, listed = ''] = /\nSlots: ([\s\S]*?)\.\n/.exec(read('plugins/README.md')) ?? []
+  const slots = [...declared.matchAll(/^ {2}\| '([^']+)'/gm)].map(([, name]) => name)
+  assert.ok(slots.length >= 9)
+  assert.deepEqual(
+    [...listed.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+    slots,
+  )
+})
+
 test('permissions.md tells every permission and who has it', () => {
   const shown = (grant: string | true | undefined) => (grant === undefined ? '—' : grant === true ? 'yes' : grant)
   assert.deepEqual(

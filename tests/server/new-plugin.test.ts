@@ -6,6 +6,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
+import type { PluginContext, PluginManifest } from '../../core/sdk/plugin.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { discoverPlugins } from '../../core/src/kernel/discover.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
@@ -63,6 +64,14 @@ for (const profile of await profiles())
       assert.equal(got[0]?.signature, sign(got[0]?.body ?? ''))
       await eventually(async () => (await agent.call('GET', `/api/x/hello/counts/${conversation.contact.id}`)).body.messages === 1, 'the count')
       assert.equal((await (await world.person('小韩')).call('GET', `/api/x/hello/counts/${conversation.contact.id}`)).status, 403)
+      // Told again, at once and by several processes: counted once.
+      const { manifest, ctx } = world.hub.kernel.get('hello') as unknown as {
+        manifest: PluginManifest
+        ctx: PluginContext
+      }
+      const event = { id: newId(), name: 'message.received', at: '', by: null, data: { message: { contactId: conversation.contact.id } } }
+      await Promise.all(Array.from({ length: 3 }, () => manifest.on?.['message.received']?.(event as never, ctx)))
+      assert.equal((await agent.call('GET', `/api/x/hello/counts/${conversation.contact.id}`)).body.messages, 2)
     } finally {
       platform.close()
       await world.running.stop()
