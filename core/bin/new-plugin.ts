@@ -116,10 +116,12 @@ async function started(settings = { enabled: true }) {
   const orm = await MikroORM.init({ entities: [Count, Counted], dbName: ':memory:' })
   for (const { sqlite } of manifest.migrations ?? []) for (const statement of sqlite) await orm.em.getConnection().execute(statement)
   const ctx = { settings, em: () => orm.em.fork() } as unknown as PluginContext<any>
+  const listener = manifest.on?.['message.received']
+  assert.ok(listener)
   return {
     ctx,
     hear: (id: string, contactId: string) =>
-      manifest.on?.['message.received']?.({ id, name: 'message.received', at: '', by: null, data: { message: { contactId } } } as HubEvent<'message.received'>, ctx),
+      listener({ id, name: 'message.received', at: '', by: null, data: { message: { contactId } } } as HubEvent<'message.received'>, ctx),
     counts: async () => Object.fromEntries((await orm.em.fork().findAll(Count)).map(({ contactId, messages }) => [contactId, messages])),
     close: () => orm.close(),
   }

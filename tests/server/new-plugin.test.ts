@@ -70,7 +70,9 @@ for (const profile of await profiles())
         ctx: PluginContext
       }
       const event = { id: newId(), name: 'message.received', at: '', by: null, data: { message: { contactId: conversation.contact.id } } }
-      await Promise.all(Array.from({ length: 3 }, () => manifest.on?.['message.received']?.(event as never, ctx)))
+      const listener = manifest.on?.['message.received']
+      assert.ok(listener)
+      await Promise.all(Array.from({ length: 3 }, () => listener(event as never, ctx)))
       assert.equal((await agent.call('GET', `/api/x/hello/counts/${conversation.contact.id}`)).body.messages, 2)
     } finally {
       platform.close()
