@@ -60,7 +60,8 @@ await onEveryProfile('files of records', [found(manifest)], (world) => {
     assert.deepEqual([await found(['image']), await found(['file'])], [['信内.png', '封面.png'], ['扫描.png']])
 
     const exported: RecordMessage[] = []
-    for await (const page of recordsFor(hub).messages({ agentId: admin.id, personal: true }, [id])) exported.push(...page.filter(({ direction }) => direction === 'in'))
+    for await (const page of recordsFor(hub).messages({ agentId: admin.id, personal: true }, [id]))
+      exported.push(...page.filter(({ direction }) => direction === 'in'))
     assert.deepEqual(
       exported.map(({ files }) => files.map(({ name, mime }) => [name, mime])),
       [[['信内.png', inside.mime]], [['封面.png', cover.mime]], [['扫描.png', 'image/png']], []],
