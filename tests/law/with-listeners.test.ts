@@ -221,6 +221,34 @@ await onEveryProfile(
       assert.equal((await owed('elsewhere')).length, 0)
     })
 
+    test('what was said in a conversation that is purged is owed to nobody any more, given up or not; what was done with it is', async () => {
+      const em = world().hub.em()
+      const inbox = await world().inbox('mock')
+      const conversationId = (await world().say(inbox, newId(), '还在'))[0]?.conversationId ?? ''
+      const gone = newId()
+      const row = (name: string, data: object, dueAt: Date | null) => {
+        const id = newId()
+        return { id, eventId: id, listener: 'steady', name, data, attempts: 0, holder: null, error: '', dueAt, createdAt: new Date() }
+      }
+      // Nobody tells them while this looks.
+      const later = new Date(Date.now() + 3_600_000)
+      const said = (id: string) => ({ message: { conversationId: id, text: '说过的话' } })
+      const rows = [
+        row('message.received', said(gone), null),
+        row('message.sent', said(gone), later),
+        row('message.received', said(conversationId), null),
+        row('record.deleted', { conversationId: gone, final: true }, later),
+      ]
+      await em.insertMany(Delivery, rows as never)
+      await tidy(world().hub)
+      const left = await em.find(Delivery, { id: { $in: rows.map(({ id }) => id) } }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+      assert.deepEqual(
+        left.map(({ id }) => id),
+        rows.slice(2).map(({ id }) => id),
+      )
+      await em.nativeDelete(Delivery, { id: { $in: rows.map(({ id }) => id) } })
+    })
+
     test('off: silent, and nothing is kept for it; on: it hears what happens from then', async () => {
       const inbox = await world().inbox('mock')
       await world().whileOff('steady', async () => {

@@ -16,6 +16,7 @@ import { usualSizes } from '../../core/src/domain/record/find/list-records.ts'
 import { checkTimeZone, startOfPeriod } from '../../core/src/domain/record/find/period.ts'
 import { hitsOf } from '../../core/src/domain/record/find/search-records.ts'
 import { wantedBy } from '../../core/src/domain/record/find/wanted.ts'
+import { purge } from '../../core/src/domain/record/purge.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
@@ -228,6 +229,27 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     assert.equal(await em.count(SearchBlock, { state: 'retired' }), 0)
     const orphans = await em.execute('select block from search_posting where block not in (select id from search_block) limit 1')
     assert.deepEqual(orphans, [], 'nothing of what was replaced is kept')
+  })
+
+  test('what is purged leaves the index within minutes, not at the next look of a month; other blocks wait for theirs', async () => {
+    const { hub } = world()
+    const [agent, em] = [await world().person('小纪'), hub.em()]
+    const word = `清除${newId()}`
+    const [kept, id] = [await talk(world(), agent, ...Array(6).fill(word)), await talk(world(), agent, ...Array(12).fill(word))]
+    await indexMessages(hub, { until: performance.now() + 10_000 }, { small: 4, large: 4, quietMs: 0 })
+    const month = new Date(Date.now() + 30 * 86_400_000)
+    await em.nativeUpdate(SearchBlock, { state: 'live' }, { dueAt: month })
+    const ids = (await em.find(Message, { conversationId: id }, { fields: ['id'], disableIdentityMap: true })).map((message) => message.id)
+    const blocks = await em.find(SearchBlock, { state: 'live' }, { disableIdentityMap: true })
+    const holds = ({ afterId, lastId }: SearchBlock) => ids.some((one) => one > afterId && one <= lastId)
+    assert.ok(blocks.some(holds) && !blocks.every(holds))
+    await purge(hub, id)
+    const after = await em.find(SearchBlock, { state: 'live' }, { disableIdentityMap: true })
+    assert.deepEqual(
+      after.map((block) => [block.id, (block.dueAt?.getTime() ?? 0) < month.getTime() - 86_400_000]),
+      after.map((block) => [block.id, holds(block)]),
+    )
+    assert.deepEqual(await idsOf(agent, { keyword: word }), [kept])
   })
 
   test('who takes long over what was found loses nothing of the blocks that are joined and gone meanwhile', async () => {

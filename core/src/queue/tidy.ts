@@ -1,5 +1,7 @@
-/** What has had its time: sessions, counts of failed sign-ins, visits of who said nothing, and files that no message ever carried. */
+/** What has had its time: sessions, counts of failed sign-ins, visits of who said nothing, what was owed of conversations that are purged, and files that no message ever carried. */
+import type { HubEvents } from '../../sdk/events.ts'
 import { firstIdAt } from '../db/types.ts'
+import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { dropFile } from '../domain/file/drop-file.ts'
 import { StoredFile } from '../domain/file/file.entity.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
@@ -26,6 +28,7 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
   for (const { listener } of owed)
     if (!here.has(listener)) await hub.em().nativeDelete(Delivery, { listener, createdAt: { $lt: new Date(now.getTime() - goneMs) } })
   await dropSilentVisits(hub, stopped, new Date(now.getTime() - silentVisitMs))
+  await forgetPurged(hub, stopped)
   // Ids begin with their time, and the index of a conversation's files ends with them.
   const before = firstIdAt(new Date(now.getTime() - uncarriedMs))
   while (!stopped()) {
@@ -53,5 +56,28 @@ async function dropSilentVisits(hub: Hub, stopped: () => boolean, before: Date):
     // Whoever comes back just now and is known again keeps theirs.
     if (visits.length > 0) await em.nativeDelete(Visit, { ...silent, id: { $in: visits.map(({ id }) => id) } })
     if (visits.length < visitsAtOnce) return
+  }
+}
+
+/** Events that hold what was said. */
+const saying = ['message.received', 'message.sent', 'message.failed']
+const owedAtOnce = 500
+
+/** Listeners are still owed what was said in conversations that are purged, or were given up on: nobody is told any more. */
+async function forgetPurged(hub: Hub, stopped: () => boolean): Promise<void> {
+  const conversationOf = ({ data }: Pick<Delivery, 'data'>): string => (data as Partial<HubEvents['message.received']>).message?.conversationId ?? ''
+  for (let after = ''; !stopped(); ) {
+    const em = hub.em()
+    const rows = await em.find(
+      Delivery,
+      { id: { $gt: after }, name: { $in: saying } },
+      { fields: ['id', 'data'], orderBy: { id: 'asc' }, limit: owedAtOnce, disableIdentityMap: true },
+    )
+    const there = await em.find(Conversation, { id: { $in: [...new Set(rows.map(conversationOf))] } }, { fields: ['id'], disableIdentityMap: true })
+    const known = new Set(there.map(({ id }) => id))
+    const gone = rows.filter((row) => conversationOf(row) !== '' && !known.has(conversationOf(row))).map(({ id }) => id)
+    if (gone.length > 0) await em.nativeDelete(Delivery, { id: { $in: gone } })
+    if (rows.length < owedAtOnce) return
+    after = rows.at(-1)?.id ?? after
   }
 }

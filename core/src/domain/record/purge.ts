@@ -8,6 +8,7 @@ import { dropFile } from '../file/drop-file.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { CallMessage, Message, MessageName, Outbound, RemoteFetch } from '../message/message.entity.ts'
 import { replaceFacts } from '../report/keep-reports.ts'
+import { forgetMessages } from './find/index-messages.ts'
 import { ConversationSummary } from './record.entity.ts'
 
 const conversationsAtOnce = 20
@@ -53,6 +54,7 @@ export async function purge(hub: Hub, conversationId: string): Promise<void> {
     const page = await em.find(Message, { conversationId }, { fields: ['id'], orderBy: { seq: 'asc' }, limit: messagesAtOnce, disableIdentityMap: true })
     if (page.length === 0) break
     const ids = page.map((message) => message.id)
+    await forgetMessages(em, ids)
     await em.transactional(async (tx) => {
       for (const entity of [MessageName, CallMessage, RemoteFetch, Outbound]) await tx.nativeDelete(entity as typeof Outbound, { messageId: { $in: ids } })
       // The value stays with the contact; where it was found is gone.

@@ -37,6 +37,8 @@ const measuredAtOnce = 1_000
 type Breath = () => Promise<void>
 
 const minute = 60_000
+/** After messages were purged: the blocks they stood in are made anew once for all that go meanwhile. */
+const purgedAfterMs = 5 * minute
 const buildWithinMs = 15 * minute
 /** Who reads the blocks may hold the list of them so long. */
 const retireAfterMs = 2 * minute
@@ -73,6 +75,18 @@ class Stopped extends Error {}
 
 export const liveBlocks = (em: Em): Promise<SearchBlock[]> =>
   em.find(SearchBlock, { state: 'live' }, { orderBy: { lastId: 'desc' }, disableIdentityMap: true }) as Promise<SearchBlock[]>
+
+/** These messages are about to be purged: the blocks that say which pairs of characters they held are looked at soon. */
+export async function forgetMessages(em: Em, ids: readonly string[]): Promise<void> {
+  const sorted = [...ids].sort()
+  const [first, last] = [sorted[0], sorted.at(-1)]
+  if (first === undefined || last === undefined) return
+  const soon = new Date(Date.now() + purgedAfterMs)
+  const where = { state: 'live' as const, dueAt: { $gt: soon }, afterId: { $lt: last }, lastId: { $gte: first } }
+  const blocks = await em.find(SearchBlock, where, { fields: ['id', 'afterId', 'lastId'], disableIdentityMap: true })
+  const holding = blocks.filter(({ afterId, lastId }) => sorted.some((id) => id > afterId && id <= lastId)).map(({ id }) => id)
+  if (holding.length > 0) await em.nativeUpdate(SearchBlock, { id: { $in: holding }, dueAt: { $gt: soon } }, { dueAt: soon })
+}
 
 /** What is retired or was given up half made goes. */
 async function clear(em: Em, breath: Breath): Promise<boolean> {
@@ -137,7 +151,8 @@ async function check(em: Em, breath: Breath): Promise<boolean> {
   }
   const age = Date.now() - block.createdAt.getTime()
   const next = checkAfterMs.find((ms) => ms > age) ?? age + (checkAfterMs.at(-1) as number)
-  await em.nativeUpdate(SearchBlock, { id: block.id }, { dueAt: new Date(block.createdAt.getTime() + next) })
+  // Unless messages of it were purged meanwhile.
+  await em.nativeUpdate(SearchBlock, { id: block.id, dueAt: block.dueAt }, { dueAt: new Date(block.createdAt.getTime() + next) })
   return true
 }
 

@@ -64,9 +64,13 @@ export async function* hitsOf(search: Search): AsyncGenerator<{ hits: Hit[]; dow
     yield { hits: await hitsAmong(search, [...few]), downTo: '' }
     return
   }
+  const trustedUntil = Date.now() + search.sizes.trustMs
   const blocks = await liveBlocks(search.em)
-  yield* readTail(search, few, blocks[0]?.lastId ?? '')
-  yield* readBlocks(search, few, blocks)
+  const lastId = blocks[0]?.lastId ?? ''
+  yield* readTail(search, few, lastId)
+  // Whoever took the tail's hits may have taken their time, too: then these blocks may be gone.
+  const below = above(lastId) < search.beforeId ? { ...search, beforeId: above(lastId) } : search
+  yield* readBlocks(below, few, Date.now() < trustedUntil ? blocks : await liveBlocks(search.em))
 }
 
 /** The conversations that meet all conditions, where a condition leads to few: then none need be asked for its own. */
