@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Type } from 'typebox'
-import { definePlugin } from '../../core/sdk/plugin.ts'
+import { definePlugin, type PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { pluginStateStore } from '../../core/src/domain/setting/plugin-state.ts'
 import { PluginState } from '../../core/src/domain/setting/setting.entity.ts'
@@ -116,7 +116,7 @@ await onEveryProfile(
     })
 
     test('settings saved in one process, and a switch thrown in another at the same time: both stay', async () => {
-      const manifest = weather('shared')
+      const manifest = weather('shared') as unknown as PluginManifest
       const store = pluginStateStore(world().hub)
       const [one, other] = [kernelOf([manifest], {}, store), kernelOf([manifest], {}, store)]
       await Promise.all([one.start(), other.start()])

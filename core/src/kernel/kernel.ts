@@ -476,7 +476,7 @@ export class Kernel {
     if (own === false) return true
     const listen = async () => {
       await own?.(event, entry.ctx)
-      await on?.['*']?.(event, entry.ctx)
+      if (on?.['*']) await on['*'](event, entry.ctx)
     }
     const ms = this.#options.listenerTimeoutMs ?? listenerTimeoutMs
     await this.faults.watched(id, event.name, () => withTimeout(listen(), ms, `${id} ${event.name}`))

@@ -131,7 +131,7 @@ await onEveryProfile('visitors and their thread', [found(website, join(import.me
     const em = world().hub.em()
     const lines = async () =>
       (await em.find(Message, { conversationId, direction: 'system' }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })).flatMap(({ parts: [part] }) =>
-        part?.type === 'event' && part.name === 'conversation.rated' ? [part.params.rating] : [],
+        part?.type === 'event' && part.name === 'conversation.rated' ? [part.params?.rating] : [],
       )
     const equal = await Promise.all([rate(token, 1, '很快'), rate(token, 1, '很快'), rate(token, 1, '很快')])
     assert.deepEqual([equal.map(({ status }) => status), await lines()], [[200, 200, 200], [1]])
