@@ -47,7 +47,7 @@ import { labelledFacts } from './0071-labelled-facts.ts'
 import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
 import { sealedIdentity } from './0076-sealed-identity.ts'
-import { messageRound } from './0077-message-round.ts'
+import { roundsAndRefusedPushes } from './0077-rounds-and-refused-pushes.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -97,5 +97,5 @@ export const coreMigrations: readonly Migration[] = [
   foundContacts,
   conversationAgent,
   sealedIdentity,
-  messageRound,
+  roundsAndRefusedPushes,
 ]
