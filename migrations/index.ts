@@ -50,6 +50,7 @@ import { sealedIdentity } from './0076-sealed-identity.ts'
 import { messageRound } from './0077-message-round.ts'
 import { runBy } from './0079-run-by.ts'
 import { fileMessage } from './0080-file-message.ts'
+import { roundsAndRefusedPushes } from './0077-rounds-and-refused-pushes.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -102,4 +103,5 @@ export const coreMigrations: readonly Migration[] = [
   messageRound,
   runBy,
   fileMessage,
+  roundsAndRefusedPushes,
 ]

@@ -10,6 +10,8 @@ import type { Em } from '../../core/src/db/orm.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { storedName } from '../../core/src/domain/contact/external-id.ts'
 import { lockConversations } from '../../core/src/domain/conversation/change.ts'
+import { InboxHealth } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { ensureRow } from '../../core/src/domain/inbox/inbox-health.ts'
 import { Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { call, eventually, found, onEveryProfile } from '../support/world.ts'
 
@@ -39,6 +41,11 @@ const hook = definePlugin({
 await onEveryProfile('webhooks', [found(manifest), found(hook)], (world, profile) => {
   const push = (inboxId: string, secret = 'mock-secret', id = newId()) =>
     call(world().url, 'POST', `/api/channels/mock/${inboxId}`, { id, from: 'zhang', text: '你好' }, { 'x-mock-secret': secret })
+  const noteAsBefore = async (inboxId: string) => {
+    const em = world().hub.em()
+    await ensureRow(em, inboxId)
+    await em.nativeUpdate(InboxHealth, { inboxId }, { refusedPushes: 7, refusedSince: new Date(Date.now() - 600_000) })
+  }
   const stored = (inboxId: string) => world().hub.em().count(Message, { inboxId, direction: 'in' })
 
   test('what the database does to an adapter is not the sender’s fault: a deadlock is tried again, anything else is 503, bytes are 400', async () => {
@@ -123,6 +130,28 @@ await onEveryProfile('webhooks', [found(manifest), found(hook)], (world, profile
       return (await em.count(ParkedEvent, { inboxId: inbox.id })) === 0
     }, 'the repeat')
     assert.deepEqual([await stored(inbox.id), heard.filter((words) => words === text).length], [1, 1])
+  })
+
+  test('pushes that do not verify are counted in the inbox’s health; admins are told when for minutes none came that did', async () => {
+    const inbox = await world().inbox('mock')
+    const admin = await world().person('小管', 'admin')
+    const health = async ({ id } = inbox) => (await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === id)
+    const notices = async ({ id } = inbox) =>
+      (await admin.call('GET', '/api/notices?limit=100')).body.items.filter(({ link }: { link: string }) => link === `/admin/inboxes/${id}`)
+    await push(inbox.id, 'guessed')
+    const refused = await eventually(async () => (await health()).refusedPushes === 1 && (await health()), 'the count')
+    assert.deepEqual([refused.state, Date.parse(refused.refusedAt) > Date.now() - 60_000, await notices()], [null, true, []])
+    await push(inbox.id)
+    await eventually(async () => (await health()).refusedPushes === 0, 'the end')
+    // As after some minutes of them, and in another process.
+    const deaf = await world().inbox('mock')
+    await noteAsBefore(deaf.id)
+    await push(deaf.id, 'guessed')
+    const [notice] = await eventually(async () => (await notices(deaf)).length === 1 && (await notices(deaf)), 'the notice')
+    assert.deepEqual([notice.level, notice.endedAt, notice.body.en.includes('(8)'), (await health(deaf)).state], ['problem', null, true, null])
+    await push(deaf.id)
+    await eventually(async () => (await notices(deaf))[0].endedAt !== null, 'its end')
+    assert.deepEqual([(await health(deaf)).refusedPushes, (await health(deaf)).refusedAt !== null], [0, true])
   })
 
   test('a flood of what is not signed is told to slow down, and locks nobody out who signs, from the same address too', async () => {

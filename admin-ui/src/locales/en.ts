@@ -120,6 +120,8 @@ export const en: typeof zh = {
       lastEvent: 'Last received',
       lastSend: 'Last sent',
       lastError: 'Last fault',
+      refused: 'Pushes not verified',
+      refusedSince: '{time} · {n} since the last one that was',
       behind: 'Waiting to be sent',
       since: 'oldest {time}',
       validUntil: 'Authorised until',

@@ -110,6 +110,8 @@ export const zh = {
       lastEvent: '最近收到',
       lastSend: '最近发出',
       lastError: '上次故障',
+      refused: '未通过验证的推送',
+      refusedSince: '{time} · 上次通过验证以来 {n} 次',
       behind: '待发送',
       since: '最早于 {time}',
       validUntil: '授权有效期至',

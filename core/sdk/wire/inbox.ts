@@ -33,6 +33,9 @@ export const InboxHealth = Type.Object({
   lastErrorAt: NullableInstant,
   lastEventAt: NullableInstant,
   lastSendAt: NullableInstant,
+  /** Pushes that did not verify, since the last one that did; when the last such came. */
+  refusedPushes: Type.Integer(),
+  refusedAt: NullableInstant,
   behind: Type.Integer(),
   oldestBehindAt: NullableInstant,
 })

@@ -8,6 +8,7 @@ import { Id } from '../../sdk/wire/common.ts'
 import { retryOnConflict } from '../db/retry.ts'
 import { adapterOf, type OpenInbox, openInbox } from '../domain/inbox/channels.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
+import { noteRefusedPush, noteVerifiedPush } from '../domain/inbox/refused-pushes.ts'
 import type { Hub } from '../hub.ts'
 import { answerBy } from '../pipeline/accept.ts'
 import { acceptAll } from '../pipeline/listen.ts'
@@ -51,6 +52,7 @@ export async function channelRoutes(app: FastifyInstance, { hub }: { hub: Hub })
         if (error instanceof HubError && error.kind.status < 500) await count(refused, request)
         throw error
       })
+      if (inbox.enabled) noteVerifiedPush(hub, inbox.id)
       await count(verified, request)
       if (inbox.enabled) await acceptAll(hub, inbox.id, events, by)
       // It has proved that it is the platform, if only by trying the address.
@@ -83,7 +85,10 @@ async function open(hub: Hub, request: FastifyRequest): Promise<Opened> {
     body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     ip: request.ip,
   }
-  const { events, reply: answer } = await read(hub, adapter, raw, inbox.forAdapter)
+  const { events, reply: answer } = await read(hub, adapter, raw, inbox.forAdapter).catch((error) => {
+    if (inbox.enabled && (error as HubError).code === 'HUB_CHANNEL_UNVERIFIED') noteRefusedPush(hub, inbox.id)
+    throw error
+  })
   return { inbox, events, answer }
 }
 

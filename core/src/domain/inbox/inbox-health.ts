@@ -30,9 +30,12 @@ const untold = (inboxId: string) => ({
   lastErrorAt: null,
   lastEventAt: null,
   lastSendAt: null,
+  refusedPushes: 0,
+  refusedSince: null,
+  refusedAt: null,
 })
 
-async function ensureRow(em: Em, inboxId: string): Promise<null> {
+export async function ensureRow(em: Em, inboxId: string): Promise<null> {
   try {
     await em.insert(InboxHealth, untold(inboxId))
   } catch (error) {
@@ -76,7 +79,7 @@ export function noteLife(hub: Hub, inboxId: string, what: Life | 'heard'): void 
   })().catch((error) => hub.log.warn({ err: error, inbox: inboxId }, 'a sign of life was not written'))
 }
 
-const findRow = (em: Em, inboxId: string): Promise<InboxHealth | null> => em.findOne(InboxHealth, { inboxId }, { disableIdentityMap: true })
+export const findRow = (em: Em, inboxId: string): Promise<InboxHealth | null> => em.findOne(InboxHealth, { inboxId }, { disableIdentityMap: true })
 
 /** So many sends in a row that the platform did not take are no accident. */
 const faultsToBreak = 3
@@ -263,6 +266,8 @@ export async function listHealth(hub: Hub): Promise<WireHealth[]> {
       lastErrorAt: row?.lastErrorAt?.toISOString() ?? null,
       lastEventAt: row?.lastEventAt?.toISOString() ?? null,
       lastSendAt: row?.lastSendAt?.toISOString() ?? null,
+      refusedPushes: row?.refusedPushes ?? 0,
+      refusedAt: row?.refusedAt?.toISOString() ?? null,
       behind: behind.get(id)?.count ?? 0,
       oldestBehindAt: behind.get(id)?.oldest ?? null,
     }

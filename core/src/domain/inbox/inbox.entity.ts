@@ -46,6 +46,10 @@ const InboxHealthSchema = defineEntity({
     /** Written every few seconds at most. */
     lastEventAt: instant().nullable(),
     lastSendAt: instant().nullable(),
+    /** Pushes that did not verify, and since when, after the last one that did; when the last such came. */
+    refusedPushes: p.integer().default(0),
+    refusedSince: instant().nullable(),
+    refusedAt: instant().nullable(),
   },
 })
 export class InboxHealth extends InboxHealthSchema.class {}

@@ -14,6 +14,7 @@ import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
 import { forgetHealth, listHealth } from './inbox-health.ts'
 import { probeInbox, retryBroken, sendTest } from './probe-inbox.ts'
+import { forgetRefusedPushes } from './refused-pushes.ts'
 
 export function inboxRoutes(app: App, hub: Hub): void {
   const manage = { access: { permission: 'inbox.manage' } }
@@ -156,7 +157,10 @@ export function inboxRoutes(app: App, hub: Hub): void {
       await tx.nativeUpdate(Inbox, { id: row.id }, patch)
       return { scope: 'inbox', change: 'changed', id: row.id, name: patch.name ?? row.name, fields: [...Object.keys(fields), ...kept] }
     })
-    if (row.enabled && patch.enabled === false) await forgetHealth(hub, row.id)
+    if (row.enabled && patch.enabled === false) {
+      await forgetHealth(hub, row.id)
+      await forgetRefusedPushes(hub, row.id)
+    }
     changed(row.id)
     const saved = { ...row, ...patch } as Inbox
     if (settings) retryBroken(hub, saved)
