@@ -18,7 +18,7 @@ export type Draft =
  * Characters that JSON can only carry as \\u escapes, which WeChat refuses (40033): controls, and halves of a character. A word
  * processor's line and page breaks are line breaks.
  */
-export const clean = (text: string): string =>
+const clean = (text: string): string =>
   text
     .replace(/\r\n?|[\v\f]/g, '\n')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
