@@ -47,10 +47,9 @@ import { labelledFacts } from './0071-labelled-facts.ts'
 import { foundContacts } from './0074-found-contacts.ts'
 import { conversationAgent } from './0075-conversation-agent.ts'
 import { sealedIdentity } from './0076-sealed-identity.ts'
-import { messageRound } from './0077-message-round.ts'
+import { roundsAndRefusedPushes } from './0077-rounds-and-refused-pushes.ts'
 import { runBy } from './0079-run-by.ts'
 import { fileMessage } from './0080-file-message.ts'
-import { roundsAndRefusedPushes } from './0077-rounds-and-refused-pushes.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -100,8 +99,7 @@ export const coreMigrations: readonly Migration[] = [
   foundContacts,
   conversationAgent,
   sealedIdentity,
-  messageRound,
+  roundsAndRefusedPushes,
   runBy,
   fileMessage,
-  roundsAndRefusedPushes,
 ]
