@@ -31,7 +31,12 @@ for (const profile of await profiles())
     }
     await call('POST', '/api/setup', owner)
     await call('PUT', '/api/plugins/app/settings', { allowPrivateAddresses: true })
-    const inbox = await call('POST', '/api/inboxes', { channel: 'app', name: 'App', settings: { endpointUrl: backend.url, secret: backend.secret } })
+    let inbox = { id: '' }
+    // The other web may hear of the setting a moment later.
+    await until('the setting in both webs', 30_000, async () => {
+      inbox = await call('POST', '/api/inboxes', { channel: 'app', name: 'App', settings: { endpointUrl: backend.url, secret: backend.secret } })
+      return true
+    })
     const client = backend.connect(`${hub.url}/api/channels/app/${inbox.id}`)
     await backend.stop()
     await backend.start(backend.port)
