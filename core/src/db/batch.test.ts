@@ -4,14 +4,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { createBatcher } from './batch.ts'
 
 /** A batcher whose batches end when they are told to. */
-function held(lanes: number, worth: number, max = 4) {
+function held(lanes: number, worth: number, max = 4, patienceMs = 60_000) {
   const begun: { items: string[]; end(error?: Error): void }[] = []
   const batcher = createBatcher<string, string>(
     (items) =>
       new Promise((resolve, reject) => {
         begun.push({ items, end: (error) => (error ? reject(error) : resolve(items.map((item) => item.toUpperCase()))) })
       }),
-    { max, lanes, worth, keyOf: (item) => item[0] ?? '' },
+    { max, lanes, worth, patienceMs, keyOf: (item) => item[0] ?? '' },
   )
   return { batcher, begun, seen: () => begun.map(({ items }) => items.join(' ')) }
 }
@@ -52,6 +52,24 @@ test('a second batch begins beside the first when enough wait, and nobody overta
   assert.deepEqual(seen(), ['a1 a2', 'b1 c1', 'a3 a4'])
   begun[2]?.end()
   assert.deepEqual(await Promise.all(said), ['A1', 'A2', 'A3', 'B1', 'C1', 'A4'])
+  await batcher.idle()
+})
+
+test('one that has waited long enough goes beside a batch that is held up, but never before an earlier item of its key', async () => {
+  const { batcher, begun, seen } = held(2, 16, 4, 5)
+  const said = [batcher.add('a1')]
+  await turn()
+  said.push(...['a2', 'b1'].map((item) => batcher.add(item)))
+  await turn()
+  assert.deepEqual(seen(), ['a1'])
+  while (begun.length < 2) await turn()
+  assert.deepEqual(seen(), ['a1', 'b1'])
+  begun[1]?.end()
+  begun[0]?.end()
+  while (begun.length < 3) await turn()
+  assert.deepEqual(seen(), ['a1', 'b1', 'a2'])
+  begun[2]?.end()
+  assert.deepEqual(await Promise.all(said), ['A1', 'A2', 'B1'])
   await batcher.idle()
 })
 

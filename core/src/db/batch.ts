@@ -4,6 +4,8 @@
  */
 interface Waiting<T, R> {
   item: T
+  /** Since when, as `performance.now()` tells. */
+  at: number
   resolve(result: R): void
   reject(error: unknown): void
 }
@@ -23,24 +25,42 @@ interface BatchRules<T> {
   lanes: number
   /** So many must wait for a batch to begin beside another: smaller ones cost more than they gain. */
   worth: number
+  /** Or one that waited so long, in milliseconds: the batch before it is held up by something. */
+  patienceMs: number
   /** Items of one key keep their order: they are in one batch, or the later ones wait for the earlier batch to end. */
   keyOf(item: T): string
 }
 
 /** @param run does the work of a whole batch, all or nothing; its results stand in the order of the items */
-export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, lanes, worth, keyOf }: BatchRules<T>): Batcher<T, R> {
+export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, lanes, worth, patienceMs, keyOf }: BatchRules<T>): Batcher<T, R> {
   let waiting: Waiting<T, R>[] = []
   /** Keys of the batches that run. */
   const busy = new Set<string>()
   let running = 0
   let gathering = false
+  let looking: NodeJS.Timeout | undefined
   const idle: (() => void)[] = []
+
+  function lookAgain(ms: number): void {
+    if (looking) return
+    looking = setTimeout(() => {
+      looking = undefined
+      start()
+    }, Math.ceil(ms)).unref()
+  }
 
   /** The next batch: those that wait longest and are behind nobody. */
   function take(): Waiting<T, R>[] {
     const [batch, rest]: [Waiting<T, R>[], Waiting<T, R>[]] = [[], []]
     for (const one of waiting) (batch.length < max && !busy.has(keyOf(one.item)) ? batch : rest).push(one)
-    if (running > 0 && batch.length < worth) return []
+    const [first] = batch
+    if (running > 0 && first && batch.length < worth) {
+      const leftMs = first.at + patienceMs - performance.now()
+      if (leftMs > 0) {
+        lookAgain(leftMs)
+        return []
+      }
+    }
     waiting = rest
     return batch
   }
@@ -78,7 +98,7 @@ export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, la
   return {
     add(item) {
       return new Promise((resolve, reject) => {
-        waiting.push({ item, resolve, reject })
+        waiting.push({ item, at: performance.now(), resolve, reject })
         if (gathering || running === lanes) return
         gathering = true
         // The turn of the event loop gathers requests that arrived together.

@@ -59,6 +59,7 @@ export class Door implements Intake {
       // While one waits for the database the other is worked on. SQLite has one writer.
       lanes: hub.dialect === 'mysql' ? 2 : 1,
       worth: 16,
+      patienceMs: 4,
       keyOf: senderKey,
     })
   }
