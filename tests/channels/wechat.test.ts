@@ -93,7 +93,8 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
   /** What waits for its next try is tried now. */
   async function hurry(desk: Desk): Promise<void> {
     const { id } = await conversationOf(desk)
-    await em().nativeUpdate(Outbound, { conversationId: id }, { dueAt: new Date(0) })
+    // One that is being sent is somebody's: made due, it would pass for one whose sender has died.
+    await em().nativeUpdate(Outbound, { conversationId: id, state: 'queued' }, { dueAt: new Date(0) })
     world().hub.queue.hurry('outbound', id)
   }
   async function upload(bytes: Buffer, name: string): Promise<string> {
