@@ -1,6 +1,6 @@
 /** Needs the bundled plugins. Their tables: every step from their first day leaves every row. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { schemaDrift } from '../../core/src/db/drift.ts'
 import { coreHistory } from '../../core/src/db/history.ts'
 import { migrate } from '../../core/src/db/migrate.ts'
@@ -8,31 +8,40 @@ import { openOrm } from '../../core/src/db/open-orm.ts'
 import type { Em } from '../../core/src/db/orm.ts'
 import { bundled as found } from '../support/bundled.ts'
 import { fillTables, lostOf, oldId, rowsOf } from '../support/old-rows.ts'
-import { makePlace, profiles } from '../support/profiles.ts'
+import { makePlace, type ProfileName, profiles } from '../support/profiles.ts'
 import { silent } from '../support/world.ts'
 
 /** Tables that a step moves elsewhere on purpose; where to is tested by itself. */
 const moved: Readonly<Record<string, ReadonlySet<string>>> = { 'app/0006-no-undelivered': new Set(['app_undelivered']) }
 
 const bundled = found.flatMap(({ manifest }) => manifest ?? [])
+type Bundled = (typeof bundled)[number]
+
+/** A database without a table, for these plugins; it goes with the test. `upTo` brings the core's tables, and of a plugin the first steps. */
+async function openFor(t: TestContext, profile: ProfileName, plugins: readonly Bundled[]) {
+  const place = await makePlace(profile)
+  t.after(() => place.remove())
+  const orm = await openOrm(
+    place,
+    plugins.flatMap(({ entities }) => entities ?? []),
+  )
+  t.after(() => orm.close())
+  const mysql = place.databaseUrl !== ''
+  const upTo = ({ id, migrations = [] }: Bundled, steps = migrations.length) =>
+    migrate(orm, mysql ? 'mysql' : 'sqlite', [coreHistory, { owner: id, migrations: migrations.slice(0, steps) }], silent)
+  return { orm, em: orm.em.fork() as Em, mysql, upTo }
+}
+const named = (name: string): Bundled => bundled.find(({ id }) => id === name) ?? assert.fail(`${name} is not bundled`)
 
 for (const profile of await profiles())
   test(`plugins, upgraded step by step [${profile}]`, async (t) => {
-    const place = await makePlace(profile)
-    t.after(() => place.remove())
-    const mysql = place.databaseUrl !== ''
-    const orm = await openOrm(
-      place,
-      bundled.flatMap(({ entities }) => entities ?? []),
-    )
-    t.after(() => orm.close())
-    const em = orm.em.fork() as Em
-    await migrate(orm, mysql ? 'mysql' : 'sqlite', [coreHistory], silent)
-    for (const { id, migrations: all = [] } of bundled) {
-      for (let i = 0; i < all.length; i++) {
+    const { orm, em, mysql, upTo } = await openFor(t, profile, bundled)
+    for (const plugin of bundled) {
+      await upTo(plugin, 0)
+      for (const [i, { name }] of (plugin.migrations ?? []).entries()) {
         const before = await fillTables(em, mysql)
-        await migrate(orm, mysql ? 'mysql' : 'sqlite', [coreHistory, { owner: id, migrations: all.slice(0, i + 1) }], silent)
-        const step = `${id}/${all[i]?.name}`
+        await upTo(plugin, i + 1)
+        const step = `${plugin.id}/${name}`
         assert.deepEqual(lostOf(before, await rowsOf(em, mysql), moved[step]), [], step)
       }
     }
@@ -41,16 +50,10 @@ for (const profile of await profiles())
 
 for (const profile of await profiles())
   test(`what an app had not taken before there was an outbox is in it, given up, to be tried again by hand [${profile}]`, async (t) => {
-    const place = await makePlace(profile)
-    t.after(() => place.remove())
-    const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
-    const { entities = [], migrations = [] } = bundled.find(({ id }) => id === 'app') ?? {}
-    const orm = await openOrm(place, entities)
-    t.after(() => orm.close())
-    const em = orm.em.fork() as Em
-    const before = migrations.slice(0, 4)
-    assert.equal(before.at(-1)?.name, '0004-outbox')
-    await migrate(orm, dialect, [coreHistory, { owner: 'app', migrations: before }], silent)
+    const plugin = named('app')
+    const { em, upTo } = await openFor(t, profile, [plugin])
+    assert.equal(plugin.migrations?.[3]?.name, '0004-outbox')
+    await upTo(plugin, 4)
     const at = new Date('2026-05-28T02:03:04.005Z')
     await em.execute('insert into `app_undelivered` (`inbox_id`, `webhook_id`, `type`, `body`, `created_at`) values (?, ?, ?, ?, ?)', [
       oldId,
@@ -59,7 +62,7 @@ for (const profile of await profiles())
       '{"n":1}',
       at,
     ])
-    await migrate(orm, dialect, [coreHistory, { owner: 'app', migrations }], silent)
+    await upTo(plugin)
     const rows = await em.execute('select `inbox_id`, `webhook_id`, `conversation_id`, `seq`, `type`, `body`, `state`, `attempts` from `app_outbox`')
     assert.deepEqual(
       rows.map((row: Record<string, unknown>) => Object.values(row).map(String)),
@@ -69,16 +72,11 @@ for (const profile of await profiles())
 
 for (const profile of await profiles())
   test(`letters of conversations that went before the mailbox's plugin heard of it keep their hashes only [${profile}]`, async (t) => {
-    const place = await makePlace(profile)
-    t.after(() => place.remove())
-    const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
-    const { entities = [], migrations = [] } = bundled.find(({ id }) => id === 'email') ?? {}
-    const orm = await openOrm(place, entities)
-    t.after(() => orm.close())
-    const em = orm.em.fork() as Em
-    await migrate(orm, dialect, [coreHistory, { owner: 'email', migrations: migrations.slice(0, 4) }], silent)
+    const plugin = named('email')
+    const { em, mysql, upTo } = await openFor(t, profile, [plugin])
+    await upTo(plugin, 4)
     // One of everything, in one conversation, which is there; and beside it what another left.
-    await fillTables(em, dialect === 'mysql')
+    await fillTables(em, mysql)
     const gone = oldId.replace(/1$/, '2')
     const waits = oldId.replace(/1$/, '3')
     for (const [id, conversationId] of [
@@ -90,7 +88,7 @@ for (const profile of await profiles())
         [id, conversationId, oldId],
       )
     await em.execute('insert into `email_participant` (`conversation_id`, `address`) values (?, ?)', [gone, 'who@customer.test'])
-    await migrate(orm, dialect, [coreHistory, { owner: 'email', migrations }], silent)
+    await upTo(plugin)
     const letters = await em.execute('select `id`, `state`, `subject`, `from_address` from `email_letter` order by `id`')
     assert.deepEqual(
       letters.map((row: Record<string, unknown>) => [row.id, row.state === 'purged', row.subject === '', row.from_address === '']),

@@ -9,6 +9,7 @@ import type { TSchema } from 'typebox'
 import { HubError } from '../../sdk/errors.ts'
 import type { HubEvent, HubEventName, HubHookName, HubHooks } from '../../sdk/events.ts'
 import type { Logger, PluginContext, PluginManifest } from '../../sdk/plugin.ts'
+import { inTime } from '../in-time.ts'
 import type { LoadedPlugin, RefusedPlugin } from './load.ts'
 import { type PluginFault, PluginFaults } from './plugin-faults.ts'
 import { mergeSecrets, openMost, openSettings, parseSettings, redactSettings, sealSettings, Vault } from './settings.ts'
@@ -214,7 +215,7 @@ export class Kernel {
   async #putInPlace(entry: Entry, what: string, work: () => Promise<Undo | void>): Promise<void> {
     const working = work()
     try {
-      const undo = await withTimeout(working, this.#startTimeoutMs, `${entry.manifest.id} ${what}`)
+      const undo = await inTime(working, this.#startTimeoutMs, `${entry.manifest.id} ${what}`)
       if (undo) entry.undo.push(undo)
     } catch (error) {
       this.#keepLate(
@@ -236,7 +237,7 @@ export class Kernel {
 
   /** Two starts of a plugin at once would undo each other's work. */
   async #settleLate(entry: Entry): Promise<void> {
-    await withTimeout(Promise.all(entry.late), this.#startTimeoutMs, `${entry.manifest.id}: an earlier start or stop`)
+    await inTime(Promise.all(entry.late), this.#startTimeoutMs, `${entry.manifest.id}: an earlier start or stop`)
   }
 
   #retryLater(entry: Entry): void {
@@ -300,7 +301,7 @@ export class Kernel {
     const { id } = entry.manifest
     const undoing = (async () => undo())()
     try {
-      await withTimeout(undoing, this.#options.undoTimeoutMs ?? undoTimeoutMs, `${id} stop`)
+      await inTime(undoing, this.#options.undoTimeoutMs ?? undoTimeoutMs, `${id} stop`)
     } catch (error) {
       this.#keepLate(entry, undoing)
       this.#options.log.error({ plugin: id, err: error }, 'a plugin failed to take something back')
@@ -434,7 +435,7 @@ export class Kernel {
       const hook = entry.state === 'running' ? entry.manifest.hooks?.[name] : undefined
       if (!hook) continue
       const before = value
-      const run = async () => (await withTimeout(Promise.resolve(hook(before, entry.ctx)), hookTimeoutMs, `${entry.manifest.id} ${name}`)) ?? before
+      const run = async () => (await inTime(Promise.resolve(hook(before, entry.ctx)), hookTimeoutMs, `${entry.manifest.id} ${name}`)) ?? before
       value = await this.faults.watched(entry.manifest.id, name, run).catch((error) => {
         if (error instanceof HubError) throw error
         this.#options.log.error({ plugin: entry.manifest.id, hook: name, err: error }, 'a hook failed')
@@ -479,7 +480,7 @@ export class Kernel {
       if (on?.['*']) await on['*'](event, entry.ctx)
     }
     const ms = this.#options.listenerTimeoutMs ?? listenerTimeoutMs
-    await this.faults.watched(id, event.name, () => withTimeout(listen(), ms, `${id} ${event.name}`))
+    await this.faults.watched(id, event.name, () => inTime(listen(), ms, `${id} ${event.name}`))
     return true
   }
 }
@@ -496,18 +497,4 @@ function prefixed(log: Logger, plugin: string): Logger {
     (data: object, message?: string): void =>
       log[level]({ plugin, ...data }, message)
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-}
-
-async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([
-      promise,
-      new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms)
-      }),
-    ])
-  } finally {
-    clearTimeout(timer)
-  }
 }

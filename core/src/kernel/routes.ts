@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { HubError } from '../../sdk/errors.ts'
 import { sendBuilt } from '../http/send-built.ts'
+import { inTime } from '../in-time.ts'
 import type { Kernel } from './kernel.ts'
 
 export async function registerPluginRoutes(app: FastifyInstance, kernel: Kernel): Promise<void> {
@@ -55,20 +56,14 @@ function guardLife(scope: FastifyInstance, broke: (error: unknown) => void): voi
     // onClose is given the instance first; whoever takes one more wants to be called back.
     const given = name === 'onClose' ? [this] : []
     return addHook.call(this, name, async () => {
-      let timer: NodeJS.Timeout | undefined
+      const run = async () => {
+        if (hook.length <= given.length) return hook.call(this, ...given)
+        return new Promise<void>((done, fail) => void hook.call(this, ...given, (error?: unknown) => (error ? fail(error) : done())))
+      }
       try {
-        await Promise.race([
-          hook.length > given.length
-            ? new Promise<void>((done, fail) => void hook.call(this, ...given, (error?: unknown) => (error ? fail(error) : done())))
-            : (async () => hook.call(this, ...given))(),
-          new Promise<never>((_, fail) => {
-            timer = setTimeout(() => fail(new Error(`${name} took longer than ${hookTimeoutMs} ms`)), hookTimeoutMs)
-          }),
-        ])
+        await inTime(run(), hookTimeoutMs, name)
       } catch (error) {
         broke(error)
-      } finally {
-        clearTimeout(timer)
       }
     })
   } as FastifyInstance['addHook']

@@ -16,6 +16,7 @@ import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { inTime } from '../in-time.ts'
 import { shortly } from '../log.ts'
 import { callIn } from './apply-call.ts'
 import type { InboundItem, InboundOutcome } from './applying.ts'
@@ -94,7 +95,7 @@ export class Door implements Intake {
       if (performance.now() >= by) throw new Late('what came before it')
       const hooked = await this.#hookedInTime(inbox, event, by)
       // Should it commit after all, what is parked is a repeat.
-      const outcome = await inTime(this.#batch.add({ inbox, event: hooked, parked: false }), by, 'the database')
+      const outcome = await answeredBy(this.#batch.add({ inbox, event: hooked, parked: false }), by, 'the database')
       this.#lastAt = performance.now()
       switch (outcome.kind) {
         case 'blocked':
@@ -138,7 +139,7 @@ export class Door implements Intake {
   /** They run again with the parked event, without haste. */
   #hookedInTime(inbox: Inbox, event: InboundEvent, by: number): InboundEvent | Promise<InboundEvent> {
     if (!this.#hub.kernel.hasHook('inbound.accept')) return event
-    return inTime(this.#hooked(inbox, event), Math.min(by, performance.now() + hookMs), 'a hook')
+    return answeredBy(this.#hooked(inbox, event), Math.min(by, performance.now() + hookMs), 'a hook')
   }
 
   async #hooked(inbox: Inbox, event: InboundEvent): Promise<InboundEvent> {
@@ -261,14 +262,4 @@ class Late extends Error {
 export const answerBy = (): number => performance.now() + answerMs
 
 /** Rejects with {@link Late} when it takes too long for the platform that waits. */
-async function inTime<T>(work: Promise<T>, by: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Late(what)), by - performance.now())
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
+const answeredBy = <T>(work: Promise<T>, by: number, what: string): Promise<T> => inTime(work, by - performance.now(), () => new Late(what))

@@ -12,6 +12,7 @@ import { partOf, storeFile } from '../domain/file/store-file.ts'
 import { adapterOf, openInbox } from '../domain/inbox/channels.ts'
 import { Message, RemoteFetch } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { inTime } from '../in-time.ts'
 
 const maxAttempts = 8
 const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 1_800_000)
@@ -50,7 +51,7 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
     if (ref === undefined) continue
     try {
       if (!inbox || !adapter?.fetchFile) throw new SendError('no-fetch', { retry: false })
-      const fetched = await withTimeout(adapter.fetchFile(ref, inbox.forAdapter))
+      const fetched = await inTime(adapter.fetchFile(ref, inbox.forAdapter), fetchTimeoutMs, overdue)
       found.set(ref, await stored(hub, row.inboxId, part, fetched))
     } catch (error) {
       const patient = error instanceof SendError && error.retry === true ? error.retryForMs : undefined
@@ -101,9 +102,7 @@ async function putInPlace(hub: Hub, { messageId, conversationId, inboxId }: Remo
   })
 }
 
-function withTimeout<T>(work: Promise<T>): Promise<T> {
-  return Promise.race([work, new Promise<never>((_, reject) => setTimeout(() => reject(new SendError('timeout', { retry: true })), fetchTimeoutMs).unref())])
-}
+const overdue = () => new SendError('timeout', { retry: true })
 
 /** An agent asks again for files that were given up. Throws HUB_NOT_FOUND, HUB_CONFLICT when there are none. */
 export async function fetchAgain(hub: Hub, messageId: string, allowed: (conversation: Conversation) => boolean): Promise<Message> {

@@ -3,6 +3,7 @@ import type { ChannelAdapter, ChannelInbox, SettingFault } from '../../../sdk/ch
 import { HubError } from '../../../sdk/errors.ts'
 import type { Fault } from '../../../sdk/faults.ts'
 import type { Hub } from '../../hub.ts'
+import { inTime } from '../../in-time.ts'
 
 /** An admin waits for it. */
 const timeoutMs = 5_000
@@ -17,16 +18,10 @@ export async function checkSettings(hub: Hub, adapter: ChannelAdapter | undefine
 }
 
 async function ask(hub: Hub, adapter: ChannelAdapter, inbox: ChannelInbox): Promise<readonly SettingFault[]> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
-  })
   try {
-    return await Promise.race([Promise.resolve(adapter.check?.(inbox) ?? []), late])
+    return await inTime(Promise.resolve(adapter.check?.(inbox) ?? []), timeoutMs, 'its look at the settings')
   } catch (error) {
     hub.log.error({ err: error, inbox: inbox.id }, 'an adapter could not check its settings')
     return []
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -6,6 +6,7 @@ import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
+import { inTime } from '../../in-time.ts'
 import { mergeSecrets, parseSettings } from '../../kernel/settings.ts'
 import { findIdentity } from '../contact/external-id.ts'
 import { changeConversation } from '../conversation/change.ts'
@@ -35,7 +36,7 @@ export async function probeInbox(hub: Hub, channel: string, saved: Inbox | undef
     settings: settings ? parseSettings(schema, mergeSecrets(schema, settings, kept?.settings ?? {}, 'empty')) : (kept?.settings ?? {}),
   }
   try {
-    const steps = await inTime(adapter.probe(inbox))
+    const steps = await inTime(adapter.probe(inbox), timeoutMs, overdue)
     if (saved && isDeepStrictEqual(inbox.settings, kept?.settings) && steps.length > 0 && steps.every(({ ok, waits }) => ok || waits))
       await mendByTest(hub, saved.id)
     return steps
@@ -90,7 +91,7 @@ export async function sendTest(
     attempt: 1,
   }
   try {
-    const sent = await inTime(adapter.send(message, inbox.forAdapter))
+    const sent = await inTime(adapter.send(message, inbox.forAdapter), timeoutMs, overdue)
     noteLife(hub, inboxId, 'lastSendAt')
     if (capabilities.replyWindow && known) await countReplies(hub, known.id, await piecesOf(hub, inboxId, message.parts))
     return { ok: true, externalId: sent?.externalId ?? null, failure: null, failureText: null }
@@ -115,16 +116,4 @@ async function countReplies(hub: Hub, identityId: string, count: number): Promis
   })
 }
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([
-      work,
-      new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new SendError('timeout', { retry: 'unknown' })), timeoutMs)
-      }),
-    ])
-  } finally {
-    clearTimeout(timer)
-  }
-}
+const overdue = () => new SendError('timeout', { retry: 'unknown' })

@@ -10,8 +10,7 @@ import { among, any, raw } from './sql-where.ts'
 
 /**
  * A condition on `contact k`: the number, the beginning of the nickname, the whole name, phone number, mail address, WeChat or QQ account
- * (those are sealed: only what is equal can be found). Never of a
- * field, nor for a value, that the reader sees masked: looking for it would unmask it.
+ * (those are sealed: only what is equal can be found). Never of a field, nor for a value, that the reader sees masked: looking for it would unmask it.
  */
 export function contactWords(em: Em, actor: Pick<Access, 'ability'>, typed: string): Sql {
   // A sign that no text has and that would end the statement there.
