@@ -331,17 +331,24 @@ test('a letter’s draft keeps all that was composed, over another conversation 
         .locator('.composer input[type=file]')
         .first()
         .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(name === '空的.txt' ? '' : name) })
-    await pick('清单.txt')
-    await expect(page.getByText('正在上传 清单.txt')).toBeVisible()
+    const both = ['清单.txt', '说明.txt']
+    for (const name of both) {
+      await pick(name)
+      await expect(page.getByText(`正在上传 ${name}`)).toBeVisible()
+    }
     await workbench.pick('Another matter')
     await expect(page.getByText('正在上传')).toHaveCount(0)
-    const stored = page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
+    // They arrive at once; neither takes the other's place.
+    const stored = page.waitForResponse((response) => {
+      const asked = response.request()
+      return response.url().endsWith('/draft') && asked.method() === 'PUT' && both.every((name) => asked.postData()?.includes(name))
+    })
     go.resolve()
     expect((await stored).ok()).toBe(true)
     await page.unroute('**/api/files')
     await workbench.pick('50 each')
     await complete()
-    await expect(page.locator('.composer').getByText('清单.txt', { exact: true })).toBeVisible()
+    for (const name of both) await expect(page.locator('.composer').getByText(name, { exact: true })).toBeVisible()
     await pick('空的.txt')
     const failed = page.locator('.upload', { hasText: '空的.txt' })
     await expect(failed).toHaveAttribute('data-failed', 'true')

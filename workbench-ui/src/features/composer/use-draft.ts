@@ -33,8 +33,18 @@ export async function tellDrafts(): Promise<void> {
   }
 }
 
-/** A file that has arrived, to what is being written: on the screen, or, while another conversation is there, in the draft. Rejects when the hub cannot be told. */
-export async function attach(conversationId: string, file: DraftFile): Promise<void> {
+let turn: Promise<unknown> = Promise.resolve()
+/**
+ * A file that has arrived, to what is being written: on the screen, or, while another conversation is there, in the draft. One after
+ * the other, each to what the one before it has left. Rejects when the hub cannot be told.
+ */
+export function attach(conversationId: string, file: DraftFile): Promise<void> {
+  const attached = turn.then(() => attachNext(conversationId, file))
+  turn = attached.catch(() => undefined)
+  return attached
+}
+
+async function attachNext(conversationId: string, file: DraftFile): Promise<void> {
   const here = open.get(conversationId)
   if (here) return here(file)
   const { gone: _, ...stored } = await get<Draft>(pathOf(conversationId))
