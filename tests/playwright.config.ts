@@ -8,7 +8,7 @@ export default defineConfig({
   // Each test has a hub, a database and a browser context of its own.
   workers: 2,
   fullyParallel: true,
-  reporter: [['list']],
+  reporter: [['list'], ['./support/what-failed-in-browser.ts']],
   // The main job on both profiles, on the served one with two webs and a worker; the other pages do not care what is below.
   projects: [{ name: 'embedded' }, ...(process.env.TEST_DATABASE_URL ? [{ name: 'served', grep: /@main/, timeout: 120_000 }] : [])],
   use: {

@@ -4,7 +4,7 @@
  *   --only unit|server|channels|law|bare|e2e|chaos|fuzz   a part of it
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -20,6 +20,8 @@ const failed: string[] = []
 const missing: string[] = []
 const took: string[] = []
 const compiled = mkdtempSync(join(tmpdir(), 'huike-compiled-'))
+/** Each part's failures with their reasons, said once more at the end. */
+const reasons = mkdtempSync(join(tmpdir(), 'huike-failed-'))
 
 const services = await startServices()
 if (!services) {
@@ -34,16 +36,30 @@ function step(name: string, args: string[], cwd = root, more: NodeJS.ProcessEnv 
     cwd,
     stdio: 'inherit',
     // Hundreds of processes begin with the same code: it is compiled once.
-    env: { ...process.env, ...more, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', NODE_COMPILE_CACHE: compiled },
+    env: {
+      ...process.env,
+      ...more,
+      NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+      NODE_COMPILE_CACHE: compiled,
+      WHAT_FAILED: join(reasons, 'browser'),
+    },
   })
   took.push(`${name} ${Math.round((performance.now() - began) / 1_000)} s`)
   if (status !== 0) failed.push(name)
 }
+const testArgs = (name: string, concurrency: number, found: readonly string[]) => [
+  '--test',
+  `--test-concurrency=${concurrency}`,
+  '--test-timeout=120000',
+  ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+  ...[`--test-reporter=${join(root, 'tests/support/what-failed.ts')}`, `--test-reporter-destination=${join(reasons, name)}`],
+  ...found,
+]
 /** What the pages held when browser tests failed: where only this output is left, the pictures are not. */
 async function showPages(): Promise<void> {
   for (const file of await files('test-results/*/error-context.md')) {
     const page = /# Page snapshot\s+```yaml\n([\s\S]*?)```/.exec(readFileSync(join(root, file), 'utf8'))?.[1] ?? 'no page was left'
-    console.log(`\n── ${file.split('/')[1]}\n${page.slice(0, 4_000)}`)
+    console.log(`\n── ${file.split('/')[1]}\n${page.slice(0, 2_000)}`)
   }
 }
 const files = async (pattern: string) => (await Array.fromAsync(glob(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }))).sort()
@@ -59,7 +75,7 @@ try {
     if (only && only !== name) continue
     const found = (await Promise.all(patterns.map(files))).flat()
     // Tests of channels wait more than they work: for mail, for timeouts.
-    if (found.length > 0) step(`${name} tests`, ['--test', `--test-concurrency=${name === 'channels' ? 4 : 2}`, '--test-timeout=120000', ...found])
+    if (found.length > 0) step(`${name} tests`, testArgs(name, name === 'channels' ? 4 : 2, found))
   }
   if (!only || only === 'bare') {
     const tests = (await Promise.all(Object.values(suites).flat().map(files))).flat().filter((file) => !file.startsWith('plugins/'))
@@ -67,7 +83,7 @@ try {
     console.log(`\nNeed plugins/: ${tests.filter((file) => !own.includes(file)).join(', ') || 'none'}`)
     const copy = copyWithoutPlugins(root)
     // One profile: what differs between them has been tested with plugins.
-    step('the core’s own tests, without plugins/', ['--test', '--test-concurrency=2', '--test-timeout=120000', ...own], copy, { TEST_PROFILE: 'embedded' })
+    step('the core’s own tests, without plugins/', testArgs('bare', 2, own), copy, { TEST_PROFILE: 'embedded' })
     rmSync(copy, { recursive: true, force: true })
   }
   if (!only || only === 'e2e') {
@@ -88,9 +104,14 @@ try {
   await services?.stop()
   rmSync(compiled, { recursive: true, force: true })
 }
+const why = readdirSync(reasons)
+  .map((name) => readFileSync(join(reasons, name), 'utf8'))
+  .join('')
+rmSync(reasons, { recursive: true, force: true })
 
 console.log(`\n${took.join(', ')}`)
 for (const what of missing) console.error(`\n!! NOT RUN: ${what}`)
+if (why) console.error(`\n━━ what failed\n${why}`)
 if (failed.length > 0) console.error(`\n!! FAILED: ${failed.join(', ')}`)
 if (failed.length > 0 || (required && missing.length > 0)) process.exit(1)
 console.log(missing.length > 0 ? '\nEverything that ran passed.' : '\nEverything passed.')

@@ -430,8 +430,13 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       const first = await answer(customer, '一')
       const second = await answer(customer, '二')
       const waiting = await eventually(async () => {
+        // What is told before it, that it was assigned, may have been too late as well: then it has not been tried yet.
+        if (tries === 0) {
+          await em().nativeUpdate(Outbound, { conversationId: first.conversationId, state: 'queued' }, { dueAt: new Date() })
+          await world().running.sweep()
+        }
         const row = await em().findOneOrFail(Message, { id: first.id }, { disableIdentityMap: true })
-        return row.failure === 'timeout' && row
+        return tries > 0 && row.status === 'queued' && row.failure === 'timeout' && row
       }, 'the end of the wait')
       // It may have arrived, and a repeat is known by its id: no person has to decide.
       assert.deepEqual([waiting.status, waiting.externalId], ['queued', null])
@@ -500,7 +505,14 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     endpoint.answer = () => ({ status: 503 })
     assert.equal(await send(), '503')
     await back(4.1, 20)
-    // Several find it out at once; they tell it once.
+    // Several find it out at once, none before all have asked; they tell it once.
+    const together = Promise.withResolvers<void>()
+    const askedBefore = endpoint.got.length
+    endpoint.answer = async () => {
+      if (endpoint.got.length === askedBefore + 4) together.resolve()
+      await together.promise
+      return { status: 503 }
+    }
     assert.deepEqual(await Promise.all(Array.from({ length: 4 }, send)), ['503', '503', '503', '503'])
     assert.deepEqual([(await state()).off, (await health()).state, (await health()).code], ['failing', 'broken', 'failing'])
     const [told, ...more] = await notices()

@@ -169,8 +169,10 @@ test('records are narrowed by words, days, tags, ratings and what was sent; colu
 
   // A star from the record shows in the list and narrows it.
   await rows(page).filter({ hasText: '陈立' }).getByRole('link').first().click()
+  const starred = page.waitForResponse((response) => response.url().endsWith('/star') && response.ok())
   await page.getByRole('button', { name: '加星标' }).click()
   await expect(page.getByRole('button', { name: '取消星标' })).toBeVisible()
+  await starred
   await page.goto(`${hubUrl}/workbench/records`)
   await expect(rows(page).filter({ hasText: '已加星标' })).toContainText('陈立')
   await page.getByLabel('只看星标').check()
@@ -187,12 +189,16 @@ test('records are narrowed by words, days, tags, ratings and what was sent; colu
   await page.getByRole('checkbox', { name: '电话', exact: true }).check()
   await expect(rows(page).filter({ hasText: '13712345678' })).toHaveCount(1)
   await expect(heads.filter({ hasText: '接入点' })).toHaveCount(1)
-  for (let i = 0; i < 2; i++) await page.getByRole('button', { name: '上移 最后消息' }).click()
+  for (let i = 0; i < 2; i++) {
+    const kept = page.waitForResponse((response) => response.url().endsWith('/preferences/record.columns') && response.ok())
+    await page.getByRole('button', { name: '上移 最后消息' }).click()
+    await kept
+  }
   await expect(heads.filter({ hasText: '最后一句' })).toHaveCount(0)
   const arranged = await heads.allInnerTexts()
   await page.reload()
   await expect(rows(page)).toHaveCount(4)
-  expect(await heads.allInnerTexts()).toEqual(arranged)
+  await expect(heads).toHaveText(arranged)
 
   // The whole result: a tag, then away with what has ended.
   await admin.call('POST', '/tags', { name: '需回访', system: true })

@@ -69,8 +69,9 @@ test('what is begun is there after a reload and on another device, and gone once
     await desk.page.reload()
     await expect(desk.composer).toHaveValue('我们晚上九点')
     await expect(quoted).toBeHidden()
-    expect((await put('0'.repeat(26))).ok()).toBe(true)
+    // Asked for as soon as the desk hears of it, which may be before the page is loaded anew.
     const asked = desk.page.waitForResponse((response) => response.url().endsWith(`/messages/${'0'.repeat(26)}`))
+    expect((await put('0'.repeat(26))).ok()).toBe(true)
     await desk.page.reload()
     expect((await asked).status()).toBe(404)
     await expect(desk.composer).toHaveValue('我们晚上九点')

@@ -1,7 +1,8 @@
 /** The columns of the list, as each person arranges them for themselves. */
 import { computed, ref } from 'vue'
 import { personFields } from '../../sdk/wire/record.ts'
-import { api, get } from '../api.ts'
+import { keepPreference, keptPreference } from '../preferences.ts'
+import { useSession } from '../session.store.ts'
 import { useNames } from './names.store.ts'
 
 export const allColumns = [
@@ -35,26 +36,35 @@ const isOwn = (column: string): column is OwnColumn => (allColumns as readonly s
 const isColumn = (value: unknown): value is Column => typeof value === 'string' && (isOwn(value) || value.includes('.'))
 
 const usual: Column[] = ['contact', 'channel', 'agent', 'status', 'category', 'tags', 'rating', 'lastMessageAt', 'preview']
-const path = '/preferences/record.columns'
+const preference = 'record.columns'
 const chosen = ref<Column[]>(usual)
-let asked = false
+/** The list waits for it: columns would jump. */
+const known = ref(false)
+let askedBy: string | undefined
 
 /** Kept on the hub: the same on every computer and in both apps. */
 export function useColumns() {
-  if (!asked) {
-    asked = true
-    void get<{ value: unknown }>(path)
-      .then(({ value }) => {
-        const known = Array.isArray(value) ? value.filter(isColumn) : []
-        if (known.length > 0) chosen.value = known
+  const me = useSession().me?.agent.id
+  // Whoever signs in next has their own.
+  if (me !== askedBy) {
+    askedBy = me
+    chosen.value = usual
+    known.value = false
+    void keptPreference<unknown>(preference)
+      .then((value) => {
+        const before = Array.isArray(value) ? value.filter(isColumn) : []
+        if (before.length > 0) chosen.value = before
       })
       .catch(() => {
-        asked = false
+        askedBy = undefined
+      })
+      .finally(() => {
+        known.value = true
       })
   }
   const keep = (columns: Column[]): Promise<unknown> => {
     chosen.value = columns
-    return api('PUT', path, { value: columns })
+    return keepPreference(preference, columns)
   }
   const names = useNames()
   const brought = computed(() => names.fields.map(({ name }) => name).filter((name): name is Column => !isOwn(name) && isColumn(name)))
@@ -62,6 +72,7 @@ export function useColumns() {
   const columns = computed(() => chosen.value.filter((column) => isOwn(column) || brought.value.includes(column)))
   const all = computed<Column[]>(() => allColumns.flatMap((column) => (column === 'remark' ? [column, ...brought.value] : [column])))
   return {
+    known,
     columns,
     /** All of them, the chosen ones first and in their order. */
     arranged: computed(() => [...columns.value, ...all.value.filter((column) => !columns.value.includes(column))]),

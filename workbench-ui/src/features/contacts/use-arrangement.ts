@@ -1,6 +1,6 @@
 /** How somebody reads what was said with a customer: from which end, and gathered by what. Kept on the hub, the same on every computer. */
 import { reactive, ref } from 'vue'
-import { api, get } from '../../../../core/ui-kit/api.ts'
+import { keepPreference, keptPreference } from '../../../../core/ui-kit/preferences.ts'
 import { useSession } from '../../../../core/ui-kit/session.store.ts'
 import type { ThreadEnd } from './use-thread.ts'
 
@@ -12,14 +12,14 @@ interface Arrangement {
   by: Grouping
 }
 
-const path = '/preferences/contact.thread'
+const preference = 'contact.thread'
 const arrangement = reactive<Arrangement>({ end: 'oldest', by: 'day' })
 /** The thread waits for it: it would be read twice else, and jump. */
 const known = ref(false)
 let askedBy: string | undefined
 
 async function load(): Promise<void> {
-  const { value } = await get<{ value: Partial<Arrangement> | null }>(path)
+  const value = await keptPreference<Partial<Arrangement>>(preference)
   arrangement.end = value?.end === 'newest' ? 'newest' : 'oldest'
   arrangement.by = groupings.find((one) => one === value?.by) ?? 'day'
 }
@@ -43,8 +43,7 @@ export function useArrangement() {
     known,
     change(to: Partial<Arrangement>): Promise<unknown> {
       Object.assign(arrangement, to)
-      // Also when one leaves in the same moment.
-      return api('PUT', path, { value: { ...arrangement } }, { keepalive: true })
+      return keepPreference(preference, { ...arrangement })
     },
   }
 }

@@ -1,7 +1,7 @@
 /** How each person has their list: in which order, in which sections. Kept on the hub, the same on every computer. */
 import { reactive } from 'vue'
 import type { ConversationSort, SectionBy } from '../../../../core/sdk/wire/conversation.ts'
-import { api, get } from '../../../../core/ui-kit/api.ts'
+import { keepPreference, keptPreference } from '../../../../core/ui-kit/preferences.ts'
 import { useSession } from '../../../../core/ui-kit/session.store.ts'
 
 export const sorts = ['message', 'customer', 'waiting'] as const satisfies readonly ConversationSort[]
@@ -11,13 +11,13 @@ interface Arrangement {
   /** Empty: one list. */
   by: SectionBy | ''
 }
-const path = '/preferences/conversation.list'
+const preference = 'conversation.list'
 const arrangement = reactive<Arrangement>({ sort: 'message', by: '' })
 let asked: Promise<void> | undefined
 let askedBy: string | undefined
 
 async function load(): Promise<void> {
-  const { value } = await get<{ value: Partial<Arrangement> | null }>(path)
+  const value = await keptPreference<Partial<Arrangement>>(preference)
   arrangement.sort = sorts.find((sort) => sort === value?.sort) ?? 'message'
   arrangement.by = sectionings.find((by) => by === value?.by) ?? ''
 }
@@ -36,7 +36,7 @@ export function useArrangement() {
     ready: asked,
     change(to: Partial<Arrangement>): Promise<unknown> {
       Object.assign(arrangement, to)
-      return api('PUT', path, { value: { ...arrangement } })
+      return keepPreference(preference, { ...arrangement })
     },
   }
 }
