@@ -39,7 +39,7 @@ export interface PermissionDeclaration {
 }
 type BuiltinRole = 'admin' | 'supervisor' | 'agent'
 
-/** Bytes that a plugin keeps for itself in the hub's storage (a folder or a bucket). They are not encrypted by the hub. */
+/** Bytes that a plugin keeps for itself in the hub's storage (a folder or a bucket). */
 export interface Blobs {
   /**
    * Durable when it resolves. The name is made by the hub, or it is yours (32 hex digits, new each time), written down before

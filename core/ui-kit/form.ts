@@ -6,7 +6,7 @@ import type { Static, TObject } from 'typebox'
 import { nextTick, type Reactive, type Ref, reactive, ref, useId, watch } from 'vue'
 import type { Fault } from '../sdk/faults.ts'
 import { ApiError } from './api.ts'
-import { errorText, useAppWords } from './error-text.ts'
+import { errorText, faultSentence, faultsIn, useAppWords } from './error-text.ts'
 
 /** What a field, or the end of a form, has to know of it. */
 export interface FormState {
@@ -36,7 +36,8 @@ export function useForm<V extends object>(names: readonly (keyof V & string)[], 
 export function useForm<V extends object>(known: TObject | readonly string[], blank: () => V, at = ''): Form<V> {
   const schema = 'properties' in known ? known : undefined
   const names = schema ? Object.keys(schema.properties) : (known as readonly string[])
-  const { t, te, language } = useAppWords()
+  const words = useAppWords()
+  const { t, te } = words
   const base = useId()
   const values = reactive(blank() as V)
   const faults = reactive<Record<string, string>>({})
@@ -46,7 +47,7 @@ export function useForm<V extends object>(known: TObject | readonly string[], bl
   const busy = ref(false)
   const id = (name: string) => `${base}-${name}`
 
-  const sentence = ({ rule, limit, text }: Fault) => text?.[language()] ?? t(te(`faults.${rule}`) ? `faults.${rule}` : 'faults.invalid', { limit: limit ?? 0 })
+  const sentence = (one: Fault) => faultSentence(words, one)
   // A list is one control: `/roleIds/0` stands at `roleIds`.
   const faultAt = (name: string) => Object.entries(faults).find(([path]) => path === `/${name}` || path.startsWith(`/${name}/`))?.[1]
   function clear(): void {
@@ -78,9 +79,10 @@ export function useForm<V extends object>(known: TObject | readonly string[], bl
     control?.focus()
   }
   function refuse(error: unknown): void {
-    const details = (error instanceof ApiError ? error.details : undefined) as { faults?: Fault[]; path?: string } | undefined
-    if (details?.faults) for (const one of details.faults) show(one.path.replace(/^body/, ''), sentence(one))
-    else show(details?.path ?? '', errorText(t, te, error))
+    const found = faultsIn(error)
+    for (const one of found) show(one.path.replace(/^body/, ''), sentence(one))
+    const details = (error instanceof ApiError ? error.details : undefined) as { path?: string } | undefined
+    if (found.length === 0) show(details?.path ?? '', errorText(t, te, error))
   }
 
   // What is being mended is no longer called wrong.

@@ -62,7 +62,7 @@ async function measureProfile(profile: ProfileName): Promise<string> {
     tell(`${profile}: ${conversations} conversations seeded in ${((performance.now() - began) / 1_000).toFixed(0)} s`)
     hub = await startHub(place, port)
     undo.push(() => hub.stop())
-    await quiet(hub)
+    await hub.quiet()
     const idleMb = hub.rssMb()
     const rest = await latencies(client, cookie, first, () => pause(15_000))
     tell(`${profile}: idle ${idleMb.toFixed(0)} MB; a request at rest ${rest}`)
@@ -70,7 +70,7 @@ async function measureProfile(profile: ProfileName): Promise<string> {
     for (const format of formats) {
       rows.push([profile, format, ...(await measureFormat(hub, client, cookie, first, format, idleMb)), rest])
       tell(rows.at(-1)?.join(' | ') ?? '')
-      await quiet(hub)
+      await hub.quiet()
     }
     const head = ['Profile', 'format', 'seconds', 'records/s', 'MB', 'steps seen', 'peak RSS MB', 'over idle', 'download s', 'request meanwhile', 'at rest']
     const table = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
@@ -164,16 +164,6 @@ async function latencies(client: Client, cookie: string, conversation: string, w
     await Promise.all(open)
   }
   return `p50 ${quantile(took, 0.5).toFixed(0)} ms, p99 ${quantile(took, 0.99).toFixed(0)} ms${failed > 0 ? `, ${failed} failed` : ''}`
-}
-
-/** Until the hub has nothing to do of its own: what was seeded is counted and indexed by it. */
-async function quiet(hub: Served): Promise<void> {
-  const end = performance.now() + 120_000
-  for (let still = 0; still < 2 && performance.now() < end; ) {
-    const before = hub.cpuSeconds()
-    await pause(2_000)
-    still = hub.cpuSeconds() - before < 0.3 ? still + 1 : 0
-  }
 }
 
 async function upload(url: string, cookie: string): Promise<StoredFile> {

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { io, type Socket } from 'socket.io-client'
 import { hubEnv, hubFlags } from '../../core/bin/prepare.mjs'
+import { freePort } from '../support/free-port.ts'
 import type { Place } from '../support/profiles.ts'
 import { fromCore, type SqliteDatabase } from './from-core.ts'
 import type { Client } from './load.ts'
@@ -11,7 +12,8 @@ import { Served } from './process.ts'
 export const owner = { email: 'owner@bench.test', password: 'a long enough pass-phrase 7' }
 const secret = 'a-secret-of-the-bench-that-is-long-enough'
 
-export const startHub = (place: Place, port: number, nodeArgs: string[] = []): Promise<Served> =>
+/** One process, whatever the profile. */
+export const startHub = (place: Place, port: number, nodeArgs: string[] = [], more: Record<string, string> = {}): Promise<Served> =>
   Served.start(port, [...hubFlags, ...nodeArgs, 'core/src/main.ts'], {
     ...hubEnv,
     HUB_DATA: place.dataDir,
@@ -22,7 +24,16 @@ export const startHub = (place: Place, port: number, nodeArgs: string[] = []): P
     HUB_OWNER_PASSWORD: owner.password,
     LOG_LEVEL: 'warn',
     PORT: String(port),
+    ...more,
   })
+
+/** As operators run it: one process on the embedded profile; a web and a worker on the served one, as docker/compose.yaml has it. */
+export async function startAsDeployed(place: Place, port: number, nodeArgs: string[] = []): Promise<Served> {
+  if (place.databaseUrl === '') return startHub(place, port, nodeArgs)
+  const web = await startHub(place, port, nodeArgs, { HUB_ROLE: 'web' })
+  // Says that it is open in its log only.
+  return web.with(await startHub(place, await freePort(), [], { HUB_ROLE: 'worker', LOG_LEVEL: 'info' }))
+}
 
 export async function signIn(client: Client): Promise<string> {
   const { status, text, cookies } = await client.post('/api/login', JSON.stringify(owner))

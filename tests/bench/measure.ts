@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Socket } from 'socket.io-client'
 import { freePort } from '../support/free-port.ts'
 import { makePlace, type ProfileName } from '../support/profiles.ts'
-import { connect, floorToken, forgetRedis, makeSite, makeVisitors, openRows, saying, signIn, speak, startHub } from './hub.ts'
+import { connect, floorToken, forgetRedis, makeSite, makeVisitors, openRows, saying, signIn, speak, startAsDeployed } from './hub.ts'
 import { Client, closedLoop, type Latencies, paced, quantile, type Send } from './load.ts'
 import { Served, watch } from './process.ts'
 
@@ -113,13 +113,13 @@ export async function measure(profile: ProfileName, plan: Plan, say: (line: stri
     const hubPort = await freePort()
 
     // Starts: the first makes the tables and the owner, later ones find them.
-    let hub = await startHub(place, hubPort, plan.restarts === 0 ? plan.nodeArgs : [])
+    let hub = await startAsDeployed(place, hubPort, plan.restarts === 0 ? plan.nodeArgs : [])
     undo.push(() => hub.stop())
     const firstMs = hub.startMs
     const again: number[] = []
     for (let i = 0; i < plan.restarts; i++) {
       await hub.stop()
-      hub = await startHub(place, hubPort, i === plan.restarts - 1 ? plan.nodeArgs : [])
+      hub = await startAsDeployed(place, hubPort, i === plan.restarts - 1 ? plan.nodeArgs : [])
       again.push(hub.startMs)
     }
     const rows = await openRows(place)
@@ -187,6 +187,8 @@ export async function measure(profile: ProfileName, plan: Plan, say: (line: stri
     undo.push(() => floorSocket.close())
     const delays: DelayRow[] = []
     const delay = async (name: string, load: (one: Send) => Promise<Latencies>): Promise<void> => {
+      // What the rows before have left to be done is not this row's.
+      await hub.quiet()
       say(`${profile}: delay, ${name}`)
       delays.push({ name, floor: await delayOf(floorSocket, toFloor, load), hub: await delayOf(socket, toHub, load) })
     }

@@ -18,6 +18,8 @@ export class Served {
   readonly startMs: number
   readonly #child: ChildProcess
   readonly #said: () => string
+  /** Other processes of the same server. */
+  readonly #others: Served[] = []
 
   private constructor(url: string, startMs: number, child: ChildProcess, said: () => string) {
     this.url = url
@@ -52,8 +54,18 @@ export class Served {
     return new Served(`http://127.0.0.1:${port}`, startMs, child, () => said)
   }
 
-  /** User and system time of the process so far. */
+  /** From now on its CPU time and memory are counted with this one's, and it ends with it. */
+  with(other: Served): this {
+    this.#others.push(other)
+    return this
+  }
+
+  /** User and system time so far. */
   cpuSeconds(): number {
+    return this.#others.reduce((sum, other) => sum + other.cpuSeconds(), this.#cpuSeconds())
+  }
+
+  #cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
     // After the name in parentheses, which may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -62,7 +74,7 @@ export class Served {
 
   rssMb(): number {
     const kb = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+) kB/)?.[1]
-    return Number(kb) / 1_024
+    return this.#others.reduce((sum, other) => sum + other.rssMb(), Number(kb) / 1_024)
   }
 
   signal(name: NodeJS.Signals): void {
@@ -71,12 +83,24 @@ export class Served {
 
   /** Warnings and errors it has printed. */
   complaints(): string[] {
-    return this.#said()
+    const own = this.#said()
       .split('\n')
       .filter((line) => /"level":(40|50|60)/.test(line))
+    return [...own, ...this.#others.flatMap((other) => other.complaints())]
+  }
+
+  /** Until it has next to nothing to do: what it was given before is done. Two minutes at most. */
+  async quiet(): Promise<void> {
+    const end = performance.now() + 120_000
+    for (let still = 0; still < 2 && performance.now() < end; ) {
+      const before = this.cpuSeconds()
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      still = this.cpuSeconds() - before < 0.3 ? still + 1 : 0
+    }
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#others.map((other) => other.stop()))
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()))
     this.#child.kill('SIGTERM')

@@ -189,6 +189,34 @@ test('a customer is blocked when the chat is over as well, and let in again wher
   await expect(desk.list.getByText('不好意思，发错了')).toBeVisible()
 })
 
+test('what is written into a customer’s panel stays, with the reason at its place, until it is saved or given up', async ({ hubUrl, browser }) => {
+  const { desk } = await begin(browser, hubUrl, '我的电话变了')
+  const { page } = desk
+  const phone = page.getByRole('complementary', { name: '客户资料' }).getByLabel('电话', { exact: true })
+  const why = page.getByRole('complementary', { name: '客户资料' }).getByRole('alert')
+  await page.route('**/api/contacts/*', (route) => (route.request().method() === 'PATCH' ? route.abort() : route.fallback()))
+  await phone.fill('13712345678')
+  await phone.press('Enter')
+  await expect(phone).toHaveAttribute('aria-invalid', 'true')
+  await expect(why).toHaveText('连不上服务器，请检查网络后重试。')
+  await expect(phone).toHaveAttribute('aria-describedby', (await why.getAttribute('id')) ?? '')
+  await expect(phone).toHaveValue('13712345678')
+  await phone.press('Escape')
+  await expect(phone).toHaveValue('')
+  await expect(why).toHaveCount(0)
+  // The hub refuses it: what it says stands there.
+  await page.unroute('**/api/contacts/*')
+  await phone.evaluate((input) => input.removeAttribute('maxlength'))
+  await phone.fill('1'.repeat(41))
+  await phone.press('Enter')
+  await expect(why).toHaveText('最多 40 个字符。')
+  await phone.fill('13712345678')
+  await phone.press('Enter')
+  await expect(why).toHaveCount(0)
+  await page.reload()
+  await expect(phone).toHaveValue('13712345678')
+})
+
 test('pictures and files are looked at here, and what cannot be is a download', async ({ hubUrl, browser }) => {
   const { desk, blocked } = await begin(browser, hubUrl, '把合同发我看看')
   const failures: string[] = []
