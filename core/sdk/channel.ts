@@ -48,7 +48,7 @@ export interface ChannelCapabilities {
   receipts?: readonly ('delivered' | 'read')[]
   /** Does the platform recognise a repeated send? Only then is a send of unknown fate repeated by itself. */
   idempotentSend?: boolean
-  /** How long `send` may take before the message's fate counts as unknown, in milliseconds. Absent: 30 000. What it says later still counts. */
+  /** How long `send`, or one piece of it (`progress`), may take before the message's fate counts as unknown, in milliseconds. Absent: 30 000. What it says later still counts. */
   sendTimeoutMs?: number
   /** For how many hours a send that fails for now is tried again, ever less often. Absent: eight tries, about half an hour. A fault may ask for fewer (`maxTries`). */
   retryHours?: number
@@ -270,7 +270,16 @@ export interface OutboundMessage {
    * goes on where it stopped.
    */
   done: number
+  /**
+   * Each piece has the channel's `sendTimeoutMs` anew. Rejects once the hub has given this hand-over up: the piece is noted all
+   * the same, and no further one may leave.
+   */
   progress(done: number, externalId?: string): Promise<void>
+  /**
+   * Aborted when the hub gives this hand-over up: the message counts as uncertain then, and those behind it leave. An adapter
+   * with steps before the last one (an upload, a token) asks it right before that (`signal.throwIfAborted()`).
+   */
+  signal: AbortSignal
   /**
    * Which sending of it this is, from 1: a person who sends it again begins the next. Whatever is to happen anew then, and not
    * at a retry, goes by this: its first `attempt` may be one that was cut off before the platform heard of it.

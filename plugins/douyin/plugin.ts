@@ -38,6 +38,8 @@ export default definePlugin({
       capabilities: {
         send: ['text', 'image', 'card'],
         delivery: 'push',
+        // A picture: token, upload and message of 10 s each, and each of them once more with a fresh token.
+        sendTimeoutMs: 60_000,
         maxTextLength: maxText,
         maxFileSize: maxImageBytes,
         replyWindow: true,

@@ -26,6 +26,8 @@ const icon = `data:image/svg+xml,${encodeURIComponent(
 const capabilities: ChannelCapabilities = {
   send: ['text', 'image', 'audio', 'video', 'link', 'card'],
   delivery: 'push',
+  // A video: 20 s for the file, 20 for its still, 8 for the message, and a token before each.
+  sendTimeoutMs: 90_000,
   // Longer than a message of WeChat's it is split, and every piece counts as a reply: three of them at most.
   maxTextLength: 2_000,
   pieceBytes: maxTextBytes,

@@ -29,8 +29,10 @@ const { manifest, platform } = mockChannel(
 /** Whose sends are slow. */
 let slowly: (message: OutboundMessage) => Promise<{ externalId?: string }>
 const slow = mockChannel('slow', { sendTimeoutMs: 50 }, { send: (message) => slowly(message) })
+/** Long enough for all that is not held on purpose. */
+const pieces = mockChannel('pieces', { sendTimeoutMs: 1_500 }, { send: (message) => slowly(message) })
 
-await onEveryProfile('failure', [found(manifest), found(slow.manifest)], (world) => {
+await onEveryProfile('failure', [found(manifest), found(slow.manifest), found(pieces.manifest)], (world) => {
   const read = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
   const status = (id: string, wanted: string) => eventually(async () => (await read(id)).status === wanted, wanted)
   const bounce = (inbox: Inbox, who: string, messageExternalId: string, externalId = newId()) =>
@@ -336,6 +338,41 @@ await onEveryProfile('failure', [found(manifest), found(slow.manifest)], (world)
     first?.()
     await status(sent, 'sent')
     assert.deepEqual([(await read(again)).status, (await read(again)).externalId], ['sent', 'by-hand'])
+  })
+
+  test('a piece that takes too long ends the hand-over: no further one leaves behind the next message’s back, and sending again goes on after it', async () => {
+    const agent = await world().person('小安', 'admin')
+    const [said] = await world().say(await world().inbox('pieces'), 'pieces', '请回信')
+    const id = said?.conversationId as string
+    const left: string[] = []
+    const hold = Promise.withResolvers<void>()
+    const ended = Promise.withResolvers<unknown>()
+    slowly = async (message) => {
+      const [part] = message.parts
+      const words = part?.type === 'text' ? [...part.text] : []
+      try {
+        for (let i = message.done; i < words.length; i++) {
+          left.push(words[i] as string)
+          if (words[i] === '乙' && left.length === 2) await hold.promise
+          await message.progress(i + 1)
+        }
+      } catch (error) {
+        ended.resolve([error, message.signal.aborted])
+        throw error
+      }
+      return {}
+    }
+    const several = await world().reply(agent, id, '甲乙丙')
+    await status(several.body.id, 'uncertain')
+    const next = await world().reply(agent, id, '后')
+    await status(next.body.id, 'sent')
+    hold.resolve()
+    const [error, aborted] = (await ended.promise) as [SendError, boolean]
+    assert.deepEqual([error.reason, aborted], ['timeout', true])
+    assert.deepEqual([left, (await read(several.body.id)).status, (await read(several.body.id)).done], [['甲', '乙', '后'], 'uncertain', 2])
+    assert.equal((await agent.call('POST', `/api/messages/${several.body.id}/resend`)).status, 200)
+    await status(several.body.id, 'sent')
+    assert.deepEqual(left, ['甲', '乙', '后', '丙'])
   })
 
   test('a recall that overtakes its message waits for it, alone: the customer’s, and ours before its echo', async () => {

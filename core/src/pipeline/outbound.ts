@@ -230,12 +230,13 @@ async function handOver(hub: Hub, row: Claimed): Promise<Fate> {
   let fate: Fate
   let fault: LocalText | undefined
   try {
-    const outgoing = await toOutbound(hub, em, message, row, (through) => {
+    const turn = new Turn(capabilities?.sendTimeoutMs ?? sendTimeoutMs)
+    const outgoing = await toOutbound(hub, em, message, row, turn, (through) => {
       done = Math.max(done, through)
     })
     const { send } = adapter
     const sending = (async () => send(outgoing, inbox.forAdapter as ChannelInbox))()
-    const sent = await inTime(hub, row, sending, capabilities?.sendTimeoutMs ?? sendTimeoutMs)
+    const sent = await fateInTime(hub, row, sending, turn)
     noteLife(hub, message.inboxId, 'lastSendAt')
     return { status: 'sent', externalId: sent?.externalId ?? null }
   } catch (error) {
@@ -258,17 +259,40 @@ async function handOver(hub: Hub, row: Claimed): Promise<Fate> {
   return fate
 }
 
+/** How long a hand-over may go on. Each piece that is through gives it its time anew; given up, nothing more of it may leave. */
+class Turn {
+  readonly #given = new AbortController()
+  readonly #limitMs: number
+  #timer: NodeJS.Timeout
+
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs
+    this.#timer = setTimeout(() => this.giveUp(), limitMs).unref()
+  }
+  get signal(): AbortSignal {
+    return this.#given.signal
+  }
+  renew(): void {
+    if (this.signal.aborted) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.giveUp(), this.#limitMs).unref()
+  }
+  giveUp(): void {
+    this.#given.abort(new SendError('timeout', { retry: 'unknown' }))
+  }
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
 /** What the adapter says, if it says it in time; what it says later is noted when it comes. */
-async function inTime<T extends { externalId?: string } | undefined | void>(hub: Hub, row: Outbound, sending: Promise<T>, limitMs: number): Promise<T> {
+async function fateInTime<T extends { externalId?: string } | undefined | void>(hub: Hub, row: Outbound, sending: Promise<T>, turn: Turn): Promise<T> {
   const held = { messageId: row.messageId, state: 'sending' as const, attempts: row.attempts }
-  let giveUp = (_why: 'overdue'): void => {}
-  const overdue = new Promise<'overdue'>((resolve) => {
-    giveUp = resolve
-  })
-  const timer = setTimeout(() => giveUp('overdue'), limitMs).unref()
+  const { signal } = turn
+  const overdue = new Promise<'overdue'>((resolve) => signal.addEventListener('abort', () => resolve('overdue'), { once: true }))
   const beat = setInterval(() => {
     // A hub that ends does not wait for the largest of letters.
-    if (hub.closing) return giveUp('overdue')
+    if (hub.closing) return turn.giveUp()
     const em = hub.em()
     void em.nativeUpdate(Outbound, held, { dueAt: new Date(Date.now() + leaseMs) }).catch(() => undefined)
   }, leaseMs / 4)
@@ -283,9 +307,9 @@ async function inTime<T extends { externalId?: string } | undefined | void>(hub:
           return late(settleLate(hub, row, { status: 'failed', failure: error.reason, failureText: error.sentence ?? null }))
       },
     )
-    throw new SendError('timeout', { retry: 'unknown' })
+    throw signal.reason
   } finally {
-    clearTimeout(timer)
+    turn.end()
     clearInterval(beat)
   }
 }
@@ -304,7 +328,7 @@ async function settleLate(hub: Hub, row: Outbound, fate: Fate): Promise<void> {
   })
 }
 
-async function toOutbound(hub: Hub, em: Em, message: Message, row: Claimed, onProgress: (done: number) => void): Promise<OutboundMessage> {
+async function toOutbound(hub: Hub, em: Em, message: Message, row: Claimed, turn: Turn, onProgress: (done: number) => void): Promise<OutboundMessage> {
   const conversation = await em.findOneOrFail(Conversation, { id: message.conversationId }, { fields: ['identityId'], disableIdentityMap: true })
   const identity = await em.findOneOrFail(Identity, { id: conversation.identityId }, { disableIdentityMap: true })
   const author = message.authorId ? await em.findOne(Agent, { id: message.authorId }, { fields: ['name', 'displayName'], disableIdentityMap: true }) : null
@@ -321,21 +345,25 @@ async function toOutbound(hub: Hub, em: Em, message: Message, row: Claimed, onPr
     ...(author ? { agentName: author.displayName || author.name } : {}),
     done: message.done,
     async progress(done, externalId) {
+      turn.renew()
       await noteProgress(hub, message, row, done, externalId)
+      turn.signal.throwIfAborted()
       onProgress(done)
     },
+    signal: turn.signal,
     round: message.round,
     attempt: row.attempts,
   }
 }
 
 /** One of a message's platform messages is through: written at once, so that no retry sends it again. */
-async function noteProgress(hub: Hub, { id, conversationId }: Message, { at }: Claimed, done: number, externalId: string | undefined): Promise<void> {
+async function noteProgress(hub: Hub, { id, conversationId, round }: Message, { at }: Claimed, done: number, externalId: string | undefined): Promise<void> {
   await changeConversation(hub, conversationId, async (change, em) => {
     const { conversation } = change
     const message = await em.findOneOrFail(Message, { id }, { disableIdentityMap: true })
     if (externalId) await joinEcho(em, change, message, externalId)
-    if (done > message.done) {
+    // A piece of a hand-over that was given up, and begun anew by a person: the new one counts for itself.
+    if (done > message.done && message.round === round) {
       await em.nativeUpdate(Message, { id }, { done })
       await useUp(em, conversation, id, done - message.done, at)
     }

@@ -79,6 +79,7 @@ describe('the adapter against the simulator', () => {
         round: 1,
         attempt: 1,
         progress: async (done, id) => void progress.push([done, id]),
+        signal: new AbortController().signal,
         ...more,
       },
       inbox,

@@ -15,21 +15,23 @@ export async function sendMessage(ctx: Ctx, message: OutboundMessage, inbox: Cha
   const steps = encode(message.parts)
   let externalId: string | undefined
   for (let done = message.done; done < steps.length; done++) {
-    externalId = await sendStep(ctx, message.to, steps[done] as Step, inbox)
+    externalId = await sendStep(ctx, message, steps[done] as Step, inbox)
     // It is through: whatever fails from here on must not send it again.
     if (steps.length > 1)
-      await message.progress(done + 1, externalId).catch((error) => Promise.reject(new SendError('progress', { retry: 'unknown', message: error.message })))
+      await message
+        .progress(done + 1, externalId)
+        .catch((error) => Promise.reject(error instanceof SendError ? error : new SendError('progress', { retry: 'unknown', message: error.message })))
   }
   return externalId === undefined ? undefined : { externalId }
 }
 
-async function sendStep(ctx: Ctx, to: string, step: Step, inbox: ChannelInbox): Promise<string | undefined> {
+async function sendStep(ctx: Ctx, { to, signal }: OutboundMessage, step: Step, inbox: ChannelInbox): Promise<string | undefined> {
   const peer = await ctx.em().findOne(Peer, { inboxId: inbox.id, openId: to }, { disableIdentityMap: true })
   const ways = peer ? openings(peer) : []
   if (!peer || ways.length === 0) throw toSendError(new DouyinError(28003080, 'no message of the customer can be answered any more'))
   try {
     const content = 'content' in step ? step.content : imageContent(await beforehand(uploadImage(ctx, inbox, step.image.fileId)))
-    return await throughFirstOpen(ctx, inbox, peer, ways, content)
+    return await throughFirstOpen(ctx, inbox, peer, ways, content, signal)
   } catch (error) {
     throw toSendError(error)
   }
@@ -42,10 +44,14 @@ const beforehand = <T>(work: Promise<T>): Promise<T> =>
   })
 
 /** The opening of the chat lives for seconds: when the platform's clock says it is over, the answer to a message may still do. */
-async function throughFirstOpen(ctx: Ctx, inbox: ChannelInbox, peer: Peer, ways: Opening[], content: object): Promise<string | undefined> {
+async function throughFirstOpen(ctx: Ctx, inbox: ChannelInbox, peer: Peer, ways: Opening[], content: object, signal: AbortSignal): Promise<string | undefined> {
   for (const [i, way] of ways.entries()) {
     try {
-      return await withToken(ctx, inbox, (credential) => post(ctx, credential, peer, way, content))
+      return await withToken(ctx, inbox, (credential) => {
+        // An upload or a token may have taken longer than the hub waits.
+        signal.throwIfAborted()
+        return post(ctx, credential, peer, way, content)
+      })
     } catch (error) {
       const another = i + 1 < ways.length && error instanceof DouyinError && codes[error.code]?.windowShut
       if (!another) throw error

@@ -19,7 +19,7 @@ export async function sendMessage(ctx: PluginContext, message: OutboundMessage, 
     if (drafts.length === 0) throw new WechatError(44004, 'there is nothing to send')
     for (const [i, draft] of drafts.entries()) {
       if (i < message.done) continue
-      await sendDraft(ctx, message.to, draft, inbox)
+      await sendDraft(ctx, message, draft, inbox)
       handedOver = true
       // WeChat counts each of them as a reply, the last one too.
       if (drafts.length > 1) await message.progress(i + 1)
@@ -32,25 +32,27 @@ export async function sendMessage(ctx: PluginContext, message: OutboundMessage, 
   return undefined
 }
 
-async function sendDraft(ctx: PluginContext, touser: string, draft: Draft, inbox: WechatInbox): Promise<void> {
+async function sendDraft(ctx: PluginContext, message: OutboundMessage, draft: Draft, inbox: WechatInbox): Promise<void> {
   try {
-    await attempt(ctx, touser, draft, inbox)
+    await attempt(ctx, message, draft, inbox)
   } catch (error) {
     // The media id died between upload and sending: once more with a new one.
     if (!(error instanceof WechatError) || error.rule.action !== 'upload') throw error
-    await attempt(ctx, touser, draft, inbox)
+    await attempt(ctx, message, draft, inbox)
   }
 }
 
-async function attempt(ctx: PluginContext, touser: string, draft: Draft, inbox: WechatInbox): Promise<void> {
+async function attempt(ctx: PluginContext, { to: touser, signal }: OutboundMessage, draft: Draft, inbox: WechatInbox): Promise<void> {
   const { settings } = inbox
   // Uploading and sending each do the dance of tokens by themselves: a message is never sent twice for an upload's sake.
   const upload = (fileId: string, kind: 'image' | 'voice' | 'video') => withToken(ctx, settings, (token) => uploadFile(ctx, token, fileId, kind, inbox))
   const uploadStill = () => withToken(ctx, settings, (token) => uploadThumb(token, inbox))
   const body = { touser, msgtype: draft.msgtype, [draft.msgtype]: await contentOf(draft, upload, uploadStill) }
-  await withToken(ctx, settings, (token) =>
-    callApi(settings.apiBase, '/cgi-bin/message/custom/send', { query: { access_token: token }, body, repeatable: false }),
-  )
+  await withToken(ctx, settings, (token) => {
+    // Uploads and tokens may have taken longer than the hub waits.
+    signal.throwIfAborted()
+    return callApi(settings.apiBase, '/cgi-bin/message/custom/send', { query: { access_token: token }, body, repeatable: false })
+  })
 }
 
 async function contentOf(

@@ -87,6 +87,7 @@ export async function sendTest(
     parts: [{ type: 'text', text }],
     done: 0,
     progress: async () => undefined,
+    signal: AbortSignal.timeout(timeoutMs),
     round: 1,
     attempt: 1,
   }
