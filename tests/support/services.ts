@@ -43,7 +43,7 @@ export async function startServices(): Promise<Services | undefined> {
   const dir = mkdtempSync(join(tmpdir(), 'huike-services-'))
   const [databasePort, redisPort] = [await freePort(), await freePort()]
   const user = userInfo().username
-  execFileSync(installDb, [`--datadir=${dir}/db`, '--auth-root-authentication-method=normal', `--user=${user}`], { stdio: 'ignore' })
+  execFileSync(installDb, ['--no-defaults', `--datadir=${dir}/db`, '--auth-root-authentication-method=normal', `--user=${user}`], { stdio: 'ignore' })
   const children: ChildProcess[] = [
     spawn(
       mariadbd,
