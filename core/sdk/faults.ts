@@ -35,12 +35,23 @@ function meant(raw: readonly RawFault[]): readonly RawFault[] {
 
 export function faultsOf(raw: readonly RawFault[], part = ''): Fault[] {
   return meant(raw).flatMap(({ keyword, instancePath, message = '', params }) => {
-    const said = (params ?? {}) as { limit?: number; format?: string; pattern?: unknown; missingProperty?: string; requiredProperties?: string[] }
+    const said = (params ?? {}) as {
+      limit?: number
+      format?: string
+      pattern?: unknown
+      missingProperty?: string
+      requiredProperties?: string[]
+      additionalProperty?: string
+      additionalProperties?: string[]
+    }
     const fault = (rule: string, path = instancePath): Fault => ({ path: part + path, rule, message })
     switch (keyword) {
       // A missing field is a fault of its object there; a form needs the field.
       case 'required':
         return (said.requiredProperties ?? [said.missingProperty ?? '']).map((name) => fault('required', `${instancePath}/${name}`))
+      // A name that is not known there; Ajv tells them one by one.
+      case 'additionalProperties':
+        return [said.additionalProperty ?? said.additionalProperties ?? []].flat().map((name) => fault('unknownField', `${instancePath}/${name}`))
       case 'minLength':
         return said.limit === 1 ? [fault('required')] : [{ ...fault(keyword), limit: said.limit ?? 0 }]
       case 'minItems':

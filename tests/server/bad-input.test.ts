@@ -1,9 +1,21 @@
 /** Input that no app of ours sends, on every list and form: a clear code, never a fault of the hub's. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { EntityName } from '@mikro-orm/core'
+import type { TObject } from 'typebox'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import { AgentPatch, DepartmentInput } from '../../core/sdk/wire/agent.ts'
+import { ContactPatch } from '../../core/sdk/wire/contact.ts'
+import { InboxPatch } from '../../core/sdk/wire/inbox.ts'
+import { RoleInput } from '../../core/sdk/wire/role.ts'
+import { MePatch } from '../../core/sdk/wire/session.ts'
 import { encodeCursor } from '../../core/src/db/keyset.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
+import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
+import { Department } from '../../core/src/domain/department/department.entity.ts'
+import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
+import { Role } from '../../core/src/domain/role/role.entity.ts'
 import { found, onEveryProfile } from '../support/world.ts'
 
 const { manifest } = mockChannel()
@@ -36,6 +48,39 @@ await onEveryProfile('bad input', [found(manifest)], (world) => {
         // Some of them are a place in some list: then nothing is behind it.
         assert.ok(status === 200 || (status === 400 && body.code === 'HUB_REQUEST_INVALID'), `${list} ${cursor}: ${status} ${JSON.stringify(body)}`)
       }
+    }
+  })
+
+  test('no column is written that a form does not have', async () => {
+    const em = world().hub.em()
+    const inbox = await world().inbox('mock')
+    const [accepted] = await world().say(inbox, newId(), '你好')
+    const owner = await world().person('老板', 'owner')
+    const { contact } = (await owner.call('GET', `/api/records/${accepted?.conversationId}`)).body
+    const colleague = await world().person('小李')
+    const { body: department } = await owner.call('POST', '/api/departments', { name: '售后' })
+    const { body: role } = await owner.call('POST', '/api/roles', { name: '质检', grants: [] })
+    const forms: [url: string, entity: EntityName<{ id: string }>, id: string, TObject][] = [
+      ['/api/me', Agent, owner.id, MePatch],
+      [`/api/agents/${colleague.id}`, Agent, colleague.id, AgentPatch],
+      [`/api/contacts/${contact.id}`, Contact, contact.id, ContactPatch],
+      [`/api/inboxes/${inbox.id}`, Inbox, inbox.id, InboxPatch],
+      [`/api/departments/${department.id}`, Department, department.id, DepartmentInput],
+      [`/api/roles/${role.id}`, Role, role.id, RoleInput],
+    ]
+    for (const [url, entity, id, form] of forms) {
+      const before = await em.fork().findOneOrFail(entity, { id })
+      const columns = em
+        .getMetadata()
+        .get(entity)
+        .props.map(({ name }) => name)
+      assert.ok(columns.length > 3, url)
+      for (const column of columns.filter((name) => !(name in form.properties)))
+        for (const value of [null, 1, newId(), {}]) {
+          const { status, body } = await owner.call('PATCH', url, { [column]: value })
+          assert.deepEqual([status, body.code], [400, 'HUB_REQUEST_INVALID'], `${url} ${column}`)
+        }
+      assert.deepEqual({ ...(await em.fork().findOneOrFail(entity, { id })) }, { ...before }, url)
     }
   })
 

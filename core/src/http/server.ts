@@ -18,6 +18,7 @@ import { newId } from '../db/types.ts'
 import { maxFileBytes } from '../domain/file/store-file.ts'
 import type { Hub } from '../hub.ts'
 import { authPlugin } from './auth.ts'
+import { closeRoute } from './closed-schemas.ts'
 import { describeRoute } from './describe-api.ts'
 import { errorHandler, notFound } from './errors.ts'
 import { lazyValidators } from './lazy-validators.ts'
@@ -51,6 +52,8 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
   app.setErrorHandler(errorHandler)
   app.setNotFoundHandler(notFound)
 
+  // Before the page of the API, which shows schemas as they are checked.
+  app.addHook('onRoute', closeRoute)
   await app.register(securityHeaders, { hub })
   await app.register(cookie)
   await app.register(rateLimit, { global: false })

@@ -88,6 +88,7 @@ export const en: typeof zh = {
     tooDeep: 'There are {limit} levels at most.',
     belowItself: 'A department cannot lie below itself.',
     unknown: 'What was chosen no longer exists. Please reload.',
+    unknownField: 'This page is out of date. Please reload.',
     invalid: 'This is not valid.',
   },
   presence: { online: 'Online', busy: 'Busy', away: 'Away', offline: 'Offline' },

@@ -77,6 +77,7 @@ export const zh = {
     tooDeep: '最多 {limit} 级。',
     belowItself: '上级部门不能是它自己或它的下级。',
     unknown: '所选内容已不存在，请刷新后重试。',
+    unknownField: '页面版本已过期，请刷新后重试。',
     invalid: '填写的内容不正确。',
   },
   presence: { online: '在线', busy: '忙碌', away: '离开', offline: '离线' },

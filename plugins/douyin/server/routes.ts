@@ -83,7 +83,11 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     return { ok: true }
   })
 
-  const Callback = Type.Object({ code: Type.Optional(Type.String({ maxLength: 1_000 })), state: Type.String({ maxLength: 500 }) })
+  // An authorisation server may add parameters, and a client ignores those it does not know (RFC 6749, 4.1.2).
+  const Callback = Type.Object(
+    { code: Type.Optional(Type.String({ maxLength: 1_000 })), state: Type.String({ maxLength: 500 }) },
+    { additionalProperties: true },
+  )
   app.get('/callback', { config, schema: { querystring: Callback, hide: true } }, async (request, reply) => {
     const { code = '', state } = request.query as Static<typeof Callback>
     const inboxId = readState(ctx, state, request.cookies[cookie] ?? '')

@@ -13,11 +13,15 @@ import { authoriseUrl, oauthOf, redeemCode } from './oauth.ts'
 const access = { permission: 'email.mailbox.authorise' }
 const stateMs = 15 * 60_000
 const InboxParams = Type.Object({ inboxId: Id })
-const Callback = Type.Object({
-  state: Type.String({ maxLength: 300 }),
-  code: Type.Optional(Type.String({ maxLength: 4_000 })),
-  error: Type.Optional(Type.String({ maxLength: 200 })),
-})
+// A provider may add parameters, and a client ignores those it does not know (RFC 6749, 4.1.2).
+const Callback = Type.Object(
+  {
+    state: Type.String({ maxLength: 300 }),
+    code: Type.Optional(Type.String({ maxLength: 4_000 })),
+    error: Type.Optional(Type.String({ maxLength: 200 })),
+  },
+  { additionalProperties: true },
+)
 
 export function emailRoutes(app: FastifyInstance, ctx: PluginContext): void {
   // The hub's address is known once it listens, later than this.

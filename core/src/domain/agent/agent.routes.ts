@@ -7,6 +7,7 @@ import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { JoinInput } from '../../../sdk/wire/session.ts'
 import { holds } from '../../access/grants.ts'
 import type { Em } from '../../db/orm.ts'
+import { pick } from '../../db/pick.ts'
 import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -63,10 +64,10 @@ export function agentRoutes(app: App, hub: Hub): void {
 
   const Invited = Type.Object({ agent: WireAgent, invitation: Type.String() })
   app.post('/api/agents', { config: manage, schema: { body: AgentInput, response: { 201: Invited } } }, async (request, reply) => {
-    const { roleIds, skillGroupIds = [], ...fields } = request.body
+    const { email, roleIds, skillGroupIds = [] } = request.body
     const em = hub.em()
     await refuseHigherRoles(em, actorOf(request), roleIds)
-    const agent = newAgent({ ...fields, email: fields.email.trim().toLowerCase() })
+    const agent = newAgent({ email: email.trim().toLowerCase(), ...pick(request.body, ['name', 'displayName', 'departmentId', 'capacity']) })
     let token = ''
     try {
       await commitWithEvents(hub, async (tx) => {
@@ -128,8 +129,11 @@ export function agentRoutes(app: App, hub: Hub): void {
   )
 
   app.patch('/api/agents/:id', { config: manage, schema: { params: IdParams, body: AgentPatch, response: { 200: WireAgent } } }, async (request) => {
-    const { roleIds, skillGroupIds, ...rest } = request.body
-    const fields = { ...rest, ...(rest.email ? { email: rest.email.trim().toLowerCase() } : {}) }
+    const { email, roleIds, skillGroupIds } = request.body
+    const fields = {
+      ...pick(request.body, ['name', 'displayName', 'departmentId', 'capacity', 'active']),
+      ...(email ? { email: email.trim().toLowerCase() } : {}),
+    }
     const { id } = request.params
     const actor = actorOf(request)
     const em = hub.em()

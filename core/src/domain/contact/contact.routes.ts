@@ -11,6 +11,7 @@ import { contactFields } from '../../access/permissions.ts'
 import { whereAllowed, whereInLines, whereVisits } from '../../access/scope.ts'
 import { beforeRow, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
+import { pick } from '../../db/pick.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { columnsOf, readRaw, rowOf, sql } from '../../db/statements.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
@@ -87,7 +88,8 @@ export function contactRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
-      const { fields: brought = {}, ...own } = request.body
+      const { fields: brought = {} } = request.body
+      const own = pick(request.body, ['nickname', 'remark', ...contactFields])
       const declared = declaredFields(hub).filter(({ fullName }) => fullName in brought)
       const custom = Object.keys(brought).filter((name) => !declared.some(({ fullName }) => fullName === name))
       const known = custom.length > 0 ? await readCustomFields(em) : { fields: [] }

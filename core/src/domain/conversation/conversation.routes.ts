@@ -23,6 +23,7 @@ import { starredWho } from '../../access/mask-text.ts'
 import { whereAllowed } from '../../access/scope.ts'
 import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
+import { pick } from '../../db/pick.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
@@ -248,7 +249,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     if (parts.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
     const { message } = await sendMessage(hub, {
       conversationId: request.params.id,
-      ...request.body,
+      ...pick(request.body, ['clientId', 'meta', 'note', 'replyToId']),
       parts,
       agentId: actor.agent.id,
       allowed: (conversation) => may(actor.ability, 'reply', conversation),

@@ -5,6 +5,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import { DepartmentInput, SkillGroupInput, Department as WireDepartment, SkillGroup as WireSkillGroup } from '../../../sdk/wire/agent.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import type { Em } from '../../db/orm.ts'
+import { pick } from '../../db/pick.ts'
 import { newId } from '../../db/types.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
@@ -67,8 +68,9 @@ export function departmentRoutes(app: App, hub: Hub): void {
             faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
           })
         if (parentId !== undefined && parentId !== before.parentId) after = await suspendRules(hub, tx)
-        await tx.nativeUpdate(Department, { id }, request.body)
-        row = { ...before, ...request.body } as Department
+        const patch = pick(request.body, ['name', 'parentId'])
+        await tx.nativeUpdate(Department, { id }, patch)
+        row = { ...before, ...patch } as Department
         return {
           scope: 'department',
           change: 'changed',

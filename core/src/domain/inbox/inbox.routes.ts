@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, LocalText } from '../../../sdk/wire/common.ts'
 import { InboxInput, InboxPatch, ProbeStep, InboxHealth as WireHealth, Inbox as WireInbox } from '../../../sdk/wire/inbox.ts'
+import { pick } from '../../db/pick.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { canOpen, mergeSecrets, openMost, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
@@ -142,7 +143,8 @@ export function inboxRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const row = await em.findOne(Inbox, { id: request.params.id }, { disableIdentityMap: true })
     if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
-    const { settings, ...fields } = request.body
+    const { settings } = request.body
+    const fields = pick(request.body, ['name', 'departmentId', 'skillGroupId', 'enabled'])
     const patch: Partial<Inbox> = { ...fields }
     if (settings) {
       const schema = schemaOf(row.channel)

@@ -14,6 +14,7 @@ import {
 } from '../../../sdk/wire/retention.ts'
 import { may } from '../../access/ability.ts'
 import type { Em } from '../../db/orm.ts'
+import { pick } from '../../db/pick.ts'
 import { newId } from '../../db/types.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -33,6 +34,8 @@ import { suspendExposed } from './suspend-rules.ts'
 /** So long a trial says what a rule would do. */
 const trialHoldsMs = 24 * 3_600_000
 const quiet = { disableIdentityMap: true }
+
+const ruleColumns = ['inboxId', 'departmentId', 'categoryId', 'days', 'fileDays'] as const
 
 export function retentionRoutes(app: App, hub: Hub): void {
   const config = { access: { permission: 'retention.manage' } }
@@ -95,7 +98,15 @@ export function retentionRoutes(app: App, hub: Hub): void {
   app.post('/api/retention/rules', { config: person, schema: { body: RetentionRuleInput, response: { 201: Made } } }, async (request, reply) => {
     const { body } = request
     const now = new Date()
-    const row = { id: newId(), ...body, target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: now, createdAt: now } as RetentionRule
+    const row = {
+      id: newId(),
+      ...pick(body, ruleColumns),
+      target: targetOf(body),
+      onAt: null,
+      suspendedAt: null,
+      updatedAt: now,
+      createdAt: now,
+    } as RetentionRule
     await change(actorOf(request).agent.id, { change: 'created', id: row.id }, async (em) => {
       await checked(em, body)
       if ((await em.count(RetentionRule, {})) >= mostRules) throw new HubError('HUB_LIST_FULL', 'There are as many rules as there can be', { most: mostRules })
@@ -113,7 +124,13 @@ export function retentionRoutes(app: App, hub: Hub): void {
       { change: 'changed', id, fields: Object.keys(body) },
       async (em) => {
         await checked(em, body)
-        if ((await em.nativeUpdate(RetentionRule, { id }, { ...body, target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: new Date() })) === 0)
+        if (
+          (await em.nativeUpdate(
+            RetentionRule,
+            { id },
+            { ...pick(body, ruleColumns), target: targetOf(body), onAt: null, suspendedAt: null, updatedAt: new Date() },
+          )) === 0
+        )
           throw noRule()
       },
       id,

@@ -7,6 +7,7 @@ import { Permission, RoleInput, Role as RoleSchema, type Role as WireRole } from
 import { holds } from '../../access/grants.ts'
 import { corePermissions, pluginPermissions } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
+import { pick } from '../../db/pick.ts'
 import { list, readRaw, sql } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
@@ -78,7 +79,7 @@ export function roleRoutes(app: App, hub: Hub): void {
       if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
       if (role.builtin === 'owner') throw new HubError('HUB_ROLE_BUILTIN', 'The owner may do everything; this cannot be changed')
       if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants, role.grants)
-      const patch = { ...request.body, ...(role.builtin ? { name: role.name } : {}) }
+      const patch = { ...pick(request.body, ['name', 'grants']), ...(role.builtin ? { name: role.name } : {}) }
       const [before, after] = [role.grants, request.body.grants ?? role.grants].map((grants) => grants.map(wordOf)) as [string[], string[]]
       const told = {
         roleId: role.id,

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { MePatch, PasswordProof, RecoveryCodes, SessionInfo, TotpInput } from '../../../sdk/wire/session.ts'
+import { pick } from '../../db/pick.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
@@ -29,9 +30,9 @@ export function accountRoutes(app: App, hub: Hub): void {
 
   app.patch('/api/me', { config, schema: { body: MePatch, response: { 200: Ok } } }, async (request) => {
     const { agent, sessionId } = actorOf(request)
-    const { password, ...fields } = request.body
+    const { name, password } = request.body
     const em = hub.em()
-    const patch: Partial<Agent> = { ...fields, ...(fields.name ? { name: fields.name.trim() } : {}) }
+    const patch: Partial<Agent> = { ...pick(request.body, ['displayName', 'locale']), ...(name ? { name: name.trim() } : {}) }
     if (password) {
       await provePassword(em, agent, request.ip, password.current, '/password/current')
       checkPassword(password.next, agent.email, '/password/next')
