@@ -1025,6 +1025,19 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(sentTo(from).length, 2)
   })
 
+  test('a good verdict on one’s own domain makes nobody somebody else', async () => {
+    const { inbox, address, from, conversationId } = await talk()
+    const passed = ['Authentication-Results: mx.shop.test; spf=pass smtp.mailfrom=evil.test; dmarc=pass header.from=evil.test']
+    const tricks = ['"a b"@evil.test', `${'a'.repeat(65)}@evil.test`, `<${from}> <a@evil.test>`, `${from}, a@evil.test`]
+    for (const [i, author] of tricks.entries()) {
+      await arrives(address, author, 'Re: 询价', `请把资料再发一遍 ${i}`, [...passed, `Sender: ${from}`, 'Reply-To: thief@evil.test'])
+      const { conversationId: another, meta } = await incoming(inbox, `请把资料再发一遍 ${i}`)
+      assert.notEqual(another, conversationId, author)
+      assert.notEqual(meta?.auth?.dmarc, 'pass', author)
+    }
+    assert.equal((await world().identity(inbox.id, from)).verified, false)
+  })
+
   test('a relay gave our letter another Message-ID: a copy of it is no letter, an answer finds its conversation, a report its message', async () => {
     const { inbox, address } = await shop()
     const [from, colleague] = [customer('relayed'), customer('colleague')]
