@@ -7,7 +7,7 @@ import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { simpleParser } from 'mailparser'
 import * as bare from '../../../tests/support/bare-bounces.ts'
 import { readAuthenticity, verdictOn } from './authenticity.ts'
-import { classifyLetter } from './classify.ts'
+import { classifyLetter, whoFilledIn } from './classify.ts'
 import { parseHeaders } from './headers.ts'
 import { readBounce } from './read-bounce.ts'
 import { readMail } from './read-mail.ts'
@@ -208,6 +208,7 @@ test('what comes through a group of our own, or from a form in somebody’s name
     [
       of(...form),
       of(...form, 'Auto-Submitted: auto-generated'),
+      of(...form, 'Auto-Submitted: auto-replied'),
       of(...form, 'List-Unsubscribe: <mailto:x@y.example>'),
       of('noreply@forms.example'),
       of('noreply@forms.example', 'Reply-To: noreply@forms.example'),
@@ -215,7 +216,28 @@ test('what comes through a group of our own, or from a form in somebody’s name
       of('noreply@forms.example', 'Reply-To: do-not-reply@elsewhere.example'),
       of('mailer-daemon@forms.example', 'Reply-To: lilei@customer.example'),
     ],
-    ['personal', 'auto-reply', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk'],
+    ['personal', 'personal', 'auto-reply', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk'],
+  )
+})
+
+test('who filled in a form: the one elsewhere whom a machine, or an address of ours, wants answered', () => {
+  const of = (own: string, from: string, ...headers: string[]) =>
+    whoFilledIn(readMail(Buffer.from(`From: ${from}\r\n${headers.join('\r\n')}\r\n\r\nx`)), new Set([own]))?.address
+  const [person, to] = ['li@customer.example', 'Reply-To: li@customer.example']
+  const sites = ['wordpress@site.example', 'no_reply@site.example', 'notification@site.example', 'form@site.example', 'web-form@site.example']
+  for (const site of [...sites, 'support@shop.cn', 'site@shop.cn']) assert.equal(of('support@shop.cn', site, to), person, site)
+  assert.equal(of('support@shop.cn', 'crm@site.example', to, 'Auto-Submitted: auto-generated'), person)
+  // A person with a second address, a colleague's own, two of them, a ticket system's number, one who shares only the provider.
+  assert.deepEqual(
+    [
+      of('support@shop.cn', 'wang@customer.example', to),
+      of('support@shop.cn', 'boss@shop.cn', 'Reply-To: sales@shop.cn'),
+      of('support@shop.cn', 'wordpress@site.example', `${to}, wang@customer.example`),
+      of('support@shop.cn', 'help@desk.example', 'Reply-To: help+1@desk.example', 'Auto-Submitted: auto-generated'),
+      of('shop@qq.com', 'wang@qq.com', to),
+      of('support@shop.cn', 'mailer-daemon@shop.cn', to),
+    ],
+    Array(6).fill(undefined),
   )
 })
 

@@ -24,9 +24,10 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   const mailbox = mailboxOf(inbox)
   const letter = readMail(raw, cut)
   const sign = (text: string) => ctx.sign(text)
-  const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
+  const judged = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
-  if (kind === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
+  if (judged === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
+  const kind = judged === 'own' ? classifyLetter(letter, () => false, mailbox.own) : judged
   // Deleted for good in the hub, and still in the mailbox: read anew, it does not come back.
   if (await wasPurged(ctx, mailbox, letter)) return 'refused'
   const rawFileId = await storeRaw(ctx, inbox.id, letter, raw)
@@ -73,7 +74,7 @@ async function takeMessage(
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
-  const { letter, id: senderId, verified, forged, auth } = whoWrote(received, mailbox, automatic)
+  const { letter, id: senderId, verified, forged, auth } = await whoWrote(ctx.em(), received, mailbox, automatic)
   const sender = letter.from?.address
   await placeAnswered(ctx, mailbox, letter.answers)
   const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
