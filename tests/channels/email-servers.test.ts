@@ -984,7 +984,14 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const { body } = await world().reply(agent, first.conversationId, '好的')
     await fate(body.id, 'sent')
     assert.deepEqual([sentTo(assistant).length, sentTo(from).length], [1, 0])
-    await arrives(address, from, '合作', '改发到这里', [`Reply-To: ${thief}`])
+    await arrives(address, from, '合作', '改发到这里', [
+      `In-Reply-To: <${
+        sentTo(assistant)[0]
+          ?.raw.toString()
+          .match(/^Message-ID:\s*<([^>]*)>/im)?.[1]
+      }>`,
+      `Reply-To: ${thief}`,
+    ])
     const second = await incoming(inbox, '改发到这里')
     assert.deepEqual([second.conversationId, second.meta?.replyToDoubtful], [first.conversationId, true])
     await fate((await world().reply(agent, first.conversationId, '只给本人')).body.id, 'sent')
@@ -992,6 +999,56 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     // A stranger's own first letter may say so, from elsewhere too: a web form has no other way.
     await arrives(address, customer('form'), '留言', '表单留言', ['Reply-To: "李雷" <lilei@elsewhere.test>'])
     assert.deepEqual((await incoming(inbox, '表单留言')).meta?.replyTo, [{ name: '李雷', address: 'lilei@elsewhere.test' }])
+  })
+
+  test('what a site sends for its customers is theirs: whatever it is called, none shares a conversation with another, none is missed', async () => {
+    const { inbox, address } = await shop()
+    const agent = await world().person('小安', 'admin')
+    // The last is known for a form only by its second customer.
+    const sites = ['wordpress@site.test', address, 'webform@shop.test', 'notification@shop.test', 'contact@elsewhere.test']
+    for (const site of sites) {
+      const people = [customer('qian'), customer('sun')]
+      const read = []
+      for (const [i, person] of people.entries()) {
+        await arrives(address, `官网 <${site}>`, '网站留言', `${site} 的第 ${i} 位`, [`Reply-To: ${person}`])
+        read.push(await incoming(inbox, `${site} 的第 ${i} 位`))
+      }
+      assert.equal(new Set(read.map(({ conversationId }) => conversationId)).size, 2, site)
+      for (const [i, { conversationId, meta }] of read.entries()) {
+        const { status } = await world().hub.em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+        assert.deepEqual([status === 'closed', meta?.automatic, meta?.replyToDoubtful], [false, undefined, undefined], site)
+        await fate((await world().reply(agent, conversationId, `给第 ${i} 位`)).body.id, 'sent')
+      }
+      assert.deepEqual(
+        [...people, site].map((each) => sentTo(each).length),
+        [1, 1, 0],
+        site,
+      )
+    }
+    // The check fails for many a site that writes in its shop's name: each filler is a ⚠ person of their own then.
+    const failed = ['Authentication-Results: mx.shop.test; dmarc=fail header.from=shop.test']
+    const doubtful = []
+    for (const who of ['甲', '乙']) {
+      await arrives(address, 'site@shop.test', '网站留言', `没通过验证的${who}`, [...failed, `Reply-To: ${customer('wu')}`])
+      doubtful.push(await incoming(inbox, `没通过验证的${who}`))
+    }
+    assert.deepEqual([new Set(doubtful.map(({ conversationId }) => conversationId)).size, doubtful[0]?.meta?.auth?.dmarc], [2, 'fail'])
+  })
+
+  test('a letter to another mailbox of the hub is a letter there: a colleague’s open, a machine’s quiet', async () => {
+    const { conversationId, agent } = await talk()
+    const depot = await shop()
+    const write = async (text: string, meta: Record<string, unknown> = {}) => {
+      await fate((await world().reply(agent, conversationId, text, { meta: { to: [{ address: depot.address }], ...meta } })).body.id, 'sent')
+      return incoming(depot.inbox, text)
+    }
+    const { conversationId: there, meta } = await write('仓库同事请查一下')
+    const { status } = await world().hub.em().findOneOrFail(Conversation, { id: there }, { disableIdentityMap: true })
+    assert.deepEqual([status === 'closed', meta?.automatic], [false, undefined])
+    const raw = sentTo(depot.address)[0]?.raw.toString() ?? ''
+    const mark = readMail(Buffer.from(raw)).headers.raw('x-huike-loop')
+    await arrives(depot.address, customer('robot'), '收到', '自动回复', ['Auto-Submitted: auto-replied', `X-Huike-Loop: ${mark}`])
+    assert.equal((await incoming(depot.inbox, '自动回复')).meta?.automatic, true)
   })
 
   test('a forged sender does not come into the conversation of the one they pretend to be; the honest one does', async () => {
@@ -1023,6 +1080,19 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const { body: meant } = await world().reply(agent, forged.conversationId, '请打电话确认', { meta: { to: [{ address: from }] } })
     await fate(meant.id, 'sent')
     assert.equal(sentTo(from).length, 2)
+  })
+
+  test('a good verdict on one’s own domain makes nobody somebody else', async () => {
+    const { inbox, address, from, conversationId } = await talk()
+    const passed = ['Authentication-Results: mx.shop.test; spf=pass smtp.mailfrom=evil.test; dmarc=pass header.from=evil.test']
+    const tricks = ['"a b"@evil.test', `${'a'.repeat(65)}@evil.test`, `<${from}> <a@evil.test>`, `${from}, a@evil.test`]
+    for (const [i, author] of tricks.entries()) {
+      await arrives(address, author, 'Re: 询价', `请把资料再发一遍 ${i}`, [...passed, `Sender: ${from}`, 'Reply-To: thief@evil.test'])
+      const { conversationId: another, meta } = await incoming(inbox, `请把资料再发一遍 ${i}`)
+      assert.notEqual(another, conversationId, author)
+      assert.notEqual(meta?.auth?.dmarc, 'pass', author)
+    }
+    assert.equal((await world().identity(inbox.id, from)).verified, false)
   })
 
   test('a relay gave our letter another Message-ID: a copy of it is no letter, an answer finds its conversation, a report its message', async () => {

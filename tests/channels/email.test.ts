@@ -317,12 +317,14 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     assert.deepEqual(forged.meta?.auth, { dmarc: 'none' })
   })
 
-  test('with several authors the verdict vouches for none of them', async () => {
+  test('with several authors the verdict vouches for none of them, and tells against one of another domain', async () => {
     const { inbox, address } = await shop()
-    await post('verified@customer.test', address, letter('"Bank" <boss@bank.test>, mallory@customer.test', address, '丁', '我们两个写的'))
-    const { meta } = await incoming(inbox, '我们两个写的')
-    assert.deepEqual(meta?.auth, { spf: 'pass', dkim: 'pass' })
-    assert.equal((await world().identity(inbox.id, 'boss@bank.test')).verified, false)
+    await post('verified@customer.test', address, letter('"Li" <li@customer.test>, mallory@customer.test', address, '丁', '我们两个写的'))
+    assert.deepEqual((await incoming(inbox, '我们两个写的')).meta?.auth, { spf: 'pass', dkim: 'pass' })
+    assert.equal((await world().identity(inbox.id, 'li@customer.test')).verified, false)
+    await post('verified@customer.test', address, letter('"Bank" <boss@bank.test>, mallory@customer.test', address, '丁', '银行写的'))
+    assert.deepEqual((await incoming(inbox, '银行写的')).meta?.auth, { spf: 'pass', dkim: 'pass', dmarc: 'fail' })
+    assert.equal((await world().identity(inbox.id, 'unverified:boss@bank.test')).verified, false)
   })
 
   test('letters without a readable sender are each of somebody else, and answered only to whom the agent enters', async () => {

@@ -1,5 +1,6 @@
 /** Letters no person wrote: automatic replies, lists, notices, and our own coming back. They are stored and shown, but wake nobody. */
 import type { LetterAddress } from '@huike/core/sdk/channel.ts'
+import { domainOf } from './authenticity.ts'
 import type { Headers } from './headers.ts'
 import type { Letter } from './read-mail.ts'
 
@@ -22,9 +23,14 @@ const autoWords =
   /^\s{0,5}[[【]?(?:自动回复|自动答复|自動回覆|自動回復|假期自动回复|外出自动回复|外出回复|auto(?:matic)?[ -]?(?:reply|response)|out of (?:the )?office(?: auto(?:matic)?[ -]?(?:reply|response))?|automatische antwort|réponse automatique|respuesta automática|自動応答|부재중(?: 자동 ?(?:회신|응답))?)[\]】]?/i
 /** What a machine puts after them: `自动回复：询价`, `Out of office Re: chairs`. A person goes on: `自动回复功能怎么用`. */
 const autoGoesOn = /^\s{0,3}(?:(?:re|fwd?|aw|sv|回复|答复|回覆|转发)\s{0,3})?[:：]/i
-const machine = /^(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply|noreply[-+.].*|bounces?[-+.].*|notifications?|notify|mdaemon)@/i
-
-const noReply = /^(?:no-?reply|do-?not-?reply|noreply[-+.].*)@/i
+const machine =
+  /^(?:mailer-daemon|postmaster|no[-_.]?reply|do[-_.]?not[-_.]?reply|noreply[-+.].*|bounces?[-+.].*|notifications?|notify|mdaemon|wordpress|www-data|apache)@/i
+/** What sites call the sender of their forms: the machines that carry nothing back, and forms themselves. */
+const formSender =
+  /^(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|noreply[-+.].*|notifications?|notify|wordpress|www(?:-data)?|apache|(?:web|contact)?[-_.]?forms?|website|webmaster)@/i
+/** Where everybody has a mailbox: the same domain makes nobody one of ours. */
+const everybodys =
+  /^(?:(?:vip\.)?(?:163|126|188|qq|sina|sohu|21cn)\.com|yeah\.net|foxmail\.com|139\.com|189\.cn|sina\.cn|aliyun\.com|(?:gmail|googlemail|outlook|hotmail|live|msn|icloud|yahoo|aol)\.[a-z.]{2,6})$/
 
 /** `signed`: does our loop mark hold? `own`: addresses of the mailbox. */
 export function classifyLetter(letter: Letter, signed: (mark: string) => boolean, own: ReadonlySet<string> = new Set()): LetterKind {
@@ -33,7 +39,7 @@ export function classifyLetter(letter: Letter, signed: (mark: string) => boolean
   if (mark && signed(mark)) return 'own'
   if (letter.report?.type === 'disposition-notification') return 'receipt'
   if (letter.report?.type === 'delivery-status' || looksLikeBounce(letter)) return 'bounce'
-  if (isAutoSubmitted(headers) || saysAutomatic(letter)) return 'auto-reply'
+  if (isAutoSubmitted(letter, own) || saysAutomatic(letter)) return 'auto-reply'
   const precedence = [...headers.all('precedence'), ...headers.all('x-precedence')].map((value) => value.trim().toLowerCase())
   if (precedence.includes('auto_reply')) return 'auto-reply'
   const throughUs = isOwnList(headers, own)
@@ -55,17 +61,32 @@ function isOwnList(headers: Headers, own: ReadonlySet<string>): boolean {
   return [...own].some((address) => address.replace('@', '.') === id || posts.includes(address))
 }
 
-/** A web form: the site's machine sends it, and there is one who the answer goes to. */
-export function whoFilledIn({ from, replyTo }: Letter, own: ReadonlySet<string>): LetterAddress | undefined {
-  const others = replyTo.filter(({ address }) => address !== from?.address && !own.has(address))
-  const [person] = others
-  return noReply.test(from?.address ?? '') && person && others.length === 1 && !machine.test(person.address) ? person : undefined
+/** A web form: a machine, or somebody of ours, sends it, and there is one elsewhere who the answer goes to. */
+export function whoFilledIn(letter: Letter, own: ReadonlySet<string>): LetterAddress | undefined {
+  const person = whoIsAnswered(letter, own)
+  const { from, headers } = letter
+  if (!person || !from) return undefined
+  if (formSender.test(from.address)) return person
+  const domain = domainOf(from.address)
+  if (domainOf(person.address) === domain || machine.test(from.address)) return undefined
+  const isOurs = own.has(from.address) || (!everybodys.test(domain) && [...own].some((address) => domainOf(address) === domain))
+  return isOurs || submission(headers) === 'auto-generated' ? person : undefined
 }
 
-/** `Auto-Submitted: no` says a person wrote it (RFC 3834, 5.2); every other value says the contrary. */
-function isAutoSubmitted(headers: Headers): boolean {
-  const value = headers.raw('auto-submitted')?.split(';')[0]?.trim().toLowerCase()
-  if (value && value !== 'no') return true
+/** The one person whom the answer goes to instead of the sender. */
+export function whoIsAnswered({ from, replyTo }: Letter, own: ReadonlySet<string>): LetterAddress | undefined {
+  const others = replyTo.filter(({ address }) => address !== from?.address && !own.has(address))
+  const [person] = others
+  return person && others.length === 1 && !machine.test(person.address) ? person : undefined
+}
+
+const submission = (headers: Headers): string | undefined => headers.raw('auto-submitted')?.split(';')[0]?.trim().toLowerCase()
+
+/** `Auto-Submitted: no` says a person wrote it (RFC 3834, 5.2); every other value says the contrary, but for a form's. */
+function isAutoSubmitted(letter: Letter, own: ReadonlySet<string>): boolean {
+  const { headers } = letter
+  const value = submission(headers)
+  if (value && value !== 'no' && !(value === 'auto-generated' && whoFilledIn(letter, own))) return true
   if (['x-autoreply', 'x-autorespond', 'x-autoresponder', 'x-auto-reply'].some((name) => headers.has(name) && headers.raw(name)?.trim().toLowerCase() !== 'no'))
     return true
   // Outlook's clients set it on personal letters too, to keep answering machines still: alone it only counts as `All`.

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { assertInert } from '../fixtures/assert-inert.ts'
-import { readAuthenticity } from './authenticity.ts'
+import { verdictOn } from './authenticity.ts'
 import { classifyLetter } from './classify.ts'
 import { limits } from './mime-tree.ts'
 import { readBounce } from './read-bounce.ts'
@@ -115,7 +115,7 @@ function digest(raw: Buffer): void {
   const letter = readMail(raw)
   classifyLetter(letter, () => false)
   readBounce(letter)
-  readAuthenticity(letter.headers, new Set(['mx.shop.example']))
+  verdictOn(letter, new Set(['mx.shop.example']))
   if (letter.text !== undefined) splitQuote(letter.text)
   const safe = letter.html === undefined ? undefined : sanitizeLetter(letter.html)
   if (safe) {

@@ -191,6 +191,36 @@ export function parseAddresses(raw: string): LetterAddress[] {
   })
 }
 
+/**
+ * Is this address all that a field of addresses says, whoever reads it? A name in quotes may say what it likes;
+ * beside it stand words, then the address, bare or in brackets. What only this parser, or another, takes for one is not.
+ */
+export function isOnly(address: string, raw: string): boolean {
+  if (raw.length > maxAddressText) return false
+  const { text, comments, whole } = outsideQuotes(raw)
+  const found = /^[^<>@,;:\\]*<\s*([^\s<>]+)\s*>\s*$/.exec(text) ?? /^\s*([^\s<>]+)\s*$/.exec(text)
+  // Other letters fall together when their case is changed (K, the Kelvin sign): only ASCII is the same to everybody.
+  return whole && !/[<>@]/.test(comments) && found !== null && /^[!-~]+$/.test(found[1] as string) && found[1]?.toLowerCase() === address
+}
+
+/** What stands outside quoted strings, and outside RFC 5322 comments or in them; `whole`: each of both ends. */
+export function outsideQuotes(raw: string): { text: string; comments: string; whole: boolean } {
+  let text = ''
+  let comments = ''
+  let depth = 0
+  let quoted = false
+  for (let i = 0; i < raw.length && i < maxAddressText; i++) {
+    const char = raw[i] as string
+    if (char === '\\') i++
+    else if (char === '"' && depth === 0) quoted = !quoted
+    else if (char === '(' && !quoted) depth++
+    else if (char === ')' && !quoted) depth = Math.max(0, depth - 1)
+    else if (depth > 0) comments += char
+    else if (!quoted) text += char
+  }
+  return { text, comments, whole: depth === 0 && !quoted }
+}
+
 /** An address as we compare and store it; undefined when it is none. Identities are named by it, so its length is bounded. */
 export function normaliseAddress(address: string): string | undefined {
   const text = oneLine(address).toLowerCase()

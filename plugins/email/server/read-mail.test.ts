@@ -6,8 +6,8 @@ import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import { splitQuote } from '@huike/core/sdk/split-quote.ts'
 import { simpleParser } from 'mailparser'
 import * as bare from '../../../tests/support/bare-bounces.ts'
-import { readAuthenticity } from './authenticity.ts'
-import { classifyLetter } from './classify.ts'
+import { readAuthenticity, verdictOn } from './authenticity.ts'
+import { classifyLetter, whoFilledIn } from './classify.ts'
 import { parseHeaders } from './headers.ts'
 import { readBounce } from './read-bounce.ts'
 import { readMail } from './read-mail.ts'
@@ -208,6 +208,7 @@ test('what comes through a group of our own, or from a form in somebody’s name
     [
       of(...form),
       of(...form, 'Auto-Submitted: auto-generated'),
+      of(...form, 'Auto-Submitted: auto-replied'),
       of(...form, 'List-Unsubscribe: <mailto:x@y.example>'),
       of('noreply@forms.example'),
       of('noreply@forms.example', 'Reply-To: noreply@forms.example'),
@@ -215,13 +216,34 @@ test('what comes through a group of our own, or from a form in somebody’s name
       of('noreply@forms.example', 'Reply-To: do-not-reply@elsewhere.example'),
       of('mailer-daemon@forms.example', 'Reply-To: lilei@customer.example'),
     ],
-    ['personal', 'auto-reply', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk'],
+    ['personal', 'personal', 'auto-reply', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk'],
+  )
+})
+
+test('who filled in a form: the one elsewhere whom a machine, or an address of ours, wants answered', () => {
+  const of = (own: string, from: string, ...headers: string[]) =>
+    whoFilledIn(readMail(Buffer.from(`From: ${from}\r\n${headers.join('\r\n')}\r\n\r\nx`)), new Set([own]))?.address
+  const [person, to] = ['li@customer.example', 'Reply-To: li@customer.example']
+  const sites = ['wordpress@site.example', 'no_reply@site.example', 'notification@site.example', 'form@site.example', 'web-form@site.example']
+  for (const site of [...sites, 'support@shop.cn', 'site@shop.cn']) assert.equal(of('support@shop.cn', site, to), person, site)
+  assert.equal(of('support@shop.cn', 'crm@site.example', to, 'Auto-Submitted: auto-generated'), person)
+  // A person with a second address, a colleague's own, two of them, a ticket system's number, one who shares only the provider.
+  assert.deepEqual(
+    [
+      of('support@shop.cn', 'wang@customer.example', to),
+      of('support@shop.cn', 'boss@shop.cn', 'Reply-To: sales@shop.cn'),
+      of('support@shop.cn', 'wordpress@site.example', `${to}, wang@customer.example`),
+      of('support@shop.cn', 'help@desk.example', 'Reply-To: help+1@desk.example', 'Auto-Submitted: auto-generated'),
+      of('shop@qq.com', 'wang@qq.com', to),
+      of('support@shop.cn', 'mailer-daemon@shop.cn', to),
+    ],
+    Array(6).fill(undefined),
   )
 })
 
 test('only the mailbox’s own server vouches for a sender', () => {
   const trusted = new Set(['mx.shop.test'])
-  const of = (...lines: string[]) => readAuthenticity(parseHeaders(Buffer.from(lines.join('\r\n'))), trusted)
+  const of = (...lines: string[]) => readAuthenticity(parseHeaders(Buffer.from(lines.join('\r\n'))), trusted)?.auth
   const good = 'Authentication-Results: mx.shop.test (comment; dmarc=fail); spf=pass smtp.mailfrom=a.b; dkim=fail; dkim=pass header.d="x;y"; dmarc=pass'
   assert.deepEqual(of('Received: x', good), { spf: 'pass', dkim: 'pass', dmarc: 'pass' })
   assert.equal(of('Authentication-Results: evil.test; dmarc=pass', good), undefined)
@@ -229,6 +251,27 @@ test('only the mailbox’s own server vouches for a sender', () => {
   assert.deepEqual(of('Authentication-Results: mx.shop.test; spf=pass', good)?.dmarc, 'pass')
   assert.equal(of('Authentication-Results: mx.shop.test.evil; dmarc=pass'), undefined)
   assert.equal(readAuthenticity(parseHeaders(Buffer.from(good)), new Set()), undefined)
+})
+
+test('a verdict is on the author that we read, or against them', () => {
+  const of = (results: string, ...from: string[]) => {
+    const letter = readMail(Buffer.from([`Authentication-Results: mx.shop.test; ${results}`, ...from, '', 'x'].join('\r\n')))
+    return [letter.from?.address, verdictOn(letter, new Set(['mx.shop.test']))?.dmarc]
+  }
+  const [said, unsaid] = ['dmarc=pass (p=reject) header.from=evil.test', 'dmarc=pass']
+  // One author, however they are written.
+  for (const from of ['a@evil.test', 'A@Evil.test (Wang)', 'Wang <a@evil.test>', '"b@bank.cn, x" <a@evil.test>', '=?gbk?B?zfU=?= (x) <a@evil.test>'])
+    assert.deepEqual([of(said, `From: ${from}`), of(unsaid, `From: ${from}`)], [Array(2).fill(['a@evil.test', 'pass'])].flat(), from)
+  // Sender is no author: of one whom we cannot read nobody vouches, and nobody else writes in their place.
+  for (const from of ['"a b"@evil.test', '"x,y"@evil.test', `${'a'.repeat(65)}@evil.test`, ''])
+    assert.deepEqual(of(said, `From: ${from}`, 'Sender: boss@bank.cn'), [undefined, undefined], from)
+  // The server read one author, we another.
+  const doubtful = ['<boss@bank.cn> <a@evil.test>', '<boss@bank.cn(>@evil.test)', 'boss@bank.cn, a@evil.test', 'boss@bank.cn(>@evil.test)']
+  for (const from of doubtful) assert.deepEqual([of(said, `From: ${from}`)[1], of(unsaid, `From: ${from}`)[1]], ['fail', undefined], from)
+  assert.deepEqual(of('dmarc=none header.from=evil.test', 'From: boss@bank.cn')[1], 'fail')
+  assert.deepEqual(of(unsaid, 'From: boss@bank.cn', 'From: a@evil.test')[1], undefined)
+  // Two letters that are one in lower case.
+  assert.deepEqual(of(unsaid, 'From: boss@ban\u212a.cn'), ['boss@bank.cn', undefined])
 })
 
 test('missing and doubled Message-IDs: two mails are two, one is one', () => {

@@ -1,7 +1,7 @@
 /** A raw mail becomes a letter: who, to whom, which thread, words, markup, files. Pure; the limits are in `mime-tree.ts` and here. */
 import { createHash } from 'node:crypto'
 import type { LetterAddress } from '@huike/core/sdk/channel.ts'
-import { type Headers, oneLine, parseMessageIds } from './headers.ts'
+import { type Headers, isOnly, oneLine, parseMessageIds } from './headers.ts'
 import { decodeBody, decodeTextPart, type MimePart, parseMime } from './mime-tree.ts'
 
 export interface LetterFile {
@@ -20,9 +20,10 @@ export interface Letter {
   /** Ids it answers, the most telling first: `In-Reply-To`, then `References` from last to first. */
   answers: string[]
   references: string[]
+  /** Who stands in From, the first of several. Sender and the others are no authors (RFC 5322, 3.6.2): nobody checks them. */
   from: LetterAddress | undefined
-  /** More than one author stands in From: nobody vouches for any of them. */
-  severalAuthors: boolean
+  /** Every reader takes From for this one address. Otherwise a verdict may be on another: nobody vouches for it. */
+  soleAuthor: boolean
   replyTo: LetterAddress[]
   to: LetterAddress[]
   cc: LetterAddress[]
@@ -63,15 +64,16 @@ export function readMail(raw: Buffer, cut = false): Letter {
   const html = hasHtml ? texts.map((segment) => segment.html ?? `<pre>${escapeHtml(segment.text ?? '')}</pre>`).join('\n') : undefined
   const [messageId] = parseMessageIds(headers.raw('message-id'), 1)
   const references = parseMessageIds(headers.raw('references'))
-  const authors = headers.addresses('from', 20)
+  const [from, ...others] = headers.addresses('from', 20)
+  const [written = '', ...again] = headers.all('from')
   const date = new Date(headers.raw('date') ?? '')
   const letter = {
     headers,
     messageId,
     answers: [...new Set([...parseMessageIds(headers.raw('in-reply-to'), 10), ...references.toReversed()])].slice(0, 50),
     references,
-    from: authors[0] ?? headers.addresses('sender', 1)[0],
-    severalAuthors: authors.length > 1,
+    from,
+    soleAuthor: from !== undefined && others.length === 0 && again.length === 0 && isOnly(from.address, written),
     replyTo: headers.addresses('reply-to', 20),
     to: headers.addresses('to'),
     cc: headers.addresses('cc'),

@@ -4,10 +4,10 @@
  */
 import type { ChannelInbox, LetterAddress, LetterMeta } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
-import { readAuthenticity } from './authenticity.ts'
-import { classifyLetter, loopHeader, whoFilledIn } from './classify.ts'
+import { domainOf } from './authenticity.ts'
+import { classifyLetter, loopHeader } from './classify.ts'
 import { type Emit, hand, type Taken } from './emit-letter.ts'
-import { type Mailbox, mailboxOf, unverified } from './inbox-settings.ts'
+import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { partsOf } from './letter-parts.ts'
 import { placeAnswered } from './place-waiting.ts'
@@ -17,15 +17,17 @@ import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
 import { findThread, letterId, messageKey, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import { whoWrote } from './who-wrote.ts'
 
 /** `cut`: `raw` is only its beginning. */
 export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit, cut = false): Promise<Taken> {
   const mailbox = mailboxOf(inbox)
   const letter = readMail(raw, cut)
   const sign = (text: string) => ctx.sign(text)
-  const kind = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
+  const judged = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
-  if (kind === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
+  if (judged === 'own' && (await isOurs(ctx, mailbox, letter))) return 'own'
+  const kind = judged === 'own' ? classifyLetter(letter, () => false, mailbox.own) : judged
   // Deleted for good in the hub, and still in the mailbox: read anew, it does not come back.
   if (await wasPurged(ctx, mailbox, letter)) return 'refused'
   const rawFileId = await storeRaw(ctx, inbox.id, letter, raw)
@@ -72,17 +74,8 @@ async function takeMessage(
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
-  const auth = authOf(received, mailbox)
-  // What a form sends is its filler's letter; of who that is, the site's word is all there is.
-  const filler = automatic || auth?.dmarc === 'fail' ? undefined : whoFilledIn(received, mailbox.own)
-  const letter = filler ? { ...received, from: filler, replyTo: [] } : received
+  const { letter, id: senderId, verified, forged, auth } = await whoWrote(ctx.em(), received, mailbox, automatic)
   const sender = letter.from?.address
-  // The mailbox's own server says that it is not from there. Whoever forges a sender does not get into a conversation by it:
-  // they are a person of their own, whose name nobody else can have.
-  const forged = auth?.dmarc === 'fail'
-  // Of whom nothing can be read, no two letters are of the same person.
-  const senderId = !sender ? `${unverified}${letter.fingerprint}` : forged ? `${unverified}${sender}` : sender
-  const verified = auth?.dmarc === 'pass' && !filler
   await placeAnswered(ctx, mailbox, letter.answers)
   const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
   if (threading.stranger) ctx.log.warn({ inbox: mailbox.inboxId }, 'a letter answers a conversation its sender takes no part in; it gets one of its own')
@@ -100,7 +93,7 @@ async function takeMessage(
     ...(answers.asked.length > 0 ? { replyTo: answers.asked } : {}),
     ...(answers.doubtful ? { replyToDoubtful: true } : {}),
     ...(related ? { relatedConversationId: related } : {}),
-    ...(auth && !filler ? { auth } : {}),
+    ...(auth ? { auth } : {}),
     ...(quiet ? { automatic: true } : {}),
     ...(receipt ? { receipt } : {}),
     ...(rawFileId ? { rawFileId } : {}),
@@ -149,14 +142,6 @@ async function takeMessage(
   return 'message'
 }
 
-/** With several authors the verdict is on one of them, and nobody knows which (RFC 7489, 6.6.1). */
-function authOf({ headers, severalAuthors }: Letter, { trusted }: Mailbox): LetterMeta['auth'] {
-  const auth = readAuthenticity(headers, trusted)
-  if (auth?.dmarc !== 'pass' || !severalAuthors) return auth
-  const { dmarc: _one, ...rest } = auth
-  return rest
-}
-
 const joined = (addresses: readonly LetterAddress[]): string | null =>
   addresses.length === 0
     ? null
@@ -195,8 +180,6 @@ async function whereAnswersGo(
     (await ctx.em().findOne(LetterRow, { inboxId: mailbox.inboxId, fromAddress: sender }, { fields: ['id'], disableIdentityMap: true })) !== null
   return { asked, doubtful: before }
 }
-
-const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1)
 
 const ours = (mailbox: Mailbox, sender: string): boolean => mailbox.own.has(sender)
 
