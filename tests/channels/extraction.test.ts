@@ -200,6 +200,42 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     assert.equal((await contact(agent, contactId)).phone, '13800138055')
   })
 
+  test('what one of us wrote first is nobody’s, however long ago; asked for a yes, or said by the customer before, it is theirs', async () => {
+    const agent = await world().person('小售', 'admin')
+    const inbox = await world().inbox('letters')
+    const talk = async (who: string, ...lines: [by: 'customer' | 'agent', text: string][]) => {
+      let conversationId = ''
+      for (const [by, text] of lines)
+        if (by === 'customer') conversationId = (await world().say(inbox, who, text))[0]?.conversationId as string
+        else {
+          await em().nativeUpdate(Conversation, { id: conversationId }, { assigneeId: agent.id, status: 'open' })
+          assert.equal((await world().reply(agent, conversationId, text)).status, 201)
+        }
+      const { contactId } = await em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+      // Said last, found last.
+      await eventually(async () => (await facts(contactId)).some(({ kind, settled }) => kind === 'gender' && settled), 'the last word to be read')
+      const { phone, wechat, email } = await contact(agent, contactId)
+      return [phone, wechat, email]
+    }
+    const last = ['customer', '我是女生'] as [by: 'customer', text: string]
+    const idle = Array.from({ length: 60 }, (_, i) => ['customer', `再问一句，第${i}个`] as [by: 'customer', text: string])
+    const told = ['agent', '您好，请拨打售后 13800138066，或加客服微信 kefu_8866，邮箱 fuwu@brand.cn'] as [by: 'agent', text: string]
+    assert.deepEqual(
+      await talk('echo', ['customer', '怎么联系售后'], told, ...idle, ['customer', '13800138066 对吧，微信 kefu_8866，还有 fuwu@brand.cn'], last),
+      ['', '', ''],
+    )
+    assert.deepEqual(await talk('yes', ['customer', '在吗'], ['agent', '您预留的手机是13800138067吗'], ['customer', '对，13800138067'], last), [
+      '13800138067',
+      '',
+      '',
+    ])
+    assert.deepEqual(await talk('first', ['customer', '电话13800138068'], ['agent', '好的，13800138068，记下了'], ['customer', '嗯 13800138068'], last), [
+      '13800138068',
+      '',
+      '',
+    ])
+  })
+
   test('weak ones are suggested; accepting, refusing and taking back are one click each', async () => {
     const { contactId, conversationId } = await begin('e', 'v: abc12345', '我老公也喜欢')
     const agent = await world().person('小方', 'admin')
