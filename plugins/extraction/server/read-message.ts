@@ -4,12 +4,12 @@ import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { tagWords } from '../tag-words.ts'
 import { isAmong, valuesIn } from './extract/echoes.ts'
 import { extract, type Found, type Segment } from './extract/extract.ts'
-import { isMasked } from './extract/masked.ts'
-import { isContact, isHint, kinds } from './extract/tables.ts'
+import { isContact, kinds } from './extract/tables.ts'
 import { Fact, longestNormal, longestValue, Mark } from './fact.entity.ts'
 import { ruleSet } from './rules.ts'
 import { type Ctx, fieldOf } from './settings.ts'
 import { shown } from './shown.ts'
+import { weigh } from './weigh.ts'
 
 /** What is split over messages comes within this time and so many of them. */
 const togetherMs = 3 * 60_000
@@ -155,17 +155,18 @@ async function write(
 
 /** Fills the contact's empty field and puts the tag on, or leaves it to a person. Every step may be done twice. */
 async function settle(ctx: Ctx, fact: Fact, messageId: string): Promise<void> {
-  const { settings } = ctx
-  // However low the threshold: this is no value of a field, and nobody to call.
-  const shownOnly = isMasked(fact.normal) || isHint(fact.rule)
-  const strong = fact.confidence >= Math.round(settings.fillFrom * 100) && fact.whose === '' && !shownOnly
-  // Another's number may be the one to call: a person says so.
-  const fills = settings[`${fact.kind}Fill`] && (fact.whose === '' || isContact(fact.kind)) && !shownOnly
+  const { act, sure } = weigh(fact, ctx.settings)
   const value = shown(fact.kind, fact.normal, fact.createdAt)
-  const filled = strong && fills && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], value, { messageId })) === 'filled'
-  const tagged = strong ? await tag(ctx, fact) : ''
+  const filled = act === 'filled' && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], value, { messageId })) === 'filled'
+  const tagged = sure ? await tag(ctx, fact) : ''
   // A person may have decided meanwhile: theirs stays.
-  await ctx.em().nativeUpdate(Fact, { id: fact.id, settled: false }, { settled: true, tagged, state: filled ? 'filled' : fills ? 'suggested' : 'noted' })
+  await ctx
+    .em()
+    .nativeUpdate(
+      Fact,
+      { id: fact.id, settled: false },
+      { settled: true, tagged, state: act === 'filled' && !filled ? 'suggested' : act === 'ignored' ? 'noted' : act },
+    )
 }
 
 /** Once for a contact: taken off by a person, it is not put on again. Returns the tag. */
