@@ -29,6 +29,8 @@ export interface ContactHand {
     value: string,
     choice: { byAgentId: string; instead?: string; messageId?: string },
   ): Promise<{ written: boolean; before: string }>
+  /** What stands in these fields, an empty string where nothing does. Throws HUB_NOT_FOUND. */
+  read<F extends string>(contactId: string, fields: readonly F[]): Promise<Record<F, string>>
   /**
    * Puts the tag of this name on; makes it a system tag if there is none. A name in both languages is taken in the one that
    * the hub was set up in. Returns whether it was not there.

@@ -200,6 +200,42 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     assert.equal((await contact(agent, contactId)).phone, '13800138055')
   })
 
+  test('what one of us wrote first is nobody’s, however long ago; asked for a yes, or said by the customer before, it is theirs', async () => {
+    const agent = await world().person('小售', 'admin')
+    const inbox = await world().inbox('letters')
+    const talk = async (who: string, ...lines: [by: 'customer' | 'agent', text: string][]) => {
+      let conversationId = ''
+      for (const [by, text] of lines)
+        if (by === 'customer') conversationId = (await world().say(inbox, who, text))[0]?.conversationId as string
+        else {
+          await em().nativeUpdate(Conversation, { id: conversationId }, { assigneeId: agent.id, status: 'open' })
+          assert.equal((await world().reply(agent, conversationId, text)).status, 201)
+        }
+      const { contactId } = await em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+      // Said last, found last.
+      await eventually(async () => (await facts(contactId)).some(({ kind, settled }) => kind === 'gender' && settled), 'the last word to be read')
+      const { phone, wechat, email } = await contact(agent, contactId)
+      return [phone, wechat, email]
+    }
+    const last = ['customer', '我是女生'] as [by: 'customer', text: string]
+    const idle = Array.from({ length: 60 }, (_, i) => ['customer', `再问一句，第${i}个`] as [by: 'customer', text: string])
+    const told = ['agent', '您好，请拨打售后 13800138066，或加客服微信 kefu_8866，邮箱 fuwu@brand.cn'] as [by: 'agent', text: string]
+    assert.deepEqual(
+      await talk('echo', ['customer', '怎么联系售后'], told, ...idle, ['customer', '13800138066 对吧，微信 kefu_8866，还有 fuwu@brand.cn'], last),
+      ['', '', ''],
+    )
+    assert.deepEqual(await talk('yes', ['customer', '在吗'], ['agent', '您预留的手机是13800138067吗'], ['customer', '对，13800138067'], last), [
+      '13800138067',
+      '',
+      '',
+    ])
+    assert.deepEqual(await talk('first', ['customer', '电话13800138068'], ['agent', '好的，13800138068，记下了'], ['customer', '嗯 13800138068'], last), [
+      '13800138068',
+      '',
+      '',
+    ])
+  })
+
   test('weak ones are suggested; accepting, refusing and taking back are one click each', async () => {
     const { contactId, conversationId } = await begin('e', 'v: abc12345', '我老公也喜欢')
     const agent = await world().person('小方', 'admin')
@@ -268,6 +304,61 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     assert.equal((await stranger.call('GET', `/api/x/extraction/contacts/${contactId}/facts`)).status, 404)
     assert.equal((await stranger.call('POST', `/api/x/extraction/facts/${rows[0]?.id}/refuse`)).status, 404)
     assert.equal((await stranger.call('GET', '/api/x/extraction/rules')).status, 403)
+  })
+
+  test('of what was found in another line of business only what stands in the contact is seen, and nothing there is decided', async () => {
+    const own = await begin('line-a', '订单什么时候到，我电话13800138081')
+    const other = await begin('line-b', '我爸电话13800138082，我QQ 12345682，我朋友微信 friend_9982')
+    const admin = await world().person('小管', 'admin')
+    await settled(own.contactId, 1)
+    await settled(other.contactId, 3)
+    const { body } = await admin.call('POST', `/api/contacts/${own.contactId}/merge`, { otherId: other.contactId })
+    const rows = await eventually(async () => {
+      const all = await facts(body.intoId)
+      return all.length === 4 && all
+    }, 'the facts to follow')
+    const read = { permission: 'conversation.read', scope: 'all' as const, inboxIds: [own.inbox.id] }
+    const clerk = await world().person('小甲', [read, { permission: 'contact.update' }, { permission: 'contact.personal', fields: ['phone', 'wechat', 'qq'] }])
+    const seenBy = async (who: Person) =>
+      (await who.call('GET', `/api/x/extraction/contacts/${body.intoId}/facts`)).body.items
+        .map(({ normal, source }: { normal: string; source: object | null }) => `${normal} ${source !== null}`)
+        .sort()
+    assert.deepEqual(await seenBy(admin), ['+8613800138081 true', '+8613800138082 true', '12345682 true', 'friend_9982 true'])
+    // 12345682 has been filled in: it is the contact's.
+    assert.deepEqual(await seenBy(clerk), ['+8613800138081 true', '12345682 false'])
+    const hidden = rows.find(({ normal }) => normal === '+8613800138082') as Fact
+    for (const verdict of ['accept', 'refuse', 'undo'])
+      assert.equal((await clerk.call('POST', `/api/x/extraction/facts/${hidden.id}/${verdict}`)).status, 404, verdict)
+    assert.equal((await admin.call('POST', `/api/x/extraction/facts/${hidden.id}/refuse`)).status, 200)
+  })
+
+  test('what was taken back comes not back when a later one is taken back', async () => {
+    const { contactId } = await begin('backwards', 'v: first_11', 'v: later_22')
+    const agent = await world().person('小退', 'admin')
+    const rows = await settled(contactId, 2)
+    const decide = async (normal: string, verdict: string) =>
+      assert.equal((await agent.call('POST', `/api/x/extraction/facts/${rows.find((one) => one.normal === normal)?.id}/${verdict}`)).status, 200)
+    const field = async () => (await contact(agent, contactId)).wechat
+    await agent.call('PATCH', `/api/contacts/${contactId}`, { wechat: 'typed_00' })
+    await decide('first_11', 'accept')
+    await decide('later_22', 'accept')
+    await decide('first_11', 'undo')
+    await decide('first_11', 'refuse')
+    assert.equal(await field(), 'later_22')
+    await decide('later_22', 'undo')
+    assert.equal(await field(), 'typed_00')
+  })
+
+  test('trying out says what the hub does', async () => {
+    const admin = await world().person('小试', 'admin')
+    const text = '我的号 138****5678，我属龙，我爸电话13800138083，v: abc12383，我QQ 12345683，孩子3岁'
+    const tried = (await admin.call('POST', '/api/x/extraction/try', { text })).body.items
+    const { contactId } = await begin('tried', text)
+    const rows = await settled(contactId, 6)
+    assert.deepEqual(
+      tried.map(({ normal, act }: Record<string, string>) => `${normal} ${act}`).sort(),
+      rows.map(({ normal, state }) => `${normal} ${state}`).sort(),
+    )
   })
 
   test('rules: built-in ones are switched, own ones are added, tried out and dropped', async () => {

@@ -53,6 +53,8 @@ const radio = /[洞动幺妖腰么吆拐勾]/
 function keep(runs: Run[], run: Run, text: string): void {
   let start = 0
   let end = run.values.length
+  // `138…一直打不通`: behind plain digits that is a word.
+  if (/^[0-9]一[直下个般定起样会点些次]/.test(text.slice((run.at[end - 1] as number) - 1, (run.at[end - 1] as number) + 2))) end--
   const drop = (i: number, outside: string): boolean => {
     if (!run.weak[i]) return false
     const sign = text[run.at[i] as number] as string

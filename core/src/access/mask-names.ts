@@ -38,9 +38,14 @@ const patterns: readonly RegExp[] = [
 const english =
   /my name(?:\s{1,2}is|['’]s)\s{1,2}(?!(?:on|not|in|at|the|an?|to|from|wrong|spelled|missing|still|already|here|there)\b)([a-z]{2,20}(?:[ -](?!(?:and|i|im|from|but|here|please|my|the|with|can|could|would|want)\b)[a-z]{1,20}){0,2})/giu
 
+const introduced = /(?:\b(?:[Ii] am|[Ii]['’]m|[Tt]his is)\s{1,2})([A-Z][a-z]{1,20}(?:[ -][A-Z][a-z]{0,20}){0,2})(?![a-z])/g
+/** 我姓王: of a surname nothing is left. */
+const surname = new RegExp(`(?:(?:我|本人|鄙人|敝|免贵|鄙)姓\\s{0,2})(${compound}|[${surnames}])(?!名)`, 'gu')
+
 /** @param text with what is full width made plain */
 export function starNames(text: string, put: Put): void {
-  for (const pattern of [...patterns, english])
+  for (const found of text.matchAll(surname)) put(found.index + found[0].length - (found[1] as string).length, found.index + found[0].length)
+  for (const pattern of [...patterns, english, introduced])
     for (const found of text.matchAll(pattern)) {
       const said = found.at(-1) as string
       const stop = found.index + found[0].length

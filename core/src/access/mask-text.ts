@@ -8,6 +8,7 @@ import { hiddenFrom, masks, type PersonalField, shownDigits } from './mask.ts'
 import { starContacts } from './mask-contacts.ts'
 import { starNames } from './mask-names.ts'
 import { starPieces } from './mask-pieces.ts'
+import { starPapers, starPlaces } from './mask-places.ts'
 import { personalFields } from './permissions.ts'
 
 type Hidden = ReadonlySet<PersonalField>
@@ -62,7 +63,7 @@ const keys: readonly [PersonalField, RegExp][] = [
   ['qq', /^qq|扣扣/i],
   ['address', /^(?:home_?|street_?|full_?)?addr|地址/i],
   ['name', /^(?:real|full|first|last|user)?_?name$|姓名/i],
-  ['document', /id_?card|passport|bank_?card|身份证|银行卡/i],
+  ['document', /id_?card|passport|bank_?card|身份证|银行卡|护照|通行证|台胞证|社保|医保/i],
 ]
 const mostDeep = 40
 
@@ -118,7 +119,8 @@ export function maskHidden(hidden: Hidden, text: string): string {
     maskAccounts(names, plain, stars, 1)
     starNames(plain, (from, to) => stars.put(from, to))
   }
-  if (hidden.has('address')) for (const pattern of [places, doors]) maskAccounts(pattern, folded, stars, 0)
+  if (hidden.has('address')) starPlaces(folded, (from, to) => stars.put(from, to))
+  if (hidden.has('document')) starPapers(folded, (from, to) => stars.put(from, to))
   return stars.toString()
 }
 
@@ -181,8 +183,8 @@ function maskNumbers(hidden: Hidden, text: string, stars: Stars): void {
   }
 }
 
-/** Hong Kong, Macau and Taiwan without a plus, by their lengths. */
-const acrossBorder = /^(?:852[2-9]\d{7}|853[268]\d{7}|8860?[2-9]\d{7,8})$/
+/** Hong Kong, Macau and Taiwan without a plus, by their lengths; Taiwan’s mobiles as they are dialled there. */
+const acrossBorder = /^(?:852[2-9]\d{7}|853[268]\d{7}|8860?[2-9]\d{7,8}|09\d{8})$/
 const american = /^1?[2-9]\d{2}[2-9]\d{6}$/
 
 /** (415) 555-2671: ten digits, or eleven behind a 1, are one only when they are grouped so. */
@@ -230,10 +232,6 @@ const wxid = /(wxid_)([a-z0-9]{4,30})/gi
 const qq = /((?:(?<![a-z])qq|扣扣|企鹅|(?<![a-z0-9])q)\s{0,3}(?:号码?)?\s{0,3}(?:都?是|为|[:=,，])?\s{0,3})(\d{5,12})(?!\d)/gi
 const names =
   /((?:姓名|联系人|收件人|收货人|户名|name)\s{0,2}[:=是]\s{0,2}|我叫)(?!了|的|你|他|她|什么)([\p{Script=Han}·]{2,4}|[a-z]{2,20}(?: [a-z]{2,20}){0,2})/giu
-const places = /((?:地址|住址|寄到|送到|住在|address)\s{0,2}(?:是|为|[:=])?\s{0,2})([^\n,，。;；!！?？]{4,80})/gi
-/** 文三路 88号3栋501室 */
-const doors = /([路街道巷弄村里苑园区镇庄]\s?)((?:[\da-z-]{1,8}(?:号楼|号院|号|弄|栋|幢|座|单元|室|楼|层)){1,5}(?:\d{1,5})?)/gi
-
 function maskAccounts(pattern: RegExp, text: string, stars: Stars, shown = 2): void {
   for (const found of text.matchAll(pattern)) {
     const [, lead = '', account = ''] = found

@@ -2,17 +2,21 @@
 import type { HubEvent, MessageFacts } from '@huike/core/sdk/events.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { tagWords } from '../tag-words.ts'
+import { isAmong, valuesIn } from './extract/echoes.ts'
 import { extract, type Found, type Segment } from './extract/extract.ts'
-import { isMasked } from './extract/masked.ts'
-import { isContact, isHint, kinds } from './extract/tables.ts'
+import { isContact, kinds } from './extract/tables.ts'
 import { Fact, longestNormal, longestValue, Mark } from './fact.entity.ts'
 import { ruleSet } from './rules.ts'
 import { type Ctx, fieldOf } from './settings.ts'
 import { shown } from './shown.ts'
+import { weigh } from './weigh.ts'
 
 /** What is split over messages comes within this time and so many of them. */
 const togetherMs = 3 * 60_000
 const together = 10
+/** Of a conversation's messages so many are asked at once, and so many in all, for what our own people wrote first. */
+const atOnce = 50
+const mostAsked = 1_000
 
 interface Piece extends Segment {
   message: MessageFacts
@@ -30,9 +34,10 @@ export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received
 
   const { settings } = ctx
   const { off, own } = await ruleSet(ctx)
-  const found = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours }).filter(
+  const read = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours }).filter(
     ({ confidence, touches }) => confidence >= settings.suggestFrom && touches.some((i) => pieces[i]?.message.id === message.id),
   )
+  const found = read.length > 0 ? await withoutEchoes(ctx, read, pieces, conversation) : []
   if (found.length === 0) return
 
   const em = ctx.em()
@@ -46,12 +51,46 @@ export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received
   ctx.news(conversation.id)
 }
 
+/**
+ * A contact that one of us wrote in this conversation before the customer did is ours, not theirs. What is known already
+ * they had said before.
+ */
+async function withoutEchoes(
+  ctx: Ctx,
+  found: readonly Found[],
+  pieces: readonly Piece[],
+  conversation: HubEvent<'message.received'>['data']['conversation'],
+): Promise<readonly Found[]> {
+  const idOf = ({ kind, normal }: Found) => factId(ctx, conversation.identityId, kind, normal.slice(0, longestNormal))
+  const contacts = found.filter(({ kind }) => isContact(kind))
+  if (contacts.length === 0) return found
+  const known = new Set(
+    (await ctx.em().find(Fact, { id: { $in: contacts.map(idOf) } }, { fields: ['id'], limit: contacts.length, disableIdentityMap: true })).map(({ id }) => id),
+  )
+  const fresh = new Set(contacts.filter((one) => !known.has(idOf(one))))
+  if (fresh.size === 0) return found
+  const saidAt = ({ spans }: Found) => (pieces[spans[0]?.segment ?? 0] as Piece).message.seq
+  const echoes = new Set<Found>()
+  let upToSeq = Math.max(...[...fresh].map(saidAt)) - 1
+  for (let asked = 0; asked < mostAsked && upToSeq > 0 && echoes.size < fresh.size; asked += atOnce) {
+    const messages = await ctx.recent(conversation.id, { upToSeq, limit: atOnce })
+    for (const message of messages.filter(({ direction }) => direction === 'out')) {
+      const values = valuesIn(message.parts.map(wordsOf).join('\n'))
+      for (const one of fresh) if (message.seq < saidAt(one) && isAmong(one.normal, values)) echoes.add(one)
+    }
+    upToSeq = (messages[0]?.seq ?? 0) - 1
+  }
+  return found.filter((one) => !echoes.has(one))
+}
+
+const wordsOf = (part: MessagePart): string => (part.type === 'text' || part.type === 'html' ? part.text : part.type === 'card' ? fieldsOf(part) : '')
+
 /** What words there are; a colleague's are only listened to. */
 function piecesOf(message: MessageFacts): Piece[] {
   if (message.direction !== 'in' && message.direction !== 'out') return []
   const theirs = message.direction === 'out'
   return message.parts.flatMap((part, i) => {
-    const text = part.type === 'text' || part.type === 'html' ? part.text : part.type === 'card' && !theirs ? fieldsOf(part) : ''
+    const text = part.type === 'card' && theirs ? '' : wordsOf(part)
     return text === '' ? [] : [{ text, message, part: i, ...(theirs ? { theirs } : {}) }]
   })
 }
@@ -116,17 +155,18 @@ async function write(
 
 /** Fills the contact's empty field and puts the tag on, or leaves it to a person. Every step may be done twice. */
 async function settle(ctx: Ctx, fact: Fact, messageId: string): Promise<void> {
-  const { settings } = ctx
-  // However low the threshold: this is no value of a field, and nobody to call.
-  const shownOnly = isMasked(fact.normal) || isHint(fact.rule)
-  const strong = fact.confidence >= Math.round(settings.fillFrom * 100) && fact.whose === '' && !shownOnly
-  // Another's number may be the one to call: a person says so.
-  const fills = settings[`${fact.kind}Fill`] && (fact.whose === '' || isContact(fact.kind)) && !shownOnly
+  const { act, sure } = weigh(fact, ctx.settings)
   const value = shown(fact.kind, fact.normal, fact.createdAt)
-  const filled = strong && fills && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], value, { messageId })) === 'filled'
-  const tagged = strong ? await tag(ctx, fact) : ''
+  const filled = act === 'filled' && (await ctx.contacts.fill(fact.contactId, fieldOf[fact.kind], value, { messageId })) === 'filled'
+  const tagged = sure ? await tag(ctx, fact) : ''
   // A person may have decided meanwhile: theirs stays.
-  await ctx.em().nativeUpdate(Fact, { id: fact.id, settled: false }, { settled: true, tagged, state: filled ? 'filled' : fills ? 'suggested' : 'noted' })
+  await ctx
+    .em()
+    .nativeUpdate(
+      Fact,
+      { id: fact.id, settled: false },
+      { settled: true, tagged, state: act === 'filled' && !filled ? 'suggested' : act === 'ignored' ? 'noted' : act },
+    )
 }
 
 /** Once for a contact: taken off by a person, it is not put on again. Returns the tag. */

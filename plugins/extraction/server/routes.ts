@@ -8,11 +8,12 @@ import { type Static, Type } from 'typebox'
 import { decide, type Verdict } from './decide.ts'
 import { extract } from './extract/extract.ts'
 import { isMasked } from './extract/masked.ts'
-import { isContact, type Kind, kinds } from './extract/tables.ts'
+import { type Kind, kinds } from './extract/tables.ts'
 import { Fact, Mark } from './fact.entity.ts'
 import { addRule, dropRule, listRules, ruleSet, switchRule } from './rules.ts'
 import { type Ctx, fieldOf, personalOf } from './settings.ts'
 import { shown } from './shown.ts'
+import { weigh } from './weigh.ts'
 
 /** As many as a screen holds. */
 const mostAsked = 200
@@ -87,20 +88,31 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     }
   }
 
+  /**
+   * Of these facts of one contact those that the asker may know of, with where they may read each: it stands in a
+   * conversation that they may read, or in the contact's field. A contact in several lines of business is seen by each.
+   */
+  async function knownTo(asker: Asker, contactId: string, facts: readonly Fact[]): Promise<Map<Fact, Mark | undefined>> {
+    if (facts.length === 0) return new Map()
+    const em = ctx.em()
+    const marks = await em.find(Mark, { factId: { $in: facts.map(({ id }) => id) } }, { orderBy: { seq: 'asc' }, limit: 1_000, disableIdentityMap: true })
+    const visible = new Set(await asker.conversations([...new Set(marks.map((mark) => mark.conversationId))]))
+    const fields = await ctx.contacts.read(contactId, [...new Set(facts.map(({ kind }) => fieldOf[kind]))])
+    return new Map(
+      facts.flatMap((fact): [Fact, Mark | undefined][] => {
+        const place = marks.find((mark) => mark.factId === fact.id && visible.has(mark.conversationId))
+        return place || fields[fieldOf[fact.kind]] === shown(fact.kind, fact.normal, fact.createdAt) ? [[fact, place]] : []
+      }),
+    )
+  }
+
   const Params = Type.Object({ id: Id })
   app.get('/contacts/:id/facts', { config: { access: 'agent' }, schema: { params: Params } }, async (request) => {
     const asker = ctx.asker(request)
     const contactId = await asker.contact((request.params as Static<typeof Params>).id)
-    const em = ctx.em()
-    const facts = await em.find(Fact, { contactId }, { orderBy: { createdAt: 'desc', id: 'desc' }, limit: mostFacts, disableIdentityMap: true })
-    const marks =
-      facts.length > 0
-        ? await em.find(Mark, { factId: { $in: facts.map(({ id }) => id) } }, { orderBy: { seq: 'asc' }, limit: 1_000, disableIdentityMap: true })
-        : []
-    const visible = new Set(await asker.conversations([...new Set(marks.map((mark) => mark.conversationId))]))
+    const facts = await ctx.em().find(Fact, { contactId }, { orderBy: { createdAt: 'desc', id: 'desc' }, limit: mostFacts, disableIdentityMap: true })
     return {
-      items: facts.map((fact) => {
-        const place = marks.find((mark) => mark.factId === fact.id && visible.has(mark.conversationId))
+      items: [...(await knownTo(asker, contactId, facts))].map(([fact, place]) => {
         return {
           ...present(asker, fact),
           source: place
@@ -124,7 +136,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       const asker = ctx.asker(request)
       const fact = await ctx.em().findOne(Fact, { id: (request.params as Static<typeof FactParams>).id }, { disableIdentityMap: true })
       if (!fact) throw new HubError('HUB_NOT_FOUND', 'There is no such fact')
-      await asker.contact(fact.contactId)
+      const contactId = await asker.contact(fact.contactId)
+      if ((await knownTo(asker, contactId, [fact])).size === 0) throw new HubError('HUB_NOT_FOUND', 'There is no such fact')
       if (!mayKnow(asker, fact.kind)) throw new HubError('HUB_FORBIDDEN', 'You may not change what you may not see')
       await decide(ctx, fact, verdict, asker.agentId)
       return { ok: true }
@@ -173,14 +186,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       return {
         items: found.map(({ kind, rule, value, normal, confidence, whose, spans }) => {
           const percent = Math.round(confidence * 100)
-          const act =
-            percent < settings.suggestFrom * 100
-              ? 'ignored'
-              : (whose && !isContact(kind)) || !settings[`${kind}Fill`]
-                ? 'noted'
-                : !whose && percent >= Math.round(settings.fillFrom * 100)
-                  ? 'filled'
-                  : 'suggested'
+          const { act } = weigh({ kind, rule, normal, whose: whose ?? '', confidence: percent }, settings)
           return {
             kind,
             rule,

@@ -67,6 +67,17 @@ export function contactHand(hub: Hub, plugin: string): ContactHand {
       if (!result) throw new HubError('HUB_NOT_FOUND', 'There is no such contact')
       return result
     },
+    async read(contactId, fields) {
+      const em = hub.em()
+      const id = await survivorOf(em, contactId)
+      const contact = await em.findOne(Contact, { id }, { disableIdentityMap: true })
+      if (!contact) throw new HubError('HUB_NOT_FOUND', 'There is no such contact')
+      const names = fields.map((field) => [field, nameOf(field)] as const)
+      const own = names.flatMap(([, name]) => (isCore(name) ? [] : [name]))
+      const rows = own.length > 0 ? await em.find(ContactField, { contactId: id, field: { $in: own } }, { disableIdentityMap: true }) : []
+      const held = (name: string) => (isCore(name) ? contact[name] : (rows.find(({ field }) => field === name)?.value ?? ''))
+      return Object.fromEntries(names.map(([field, name]) => [field, held(name)])) as Record<(typeof fields)[number], string>
+    },
     async tag(contactId, words) {
       const name = typeof words === 'string' ? words : words[await hubLanguage(hub.em())]
       const tagId = await tagNamed(hub, name)

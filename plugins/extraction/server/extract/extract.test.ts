@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { corpora, measure, readCorpus } from './corpus.ts'
+import { isAmong, valuesIn } from './echoes.ts'
 import { extract } from './extract.ts'
 import type { OwnRule } from './own-rules.ts'
 import { kinds } from './tables.ts'
@@ -103,6 +104,26 @@ test('what is somebody else’s is offered with whose it is, never sure enough t
     )
   for (const text of ['我妈让我打的，我电话13800138000', '其他时间打13800138000', '我电话13800138000，我朋友推荐来的'])
     assert.equal(extract(text)[0]?.whose, undefined, text)
+})
+
+test('what our own people write is read with other eyes: every number, every account, but what they say is the customer’s', () => {
+  const among = (text: string, normal: string) => isAmong(normal, valuesIn(text))
+  for (const [text, normal] of [
+    ['您好，请拨打 138 0013 8000', '+8613800138000'],
+    ['师傅电话一三八零零一三八零零零', '+8613800138000'],
+    ['加 kefu_8866 就行', 'kefu_8866'],
+    ['您的专属客服微信 kefu_8866', 'kefu_8866'],
+    ['总机 0571-88990011 转 8', '+8657188990011;ext=8'],
+    ['资料请发 FuWu@brand.cn', 'fuwu@brand.cn'],
+  ] as const)
+    assert.ok(among(text, normal), text)
+  for (const [text, normal] of [
+    ['您的电话是13800138000吗', '+8613800138000'],
+    ['和您确认一下，您预留的手机13800138000对吧', '+8613800138000'],
+    ['收货人电话 13800138000 没错吧', '+8613800138000'],
+    ['订单 2026113012345678', '12345678'],
+  ] as const)
+    assert.ok(!among(text, normal), text)
 })
 
 test('of two numbers with a stroke between them both are whose the first is; a spaced name is offered whole, never filled', () => {
@@ -213,6 +234,11 @@ test('hostile inputs cost time in proportion to their length', () => {
     'a b @ c . com ',
     '我上大三',
     'qq和微信一样',
+    '打了13800138000',
+    '我发到a@b.com',
+    '有人13800138000说',
+    '客服给我的13800138000',
+    '13800138000一直',
   ]
   // Short ones first: what is compiled late must not count.
   for (const unit of hostile) extract(unit.repeat(200))

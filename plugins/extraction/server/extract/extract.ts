@@ -1,5 +1,6 @@
 /** The whole reading, in order: shadow, words, readers, false friends, overlaps. Pure; time grows with the text's length. */
 import { breaker, type Candidate, mostSigns, openReading, type Reading, readContacts } from '@huike/core/sdk/contact-reader/reader.ts'
+import { isAmong } from './echoes.ts'
 import { findMasked } from './masked.ts'
 import { findOwn, type OwnRule } from './own-rules.ts'
 import { findAge, findGender } from './people.ts'
@@ -106,18 +107,19 @@ export function extract(input: string | readonly Segment[], options: Options = {
     })
 }
 
-/** Somebody else's is at most offered. */
+/** Somebody else's, or perhaps somebody else's, is at most offered. */
 const othersAtMost = 0.6
 
 function owned(reading: Reading, one: Candidate): Candidate[] {
   if (!isContact(one.kind as Kind)) return [one]
   const whose = ownerOf(reading, one)
   if (whose === undefined) return []
-  return whose === '' ? [one] : [{ ...one, whose, confidence: Math.min(one.confidence, othersAtMost) }]
+  if (whose === '') return [one]
+  return [{ ...one, ...(whose === '?' ? {} : { whose }), confidence: Math.min(one.confidence, othersAtMost) }]
 }
 
 const isOurs = ({ normal }: Candidate, ours: ReadonlySet<string>): boolean =>
-  ours.has(normal) || ours.has(normal.replace(/^\+86/, '')) || (normal.includes('@') && ours.has(normal.slice(normal.indexOf('@') + 1)))
+  isAmong(normal, ours) || (normal.includes('@') && ours.has(normal.slice(normal.indexOf('@') + 1)))
 
 /** Of one kind, what overlaps is one fact, the surer one; the same value of the same place is said once. */
 function settle(found: readonly Candidate[]): Candidate[] {
