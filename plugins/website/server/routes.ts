@@ -123,7 +123,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   )
 
   async function known(inboxId: string, token: string | undefined): Promise<Omit<Visitor, 'inboxId'>> {
-    const stranger = { sender: anonymous(), since: Date.now() }
+    const stranger = { sender: anonymous(token), since: Date.now() }
     if (!token) return stranger
     try {
       const visitor = await readToken(ctx, token)

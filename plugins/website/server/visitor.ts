@@ -90,7 +90,11 @@ export async function proofOf(ctx: PluginContext, settings: InboxSettings, jwt: 
 /** One id a user of the site. A long one is known by its digest, under a letter of its own so that no short one can look like it. */
 const userIdOf = (sub: string): string => (sub.length + 2 <= maxIdLength ? `u_${sub}` : `h_${digest(sub)}`)
 
-export const anonymous = (): ChannelSender => ({ externalId: newVisitorId() })
+/**
+ * A stranger. A browser that was spoken in before it had a token brings one of its own, unguessable as ours are: all its
+ * tabs are then one visitor. Its digest is the name, so that who sees names cannot come as one of them.
+ */
+export const anonymous = (own = ''): ChannelSender => ({ externalId: /^n_[0-9a-z]{40}$/.test(own) ? `v_${digest(own).slice(0, 22)}` : newVisitorId() })
 
 /**
  * The site's JWT (HS256, key = the inbox's `identitySecret`, claims `sub`, and optionally `name`, `email`, `phone`,

@@ -17,6 +17,14 @@ export interface Pending {
   at: string
 }
 
+/** As the tab keeps it: the hub's refusal, where it did refuse. */
+type Kept = Omit<Pending, 'state' | 'error'> & { refusal?: Pick<ApiError, 'status' | 'code' | 'message' | 'details'> }
+function asKept({ state, error, ...message }: Pending): Kept {
+  if (state !== 'failed') return message
+  const { status = 0, code = 'HUB_INTERNAL', message: words = '', details } = (error ?? {}) as Partial<ApiError>
+  return { ...message, refusal: { status, code, message: words, details } }
+}
+
 /** Under the name of who wrote it: whoever signs in next in this tab sends nothing of theirs. */
 const keyOf = (agentId: string) => `huike.unsent.${agentId}`
 
@@ -85,7 +93,7 @@ export function createOutbox(stored: (message: Message) => void) {
       stored(answer)
       return true
     } catch (error) {
-      if (!isOffline(error)) return !!Object.assign(message, { state: 'failed', error })
+      if (!isOffline(error)) return !!Object.assign(message, { error, state: 'failed' })
       for (const one of pending.get(message.conversationId) ?? []) if (one.state === 'sending') one.state = 'waiting'
       return false
     }
@@ -114,12 +122,13 @@ export function createOutbox(stored: (message: Message) => void) {
 
   const discard = ({ conversationId, clientId }: Pending): void => confirm(conversationId, clientId)
 
-  /** Takes up what this agent left unsent in this tab, and keeps it from now on; returns its own undo. */
+  /** Takes up what this agent left unsent in this tab, and keeps it from now on; returns its own undo. What was refused goes out again only by hand. */
   function keep(agentId: string): () => void {
-    const kept = JSON.parse(sessionStorage.getItem(keyOf(agentId)) ?? '[]') as Omit<Pending, 'state' | 'error'>[]
-    for (const message of kept) enqueue({ ...message, state: 'sending', error: undefined })
+    const kept = JSON.parse(sessionStorage.getItem(keyOf(agentId)) ?? '[]') as Kept[]
+    for (const { refusal, ...message } of kept)
+      enqueue({ ...message, ...(refusal ? { state: 'failed', error: new ApiError(refusal.status, refusal) } : { state: 'sending', error: undefined }) })
     return watch(
-      () => JSON.stringify([...pending.values()].flat().map(({ state, error, ...message }) => message)),
+      () => JSON.stringify([...pending.values()].flat().map(asKept)),
       (unsent) => sessionStorage.setItem(keyOf(agentId), unsent),
       { flush: 'sync' },
     )

@@ -24,6 +24,8 @@ export interface Written {
   /** Why the hub will not take it; sent again only when the visitor says so. */
   failure?: string
   contact?: Left
+  /** Whom the page said its user was when it was written; without: the stranger of this browser. */
+  user?: string
 }
 /** What somebody leaves when nobody is there. */
 export interface Left {

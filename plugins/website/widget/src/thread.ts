@@ -12,6 +12,8 @@ export interface Waiting extends Written {
   file?: { blob: Blob; name: string; voice: boolean; durationMs?: number } | undefined
   /** The hub has it; it stays until the thread shows it. */
   taken?: boolean
+  /** Written in this window. */
+  here?: boolean
 }
 
 export interface ThreadEvents {
@@ -34,22 +36,32 @@ const retryMs = [500, 1_000, 2_000, 5_000, 10_000]
 const retryAfter = (tries: number) => retryMs[Math.min(tries, retryMs.length - 1)] ?? 0
 /** A line that went silent is let go of: a phone that changed its network would wait for minutes. */
 const patienceMs = { words: 30_000, file: 600_000 }
+/** How soon a site that takes no messages now is asked again. */
+const shutMs = 30_000
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? ''
 /** Nothing was decided: the line is down, the hub is not there, or it asks to wait. */
 const isPassing = (error: unknown): boolean => {
   const { status = 0 } = error as { status?: number }
   return status === 0 || status >= 500 || status === 429
 }
-/** The visitor whose token it is: two tabs of one user hold different tokens and are the same visitor. */
-function ownerOf(token: string): string {
+/** What a token or a JWT says; nothing here rests on its being true. */
+function said(token: string, what: 'externalId' | 'sub'): string {
   try {
-    return (JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))) as { externalId: string }).externalId
+    const words = JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))) as Record<string, unknown>
+    return String(words[what] ?? '')
   } catch {
     return ''
   }
 }
+const isMissing = (error: unknown) => (error as { status?: number }).status === 404
+/** The site takes no messages, for now. */
+const isShut = (error: unknown) => codeOf(error) === 'HUB_CHANNEL_DISABLED'
+/** The visitor whose token it is: two tabs of one user hold different tokens and are the same visitor. */
+const ownerOf = (token: string) => said(token, 'externalId')
+/** Who speaks before the hub has given a token gives one: whichever tab comes with it, the hub makes the same stranger of it (server/visitor.ts). */
+const ownToken = () => `n_${Array.from(crypto.getRandomValues(new Uint8Array(20)), (byte) => byte.toString(36).padStart(2, '0')).join('')}`
 /** A stranger's ids begin like this; a token of any other owner opens nothing without the page's word (server/visitor.ts). */
-const isStranger = (token: string) => ownerOf(token).indexOf('v_') === 0
+const isStranger = (token: string) => token.indexOf('n_') === 0 || ownerOf(token).indexOf('v_') === 0
 const pause = (ms: number) =>
   new Promise<void>((done) => {
     const timer = setTimeout(end, ms)
@@ -65,6 +77,8 @@ const pause = (ms: number) =>
 export class Thread {
   messages: CustomerMessage[] = []
   waiting: Waiting[] = []
+  /** Written by others in this browser: kept until they are here again, and neither shown nor sent. */
+  #aside: Waiting[] = []
   conversation: CustomerThread['conversation'] = null
   more = false
   attended = true
@@ -75,8 +89,12 @@ export class Thread {
   seen = ''
   readonly #inbox: string
   readonly #events: ThreadEvents
+  readonly #online = () => this.#wake()
+  readonly #polling: number
   #visitId = ''
   #identity = ''
+  /** Of whom the page's word is. */
+  #user = ''
   #owner = ''
   #cursor = ''
   #socket: Socket | undefined
@@ -97,8 +115,20 @@ export class Thread {
   constructor(inbox: string, events: ThreadEvents) {
     this.#inbox = inbox
     this.#events = events
-    addEventListener('online', () => this.#wake())
-    setInterval(() => this.#poll(), 20_000)
+    addEventListener('online', this.#online)
+    this.#polling = setInterval(() => this.#poll(), 20_000)
+  }
+
+  /** The window is gone: nothing is asked or sent any more. */
+  stop(): void {
+    removeEventListener('online', this.#online)
+    clearInterval(this.#polling)
+    clearTimeout(this.#retry)
+    this.#entries++
+    this.#socket?.disconnect()
+    this.#socket = undefined
+    this.token = ''
+    this.waiting = []
   }
 
   /** Becomes somebody, however long that takes. */
@@ -106,10 +136,10 @@ export class Thread {
     // A user was here, and this page does not say that it is still them: a stranger, who has said nothing yet and so leaves the kept one in its place.
     const token = identity || isStranger(kept) ? kept : ''
     this.#visitId = visitId
-    this.#identity = identity
     this.seen = seen
     this.waiting = written
-    this.#spoken = token !== '' || identity !== '' || written.length > 0
+    this.#believe(identity)
+    this.#spoken = token !== '' || identity !== '' || this.waiting.length > 0
     this.#events.changed()
     await this.#enter(token)
   }
@@ -134,11 +164,15 @@ export class Thread {
           const fresh = asked ? '' : await this.#events.expired()
           if (entry !== this.#entries) return
           asked = true
-          this.#identity = fresh
+          this.#believe(fresh)
         }
         // Not found: the site's plugin is switched off, for now.
-        else if (isPassing(error) || (error as { status?: number }).status === 404) await pause(retryAfter(tries))
-        else return this.#events.refused(codeOf(error))
+        else if (isPassing(error) || isMissing(error)) await pause(retryAfter(tries))
+        else {
+          this.#events.refused(codeOf(error))
+          if (!isShut(error)) return
+          await pause(shutMs)
+        }
       }
     }
     this.#events.refused('')
@@ -163,6 +197,23 @@ export class Thread {
     this.waiting = this.waiting.filter((w) => !w.taken)
   }
 
+  /** What the page says of its user decides whose words go out from here. */
+  #believe(identity: string): void {
+    this.#identity = identity
+    this.#user = said(identity, 'sub')
+    this.#sort([...this.#aside, ...this.waiting])
+  }
+
+  /**
+   * What the browser kept goes out as who wrote it. Who writes in this window and then logs in, or cannot prove to be
+   * somebody, says it all the same; but what one user wrote never becomes another's.
+   */
+  #sort(all: readonly Waiting[]): void {
+    const mine = ({ user = '', here }: Waiting) => user === this.#user || (here === true && (!user || !this.#user))
+    this.waiting = all.filter(mine)
+    this.#aside = all.filter((w) => !mine(w))
+  }
+
   /** Another tab of this browser was first to speak: this one is the same visitor, unless its page has said who that is. */
   become(token: string): void {
     if (this.#identity || !isStranger(token) || token === this.token || (this.#owner && ownerOf(token) === this.#owner)) return
@@ -180,7 +231,7 @@ export class Thread {
 
   /** The page says who this is, after all. */
   prove(identity: string): void {
-    this.#identity = identity
+    this.#believe(identity)
     this.#spoken = true
     this.#enterAnew('')
   }
@@ -194,7 +245,9 @@ export class Thread {
 
   /** What another tab has written goes out from here too, if it comes to that: under its id it is one message. */
   adopt(written: readonly Written[]): void {
-    for (const one of written) if (!this.waiting.some((w) => w.clientId === one.clientId) && !this.#has(one.clientId)) this.waiting.push(one)
+    const all: Waiting[] = [...this.#aside, ...this.waiting]
+    for (const one of written) if (!all.some((w) => w.clientId === one.clientId) && !this.#has(one.clientId)) all.push(one)
+    this.#sort(all)
     this.#events.changed()
     void this.#drain()
   }
@@ -347,6 +400,14 @@ export class Thread {
     this.#events.changed()
   }
 
+  /** Not found may be a file of the message; where the site's plugin is switched off nothing is found. */
+  #isOff(): Promise<boolean> {
+    return this.askAttended().then(
+      () => false,
+      (error) => isPassing(error) || isMissing(error),
+    )
+  }
+
   #has(clientId: string): boolean {
     return this.messages.some((m) => m.clientId !== null && m.clientId.split('.')[0] === clientId)
   }
@@ -371,10 +432,14 @@ export class Thread {
 
   send(parts: ComposablePart[], more: Pick<Waiting, 'file' | 'contact'> = {}): void {
     const clientId = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`.slice(0, 40)
-    this.waiting.push({ clientId, parts, at: new Date().toISOString(), ...more })
-    // Before it is sent: when the answer gets lost, the next page asks as the same visitor.
-    if (!this.#spoken && this.token) this.#events.spoke(this.token)
-    this.#spoken = true
+    this.waiting.push({ clientId, parts, at: new Date().toISOString(), here: true, ...(this.#user ? { user: this.#user } : {}), ...more })
+    // Before it is kept or sent: other tabs, and the next page when the answer gets lost, ask as the same visitor.
+    if (!this.#spoken) {
+      const token = this.token || ownToken()
+      this.#spoken = true
+      this.#events.spoke(token)
+      if (!this.token) this.#enterAnew(token)
+    }
     this.#wrote()
     this.#events.changed()
     void this.#drain()
@@ -382,7 +447,8 @@ export class Thread {
 
   /** A file that has not been handed in cannot outlive the page. */
   #wrote(): void {
-    this.#events.wrote(this.waiting.filter((w) => !w.file && !w.taken))
+    const kept = [...this.#aside, ...this.waiting].filter((w) => !w.file && !w.taken)
+    this.#events.wrote(kept.map(({ here, ...w }) => w))
   }
 
   retry(clientId: string): void {
@@ -407,6 +473,7 @@ export class Thread {
     if (this.#sending || !this.token) return
     this.#sending = true
     let tries = 0
+    let shut = false
     const next = () => this.waiting.find((w) => !w.failure && !w.taken)
     try {
       for (let one = next(); one; one = next()) {
@@ -417,6 +484,8 @@ export class Thread {
             one.parts = [await this.#handIn(one.file)]
             one.file = undefined
             this.#wrote()
+            // Meanwhile somebody else.
+            if (this.#aside.includes(one)) continue
           }
           await this.#ask('POST', '/messages', {
             clientId: one.clientId,
@@ -426,8 +495,11 @@ export class Thread {
           })
           tries = 0
           this.slow = false
+          if (shut) this.#events.refused('')
+          shut = false
           this.#connect()
           one.taken = true
+          this.#aside = this.#aside.filter((w) => w !== one)
           if (owner !== this.#owner) this.waiting = this.waiting.filter((w) => w !== one)
           this.#wrote()
           this.#events.changed()
@@ -438,7 +510,11 @@ export class Thread {
             if (this.token && token !== this.token) continue
             return this.#renew(token)
           }
-          if (isPassing(error)) {
+          if (isShut(error)) {
+            shut = true
+            this.#events.refused(codeOf(error))
+            await pause(shutMs)
+          } else if (isPassing(error) || (isMissing(error) && (await this.#isOff()))) {
             // Once is the pace of a fast hand; again is a limit, and the visitor should know.
             const slow = codeOf(error) === 'HUB_RATE_LIMITED' && tries > 2
             if (slow !== this.slow) {

@@ -1,0 +1,153 @@
+/** The visitor's own code against a hub: as whom the words of a browser go out, and what becomes of them while nobody takes them. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { afterEach, test } from 'node:test'
+import { SignJWT } from 'jose'
+import { Identity } from '../../../core/src/domain/contact/contact.entity.ts'
+import { Conversation } from '../../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../../core/src/domain/inbox/inbox.entity.ts'
+import { Message } from '../../../core/src/domain/message/message.entity.ts'
+import { Browser, hurry, line, reconnect } from '../../../tests/support/widget-tab.ts'
+import { eventually, found, onEveryProfile } from '../../../tests/support/world.ts'
+import website from '../plugin.ts'
+
+const key = 'the-shop-signs-with-this-long-key-0123456789'
+const jwt = (sub: string) => new SignJWT({ sub }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime('5m').sign(new TextEncoder().encode(key))
+
+await onEveryProfile('the widget and its thread', [found(website, join(import.meta.dirname, '..'))], (world) => {
+  const browsers: Browser[] = []
+  function newBrowser(): Browser {
+    line.hub = world().url
+    line.up = true
+    const browser = new Browser()
+    browsers.push(browser)
+    return browser
+  }
+  afterEach(() => {
+    for (const browser of browsers.splice(0)) browser.close()
+  })
+
+  /** What the hub has of a site, by whom. */
+  async function storedIn({ id }: Inbox): Promise<string[]> {
+    const em = world().hub.em()
+    const messages = await em.find(Message, { inboxId: id, direction: 'in' }, { orderBy: { id: 'asc' }, disableIdentityMap: true })
+    const conversations = await em.find(Conversation, { inboxId: id }, { disableIdentityMap: true })
+    const identities = await em.find(Identity, { inboxId: id }, { disableIdentityMap: true })
+    const by = (conversationId: string) => identities.find((one) => one.id === conversations.find((c) => c.id === conversationId)?.identityId)?.externalId ?? ''
+    return messages.map(
+      ({ parts, conversationId }) => `${by(conversationId).replace(/^v_.*/, 'a stranger')}: ${parts.map((p) => ('text' in p ? p.text : '')).join()}`,
+    )
+  }
+  /** Pauses are cut short now and then; at every look it would be faster than the hub lets anybody be. */
+  function hurried<T>(probe: () => T | undefined | false, what: string): Promise<T> {
+    let looks = 0
+    return eventually(() => {
+      if (looks++ % 30 === 0) hurry()
+      return probe()
+    }, what)
+  }
+  const strangersIn = ({ id }: Inbox) => world().hub.em().count(Identity, { inboxId: id })
+
+  test('written without a line before there was a token: two tabs send it as one visitor', async () => {
+    const inbox = await world().inbox('website')
+    const browser = newBrowser()
+    line.up = false
+    const before = [browser.open(inbox.id), browser.open(inbox.id)]
+    before[0]?.say('在吗')
+    await eventually(() => before[1]?.shown().includes('在吗'), 'the other tab')
+    // Both are loaded anew.
+    for (const tab of before) tab.close()
+    const [first, second] = [browser.open(inbox.id), browser.open(inbox.id)]
+    reconnect()
+    await eventually(() => [first, second].every(({ thread }) => thread.messages.length === 1 && thread.waiting.length === 0), 'the thread in both tabs')
+    assert.deepEqual([await storedIn(inbox), await strangersIn(inbox)], [['a stranger: 在吗'], 1])
+  })
+
+  test('a tab that was somebody already becomes the visitor who speaks first in another', async (t) => {
+    const inbox = await world().inbox('website')
+    const browser = newBrowser()
+    const second = browser.open(inbox.id)
+    await eventually(() => second.thread.token, 'a session')
+    // Long enough ago to speak at once.
+    const { now } = Date
+    t.mock.method(Date, 'now', () => now() + 5_000)
+    line.up = false
+    const first = browser.open(inbox.id)
+    first.say('有人吗')
+    await eventually(() => second.shown().includes('有人吗'), 'the other tab')
+    reconnect()
+    await eventually(() => [first, second].every(({ thread }) => thread.messages.length === 1 && thread.waiting.length === 0), 'the thread in both tabs')
+    assert.deepEqual([await storedIn(inbox), await strangersIn(inbox)], [['a stranger: 有人吗'], 1])
+  })
+
+  test('what one user wrote without a line goes out as no other, and as them when they are back', async () => {
+    const inbox = await world().inbox('website', { identitySecret: key })
+    const browser = newBrowser()
+    line.up = false
+    const alice = browser.open(inbox.id, await jwt('alice'))
+    alice.say('我是 Alice，卡号 6222')
+    alice.close()
+
+    reconnect()
+    const bob = browser.open(inbox.id, await jwt('bob'))
+    bob.say('我是 Bob')
+    await eventually(() => bob.thread.messages.length > 0 && bob.thread.waiting.length === 0, 'his words')
+    assert.deepEqual([bob.shown(), await storedIn(inbox)], [['我是 Bob'], ['u_bob: 我是 Bob']])
+    // Logs in as somebody else without leaving the page.
+    bob.thread.prove(await jwt('carol'))
+    bob.say('我是 Carol')
+    await eventually(() => bob.shown().length === 1 && bob.thread.messages.length === 1 && bob.thread.waiting.length === 0, 'her words')
+    bob.close()
+
+    const back = browser.open(inbox.id, await jwt('alice'))
+    await eventually(() => back.thread.messages.length > 0 && back.thread.waiting.length === 0, 'what waited')
+    assert.deepEqual((await storedIn(inbox)).sort(), ['u_alice: 我是 Alice，卡号 6222', 'u_bob: 我是 Bob', 'u_carol: 我是 Carol'])
+    assert.equal(browser.kept.get('.out'), undefined)
+  })
+
+  test('who wrote as a stranger and logs in on the same page says it as the user', async () => {
+    const inbox = await world().inbox('website', { identitySecret: key })
+    const tab = newBrowser().open(inbox.id)
+    line.up = false
+    tab.say('我的订单呢')
+    tab.thread.prove(await jwt('dora'))
+    reconnect()
+    await eventually(() => tab.thread.messages.length === 1 && tab.thread.waiting.length === 0, 'the words')
+    assert.deepEqual(await storedIn(inbox), ['u_dora: 我的订单呢'])
+  })
+
+  test('a site that was closed while the page loaded takes the visitor in once it is open', async () => {
+    const inbox = await world().inbox('website')
+    const admin = await world().person('小邓', 'admin', { presence: 'offline' })
+    const turn = (enabled: boolean) => admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })
+    assert.equal((await turn(false)).status, 200)
+    const tab = newBrowser().open(inbox.id)
+    await eventually(() => tab.refused === 'HUB_CHANNEL_DISABLED', 'the refusal')
+    assert.equal((await turn(true)).status, 200)
+    await hurried(() => tab.thread.token, 'a session')
+    assert.equal(tab.refused, '')
+  })
+
+  test('switched off while one writes: nothing fails and nothing overtakes', async () => {
+    const inbox = await world().inbox('website')
+    const tab = newBrowser().open(inbox.id)
+    tab.say('一')
+    await eventually(() => tab.thread.messages.length === 1, 'the first word')
+    await world().whileOff('website', async () => {
+      const asked = line.asked
+      tab.say('二')
+      await eventually(() => line.asked > asked + 1, 'it is tried')
+    })
+    tab.say('三')
+    await hurried(() => tab.thread.messages.length === 3, 'all words')
+    assert.deepEqual(await storedIn(inbox), ['a stranger: 一', 'a stranger: 二', 'a stranger: 三'])
+
+    const admin = await world().person('小邓', 'admin', { presence: 'offline' })
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })).status, 200)
+    tab.say('四')
+    await eventually(() => tab.refused === 'HUB_CHANNEL_DISABLED', 'the refusal')
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: true })).status, 200)
+    await hurried(() => tab.thread.messages.length === 4, 'the last word')
+    assert.deepEqual([tab.refused, tab.thread.waiting], ['', []])
+  })
+})
