@@ -26,6 +26,7 @@ const databaseVariables = new Set([
   'MARIADB_ROOT_HOST',
   'MARIADB_AUTO_UPGRADE',
 ])
+const backupVariables = new Set(['MARIADB_HOST', 'MARIADB_DATABASE', 'MARIADB_USER', 'MARIADB_PASSWORD', 'BACKUP_KEEP', 'BACKUP_HOUR'])
 const isSecret = (name: string) => /SECRET|PASSWORD|TOKEN|CREDENTIAL|_KEY$/i.test(name)
 /** Named, not the latest, and from nobody's registry in particular. */
 const isPinned = (image: string) => /^[a-z0-9-]+:[a-z0-9][\w.-]*$/.test(image) && !/:latest/.test(image)
@@ -128,6 +129,10 @@ test('the image carries no secret, and its settings are the hub’s own', () => 
 interface Service {
   image: string
   build?: { context: string; dockerfile: string }
+  user?: string
+  profiles?: string[]
+  entrypoint?: string[]
+  command?: string[]
   restart?: string
   read_only?: boolean
   tmpfs?: string[]
@@ -146,7 +151,7 @@ interface Compose {
 }
 const topKeys = ['name', 'services', 'volumes', 'networks']
 const serviceKeys =
-  'image build command environment volumes networks ports depends_on healthcheck restart init read_only tmpfs cap_drop security_opt mem_limit stop_grace_period logging'.split(
+  'image build user profiles entrypoint command environment volumes networks ports depends_on healthcheck restart init read_only tmpfs cap_add cap_drop security_opt mem_limit stop_grace_period logging'.split(
     ' ',
   )
 
@@ -157,6 +162,8 @@ const composeText = read('docker/compose.yaml')
 const compose = yaml.parse(composeText, { merge: true }) as Compose
 const services = Object.entries(compose.services)
 const hubs = services.filter(([, service]) => service.build)
+const isCalled = (service: Service) => service.profiles !== undefined
+const readersOf = (name: string) => (name === 'db' ? databaseVariables : name === 'backup' || name === 'restore' ? backupVariables : hubVariables)
 
 /** `NAME=value` lines, each with the comment above it. */
 function parseEnvFile(source: string): Map<string, { value: string; documented: boolean }> {
@@ -197,15 +204,15 @@ test('compose.yaml is made of the keys it may have, and everything it names is t
 })
 
 test('every service has a version, a memory limit, a read-only root, a health check, and comes back', () => {
-  assert.deepEqual(services.map(([name]) => name).sort(), ['caddy', 'db', 'redis', 'web', 'worker'])
+  assert.deepEqual(services.map(([name]) => name).sort(), ['backup', 'caddy', 'db', 'redis', 'restore', 'web', 'worker'])
   for (const [name, service] of services) {
     assert.ok(isPinned(service.image), `${name}: image ${service.image}`)
     assert.match(service.mem_limit ?? '', /^\d+[mg]$/, `${name}: mem_limit`)
     assert.equal(service.read_only, true, `${name}: read_only`)
     assert.ok(service.tmpfs?.includes('/tmp'), `${name}: tmpfs /tmp`)
-    assert.equal(service.restart, 'unless-stopped', `${name}: restart`)
+    assert.equal(service.restart, isCalled(service) ? undefined : 'unless-stopped', `${name}: restart`)
     // The hub's own is the image's.
-    assert.ok(service.build || service.healthcheck?.test[0] === 'CMD', `${name}: healthcheck in exec form`)
+    assert.ok(service.build || isCalled(service) || service.healthcheck?.test[0] === 'CMD', `${name}: healthcheck in exec form`)
     assert.equal(service.ports !== undefined, name === 'caddy', `${name}: only Caddy is reached from outside`)
   }
 })
@@ -215,13 +222,15 @@ test('.env.example explains every variable of compose.yaml, each one that somebo
   assert.deepEqual([...used.keys()].sort(), [...example.keys()].sort())
   for (const [name, kind] of used) assert.ok(kind, `${name} needs :? when it must be there, :- when it may be missing`)
   for (const [name, { value, documented }] of example) {
-    assert.ok(hubVariables.has(name) || databaseVariables.has(name), `nobody reads ${name}`)
+    assert.ok(
+      [hubVariables, databaseVariables, backupVariables].some((known) => known.has(name)),
+      `nobody reads ${name}`,
+    )
     assert.ok(documented || name === 'HUB_OWNER_PASSWORD', `${name} has no comment`)
     assert.ok(!isSecret(name) || value === '', `${name} has a value everybody knows`)
   }
   for (const [name, service] of services)
-    for (const variable of Object.keys(service.environment ?? {}))
-      assert.ok((name === 'db' ? databaseVariables : hubVariables).has(variable), `${name} reads no ${variable}`)
+    for (const variable of Object.keys(service.environment ?? {})) assert.ok(readersOf(name).has(variable), `${name} reads no ${variable}`)
   const inCaddyfile = [...read('docker/Caddyfile').matchAll(/\{\$([A-Z][A-Z0-9_]*)/g)].map(([, name]) => name)
   for (const name of inCaddyfile) assert.ok(name && compose.services.caddy?.environment?.[name], `Caddy is not given ${name}`)
 })
@@ -246,6 +255,37 @@ test('the hub accepts what compose.yaml gives it, and web and worker share what 
   assert.deepEqual(compose.services.web?.volumes, compose.services.worker?.volumes)
   assert.ok(web && new URL(web.databaseUrl).hostname in compose.services && new URL(web.redisUrl).hostname in compose.services)
   assert.match(read('docker/Caddyfile'), new RegExp(`name web\\s+port ${web?.port}\\s`), 'Caddy asks the port that the hub listens on')
+})
+
+test('what the services may take together is what the README says, and less than the machine it asks for has', () => {
+  const readme = read('docker/README.md')
+  const told = new Map([...readme.matchAll(/^\| (\w+) +\| (\d+) ([mg]) +\|/gm)].map(([, name, size, unit]) => [name, `${size}${unit}`]))
+  const always = services.filter(([, service]) => !isCalled(service))
+  assert.deepEqual(told, new Map(always.map(([name, service]) => [name, service.mem_limit])))
+  const megabytes = (limit = '') => Number.parseInt(limit, 10) * (limit.endsWith('g') ? 1_024 : 1)
+  const sum = always.reduce((all, [, { mem_limit }]) => all + megabytes(mem_limit), 0)
+  const machine = Number(/a machine with (\d+) GB of memory/.exec(readme)?.[1]) * 1_024
+  assert.ok(sum < machine, `${sum} MB of ${machine}`)
+})
+
+test('backup and restore know the database as the hub does, are of its version, and may no more than they need', () => {
+  const { backup, restore, db } = compose.services
+  const script = read('docker/backup.sh')
+  for (const variable of backupVariables) assert.ok(script.includes(`\${${variable}`), `backup.sh reads no ${variable}`)
+  for (const service of [backup, restore]) {
+    assert.equal(service?.image, db?.image)
+    const given = service?.environment ?? {}
+    const { username, password, hostname, pathname } = new URL((compose.services.web?.environment?.DATABASE_URL ?? '').replace(/\$\{(\w+).*?\}/, '$1'))
+    assert.deepEqual(
+      [given.MARIADB_USER, given.MARIADB_PASSWORD, given.MARIADB_HOST, given.MARIADB_DATABASE],
+      [username, `\${${password}:?}`, hostname, pathname.slice(1)],
+    )
+  }
+  // Who copies cannot change what it copies, who restores not the copies.
+  assert.deepEqual(backup?.volumes?.slice(1), ['data:/data:ro', 'backup:/backup'])
+  assert.deepEqual(restore?.volumes?.slice(1), ['data:/data', 'backup:/backup:ro'])
+  assert.equal(restore?.user, last('USER'))
+  assert.equal(backup?.user?.split(':')[1], last('USER').split(':')[1])
 })
 
 test('Caddy keeps a socket on one replica without a cookie', () => {

@@ -1,4 +1,4 @@
-/** A backup made of a running hub as `docker/README.md` says, restored into a place where there was nothing. */
+/** A backup made of a running hub as `docker/README.md` or `docker/backup.sh` says, restored into a place where there was nothing. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -16,8 +16,7 @@ import { found, startWorld } from '../support/world.ts'
 const readme = readFileSync(resolve(import.meta.dirname, '../../docker/README.md'), 'utf8')
 /** What the README's commands say, without the containers around them. */
 const told = (form: RegExp): string => form.exec(readme)?.[1] ?? assert.fail(`docker/README.md has no ${form}`)
-const dumpFlags = told(/exec mariadb-dump ((?:--[\w-]+ )+)--user/).trim()
-const createWords = told(/create database [^ ]+ (character set \w+ collate \w+)"/)
+const script = resolve(import.meta.dirname, '../../docker/backup.sh')
 const copyScript = told(/-e \\\n +"(new .*)"\n/)
 const excluded = told(/tar -C \/data (--exclude='[^']+') /).replaceAll("'", '')
 
@@ -30,13 +29,14 @@ const hasDump = (): boolean => {
     return false
   }
 }
-function clientOf({ databaseUrl }: Place): { args: string; name: string; env: Record<string, string> } {
+/** docker/backup.sh, as its services call it. */
+function backupSh({ databaseUrl, dataDir }: Place, backups: string, ...args: string[]): string {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl)
-  return {
-    args: `--protocol=tcp --host=${hostname} --port=${port || 3306} --user=${username}`,
-    name: pathname.slice(1),
-    env: { MYSQL_PWD: decodeURIComponent(password) },
+  const env = {
+    ...{ BACKUP_DIR: backups, DATA_DIR: dataDir, MARIADB_HOST: hostname, MARIADB_PORT: port || '3306', MARIADB_DATABASE: pathname.slice(1) },
+    ...{ MARIADB_USER: username, MARIADB_PASSWORD: decodeURIComponent(password) },
   }
+  return execFileSync('sh', [script, ...args], { env: { ...process.env, ...env }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 function backUp(place: Place, into: string): void {
@@ -45,11 +45,7 @@ function backUp(place: Place, into: string): void {
     sh(`tar -C '${place.dataDir}' ${excluded} -czf '${into}/data.tar.gz' .`)
     return
   }
-  const { args, name, env } = clientOf(place)
-  // In this order: files are there before the rows that name them.
-  sh(`mariadb-dump ${dumpFlags} ${args} '${name}' | gzip > '${into}/database.sql.gz'`, env)
-  sh(`tar -C '${place.dataDir}' -czf '${into}/files.tar.gz' .`)
-  assert.match(sh(`gunzip -c '${into}/database.sql.gz' | tail -n 1`), /^-- Dump completed on/)
+  backupSh(place, into, 'now')
 }
 
 function restore(from: string, place: Place): void {
@@ -58,10 +54,7 @@ function restore(from: string, place: Place): void {
     renameSync(join(place.dataDir, 'backup.sqlite'), join(place.dataDir, 'hub.sqlite'))
     return
   }
-  const { args, name, env } = clientOf(place)
-  sh(`mariadb ${args} --execute="drop database if exists \\\`${name}\\\`; create database \\\`${name}\\\` ${createWords}"`, env)
-  sh(`gunzip -c '${from}/database.sql.gz' | mariadb ${args} '${name}'`, env)
-  sh(`tar -C '${place.dataDir}' -xzf '${from}/files.tar.gz'`)
+  backupSh(place, from, 'restore', backupSh(place, from, 'list').trim())
 }
 
 for (const profile of await profiles())
