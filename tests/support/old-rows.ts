@@ -19,7 +19,7 @@ async function columnsOf(em: Em, mysql: boolean): Promise<Column[]> {
     return readRaw<Column>(
       em,
       sql`select table_name as \`table\`, column_name as name, data_type as type, character_maximum_length as length
-          from information_schema.columns where table_schema = database() and table_name <> 'hub_migration' and extra not like '%GENERATED%' order by table_name, ordinal_position`,
+          from information_schema.columns where table_schema = database() and table_name not in ('hub_migration', 'hub_migration_step') and extra not like '%GENERATED%' order by table_name, ordinal_position`,
     )
   return readRaw<Column>(
     em,

@@ -1,6 +1,7 @@
 /**
  * Brings the schema up to date: the core's history and the plugins', in the order the plugins are loaded.
- * One process at a time; each migration is recorded once it has run, so a crash between two of them is harmless.
+ * One process at a time, and any of them may be killed at any moment: SQLite takes a migration as a whole, on MySQL
+ * each statement is written down once it has run, and the next start goes on after it.
  */
 import { TableNotFoundException } from '@mikro-orm/core'
 import type { Logger, Migration } from '../../sdk/plugin.ts'
@@ -18,11 +19,14 @@ export interface MigrationStatus {
   appliedAt: Date | null
 }
 
-const table: Record<Dialect, string> = {
-  mysql:
+const tables: Record<Dialect, readonly string[]> = {
+  mysql: [
     'create table if not exists `hub_migration` (`owner` varchar(40) not null, `name` varchar(100) not null, `applied_at` datetime(3) not null, primary key (`owner`, `name`)) default character set utf8mb4 collate utf8mb4_bin engine = InnoDB',
-  sqlite:
+    'create table if not exists `hub_migration_step` (`owner` varchar(40) not null, `name` varchar(100) not null, `done` int not null, `in_flight` tinyint(1) not null, primary key (`owner`, `name`)) default character set utf8mb4 collate utf8mb4_bin engine = InnoDB',
+  ],
+  sqlite: [
     'create table if not exists `hub_migration` (`owner` text not null, `name` text not null, `applied_at` datetime not null, primary key (`owner`, `name`))',
+  ],
 }
 
 async function applied(em: Em): Promise<Map<string, Date>> {
@@ -56,7 +60,7 @@ export type MigrationFault = (owner: string, error: unknown) => void
 export async function migrate(orm: Orm, dialect: Dialect, histories: readonly History[], log: Logger, fault?: MigrationFault): Promise<string[]> {
   if (dialect === 'sqlite') return apply(orm.em.fork() as Em, dialect, histories, log, fault)
   // A named lock belongs to its connection: everything runs inside one transaction to stay on it
-  // (MySQL commits at every DDL statement anyway; the record after each migration is what counts).
+  // (MySQL commits at every DDL statement anyway; what counts is the record of the steps).
   return (orm.em.fork() as Em).transactional(async (em) => {
     const [row] = (await em.execute("select get_lock(concat(database(), '.hub_migration'), 120) as got")) as { got: number }[]
     if (row?.got !== 1) throw new Error('another process has been migrating this database for two minutes')
@@ -69,18 +73,14 @@ export async function migrate(orm: Orm, dialect: Dialect, histories: readonly Hi
 }
 
 async function apply(em: Em, dialect: Dialect, histories: readonly History[], log: Logger, fault: MigrationFault | undefined): Promise<string[]> {
-  await em.execute(table[dialect])
+  for (const table of tables[dialect]) await em.execute(table)
   const done = await applied(em)
   const ran: string[] = []
   for (const { owner, migrations } of histories) {
     for (const migration of migrations) {
       if (done.has(`${owner}/${migration.name}`)) continue
-      const run = async (on: Em) => {
-        for (const statement of migration[dialect]) await on.execute(statement)
-        await on.execute('insert into hub_migration (owner, name, applied_at) values (?, ?, ?)', [owner, migration.name, new Date()])
-      }
       try {
-        await (dialect === 'sqlite' ? em.transactional((inner) => run(inner as Em)) : run(em))
+        await (dialect === 'sqlite' ? atOnce(em, owner, migration) : inSteps(em, owner, migration))
       } catch (error) {
         if (owner === 'core' || !fault) throw error
         fault(owner, error)
@@ -91,4 +91,74 @@ async function apply(em: Em, dialect: Dialect, histories: readonly History[], lo
     }
   }
   return ran
+}
+
+const record = (em: Em, owner: string, name: string) =>
+  em.execute('insert into hub_migration (owner, name, applied_at) values (?, ?, ?)', [owner, name, new Date()])
+
+function atOnce(em: Em, owner: string, { name, sqlite }: Migration): Promise<void> {
+  return em.transactional(async (inner) => {
+    for (const statement of sqlite) await inner.execute(statement)
+    await record(inner as Em, owner, name)
+  })
+}
+
+/**
+ * A step that writes rows is committed with its number. DDL commits by itself, before its number can be: each one is
+ * atomic (MySQL 8, MariaDB ≥ 10.6), so one that was in flight when its process died is known by how it fails now.
+ */
+async function inSteps(em: Em, owner: string, { name, mysql }: Migration): Promise<void> {
+  const [before] = (await em.execute('select done, in_flight from hub_migration_step where owner = ? and name = ?', [owner, name])) as {
+    done: number
+    in_flight: number
+  }[]
+  const note = (done: number, inFlight: boolean) =>
+    em.execute(
+      'insert into hub_migration_step (owner, name, done, in_flight) values (?, ?, ?, ?) on duplicate key update done = values(done), in_flight = values(in_flight)',
+      [owner, name, done, inFlight],
+    )
+  const first = before?.done ?? 0
+  await note(first, true)
+  for (const [step, statement] of mysql.entries()) {
+    if (step < first) continue
+    await em.execute('start transaction')
+    try {
+      await em.execute(statement)
+    } catch (error) {
+      if (!(step === first && before?.in_flight && saysItRan(error))) {
+        // The database answered: it has not run, and is not taken for done next time. Where the connection is gone this fails too, and nobody knows.
+        await em
+          .execute('rollback')
+          .then(() => note(step, false))
+          .catch(() => undefined)
+        throw error
+      }
+    }
+    await note(step + 1, true)
+    await em.execute('commit')
+  }
+  await em.execute('start transaction')
+  await record(em, owner, name)
+  await em.execute('delete from hub_migration_step where owner = ? and name = ?', [owner, name])
+  await em.execute('commit')
+}
+
+/** What a statement that makes, drops or renames something answers when it is run again. */
+const ranAlready = new Set([
+  'ER_TABLE_EXISTS_ERROR',
+  'ER_BAD_TABLE_ERROR',
+  'ER_NO_SUCH_TABLE',
+  'ER_DUP_FIELDNAME',
+  'ER_BAD_FIELD_ERROR',
+  'ER_DUP_KEYNAME',
+  'ER_KEY_DOES_NOT_EXITS',
+  'ER_CANT_DROP_FIELD_OR_KEY',
+  'ER_MULTIPLE_PRI_KEY',
+  'ER_FK_DUP_NAME',
+])
+
+function saysItRan(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message: string }
+  // MariaDB's answer to the name of a foreign key that is there.
+  return (code !== undefined && ranAlready.has(code)) || (code === 'ER_CANT_CREATE_TABLE' && message.includes('errno: 121'))
 }
