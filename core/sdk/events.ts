@@ -1,6 +1,7 @@
 /** What happens in the hub, as plugins hear of it (`on`, after the commit) and may change it (`hooks`, before the write). */
 import type { ChannelSender, InboxHealth, LetterMeta } from './channel.ts'
 import type { MessagePart } from './message-parts.ts'
+import type { ConversationGroup, ConversationSort, SectionBy } from './wire/conversation.ts'
 
 export interface MessageFacts {
   id: string
@@ -64,8 +65,8 @@ export interface HubEvents {
   'conversation.closed': { conversation: ConversationFacts; byAgentId: string | null; reason: string }
   /** Somebody read it as a record: its page was opened. */
   'record.viewed': { conversationId: string }
-  /** A page of a list of records was read; `filter` as it was given, personal data in it starred, `shown` how many records stood on the page; `counted`: only how many there are was asked. */
-  'record.searched': { filter: Record<string, unknown>; shown: number; counted?: number }
+  /** A page of a list of records was read; `filter` as it was given, personal data in it starred, `shown` how many records stood on the page; `further`: it was not the first of them; `trialId`: shown by a trial of a retention rule; `counted`: only how many there are was asked. */
+  'record.searched': { filter: Record<string, unknown>; shown: number; counted?: number; further?: true; trialId?: string }
   'record.categorised': { conversationId: string; categoryId: string | null; before: string | null }
   'record.summarised': { conversationId: string; answers: Record<string, unknown> }
   'record.tagged': { conversationId: string; tagId: string; added: boolean }
@@ -92,6 +93,8 @@ export interface HubEvents {
   }
   /** Files left the hub: one, or all of a record as a zip. `inline`: opened in the page (a picture, a recording). */
   'file.downloaded': { conversationId: string; fileIds: string[]; inline?: boolean }
+  /** A page of the list of conversations was read, or of what changed: `shown` of them were another agent's, or had ended. */
+  'conversation.listed': ListedConversations & { shown: number; further?: true }
   /** Somebody wrote to the customer in a conversation that another agent holds. */
   'conversation.assisted': { conversationId: string; messageId: string; assigneeId: string; byAgentId: string }
   /** Somebody who holds no open conversation with them looked at their profile. */
@@ -158,6 +161,9 @@ export interface HubEvents {
     moved?: Moved
   }
 }
+/** Which list it was, as it was asked for; `changes`: what changed since then. */
+export type ListedConversations = { group: ConversationGroup; sort?: ConversationSort; by?: SectionBy; key?: string } | { group: 'changes'; since: string }
+
 /** From one department to another, with the names of then; null = none. */
 export interface Moved {
   from: { id: string; name: string } | null

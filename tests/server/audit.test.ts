@@ -154,6 +154,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       `/api/conversations/${id}/messages?afterRev=0`,
       `/api/conversations/${id}/messages?after=0`,
       `/api/messages/${messageId}`,
+      `/api/conversations/${id}`,
       `/api/files/${part.fileId}/thumbnail`,
       `/api/records/${id}/attachments`,
     ]
@@ -185,6 +186,51 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     await still()
     assert.equal((await entries({ agentId: admin.id, event: 'record.searched' })).length, 3)
     assert.equal((await entries({ agentId: holder.id, event: { $in: ['record.viewed', 'contact.viewed'] } })).length, 0)
+  })
+
+  test('what has ended is viewed by whoever held it, too', async () => {
+    const holder = await world().person('要走的')
+    const id = await conversation()
+    await em().nativeUpdate(Conversation, { id }, { assigneeId: holder.id, status: 'open' })
+    const { id: messageId } = (await world().reply(holder, id, '稍等')).body
+    const { contactId } = await em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    assert.equal((await holder.call('POST', `/api/conversations/${id}/close`)).status, 200)
+    const ways = ['/messages', '', `/../../messages/${messageId}`, `/../../records/${id}/attachments`, `/../../contacts/${contactId}/messages`]
+    for (const way of ways) {
+      const other = await world().person('同桌')
+      await em().nativeUpdate(Conversation, { id }, { assigneeId: other.id })
+      assert.equal((await other.call('GET', `/api/conversations/${id}${way}`)).status, 200, way)
+      await wait({ event: 'record.viewed', subjectId: id, agentId: other.id })
+    }
+  })
+
+  test('lists of others’ conversations and of what has ended say how many they showed; one’s own work and what waits do not', async () => {
+    const [admin, holder] = [await world().person('翻', 'admin'), await world().person('聊')]
+    const [own, others] = [await conversation(), await conversation()]
+    await em().nativeUpdate(Conversation, { id: own }, { assigneeId: holder.id, status: 'open' })
+    await em().nativeUpdate(Conversation, { id: others }, { assigneeId: newId(), status: 'open' })
+    const since = new Date(Date.now() - 60_000).toISOString()
+    for (const way of ['?group=mine', '?group=queue']) assert.equal((await holder.call('GET', `/api/conversations${way}`)).status, 200)
+    const read = async (way: string) => (await admin.call('GET', `/api/conversations${way}`)).body as { items: { id: string }[]; cursor: string }
+    const first = await read('?group=open&limit=1')
+    for (let i = 0; i < 2; i++) await read(`?group=open&limit=1&cursor=${encodeURIComponent(first.cursor)}`)
+    await read('?group=open&limit=1')
+    await holder.call('POST', `/api/conversations/${own}/close`)
+    await holder.call('GET', '/api/conversations?group=closed&sort=customer')
+    await read(`/changes?since=${since}`)
+    const listed = await wait({ event: 'conversation.listed', agentId: admin.id }, 3)
+    await still()
+    assert.equal((await entries({ event: 'conversation.listed', agentId: admin.id })).length, 3)
+    const of = (rows: Entry[]) => rows.map(({ details, count }) => ({ ...JSON.parse(details), count }))
+    assert.deepEqual(of(listed.slice(0, 2)), [
+      { group: 'open', shown: 1, count: 1 },
+      { group: 'open', shown: 1, further: true, count: 1 },
+    ])
+    const [changes] = of(listed.slice(2))
+    assert.deepEqual([changes.group, changes.since, changes.count > 0], ['changes', since, true])
+    const [ended] = of(await entries({ event: 'conversation.listed', agentId: holder.id }))
+    assert.deepEqual([ended.group, ended.sort, ended.shown > 0], ['closed', 'customer', true])
+    assert.equal((await entries({ event: 'conversation.listed', agentId: holder.id })).length, 1)
   })
 
   test('words looked for in what was said with one person are a search, in one’s own conversation too, once a page and starred', async () => {
@@ -258,7 +304,13 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     const reader = await world().person('审', [{ permission: 'audit.read' }])
     const subjectId = newId()
     // As an older entry, or another plugin, may hold it.
-    const details = { filter: { contact: '诸葛孔明', keyword: '电话 13812345678' }, name: '售后', deep: [{ said: 'zhang@example.com' }], id: subjectId }
+    // An id in which a telephone number could be read is one all the same.
+    const details = {
+      filter: { contact: '诸葛孔明', keyword: '电话 13812345678' },
+      name: '售后',
+      deep: [{ said: 'zhang@example.com' }],
+      id: '01kbc13812345679abcdefghjk',
+    }
     await append(ctx(), deed({ subjectKind: 'shelf', subjectId, reason: '回电 13812345678', details }))
     const told = async (person: Person) => {
       const [item] = (await person.call('GET', `/api/x/audit/entries?subjectId=${subjectId}`)).body.items
@@ -267,7 +319,12 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       return [item.reason, item.details]
     }
     assert.deepEqual(await told(owner), ['回电 13812345678', details])
-    const masked = { filter: { contact: '诸***', keyword: '电话 138****5678' }, name: '售后', deep: [{ said: 'z****@example.com' }], id: subjectId }
+    const masked = {
+      filter: { contact: '诸***', keyword: '电话 138****5678' },
+      name: '售后',
+      deep: [{ said: 'z****@example.com' }],
+      id: '01kbc13812345679abcdefghjk',
+    }
     assert.deepEqual(await told(reader), ['回电 138****5678', masked])
     assert.equal((await verify(ctx())).fault, null)
   })
@@ -654,6 +711,35 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal((await entries({ event: 'audit.unusual', agentId: quiet.id })).length, 0)
   })
 
+  test('long lists: every further page counts, the beginning of the same list once; one notice for a burst', async () => {
+    const admin = await world().person('管', 'admin')
+    const name = newId()
+    const { id } = await world().person(name)
+    const strict = set({ listedRecords: 130, readMinutes: 10 })
+    const start = Date.parse('2026-02-03T10:00:00Z')
+    const page = (seconds: number, event: string, data: object) =>
+      listen(strict, { ...viewed(id, new Date(start + seconds * 1_000)), name: event, data } as never)
+    // Ordinary work: the same beginnings again and again, and what was only counted.
+    for (let i = 0; i < 6; i++) {
+      await page(i * 10, 'conversation.listed', { group: 'open', shown: 50 })
+      await page(i * 10 + 1, 'record.searched', { filter: {}, shown: 0, counted: 4_000 + i })
+    }
+    await page(70, 'conversation.listed', { group: 'closed', shown: 50 })
+    assert.equal((await bell(admin, name)).length, 0)
+    await page(80, 'record.searched', { filter: {}, shown: 20, further: true })
+    assert.equal((await bell(admin, name)).length, 0)
+    await page(81, 'record.searched', { filter: {}, shown: 20, further: true })
+    await page(82, 'record.searched', { filter: {}, shown: 20, further: true })
+    const told = await bell(admin, name)
+    assert.deepEqual([told.length, told[0].title.zh], [1, `${name} 在 10 分钟内从列表里看了 140 条记录`])
+    await listen(set({ listedRecords: 0 }), {
+      ...viewed(id, new Date(start + 3_600_000)),
+      name: 'conversation.listed',
+      data: { group: 'changes', since: '', shown: 900 },
+    } as never)
+    assert.equal((await entries({ event: 'audit.unusual', agentId: id })).length, 1)
+  })
+
   test('outside working hours, by the wall clock of the zone; a large export', async () => {
     const hours = { hoursFrom: '08:00', hoursTo: '21:00', timeZone: 'Asia/Shanghai' } as Ctx['settings']
     const outside = (time: string, more = {}) => isOutside({ ...hours, ...more }, new Date(`2026-02-02T${time}:00Z`))
@@ -679,10 +765,14 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       (await bell(admin, name)).map((item: { title: { zh: string } }) => item.title.zh),
       [`${name} 在工作时间以外（23:00）查看了记录`],
     )
-    const exported = { id: newId(), name: 'export.ready', at: at.toISOString(), data: { rows: 101, byAgentId: id }, by: null }
+    const exported = { id: newId(), name: 'export.ready', at: at.toISOString(), data: { rows: 101, left: 101, byAgentId: id }, by: null }
     await listen(strict, exported as never)
     await listen(strict, exported as never)
     assert.equal((await bell(admin, `${name} 一次导出了 101 行`)).length, 1)
+    // What only speaks of exports is none, whatever it is called.
+    for (const event of ['export.failed', 'exporter.counted', 'loyalty.exported'])
+      await listen(strict, { ...exported, id: newId(), name: event, data: { rows: 9_000, count: 9_000, byAgentId: id } } as never)
+    assert.equal((await bell(admin, '一次导出了 9000 行')).length, 0)
     // A plugin's own event, told by a job: its agent is in its data, and it names its records.
     const [row] = await entries({ eventId: exported.id })
     assert.deepEqual([row?.agentId, row?.count], [id, 101])
@@ -701,7 +791,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       id: newId(),
       name: 'audit.exported',
       at: new Date().toISOString(),
-      data: { filter: {}, rows: 3 },
+      data: { filter: {}, rows: 3, left: 3 },
       by: { agentId: id, tokenId: null, ip: '' },
     }
     await listen(set({ exportRows: 2 }), exported as unknown as HubEvent)
@@ -792,12 +882,30 @@ await onEveryProfile('audit', plugins, (world, profile) => {
 
   test('what is too old goes from the beginning; what stays is verified from there', async () => {
     await still()
-    const total = (await entries({})).length
+    const days = (count: number) => new Date(Date.now() + count * 86_400_000)
     assert.equal(await prune(ctx(), new Date()), 0)
-    const gone = await prune(set({ keepDays: 1 }), new Date(Date.now() + 2 * 86_400_000))
-    assert.equal(gone, total - 1)
+    // The audited cannot shorten it to a day, nor at once: who may read the log has two weeks to notice.
+    const admin = await world().person('管', 'admin')
+    const short = set({ keepDays: 1 })
+    assert.equal(await prune(short, days(200)), 0)
+    assert.equal(await prune(short, days(213)), 0)
+    assert.equal((await bell(admin, '审计日志将只保留 180 天')).length, 1)
+    const [announced] = await entries({ event: 'audit.keepShortened' })
+    assert.deepEqual(JSON.parse(announced?.details ?? '{}').days, 180)
+    // Changed back meanwhile, the time begins anew.
+    assert.equal(await prune(ctx(), days(213)), 0)
+    assert.equal(await prune(short, days(214)), 0)
+    assert.equal(await prune(short, days(227)), 0)
+    // A mark that nobody signed shortens nothing.
+    await em().nativeUpdate(Mark, { name: 'keep' }, { seq: 1, hash: '' })
+    assert.equal(await prune(short, days(300)), 0)
+    const announcements = await entries({ event: 'audit.keepShortened' })
+    assert.equal(announcements.length, 3)
+    const total = (await entries({})).length
+    const gone = await prune(short, days(315))
+    assert.equal(gone, total - 3)
     const { fault, entries: left } = await verify(ctx(), looked ? [looked] : [])
-    assert.deepEqual([fault, left, (await entries({ event: 'audit.pruned' }))[0]?.count], [null, 2, gone])
+    assert.deepEqual([fault, left, (await entries({ event: 'audit.pruned' }))[0]?.count], [null, 4, gone])
     assert.equal(await em().count(RecordLink, { seq: { $lte: gone } }), 0)
     // A mark of what was pruned that nobody signed hides nothing.
     assert.deepEqual(await spoiled(() => em().nativeUpdate(Mark, { name: 'anchor' }, { seq: gone + 1 })).then(brief), ['anchor', gone + 1])

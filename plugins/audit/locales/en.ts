@@ -81,7 +81,7 @@ export const en = {
       ran: 'Retention rules deleted {count} conversation(s) and {files} attachment(s) for good{ended}',
     },
     file: { downloaded: 'Downloaded or opened {count} file(s)' },
-    conversation: { assisted: 'Answered in a colleague’s conversation' },
+    conversation: { assisted: 'Answered in a colleague’s conversation', listed: 'Read the list of conversations, saw {count} of others or ended' },
     contact: {
       viewed: 'Opened a contact’s profile',
       searched: 'Looked for a contact{words}, saw {count} conversation(s)',
@@ -133,6 +133,7 @@ export const en = {
       unusual: 'Unusual reading: {rule}',
       gap: '{cause}: nothing was recorded from {from} to {to}',
       pruned: 'Removed {count} old entries by the retention setting',
+      keepShortened: 'The log will be kept for {days} days only, from {from} on',
       headLost: 'The mark of the log’s end was lost or changed: run the verify command',
     },
   },
@@ -141,6 +142,7 @@ export const en = {
     record: { searched: 'Searched records', stripped: 'Attachments removed by retention' },
     retention: { ran: 'Retention run' },
     file: { downloaded: 'Downloaded or opened files' },
+    conversation: { listed: 'Read the list of conversations' },
     contact: {
       searched: 'Looked for a contact',
       updated: 'Changed a contact',
@@ -164,7 +166,7 @@ export const en = {
       destinationChanged: 'Changed a destination of exports',
     },
     extraction: { ruleChanged: 'Changed a rule of the contact finder' },
-    audit: { unusual: 'Unusual reading', gap: 'Gap in the log', pruned: 'Removed old entries' },
+    audit: { unusual: 'Unusual reading', gap: 'Gap in the log', pruned: 'Removed old entries', keepShortened: 'Shortened how long the log is kept' },
   },
   on: 'Switched on',
   off: 'Switched off',
@@ -177,6 +179,7 @@ export const en = {
   rules: {
     reads: '{count} records within {minutes} minutes',
     profiles: '{count} customer profiles within {minutes} minutes',
+    lists: '{count} records in lists within {minutes} minutes',
     hours: 'records outside working hours ({time})',
     export: '{count} rows in one export',
   },

@@ -50,13 +50,13 @@ RecordLinkSchema.setClass(RecordLink)
 
 /**
  * `head`: the newest entry. `anchor`: the newest that was pruned. `alive`: when the log last wrote. `off`: since when it is
- * switched off. Each is signed under its own name.
+ * switched off. `keep`: how long entries are kept, and what waits to shorten that. Each is signed under its own name.
  */
 const MarkSchema = defineEntity({
   name: 'AuditMark',
   tableName: 'audit_mark',
   properties: {
-    name: p.string().length(10).primary().$type<'head' | 'anchor' | 'alive' | 'off'>(),
+    name: p.string().length(10).primary().$type<'head' | 'anchor' | 'alive' | 'off' | 'keep'>(),
     seq: p.bigint('number'),
     hash: p.string().length(43),
     mac: p.string().length(43),

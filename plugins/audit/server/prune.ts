@@ -1,6 +1,7 @@
 /** Lets old entries go from the beginning, a few at a time, and marks where the chain begins now. */
 import { Entry, RecordLink } from './audit.entity.ts'
 import { append, findMark, nobody, setMark } from './chain.ts'
+import { keptDays } from './keep.ts'
 import type { Ctx } from './settings.ts'
 
 const day = 86_400_000
@@ -9,7 +10,7 @@ const pagesAtOnce = 20
 
 /** Returns how many went. The newest entry always stays. */
 export async function prune(ctx: Ctx, now: Date): Promise<number> {
-  const { keepDays } = ctx.settings
+  const keepDays = await keptDays(ctx, now)
   if (keepDays === 0) return 0
   const before = new Date(now.getTime() - keepDays * day)
   let [gone, upTo] = [0, 0]

@@ -56,7 +56,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const until = (await findMark(ctx.em(), 'head'))?.seq ?? 0
     const asker = ctx.asker(request)
     const rows = await ctx.em().count(Entry, { $and: [whereOf(filter), { seq: { $lte: until } }] })
-    await ctx.tell('exported', { filter, rows })
+    await ctx.tell('exported', { filter, rows, left: rows })
     return reply
       .headers({
         'content-type': 'text/csv; charset=utf-8',
@@ -115,7 +115,7 @@ async function present(ctx: Ctx, asker: Asker, rows: Entry[], limit: number) {
 }
 
 type Masks = Pick<Asker, 'mask' | 'maskText'>
-const isId = /^[0-9A-HJKMNP-TV-Z]{26}$/
+const isId = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/
 const mostDeep = 20
 
 /**

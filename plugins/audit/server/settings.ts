@@ -11,6 +11,13 @@ export const settings = Type.Object({
     maximum: 10_000,
     default: 100,
   }),
+  listedRecords: Type.Integer({
+    title: '短时间内在列表和搜索结果里看到多少条时提醒|Records shown in lists and searches in a short time before a notice',
+    description: '0 为不提醒。反复打开的同一页只算一次。|0: no notice. The same page opened again counts once.',
+    minimum: 0,
+    maximum: 100_000,
+    default: 500,
+  }),
   readMinutes: Type.Integer({ title: '“短时间”是多少分钟|How many minutes a short time is', minimum: 1, maximum: 1_440, default: 30 }),
   exportRows: Type.Integer({
     title: '一次导出超过多少行时提醒|Rows in one export before a notice',
@@ -34,7 +41,8 @@ export const settings = Type.Object({
   }),
   keepDays: Type.Integer({
     title: '日志保留天数|Days the log is kept',
-    description: '0 为永久保留。到期的条目分批删除,其余条目仍可校验。|0: for ever. Older entries go bit by bit; the rest stays verifiable.',
+    description:
+      '0 为永久保留，否则至少 180 天。缩短后过 14 天才生效，并通知能查看审计日志的人。到期的条目分批删除，其余条目仍可校验。|0: for ever; else 180 at least. A shorter time holds after 14 days, and who may read the log is told. Older entries go bit by bit; the rest stays verifiable.',
     minimum: 0,
     maximum: 36_500,
     default: 0,

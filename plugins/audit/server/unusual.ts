@@ -1,5 +1,5 @@
 /**
- * Reading that deserves a look: many records or profiles in a short time, such outside working hours, a large export. One notice
+ * Reading that deserves a look: many records or profiles in a short time, long lists, any outside working hours, a large export. One notice
  * and one entry for each burst; a burst ends when the same agent has paused for as long as the rule looks back.
  */
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
@@ -8,36 +8,60 @@ import { append, type Deed, nobody } from './chain.ts'
 import { agentNames } from './names.ts'
 import type { Ctx, Settings } from './settings.ts'
 
-type Rule = 'reads' | 'profiles' | 'hours' | 'export'
+type Rule = 'reads' | 'profiles' | 'lists' | 'hours' | 'export'
 /** What counts as reading, each by itself, and the rule of many of them. */
 const reads = new Map<string, Rule>([
   ['record.viewed', 'reads'],
   ['contact.viewed', 'profiles'],
 ])
+/** What shows many at once. */
+const lists = ['record.searched', 'conversation.listed', 'contact.searched']
+/** So many pages are looked back at: with one row on each that is beyond any bound that makes sense. */
+const mostPages = 2_000
 const outsideMs = 60 * 60_000
 
 /** Looks at a deed that has just been written down; its own time is the clock. */
 export async function watch(ctx: Ctx, deed: Deed): Promise<void> {
   const { agentId, at } = deed
   if (!agentId) return
-  const { readRecords, readMinutes, exportRows, outsideHours, timeZone } = ctx.settings
+  const { readRecords, listedRecords, readMinutes, exportRows, outsideHours, timeZone } = ctx.settings
   const rule = reads.get(deed.event)
+  const ms = readMinutes * 60_000
+  if (listedRecords > 0 && lists.includes(deed.event)) {
+    const listed = await countListed(ctx, agentId, new Date(at.getTime() - ms), at)
+    if (listed >= listedRecords) await raise(ctx, 'lists', deed, ms, { count: listed, minutes: readMinutes })
+  }
   if (rule) {
-    const ms = readMinutes * 60_000
     if (readRecords > 0) {
       const seen = await ctx.em().count(Entry, { agentId, event: deed.event, at: { $gt: new Date(at.getTime() - ms), $lte: at } })
       if (seen >= readRecords) await raise(ctx, rule, deed, ms, { count: seen, minutes: readMinutes })
     }
     if (outsideHours && isOutside(ctx.settings, at)) await raise(ctx, 'hours', deed, outsideMs, { time: timeIn(timeZone, at) })
   }
-  // Of whichever plugin: what says how many rows were exported is looked at.
-  if (
-    exportRows > 0 &&
-    /(^|\.)export\.?|\.exported$/.test(deed.event) &&
-    (deed.count ?? 0) > exportRows &&
-    !/downloaded|shared|cancelled|taken/.test(deed.event)
-  )
-    await raise(ctx, 'export', deed, 60_000, { count: deed.count ?? 0 })
+  // Of whichever plugin: what says how many rows left the hub by it.
+  const { left } = deed.details
+  if (exportRows > 0 && typeof left === 'number' && left > exportRows) await raise(ctx, 'export', deed, 60_000, { count: left })
+}
+
+/** How many rows lists have shown. The beginning of the same list, seen again and again, is counted once, at its longest. */
+async function countListed(ctx: Ctx, agentId: string, after: Date, until: Date): Promise<number> {
+  const pages = await ctx
+    .em()
+    .find(
+      Entry,
+      { agentId, event: { $in: lists }, at: { $gt: after, $lte: until } },
+      { fields: ['event', 'details'], orderBy: { at: 'desc' }, limit: mostPages, disableIdentityMap: true },
+    )
+  let listed = 0
+  const beginnings = new Map<string, number>()
+  for (const { event, details } of pages) {
+    const { shown, further, ...which } = JSON.parse(details) as { shown?: unknown; further?: unknown }
+    if (typeof shown !== 'number') continue
+    const key = `${event} ${JSON.stringify(which)}`
+    if (further) listed += shown
+    else beginnings.set(key, Math.max(shown, beginnings.get(key) ?? 0))
+  }
+  return beginnings.values().reduce((sum, shown) => sum + shown, listed)
 }
 
 /** Wall-clock time, `HH:MM`. An unknown zone is UTC. */
@@ -112,6 +136,14 @@ function wordsOf(rule: Rule, name: string, facts: Record<string, string | number
         title: {
           zh: `${name} 在 ${facts.minutes} 分钟内查看了 ${facts.count} 份客户资料`,
           en: `${name} opened ${facts.count} customer profiles within ${facts.minutes} minutes`,
+        },
+        body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
+      }
+    case 'lists':
+      return {
+        title: {
+          zh: `${name} 在 ${facts.minutes} 分钟内从列表里看了 ${facts.count} 条记录`,
+          en: `${name} was shown ${facts.count} records in lists within ${facts.minutes} minutes`,
         },
         body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
       }

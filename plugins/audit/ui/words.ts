@@ -70,6 +70,7 @@ export function useWords() {
       state: t(details.enabled === false ? 'off' : 'on'),
       pluginId: text(details.pluginId) || subjectId,
       cause: t(details.switchedOff === true ? 'cause.off' : 'cause.down'),
+      days: typeof details.days === 'number' ? details.days : 0,
       from: details.from ? when(text(details.from)) : '',
       to: details.to ? when(text(details.to)) : '',
       rule: details.rule ? t(`rules.${text(details.rule)}`, details) : '',

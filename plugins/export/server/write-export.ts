@@ -292,6 +292,7 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
   await forgetNote(ctx.em(), blob)
   await dropParts(ctx, row.id, row.idsBlob)
   await ctx.tell('ready', {
+    left: Math.max(row.total, row.rows),
     exportId: row.id,
     byAgentId: row.agentId,
     records: row.total,

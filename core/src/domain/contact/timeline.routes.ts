@@ -5,7 +5,7 @@ import { ContactThread, TimelineEntry } from '../../../sdk/wire/contact.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { viewOf } from '../conversation/conversation.routes.ts'
+import { viewOf, worksIn } from '../conversation/conversation.routes.ts'
 import { tellOnce } from '../conversation/tell-once.ts'
 import { FilterQuery, readFilter, searchOf, toldFilter } from '../record/find/find.routes.ts'
 import { checkTimeZone } from '../record/find/period.ts'
@@ -47,8 +47,7 @@ export function timelineRoutes(app: App, hub: Hub): void {
       await tellContactView(hub, em, actor, contact.id)
       const asked = readFilter(filter)
       const thread = await readThread(hub, em, actor, contact, asked, { tz: checkTimeZone(tz ?? 'UTC'), end, cursor, limit })
-      // Whoever holds a conversation works in it; everybody else who reads it here has viewed the record.
-      const viewed = thread.conversations.filter(({ assigneeId }) => assigneeId !== actor.agent.id)
+      const viewed = thread.conversations.filter((conversation) => !worksIn(actor, conversation))
       // Words are looked for by hand, in one's own conversation too; other conditions come with how the thread is shown.
       const wanted = { ...asked, contactId: contact.id }
       const search = searchOf(actor, { filter: JSON.stringify({ ...wanted, end }), cursor }, { filter: toldFilter(wanted), shown: thread.items.length })

@@ -3,6 +3,7 @@
 import { Type } from 'typebox'
 import { draftWords, isNoDraft } from '../../../sdk/drafts.ts'
 import { HubError } from '../../../sdk/errors.ts'
+import type { ListedConversations } from '../../../sdk/events.ts'
 import { ComposablePart } from '../../../sdk/message-parts.ts'
 import { Id, IdParams, Instant, NullableId, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
 import {
@@ -89,8 +90,22 @@ export const viewOf = ({ agent }: Actor, conversationId: string): Deed => ({
   event: { name: 'record.viewed', data: { conversationId } },
 })
 
-/** Whoever holds a conversation works in it; everybody else who opens it has viewed the record. */
-export const tellView = (hub: Hub, actor: Actor, conversationId: string): Promise<void> => tellOnce(hub, [viewOf(actor, conversationId)])
+/** Whoever holds a conversation works in it until it ends. */
+export const worksIn = ({ agent }: Actor, { assigneeId, status }: Pick<Conversation, 'assigneeId' | 'status'>): boolean =>
+  assigneeId === agent.id && status !== 'closed'
+
+/** Everybody else who reads in it has viewed the record. */
+export async function tellView(hub: Hub, actor: Actor, conversation: Conversation): Promise<void> {
+  if (!worksIn(actor, conversation)) await tellOnce(hub, [viewOf(actor, conversation.id)])
+}
+
+/** Each row of a list has the last words. What waits for anybody is shown to all who may take it. */
+async function tellListed(hub: Hub, actor: Actor, rows: readonly Conversation[], cursor: string | undefined, which: ListedConversations) {
+  const shown = rows.filter((row) => row.status !== 'queued' && !worksIn(actor, row)).length
+  if (shown === 0) return
+  const data = { ...which, shown, ...(cursor === undefined ? {} : { further: true as const }) }
+  await tellOnce(hub, [{ same: ['listed', actor.agent.id, JSON.stringify(which), cursor ?? ''], event: { name: 'conversation.listed', data } }])
+}
 
 export function conversationRoutes(app: App, hub: Hub): void {
   const config = { access: 'agent' as const }
@@ -101,6 +116,8 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const { group = 'mine', sort = 'message', by, key = '', cursor, limit = 50 } = request.query
     const section = by && { by, key: key === '' ? null : key }
     const page = await listConversations(em, actor, { group, sort, section, cursor, limit })
+    const which = { group, ...(sort === 'message' ? {} : { sort }), ...(by ? { by, key } : {}) }
+    await tellListed(hub, actor, page.rows, cursor, which)
     hub.delivered.fetched(actor, page.rows)
     return { items: await present(em, actor, page.rows), cursor: page.cursor }
   })
@@ -154,6 +171,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     )
     const page = rows.slice(0, 100)
     const last = page.at(-1)
+    await tellListed(hub, actor, page, request.query.cursor, { group: 'changes', since: request.query.since })
     hub.delivered.fetched(actor, page)
     return { items: await present(em, actor, page), cursor: rows.length > 100 && last ? encodeCursor([last.changedAt.getTime(), last.id]) : null, serverTime }
   })
@@ -192,6 +210,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const conversation = await findViewable(em, actor, request.params.id)
+    await tellView(hub, actor, conversation)
     hub.delivered.fetched(actor, [conversation])
     return (await present(em, actor, [conversation]))[0] as WireConversation
   })
@@ -207,7 +226,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
       const conversation = await findViewable(em, actor, request.params.id)
       const { before, after, afterRev, limit = 50 } = request.query
       // Also of what is only caught up with: a client that says it has seen nothing yet is given everything.
-      if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+      await tellView(hub, actor, conversation)
       const conversationId = conversation.id
       // `rev` is read before the messages: what changes in between is fetched again, never missed.
       if (afterRev !== undefined) {
@@ -276,7 +295,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
     if (!message) throw new HubError('HUB_NOT_FOUND', 'There is no such message')
     const actor = actorOf(request)
     const conversation = await findViewable(em, actor, message.conversationId)
-    if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+    await tellView(hub, actor, conversation)
     return presentMessage(actor, message)
   })
 

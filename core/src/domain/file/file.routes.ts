@@ -41,7 +41,7 @@ export function fileRoutes(app: App, hub: Hub): void {
         await tellOnce(hub, [{ same: ['file', actor.agent.id, file.id], event: { name: 'file.downloaded', data } }])
       }
       // A small picture is a piece of what was said: whoever looks at it alone has looked into the record.
-      if (variant === '/thumbnail' && conversation && conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+      if (variant === '/thumbnail' && conversation) await tellView(hub, actor, conversation)
       const shown = { ...file, name: maskText(actor.ability, file.name) } as StoredFile
       return sendFile(hub, request, reply, shown, variant === '/thumbnail')
     })

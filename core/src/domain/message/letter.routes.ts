@@ -29,7 +29,7 @@ export function letterRoutes(app: App, hub: Hub): void {
       const actor = actorOf(request)
       const part = message?.recalledAt ? undefined : message?.parts[request.params.part]
       if (!conversation || part?.type !== 'html' || !mayView(actor.ability, conversation)) throw missing
-      if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+      await tellView(hub, actor, conversation)
       const html = message?.authorId === actor.agent.id ? part.html : maskHtml(actor.ability, part.html)
       const images = `'self' data:${request.query.images ? ' https:' : ''}`
       return (

@@ -41,7 +41,7 @@ export function attachmentRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const actor = actorOf(request)
     const conversation = await findViewable(em, actor, request.params.id)
-    if (conversation.assigneeId !== actor.agent.id) await tellView(hub, actor, conversation.id)
+    await tellView(hub, actor, conversation)
     return readAttachments(em, actor.ability, conversation, { ...own, before: request.query.before ?? conversation.lastSeq + 1 })
   })
 

@@ -14,7 +14,8 @@ import { Category } from '../category/category.entity.ts'
 import { checkAnswers, readSummaryForm } from '../category/summary-form.ts'
 import { changeConversation } from '../conversation/change.ts'
 import { Assignment, type Conversation } from '../conversation/conversation.entity.ts'
-import { findReadable, findViewable, tellView } from '../conversation/conversation.routes.ts'
+import { findReadable, findViewable, viewOf } from '../conversation/conversation.routes.ts'
+import { tellOnce } from '../conversation/tell-once.ts'
 import { Tag } from '../tag/tag.entity.ts'
 import { changeRecord } from './change-record.ts'
 import { ConversationSummary } from './record.entity.ts'
@@ -30,7 +31,7 @@ export function recordRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const conversation = await findViewable(em, actor, request.params.id)
-    await tellView(hub, actor, conversation.id)
+    await tellOnce(hub, [viewOf(actor, conversation.id)])
     return presentDetail(em, actor, conversation)
   })
 

@@ -22,6 +22,7 @@ import type { Hub } from '../../hub.ts'
 import { Category } from '../category/category.entity.ts'
 import { commitWithEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
+import { tellOnce } from '../conversation/tell-once.ts'
 import { Department } from '../department/department.entity.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { presentRecords } from '../record/record.present.ts'
@@ -210,6 +211,9 @@ export function retentionRoutes(app: App, hub: Hub): void {
     if (!run) throw new HubError('HUB_NOT_FOUND', 'There is no such trial')
     const conversations = await em.find(Conversation, { id: { $in: run.sample } }, { ...quiet, orderBy: { closedAt: 'asc' } })
     const readable = conversations.filter((conversation) => may(actor.ability, 'read', conversation))
+    // A look at records, by another door than their list.
+    const data = { filter: {}, shown: readable.length, trialId: run.id }
+    if (readable.length > 0) await tellOnce(hub, [{ same: ['trial', actor.agent.id, run.id], event: { name: 'record.searched', data } }])
     return { ...presentRun(run), sample: await presentRecords(em, actor, readable) }
   })
 

@@ -69,7 +69,7 @@ const countOf = ({ agent }: Actor, filter = ''): Deed['same'] => ['count', agent
 /** That somebody searched, to be told once. */
 export const searchOf = ({ agent }: Actor, { filter = '', cursor = '' }: Static<typeof ListQuery>, data: HubEvents['record.searched']): Deed => ({
   same: ['search', agent.id, filter, cursor],
-  event: { name: 'record.searched', data },
+  event: { name: 'record.searched', data: { ...data, ...(cursor ? { further: true } : {}) } },
 })
 
 /** What was looked for, as it may be told: who somebody looked for stays recognisable, and no more. */
