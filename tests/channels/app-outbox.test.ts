@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { ChannelInbox } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
@@ -15,7 +16,7 @@ import { HubClient, type HubEvent, Refusal } from '../../plugins/app/example/cli
 import appPlugin from '../../plugins/app/plugin.ts'
 import { Fetch, Key, Outbox } from '../../plugins/app/server/app.entity.ts'
 import { offer, tellOfSilence } from '../../plugins/app/server/offer.ts'
-import { owe, tellAllDue, tellDue } from '../../plugins/app/server/outbox.ts'
+import { owe, tellAllDue, tellBefore, tellDue } from '../../plugins/app/server/outbox.ts'
 import type { Ctx } from '../../plugins/app/server/settings.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { waitLimits } from '../../plugins/app/server/waiting.ts'
@@ -120,6 +121,26 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
   const healthOf = async (inboxId: string) =>
     (await admin.call('GET', '/api/inboxes/health')).body.items.find((one: { inboxId: string }) => one.inboxId === inboxId)
   const panel = async (inboxId: string) => (await admin.call('GET', `/api/x/app/inboxes/${inboxId}`)).body
+
+  /** Of an inbox that pushes. */
+  const endpoint = async () => {
+    const got: Item[] = []
+    const answer = { refuse: false }
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      const event = JSON.parse(Buffer.concat(chunks).toString())
+      const refused = answer.refuse && event.type === 'message.created'
+      if (!refused) got.push({ ...event, webhookId: String(request.headers['webhook-id']) })
+      response.writeHead(refused ? 422 : 200).end(refused ? JSON.stringify({ retryable: false, reason: '用户已注销' }) : '{}')
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const stop = () => {
+      server.closeAllConnections()
+      server.close()
+    }
+    return { got, answer, endpointUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hub`, stop }
+  }
 
   test('a message is sent when it lies there, and delivered when the cursor says so; asked twice it is the same', async () => {
     const one = await room()
@@ -402,19 +423,8 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
     // The first was taken, all were handed out.
     const { items } = (await one.ask()).body
     await one.ask({ cursor: items.find(({ webhookId }) => webhookId === `msg_${first}`)?.cursor ?? '' })
-    const got: Item[] = []
-    let refuse = false
-    const server = createServer(async (request, response) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of request) chunks.push(chunk as Buffer)
-      const event = JSON.parse(Buffer.concat(chunks).toString())
-      const refused = refuse && event.type === 'message.created'
-      if (!refused) got.push({ ...event, webhookId: String(request.headers['webhook-id']) })
-      response.writeHead(refused ? 422 : 200).end(refused ? JSON.stringify({ retryable: false, reason: '用户已注销' }) : '{}')
-    })
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const { got, endpointUrl, answer, stop } = await endpoint()
     try {
-      const endpointUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hub`
       const settings = (outgoing: string) => ({ settings: { outgoing, endpointUrl, secret: true } })
       assert.equal((await admin.call('PATCH', `/api/inboxes/${one.inbox.id}`, settings('push'))).status, 200)
       assert.equal((await one.ask()).body.code, 'APP_NOT_FETCHED')
@@ -434,7 +444,7 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
       // Laid out, switched, and refused for good: the agent reads it, though it was sent once.
       assert.equal((await admin.call('PATCH', `/api/inboxes/${one.inbox.id}`, settings('fetch'))).status, 200)
       const fourth = await send(conversationId, '四')
-      refuse = true
+      answer.refuse = true
       assert.equal((await admin.call('PATCH', `/api/inboxes/${one.inbox.id}`, settings('push'))).status, 200)
       await eventually(async () => {
         await tellAllDue(ctx())
@@ -442,8 +452,30 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
       }, 'the refusal')
       assert.match((await fate(fourth, 'failed')).failureText?.zh ?? '', /用户已注销/)
     } finally {
-      server.closeAllConnections()
-      server.close()
+      stop()
+    }
+  })
+
+  test('told by a push before it is known that nobody fetches any more: what lies there goes first all the same', async () => {
+    const { got, endpointUrl, stop } = await endpoint()
+    try {
+      const one = await room({ outgoing: 'push', endpointUrl })
+      const conversationId = newId()
+      const owed = (reason: string) =>
+        owe(ctx(), { inboxId: one.inbox.id, conversationId, webhookId: `evt_${newId()}`, type: 'conversation.closed', at: new Date(), data: { reason } })
+      /** As it was left by an inbox that was fetched from a moment ago. */
+      const left = async (reason: string) => offer(ctx(), await owed(reason))
+      const told = () => got.map(({ data }) => data.reason)
+      await left('一')
+      const message = await owed('二')
+      await tellBefore(ctx(), (await ctx().inbox(one.inbox.id)) as ChannelInbox, message)
+      assert.deepEqual(told(), ['一'])
+      await left('三')
+      await owed('四')
+      await tellDue(ctx(), conversationId)
+      assert.deepEqual(told(), ['一', '二', '三', '四'])
+    } finally {
+      stop()
     }
   })
 
