@@ -4,12 +4,14 @@
  *   HUB_EVENTS_URL=https://hub.example.com/api/channels/app/<inbox> HUB_SECRET=whsec_… CUSTOMER=user-1 node client.ts
  *
  * Each line you type is a message to the hub; what agents answer is printed. Put the address it prints into the inbox's
- * settings. Take the class for your own backend.
+ * settings; or, where nobody can call you, fetch: HUB_OUTBOX_URL=…/api/x/app/inboxes/<inbox>/outbox HUB_KEY=hkf_… beside them.
+ * Take the class for your own backend.
  */
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 
 export interface HubEvent {
@@ -31,6 +33,9 @@ export class Refusal extends Error {
     this.code = code
   }
 }
+
+/** What `handle` returns is the answer to a delivery; of what was fetched nobody is told it. */
+export type Handle = (event: HubEvent) => object | undefined | Promise<object | undefined>
 
 export class HubClient {
   readonly #eventsUrl: string
@@ -96,7 +101,7 @@ export class HubClient {
   }
 
   /** Listens for the hub. What `handle` returns (for a message: your own id of it) is the answer, also to a repeat. */
-  async listen(port: number, handle: (event: HubEvent) => object | undefined | Promise<object | undefined>, host = '127.0.0.1'): Promise<Server> {
+  async listen(port: number, handle: Handle, host = '127.0.0.1'): Promise<Server> {
     const server = createServer(async (request, response) => {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -116,8 +121,53 @@ export class HubClient {
     return server
   }
 
+  /**
+   * For a backend that nobody can call: takes what lies there, waits for more, and says with each question up to where it has
+   * got. Goes on until `signal` says otherwise; what was handled and not said comes once more, and is known by its id.
+   */
+  async fetchOutbox(outboxUrl: string, key: string, handle: Handle, { signal, wait = 25 }: { signal?: AbortSignal; wait?: number } = {}): Promise<void> {
+    // Keep yours in a database, written with what was handled.
+    let cursor = ''
+    while (!signal?.aborted)
+      try {
+        const response = await fetch(`${outboxUrl}?cursor=${encodeURIComponent(cursor)}&wait=${wait}`, {
+          headers: { authorization: `Bearer ${key}` },
+          signal: AbortSignal.any([AbortSignal.timeout((wait + 15) * 1_000), ...(signal ? [signal] : [])]),
+        })
+        const answer = (await response.json()) as { code?: string; cursor: string; items: (HubEvent & { cursor: string; webhookId: string })[] }
+        if (answer.code === 'APP_CURSOR_UNKNOWN') {
+          // The hub was restored from a copy: once from the beginning of what it has.
+          cursor = ''
+          continue
+        }
+        if (!response.ok) throw new Error(`${response.status} ${answer.code}`)
+        for (const { cursor: upTo, webhookId, ...event } of answer.items) {
+          await this.#takeOrRefuse(webhookId, event, handle)
+          cursor = upTo
+        }
+        cursor = answer.cursor
+      } catch (error) {
+        if (signal?.aborted) return
+        console.error(String(error))
+        await sleep(5_000, undefined, signal ? { signal } : {}).catch(() => undefined)
+      }
+  }
+
+  /** A refusal is told, since nobody waits for an answer here: the agent reads it at the message. */
+  async #takeOrRefuse(id: string, event: HubEvent, handle: Handle): Promise<void> {
+    try {
+      await this.#once(id, event, handle)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      if (event.type !== 'message.created') return
+      const { recipient, messageId } = event.data
+      const data = { sender: recipient, externalMessageId: messageId, code: error.code, reason: error.message, retryable: false }
+      await this.tell('message.failed', data, `refused-${id}`, new Date(event.timestamp))
+    }
+  }
+
   /** The same id is the same event, also while it is still being handled. */
-  #once(id: string, event: HubEvent, handle: (event: HubEvent) => object | undefined | Promise<object | undefined>): Promise<object> {
+  #once(id: string, event: HubEvent, handle: Handle): Promise<object> {
     const known = this.#handled.get(id)
     if (known) return known
     const handling = (async () => {
@@ -142,26 +192,35 @@ export class HubClient {
 
 /** The terminal. */
 async function main(): Promise<void> {
-  const { HUB_EVENTS_URL = '', HUB_SECRET = '', CUSTOMER = 'user-1', PORT = '8787' } = process.env
+  const { HUB_EVENTS_URL = '', HUB_SECRET = '', HUB_OUTBOX_URL = '', HUB_KEY = '', CUSTOMER = 'user-1', PORT = '8787' } = process.env
   if (!HUB_EVENTS_URL || !HUB_SECRET) {
     console.error('HUB_EVENTS_URL and HUB_SECRET are needed: the inbox’s settings show them.')
     process.exit(1)
   }
   const client = new HubClient(HUB_EVENTS_URL, HUB_SECRET.split(' '))
   const sender = { externalId: CUSTOMER, role: 'customer', name: CUSTOMER }
-  const server = await client.listen(Number(PORT), async ({ type, data, order = 'next' }) => {
+  const handle: Handle = async ({ type, data, order = 'next' }) => {
     if (type !== 'message.created') {
       console.log(`· ${type}${order === 'next' ? '' : ` (${order})`}`)
       return undefined
     }
     const content = data.content as { type: string; text?: string; url?: string }[]
     console.log(`${data.sender?.name ?? '客服'}：${content.map(({ type, text, url }) => text ?? `[${type}] ${url ?? ''}`).join('\n')}`)
-    const externalMessageId = randomUUID()
+    // Who fetches uses the hub's own name of it.
+    const externalMessageId = HUB_OUTBOX_URL ? data.messageId : randomUUID()
     // The customer sees it at once here; an app tells when it has been shown.
     setTimeout(() => void client.tell('message.read', { sender, externalMessageId }).catch((error) => console.error(String(error))), 100)
     return { externalMessageId }
-  })
-  console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  }
+  const ended = new AbortController()
+  if (HUB_OUTBOX_URL) {
+    void client.fetchOutbox(HUB_OUTBOX_URL, HUB_KEY, handle, { signal: ended.signal })
+    console.log(`fetching from ${HUB_OUTBOX_URL}`)
+  } else {
+    const server = await client.listen(Number(PORT), handle)
+    ended.signal.addEventListener('abort', () => server.close())
+    console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  }
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === '') continue
     const data = {
@@ -174,7 +233,7 @@ async function main(): Promise<void> {
     const { messageId } = await client.tell('message.created', data)
     console.log(`✓ ${messageId ?? ''}`)
   }
-  server.close()
+  ended.abort()
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main()

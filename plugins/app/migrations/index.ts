@@ -80,4 +80,19 @@ export const migrations: readonly Migration[] = [
     mysql: ['alter table `app_outbox` add column `round` int not null default 1'],
     sqlite: ['alter table `app_outbox` add column `round` integer not null default 1'],
   },
+  {
+    name: '0008-fetched-outbox',
+    mysql: [
+      `create table \`app_fetch\` (\`inbox_id\` varchar(26) not null, \`last_pos\` int not null default 0, \`handed_pos\` int not null default 0, \`fetched_at\` datetime(3) null, \`silent\` tinyint(1) not null default false, primary key (\`inbox_id\`)) ${end}`,
+      `create table \`app_key\` (\`id\` varchar(26) not null, \`inbox_id\` varchar(26) not null, \`hash\` varchar(64) not null, \`hint\` varchar(4) not null, \`created_at\` datetime(3) not null, \`used_at\` datetime(3) null, primary key (\`id\`), index \`app_key_inbox\` (\`inbox_id\`)) ${end}`,
+      'alter table `app_outbox` modify `body` mediumtext not null, add column `pos` int null, add index `app_outbox_pos` (`inbox_id`, `state`, `pos`)',
+    ],
+    sqlite: [
+      'create table `app_fetch` (`inbox_id` text not null primary key, `last_pos` integer not null default 0, `handed_pos` integer not null default 0, `fetched_at` datetime null, `silent` integer not null default false)',
+      'create table `app_key` (`id` text not null primary key, `inbox_id` text not null, `hash` text not null, `hint` text not null, `created_at` datetime not null, `used_at` datetime null)',
+      'create index `app_key_inbox` on `app_key` (`inbox_id`)',
+      'alter table `app_outbox` add column `pos` integer null',
+      'create index `app_outbox_pos` on `app_outbox` (`inbox_id`, `state`, `pos`)',
+    ],
+  },
 ]

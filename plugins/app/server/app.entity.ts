@@ -1,5 +1,12 @@
 /** What the plugin keeps: ids it has seen, uploads that wait for their message, the other side's names of conversations, its last deliveries. */
-import { defineEntity, p } from '@mikro-orm/core'
+import { defineEntity, type EntityProperty, type Platform, p, TextType } from '@mikro-orm/core'
+
+/** A message of many parts is longer than the 64 KB of MySQL's own `text`. */
+class LongText extends TextType {
+  override getColumnType(_prop: EntityProperty, platform: Platform): string {
+    return platform.constructor.name.startsWith('Sqlite') ? 'text' : 'mediumtext'
+  }
+}
 
 /** A signed request that was taken: the same id again gets the same answer, with another body it is refused. */
 const TakenSchema = defineEntity({
@@ -121,30 +128,74 @@ const OutboxSchema = defineEntity({
     /** 1, 2, 3 … within the conversation. */
     seq: p.integer(),
     type: p.string().length(60),
-    /** Sealed; empty for a message, whose words are the hub's, and once it was taken. */
-    body: p.text(),
+    /** Sealed. Empty once it was taken, and for a message that the hub has still to hand over, whose words are the hub's. */
+    body: p.type(LongText).$type<string>(),
     state: p.string().length(10).$type<OutboxState>(),
     attempts: p.integer().default(0),
     /** Of a message: which sending of it was told by this name last. */
     round: p.integer().default(1),
     /** What the other side said when it was tried last, or why it is not tried any more. */
     failure: p.string().length(300).default(''),
-    /** Not before; the hub itself says when a message is tried. Of news that were given up or refused: how long they are listed. */
+    /**
+     * Not before; the hub itself says when a message is tried. What is offered is given up then. Of news that were given up or
+     * refused: how long they are listed; of a message that was given up: the hub has still to be told.
+     */
     dueAt: p.datetime(3).nullable(),
     /** A process is telling it just now; once it is over, that process is gone. */
     heldUntil: p.datetime(3).nullable(),
     createdAt: p.datetime(3),
+    /** Where clients fetch: 1, 2, 3 … within the inbox, as it was offered. */
+    pos: p.integer().nullable(),
   },
   indexes: [
     { properties: ['conversationId', 'state', 'seq'], name: 'app_outbox_conversation' },
     { properties: ['state', 'dueAt'], name: 'app_outbox_due' },
     { properties: ['inboxId', 'state', 'createdAt'], name: 'app_outbox_inbox' },
     { properties: ['createdAt'], name: 'app_outbox_created' },
+    { properties: ['inboxId', 'state', 'pos'], name: 'app_outbox_pos' },
   ],
 })
-/** `refused`: the other side will never have it; `given-up`: it did not take it for days. Both can be told once more. */
-export type OutboxState = 'waiting' | 'taken' | 'refused' | 'given-up'
+/**
+ * `offered`: lies there to be fetched; `withdrawn`: taken back before anybody had fetched it. `refused`: the other side will
+ * never have it; `given-up`: it did not take it for days. These two can be told once more.
+ */
+export type OutboxState = 'waiting' | 'offered' | 'taken' | 'withdrawn' | 'refused' | 'given-up'
 export class Outbox extends OutboxSchema.class {}
 OutboxSchema.setClass(Outbox)
 
-export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema, StreamSchema, OutboxSchema]
+/** An inbox that is fetched from: how many things have been offered there, and how far they were handed out. */
+const FetchSchema = defineEntity({
+  name: 'AppFetch',
+  tableName: 'app_fetch',
+  properties: {
+    inboxId: p.string().length(26).primary(),
+    lastPos: p.integer().default(0),
+    handedPos: p.integer().default(0),
+    /** When somebody asked last, to the minute. */
+    fetchedAt: p.datetime(3).nullable(),
+    /** Nobody has asked for too long, and admins were told. */
+    silent: p.boolean().default(false),
+  },
+})
+export class Fetch extends FetchSchema.class {}
+FetchSchema.setClass(Fetch)
+
+/** Opens one inbox's outbox. The key itself is nowhere. */
+const KeySchema = defineEntity({
+  name: 'AppKey',
+  tableName: 'app_key',
+  properties: {
+    id: p.string().length(26).primary(),
+    inboxId: p.string().length(26),
+    hash: p.string().length(64),
+    /** Its last signs, by which people know it. */
+    hint: p.string().length(4),
+    createdAt: p.datetime(3),
+    usedAt: p.datetime(3).nullable(),
+  },
+  indexes: [{ properties: ['inboxId'], name: 'app_key_inbox' }],
+})
+export class Key extends KeySchema.class {}
+KeySchema.setClass(Key)
+
+export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema, StreamSchema, OutboxSchema, FetchSchema, KeySchema]

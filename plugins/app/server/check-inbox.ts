@@ -1,7 +1,7 @@
 /** What an admin has typed in: the address that receives messages, looked at by the guard of every delivery, and secrets that must differ. */
 import type { ChannelInbox, LocalText, SettingFault } from '@huike/core/sdk/channel.ts'
 import { checkRemote, RemoteError } from '@huike/core/sdk/remote.ts'
-import type { Ctx, InboxSettings } from './settings.ts'
+import { type Ctx, type InboxSettings, isFetched } from './settings.ts'
 
 const sentences: Partial<Record<RemoteError['reason'], LocalText>> = {
   address: {
@@ -19,10 +19,10 @@ const sameSecret: LocalText = {
   en: 'The sandbox secret is one of the others: make another.',
 }
 
-export async function checkInbox(ctx: Pick<Ctx, 'settings'>, { settings }: ChannelInbox): Promise<SettingFault[]> {
-  const { endpointUrl, secret, oldSecret, sandboxSecret } = settings as InboxSettings
+export async function checkInbox(ctx: Pick<Ctx, 'settings'>, inbox: ChannelInbox): Promise<SettingFault[]> {
+  const { endpointUrl, secret, oldSecret, sandboxSecret } = inbox.settings as InboxSettings
   const same = sandboxSecret !== '' && (sandboxSecret === secret || sandboxSecret === oldSecret)
-  return [...(await checkEndpoint(ctx, endpointUrl)), ...(same ? [{ path: '/sandboxSecret', text: sameSecret }] : [])]
+  return [...(isFetched(inbox) ? [] : await checkEndpoint(ctx, endpointUrl)), ...(same ? [{ path: '/sandboxSecret', text: sameSecret }] : [])]
 }
 
 async function checkEndpoint(ctx: Pick<Ctx, 'settings'>, endpointUrl: string): Promise<SettingFault[]> {

@@ -221,7 +221,7 @@ async function noteFailure(ctx: Ctx, inbox: ChannelInbox, url: string, error: Lo
 }
 
 /** Well again with the first success. */
-async function noteSuccess(ctx: Ctx, { id: inboxId }: ChannelInbox): Promise<void> {
+export async function noteSuccess(ctx: Ctx, { id: inboxId }: ChannelInbox): Promise<void> {
   await ctx.em().nativeUpdate(Endpoint, { inboxId }, { failing: false, failingSince: null })
   await tellNow(ctx, inboxId)
   await ctx.health(inboxId, { state: 'connected' })

@@ -6,10 +6,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChannelInbox, SendError } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import { DeadlockException, type FilterQuery, LockWaitTimeoutException, raw, UniqueConstraintViolationException } from '@mikro-orm/core'
-import { Outbox, type OutboxState, Stream } from './app.entity.ts'
+import { raw, UniqueConstraintViolationException } from '@mikro-orm/core'
+import { Outbox, Stream } from './app.entity.ts'
 import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
-import type { Ctx } from './settings.ts'
+import { giveUpUnfetched, offer, report, takeUp } from './offer.ts'
+import { find, hurry, isHubs, isMessage, keyOf, messageType, placesOf, settle, sweepPage, triedForMs, unlessEnded, update } from './outbox-rows.ts'
+import { type Ctx, isFetched } from './settings.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -17,16 +19,8 @@ const hour = 60 * minute
 const holdMs = 30_000
 /** Asked again this often whether another process is done. */
 const turnEveryMs = 50
-/** As long as the hub tries a message, with its ten tries. */
-const triedForMs = 84 * hour
 /** Behind a message, or where nothing can be told at present: looked at again after it, should nobody say so before. */
 const standStillMs = 5 * minute
-/** What was given up or refused is shown to admins for so long. */
-export const listedMs = 14 * 24 * hour
-/** Conversations that one sweep begins with. */
-const sweepPage = 500
-
-export const messageType = 'message.created'
 
 interface ToTell {
   inboxId: string
@@ -39,23 +33,6 @@ interface ToTell {
   /** Of a message. */
   round?: number
 }
-
-/** Several processes change rows of a conversation at once: the database may end one of two that wait for each other. */
-async function unlessEnded<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++)
-    try {
-      return await work()
-    } catch (error) {
-      const ended = error instanceof DeadlockException || error instanceof LockWaitTimeoutException
-      if (!ended || attempt === 5) throw error
-      await sleep(Math.random() * 20 * attempt)
-    }
-}
-
-const update = (ctx: Ctx, where: FilterQuery<Outbox>, fields: Partial<Outbox>): Promise<number> =>
-  unlessEnded(() => ctx.em().nativeUpdate(Outbox, where, fields))
-
-const find = (ctx: Ctx, inboxId: string, webhookId: string) => ctx.em().findOne(Outbox, { inboxId, webhookId }, { disableIdentityMap: true })
 
 /** Writes down what is to be told, once for each `webhookId`, with the conversation's next number. */
 export async function owe(ctx: Ctx, toTell: ToTell): Promise<Outbox> {
@@ -97,6 +74,7 @@ function writeNext(ctx: Ctx, { inboxId, conversationId, webhookId, type, at, dat
       dueAt: data ? now : null,
       heldUntil: null,
       createdAt: now,
+      pos: null,
     }
     await em.insert(Outbox, row)
     return row as Outbox
@@ -111,10 +89,13 @@ export async function oweMessage(ctx: Ctx, inboxId: string, message: { id: strin
   const { id, conversationId, round } = message
   const before = await placesOf(ctx, inboxId, id)
   const last = before.at(-1)
-  const anew = last?.state === 'taken' && last.round < round
-  if (last && !anew) {
-    if (last.state !== 'taken') await update(ctx, keyOf(last), { state: 'waiting', round })
-    return last
+  const isThere = last?.state === 'taken' || last?.state === 'offered'
+  if (last && isThere && last.round >= round) return last
+  if (last && !isThere) {
+    // Its words are said once more, by the hub.
+    const again = { state: 'waiting' as const, round, body: '', dueAt: null }
+    await update(ctx, keyOf(last), again)
+    return { ...last, ...again }
   }
   const webhookId = before.length === 0 ? `msg_${id}` : `msg_${id}_${before.length + 1}`
   return owe(ctx, { inboxId, conversationId, webhookId, type: messageType, at: new Date(), round })
@@ -132,32 +113,17 @@ export async function placeMessages(ctx: Ctx, inboxId: string, conversationId: s
 const anySeq = 2 ** 31 - 1
 const mostWaiting = 50
 
-const placesOf = (ctx: Ctx, inboxId: string, messageId: string) =>
-  ctx.em().find(Outbox, { inboxId, webhookId: { $like: `msg_${messageId}%` } }, { orderBy: { seq: 'asc' }, limit: 100, disableIdentityMap: true })
-
-const keyOf = ({ inboxId, webhookId }: Pick<Outbox, 'inboxId' | 'webhookId'>) => ({ inboxId, webhookId })
-
-export async function settle(ctx: Ctx, row: Outbox, state: OutboxState, failure = ''): Promise<void> {
-  const words = state === 'taken' ? { body: '' } : {}
-  const dueAt = state === 'taken' || isMessage(row) ? null : new Date(Date.now() + listedMs)
-  await update(ctx, keyOf(row), { state, failure: failure.slice(0, 300), dueAt, heldUntil: null, ...words })
-}
-
 /** What waits behind a message may be told now. */
 export async function goOn(ctx: Ctx, conversationId: string): Promise<void> {
   const waiting = await update(ctx, { conversationId, state: 'waiting', dueAt: { $ne: null } }, { dueAt: new Date() })
   if (waiting > 0) await hurry(ctx, conversationId)
 }
 
-export const hurry = (ctx: Ctx, conversationId: string) => ctx.enqueue('tell', { conversationId }, { key: conversationId })
-
 /** The hub has done with a message that did not arrive: what is behind it goes on. */
 export async function letGoOfMessage(ctx: Ctx, { id, inboxId, conversationId }: { id: string; inboxId: string; conversationId: string }): Promise<void> {
   for (const row of await placesOf(ctx, inboxId, id)) if (row.state === 'waiting') await settle(ctx, row, 'given-up')
   await goOn(ctx, conversationId)
 }
-
-const isMessage = ({ type }: Outbox): boolean => type === messageType
 
 async function headOf(ctx: Ctx, conversationId: string, upTo?: number): Promise<Outbox | undefined> {
   const where = { conversationId, state: 'waiting' as const, ...(upTo === undefined ? {} : { seq: { $lte: upTo } }) }
@@ -167,21 +133,23 @@ async function headOf(ctx: Ctx, conversationId: string, upTo?: number): Promise<
 
 /** Everything before `row`, in order, whether its next try is due or not. Throws SendError when something of it is not taken now. */
 export async function tellBefore(ctx: Ctx, inbox: ChannelInbox, row: Outbox): Promise<void> {
+  if (!isFetched(inbox)) await takeUp(ctx, { conversationId: row.conversationId })
   for (;;) {
     const head = await headOf(ctx, row.conversationId, row.seq - 1)
     if (!head) return
     // The hub sends in order: with a message before this one it has done.
-    if (isMessage(head)) await settle(ctx, head, 'given-up')
+    if (isHubs(head)) await settle(ctx, head, 'given-up')
     else await tell(ctx, inbox, head)
   }
 }
 
 /** Everything up to `row`, and it too. Throws SendError: `retry: false` when the other side will not have `row`, else it waits. */
 export async function tellUpTo(ctx: Ctx, inbox: ChannelInbox, row: Outbox): Promise<void> {
+  if (!isFetched(inbox)) await takeUp(ctx, { conversationId: row.conversationId })
   for (;;) {
     const head = await headOf(ctx, row.conversationId, row.seq)
     if (!head) return
-    if (isMessage(head)) throw new SendError('waiting', { retry: true, sentence: behindMessage })
+    if (isHubs(head)) throw new SendError('waiting', { retry: true, sentence: behindMessage })
     const refused = await tell(ctx, inbox, head)
     if (refused && head.webhookId === row.webhookId) throw refused
   }
@@ -199,12 +167,13 @@ export async function tellDue(ctx: Ctx, conversationId: string): Promise<void> {
     if (!head) return
     const now = Date.now()
     const age = now - head.createdAt.getTime()
-    if (isMessage(head) && age > triedForMs + hour) {
+    if (isHubs(head) && age > triedForMs + hour) {
       await settle(ctx, head, 'given-up')
       continue
     }
     const inbox = await ctx.inbox(head.inboxId)
-    if (isMessage(head) || !inbox) return postpone(ctx, conversationId, new Date(now + standStillMs))
+    if (inbox && !isFetched(inbox) && (await takeUp(ctx, { conversationId }))) continue
+    if (isHubs(head) || !inbox) return postpone(ctx, conversationId, new Date(now + standStillMs))
     if (head.dueAt && head.dueAt.getTime() > now) return postpone(ctx, conversationId, head.dueAt)
     try {
       await tell(ctx, inbox, head)
@@ -215,8 +184,9 @@ export async function tellDue(ctx: Ctx, conversationId: string): Promise<void> {
   }
 }
 
-/** By the job of this name: what no hint is left of. */
+/** By the job of this name: what no hint is left of, and what nobody fetched. */
 export async function tellAllDue(ctx: Ctx): Promise<void> {
+  await giveUpUnfetched(ctx)
   const where = { state: 'waiting' as const, dueAt: { $lte: new Date() } }
   const due = await ctx.em().find(Outbox, where, { fields: ['conversationId'], orderBy: { dueAt: 'asc' }, limit: sweepPage, disableIdentityMap: true })
   for (const conversationId of new Set(due.map((row) => row.conversationId))) await hurry(ctx, conversationId)
@@ -244,6 +214,7 @@ async function tell(ctx: Ctx, inbox: ChannelInbox, { inboxId, webhookId, convers
   const row = await find(ctx, inboxId, webhookId)
   if (!row) return undefined
   try {
+    if (isFetched(inbox)) return void (await offer(ctx, row))
     await openEndpoint(ctx, inbox)
     const body = ctx.unseal(row.body)
     if (body === undefined) return void (await settle(ctx, row, 'given-up', 'sealed'))
@@ -258,6 +229,7 @@ async function tell(ctx: Ctx, inbox: ChannelInbox, { inboxId, webhookId, convers
     }
     const failure = error.message === error.reason ? error.reason : `${error.reason}: ${error.message}`
     if (isRefusal(error)) {
+      if (isMessage(row)) await report(ctx, row, { kind: 'failure', reason: error.reason, sentence: error.sentence ?? { zh: failure, en: failure } })
       await settle(ctx, row, 'refused', failure)
       return error
     }
@@ -277,7 +249,8 @@ async function tell(ctx: Ctx, inbox: ChannelInbox, { inboxId, webhookId, convers
 /** Tells once more, now, what was not taken, as it was: the client knows it by its `webhook-id`. Throws HUB_NOT_FOUND, SendError. */
 export async function replay(ctx: Ctx, inbox: ChannelInbox, webhookId: string): Promise<void> {
   const row = await find(ctx, inbox.id, webhookId)
-  if (!row || isMessage(row) || row.state === 'taken') throw new HubError('HUB_NOT_FOUND', 'There is nothing of this name to send again')
-  await update(ctx, { ...keyOf(row), state: { $ne: 'taken' } }, { state: 'waiting', dueAt: new Date() })
+  if (!row || isMessage(row) || row.state === 'taken' || row.state === 'offered')
+    throw new HubError('HUB_NOT_FOUND', 'There is nothing of this name to send again')
+  await update(ctx, { ...keyOf(row), state: { $nin: ['taken', 'offered'] } }, { state: 'waiting', dueAt: new Date() })
   await tellUpTo(ctx, inbox, row)
 }

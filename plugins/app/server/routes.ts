@@ -9,9 +9,13 @@ import { Delivery, Endpoint, Outbox, Upload } from './app.entity.ts'
 import { hashOf } from './decode.ts'
 import { ping, switchOn } from './deliver.ts'
 import { isFileLink } from './files.ts'
-import { messageType, replay } from './outbox.ts'
+import { listKeys } from './keys.ts'
+import { fetchState } from './offer.ts'
+import { outboxRoutes } from './outbox.routes.ts'
+import { replay } from './outbox.ts'
+import { messageType } from './outbox-rows.ts'
 import { prove, sandboxUpload } from './receive.ts'
-import { type Ctx, type InboxSettings, sandboxSecretOf, secretsOf } from './settings.ts'
+import { type Ctx, type InboxSettings, isFetched, sandboxSecretOf, secretsOf } from './settings.ts'
 import { newSecret } from './standard-webhooks.ts'
 
 const manage = { access: { permission: 'inbox.manage' } }
@@ -23,6 +27,16 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const inbox = await ctx.inbox(id)
     if (!inbox) throw new HubError('HUB_NOT_FOUND', 'There is no such inbox')
     return inbox
+  }
+
+  const outboxShown = async (id: string) => {
+    const { fetchedAt, waiting } = await fetchState(ctx, id)
+    return {
+      url: `${ctx.publicUrl}/api/x/app/inboxes/${id}/outbox`,
+      fetchedAt: fetchedAt?.toISOString() ?? null,
+      waiting,
+      keys: await listKeys(ctx, id),
+    }
   }
 
   app.get('/inboxes/:id', { config: manage, schema: { params: Params } }, async (request) => {
@@ -54,7 +68,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
         failure,
         at: createdAt.toISOString(),
       })),
-      off: endpointUrl !== '' && endpoint?.goneUrl === endpointUrl ? endpoint.offWhy || '410' : null,
+      outbox: isFetched(inbox) ? await outboxShown(id) : null,
+      off: !isFetched(inbox) && endpointUrl !== '' && endpoint?.goneUrl === endpointUrl ? endpoint.offWhy || '410' : null,
       deliveries: deliveries.map(({ id, webhookId, type, attempt, status, ms, response, createdAt }) => ({
         id,
         webhookId,
@@ -100,6 +115,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       }
     },
   )
+
+  outboxRoutes(app, ctx)
 
   app.register(async (scope) => {
     // The signature is over the bytes.

@@ -4,15 +4,24 @@ import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { type Static, Type } from 'typebox'
 import { isSecret } from './standard-webhooks.ts'
 
+const choice = <T extends string>(value: T, title: string) => Type.Literal(value, { title })
 const secret = (title: string, description: string) =>
   Type.String({ title, description, format: 'secret', maxLength: 120, pattern: '^(whsec_[A-Za-z0-9+/]{32,86}={0,2})?$', default: '' })
 
 export const inboxSettings = Type.Object({
+  outgoing: Type.Union(
+    [
+      choice('push', '推送到对方的地址|Pushed to an address of the other side'),
+      choice('fetch', '由对方来取（对方没有公网地址时）|Fetched by the other side (which cannot be called)'),
+    ],
+    { title: '客服回复怎样交给对方|How replies reach the other side', default: 'push' },
+  ),
   endpointUrl: Type.String({
     title: '接收消息的地址|Address that receives messages',
     description: '客服回复会签名后推送到这里，须为 HTTPS。留空则只收不发。|Replies are signed and sent here, by HTTPS. Empty: nothing is sent.',
     maxLength: 500,
     pattern: '^(https?://[^\\s]+)?$',
+    'x-when': { field: 'outgoing', is: ['push'] },
     default: '',
   }),
   secret: secret('签名密钥|Signing secret', 'whsec_ 开头，双方共用。可在下方生成。|Begins with whsec_, shared by both sides. Make one below.'),
@@ -37,6 +46,12 @@ export const pluginSettings = Type.Object({
   }),
 })
 export type Ctx = PluginContext<Static<typeof pluginSettings>>
+
+/** Nobody is called: the other side comes and fetches. */
+export const isFetched = ({ settings }: { settings: object }): boolean => (settings as InboxSettings).outgoing === 'fetch'
+
+/** Is there a way to the other side, whether or not it works at present? */
+export const hasWay = (inbox: { settings: object }): boolean => isFetched(inbox) || (inbox.settings as InboxSettings).endpointUrl !== ''
 
 /** The secrets that are in force, the newest first. What the sandbox's signs is no event. */
 export const secretsOf = ({ settings }: { settings: object }): string[] => {

@@ -6,8 +6,10 @@ import { Outbox, Stream, Thread } from './app.entity.ts'
 import { isOurName } from './decode.ts'
 import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
 import { fileLink } from './files.ts'
-import { goOn, hurry, messageType, owe, oweMessage, placeMessages, settle, tellBefore, tellUpTo } from './outbox.ts'
-import type { Ctx, InboxSettings } from './settings.ts'
+import { offer, withdraw } from './offer.ts'
+import { goOn, owe, oweMessage, placeMessages, tellBefore, tellUpTo } from './outbox.ts'
+import { hurry, messageType, settle } from './outbox-rows.ts'
+import { type Ctx, hasWay, isFetched } from './settings.ts'
 
 const threadOf = (ctx: Ctx, conversationId: string) => ctx.em().findOne(Thread, { conversationId }, { disableIdentityMap: true })
 const named = (id: string, thread: Thread | null) => ({ id, ...(thread?.externalId ? { externalId: thread.externalId } : {}) })
@@ -15,8 +17,11 @@ const named = (id: string, thread: Thread | null) => ({ id, ...(thread?.external
 /** Throws SendError. */
 export async function sendMessage(ctx: Ctx, message: OutboundMessage, inbox: ChannelInbox): Promise<{ externalId: string }> {
   const { id, conversationId, attempt } = message
-  await openEndpoint(ctx, inbox)
+  const fetched = isFetched(inbox)
+  if (!fetched) await openEndpoint(ctx, inbox)
   const place = await oweMessage(ctx, inbox.id, message)
+  // It lies there, from a try that was cut off, or was fetched already.
+  if (fetched && place.state !== 'waiting') return { externalId: id }
   try {
     await tellBefore(ctx, inbox, place)
   } catch (error) {
@@ -34,6 +39,11 @@ export async function sendMessage(ctx: Ctx, message: OutboundMessage, inbox: Cha
     ...(message.replyToExternalId ? { replyToExternalId: message.replyToExternalId } : {}),
     attempt,
   })
+  if (fetched) {
+    await offer(ctx, place, body)
+    await goOn(ctx, conversationId)
+    return { externalId: id }
+  }
   let answer: Record<string, unknown>
   try {
     answer = await post(ctx, inbox, { id: place.webhookId, type: messageType, body, attempt })
@@ -67,7 +77,8 @@ export async function recallMessage(
   { externalId, to, conversationId }: { externalId: string; to: string; conversationId: string },
   inbox: ChannelInbox,
 ): Promise<void> {
-  await openEndpoint(ctx, inbox)
+  if (!isFetched(inbox)) await openEndpoint(ctx, inbox)
+  else if (await withdraw(ctx, inbox.id, externalId)) return
   const row = await owe(ctx, {
     inboxId: inbox.id,
     conversationId,
@@ -85,9 +96,9 @@ export async function recallMessage(
   }
 }
 
-/** Only while somebody types, and only once: it is worth nothing a moment later. */
+/** Only while somebody types, and only once: it is worth nothing a moment later, and to a client that fetches nothing at all. */
 export async function showTyping(ctx: Ctx, to: string, active: boolean, inbox: ChannelInbox): Promise<void> {
-  if (!active) return
+  if (!active || isFetched(inbox)) return
   const id = `typing_${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
   await post(ctx, inbox, { id, type: 'typing.started', body: envelope('typing.started', new Date(), { recipient: { externalId: to } }), attempt: 1 })
 }
@@ -104,7 +115,7 @@ interface News {
 export async function tellNews(ctx: Ctx, { id: conversationId, channel, inboxId }: ConversationFacts, { id, at, type, data }: News): Promise<void> {
   if (channel !== ctx.id) return
   const inbox = await ctx.inbox(inboxId)
-  if (!inbox || (inbox.settings as InboxSettings).endpointUrl === '') return
+  if (!inbox || !hasWay(inbox)) return
   const thread = await threadOf(ctx, conversationId)
   await placeMessages(ctx, inboxId, conversationId, new Date(at))
   const recipient = thread && { recipient: { externalId: thread.customerId } }

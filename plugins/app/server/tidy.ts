@@ -1,6 +1,6 @@
 /** What nobody will ask for again goes. */
 import { Delivery, Outbox, Taken, Upload } from './app.entity.ts'
-import { listedMs } from './outbox.ts'
+import { listedMs } from './outbox-rows.ts'
 import type { Ctx } from './settings.ts'
 
 const day = 86_400_000
@@ -14,8 +14,8 @@ export async function tidy(ctx: Ctx, now = Date.now()): Promise<void> {
   const em = ctx.em()
   await em.nativeDelete(Taken, { createdAt: { $lt: new Date(now - takenMs) } })
   await em.nativeDelete(Upload, { createdAt: { $lt: new Date(now - uploadMs) } })
-  // News wait for as long as it takes; what was given up or refused is listed for its two weeks from then on.
-  const done = { state: { $ne: 'waiting' as const }, $or: [{ dueAt: null }, { dueAt: { $lt: new Date(now) } }] }
+  // News wait for as long as it takes, and what is offered until it is given up; what was given up or refused is listed for its two weeks from then on.
+  const done = { state: { $nin: ['waiting' as const, 'offered' as const] }, $or: [{ dueAt: null }, { dueAt: { $lt: new Date(now) } }] }
   await em.nativeDelete(Outbox, { ...done, createdAt: { $lt: new Date(now - deliveriesMs) } })
   await em.nativeDelete(Delivery, { createdAt: { $lt: new Date(now - deliveriesMs) } })
 }
