@@ -703,12 +703,10 @@ for (const profile of await profiles())
     const waiting = one.ask({ wait: 25 })
     // It waits once its place is taken.
     await eventually(async () => (await world.hub.em().count(Key, { inboxId: one.inbox.id, usedAt: { $ne: null } })) === 1, 'the request')
-    const began = performance.now()
     const stopped = world.running.stop()
+    // The hub cuts connections that do not end in time: then there would be no answer.
     const { status, body } = await waiting
     assert.deepEqual([status, body.items], [200, []])
-    // Before the hub loses its patience with connections that do not end.
-    assert.ok(performance.now() - began < 4_500)
     await stopped
   })
 
