@@ -156,11 +156,18 @@ describe('the hub behind Caddy', { skip: missing }, () => {
       LOG_LEVEL: 'error',
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
     })
-  const isReady = (host: string, port: number) =>
-    fetch(`http://${host}:${port}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
+  /** A busy machine needs some time for it. */
+  async function ready(name: string, host: string, port: number): Promise<void> {
+    const isReady = () =>
+      fetch(`http://${host}:${port}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    for (const end = Date.now() + 90_000; !(await isReady()); await new Promise((done) => setTimeout(done, 50))) {
+      assert.equal(children.get(name)?.exitCode, null, `${name} ended: ${said}`)
+      assert.ok(Date.now() < end, `${name} is not ready: ${said}`)
+    }
+  }
 
   /** One browser's way to Caddy: all of 127/8 is this machine. */
   const from = (address: string) => {
@@ -253,13 +260,8 @@ describe('the hub behind Caddy', { skip: missing }, () => {
     run('caddy', 'caddy', ['run', '--config', file, '--adapter', 'caddyfile'], { HUB_PUBLIC_URL: url, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir })
     for (const web of webs) hub(web, 'web', web, ports.web)
     hub('worker', 'worker', '127.0.0.1', workerPort)
-    const end = Date.now() + 60_000
-    for (const [host, port] of [...webs.map((web) => [web, ports.web] as const), ['127.0.0.1', workerPort] as const])
-      while (!(await isReady(host, port))) {
-        for (const [name, { exitCode }] of children) assert.equal(exitCode, null, `${name} ended: ${said}`)
-        assert.ok(Date.now() < end, `not ready: ${said}`)
-        await new Promise((done) => setTimeout(done, 50))
-      }
+    for (const web of webs) await ready(web, web, ports.web)
+    await ready('worker', '127.0.0.1', workerPort)
     ca = await eventually(() => {
       try {
         return readFileSync(join(dir, 'pki/authorities/local/root.crt'), 'utf8')
@@ -389,7 +391,7 @@ describe('the hub behind Caddy', { skip: missing }, () => {
     const send = (size: number) => asOwner('127.0.0.5', '/api/files', { bytes: form(size), headers: { 'content-type': 'multipart/form-data; boundary=cut' } })
     const taken = await send(maxFileBytes)
     assert.equal(taken.status, 201, taken.bytes.toString())
-    for (const size of [maxFileBytes + 1, 4 * maxFileBytes]) {
+    for (const size of [maxFileBytes + 1, 2 * maxFileBytes]) {
       const refused = await send(size)
       assert.deepEqual([refused.status, refused.json?.code], [413, 'HUB_REQUEST_TOO_LARGE'], refused.bytes.toString())
     }
@@ -418,7 +420,7 @@ describe('the hub behind Caddy', { skip: missing }, () => {
     for (const socket of sockets.splice(0)) socket.disconnect()
   })
 
-  test('one web is killed: its sockets come back at the other, nobody else notices, and it may come back itself', { timeout: 60_000 }, async () => {
+  test('one web is killed: its sockets come back at the other, nobody else notices, and it may come back itself', { timeout: 110_000 }, async () => {
     const [dying, staying] = webs
     const [lost = '', kept = ''] = [addressesOf(dying)[0], addressesOf(staying)[0]]
     const who = await visitor(lost)
@@ -426,11 +428,11 @@ describe('the hub behind Caddy', { skip: missing }, () => {
     const line = open(lost, '/x/website', { auth: { token: who.token }, transports: ['websocket'] })
     const left = { agent: agentSocket(lost, ['websocket']), polling: agentSocket(lost, ['polling']) }
     const other = agentSocket(kept, ['websocket'])
-    const ready = (socket: Socket, event: string) => new Promise((done) => socket.once(event, done))
-    await Promise.all([ready(line, 'connect'), ...[left.agent, left.polling, other].map((socket) => ready(socket, 'ready'))])
+    const told = (socket: Socket, event: string) => new Promise((done) => socket.once(event, done))
+    await Promise.all([told(line, 'connect'), ...[left.agent, left.polling, other].map((socket) => told(socket, 'ready'))])
     let dropped = 0
     other.on('disconnect', () => dropped++)
-    const back = Promise.all([ready(line, 'connect'), ...[left.agent, left.polling].map((socket) => ready(socket, 'ready'))])
+    const back = Promise.all([told(line, 'connect'), ...[left.agent, left.polling].map((socket) => told(socket, 'ready'))])
 
     children.get(dying)?.kill('SIGKILL')
     // Docker forgets an address as soon as its container is gone; a Caddy that remembers which replica failed needs no Docker for it.
@@ -456,7 +458,7 @@ describe('the hub behind Caddy', { skip: missing }, () => {
     assert.equal(dropped, 0)
 
     hub(dying, 'web', dying, ports.web)
-    await eventually(() => isReady(dying, ports.web), 'the return of the web')
+    await ready(dying, dying, ports.web)
     addresses.add(dying)
     await eventually(async () => (await webOf(lost)) === dying, 'the return of the addresses')
     assert.equal(await webOf(kept), staying)
