@@ -32,7 +32,7 @@ export default definePlugin({
       maxTextLength: 20_000,
       maxFileSize: 18 * 1024 * 1024,
       retryHours: 24,
-      // Twenty megabytes by a slow line, in the writing of mail.
+      // Twenty megabytes by a slow line, in the writing of mail, and the server’s look at them (`patience`).
       sendTimeoutMs: 300_000,
       letter: ['subject', 'to', 'cc', 'html'],
     },

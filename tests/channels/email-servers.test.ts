@@ -11,6 +11,7 @@ import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entit
 import { Message, Outbound, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { StorageFault } from '../../core/src/storage/storage-fault.ts'
 import email from '../../plugins/email/plugin.ts'
+import { patience } from '../../plugins/email/server/connect.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
@@ -571,6 +572,19 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await fate(grey, 'sent')
     servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
     assert.equal((await fate(await send('最后断线'), 'uncertain', 'sent')).status, 'uncertain')
+  })
+
+  test('a server that looks long at a letter has its time for that; only when that is over nobody knows', async (t) => {
+    const usual = { ...patience }
+    t.after(() => Object.assign(patience, usual))
+    const { from, conversationId, agent } = await talk()
+    servers.how.smtp.takesAfter = 2_500
+    patience.toAnswer = 1_500
+    await fate((await world().reply(agent, conversationId, '慢慢看')).body.id, 'sent')
+    assert.equal(sentTo(from).length, 1)
+    patience.toTake = 1_000
+    const { status, failure } = await fate((await world().reply(agent, conversationId, '看得太久')).body.id, 'uncertain', 'sent')
+    assert.deepEqual([status, failure, sentTo(from).length], ['uncertain', 'timeout', 2])
   })
 
   test('a login that fails at sending: tried for a day, a quarter of an hour apart at least; the last word names the cause; a letter that leaves mends the inbox', async () => {

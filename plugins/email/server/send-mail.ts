@@ -10,7 +10,7 @@ import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import type SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { wasSent } from './append-sent.ts'
 import { type Attached, type Composed, composeLetter } from './compose.ts'
-import { connectSmtp } from './connect.ts'
+import { connectSmtp, patience, waitFor } from './connect.ts'
 import { explainFault, type Fault, faultOf, sentenceOf } from './faults.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
@@ -85,7 +85,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   let refusals: Refusal[] = []
   try {
     if (to.length > 0)
-      refusals = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } }, message.attempt, to.length < composed.envelope.to.length)
+      refusals = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } }, message, to.length < composed.envelope.to.length)
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('smtp', { retry: true, message: (error as Error).message, fault: notHandedOver })
     await mark(ctx, id, failure.retry === 'unknown' ? 'unknown' : had.size > 0 ? 'partial' : 'failed')
@@ -242,7 +242,13 @@ type Rejected = Error & { recipient?: string; response?: string }
  * when there are several and nobody has.
  * Throws SendError: `true` when the server has not taken it, `false` when it never will, `'unknown'` when nobody knows.
  */
-async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed, attempt: number, more: boolean): Promise<Refusal[]> {
+async function handOver(
+  ctx: PluginContext,
+  mailbox: Mailbox,
+  composed: Composed,
+  { attempt, signal }: Pick<OutboundMessage, 'attempt' | 'signal'>,
+  more: boolean,
+): Promise<Refusal[]> {
   const refusal = (error: Rejected): Refusal => {
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     return { address: error.recipient ?? '', fault, said: fault.said || fault.error.en }
@@ -271,10 +277,15 @@ async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed
   // The server takes a letter with the dot after its last byte: until the stream is drained it cannot have.
   let drained = false
   const body = Readable.from(
-    chunksOf(composed.raw, () => (drained = true)),
+    chunksOf(composed.raw, () => {
+      drained = true
+      waitFor(connection, patience.toTake)
+    }),
     { objectMode: false },
   )
   try {
+    signal.throwIfAborted()
+    waitFor(connection, patience.toAnswer)
     const info = await new Promise<SMTPConnection.SentMessageInfo>((resolve, reject) => {
       connection.once('error', reject)
       connection.send({ ...composed.envelope, size: composed.raw.length }, body, (error, done) =>
@@ -285,6 +296,7 @@ async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed
     return ((info.rejectedErrors ?? []) as Rejected[]).map(refusal)
   } catch (error) {
     connection.close()
+    if (error === signal.reason) throw error
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     const several = (error as { rejectedErrors?: Rejected[] }).rejectedErrors ?? []
     if (several.length > (more ? 0 : 1)) return several.map(refusal)
