@@ -133,6 +133,26 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('what came while nobody could log in is taken in once somebody can; what lay there before is not', async () => {
+    const address = `desk-${newId().toLowerCase()}@shop.test`
+    const admin = await world().person('小管', 'admin')
+    const client = await servers.imap(address)
+    await client.append('INBOX', `From: ${customer('old')}\r\nTo: ${address}\r\nSubject: x\r\n\r\n从前的信`, [], new Date(Date.now() - 86_400_000))
+    await client.logout()
+    const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false })
+    const inbox = await world().inbox('email', { ...settings, imapPort: await freePort() })
+    await listening(inbox)
+    await arrives(address, customer('sun'), '急', '端口填错时的信')
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings })).status, 200)
+    await incoming(inbox, '端口填错时的信')
+    await arrives(address, customer('sun'), '二', '改好之后的信')
+    await incoming(inbox, '改好之后的信')
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['端口填错时的信', '改好之后的信'],
+    )
+  })
+
   test('the server gets another name: what came meanwhile comes, nothing twice; and so when it is another server that numbers alike', async () => {
     const { inbox, address } = await shop()
     const admin = await world().person('小管', 'admin')

@@ -311,7 +311,8 @@ export async function startOwnMailServers(): Promise<OwnMailServers> {
           const raw = args.at(-1)
           if (!into) return 'NO [TRYCREATE] no such folder'
           if (!Buffer.isBuffer(raw)) return 'BAD no letter'
-          const uid = put(into, raw, Array.isArray(args[1]) ? args[1].map(String) : [])
+          const at = args.slice(1, -1).find((word) => typeof word === 'string')
+          const uid = put(into, raw, Array.isArray(args[1]) ? args[1].map(String) : [], at ? new Date(at) : undefined)
           return `OK [APPENDUID ${into.validity} ${uid}] done`
         }
       }

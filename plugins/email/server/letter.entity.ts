@@ -68,7 +68,7 @@ const ProgressSchema = defineEntity({
     inboxId: p.string().length(26).primary(),
     /** Which mailbox these numbers are about: another address or folder starts anew, another server is asked by Message-ID. */
     mailbox: p.string().length(400),
-    /** A 32-bit number without sign; a string, since it is only compared. */
+    /** A 32-bit number without sign; a string, since it is only compared. Empty: nobody could log in yet, the mailbox is waited for `since` then. */
     uidValidity: p.string().length(20),
     lastUid: p.bigint('number'),
     /** After a change of UIDVALIDITY: letters up to this uid may be known, they are asked for by Message-ID first. */
