@@ -67,8 +67,9 @@ export default definePlugin({
         const inbox = await ctx.inbox(inboxId)
         const file = await ctx.file(raw)
         if (!inbox || !file) return
-        const { appendSent } = await import('./server/append-sent.ts')
-        await appendSent(ctx, mailboxOf(inbox), messageId, await buffer(await file.open()), new Date(at))
+        const [{ appendSent }, { noteRelayId }] = await Promise.all([import('./server/append-sent.ts'), import('./server/thread.ts')])
+        const there = await appendSent(ctx, mailboxOf(inbox), messageId, await buffer(await file.open()), new Date(at))
+        await noteRelayId(ctx.em(), inboxId, messageId, there)
       },
     },
   },

@@ -1154,6 +1154,39 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await tellsOf(body.id, [colleague])
   })
 
+  test('an answer that names our letter only by the id that a relay gave it finds its conversation: the server told it, or a copy', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const write = (text: string, colleague: string) =>
+      world().reply(agent, conversationId, text, { meta: { to: [{ address: from }], cc: [{ address: colleague }] } })
+    const answers = async (colleague: string, id: string) => {
+      await arrives(address, colleague, 'Re: 询价', `${colleague} 接手`, [`In-Reply-To: <${id}>`])
+      assert.equal((await incoming(inbox, `${colleague} 接手`)).conversationId, conversationId)
+    }
+    const [told, copied, kept] = [1, 2, 3].map((i) => `${newId()}@relay-${i}.test`) as [string, string, string]
+    const [first, second, third] = ['yi', 'er', 'san'].map(customer) as [string, string, string]
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? `250 2.0.0 OK <${told}> [Hostname=relay]` : undefined)
+    await fate((await write('服务器说了', first)).body.id, 'sent')
+    await answers(first, told)
+    servers.reset()
+    await fate((await write('抄送给自己', second)).body.id, 'sent')
+    const client = await servers.imap(address)
+    const raw = sentTo(second)[0]?.raw.toString() ?? ''
+    await client.append('INBOX', raw.replace(/^Message-ID:\s*<[^>]*>/im, `Message-ID: <${copied}>`))
+    await answers(second, copied)
+    // Nobody knows whether it went out; the provider's copy, under another name, says so.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { id } = (await write('断线', third)).body
+    await fate(id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { hubMessageId: id }, { disableIdentityMap: true })
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${kept}>\r\nX-Huike-Loop: ${messageId} x\r\n\r\nx`)
+    await client.logout()
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${id}/resend`)).status, 200)
+    await fate(id, 'sent')
+    assert.equal(sentTo(third).length, 0)
+    await answers(third, kept)
+  })
+
   test('a letter that had to wait in the hub is answered in its thread, and who got a copy may answer', async () => {
     const { inbox, address } = await shop()
     const [from, colleague] = [customer('waits'), customer('copied')]

@@ -14,6 +14,8 @@ const LetterRowSchema = defineEntity({
     messageKey: p.string().length(43),
     /** Without angle brackets, as it stood. */
     messageId: p.string().length(1000),
+    /** Of letters out: hash of the id that a relay gave it in place of ours, where we heard of it. Answers name it by that. */
+    relayKey: p.string().length(43).nullable(),
     externalId: p.string().length(190),
     direction: p.string().length(3).$type<'in' | 'out'>(),
     /** null: the hub has it written down, but not in a conversation yet. */
@@ -42,6 +44,7 @@ const LetterRowSchema = defineEntity({
   },
   indexes: [
     { properties: ['inboxId', 'messageKey'], name: 'email_letter_message' },
+    { properties: ['inboxId', 'relayKey'], name: 'email_letter_relay' },
     { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
     { properties: ['inboxId', 'subjectKey', 'at'], name: 'email_letter_subject' },
     { properties: ['inboxId', 'fromAddress'], name: 'email_letter_from' },
