@@ -159,11 +159,11 @@ function contentIdOf(src: string): string {
   }
 }
 
-/** Undefined when the markup is too large or too deep to be shown. `fold: false` leaves quotations as they stand. */
-export function sanitizeLetter(source: string, { fold = true } = {}): SafeLetter | undefined {
+/** Undefined when the markup is too large or too deep to be shown. `fold: false` leaves quotations as they stand; `answers` as in {@link splitQuote}. */
+export function sanitizeLetter(source: string, { fold = true, answers = true } = {}): SafeLetter | undefined {
   if (source.length > maxHtml * 4 || nestsDeeperThan(source, maxDepth)) return undefined
   try {
-    return foldAndSanitize(source, fold)
+    return foldAndSanitize(source, fold, answers)
   } catch (error) {
     // Nesting the count above did not see: recursion ran out of stack.
     if (error instanceof RangeError) return undefined
@@ -171,9 +171,9 @@ export function sanitizeLetter(source: string, { fold = true } = {}): SafeLetter
   }
 }
 
-function foldAndSanitize(source: string, fold: boolean): SafeLetter | undefined {
+function foldAndSanitize(source: string, fold: boolean, answers: boolean): SafeLetter | undefined {
   const document = parseDocument(source)
-  const folded = fold && foldQuote(document)
+  const folded = fold && foldQuote(document, answers)
   const seen = { remote: false, cids: new Set<string>() }
   const html = sanitize(render(document, { encodeEntities: 'utf8' }), rules(seen))
   if (html.length > maxHtml) return undefined
@@ -181,7 +181,7 @@ function foldAndSanitize(source: string, fold: boolean): SafeLetter | undefined 
   const shown = parseDocument(html)
   const whole = wordsOf(shown.children, (node) => node.name === 'details' && node.attribs['data-quoted'] !== undefined)
   const below = folded ? wordsOf(detailsOf(shown)) : ''
-  const split = splitQuote(whole)
+  const split = splitQuote(whole, { answers })
   return {
     html,
     text: split.text,
@@ -242,8 +242,8 @@ const headLine =
   /^(?:[-_—=\s]{2,40}(?:原始邮件|原邮件|Original(?: Message)?|转发的邮件|Forwarded message|回复的邮件)[-_—=\s]{2,40}|(?:发件人|寄件者|From)\s{0,4}[:：].{0,200})$/i
 
 /** Wraps the quotation, found by its container or by its first line, into `<details data-quoted>`. */
-function foldQuote(document: Document): boolean {
-  const start = findQuote(document.children)
+function foldQuote(document: Document, answers: boolean): boolean {
+  const start = findQuote(document.children, answers)
   if (!start) return false
   const { node, rest } = start
   const moved: AnyNode[] = [node]
@@ -271,10 +271,10 @@ function relink(children: readonly AnyNode[]): void {
   }
 }
 
-function findQuote(children: readonly AnyNode[]): { node: AnyNode; rest: boolean } | undefined {
+function findQuote(children: readonly AnyNode[], answers: boolean): { node: AnyNode; rest: boolean } | undefined {
   for (const node of children) {
     if (!isTag(node)) {
-      if (isText(node) && headLine.test(node.data.trim().slice(0, 300)) && looksLikeHead(node)) return { node: outermost(node), rest: true }
+      if (isText(node) && headLine.test(node.data.trim().slice(0, 300)) && looksLikeHead(node, answers)) return { node: outermost(node), rest: true }
       continue
     }
     if (isQuoteContainer(node)) {
@@ -283,7 +283,7 @@ function findQuote(children: readonly AnyNode[]): { node: AnyNode; rest: boolean
       if (!rest && wordsOf(followers(node)) !== '' && !onlySignature(wordsOf(followers(node)))) return undefined
       return { node, rest }
     }
-    const inside = findQuote(node.children)
+    const inside = findQuote(node.children, answers)
     if (inside) return inside
   }
   return undefined
@@ -311,10 +311,10 @@ function followers(node: AnyNode): AnyNode[] {
 }
 
 /** `发件人:` in a sentence or on a parcel is no head. */
-function looksLikeHead(node: AnyNode): boolean {
+function looksLikeHead(node: AnyNode, answers: boolean): boolean {
   const near = wordsOf([node, ...followers(node)].slice(0, 40), undefined, 2_000)
   if (/原始邮件|原邮件|Original|转发的邮件|Forwarded|回复的邮件/i.test(near.slice(0, 80))) return true
-  return isHeaderBlock(near.slice(0, 1_000).split('\n'), 0)
+  return isHeaderBlock(near.slice(0, 1_000).split('\n'), 0, answers)
 }
 
 function wordsBefore(document: Document, node: AnyNode): string {

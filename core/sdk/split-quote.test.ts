@@ -60,6 +60,9 @@ const own = [
   'Hello\nOn your website you wrote:\nthree days',
   '请改地址\n寄件人：张三\n收件人：李四 13800138000\n主题：搬家',
   '请改地址\n寄件人：张三\n收件人：李四\n日期：2026年11月1日',
+  '我的快递丢了，单子上写的是：\n寄件人：张三\n收件人：李四\n时间：2026-03-01 10:20\n请尽快处理，我的电话 13800138000',
+  'Please change my shipment:\nFrom: Shanghai\nTo: Beijing\nDate: 2026-03-01 10:20\nand call me at 13800138000',
+  'Hello\nOn 3/1/2026 your agent Li wrote:\nthree days. It is a week now.',
   '您好丁\n--\n清单如下\n杯子 20 只，电话 13800138000',
 ]
 for (const words of own)
@@ -70,6 +73,28 @@ for (const words of own)
     assert.ok(safe?.quoted === '' && !safe.html.includes('<details'), safe?.html)
     assert.equal(safe.text.replace(/\s/g, ''), words.replace(/\s/g, ''))
   })
+
+/** What a client writes, and people too: a quotation where a letter is answered, or where it is marked as one. */
+const either = [
+  'Hello\nOn 3/1/2026 at 10:20 your agent Li wrote:\nthree days. It is a week now.',
+  '您好\n2026年11月1日 10:20 你们的客服写道：\n三天到货，已经一周了',
+  '订单如下\n发件人：张三\n收件人：李四\n时间：2026-03-01 10:20\n主题：搬家\n电话 13800138000',
+]
+for (const words of either)
+  test(`an answer’s quotation, a first letter’s words: ${words.replaceAll('\n', ' / ')}`, () => {
+    const [first, ...rest] = words.split('\n')
+    const html = words.split('\n').map((line) => `<div>${line}</div>`)
+    assert.deepEqual(splitQuote(words), { text: first, quoted: rest.join('\n') })
+    assert.equal(sanitizeLetter(html.join(''))?.text, first)
+    assert.deepEqual(splitQuote(words, { answers: false }), { text: words, quoted: '' })
+    assert.equal(sanitizeLetter(html.join(''), { answers: false })?.quoted, '')
+  })
+
+test('lines that are marked below it make a quotation of the faintest head; an address makes one whatever is answered', () => {
+  for (const head of ['On 3/1/2026 Li wrote:', 'On Fri, 1 Mar 2024, Li wrote:', '在 2024年3月1日，客服写道：'])
+    for (const answers of [true, false]) assert.deepEqual(splitQuote(`好的\n${head}\n\n> 旧话`, { answers }), { text: '好的', quoted: `${head}\n\n> 旧话` })
+  assert.equal(splitQuote('请看\n发件人: a@b.cn\n收件人: c\n主题: x\n旧话', { answers: false }).text, '请看')
+})
 
 const clients = [
   '发自我的 iPhone',

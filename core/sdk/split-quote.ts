@@ -33,19 +33,27 @@ const saidLines: readonly RegExp[] = [
   /^(?:Le|Am|El|Il)\s.{6,200}\s(?:a écrit|schrieb.{0,80}|escribió|ha scritto)\s?:\s*$/i,
   /^\d{4}年\d{1,2}月\d{1,2}日.{0,120}(?:写道|寫道|wrote|のメール|<[^<>\s]{1,64}@[^<>\s]{1,120}>)\s?[:：]?\s*$/,
 ]
-/** The day is there in any case. */
-const clock = /\d{1,2}[:：]\d{2}|@/
+const anAddress = /[^\s<>@]@[^\s<>@]/
+const clock = /\d{1,2}[:：]\d{2}/
 const dated = /\d{4}|\d{1,2}[:：/.-]\d{1,2}|@/
 
-const isDivider = (line: string): boolean =>
-  dividers.some((pattern) => pattern.test(line)) || ((/^\d{4}年/.test(line) ? clock : dated).test(line) && saidLines.some((pattern) => pattern.test(line)))
+/** How much a line, or a block of them, looks like the head of a quotation: a time or a subject is in what people write, too. */
+type Proof = 'sure' | 'likely' | 'faint' | undefined
+
+function proofOf(line: string): Proof {
+  if (dividers.some((pattern) => pattern.test(line))) return 'sure'
+  // The cheap question first.
+  if (!dated.test(line) || !saidLines.some((pattern) => pattern.test(line))) return undefined
+  if (anAddress.test(line)) return 'sure'
+  if (clock.test(line)) return 'likely'
+  return /^\d{4}年/.test(line) ? undefined : 'faint'
+}
 
 /** `发件人：` and friends: a block of at least three within a few lines is a header block (Outlook, Foxmail, 163). */
 const blockField =
-  /^[\s>*|]{0,10}(?:发件人|寄件者|寄件人|发送时间|寄件日期|发送日期|日期|时间|收件人|收件者|抄送|副本|主题|主旨|From|Sent|Date|To|Cc|Subject|差出人|送信日時|宛先|件名)\*{0,2}\s{0,6}[:：]/i
+  /^[\s>*|]{0,10}(?:(发件人|寄件者|寄件人|收件人|收件者|抄送|副本|From|To|Cc|差出人|宛先)|(主题|主旨|Subject|件名)|(发送时间|寄件日期|发送日期|日期|时间|Sent|Date|送信日時))\*{0,2}\s{0,6}[:：]/i
 const blockStart = /^[\s>*|]{0,10}(?:发件人|寄件者|寄件人|From|差出人)\*{0,2}\s{0,6}[:：]/i
-/** What a parcel's label has not: the moment, or an address of mail. */
-const blockProof = /@|^[\s>*|]{0,10}(?:发送时间|寄件日期|发送日期|日期|时间|Sent|Date|送信日時)\*{0,2}\s{0,6}[:：].{0,40}\d.{1,40}\d{1,2}[:：]\d{2}/i
+const moment = /\d.{1,40}\d{1,2}[:：]\d{2}/
 
 /** What programs put below a letter, as they write it: a device or a client, nothing said about it. */
 const clientLines: readonly RegExp[] = [
@@ -69,27 +77,34 @@ const isRule = (line: string): boolean => /^[\s_=-]{0,80}$/.test(line)
 const isQuoted = (line: string): boolean => /^\s{0,3}>/.test(line)
 
 /** Where the quotation begins, as a line number; undefined when there is none. */
-function findDivider(lines: readonly string[]): number | undefined {
+function findDivider(lines: readonly string[], answers: boolean): number | undefined {
+  const holds = (proof: Proof, below: number) =>
+    proof !== undefined &&
+    (proof === 'sure' || (answers && proof === 'likely') || isQuoted(lines.slice(below, below + 5).find((line) => line.trim() !== '') ?? ''))
   for (let i = 0; i < lines.length; i++) {
     const line = (lines[i] as string).slice(0, maxLine + 1)
     if (line.length > maxLine) continue
     const trimmed = line.trim()
     if (trimmed === '') continue
     if (trimmed.includes(replyMarker.zh) || trimmed.includes(replyMarker.en)) return i
-    if (isDivider(trimmed)) return i
+    if (holds(proofOf(trimmed), i + 1)) return i
     // Clients wrap "On … <address> wrote:" after the address.
     const next = lines[i + 1]?.trim() ?? ''
-    if (next !== '' && next.length < 120 && /^(?:On\s|在|于|於)/i.test(trimmed) && isDivider(`${trimmed} ${next}`)) return i
-    if (isHeaderBlock(lines, i)) return i
+    if (next !== '' && next.length < 120 && /^(?:On\s|在|于|於)/i.test(trimmed) && holds(proofOf(`${trimmed} ${next}`), i + 2)) return i
+    if (isHeaderBlock(lines, i, answers)) return i
   }
   return undefined
 }
 
-/** At least three fields from that line on, and what makes them a letter's. */
-export function isHeaderBlock(lines: readonly string[], from: number): boolean {
+/**
+ * At least three fields from that line on, and what a parcel's label has not: an address of mail, or, where a letter is answered,
+ * a subject and the moment.
+ */
+export function isHeaderBlock(lines: readonly string[], from: number, answers: boolean): boolean {
   if (!blockStart.test((lines[from] as string).slice(0, maxLine))) return false
   let fields = 0
-  let proven = false
+  let addressed = false
+  let [hasSubject, hasTime] = [false, false]
   let blank = 0
   for (let i = from; i < lines.length && i < from + 14; i++) {
     const line = (lines[i] as string).slice(0, maxLine)
@@ -99,23 +114,27 @@ export function isHeaderBlock(lines: readonly string[], from: number): boolean {
       continue
     }
     blank = 0
-    if (!blockField.test(line)) continue
+    const field = blockField.exec(line)
+    if (!field) continue
     fields++
-    proven ||= blockProof.test(line)
+    if (field[1]) addressed ||= anAddress.test(line)
+    else if (field[2]) hasSubject = true
+    else hasTime ||= moment.test(line)
   }
-  return fields >= 3 && proven
+  return fields >= 3 && (addressed || (answers && hasSubject && hasTime))
 }
 
-export function splitQuote(whole: string): SplitText {
+/** `answers: false`: the letter names none that it answers. Then only what cannot be the writer's own words is taken for a quotation. */
+export function splitQuote(whole: string, { answers = true } = {}): SplitText {
   const lines = whole.split('\n')
-  const divider = findDivider(lines)
+  const divider = findDivider(lines, answers)
   let end = divider ?? lines.length
   // Outlook draws a line above its block.
   if (divider !== undefined) while (end > 0 && isRule(lines[end - 1] as string)) end--
   const start = firstWords(lines, end)
   // The letter is nothing but a forward or a bottom answer: to fold it all away would show an empty message.
   if (divider !== undefined && start >= end) {
-    const below = answerBelow(lines, divider)
+    const below = answerBelow(lines, divider, answers)
     return below ?? { text: whole.trim(), quoted: '' }
   }
   if (divider === undefined) {
@@ -158,13 +177,13 @@ function interleaved(lines: readonly string[], divider: number): boolean {
 }
 
 /** `On … wrote:`, the quotation, and the answer below it. */
-function answerBelow(lines: readonly string[], divider: number): SplitText | undefined {
+function answerBelow(lines: readonly string[], divider: number, answers: boolean): SplitText | undefined {
   let i = divider + 1
   while (i < lines.length && ((lines[i] as string).trim() === '' || isQuoted(lines[i] as string))) i++
   const quotedAny = lines.slice(divider, i).some(isQuoted)
   if (!quotedAny || i >= lines.length) return undefined
   if (lines.slice(i).some(isQuoted)) return undefined
-  const below = splitQuote(lines.slice(i).join('\n'))
+  const below = splitQuote(lines.slice(i).join('\n'), { answers })
   return { text: below.text, quoted: [lines.slice(0, i).join('\n').trim(), below.quoted].filter(Boolean).join('\n') }
 }
 

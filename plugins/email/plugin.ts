@@ -32,7 +32,7 @@ export default definePlugin({
       maxTextLength: 20_000,
       maxFileSize: 18 * 1024 * 1024,
       retryHours: 24,
-      // Twenty megabytes by a slow line, in the writing of mail.
+      // Twenty megabytes by a slow line, in the writing of mail, and the server’s look at them (`patience`).
       sendTimeoutMs: 300_000,
       letter: ['subject', 'to', 'cc', 'html'],
     },
@@ -67,8 +67,9 @@ export default definePlugin({
         const inbox = await ctx.inbox(inboxId)
         const file = await ctx.file(raw)
         if (!inbox || !file) return
-        const { appendSent } = await import('./server/append-sent.ts')
-        await appendSent(ctx, mailboxOf(inbox), messageId, await buffer(await file.open()), new Date(at))
+        const [{ appendSent }, { noteRelayId }] = await Promise.all([import('./server/append-sent.ts'), import('./server/thread.ts')])
+        const there = await appendSent(ctx, mailboxOf(inbox), messageId, await buffer(await file.open()), new Date(at))
+        await noteRelayId(ctx.em(), inboxId, messageId, there)
       },
     },
   },

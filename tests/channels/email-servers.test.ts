@@ -11,6 +11,7 @@ import { type Inbox, InboxHealth } from '../../core/src/domain/inbox/inbox.entit
 import { Message, Outbound, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { StorageFault } from '../../core/src/storage/storage-fault.ts'
 import email from '../../plugins/email/plugin.ts'
+import { patience } from '../../plugins/email/server/connect.ts'
 import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
@@ -129,6 +130,26 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.deepEqual(
       (await rows(inbox)).map(({ text }) => text),
       ['第一封', '第二封', '第三封'],
+    )
+  })
+
+  test('what came while nobody could log in is taken in once somebody can; what lay there before is not', async () => {
+    const address = `desk-${newId().toLowerCase()}@shop.test`
+    const admin = await world().person('小管', 'admin')
+    const client = await servers.imap(address)
+    await client.append('INBOX', `From: ${customer('old')}\r\nTo: ${address}\r\nSubject: x\r\n\r\n从前的信`, [], new Date(Date.now() - 86_400_000))
+    await client.logout()
+    const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false })
+    const inbox = await world().inbox('email', { ...settings, imapPort: await freePort() })
+    await listening(inbox)
+    await arrives(address, customer('sun'), '急', '端口填错时的信')
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings })).status, 200)
+    await incoming(inbox, '端口填错时的信')
+    await arrives(address, customer('sun'), '二', '改好之后的信')
+    await incoming(inbox, '改好之后的信')
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['端口填错时的信', '改好之后的信'],
     )
   })
 
@@ -571,6 +592,19 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await fate(grey, 'sent')
     servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
     assert.equal((await fate(await send('最后断线'), 'uncertain', 'sent')).status, 'uncertain')
+  })
+
+  test('a server that looks long at a letter has its time for that; only when that is over nobody knows', async (t) => {
+    const usual = { ...patience }
+    t.after(() => Object.assign(patience, usual))
+    const { from, conversationId, agent } = await talk()
+    servers.how.smtp.takesAfter = 2_500
+    patience.toAnswer = 1_500
+    await fate((await world().reply(agent, conversationId, '慢慢看')).body.id, 'sent')
+    assert.equal(sentTo(from).length, 1)
+    patience.toTake = 1_000
+    const { status, failure } = await fate((await world().reply(agent, conversationId, '看得太久')).body.id, 'uncertain', 'sent')
+    assert.deepEqual([status, failure, sentTo(from).length], ['uncertain', 'timeout', 2])
   })
 
   test('a login that fails at sending: tried for a day, a quarter of an hour apart at least; the last word names the cause; a letter that leaves mends the inbox', async () => {
@@ -1118,6 +1152,39 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const mark = readMail(Buffer.from(raw)).headers.raw('x-huike-loop')
     await comesBack(address, renamed, [colleague], [`X-Huike-Loop: ${mark}`])
     await tellsOf(body.id, [colleague])
+  })
+
+  test('an answer that names our letter only by the id that a relay gave it finds its conversation: the server told it, or a copy', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const write = (text: string, colleague: string) =>
+      world().reply(agent, conversationId, text, { meta: { to: [{ address: from }], cc: [{ address: colleague }] } })
+    const answers = async (colleague: string, id: string) => {
+      await arrives(address, colleague, 'Re: 询价', `${colleague} 接手`, [`In-Reply-To: <${id}>`])
+      assert.equal((await incoming(inbox, `${colleague} 接手`)).conversationId, conversationId)
+    }
+    const [told, copied, kept] = [1, 2, 3].map((i) => `${newId()}@relay-${i}.test`) as [string, string, string]
+    const [first, second, third] = ['yi', 'er', 'san'].map(customer) as [string, string, string]
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? `250 2.0.0 OK <${told}> [Hostname=relay]` : undefined)
+    await fate((await write('服务器说了', first)).body.id, 'sent')
+    await answers(first, told)
+    servers.reset()
+    await fate((await write('抄送给自己', second)).body.id, 'sent')
+    const client = await servers.imap(address)
+    const raw = sentTo(second)[0]?.raw.toString() ?? ''
+    await client.append('INBOX', raw.replace(/^Message-ID:\s*<[^>]*>/im, `Message-ID: <${copied}>`))
+    await answers(second, copied)
+    // Nobody knows whether it went out; the provider's copy, under another name, says so.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { id } = (await write('断线', third)).body
+    await fate(id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { hubMessageId: id }, { disableIdentityMap: true })
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${kept}>\r\nX-Huike-Loop: ${messageId} x\r\n\r\nx`)
+    await client.logout()
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${id}/resend`)).status, 200)
+    await fate(id, 'sent')
+    assert.equal(sentTo(third).length, 0)
+    await answers(third, kept)
   })
 
   test('a letter that had to wait in the hub is answered in its thread, and who got a copy may answer', async () => {

@@ -35,6 +35,8 @@ export interface Behaviour {
     greetAfter: number | 'never'
     /** A reply instead of the usual (`550 …`), `cut` for none and the end of the line. `verb` is `DOT` for the end of a letter. */
     answer: (verb: string, rest: string) => string | undefined
+    /** How long it looks at a letter before it says that it has it, in milliseconds. */
+    takesAfter: number
   }
   /** Tokens both servers take. */
   tokens: Set<string>
@@ -42,7 +44,7 @@ export interface Behaviour {
 
 const usual = (): Behaviour => ({
   imap: { idle: true, demandsId: false, starttls: false, auth: ['PLAIN'], loginDisabled: false, greetAfter: 0, answer: () => undefined },
-  smtp: { starttls: false, auth: ['PLAIN', 'LOGIN'], size: undefined, greetAfter: 0, answer: () => undefined },
+  smtp: { starttls: false, auth: ['PLAIN', 'LOGIN'], size: undefined, greetAfter: 0, answer: () => undefined, takesAfter: 0 },
   tokens: new Set(),
 })
 
@@ -309,7 +311,8 @@ export async function startOwnMailServers(): Promise<OwnMailServers> {
           const raw = args.at(-1)
           if (!into) return 'NO [TRYCREATE] no such folder'
           if (!Buffer.isBuffer(raw)) return 'BAD no letter'
-          const uid = put(into, raw, Array.isArray(args[1]) ? args[1].map(String) : [])
+          const at = args.slice(1, -1).find((word) => typeof word === 'string')
+          const uid = put(into, raw, Array.isArray(args[1]) ? args[1].map(String) : [], at ? new Date(at) : undefined)
           return `OK [APPENDUID ${into.validity} ${uid}] done`
         }
       }
@@ -442,7 +445,8 @@ export async function startOwnMailServers(): Promise<OwnMailServers> {
       const raw = Buffer.from(`${piece.replace(/^\.\./gm, '.')}\r\n`, 'latin1')
       taken.push({ from, to, raw })
       for (const address of to) deliver(from, address, raw)
-      return say(told ?? '250 2.0.0 taken')
+      if (how.smtp.takesAfter === 0) return say(told ?? '250 2.0.0 taken')
+      return void setTimeout(() => say(told ?? '250 2.0.0 taken'), how.smtp.takesAfter).unref()
     }
     const enter = (right: boolean) => say(right ? '235 2.7.0 welcome' : '535 5.7.8 Error: authentication failed')
     const authenticate = (mechanism: string, initial: string) => {

@@ -1,6 +1,8 @@
 /** The folder of sent letters: a copy of each goes there, and after a send of unknown fate it is asked whether the provider kept one. */
 import type { ImapFlow } from 'imapflow'
+import { loopHeader } from './classify.ts'
 import { connectImap } from './connect.ts'
+import { parseHeaders, parseMessageIds } from './headers.ts'
 import type { Mailbox } from './inbox-settings.ts'
 import type { OAuthContext } from './oauth.ts'
 
@@ -13,11 +15,19 @@ async function sentFolder(client: ImapFlow): Promise<string | undefined> {
   )
 }
 
-async function holds(client: ImapFlow, folder: string, messageId: string): Promise<boolean> {
+/** The id of the copy there: ours, or another where the provider changes it. Our mark begins with ours, and nobody changes that. */
+async function copyIn(client: ImapFlow, folder: string, messageId: string): Promise<string | undefined> {
   const lock = await client.getMailboxLock(folder, { readOnly: true })
   try {
-    const found = await client.search({ header: { 'message-id': messageId } }, { uid: true })
-    return Array.isArray(found) && found.length > 0
+    for (const header of ['message-id', loopHeader]) {
+      const found = await client.search({ header: { [header]: messageId } }, { uid: true })
+      const [uid] = Array.isArray(found) ? found : []
+      if (uid === undefined) continue
+      const copy = await client.fetchOne(String(uid), { uid: true, headers: ['message-id'] }, { uid: true })
+      const [id] = copy ? parseMessageIds(parseHeaders(copy.headers ?? Buffer.alloc(0)).raw('message-id'), 1) : []
+      return id ?? messageId
+    }
+    return undefined
   } finally {
     lock.release()
   }
@@ -32,21 +42,21 @@ async function inMailbox<T>(ctx: OAuthContext, mailbox: Mailbox, work: (client: 
   }
 }
 
-/** Did the provider keep a copy of this letter? Then it went out. */
-export function wasSent(ctx: OAuthContext, mailbox: Mailbox, messageId: string): Promise<boolean> {
+/** The id of the copy that the provider kept of this letter: then it went out. */
+export function wasSent(ctx: OAuthContext, mailbox: Mailbox, messageId: string): Promise<string | undefined> {
   return inMailbox(ctx, mailbox, async (client) => {
     const folder = await sentFolder(client)
-    return folder ? holds(client, folder, messageId) : false
+    return folder ? copyIn(client, folder, messageId) : undefined
   })
 }
 
-/** Puts a copy there unless there is one: some providers keep their own, and this may be a second try. */
-export function appendSent(ctx: OAuthContext, mailbox: Mailbox, messageId: string, raw: Buffer, at: Date): Promise<'appended' | 'there' | 'no-folder'> {
+/** Puts a copy there unless there is one: some providers keep their own, whose id is returned, and this may be a second try. */
+export function appendSent(ctx: OAuthContext, mailbox: Mailbox, messageId: string, raw: Buffer, at: Date): Promise<string | undefined> {
   return inMailbox(ctx, mailbox, async (client) => {
     const folder = await sentFolder(client)
-    if (!folder) return 'no-folder'
-    if (await holds(client, folder, messageId)) return 'there'
-    await client.append(folder, raw, ['\\Seen'], at)
-    return 'appended'
+    if (!folder) return undefined
+    const there = await copyIn(client, folder, messageId)
+    if (there === undefined) await client.append(folder, raw, ['\\Seen'], at)
+    return there
   })
 }

@@ -65,6 +65,18 @@ export async function connectImap(ctx: OAuthContext, mailbox: Mailbox): Promise<
   })
 }
 
+/**
+ * How long an SMTP server may take, in milliseconds: to be reached, for each answer of the login and of the letter's head, and to
+ * say that it has the letter. That one scans first and may take ten minutes (RFC 5321, 4.5.3.2.6): who hangs up earlier does not
+ * know whether it went out. The hub may call its fate unknown before; what the server says then still counts.
+ */
+export const patience = { toReach: 8_000, atLogin: 18_000, toAnswer: 60_000, toTake: 600_000 }
+
+/** From now on. The library knows one time for all of it. */
+export function waitFor(connection: SMTPConnection, ms: number): void {
+  if (connection._socket) connection._socket.setTimeout(ms)
+}
+
 /** Connected and logged in. The caller ends it. */
 export async function connectSmtp(ctx: OAuthContext, mailbox: Mailbox): Promise<SMTPConnection> {
   assertConfigured(mailbox)
@@ -78,10 +90,9 @@ export async function connectSmtp(ctx: OAuthContext, mailbox: Mailbox): Promise<
       ignoreTLS: security === 'none',
       name: mailbox.address.split('@')[1] ?? 'localhost',
       tls: tlsOf(mailbox),
-      // Below the half minute after which the hub counts a hand-over as lost.
-      connectionTimeout: 8_000,
-      greetingTimeout: 8_000,
-      socketTimeout: 18_000,
+      connectionTimeout: patience.toReach,
+      greetingTimeout: patience.toReach,
+      socketTimeout: patience.atLogin,
       socketCloseTimeout: 500,
     })
     try {

@@ -36,7 +36,8 @@ function missing({ name, bytes }: LetterFile): LocalText {
 export async function partsOf(ctx: PluginContext, inboxId: string, letter: Letter): Promise<MessagePart[]> {
   const parts: MessagePart[] = []
   const shown = new Set<LetterFile>()
-  const safe = letter.html === undefined ? undefined : sanitizeLetter(letter.html)
+  const answers = letter.answers.length > 0
+  const safe = letter.html === undefined ? undefined : sanitizeLetter(letter.html, { answers })
   const files = [...letter.files]
   const exceeded = [...letter.exceeded]
   if (safe && (safe.text || safe.quoted || safe.remoteImages || safe.cids.length > 0)) {
@@ -51,7 +52,7 @@ export async function partsOf(ctx: PluginContext, inboxId: string, letter: Lette
     }
     // The plain version is the sender's own words; the markup's words only stand in for it.
     const own = letter.text?.trim() && !standsForMarkup(letter.text, `${safe.text}\n${safe.quoted}`)
-    const plain = own ? splitQuote(letter.text as string) : undefined
+    const plain = own ? splitQuote(letter.text as string, { answers }) : undefined
     const text = plain?.text || safe.text
     const quoted = plain?.quoted || safe.quoted
     parts.push({
@@ -66,7 +67,7 @@ export async function partsOf(ctx: PluginContext, inboxId: string, letter: Lette
     const marked = letter.html ? stripTags(letter.html) : ''
     const plain = letter.text?.trim() ?? ''
     const whole = plain && !standsForMarkup(plain, marked) ? plain : marked
-    const { text, quoted } = splitQuote(whole)
+    const { text, quoted } = splitQuote(whole, { answers })
     // Quotation or length: both need the part that can hold them.
     if (quoted || text.length > maxTextPart) {
       const html = plainHtml(text, shortened(quoted, maxQuoted))

@@ -14,6 +14,8 @@ const LetterRowSchema = defineEntity({
     messageKey: p.string().length(43),
     /** Without angle brackets, as it stood. */
     messageId: p.string().length(1000),
+    /** Of letters out: hash of the id that a relay gave it in place of ours, where we heard of it. Answers name it by that. */
+    relayKey: p.string().length(43).nullable(),
     externalId: p.string().length(190),
     direction: p.string().length(3).$type<'in' | 'out'>(),
     /** null: the hub has it written down, but not in a conversation yet. */
@@ -42,6 +44,7 @@ const LetterRowSchema = defineEntity({
   },
   indexes: [
     { properties: ['inboxId', 'messageKey'], name: 'email_letter_message' },
+    { properties: ['inboxId', 'relayKey'], name: 'email_letter_relay' },
     { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
     { properties: ['inboxId', 'subjectKey', 'at'], name: 'email_letter_subject' },
     { properties: ['inboxId', 'fromAddress'], name: 'email_letter_from' },
@@ -68,7 +71,7 @@ const ProgressSchema = defineEntity({
     inboxId: p.string().length(26).primary(),
     /** Which mailbox these numbers are about: another address or folder starts anew, another server is asked by Message-ID. */
     mailbox: p.string().length(400),
-    /** A 32-bit number without sign; a string, since it is only compared. */
+    /** A 32-bit number without sign; a string, since it is only compared. Empty: nobody could log in yet, the mailbox is waited for `since` then. */
     uidValidity: p.string().length(20),
     lastUid: p.bigint('number'),
     /** After a change of UIDVALIDITY: letters up to this uid may be known, they are asked for by Message-ID first. */

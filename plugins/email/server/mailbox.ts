@@ -57,6 +57,7 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
 
   async function run(): Promise<void> {
     let failures = 0
+    const since = new Date()
     while (!ending.signal.aborted) {
       try {
         client = await connectImap(ctx, mailbox)
@@ -66,6 +67,9 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
           await health({ state: 'connected' })
         })
       } catch (error) {
+        await noteWaiting(ctx, inbox.id, since).catch((failed: unknown) =>
+          ctx.log.warn({ err: failed }, 'since when a mailbox is waited for could not be noted'),
+        )
         if (ending.signal.aborted) break
         failures++
         const failedAt = new Date()
@@ -153,6 +157,14 @@ async function watch(
 
 // ── how far we are ───────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Of a mailbox that was never open it is known only since when it is wanted: what came since is ours when it opens. */
+const neverOpen = ''
+
+async function noteWaiting(ctx: PluginContext, inboxId: string, since: Date): Promise<void> {
+  const nowhere = { mailbox: '', uidValidity: neverOpen, lastUid: 0, resyncUntil: 0, attempts: 0 }
+  await ctx.em().upsert(Progress, { inboxId, ...nowhere, since, updatedAt: since }, { onConflictAction: 'ignore' })
+}
+
 async function openProgress(ctx: PluginContext, { inboxId, settings, address, imap }: Mailbox, client: ImapFlow): Promise<Progress> {
   const box = client.mailbox
   if (!box) throw new Error('no folder is open')
@@ -161,7 +173,8 @@ async function openProgress(ctx: PluginContext, { inboxId, settings, address, im
   const em = ctx.em()
   const now = new Date()
   const known = await em.findOne(Progress, { inboxId }, { disableIdentityMap: true })
-  const fresh = !known || withoutHost(known.mailbox) !== withoutHost(mailbox)
+  const waited = known?.uidValidity === neverOpen ? known.since : undefined
+  const fresh = !known || waited !== undefined || withoutHost(known.mailbox) !== withoutHost(mailbox)
   if (!fresh && known.uidValidity === uidValidity) {
     if (known.mailbox === mailbox) return known
     if (await isWhereWeWere(ctx, known, client)) {
@@ -169,16 +182,17 @@ async function openProgress(ctx: PluginContext, { inboxId, settings, address, im
       return Object.assign(known, { mailbox })
     }
   }
-  const since = fresh ? new Date(now.getTime() - settings.firstImportDays * 86_400_000) : known.since
+  const since = fresh ? new Date((waited ?? now).getTime() - settings.firstImportDays * 86_400_000) : known.since
   const last = (box.uidNext ?? 1) - 1
+  // What lies in a new mailbox already was never ours, unless some days of it are wanted, or it came while nobody could log in.
+  const beginsHere = fresh && settings.firstImportDays === 0 && !waited
   const progress = {
     inboxId,
     mailbox,
     uidValidity,
-    // New here: what lies in the mailbox already was never ours, unless some days of it are wanted.
-    lastUid: fresh && settings.firstImportDays === 0 ? last : 0,
+    lastUid: beginsHere ? last : 0,
     // The server numbers anew, or is another: the numbers we knew mean nothing, the letters are asked by name.
-    resyncUntil: fresh && settings.firstImportDays === 0 ? 0 : last,
+    resyncUntil: beginsHere ? 0 : last,
     since,
     attempts: 0,
     updatedAt: now,

@@ -66,4 +66,12 @@ export const emailMigrations: readonly Migration[] = [
     mysql: forgotten,
     sqlite: forgotten,
   },
+  {
+    name: '0007-ids-of-relays',
+    mysql: [
+      'alter table `email_letter` add column `relay_key` varchar(43) null',
+      'alter table `email_letter` add index `email_letter_relay`(`inbox_id`, `relay_key`)',
+    ],
+    sqlite: ['alter table `email_letter` add column `relay_key` text null', 'create index `email_letter_relay` on `email_letter` (`inbox_id`, `relay_key`)'],
+  },
 ]

@@ -10,7 +10,7 @@ import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import type SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { wasSent } from './append-sent.ts'
 import { type Attached, type Composed, composeLetter } from './compose.ts'
-import { connectSmtp } from './connect.ts'
+import { connectSmtp, patience, waitFor } from './connect.ts'
 import { explainFault, type Fault, faultOf, sentenceOf } from './faults.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
@@ -18,7 +18,8 @@ import { changeFate, fateOf } from './letter-fate.ts'
 import { placeWaiting } from './place-waiting.ts'
 import { standsForMarkup } from './plain-part.ts'
 import { readMail } from './read-mail.ts'
-import { letterId, makeMessageId, makeReplyAddress, rememberLetter } from './thread.ts'
+import { idGivenBy } from './relay-id.ts'
+import { letterId, makeMessageId, makeReplyAddress, noteRelayId, rememberLetter } from './thread.ts'
 
 /** What most providers take, encoded; the files themselves may be about three quarters of it. */
 const maxLetterBytes = 25 * 1024 * 1024
@@ -38,8 +39,9 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   // A crash after the answer came and before the hub heard of it. Where an earlier try came back, it may be from others since.
   if (before?.state === 'sent' && returned === 0) return { externalId: messageId }
   if (before && (before.state === 'sending' || before.state === 'unknown')) {
-    const there = await wasSent(ctx, mailbox, messageId).catch(() => false)
+    const there = await wasSent(ctx, mailbox, messageId).catch(() => undefined)
     if (there) {
+      await noteRelayId(ctx.em(), inbox.id, messageId, there)
       const everybody = await compose(ctx, message, mailbox, messageId).then(
         ({ envelope }) => envelope.to,
         () => [],
@@ -82,15 +84,16 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   // Who has it gets no second one, whichever try it was.
   const had = new Set([...fate.delivered, ...earlier.filter((row) => row.id !== id).flatMap((row) => [...fateOf(row).delivered])])
   const to = composed.envelope.to.filter((address) => !had.has(address) && !fate.refused.has(address))
-  let refusals: Refusal[] = []
+  let handed: HandedOver = { refusals: [] }
   try {
     if (to.length > 0)
-      refusals = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } }, message.attempt, to.length < composed.envelope.to.length)
+      handed = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } }, message, to.length < composed.envelope.to.length)
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('smtp', { retry: true, message: (error as Error).message, fault: notHandedOver })
     await mark(ctx, id, failure.retry === 'unknown' ? 'unknown' : had.size > 0 ? 'partial' : 'failed')
     throw failure
   }
+  const { refusals, answer = '' } = handed
   const taken = to.filter((address) => !refusals.some((refusal) => refusal.address === address))
   const { refused } = await changeFate(ctx.em(), id, (fate, { state }) => {
     // It came back already: the report tells of that one.
@@ -99,6 +102,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
     if (state === 'returned') return undefined
     return refusals.length === 0 && fate.refused.size === 0 ? 'sent' : had.size + fate.delivered.size > 0 ? 'partial' : 'failed'
   })
+  await noteRelayId(em, inbox.id, messageId, idGivenBy(mailbox.smtp.host, answer))
   for (const address of taken) refused.delete(address)
   const whole = refusals.length === 0 && refused.size === 0
   const reached = new Set([...had, ...taken].filter((address) => !refused.has(address)))
@@ -235,6 +239,11 @@ interface Refusal {
   fault: Fault
   said: string
 }
+interface HandedOver {
+  refusals: Refusal[]
+  /** What the server said when it took it. */
+  answer?: string
+}
 type Rejected = Error & { recipient?: string; response?: string }
 
 /**
@@ -242,7 +251,13 @@ type Rejected = Error & { recipient?: string; response?: string }
  * when there are several and nobody has.
  * Throws SendError: `true` when the server has not taken it, `false` when it never will, `'unknown'` when nobody knows.
  */
-async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed, attempt: number, more: boolean): Promise<Refusal[]> {
+async function handOver(
+  ctx: PluginContext,
+  mailbox: Mailbox,
+  composed: Composed,
+  { attempt, signal }: Pick<OutboundMessage, 'attempt' | 'signal'>,
+  more: boolean,
+): Promise<HandedOver> {
   const refusal = (error: Rejected): Refusal => {
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     return { address: error.recipient ?? '', fault, said: fault.said || fault.error.en }
@@ -271,10 +286,15 @@ async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed
   // The server takes a letter with the dot after its last byte: until the stream is drained it cannot have.
   let drained = false
   const body = Readable.from(
-    chunksOf(composed.raw, () => (drained = true)),
+    chunksOf(composed.raw, () => {
+      drained = true
+      waitFor(connection, patience.toTake)
+    }),
     { objectMode: false },
   )
   try {
+    signal.throwIfAborted()
+    waitFor(connection, patience.toAnswer)
     const info = await new Promise<SMTPConnection.SentMessageInfo>((resolve, reject) => {
       connection.once('error', reject)
       connection.send({ ...composed.envelope, size: composed.raw.length }, body, (error, done) =>
@@ -282,12 +302,13 @@ async function handOver(ctx: PluginContext, mailbox: Mailbox, composed: Composed
       )
     })
     connection.quit()
-    return ((info.rejectedErrors ?? []) as Rejected[]).map(refusal)
+    return { refusals: ((info.rejectedErrors ?? []) as Rejected[]).map(refusal), answer: info.response }
   } catch (error) {
     connection.close()
+    if (error === signal.reason) throw error
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     const several = (error as { rejectedErrors?: Rejected[] }).rejectedErrors ?? []
-    if (several.length > (more ? 0 : 1)) return several.map(refusal)
+    if (several.length > (more ? 0 : 1)) return { refusals: several.map(refusal) }
     const reply = (error as { responseCode?: number }).responseCode
     if (reply) throw fail(fault, reply < 500)
     // The library itself minds the size that the server told.

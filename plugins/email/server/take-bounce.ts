@@ -9,7 +9,7 @@ import { changeFate, fateOf, noteReturn } from './letter-fate.ts'
 import type { Bounce, FailedRecipient } from './read-bounce.ts'
 import type { Letter } from './read-mail.ts'
 import { shortened } from './shorten.ts'
-import { envelopeIdOf, messageKey, readMessageId, subjectKey } from './thread.ts'
+import { envelopeIdOf, isNamed, lettersNamed, readMessageId, subjectKey } from './thread.ts'
 
 /** Servers give up after five days at most (RFC 5321, 4.5.4.1), and clocks differ. */
 const returnsWithinMs = 6 * 86_400_000
@@ -24,11 +24,10 @@ export async function findOriginal(ctx: PluginContext, mailbox: Mailbox, bounce:
 }
 
 async function byId(ctx: PluginContext, { inboxId }: Mailbox, { originals }: Bounce): Promise<LetterRow | undefined> {
-  if (originals.length === 0) return undefined
-  const rows = await ctx.em().find(LetterRow, { inboxId, direction: 'out', messageKey: { $in: originals.map(messageKey) } }, { limit: 20 })
+  const rows = (await lettersNamed(ctx.em(), inboxId, originals)).filter(({ direction }) => direction === 'out')
   for (const id of originals) {
-    const row = rows.find(({ messageId }) => messageId === id)
-    if (row && readMessageId((text) => ctx.sign(text), id)) return row
+    const row = rows.find((each) => isNamed(each, id))
+    if (row && readMessageId((text) => ctx.sign(text), row.messageId)) return row
   }
   return undefined
 }

@@ -16,7 +16,7 @@ import { type Letter, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
-import { findThread, letterId, messageKey, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import { findThread, letterId, lettersNamed, noteRelayId, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
 import { whoWrote } from './who-wrote.ts'
 
 /** `cut`: `raw` is only its beginning. */
@@ -49,8 +49,14 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
 /** By its Message-ID; of a letter in our name also by the mark, which begins with the id we gave: a relay may have given another. */
 async function isOurs(ctx: PluginContext, mailbox: Mailbox, { messageId, from, headers }: Letter): Promise<boolean> {
   const [marked] = ours(mailbox, from?.address ?? '') ? (headers.raw(loopHeader)?.trim().split(/\s+/) ?? []) : []
-  const keys = [messageId, marked].filter((id) => id !== undefined).map(messageKey)
-  return (await ctx.em().count(LetterRow, { inboxId: mailbox.inboxId, messageKey: { $in: keys }, direction: 'out' })) > 0
+  const named = await lettersNamed(
+    ctx.em(),
+    mailbox.inboxId,
+    [messageId, marked].filter((id) => id !== undefined),
+  )
+  const sent = named.find(({ direction }) => direction === 'out')
+  if (sent) await noteRelayId(ctx.em(), mailbox.inboxId, sent.messageId, messageId)
+  return sent !== undefined
 }
 
 async function wasPurged(ctx: PluginContext, { inboxId }: Mailbox, { fingerprint }: Letter): Promise<boolean> {

@@ -69,8 +69,8 @@ export interface Threading {
 
 export async function findThread(em: EntityManager, sign: Sign, inboxId: string, letter: Letter): Promise<Threading> {
   const sender = letter.from?.address
-  const known = letter.answers.length > 0 ? await em.find(LetterRow, { inboxId, messageKey: { $in: letter.answers.map(messageKey) } }, { limit: 100 }) : []
-  const answered = letter.answers.flatMap((id) => known.filter((row) => row.messageId === id))
+  const known = await lettersNamed(em, inboxId, letter.answers)
+  const answered = letter.answers.flatMap((id) => known.filter((row) => isNamed(row, id)))
   const rungs: Thread[] = []
   for (const recipient of letter.recipients) {
     const conversationId = readReplyAddress(sign, recipient)
@@ -111,6 +111,20 @@ export async function suggestThread(em: EntityManager, inboxId: string, letter: 
   return conversations.find((id) => taken.some(({ conversationId }) => conversationId === id))
 }
 
+/** Letters of this mailbox by their ids, ours also by the one that a relay gave them. */
+export async function lettersNamed(em: EntityManager, inboxId: string, ids: readonly string[]): Promise<LetterRow[]> {
+  if (ids.length === 0) return []
+  const keys = { $in: ids.map(messageKey) }
+  return em.find(LetterRow, { inboxId, $or: [{ messageKey: keys }, { relayKey: keys }] }, { limit: 100, disableIdentityMap: true })
+}
+
+export const isNamed = (row: LetterRow, id: string): boolean => row.messageId === id || row.relayKey === messageKey(id)
+
+/** A relay gave it another id than ours. The first word counts: later ones may be anybody's. */
+export async function noteRelayId(em: EntityManager, inboxId: string, messageId: string, given: string | undefined): Promise<void> {
+  if (given && given !== messageId) await em.nativeUpdate(LetterRow, { id: letterId(inboxId, messageId), relayKey: null }, { relayKey: messageKey(given) })
+}
+
 /** Does this address take part in the conversation? */
 export const takesPart = async (em: EntityManager, conversationId: string, address: string): Promise<boolean> =>
   (await em.count(Participant, { conversationId, address })) > 0
@@ -118,7 +132,7 @@ export const takesPart = async (em: EntityManager, conversationId: string, addre
 /** Written after the hub has the letter; again after a crash, with the same result. */
 export async function rememberLetter(
   em: EntityManager,
-  row: Omit<LetterRow, 'id' | 'messageKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'round' | 'at'> &
+  row: Omit<LetterRow, 'id' | 'messageKey' | 'relayKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'round' | 'at'> &
     Partial<Pick<LetterRow, 'replyTo' | 'delivered' | 'refused' | 'at'>>,
   participants: readonly string[],
 ): Promise<void> {
