@@ -18,7 +18,10 @@ const unit =
   '(?![\\d.%％:：/]|[-~～—至到]\\d|\\s?(?:号|元|块|天|分|秒|码|寸|周(?!岁)|楼|折|个|件|斤|公斤|次|点|月|日|克|米|厘|公|度|层|栋|级|期|名|位|人|页|毛|k|w|两|盒|瓶|套|双|条|张|毫|升|平|c|m|g|小时|款|只|本|台|箱|包|倍|班|路|线|届|章|集|部|家|种|杯|片|粒|支|袋|千|万|百|床|室|年|多[块元斤个]|来[块元斤个]|几[块元斤个]))'
 
 const subjects: readonly [whose: string, words: RegExp][] = [
-  ['self', /(?:我今年|我奔|我快|本人|我自己|我(?:都|才|刚|也|快|现在|马上|已经|虚岁|周岁|实岁|是|，|,|大概|差不多|年龄|：|:| )|俺|(?:我|本人)$)/g],
+  [
+    'self',
+    /(?:我是(?:一?[个名位])?(?:在校|在读|大|高中|研究)?学生|我今年|我奔|我快|本人|我自己|我(?:都|才|刚|也|快|现在|马上|已经|虚岁|周岁|实岁|是|，|,|大概|差不多|年龄|：|:| )|俺|(?:我|本人)$)/g,
+  ],
   [
     'child',
     /(?:孩子|宝宝|宝贝|儿子|女儿|闺女|小孩|娃|小朋友|大宝|二宝|老大|老二|小儿|小女|孙子|孙女|外孙|弟弟|妹妹|侄子|侄女|外甥|学生|犬子|崽|幼儿|婴儿|男孩|女孩|儿童)/g,
@@ -71,7 +74,7 @@ const goods = new RegExp(
 const mayLead =
   /(?:我|本人|是|今年|现在|报名|登记|预约|挂号|咨询|姓名|[你您]好|在吗|[皮肌痘斑症病痛炎]|单身|[未已]婚|学生|上班族|(?<![\u4e00-\u9fa5])[王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤][\u4e00-\u9fa5]{1,2})[\s:：]*$/
 const quantity =
-  /^\s?(?:[号点楼路桌排栋]|双(?![眼手腿下侧胞相向击方重面])|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
+  /^\s?(?:[号点楼路桌排栋]|双(?![眼手腿下侧胞相向击方重面])|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单(?![身亲])|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
 const otherPair =
   /(?<!\d)(?:1?\d{2}|\d)(?:\.\d)?\s?(?:码|号)?[\s,，、/]{0,2}(?:女|男)(?![朋友儿婿])|(?:女|男)(?:的|生|士|性|童|宝)?[\s,，、/]{0,2}1?\d{1,2}(?![\d点月年])/g
 const asksAge = /多大年?[纪龄]|多大(?!码)|年龄|几岁|年纪|岁数|出生/
@@ -101,6 +104,7 @@ function measured(low: string, start: number, end: number): boolean {
 
 /** 十一 is a holiday; 38, 51, 66 and the like are days when shops have something on. */
 const shopDay = /^(?:[1-9]1|十一|五一|三八|12|十二|(\d)\1|38)$/
+const seeming = /(?:不是|并非|不像|像是?|看(?:着|起来|上去)|显得?|以为我?|当我是?)\s?$/
 const onSale = /^[^。！!\ue000]{0,10}(?:放假|国庆|长假|假期|活动|营业|开门|涨价|降价|优惠|打折|折扣|促销|节|大促|发货|包邮|值班)/
 const holiday = /^[^。！!\ue000]{0,10}(?:出游|旅游|旅行|玩|出去|休息|上班|高速|回家|老家|结婚|婚礼|出门|自驾)/
 
@@ -236,6 +240,11 @@ export function findAge(reading: Reading): void {
       continue
     put('age.born', `born:${year}`, match.index, match.index + match[0].replace(/的$/, '').length, whose)
   }
+  // 我1988的
+  for (const match of low.matchAll(/(?:我|本人)(?:是)?((?:19[3-9]|20[01])\d)(?:的|生的?|出生的?)(?=$|[，,。！!~～\s\ue000])/g)) {
+    const start = match.index + match[0].indexOf(match[1] as string)
+    put('age.born', `born:${match[1]}`, start, start + 4, 'self')
+  }
   for (const match of low.matchAll(
     /(?:出生年份|出生日期|出生年月|生日|出生于|生于)[是为:：\s]{0,3}((?:19[3-9]|20[01])\d)((?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)|年?(?!\d))/g,
   )) {
@@ -264,7 +273,7 @@ export function findAge(reading: Reading): void {
       taken.push({ start, end })
       continue
     }
-    if (generalAfter.test(right)) {
+    if (generalAfter.test(right) || seeming.test(left)) {
       taken.push({ start, end })
       continue
     }
@@ -319,11 +328,16 @@ export function findAge(reading: Reading): void {
     put('age.self', String(value), start, end, whose || 'self')
   }
   for (const match of low.matchAll(
-    new RegExp(`(?:^|[，,。！!？?\\s\\ue000:：])(?:我|本人)[\\s,，]?(${number})(?=$|[，,。！!？?、；;~～\\s/]|了|女|男|未婚|已婚|单身|身高|啊|呢)`, 'g'),
+    new RegExp(
+      `(?:^|[，,。！!？?\\s\\ue000:：])(?:我|本人)(?:是(?:在校|大)?学生)?[\\s,，]?(${number})(?=$|[，,。！!？?、；;~～\\s/]|了|女|男|未婚|已婚|单身|身高|啊|呢)`,
+      'g',
+    ),
   )) {
     const value = numberOf(match[1] as string)
     const end = match.index + match[0].length
     const start = end - (match[1] as string).length
+    // 我25了还没发货: whatever that counts.
+    if (/^了?(?:还|都|怎么|也)?[没未不](?:见)?(?:发|到|收|退|处理|回)/.test(low.slice(end, end + 8))) continue
     if (value !== undefined && value >= 10 && value <= 99 && (low[end] === '了' || !measured(low, start, end)))
       put('age.self', String(value), start, end, 'self', 0.95)
   }
@@ -335,6 +349,8 @@ export function findAge(reading: Reading): void {
       )
       const value = after && numberOf(after[1] as string)
       if (!after || value === undefined || value === null || value > 110) continue
+      // 我是学生，20
+      if (whoseAge(before(match.index + match[0].length)) === 'self') continue
       if (!/我|家|给|^$/.test(low.slice(Math.max(0, match.index - 4), match.index))) continue
       const start = match.index + match[0].length + after[0].indexOf(after[1] as string)
       if (goods.test(low.slice(start, start + 14).replace(/[。！!？?\n\ue000].*/s, ''))) continue
@@ -354,7 +370,7 @@ export function findAge(reading: Reading): void {
   }
   // 女，28 · 28 女
   for (const match of low.matchAll(
-    /(?:^|[\s,，。、;；/:：\ue000]|本人|性别|我是|我)(?:女|男)(?:生|士|性|的)?[\s,，、/]{0,2}(\d{2})(?=$|[\s,，。、;；/!！]|岁|了)/g,
+    /(?:^|[\s,，。、;；/:：\ue000]|本人|性别|我是|我)(?:女|男)(?:生|士|性|的)?[\s,，、/]{0,2}(\d{2})(?=$|[\s,，。、;；/!！]|岁|了|[未已]婚|单身|离异)/g,
   )) {
     const start = match.index + match[0].length - 2
     pair(match.index, match[0], match[1] as string, start)
@@ -394,7 +410,7 @@ export function findGender(reading: Reading): void {
     put(
       'gender.stated',
       new RegExp(
-        `(?:我|本人|俺|自己)(?:就|也|呢|可|其实|本身)?(?:是一?个?|一个|一)(?:普通|年轻|单身|中年|90后|95后|00后|80后|\\d{2}岁的?)?的?(${wordsOf})${none}`,
+        `(?:我|本人|俺|自己)(?:就|也|呢|可|其实|本身)?(?:是一?[个名位枚]?|一[个名位枚]|一)(?:普通|年轻|单身|中年|90后|95后|00后|80后|\\d{2}岁的?)?的?(${wordsOf})${none}`,
         'g',
       ),
       normal,
@@ -415,6 +431,15 @@ export function findGender(reading: Reading): void {
     // 女生一枚, 00后女生一枚
     put('gender.stated', new RegExp(`(?:^|[，,。！!\\s\\ue000后岁])(${wordsOf})一[枚名只](?=$|[，,。！!~～\\s])`, 'g'), normal)
     put('gender.stated', new RegExp(`(?:本人|性别)[\\s,，:：是为]{0,3}(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。、;；/!！)）]|\\d)`, 'g'), normal)
+    // 我女的 · 我姓王，女
+    put(
+      'gender.stated',
+      new RegExp(
+        `(?:(?:^|[\\s,，。、;；!！\\ue000])我|(?:我姓|免贵姓|我叫)[\\u4e00-\\u9fa5]{1,3}[\\s,，])(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。;；!！\\ue000])`,
+        'g',
+      ),
+      normal,
+    )
     // 28岁女 · 女，28 · a line that says only 女
     put(
       'gender.stated',
