@@ -71,8 +71,10 @@ const leaving = new RegExp(`(?:注销|销户|解绑|换掉)(?:了|掉|一下)?(?
 const mine = new RegExp(`(?<!(?:给|发|推|告诉))(?:我|本人|俺|自己|my)(?:自己|这边)?的?\\s?${thing}{1,5}$`)
 
 /** What is said of a number around it: somebody else's, unsure, or nothing. */
-function heard(clause: string, right: string): 'other' | '?' | '' {
+function heard(clause: string, right: string, others: readonly string[]): 'other' | '?' | '' {
   if (mine.test(clause)) return ''
+  const near = `${clause}\ue000${/^[^，,。！!？?；;\n\ue000]*/.exec(right)?.[0] ?? ''}`
+  if (others.some((word) => near.includes(word))) return 'other'
   // What became of a letter says something only where one has written one.
   const sent = /(?:发|写|寄|投)[^，,]{0,8}(?:到|给|至)[^，,]{0,6}$/.test(clause)
   if (heardBefore.some((pattern) => pattern.test(clause))) return 'other'
@@ -88,7 +90,7 @@ function heard(clause: string, right: string): 'other' | '?' | '' {
 const clauseOf = (text: string): string => text.slice(Math.max(...[...'，,。！!？?；;\n\ue000'].map((sign) => text.lastIndexOf(sign))) + 1)
 
 /** Undefined where it is nobody's who could be written to, `?` where it may be the customer's: a person says so. */
-export function ownerOf({ shadow }: Reading, { start, end }: Candidate): string | undefined {
+export function ownerOf({ shadow }: Reading, { start, end }: Candidate, others: readonly string[] = []): string | undefined {
   // Of two numbers with a stroke between them both are whose the first one is.
   const before = shadow.low
     .slice(Math.max(0, start - 64), start)
@@ -105,5 +107,5 @@ export function ownerOf({ shadow }: Reading, { start, end }: Candidate): string 
     if (found && found.index >= at) [whose, at] = [of, found.index]
   }
   const right = shadow.low.slice(end, end + 24)
-  return whose || ownersAfter.find(([, pattern]) => pattern.test(right))?.[0] || heard(clause, right)
+  return whose || ownersAfter.find(([, pattern]) => pattern.test(right))?.[0] || heard(clause, right, others)
 }
