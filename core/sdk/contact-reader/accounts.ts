@@ -6,7 +6,7 @@ const token = /[a-z0-9_-]/
 const shape = /^[a-z][a-z0-9_-]{5,19}$/
 /** What may stand between the word and the account. */
 const link =
-  /^(?:[\s:：=是为号码叫的，,.。、“”"'()（）【】「」>→~～\-—?？!！哈呢]|我|就|id|你|您|加|一下|这个|账号|帐号|搜|可以|直接|填|下|用|发|也|那|吧|请|麻烦|通过|了|名|加我|有空|在这|如下|给|记|一|还|另外|呀|啊|哦|嗯|不是手机号?|英文|字母|小写|大写|全拼|全部|都|联系|聊|扫|备注|吗|呗|嘛|啦|is|my|(?<=[a-z] )id){0,10}$/
+  /^(?:[\s:：=是为号码叫的，,.。、“”"'()（）【】「」>→~～\-—?？!！哈呢]|我|就|id|你|您|加|一下|这个|账号|帐号|搜|可以|直接|填|下|用|发|也|那|吧|请|麻烦|通过|了|名|加我|有空|在这|如下|给|记|一|还|另外|呀|啊|哦|嗯|不是手机号?|英文|字母|小写|大写|全拼|全部|都|联系|聊|扫|备注|吗|呗|嘛|啦|改成|换成|改为|is|my|(?<=[a-z] )id){0,10}$/
 /** Shaped like an account, but words that everybody writes. */
 const common = new Set(
   `weixin wechat weixinhao hello thanks thankyou please iphone android harmony windows huawei xiaomi samsung apple google douyin taobao tmall alipay baidu meituan pinduoduo jingdong kuaishou xiaohongshu wechatpay
