@@ -436,13 +436,10 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
   test('a kind that is switched off, a tag that is another, the house’s own number', async () => {
     const admin = await world().person('小季', 'admin')
     const set = (settings: Record<string, unknown>) => admin.call('PUT', '/api/plugins/extraction/settings', settings)
-    assert.equal((await set({ qqOn: false, phoneTag: '已留电话', ours: ['13800138008'] })).status, 200)
+    assert.equal((await set({ qqOn: false, phoneTag: '已留电话', ours: ['13800138008'], others: ['楼管'] })).status, 200)
     try {
-      const { contactId } = await begin('h', '电话13800138007，QQ12345678，你们是13800138008吧')
-      assert.deepEqual(
-        (await settled(contactId, 1)).map(({ normal }) => normal),
-        ['+8613800138007'],
-      )
+      const { contactId } = await begin('h', '电话13800138007，QQ12345678，你们是13800138008吧，楼管那里是13800138018')
+      assert.deepEqual((await settled(contactId, 2)).map(({ normal, whose }) => `${normal} ${whose}`).sort(), ['+8613800138007 ', '+8613800138018 other'])
       assert.deepEqual(
         (await contact(admin, contactId)).tags.map(({ name }: { name: string }) => name),
         ['已留电话'],

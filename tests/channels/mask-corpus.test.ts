@@ -43,7 +43,7 @@ test('the reader stars nothing of order numbers, prices and dates but what the f
     const [text = ''] = messages
     const places: number[] = []
     // A number of somebody else's, or one that is refused, is offered to nobody, and starred all the same.
-    if (/你们|客服|快递员|骑手|小哥|物流|别加|陌生|骚扰|停用|不用了|加我微信|话费/.test(text)) continue
+    if (/你们|客服|快递(?:员|是)|骑手|小哥|物流|别加|陌生|骚扰|骗子|前台|官网|师傅|停用|不用了|加我微信|话费/.test(text)) continue
     starContacts(hidden, text, (from) => places.push(from))
     const found = extract(text).flatMap(({ spans }) => spans)
     for (const at of places)

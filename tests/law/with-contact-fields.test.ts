@@ -62,6 +62,9 @@ await onEveryProfile('contact fields', [found(notes), found(mock)], (world) => {
     ])
     assert.deepEqual(Object.keys(contact.filledBy).sort(), ['notes.shoe', 'phone'])
     await assert.rejects(ctx.contacts.fill(contactId, 'nowhere', 'x'), { code: 'HUB_REQUEST_INVALID' })
+    assert.deepEqual(await ctx.contacts.read(contactId, ['phone', 'shoe', 'chat']), { phone: '13800138000', shoe: '42', chat: '' })
+    await assert.rejects(ctx.contacts.read(contactId, ['nowhere']), { code: 'HUB_REQUEST_INVALID' })
+    await assert.rejects(ctx.contacts.read(newId(), ['phone']), { code: 'HUB_NOT_FOUND' })
   })
 
   test('what a person wrote, or emptied, stays', async () => {

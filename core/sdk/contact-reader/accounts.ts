@@ -6,7 +6,7 @@ const token = /[a-z0-9_-]/
 const shape = /^[a-z][a-z0-9_-]{5,19}$/
 /** What may stand between the word and the account. */
 const link =
-  /^(?:[\s:：=是为号码叫的，,.。、“”"'()（）【】「」>→~～\-—?？!！哈呢]|我|就|id|你|您|加|一下|这个|账号|帐号|搜|可以|直接|填|下|用|发|也|那|吧|请|麻烦|通过|了|名|加我|有空|在这|如下|给|记|一|还|另外|呀|啊|哦|嗯|不是手机号?|英文|字母|小写|大写|全拼|全部|都|联系|聊|扫|备注|吗|呗|嘛|啦){0,10}$/
+  /^(?:[\s:：=是为号码叫的，,.。、“”"'()（）【】「」>→~～\-—?？!！哈呢]|我|就|id|你|您|加|一下|这个|账号|帐号|搜|可以|直接|填|下|用|发|也|那|吧|请|麻烦|通过|了|名|加我|有空|在这|如下|给|记|一|还|另外|呀|啊|哦|嗯|不是手机号?|英文|字母|小写|大写|全拼|全部|都|联系|聊|扫|备注|吗|呗|嘛|啦|改成|换成|改为|is|my|(?<=[a-z] )id){0,10}$/
 /** Shaped like an account, but words that everybody writes. */
 const common = new Set(
   `weixin wechat weixinhao hello thanks thankyou please iphone android harmony windows huawei xiaomi samsung apple google douyin taobao tmall alipay baidu meituan pinduoduo jingdong kuaishou xiaohongshu wechatpay
@@ -45,6 +45,8 @@ function readToken(reading: Reading, start: number, end: number): void {
   if (file.test(low.slice(end, end + 6)) || /[@/.]$|[a-z0-9/][&?=#]$/.test(low.slice(Math.max(0, start - 2), start))) return
   const stop = start + word.length
   if (/^@/.test(low.slice(stop, stop + 1))) return
+  // `QQ12345678微信同`: a number with its word.
+  if (/^qq\d{5,11}$/.test(word)) return
   const joined = glued.exec(word)
   const before = words.before(start, 26)
   const cue = cueBefore(reading, before, start)
@@ -71,6 +73,11 @@ function readToken(reading: Reading, start: number, end: number): void {
     if (!named && !pointed) return
     // "WeChat official account": a word in a sentence.
     if (!named && /[a-z]/.test(cue.word) && gap === ' ' && /^ [a-z]/.test(low.slice(stop, stop + 2))) return
+    // `微信zhangsan 2020`: no account has a blank in it, and few have no digit.
+    const rest = named ? undefined : /^ \d{2,8}(?![\d年月日号点:：元块.])/.exec(low.slice(stop, stop + 11))?.[0]
+    if (rest !== undefined && word.length + rest.length <= 21)
+      find(reading, 'wechat.cued', { normal: word + rest.trim(), start, end: stop + rest.length, cue: [cue.start, cue.end] as const }, 0.8)
+    if (rest !== undefined) return
     find(
       reading,
       strong ? 'wechat.cued' : 'wechat.weak',

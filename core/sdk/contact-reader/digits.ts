@@ -55,6 +55,8 @@ function keep(runs: Run[], run: Run, text: string): void {
   let end = run.values.length
   // `138…一直打不通`: behind plain digits that is a word.
   if (/^[0-9]一[直下个般定起样会点些次]/.test(text.slice((run.at[end - 1] as number) - 1, (run.at[end - 1] as number) + 2))) end--
+  // 张三13800138000: a name, right before a number of eleven.
+  if (/^[一二三四五六七八九]1[3-9]\d{9}$/.test(text.slice(run.at[0] as number, (run.at[0] as number) + 12))) start++
   const drop = (i: number, outside: string): boolean => {
     if (!run.weak[i]) return false
     const sign = text[run.at[i] as number] as string

@@ -1,7 +1,8 @@
 /** E-mail addresses, plain and spelled. What they cover is closed to the other finders. */
 import { find, type Reading } from './candidate.ts'
 
-const signs = /@|\(at\)|\[at\]|\{at\}|艾特|爱特|圈a|小老鼠|#| at /g
+const signs =
+  /@|\(at\)|\[at\]|\{at\}|艾特|爱特|圈a|小老鼠|#| at |在(?=(?:qq|163|126|139|189|gmail|outlook|hotmail|sina|sohu|foxmail|yeah|icloud|yahoo|aliyun) ?(?:点|dot|\.) ?(?:com|cn|net))/g
 const local = /[a-z0-9._%+-]/
 const ends = new Set('com cn net org edu gov io me co cc hk tw jp uk de fr us info vip top xyz club shop tech online site live pro asia fm tv'.split(' '))
 /** Boxes of machines. */
@@ -35,8 +36,8 @@ export function findEmails(reading: Reading): void {
         ? (/(?<![a-z0-9._%+-])(?:([a-z0-9._%+-]{1,32}) )?([a-z0-9._%+-]{1,32}) $/.exec(low.slice(Math.max(0, start - 66), start)) ?? [])
         : []
     const [, earlier = '', word = ''] = spaced
-    const doubted = word !== '' && !saying.test(word)
-    const joined = doubted && (earlier === '' || saying.test(earlier)) ? word : ''
+    const doubted = (word !== '' && !saying.test(word)) || match[0] === '在'
+    const joined = doubted && word !== '' && (earlier === '' || saying.test(earlier)) ? word : ''
     const plain = spelled === '' && match[0] === '@' && gapBefore === 0 && domain.plain
     if (match[0] === '#' && !mailHosts.test(`${domain.name}`)) continue
     if (joined !== '') start -= joined.length + 1

@@ -71,6 +71,10 @@ function readCut(reading: Reading, run: Run, cut: Cut, first?: number): boolean 
   const hit = nearest(near, announced, words)
   const phone = mobileOf(cut.digits, plus)
   if (phone) return readMobile(reading, cut, phone, hit, near)
+  if (/^09\d{8}$/.test(cut.digits) && hit?.topic !== 'not' && (cut.groups.join() === '4,3,3' || /台[湾灣]/.test(words.text(cut.start - 12, cut.start)))) {
+    if (!isTheirs(reading, cut, near)) find(reading, 'phone.abroad', { normal: `+886${cut.digits.slice(1)}`, start: cut.start, end: cut.end, ...cueOf(hit) })
+    return true
+  }
   if (/^0\d{9,11}$/.test(areaForm(cut.digits, plus)) && readLandline(reading, run, cut, areaForm(cut.digits, plus), hit, near)) return true
   if (plus && cut.digits.length >= 10 && cut.digits.length <= 15 && hit?.topic !== 'not' && /^[2-9]|^1\d{10}$/.test(cut.digits)) {
     find(reading, 'phone.abroad', { normal: `+${cut.digits.replace(/^00/, '')}`, start: cut.start, end: cut.end, ...cueOf(hit) })
@@ -267,8 +271,12 @@ function readAccount(reading: Reading, cut: Cut, hit: Hit | undefined, near: rea
   const place = (cue: Hit) => ({ normal: cut.digits, start: cut.start, end: cut.end, cue: [cue.start, cue.end] as const })
   const isQq = /^[1-9]\d{4,10}$/.test(cut.digits)
   if (hit && link.test(words.text(hit.end, cut.start)) && !/^\d{0,3}年|^[年月日号:：]\d/.test(words.text(cut.end, cut.end + 3))) {
-    if (hit.topic === 'qq' && isQq && (hit.word.length > 1 || /[:：号是]/.test(words.text(hit.end, cut.start)))) {
+    if (hit.topic === 'qq' && isQq && (hit.word.length > 1 || /[:：号是]/.test(words.text(hit.end, cut.start)) || isShortQq(hit, cut, words))) {
       find(reading, 'qq.cued', place(hit), cut.digits.length < 6 ? 0.8 : 1)
+      // QQ12345678 微信同号
+      const same = words.after(cut.end, 4).find(({ topic }) => topic === 'wechat')
+      if (same && /^(?:号|也)?(?:同|一样)/.test(same.word.includes('同') ? '同' : words.text(same.end, same.end + 3)))
+        find(reading, 'wechat.digits', place(same))
       return true
     }
     if ((hit.topic === 'wechat' || (hit.topic === 'wechat-weak' && /[:：号是]/.test(words.text(hit.end, cut.start)))) && /^[1-9]\d{5,10}$/.test(cut.digits)) {
@@ -277,6 +285,10 @@ function readAccount(reading: Reading, cut: Cut, hit: Hit | undefined, near: rea
     }
     if (hit.topic === 'landline' && /^[2-8]\d{6,7}$/.test(cut.digits)) {
       find(reading, 'landline.local', place(hit))
+      return true
+    }
+    if (hit.topic === 'phone' && /电话|致电|^(?:tel|phone)$/.test(hit.word) && /^[2-8]\d{7}$/.test(cut.digits)) {
+      readTown(reading, cut, hit)
       return true
     }
   }
@@ -295,6 +307,27 @@ function readAccount(reading: Reading, cut: Cut, hit: Hit | undefined, near: rea
   return false
 }
 
+/** 扣12345678: so many are no points of a score. */
+const isShortQq = (hit: Hit, cut: Cut, words: Reading['words']): boolean =>
+  hit.word === '扣' && cut.digits.length >= 7 && /^\s?$/.test(words.text(hit.end, cut.start))
+
+/** 区号010 电话62345678, else a number in some town. */
+function readTown(reading: Reading, cut: Cut, hit: Hit): void {
+  const { words } = reading
+  const before = words.text(hit.start - 12, hit.start)
+  const area = /区号[\s:：是为]{0,3}(0(?:10|2\d|[3-9]\d\d))[\s,，、;；]{0,3}$/.exec(before)?.[1]
+  const cue = [hit.start, hit.end] as const
+  if (area === undefined) find(reading, 'landline.local', { normal: cut.digits, start: cut.start, end: cut.end, cue }, 0.8)
+  else
+    find(reading, 'landline.cued', {
+      normal: `+86${area.slice(1)}${cut.digits}`,
+      start: hit.start - before.length + before.lastIndexOf(area),
+      end: cut.end,
+      cue,
+    })
+}
+
+const equal = /^(?:号码?)?(?:也)?[就都]?(?:是|同|用的?是?)(?:我的?)?$/
 const both =
   /^(?:号码?|账号|帐号)?(?:(?:都|也|的)?(?:是|用)?(?:一样|一个号?|同一个?号?|同号|相同|通用|同步|同名|同)(?:的|号码?|了)?|都是(?:这个)?|都用(?:这个)?)[\s，,。:：是为]*$/
 
@@ -307,8 +340,11 @@ function readBoth(reading: Reading, cut: Cut, near: readonly Hit[]): boolean {
   const first = near.find(({ end }) => end <= from)
   if (!last || !first || !/^[1-9]\d{5,10}$/.test(cut.digits)) return false
   const topics = [first.topic, last.topic].sort().join()
-  if (topics !== 'qq,wechat' || !/^\s?(?:号码?)?[和跟与同、/及\s]{0,3}$/.test(words.text(first.end, from)) || !both.test(words.text(last.end, cut.start)))
-    return false
+  if (topics !== 'qq,wechat') return false
+  const [between, behind] = [words.text(first.end, from), words.text(last.end, cut.start)]
+  const listed = /^\s?(?:号码?)?[和跟与同、/及\s]{0,3}$/.test(between) && both.test(behind)
+  // 微信号就是我QQ号 12345678
+  if (!listed && !(equal.test(words.text(first.end, last.start)) && /^(?:号码?)?[\s，,:：是为]*$/.test(behind))) return false
   for (const [rule, cue] of [
     ['qq.cued', first.topic === 'qq' ? first : last],
     ['wechat.digits', first.topic === 'wechat' ? first : last],

@@ -34,6 +34,10 @@ const rows: readonly [first: number, count: number, value: number][] = [
 const special = new Map<number, string>([
   [0x1f51f, '10'],
   [0x277f, '10'],
+  // 加, 卫星 (which sounds like 微信), 企鹅.
+  [0x2795, '加'],
+  [0x1f6f0, '卫星'],
+  [0x1f427, '企鹅'],
   ...rows.flatMap(([first, count, value]) => Array.from({ length: count }, (_, i) => [first + i, String(value + i)] as [number, string])),
 ])
 

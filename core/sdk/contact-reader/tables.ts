@@ -16,8 +16,8 @@ export const words: Record<Topic, readonly string[]> = {
   landline: split('座机 固话 固定电话 办公电话 单位电话 家里电话 传真'),
   wechat: split(`
     微信 微信号 微信id 微信账号 威信 维信 薇信 徽信 围信 魏信 伟信 嶶信 溦信 薇芯 微芯 威芯 薇xin 微x 薇x 威x v信 w信 v芯 vx v❤ 微❤ 薇❤ v♥ 微♥ 薇♥ 微心 薇心 威心 v心 wx weixin wechat weix 胃信 微号 薇号 微讯 唯信 蔚信 卫芯 未信 巍信
-    加v 加微 加薇 加威 加w +v +微 +薇 +w 绿泡泡 绿色软件 小绿 绿色聊天软件 wei信 威xin 薇xin 微xin vxin 薇我 微我 v我 同微 同v 微同 v同`),
-  'wechat-weak': split('卫星 微 薇 v w 威'),
+    加v 加微 加薇 加威 加w +v +微 +薇 +w 绿泡泡 绿色软件 小绿 绿色聊天软件 wei信 威xin 薇xin 微xin vxin 薇我 微我 v我 同微 同v 微同 v同 加卫星`),
+  'wechat-weak': split('卫星 微 薇 v w 威 wei'),
   qq: split('qq q 加我q q号 扣扣 抠抠 球球 企鹅 企鹅号 加q +q 叩叩 秋秋 扣号 qq号 口口 蔻蔻 扣'),
   email: split('邮箱 邮件 email mail e-mail 电子邮箱 邮址 伊妹儿 油箱 邮'),
   not: split(`

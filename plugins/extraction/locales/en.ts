@@ -57,6 +57,7 @@ export const en = {
     fillFrom: 'Fill in by itself from this confidence on (%)',
     suggestFrom: 'Suggest from this confidence on (%)',
     ours: 'Our own numbers, accounts and mail domains (one a line, never a customer’s)',
+    others: 'Words that speak of others (one a line; a number in the same clause is offered, never filled in)',
     save: 'Save',
     saved: 'Saved',
     fault: 'This could not be saved, please check it',

@@ -34,7 +34,7 @@ export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received
 
   const { settings } = ctx
   const { off, own } = await ruleSet(ctx)
-  const read = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours }).filter(
+  const read = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours, others: settings.others }).filter(
     ({ confidence, touches }) => confidence >= settings.suggestFrom && touches.some((i) => pieces[i]?.message.id === message.id),
   )
   const found = read.length > 0 ? await withoutEchoes(ctx, read, pieces, conversation) : []

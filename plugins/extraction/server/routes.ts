@@ -182,7 +182,13 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     async (request) => {
       const { settings } = ctx
       const { off, own } = await ruleSet(ctx)
-      const found = extract((request.body as Static<typeof Try>).text, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours })
+      const found = extract((request.body as Static<typeof Try>).text, {
+        kinds: kinds.filter((kind) => settings[`${kind}On`]),
+        off,
+        own,
+        ours: settings.ours,
+        others: settings.others,
+      })
       return {
         items: found.map(({ kind, rule, value, normal, confidence, whose, spans }) => {
           const percent = Math.round(confidence * 100)

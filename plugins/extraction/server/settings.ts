@@ -49,10 +49,18 @@ export const pluginSettings = Type.Object({
     title: '自家的号码、账号和邮箱域名|Our own numbers, accounts and mail domains',
     description: '每行一个，出现在聊天里也不算客户的|One a line; never taken for a customer’s',
   }),
+  others: Type.Array(Type.String({ minLength: 1, maxLength: 30 }), {
+    maxItems: 100,
+    default: [],
+    title: '说的是别人的词|Words that speak of others',
+    description:
+      '每行一个，如“楼管”“打过来的”；同一小句里有它，号码和账号只提示、不填写|One a line; a number or an account in the same clause is offered, never filled in',
+  }),
   ...perKind,
 })
 
-export type Settings = { fillFrom: number; suggestFrom: number; ours: string[] } & Record<`${Kind}On` | `${Kind}Fill`, boolean> & Record<`${Kind}Tag`, string>
+export type Settings = { fillFrom: number; suggestFrom: number; ours: string[]; others: string[] } & Record<`${Kind}On` | `${Kind}Fill`, boolean> &
+  Record<`${Kind}Tag`, string>
 export type Ctx = PluginContext<Settings>
 
 /** Which field of the contact a kind goes into. */

@@ -43,7 +43,7 @@ function readSentence(line: string): Sentence {
 }
 
 function normalOf(kind: Kind, given: string): string {
-  if (kind === 'phone' && given.includes('*')) return given
+  if (kind === 'phone' && /^\+|\*/.test(given)) return given
   if (kind === 'phone') return `+86${given.replace(/\D/g, '')}`
   if (kind === 'landline') return given.startsWith('0') ? `+86${given.slice(1)}` : given
   if (kind === 'qq' || (kind === 'age' && /^\d+\D*$/.test(given))) return given.replace(/\D/g, '')

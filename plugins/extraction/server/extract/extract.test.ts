@@ -59,6 +59,12 @@ test('kinds and rules can be switched off; the house’s own numbers are nobody�
   assert.deepEqual(brief(text, { ours: ['13800138000', 'shop.cn'] }), [])
 })
 
+test('words of the house say of a number in their clause that it is another’s', () => {
+  const whose = (text: string) => extract(text, { others: ['楼管', ' Concierge ', '拉黑'] }).map(({ whose = '' }) => whose)
+  for (const text of ['楼管的手机是13800138000', 'the concierge 13800138000', '13800138000已经拉黑']) assert.deepEqual(whose(text), ['other'], text)
+  for (const text of ['问过楼管了，13800138000', '楼管说要登记，我电话13800138000']) assert.deepEqual(whose(text), [''], text)
+})
+
 test('an admin’s own rule is words and a shape', () => {
   const rule: OwnRule = { id: 'own.1', kind: 'wechat', words: ['飞信'], shape: 'account', min: 6, max: 20, not: ['客服'], confidence: 0.9, normal: '' }
   assert.deepEqual(brief('我的飞信：feixin_8', { own: [rule] }), ['wechat feixin_8'])

@@ -43,6 +43,8 @@ export interface Options {
   own?: readonly OwnRule[]
   /** Numbers, accounts and domains of the house itself: never a customer's. Normal forms in lower case. */
   ours?: readonly string[]
+  /** Words that say of a number in their clause that it is somebody else's. */
+  others?: readonly string[]
 }
 
 /** Facts of one reading. */
@@ -77,8 +79,9 @@ export function extract(input: string | readonly Segment[], options: Options = {
   if (allowed.has('age')) findAge(reading)
   if (allowed.has('gender')) findGender(reading)
   for (const rule of own) findOwn(reading, rule)
+  const others = (options.others ?? []).map((word) => word.trim().toLowerCase()).filter(Boolean)
   const ours = new Set((options.ours ?? []).map((value) => value.toLowerCase()))
-  return settle(reading.found.filter((one) => allowed.has(one.kind as Kind) && !isOurs(one, ours)).flatMap((one) => owned(reading, one)))
+  return settle(reading.found.filter((one) => allowed.has(one.kind as Kind) && !isOurs(one, ours)).flatMap((one) => owned(reading, one, others)))
     .slice(0, mostFacts)
     .map((one) => {
       const from = shadow.from[one.start] as number
@@ -110,9 +113,9 @@ export function extract(input: string | readonly Segment[], options: Options = {
 /** Somebody else's, or perhaps somebody else's, is at most offered. */
 const othersAtMost = 0.6
 
-function owned(reading: Reading, one: Candidate): Candidate[] {
+function owned(reading: Reading, one: Candidate, others: readonly string[]): Candidate[] {
   if (!isContact(one.kind as Kind)) return [one]
-  const whose = ownerOf(reading, one)
+  const whose = ownerOf(reading, one, others)
   if (whose === undefined) return []
   if (whose === '') return [one]
   return [{ ...one, ...(whose === '?' ? {} : { whose }), confidence: Math.min(one.confidence, othersAtMost) }]

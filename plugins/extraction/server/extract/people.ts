@@ -18,7 +18,10 @@ const unit =
   '(?![\\d.%％:：/]|[-~～—至到]\\d|\\s?(?:号|元|块|天|分|秒|码|寸|周(?!岁)|楼|折|个|件|斤|公斤|次|点|月|日|克|米|厘|公|度|层|栋|级|期|名|位|人|页|毛|k|w|两|盒|瓶|套|双|条|张|毫|升|平|c|m|g|小时|款|只|本|台|箱|包|倍|班|路|线|届|章|集|部|家|种|杯|片|粒|支|袋|千|万|百|床|室|年|多[块元斤个]|来[块元斤个]|几[块元斤个]))'
 
 const subjects: readonly [whose: string, words: RegExp][] = [
-  ['self', /(?:我今年|我奔|我快|本人|我自己|我(?:都|才|刚|也|快|现在|马上|已经|虚岁|周岁|实岁|是|，|,|大概|差不多|年龄|：|:| )|俺|(?:我|本人)$)/g],
+  [
+    'self',
+    /(?:我是(?:一?[个名位])?(?:在校|在读|大|高中|研究)?学生|我今年|我奔|我快|本人|我自己|我(?:都|才|刚|也|快|现在|马上|已经|虚岁|周岁|实岁|是|，|,|大概|差不多|年龄|：|:| )|俺|(?:我|本人)$)/g,
+  ],
   [
     'child',
     /(?:孩子|宝宝|宝贝|儿子|女儿|闺女|小孩|娃|小朋友|大宝|二宝|老大|老二|小儿|小女|孙子|孙女|外孙|弟弟|妹妹|侄子|侄女|外甥|学生|犬子|崽|幼儿|婴儿|男孩|女孩|儿童)/g,
@@ -71,7 +74,7 @@ const goods = new RegExp(
 const mayLead =
   /(?:我|本人|是|今年|现在|报名|登记|预约|挂号|咨询|姓名|[你您]好|在吗|[皮肌痘斑症病痛炎]|单身|[未已]婚|学生|上班族|(?<![\u4e00-\u9fa5])[王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤][\u4e00-\u9fa5]{1,2})[\s:：]*$/
 const quantity =
-  /^\s?(?:[号点楼路桌排栋]|双(?![眼手腿下侧胞相向击方重面])|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
+  /^\s?(?:[号点楼路桌排栋]|双(?![眼手腿下侧胞相向击方重面])|件|条|套|个|克|毫升|ml|名|位|人|元|块|折|斤|单(?![身亲])|箱|盒|码|[a-h](?![a-z])|以[上下内]|左右的)/
 const otherPair =
   /(?<!\d)(?:1?\d{2}|\d)(?:\.\d)?\s?(?:码|号)?[\s,，、/]{0,2}(?:女|男)(?![朋友儿婿])|(?:女|男)(?:的|生|士|性|童|宝)?[\s,，、/]{0,2}1?\d{1,2}(?![\d点月年])/g
 const asksAge = /多大年?[纪龄]|多大(?!码)|年龄|几岁|年纪|岁数|出生/
@@ -101,267 +104,355 @@ function measured(low: string, start: number, end: number): boolean {
 
 /** 十一 is a holiday; 38, 51, 66 and the like are days when shops have something on. */
 const shopDay = /^(?:[1-9]1|十一|五一|三八|12|十二|(\d)\1|38)$/
+const seeming = /(?:不是|并非|不像|像是?|看(?:着|起来|上去)|显得?|以为我?|当我是?)\s?$/
 const onSale = /^[^。！!\ue000]{0,10}(?:放假|国庆|长假|假期|活动|营业|开门|涨价|降价|优惠|打折|折扣|促销|节|大促|发货|包邮|值班)/
 const holiday = /^[^。！!\ue000]{0,10}(?:出游|旅游|旅行|玩|出去|休息|上班|高速|回家|老家|结婚|婚礼|出门|自驾)/
 
-interface Found {
-  start: number
-  end: number
-}
-
-export function findAge(reading: Reading): void {
-  const { shadow, closed } = reading
-  const { low } = shadow
-  const taken: Found[] = []
-  const free = (start: number, end: number) => !closed[start] && !taken.some((one) => one.start < end && start < one.end)
-  const put = (rule: string, normal: string, start: number, end: number, whose: string, factor = 1) => {
-    if (!free(start, end)) return
-    taken.push({ start, end })
-    if (whose === 'thing') return
-    if (whose === '' || whose === 'self') find(reading, rule, { normal, start, end }, factor)
-    else find(reading, 'age.others', { normal: `${whose}:${normal}`, start, end, whose })
+/** The text, and what every way of reading an age asks of it. */
+class Page {
+  readonly low: string
+  readonly #reading: Reading
+  readonly #taken: { start: number; end: number }[] = []
+  constructor(reading: Reading) {
+    this.#reading = reading
+    this.low = reading.shadow.low
+  }
+  readonly before = (at: number): string => this.low.slice(Math.max(0, at - reach), at)
+  /** What was said before it without a pause. */
+  readonly clause = (at: number): string => {
+    const left = this.before(at)
+    return left.slice(Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => left.lastIndexOf(end))) + 1)
   }
   /** The clause begins here: whoever names nobody speaks of themselves. */
-  const begins = (at: number) => at === 0 || /[，,。！!？?；;\s\ue000]/.test(low[at - 1] as string)
+  readonly begins = (at: number): boolean => at === 0 || /[，,。！!？?；;\s\ue000]/.test(this.low[at - 1] as string)
   /** It is all that was said, and a colleague has just asked how old, or born when. */
-  const asked = (start: number, end: number) =>
-    /(?:多大|哪一?年|年龄|几岁|年纪|岁数|出生|生肖|属什么)[^\ue000]{0,20}\ue000\s?(?:我是?|大概|大约)?$/.test(low.slice(Math.max(0, start - 60), start)) &&
-    /^的?(?:吧|啊|呢|左右)?[。！!~～\s]*(?:$|[，,\n\ue000])/.test(low.slice(end, end + 8))
-  const before = (at: number) => low.slice(Math.max(0, at - reach), at)
+  readonly asked = (start: number, end: number): boolean =>
+    /(?:多大|哪一?年|年龄|几岁|年纪|岁数|出生|生肖|属什么)[^\ue000]{0,20}\ue000\s?(?:我是?|大概|大约)?$/.test(this.low.slice(Math.max(0, start - 60), start)) &&
+    /^的?(?:吧|啊|呢|左右)?[。！!~～\s]*(?:$|[，,\n\ue000])/.test(this.low.slice(end, end + 8))
+  /** Whoever reads it later, it is nobody's age. */
+  readonly pass = (start: number, end: number): void => void this.#taken.push({ start, end })
+  readonly put = (rule: string, normal: string, start: number, end: number, whose: string, factor = 1): void => {
+    if (this.#reading.closed[start] || this.#taken.some((one) => one.start < end && start < one.end)) return
+    this.pass(start, end)
+    if (whose === 'thing') return
+    if (whose === '' || whose === 'self') find(this.#reading, rule, { normal, start, end }, factor)
+    else find(this.#reading, 'age.others', { normal: `${whose}:${normal}`, start, end, whose })
+  }
+  /** An age beside a sex. */
+  readonly pair = (at: number, said: string, age: string, start: number): void => {
+    const end = at + said.length + (/^[性生士的]/.test(this.low.slice(at + said.length)) ? 1 : 0)
+    if (this.low[end] !== '岁' && measured(this.low, at + leadOf(said), end)) return
+    this.put('age.self', age, start, start + 2, whoseAge(this.before(at)) || 'self', 0.97)
+  }
+}
 
+interface Way {
+  pattern: RegExp
+  read(page: Page, match: RegExpExecArray): void
+}
+
+/** In this order: what an earlier one has taken, or passed, no later one reads. */
+const ways: readonly Way[] = [
   // 三十出头, 四十多岁, 二十八九, 快三十了, 奔五
-  for (const match of low.matchAll(/([二三四五六七八九]十|[2-9]0)(出头|多岁|来岁|好几|几岁|多了|好几岁|多(?=[，,。！!\s]|$))/g)) {
-    const base = numberOf(match[1] as string) as number
-    if (/^[\d零一二三四五六七八九十百千万]/.test(low[match.index - 1] ?? '') || /^(?:块|元|斤|个|天|件)/.test(low.slice(match.index + match[0].length)))
-      continue
-    const whose = whoseAge(before(match.index))
-    if (whose === '' && !/岁|出头/.test(match[0]) && !(match[2] === '多了' && begins(match.index))) continue
-    put('age.range', match[2] === '出头' ? `${base}-${base + 3}` : `${base}-${base + 9}`, match.index, match.index + match[0].replace(/了$/, '').length, whose)
-  }
-  for (const match of low.matchAll(/([二三四五六七八九]?十)([一二三四五六七八])([二三四五六七八九])(岁)?/g)) {
-    const [tens, low1, low2] = [numberOf(match[1] as string) as number, han[match[2] as string] as number, han[match[3] as string] as number]
-    const whose = whoseAge(before(match.index))
-    if (low2 !== low1 + 1 || (whose === '' && !match[4]) || /^[块元斤个天件号度分]/.test(low.slice(match.index + match[0].length))) continue
-    put('age.range', `${tens + low1}-${tens + low2}`, match.index, match.index + match[0].length, whose)
-  }
-  for (const match of low.matchAll(new RegExp(`(快|奔|将近|年近|接近|马上|小)(${number})(岁|了|的人|(?=[，,。！!\\s]|$))`, 'g'))) {
-    const value = numberOf(match[2] as string)
-    if (value === undefined) continue
-    const start = match.index
-    const whose = whoseAge(before(start) + (match[1] as string))
-    const decade = match[1] === '奔' && value < 10 ? value * 10 : value
-    if (decade < 18 || decade > 100 || (match[1] === '小' && decade % 10 !== 0)) continue
-    if (whose === '' && !(begins(start) && decade % 10 === 0 && /[了人岁]$/.test(match[0]))) continue
-    if (match[1] === '小') continue
-    put(
-      'age.range',
-      match[1] === '奔' ? `${decade - 5}-${decade - 1}` : `${decade - 2}-${decade - 1}`,
-      start,
-      start + match[0].length - (/^(?:了|的人)$/.test(match[3] as string) ? (match[3] as string).length : 0),
-      whose,
-    )
-  }
+  {
+    pattern: /([二三四五六七八九]十|[2-9]0)(出头|多岁|来岁|好几|几岁|多了|好几岁|多(?=[，,。！!\s]|$))/g,
+    read({ low, put, begins, before }, match) {
+      const base = numberOf(match[1] as string) as number
+      if (/^[\d零一二三四五六七八九十百千万]/.test(low[match.index - 1] ?? '') || /^(?:块|元|斤|个|天|件)/.test(low.slice(match.index + match[0].length)))
+        return
+      const whose = whoseAge(before(match.index))
+      if (whose === '' && !/岁|出头/.test(match[0]) && !(match[2] === '多了' && begins(match.index))) return
+      put(
+        'age.range',
+        match[2] === '出头' ? `${base}-${base + 3}` : `${base}-${base + 9}`,
+        match.index,
+        match.index + match[0].replace(/了$/, '').length,
+        whose,
+      )
+    },
+  },
+  {
+    pattern: /([二三四五六七八九]?十)([一二三四五六七八])([二三四五六七八九])(岁)?/g,
+    read({ low, put, before }, match) {
+      const [tens, low1, low2] = [numberOf(match[1] as string) as number, han[match[2] as string] as number, han[match[3] as string] as number]
+      const whose = whoseAge(before(match.index))
+      if (low2 !== low1 + 1 || (whose === '' && !match[4]) || /^[块元斤个天件号度分]/.test(low.slice(match.index + match[0].length))) return
+      put('age.range', `${tens + low1}-${tens + low2}`, match.index, match.index + match[0].length, whose)
+    },
+  },
+  {
+    pattern: new RegExp(`(快|奔|将近|年近|接近|马上|小)(${number})(岁|了|的人|(?=[，,。！!\\s]|$))`, 'g'),
+    read({ put, begins, before }, match) {
+      const value = numberOf(match[2] as string)
+      if (value === undefined) return
+      const start = match.index
+      const whose = whoseAge(before(start) + (match[1] as string))
+      const decade = match[1] === '奔' && value < 10 ? value * 10 : value
+      if (decade < 18 || decade > 100 || (match[1] === '小' && decade % 10 !== 0)) return
+      if (whose === '' && !(begins(start) && decade % 10 === 0 && /[了人岁]$/.test(match[0]))) return
+      if (match[1] === '小') return
+      put(
+        'age.range',
+        match[1] === '奔' ? `${decade - 5}-${decade - 1}` : `${decade - 2}-${decade - 1}`,
+        start,
+        start + match[0].length - (/^(?:了|的人)$/.test(match[3] as string) ? (match[3] as string).length : 0),
+        whose,
+      )
+    },
+  },
   // 三十左右, 我30上下: about, by two years. Of a sum, a size or a day it says nothing of anybody.
-  for (const match of low.matchAll(/(?<![\d.零一二三四五六七八九十百第])(\d{2}|[二三四五六七八九]十[一二三四五六七八九]?)(?:左右|上下)/g)) {
-    const value = numberOf(match[1] as string)
-    if (value === undefined || value < 16 || value > 90) continue
-    const [left, right] = [before(match.index), low.slice(match.index + match[0].length, match.index + match[0].length + 4)]
-    if (!/^(?:$|[，,。！!？?、；;~～\s\ue000]|的?(?:人|样子|年纪|吧|啊|呢)|女|男|岁)/.test(right)) continue
-    if (/价|预算|元|块|花|贵|便宜|尺|码|身高|体重|重|斤|长|宽|高|厚|温度|度|点|号|月|天|分|数量|库存|买|要|销|页|量|寸|从|到/.test(left.slice(-8))) continue
-    const whose = whoseAge(left)
-    if (whose === '' ? !asked(match.index, match.index + match[0].length) : whose === 'thing') continue
-    put('age.range', `${value - 2}-${value + 2}`, match.index, match.index + match[0].length, whose)
-  }
+  {
+    pattern: /(?<![\d.零一二三四五六七八九十百第])(\d{2}|[二三四五六七八九]十[一二三四五六七八九]?)(?:左右|上下)/g,
+    read({ low, put, asked, before }, match) {
+      const value = numberOf(match[1] as string)
+      if (value === undefined || value < 16 || value > 90) return
+      const [left, right] = [before(match.index), low.slice(match.index + match[0].length, match.index + match[0].length + 4)]
+      if (!/^(?:$|[，,。！!？?、；;~～\s\ue000]|的?(?:人|样子|年纪|吧|啊|呢)|女|男|岁)/.test(right)) return
+      if (/价|预算|元|块|花|贵|便宜|尺|码|身高|体重|重|斤|长|宽|高|厚|温度|度|点|号|月|天|分|数量|库存|买|要|销|页|量|寸|从|到/.test(left.slice(-8))) return
+      const whose = whoseAge(left)
+      if (whose === '' ? !asked(match.index, match.index + match[0].length) : whose === 'thing') return
+      put('age.range', `${value - 2}-${value + 2}`, match.index, match.index + match[0].length, whose)
+    },
+  },
   // 我属龙, 我妈属兔: every twelfth year; which, nobody says.
-  for (const match of low.matchAll(/属(?:相是|相)?([鼠牛虎兔龙蛇马羊猴鸡狗猪])(?=$|[的，,。！!？?、；;~～\s\ue000]|啊|呢|今年|吗)/g)) {
-    const left = before(match.index)
-    const clause = left.slice(Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => left.lastIndexOf(end))) + 1)
-    const named = /(?:我|本人|俺)(?:自己)?(?:是|也是|也|本身)?$/.test(clause)
-    const whose = named ? 'self' : whoseAge(clause)
-    // 属龙的手链有吗: a thing for them, nobody's own sign.
-    if (/^的[^，,。！!？?\s\ue000]/.test(low.slice(match.index + match[0].length))) continue
-    if (whose === '' || whose === 'thing' ? !asked(match.index, match.index + match[0].length) : !named && whose === 'self') continue
-    put('age.zodiac', `zodiac:${match[1]}`, match.index, match.index + match[0].length, whose)
-  }
+  {
+    pattern: /属(?:相是|相)?([鼠牛虎兔龙蛇马羊猴鸡狗猪])(?=$|[的，,。！!？?、；;~～\s\ue000]|啊|呢|今年|吗)/g,
+    read({ low, put, asked, clause }, match) {
+      const said = clause(match.index)
+      const named = /(?:我|本人|俺)(?:自己)?(?:是|也是|也|本身)?$/.test(said)
+      const whose = named ? 'self' : whoseAge(said)
+      // 属龙的手链有吗: a thing for them, nobody's own sign.
+      if (/^的[^，,。！!？?\s\ue000]/.test(low.slice(match.index + match[0].length))) return
+      if (whose === '' || whose === 'thing' ? !asked(match.index, match.index + match[0].length) : !named && whose === 'self') return
+      put('age.zodiac', `zodiac:${match[1]}`, match.index, match.index + match[0].length, whose)
+    },
+  },
   // 我退休了, 退休在家: nobody's year, but a hint.
-  for (const match of low.matchAll(/退休(?!金|工资|年龄|手续|证|办理|政策|前|费|待遇|生活|礼|规划|保险|计划|后?再|以后|之后|的时候|那)/g)) {
-    const left = before(match.index)
-    const clause = left.slice(Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => left.lastIndexOf(end))) + 1)
-    const right = low.slice(match.index + 2, match.index + 8)
-    if (/没|未|不|快|等|将|要|想|准备|打算|何时|什么时候|怎么|能|可以|离|到|才/.test(clause.slice(-5))) continue
-    if (/^[^，,。！!\s]{0,5}[？?吗]/.test(right)) continue
-    const whose = whoseAge(clause)
-    const done = /^(?:了|在家|多年|好几年|[一二两三四五六七八九十\d]+年|老师|教师|工人|干部|职工|人员|护士|医生|会计)/.test(right)
-    const own =
-      /(?:我|本人|俺)(?:是|也|都|已经|刚|才|早就|早|现在|去年|今年|前年|上个月|已)*(?:一?[个名])?$/.test(clause) ||
-      /^(?:已经|刚|早就|现在|去年|今年)*$/.test(clause)
-    if (!done || !(own || (whose !== '' && whose !== 'self' && whose !== 'thing'))) continue
-    put('age.retired', 'retired', match.index, match.index + 2, own ? 'self' : whose)
-  }
+  {
+    pattern: /退休(?!金|工资|年龄|手续|证|办理|政策|前|费|待遇|生活|礼|规划|保险|计划|后?再|以后|之后|的时候|那)/g,
+    read({ low, put, clause }, match) {
+      const said = clause(match.index)
+      const right = low.slice(match.index + 2, match.index + 8)
+      if (/没|未|不|快|等|将|要|想|准备|打算|何时|什么时候|怎么|能|可以|离|到|才/.test(said.slice(-5))) return
+      if (/^[^，,。！!\s]{0,5}[？?吗]/.test(right)) return
+      const whose = whoseAge(said)
+      const done = /^(?:了|在家|多年|好几年|[一二两三四五六七八九十\d]+年|老师|教师|工人|干部|职工|人员|护士|医生|会计)/.test(right)
+      const own =
+        /(?:我|本人|俺)(?:是|也|都|已经|刚|才|早就|早|现在|去年|今年|前年|上个月|已)*(?:一?[个名])?$/.test(said) ||
+        /^(?:已经|刚|早就|现在|去年|今年)*$/.test(said)
+      if (!done || !(own || (whose !== '' && whose !== 'self' && whose !== 'thing'))) return
+      put('age.retired', 'retired', match.index, match.index + 2, own ? 'self' : whose)
+    },
+  },
   // 我上大三, 今年高二: no year of one's own, but a hint.
-  for (const match of low.matchAll(/[大研高][一二三四五](?=$|[，,。！!~～、;；\s\ue000]|了|啦|呢|啊|哦|的?学生|在读|学年|开学|生(?![日意活]))/g)) {
-    const { index } = match
-    const clause = before(index).slice(
-      Math.max(...['，', ',', '。', '！', '？', '!', '?', '\n', ' ', '\ue000'].map((end) => before(index).lastIndexOf(end))) + 1,
-    )
-    const stem = clause.replace(/(?:今年|现在|目前|刚刚?|正?在|已经|都|也|才|快|马上|就|是|一[个名])*(?:上|读|念|升)?(?:到|了)?$/, '')
-    const own = /(?:^|[^给帮让比和跟对替])(?:我|本人|俺)$/.test(stem) || (stem === '' && /今年|现在|目前|上|读|念|升/.test(clause))
-    const whose = own ? 'self' : whoseAge(stem)
-    const another = whose !== '' && whose !== 'self' && whose !== 'thing' && whoseAge(stem.slice(-3)) === whose
-    if (own || another || asked(index, index + 2)) put('age.school', `school:${match[0]}`, index, index + 2, another ? whose : 'self')
-  }
+  {
+    pattern: /[大研高][一二三四五](?=$|[，,。！!~～、;；\s\ue000]|了|啦|呢|啊|哦|的?学生|在读|学年|开学|生(?![日意活]))/g,
+    read({ put, asked, clause }, match) {
+      const { index } = match
+      const said = clause(index)
+      const stem = said.replace(/(?:今年|现在|目前|刚刚?|正?在|已经|都|也|才|快|马上|就|是|一[个名])*(?:上|读|念|升)?(?:到|了)?$/, '')
+      const own = /(?:^|[^给帮让比和跟对替])(?:我|本人|俺)$/.test(stem) || (stem === '' && /今年|现在|目前|上|读|念|升/.test(said))
+      const whose = own ? 'self' : whoseAge(stem)
+      const another = whose !== '' && whose !== 'self' && whose !== 'thing' && whoseAge(stem.slice(-3)) === whose
+      if (own || another || asked(index, index + 2)) put('age.school', `school:${match[0]}`, index, index + 2, another ? whose : 'self')
+    },
+  },
   // 95后, 90年的, 1990年出生
-  for (const match of low.matchAll(
-    /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会|怀旧|经典|回忆|童年|零食|风格?|复古|专区)/g,
-  )) {
-    const text = match[1] as string
-    const short = /^\d/.test(text) ? Number(text.slice(-2)) : (numberOf(text.replaceAll('〇', '零').replace(/^零零$/, '00')) ?? Number.NaN)
-    const two = /^[零〇]/.test(text) ? [...text].map((sign) => han[sign]).join('') : String(short).padStart(2, '0')
-    const year = Number(two) > 30 ? 1900 + Number(two) : 2000 + Number(two)
-    if (!/[05]$/.test(two) || year < 1940 || year > 2015) continue
-    const whose = whoseAge(before(match.index))
-    const lead = low.slice(Math.max(0, match.index - 4), match.index)
-    if (whose !== 'self' && !/我|是|^$|[，,。！!\s]$/.test(lead)) continue
-    if (/分钟|小时|天$/.test(lead)) continue
-    const span = two.endsWith('5') ? `${year}-${year + 4}` : `${year}-${year + 9}`
-    put('age.born', `born:${span}`, match.index, match.index + match[0].length, whose)
-  }
-  for (const match of low.matchAll(/(?<!\d)((?:19[3-9]|20[01])\d|[3-9]\d|0\d)年(?:\d{1,2}月)?(?:\d{1,2}[日号])?(出生的?|生的?|的(?=[，,。！!~～\s]|$))/g)) {
-    const year = (match[1] as string).length === 4 ? Number(match[1]) : Number(match[1]) > 30 ? 1900 + Number(match[1]) : 2000 + Number(match[1])
-    const whose = whoseAge(before(match.index))
-    if (
-      /产|生产|成立|上市/.test(low.slice(match.index + match[0].length, match.index + match[0].length + 3)) ||
-      (match[2]?.startsWith('的') && whose !== 'self' && !asked(match.index, match.index + match[0].length))
-    )
-      continue
-    put('age.born', `born:${year}`, match.index, match.index + match[0].replace(/的$/, '').length, whose)
-  }
-  for (const match of low.matchAll(
-    /(?:出生年份|出生日期|出生年月|生日|出生于|生于)[是为:：\s]{0,3}((?:19[3-9]|20[01])\d)((?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)|年?(?!\d))/g,
-  )) {
-    const length = 4 + (match[2] as string).length
-    const start = match.index + match[0].length - length
-    put('age.born', `born:${match[1]}`, start, start + length, whoseAge(before(match.index)))
-  }
+  {
+    pattern:
+      /(?<![\d.])((?:19|20)?[0-9]\d|[零〇一二三四五六七八九]{2})后(?!排|缀|面|天|续|期|来|悔|台|者|轮|备|的|卫|门|跟|置|仰|会|怀旧|经典|回忆|童年|零食|风格?|复古|专区)/g,
+    read({ low, put, before }, match) {
+      const text = match[1] as string
+      const short = /^\d/.test(text) ? Number(text.slice(-2)) : (numberOf(text.replaceAll('〇', '零').replace(/^零零$/, '00')) ?? Number.NaN)
+      const two = /^[零〇]/.test(text) ? [...text].map((sign) => han[sign]).join('') : String(short).padStart(2, '0')
+      const year = Number(two) > 30 ? 1900 + Number(two) : 2000 + Number(two)
+      if (!/[05]$/.test(two) || year < 1940 || year > 2015) return
+      const whose = whoseAge(before(match.index))
+      const lead = low.slice(Math.max(0, match.index - 4), match.index)
+      if (whose !== 'self' && !/我|是|^$|[，,。！!\s]$/.test(lead)) return
+      if (/分钟|小时|天$/.test(lead)) return
+      const span = two.endsWith('5') ? `${year}-${year + 4}` : `${year}-${year + 9}`
+      put('age.born', `born:${span}`, match.index, match.index + match[0].length, whose)
+    },
+  },
+  {
+    pattern: /(?<!\d)((?:19[3-9]|20[01])\d|[3-9]\d|0\d)年(?:\d{1,2}月)?(?:\d{1,2}[日号])?(出生的?|生的?|的(?=[，,。！!~～\s]|$))/g,
+    read({ low, put, asked, before }, match) {
+      const year = (match[1] as string).length === 4 ? Number(match[1]) : Number(match[1]) > 30 ? 1900 + Number(match[1]) : 2000 + Number(match[1])
+      const whose = whoseAge(before(match.index))
+      if (
+        /产|生产|成立|上市/.test(low.slice(match.index + match[0].length, match.index + match[0].length + 3)) ||
+        (match[2]?.startsWith('的') && whose !== 'self' && !asked(match.index, match.index + match[0].length))
+      )
+        return
+      put('age.born', `born:${year}`, match.index, match.index + match[0].replace(/的$/, '').length, whose)
+    },
+  },
+  // 我1988的
+  {
+    pattern: /(?:我|本人)(?:是)?((?:19[3-9]|20[01])\d)(?:的|生的?|出生的?)(?=$|[，,。！!~～\s\ue000])/g,
+    read({ put }, match) {
+      const start = match.index + match[0].indexOf(match[1] as string)
+      put('age.born', `born:${match[1]}`, start, start + 4, 'self')
+    },
+  },
+  {
+    pattern: /(?:出生年份|出生日期|出生年月|生日|出生于|生于)[是为:：\s]{0,3}((?:19[3-9]|20[01])\d)((?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)|年?(?!\d))/g,
+    read({ put, before }, match) {
+      const length = 4 + (match[2] as string).length
+      const start = match.index + match[0].length - length
+      put('age.born', `born:${match[1]}`, start, start + length, whoseAge(before(match.index)))
+    },
+  },
   // 28岁
-  for (const match of low.matchAll(new RegExp(`(?<![\\d.零一二三四五六七八九十百第])(?:虚岁|周岁|实岁)?(${number})(?:个?半)?\\s?(?:多)?(?:周岁|岁半?)`, 'g'))) {
-    const value = numberOf(match[1] as string)
-    if (value === undefined || value < 1 || value > 110) continue
-    const start = match.index
-    const end = start + match[0].length
-    const [left, right] = [before(start), low.slice(end, end + 12)]
-    // 我比她大三岁: the years between two.
-    if (/(?:大|小|差|长|年轻|老)(?:了|着|个)?$/.test(left) && /比|差|我|他|她/.test(left)) {
-      taken.push({ start, end })
-      continue
-    }
-    let whose = whoseAge(left)
-    const ofChild = /^(?:多|左右|大)?的?(?:孩子|宝宝|小孩|娃|儿子|女儿|小朋友|女孩(?!子?[，,。]?$)|男孩|闺女|小男孩|小女孩|女宝|男宝|儿童)/.test(right)
-    if (ofChild && !/我$|我今年$|^(?:的)?(?:女孩|男孩)/.test(left + right)) whose = whose === 'thing' ? 'thing' : 'child'
-    if (/^(?:半|多|左右)?的?(?:狗|猫|泰迪|老人|车|房|柯基|布偶)/.test(right)) whose = /^.{0,3}老人/.test(right) ? 'parent' : 'thing'
-    const about = whose === 'self' || whose === 'child' || whose === 'parent' || whose === 'partner'
-    if (general.test(left.slice(-3)) && !(about && /(?:到|满|快)\s?$/.test(left) && whose === 'self')) {
-      taken.push({ start, end })
-      continue
-    }
-    if (generalAfter.test(right)) {
-      taken.push({ start, end })
-      continue
-    }
-    if (
-      whose === '' &&
-      /^\s?(?:能|可以|可不可以|适合|用|穿|学|吃|喝|玩|怎么|需要|要不要|应该|有没有|的)/.test(right) &&
-      !/[，,\s]?(?:女|男)/.test(left.slice(-3))
-    ) {
-      taken.push({ start, end })
-      continue
-    }
-    const beside = /(?:女|男)[\s,，、/生士性]{0,3}$/.test(left) || /^[\s,，、/]{0,2}(?:女|男)/.test(right)
-    put(whose === 'self' || beside ? 'age.self' : 'age.bare', String(value), start, end, beside && whose === '' ? 'self' : whose)
-  }
+  {
+    pattern: new RegExp(`(?<![\\d.零一二三四五六七八九十百第])(?:虚岁|周岁|实岁)?(${number})(?:个?半)?\\s?(?:多)?(?:周岁|岁半?)`, 'g'),
+    read({ low, put, pass, before }, match) {
+      const value = numberOf(match[1] as string)
+      if (value === undefined || value < 1 || value > 110) return
+      const start = match.index
+      const end = start + match[0].length
+      const [left, right] = [before(start), low.slice(end, end + 12)]
+      // 我比她大三岁: the years between two.
+      if (/(?:大|小|差|长|年轻|老)(?:了|着|个)?$/.test(left) && /比|差|我|他|她/.test(left)) {
+        pass(start, end)
+        return
+      }
+      let whose = whoseAge(left)
+      const ofChild = /^(?:多|左右|大)?的?(?:孩子|宝宝|小孩|娃|儿子|女儿|小朋友|女孩(?!子?[，,。]?$)|男孩|闺女|小男孩|小女孩|女宝|男宝|儿童)/.test(right)
+      if (ofChild && !/我$|我今年$|^(?:的)?(?:女孩|男孩)/.test(left + right)) whose = whose === 'thing' ? 'thing' : 'child'
+      if (/^(?:半|多|左右)?的?(?:狗|猫|泰迪|老人|车|房|柯基|布偶)/.test(right)) whose = /^.{0,3}老人/.test(right) ? 'parent' : 'thing'
+      const about = whose === 'self' || whose === 'child' || whose === 'parent' || whose === 'partner'
+      if (general.test(left.slice(-3)) && !(about && /(?:到|满|快)\s?$/.test(left) && whose === 'self')) {
+        pass(start, end)
+        return
+      }
+      if (generalAfter.test(right) || seeming.test(left)) {
+        pass(start, end)
+        return
+      }
+      if (
+        whose === '' &&
+        /^\s?(?:能|可以|可不可以|适合|用|穿|学|吃|喝|玩|怎么|需要|要不要|应该|有没有|的)/.test(right) &&
+        !/[，,\s]?(?:女|男)/.test(left.slice(-3))
+      ) {
+        pass(start, end)
+        return
+      }
+      const beside = /(?:女|男)[\s,，、/生士性]{0,3}$/.test(left) || /^[\s,，、/]{0,2}(?:女|男)/.test(right)
+      put(whose === 'self' || beside ? 'age.self' : 'age.bare', String(value), start, end, beside && whose === '' ? 'self' : whose)
+    },
+  },
   // 老公35我33
-  for (const match of low.matchAll(
-    /(?:老公|老婆|媳妇|爱人|先生|太太|男友|女友|对象)(?:今年|是)?(\d{2})岁?[，,、\s]?我(?:今年|是)?(\d{2})(?=$|岁|了|[，,。！!\s])/g,
-  )) {
-    const first = match.index + match[0].indexOf(match[1] as string)
-    const second = match.index + match[0].length - 2
-    put('age.others', match[1] as string, first, first + 2, 'partner')
-    put('age.self', match[2] as string, second, second + 2, 'self')
-  }
+  {
+    pattern: /(?:老公|老婆|媳妇|爱人|先生|太太|男友|女友|对象)(?:今年|是)?(\d{2})岁?[，,、\s]?我(?:今年|是)?(\d{2})(?=$|岁|了|[，,。！!\s])/g,
+    read({ put }, match) {
+      const first = match.index + match[0].indexOf(match[1] as string)
+      const second = match.index + match[0].length - 2
+      put('age.others', match[1] as string, first, first + 2, 'partner')
+      put('age.self', match[2] as string, second, second + 2, 'self')
+    },
+  },
   // 刚满18, and nobody named
-  for (const match of low.matchAll(/刚满(\d{2})(?=$|岁|了|[，,。！!\s])/g)) {
-    const start = match.index + 2
-    if (begins(match.index)) put('age.self', match[1] as string, start, start + 2 + (low[start + 2] === '岁' ? 1 : 0), 'self')
-  }
+  {
+    pattern: /刚满(\d{2})(?=$|岁|了|[，,。！!\s])/g,
+    read({ low, put, begins }, match) {
+      const start = match.index + 2
+      if (begins(match.index)) put('age.self', match[1] as string, start, start + 2 + (low[start + 2] === '岁' ? 1 : 0), 'self')
+    },
+  },
   // 我今年28, 年龄：28, 虚岁30, 我28，女
-  for (const match of low.matchAll(
-    new RegExp(
+  {
+    pattern: new RegExp(
       `(?:(?:年龄|年纪|岁数)(?:是|为|大概|大约|有|已经)?[\\s:：]{0,2}|(?:今年|虚岁|周岁|实岁|刚满|已经|都)\\s?(?:都|已经|快|刚|刚满|才|是|虚岁|周岁|就)?\\s?)(${number})(?:多)?${unit}`,
       'g',
     ),
-  )) {
-    const value = numberOf(match[1] as string)
-    const end = match.index + match[0].length
-    const start = match.index + match[0].search(new RegExp(`${number}(?:多)?$`))
-    if (value === undefined || value > 110 || value < 1 || (value < 10 && !/[\d十]/.test(match[1] as string))) continue
-    const label = /年龄|年纪|岁数|[虚周实]岁/.test(match[0])
-    const whose = whoseAge(before(match.index) + match[0].slice(0, 2))
-    if (!label && whose !== 'self' && whose !== 'parent' && whose !== 'child' && whose !== 'partner' && whose !== 'friend') continue
-    if (!label && /(?:已经|都)/.test(match[0]) && !/今年/.test(match[0]) && !/[我妈爸]/.test(low[match.index - 1] ?? '')) continue
-    const right = low.slice(end, end + 8)
-    if (!label && !low.startsWith('岁', end) && shopDay.test(match[1] as string)) {
-      const what = low.slice(end, end + 20)
-      const october = /^(?:十一|11)$/.test(match[1] as string)
-      // Whose it is has been said, or it is the week in October.
-      if (begins(match.index) ? october || onSale.test(what) : october && (onSale.test(what) || holiday.test(what))) continue
-    }
-    if (!/^(?:$|岁|了|[，,。！!？?、；;~～\s)）\ufffd\ue000]|女|男|还|未|啊|哦|呢|吧|的人|想|能|可以|单身|已婚|身高|是不是)/.test(right)) continue
-    put('age.self', String(value), start, end, whose || 'self')
-  }
-  for (const match of low.matchAll(
-    new RegExp(`(?:^|[，,。！!？?\\s\\ue000:：])(?:我|本人)[\\s,，]?(${number})(?=$|[，,。！!？?、；;~～\\s/]|了|女|男|未婚|已婚|单身|身高|啊|呢)`, 'g'),
-  )) {
-    const value = numberOf(match[1] as string)
-    const end = match.index + match[0].length
-    const start = end - (match[1] as string).length
-    if (value !== undefined && value >= 10 && value <= 99 && (low[end] === '了' || !measured(low, start, end)))
-      put('age.self', String(value), start, end, 'self', 0.95)
-  }
-  for (const [whose, pattern] of subjects) {
-    if (whose === 'self' || whose === 'thing') continue
-    for (const match of low.matchAll(pattern)) {
-      const after = /^(?:今年|都|已经|快|刚|，|,|是|虚岁)?(\d{2}|[二三四五六七八九]十[一二三四五六七八九]?)(?:了|(?=[，,。！!\s]|$))/.exec(
-        low.slice(match.index + match[0].length, match.index + match[0].length + 10),
-      )
-      const value = after && numberOf(after[1] as string)
-      if (!after || value === undefined || value === null || value > 110) continue
-      if (!/我|家|给|^$/.test(low.slice(Math.max(0, match.index - 4), match.index))) continue
-      const start = match.index + match[0].length + after[0].indexOf(after[1] as string)
-      if (goods.test(low.slice(start, start + 14).replace(/[。！!？?\n\ue000].*/s, ''))) continue
-      put('age.others', String(value), start, start + (after[1] as string).length, whose)
-    }
-  }
+    read({ low, put, begins, before }, match) {
+      const value = numberOf(match[1] as string)
+      const end = match.index + match[0].length
+      const start = match.index + match[0].search(new RegExp(`${number}(?:多)?$`))
+      if (value === undefined || value > 110 || value < 1 || (value < 10 && !/[\d十]/.test(match[1] as string))) return
+      const label = /年龄|年纪|岁数|[虚周实]岁/.test(match[0])
+      const whose = whoseAge(before(match.index) + match[0].slice(0, 2))
+      if (!label && whose !== 'self' && whose !== 'parent' && whose !== 'child' && whose !== 'partner' && whose !== 'friend') return
+      if (!label && /(?:已经|都)/.test(match[0]) && !/今年/.test(match[0]) && !/[我妈爸]/.test(low[match.index - 1] ?? '')) return
+      const right = low.slice(end, end + 8)
+      if (!label && !low.startsWith('岁', end) && shopDay.test(match[1] as string)) {
+        const what = low.slice(end, end + 20)
+        const october = /^(?:十一|11)$/.test(match[1] as string)
+        // Whose it is has been said, or it is the week in October.
+        if (begins(match.index) ? october || onSale.test(what) : october && (onSale.test(what) || holiday.test(what))) return
+      }
+      if (!/^(?:$|岁|了|[，,。！!？?、；;~～\s)）\ufffd\ue000]|女|男|还|未|啊|哦|呢|吧|的人|想|能|可以|单身|已婚|身高|是不是)/.test(right)) return
+      put('age.self', String(value), start, end, whose || 'self')
+    },
+  },
+  {
+    pattern: new RegExp(
+      `(?:^|[，,。！!？?\\s\\ue000:：])(?:我|本人)(?:是(?:在校|大)?学生)?[\\s,，]?(${number})(?=$|[，,。！!？?、；;~～\\s/]|了|女|男|未婚|已婚|单身|身高|啊|呢)`,
+      'g',
+    ),
+    read({ low, put }, match) {
+      const value = numberOf(match[1] as string)
+      const end = match.index + match[0].length
+      const start = end - (match[1] as string).length
+      // 我25了还没发货: whatever that counts.
+      if (/^了?(?:还|都|怎么|也)?[没未不](?:见)?(?:发|到|收|退|处理|回)/.test(low.slice(end, end + 8))) return
+      if (value !== undefined && value >= 10 && value <= 99 && (low[end] === '了' || !measured(low, start, end)))
+        put('age.self', String(value), start, end, 'self', 0.95)
+    },
+  },
+  ...subjects.flatMap(([whose, pattern]): Way[] =>
+    whose === 'self' || whose === 'thing'
+      ? []
+      : [
+          {
+            pattern,
+            read({ low, put, before }, match) {
+              const after = /^(?:今年|都|已经|快|刚|，|,|是|虚岁)?(\d{2}|[二三四五六七八九]十[一二三四五六七八九]?)(?:了|(?=[，,。！!\s]|$))/.exec(
+                low.slice(match.index + match[0].length, match.index + match[0].length + 10),
+              )
+              const value = after && numberOf(after[1] as string)
+              if (!after || value === undefined || value === null || value > 110) return
+              // 我是学生，20
+              if (whoseAge(before(match.index + match[0].length)) === 'self') return
+              if (!/我|家|给|^$/.test(low.slice(Math.max(0, match.index - 4), match.index))) return
+              const start = match.index + match[0].length + after[0].indexOf(after[1] as string)
+              if (goods.test(low.slice(start, start + 14).replace(/[。！!？?\n\ue000].*/s, ''))) return
+              put('age.others', String(value), start, start + (after[1] as string).length, whose)
+            },
+          },
+        ],
+  ),
   // 给我妈买，她65
-  for (const match of low.matchAll(/(?:她|他)(?:今年|都|已经|现在|快)?(\d{2})(?=$|了|[，,。！!\s])/g)) {
-    const whose = whoseAge(before(match.index))
-    const start = match.index + match[0].length - 2
-    if (whose !== '' && whose !== 'self') put('age.others', match[1] as string, start, start + 2, whose)
-  }
-  const pair = (at: number, said: string, age: string, start: number) => {
-    const end = at + said.length + (/^[性生士的]/.test(low.slice(at + said.length)) ? 1 : 0)
-    if (low[end] !== '岁' && measured(low, at + leadOf(said), end)) return
-    put('age.self', age, start, start + 2, whoseAge(before(at)) || 'self', 0.97)
-  }
+  {
+    pattern: /(?:她|他)(?:今年|都|已经|现在|快)?(\d{2})(?=$|了|[，,。！!\s])/g,
+    read({ put, before }, match) {
+      const whose = whoseAge(before(match.index))
+      const start = match.index + match[0].length - 2
+      if (whose !== '' && whose !== 'self') put('age.others', match[1] as string, start, start + 2, whose)
+    },
+  },
   // 女，28 · 28 女
-  for (const match of low.matchAll(
-    /(?:^|[\s,，。、;；/:：\ue000]|本人|性别|我是|我)(?:女|男)(?:生|士|性|的)?[\s,，、/]{0,2}(\d{2})(?=$|[\s,，。、;；/!！]|岁|了)/g,
-  )) {
-    const start = match.index + match[0].length - 2
-    pair(match.index, match[0], match[1] as string, start)
-  }
-  for (const match of low.matchAll(/(?:^|[\s,，。、;；/:：\ue000])(\d{2})[\s,，、/]{0,2}(?:女|男)(?=$|[\s,，。、;；/!！]|性|生|士)/g)) {
-    pair(match.index, match[0], match[1] as string, match.index + match[0].indexOf(match[1] as string))
-  }
+  {
+    pattern:
+      /(?:^|[\s,，。、;；/:：\ue000]|本人|性别|我是|我)(?:女|男)(?:生|士|性|的)?[\s,，、/]{0,2}(\d{2})(?=$|[\s,，。、;；/!！]|岁|了|[未已]婚|单身|离异)/g,
+    read({ pair }, match) {
+      const start = match.index + match[0].length - 2
+      pair(match.index, match[0], match[1] as string, start)
+    },
+  },
+  {
+    pattern: /(?:^|[\s,，。、;；/:：\ue000])(\d{2})[\s,，、/]{0,2}(?:女|男)(?=$|[\s,，。、;；/!！]|性|生|士)/g,
+    read({ pair }, match) {
+      pair(match.index, match[0], match[1] as string, match.index + match[0].indexOf(match[1] as string))
+    },
+  },
+]
+
+export function findAge(reading: Reading): void {
+  const page = new Page(reading)
+  for (const { pattern, read } of ways) for (const match of page.low.matchAll(pattern)) read(page, match)
 }
 
 const female =
@@ -394,7 +485,7 @@ export function findGender(reading: Reading): void {
     put(
       'gender.stated',
       new RegExp(
-        `(?:我|本人|俺|自己)(?:就|也|呢|可|其实|本身)?(?:是一?个?|一个|一)(?:普通|年轻|单身|中年|90后|95后|00后|80后|\\d{2}岁的?)?的?(${wordsOf})${none}`,
+        `(?:我|本人|俺|自己)(?:就|也|呢|可|其实|本身)?(?:是一?[个名位枚]?|一[个名位枚]|一)(?:普通|年轻|单身|中年|90后|95后|00后|80后|\\d{2}岁的?)?的?(${wordsOf})${none}`,
         'g',
       ),
       normal,
@@ -415,6 +506,15 @@ export function findGender(reading: Reading): void {
     // 女生一枚, 00后女生一枚
     put('gender.stated', new RegExp(`(?:^|[，,。！!\\s\\ue000后岁])(${wordsOf})一[枚名只](?=$|[，,。！!~～\\s])`, 'g'), normal)
     put('gender.stated', new RegExp(`(?:本人|性别)[\\s,，:：是为]{0,3}(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。、;；/!！)）]|\\d)`, 'g'), normal)
+    // 我女的 · 我姓王，女
+    put(
+      'gender.stated',
+      new RegExp(
+        `(?:(?:^|[\\s,，。、;；!！\\ue000])我|(?:我姓|免贵姓|我叫)[\\u4e00-\\u9fa5]{1,3}[\\s,，])(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。;；!！\\ue000])`,
+        'g',
+      ),
+      normal,
+    )
     // 28岁女 · 女，28 · a line that says only 女
     put(
       'gender.stated',
