@@ -6,7 +6,7 @@ import { deliver, sweepDeliveries } from './server/deliver.ts'
 import { entities } from './server/export.entity.ts'
 import { sweepBlobs } from './server/noted-blobs.ts'
 import { routes } from './server/routes.ts'
-import { runSchedules } from './server/run-schedules.ts'
+import { runSchedules, tellOwnerLeft } from './server/run-schedules.ts'
 import { sweepExports, writeExport } from './server/write-export.ts'
 
 export default definePlugin({
@@ -30,6 +30,12 @@ export default definePlugin({
   ],
   entities,
   migrations,
+  on: {
+    'agent.changed': async ({ data }, ctx) => {
+      if (data.active === false) await tellOwnerLeft(ctx as unknown as Ctx, data.agentId)
+      if (data.active === true) await ctx.endNotice('ownerLeft', data.agentId)
+    },
+  },
   routes: (app, ctx) => routes(app, ctx as unknown as Ctx),
   ui: { admin: 'ui/dist/workbench.js', workbench: 'ui/dist/workbench.js' },
   jobs: {

@@ -16,6 +16,7 @@ import { deliver, nameThere, sweepDeliveries } from '../../plugins/export/server
 import { ExportFile } from '../../plugins/export/server/export.entity.ts'
 import { runSchedules } from '../../plugins/export/server/run-schedules.ts'
 import { ExportDelivery, ExportDestination, ExportRun, ExportSchedule } from '../../plugins/export/server/schedule.entity.ts'
+import { writeExport } from '../../plugins/export/server/write-export.ts'
 import { everyColumn, placesOf } from '../support/every-table.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { bucket, refuse, startStorage, type TestStorage } from '../support/s3.ts'
@@ -244,6 +245,86 @@ for (const profile of await profiles())
       assert.ok(((await rowOf(made.id)).nextAt?.getTime() ?? 0) > Date.now())
     })
 
+    test('of the days before, none that was missed is left out, and the owner is told', async () => {
+      const agent = await world.person('缺')
+      const days: string[] = []
+      for (const ago of [1, 4, 9, 12]) {
+        days.push(await talk(agent, `第${ago}天前`))
+        await em().nativeUpdate(Conversation, { id: days.at(-1) as string }, { lastMessageAt: new Date(Date.now() - ago * 86_400_000) })
+      }
+      const made = await make(agent, { span: 'previous' })
+      const at = await due(made.id, 10 * 86_400_000)
+      await Promise.all([runSchedules(ctx()), runSchedules(ctx())])
+      const [run, ...more] = await runsOf(made.id)
+      assert.equal(more.length, 0)
+      const { order, total } = await done(run?.exportId ?? '')
+      const { filter } = JSON.parse(order)
+      assert.ok(Date.parse(filter.from) <= at.getTime() - 86_400_000 + 60_000 && Date.parse(filter.to) > Date.now() - 2 * 86_400_000)
+      const text = await (await fetchFile(agent, run?.exportId ?? '')).text()
+      assert.deepEqual([total, ...days.map((id) => text.includes(id))], [3, true, true, true, false])
+      const missed = (await noticesOf(agent)).filter(({ kind }) => kind === 'export.scheduleMissed')
+      assert.equal(missed.length, 1)
+      assert.match(missed[0]?.body.zh ?? '', /合并为一个文件/)
+      // In time there is nothing to say.
+      await due(made.id)
+      await runSchedules(ctx())
+      assert.equal((await noticesOf(agent)).filter(({ kind }) => kind === 'export.scheduleMissed').length, 1)
+    })
+
+    test('who oversees exports hears of an owner who leaves, of what stops then, and may take it over', async () => {
+      const [agent, admin] = [await world.person('走'), await world.person('留', 'admin')]
+      const theirs = await talk(agent, '走的人的')
+      const view = (await agent.call('POST', '/api/record-views', { name: newId(), filter: { status: ['open'] } })).body
+      const made = await make(agent, { viewId: view.id, records: records({ filter: view.filter }) })
+      const running = await due((await make(agent, { name: '失败的' })).id).then(() => admin)
+      assert.equal((await running.call('PATCH', `/api/agents/${agent.id}`, { active: false })).status, 200)
+      const told = async (kind: string) => (await noticesOf(admin)).filter((one) => one.kind === `export.${kind}`)
+      await eventually(async () => (await told('ownerLeft')).some(({ body }) => body.zh.includes('失败的') && body.zh.includes('每日记录')), 'that they left')
+      await due(made.id)
+      await runSchedules(ctx())
+      assert.equal((await rowOf(made.id)).state, 'stopped')
+      assert.ok((await told('scheduleStopped')).some(({ title }) => title.zh.includes('每日记录')))
+      // An export of theirs that fails now is no secret either.
+      const exportId = newId()
+      await em().insert(ExportFile, {
+        id: exportId,
+        agentId: agent.id,
+        state: 'running',
+        order: JSON.stringify({ ...records(), tz: 'UTC', language: 'zh' }),
+        password: '',
+        named: JSON.stringify({ channel: [], inbox: [], agent: [], category: [], fields: {} }),
+        leaseUntil: new Date(0),
+        createdAt: new Date(),
+      } as unknown as ExportFile)
+      await writeExport(ctx(), exportId)
+      await done(exportId, 'failed')
+      await eventually(async () => (await told('failed')).length === 1, 'the notice')
+
+      const other = await world.person('旁')
+      assert.equal((await other.call('POST', `${base}/schedules/${made.id}/take`)).status, 404)
+      assert.equal((await admin.call('POST', `${base}/schedules/${made.id}/take`)).status, 200)
+      const row = await rowOf(made.id)
+      const kept = JSON.parse(row.order)
+      assert.deepEqual([row.agentId, row.state, row.fault, kept.viewId, kept.filter], [admin.id, 'active', '', undefined, { status: ['open'] }])
+      assert.ok((await admin.call('GET', `${base}/schedules`)).body.items.find((one: { id: string }) => one.id === made.id).input)
+      await due(made.id)
+      await runSchedules(ctx())
+      const [run] = await runsOf(made.id)
+      await done(run?.exportId ?? '')
+      assert.ok((await (await fetchFile(admin, run?.exportId ?? '')).text()).includes(theirs))
+    })
+
+    test('a colleague who could not open it is refused when it is shared, not told of it and turned away', async () => {
+      const [admin, supervisor] = [await world.person('总', 'admin'), await world.person('组', 'supervisor')]
+      const refused = async (more: object) => {
+        const { status, body } = await admin.call('POST', `${base}/schedules`, schedule({ shareWith: [supervisor.id], ...more }))
+        return [status, body.details?.path]
+      }
+      assert.deepEqual(await refused({ records: records({ personal: true }) }), [400, '/shareWith'])
+      assert.deepEqual(await refused({ records: records({ filter: { status: ['deleted'] } }) }), [400, '/records/filter/status'])
+      await make(admin, { shareWith: [supervisor.id] })
+    })
+
     test('paused it rests, and what it rested over is not made up; resumed it has a next time', async () => {
       const agent = await world.person('己')
       const made = await make(agent)
@@ -279,8 +360,9 @@ for (const profile of await profiles())
     test('rights are asked at every turn: gone, it stops and says so; back, it is started again', async () => {
       const agent = await world.person('辛')
       const made = await make(agent)
-      await due(made.id)
       await world.grant(agent, [{ permission: 'conversation.read', scope: 'own' }, { permission: 'export.schedule' }])
+      // Due only now: the hub looks by itself, too.
+      await due(made.id)
       await Promise.all([runSchedules(ctx()), runSchedules(ctx())])
       const row = await rowOf(made.id)
       assert.deepEqual([row.state, row.fault, row.nextAt], ['stopped', 'export.record', null])

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BlobReader, TextWriter, ZipReader } from '@zip.js/zip.js'
+import { HubError } from '../../core/sdk/errors.ts'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
@@ -15,7 +16,7 @@ import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
-import { ExportDownload, ExportFile, ExportPart } from '../../plugins/export/server/export.entity.ts'
+import { ExportDownload, ExportFile, ExportPart, ExportShare } from '../../plugins/export/server/export.entity.ts'
 import { stillSees } from '../../plugins/export/server/needed.ts'
 import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
@@ -356,7 +357,11 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     const [same, less] = [await world().person('戌', grants(personalFields)), await world().person('亥', grants(phoneless))]
     const { id: ordered } = await place(sees, { ids: [await talk(world(), sees, ['我的号码是13812345678'])], personal: true })
     await ready(sees, ordered)
-    assert.equal((await sees.call('PUT', `${base}/exports/${ordered}/share`, { agentIds: [same.id, less.id] })).status, 200)
+    const both = await sees.call('PUT', `${base}/exports/${ordered}/share`, { agentIds: [same.id, less.id] })
+    assert.deepEqual([both.status, both.body.details.agentId], [400, less.id])
+    assert.equal((await sees.call('PUT', `${base}/exports/${ordered}/share`, { agentIds: [same.id] })).status, 200)
+    // Whoever could see it when it was shared, and cannot now.
+    await world().hub.em().insert(ExportShare, { exportId: ordered, agentId: less.id })
     assert.match(await (await fetchFile(same, ordered)).text(), /13812345678/)
     const refused = await fetchFile(less, ordered)
     const { code, details } = (await refused.json()) as any
@@ -431,6 +436,79 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.deepEqual(readCsv(await (await fetchFile(agent, second)).text()), whole)
     assert.equal(whole.length, 4)
     assert.equal(await em.count(ExportPart, { exportId: { $in: [id, second] } }), 0)
+  })
+
+  test('killed between its end and what is told of it, it is told by the next turn: notices, the entry, the parts', async () => {
+    const [agent, colleague] = [await world().person('毕'), await world().person('友')]
+    const id = await talk(world(), agent, ['一'])
+    const em = world().hub.em()
+    const kinds = async (person: Person) => ((await person.call('GET', '/api/notices')).body.items as { kind: string }[]).map(({ kind }) => kind)
+    const said = (exportId: string, name: string) => heard.filter((one) => (one.name as string) === name && (one.data as any).exportId === exportId)
+    /** An order that nobody has begun, and a context in which what comes after its end fails. */
+    const begun = async (more: object = {}) => {
+      const exportId = newId()
+      const row = { agentId: agent.id, state: 'running', order: JSON.stringify(order({ ids: [id] })), password: '', shows: '' }
+      const named = JSON.stringify({ channel: [], inbox: [], agent: [], category: [], fields: {} })
+      await em.insert(ExportFile, {
+        id: exportId,
+        ...row,
+        named,
+        leaseUntil: new Date(Date.now() + 3_600_000),
+        createdAt: new Date(),
+        ...more,
+      } as unknown as ExportFile)
+      await em.insert(ExportShare, { exportId, agentId: colleague.id })
+      return exportId
+    }
+    const killed = () => Promise.reject(new Error('killed'))
+    for (const [state, dying] of [
+      ['done', { notify: { value: killed } }],
+      ['done', { tell: { value: (name: string, data: Record<string, unknown>) => (name === 'ready' ? killed() : ctx().tell(name, data)) } }],
+      ['failed', { notify: { value: killed }, records: { value: { ...ctx().records, read: () => Promise.reject(new HubError('HUB_FORBIDDEN', 'no')) } } }],
+    ] as const) {
+      const exportId = await begun()
+      await em.nativeUpdate(ExportFile, { id: exportId }, { leaseUntil: new Date(0) })
+      await writeExport(Object.create(ctx(), dying) as Ctx, exportId)
+      await ready(agent, exportId, state)
+      assert.equal(said(exportId, state === 'done' ? 'export.ready' : 'export.failed').length, 0)
+      await em.nativeUpdate(ExportFile, { id: exportId }, { leaseUntil: new Date(0) })
+      await Promise.all([sweepExports(ctx()), writeExport(ctx(), exportId), writeExport(ctx(), exportId)])
+      await eventually(() => said(exportId, state === 'done' ? 'export.ready' : 'export.failed').length === 1, 'the entry')
+      await eventually(
+        async () => (await em.findOneOrFail(ExportFile, { id: exportId }, { disableIdentityMap: true })).leaseUntil === null,
+        'that nothing is owed',
+      )
+      assert.equal(await em.count(ExportPart, { exportId }), 0)
+      if (state === 'done') assert.deepEqual([(await kinds(agent)).includes('export.ready'), (await kinds(colleague)).includes('export.shared')], [true, true])
+      else assert.ok((await kinds(agent)).includes('export.failed'))
+    }
+    // An order that cannot be told of is refused, and is not there when it is given once more.
+    const before = await em.count(ExportFile, { agentId: agent.id })
+    const plugin = ctx()
+    const { tell } = plugin
+    plugin.tell = killed
+    try {
+      assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id] }))).status, 500)
+    } finally {
+      plugin.tell = tell
+    }
+    assert.equal(await em.count(ExportFile, { agentId: agent.id }), before)
+  })
+
+  test('what lies in the recycle bin is refused, not an empty file; nobody is given a file that they could not open', async () => {
+    const [admin, other] = [await world().person('库', 'admin'), await world().person('档')]
+    for (const status of [['deleted'], ['closed', 'deleted']]) {
+      const { status: code, body } = await admin.call('POST', `${base}/exports`, order({ filter: { status } }))
+      assert.deepEqual([code, body.code, body.details.path], [400, 'HUB_REQUEST_INVALID', '/filter'])
+    }
+    const found: string[] = []
+    for await (const page of ctx().records.matching({ agentId: admin.id }, { status: ['deleted'] }, { tz: 'UTC' })) found.push(...page)
+    assert.deepEqual(found, [])
+    const id = await talk(world(), admin, ['一'])
+    const { id: exportId } = await place(admin, { ids: [id], personal: true })
+    await ready(admin, exportId)
+    const shared = await admin.call('PUT', `${base}/exports/${exportId}/share`, { agentIds: [other.id] })
+    assert.deepEqual([shared.status, shared.body.details], [400, { ...shared.body.details, path: '/agentIds', agentId: other.id }])
   })
 
   test('cancelled: no file, and what was written goes; another’s cancel is refused', async () => {

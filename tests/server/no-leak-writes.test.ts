@@ -101,6 +101,7 @@ const elsewhere = [
   ),
   'post /api/x/export/destinations/{id}/check',
   'post /api/x/export/schedules/{id}/state',
+  'post /api/x/export/schedules/{id}/take',
   'put /api/x/export/exports/{id}/share',
   'put /api/x/export/templates',
   'delete /api/x/export/templates/{id}',

@@ -417,6 +417,15 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     const bounds = (await em.findOneOrFail(RecordBatch, { id: second }, { disableIdentityMap: true })).input.filter
     assert.deepEqual([bounds?.period, bounds?.to], [undefined, to])
     assert.deepEqual((await end(second)).done, 0)
+
+    // What has ended keeps nothing of who was looked for, and is gone after a month.
+    const third = await order({ keyword: '退货', contact: '13812345678', fields: [{ name: 'remark', value: '老客户' }] })
+    assert.deepEqual((await end(third)).action, 'archive')
+    const held = (await em.findOneOrFail(RecordBatch, { id: third }, { disableIdentityMap: true })).input
+    assert.deepEqual(Object.keys(held.filter ?? {}).sort(), ['tagIds', 'to'])
+    await em.nativeUpdate(RecordBatch, { id: third }, { createdAt: new Date(Date.now() - 31 * 86_400_000) })
+    await end(await order({ period: '7d' }))
+    assert.equal(await em.count(RecordBatch, { id: third }), 0)
     assert.equal((await admin.call('POST', '/api/records/batch', { action: 'archive', filter: {}, countedAt: 'soon' })).status, 400)
   })
 

@@ -209,9 +209,10 @@ export const en: typeof zh = {
     downloadAll: 'Download all',
     deleteAsk: 'For 30 days an admin can restore it from the recycle bin. Delete this record?',
     deleteFinalAsk:
-      'This record will be deleted, with {count} message and all files. What an admin deletes cannot be restored. Continue? | This record will be deleted, with {count} messages and all files. What an admin deletes cannot be restored. Continue?',
+      'This record will be deleted, with {count} message and all files. What an admin deletes cannot be restored; files exported before hold it until they expire. Continue? | This record will be deleted, with {count} messages and all files. What an admin deletes cannot be restored; files exported before hold it until they expire. Continue?',
     restoreAsk: 'Restore the conversation with “{name}”? It goes back to the records.',
-    purgeAsk: 'The conversation with “{name}” will be deleted for good, with {count} message(s) and all attachments. This cannot be undone. Go on?',
+    purgeAsk:
+      'The conversation with “{name}” will be deleted for good, with {count} message(s) and all attachments. This cannot be undone; files exported before hold it until they expire. Go on?',
     inBin: 'Deleted by {name}, {time}. Days left to restore it: {days}. In the recycle bin it can only be looked at.',
     tab: { talk: 'Conversation', about: 'Details', files: 'Attachments', timeline: 'Timeline' },
     did: { archive: 'Archived', unarchive: 'Back from the archive', delete: 'Deleted', restore: 'Restored', purge: 'Deleted for good' },
@@ -255,12 +256,12 @@ export const en: typeof zh = {
         'Archive {count} record? A conversation that has not ended is left alone. | Archive {count} records? Conversations that have not ended are left alone.',
       unarchiveAsk: 'Take {count} record out of the archive? | Take {count} records out of the archive?',
       deleteAsk:
-        '{count} record will be deleted with its messages and files. This cannot be undone; consider exporting it first. Delete it? | {count} records will be deleted with their messages and files; conversations that have not ended are left alone. This cannot be undone; consider exporting them first. Delete them?',
+        '{count} record will be deleted with its messages and files. This cannot be undone; consider exporting it first; exported files stay until they expire. Delete it? | {count} records will be deleted with their messages and files; conversations that have not ended are left alone. This cannot be undone; consider exporting them first; exported files stay until they expire. Delete them?',
       deleteToBinAsk:
         '{count} record will be deleted; an admin can restore it from the recycle bin within 30 days. Delete it? | {count} records will be deleted; an admin can restore them from the recycle bin within 30 days. Conversations that have not ended are left alone. Delete them?',
       restoreAsk: 'Restore {count} record? | Restore {count} records?',
       purgeAsk:
-        '{count} record will be deleted for good, with messages and files. Continue? | {count} records will be deleted for good, with messages and files. Continue?',
+        '{count} record will be deleted for good, with messages and files; files exported before hold them until they expire. Continue? | {count} records will be deleted for good, with messages and files; files exported before hold them until they expire. Continue?',
       running: 'Working: {done} done',
       done: '{count} done',
       cancelled: 'Stopped after {count}',

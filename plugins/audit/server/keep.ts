@@ -6,8 +6,8 @@ import { append, findMark, isSigned, nobody, setMark } from './chain.ts'
 import type { Ctx } from './settings.ts'
 
 const day = 86_400_000
-export const fewestDays = 180
-export const waitDays = 14
+const fewestDays = 180
+const waitDays = 14
 /** 0, in the setting and in the mark. */
 const forEver = 0
 const length = (days: number): number => (days === forEver ? Number.POSITIVE_INFINITY : days)

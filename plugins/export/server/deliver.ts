@@ -4,6 +4,7 @@ import type { Ctx } from './context.ts'
 import { faultOf, outletOf } from './destination.ts'
 import { ExportFile, ExportShare, newId } from './export.entity.ts'
 import { stillMay, stillSees } from './needed.ts'
+import { notifyOwner } from './notify-owner.ts'
 import type { Order } from './order.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
 
@@ -75,8 +76,7 @@ async function failed(
   if ((await end({ state: 'failed', fault })) === 0) return
   await ctx.tell('undelivered', { ...about, fault })
   const words = faultWords[fault] ?? faultWords.other
-  await ctx.notify({
-    to: { agentIds: [row.agentId] },
+  await notifyOwner(ctx, row.agentId, {
     kind: 'undelivered',
     key: row.id,
     level: 'problem',
@@ -115,18 +115,20 @@ export function nameThere(name: string, exportId: string): string {
 }
 
 /** The export is a file now: what waits for that need not wait for the sweep. */
-export async function afterDone(ctx: Ctx, row: Pick<ExportFile, 'id' | 'agentId'>, name: string): Promise<void> {
+export async function afterDone(ctx: Ctx, row: ExportFile, order: Order): Promise<void> {
   const em = ctx.em()
   const waits = await em.nativeUpdate(ExportDelivery, { exportId: row.id, state: 'due', holder: null, attempts: 0 }, { dueAt: new Date() })
   if (waits > 0) await ctx.enqueue('deliver', { id: row.id }, { key: row.id })
   const shares = await em.find(ExportShare, { exportId: row.id }, { limit: 50, ...quiet })
-  if (shares.length === 0) return
+  const agentIds: string[] = []
+  for (const { agentId } of shares) if ((await stillMay(ctx, agentId, order)) && (await stillSees(ctx, agentId, row, order))) agentIds.push(agentId)
+  if (agentIds.length === 0) return
   await ctx.notify({
-    to: { agentIds: shares.map(({ agentId }) => agentId) },
+    to: { agentIds },
     kind: 'shared',
     key: row.id,
     title: { zh: '有一个共享给你的导出可以下载', en: 'An export shared with you is ready' },
-    body: { zh: name, en: name },
+    body: { zh: row.name, en: row.name },
     link: '/workbench/x/export/exports',
   })
 }

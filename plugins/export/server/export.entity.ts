@@ -37,7 +37,7 @@ const ExportSchema = defineEntity({
     attempts: p.integer().default(0),
     /** Why it failed: a code. */
     fault: p.string().length(60).default(''),
-    /** The turn that writes it, and until when it counts as alive; null when there is nothing to write. */
+    /** The turn that writes it, or tells how it ended, and until when it counts as alive; null when there is nothing to do. */
     holder: id().nullable(),
     leaseUntil: p.datetime(3).nullable(),
     createdAt: p.datetime(3),

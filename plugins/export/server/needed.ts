@@ -40,6 +40,21 @@ export function checkSees(asker: Pick<Asker, 'maySee'>, file: File, order: Asked
   if (fields.length > 0) throw refusal('HUB_FORBIDDEN', 'The file shows what you may not see', 'unseen', undefined, { permission: 'contact.personal', fields })
 }
 
+/** Throws HUB_REQUEST_INVALID for a colleague who could not open the file: `row` where it is being written, or is there. */
+export async function checkShared(ctx: Ctx, agentIds: readonly string[], order: Order, path: string, row?: ExportFile): Promise<void> {
+  for (const agentId of agentIds) {
+    const opens = (await stillMay(ctx, agentId, order)) && (!row || (await stillSees(ctx, agentId, row, order)))
+    if (!opens) throw refusal('HUB_REQUEST_INVALID', 'This colleague may not open it', 'colleague', path, { agentId })
+  }
+}
+
+/** Throws HUB_REQUEST_INVALID for what lies in the recycle bin: it is there to be looked at, no more. */
+export function checkOutsideBin({ filter, table }: Pick<Order, 'filter' | 'table'>, path: string): void {
+  const asked = [filter, table?.filter.records] as ({ status?: unknown } | undefined)[]
+  if (asked.some((one) => Array.isArray(one?.status) && one.status.includes('deleted')))
+    throw refusal('HUB_REQUEST_INVALID', 'What lies in the recycle bin is not exported', 'bin', path)
+}
+
 /** For work in the background: whether its owner may have it now. */
 export async function stillMay(ctx: Ctx, agentId: string, order: Order): Promise<boolean> {
   for (const permission of neededFor(order)) if (!(await ctx.may(agentId, permission))) return false

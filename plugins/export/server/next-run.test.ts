@@ -56,6 +56,11 @@ test('of many that were missed it is the last', () => {
   assert.equal(latest('2020-01-01T00:30:00Z', '2026-11-23T09:00:00Z', { every: 'month' }), '2026-11-01T00:30:00.000Z')
 })
 
+test('where turns were missed the span is of all of them', () => {
+  const span = previousSpan(rule({}), new Date('2026-11-30T00:30:00Z'), new Date('2026-11-26T00:30:00Z'))
+  assert.deepEqual(span, { from: '2026-11-24T16:00:00.000Z', to: '2026-11-29T16:00:00.000Z' })
+})
+
 test('the span before: the whole day, week from Monday, month', () => {
   const at = new Date('2026-11-23T00:30:00Z')
   const span = (every: Rule['every']) => Object.values(previousSpan(rule({ every }), at))

@@ -57,8 +57,15 @@ export function latestRun(rule: Rule, due: Date, until: Date): Date {
   return latest
 }
 
-/** The whole day, week (from Monday) or month before the one that `at` lies in: from (inclusive) to (exclusive). */
-export function previousSpan({ every, tz }: Rule, at: Date): { from: string; to: string } {
+/**
+ * The whole day, week (from Monday) or month before the one that `at` lies in: from (inclusive) to (exclusive). Where turns
+ * were missed, all of those from the one before `due` on.
+ */
+export function previousSpan(rule: Rule, at: Date, due = at): { from: string; to: string } {
+  return { from: spanBefore(rule, due).from, to: spanBefore(rule, at).to }
+}
+
+function spanBefore({ every, tz }: Rule, at: Date): { from: string; to: string } {
   const today = midnight(at, tz)
   const [from, to] =
     every === 'day' ? [today - day, today] : every === 'week' ? [mondayOf(today) - 7 * day, mondayOf(today)] : [firstOf(today, -1), firstOf(today)]

@@ -36,7 +36,10 @@ export async function placeExport(ctx: Ctx, tx: ReturnType<Ctx['em']>, placed: P
   return id
 }
 
-/** What everybody hears who listens to this plugin; the log of deeds, too. */
+/**
+ * What everybody hears who listens to this plugin; the log of deeds, too. Before the order of a person is put down: one
+ * that cannot be told is refused, not put down and ordered once more.
+ */
 export async function tellStarted(ctx: Ctx, exportId: string, order: Order, more: Record<string, unknown> = {}): Promise<void> {
   await ctx.tell('started', {
     exportId,
@@ -50,5 +53,8 @@ export async function tellStarted(ctx: Ctx, exportId: string, order: Order, more
     ...(order.table ? { table: order.table.name } : {}),
     ...more,
   })
-  await ctx.enqueue('write', { id: exportId }, { key: exportId })
 }
+
+/** It is due already: what cannot be hurried is found by the sweep. */
+export const hurry = (ctx: Ctx, id: string): Promise<void> =>
+  ctx.enqueue('write', { id }, { key: id }).catch((error) => ctx.log.warn({ err: error, export: id }, 'an export waits for the sweep'))

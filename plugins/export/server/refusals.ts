@@ -3,7 +3,11 @@ import { HubError, type HubErrorCode } from '@huike/core/sdk/errors.ts'
 
 const texts = {
   zone: { zh: '没有这个时区，请填写如 Asia/Shanghai。', en: 'There is no such time zone. Enter one such as Asia/Shanghai.' },
-  colleague: { zh: '所选同事中有人没有导出权限。', en: 'One of the chosen colleagues may not export.' },
+  colleague: { zh: '所选同事中有人无权打开这个文件。', en: 'One of the chosen colleagues may not open this file.' },
+  bin: {
+    zh: '回收站里的记录不能导出，请先恢复，或去掉“已删除”这个条件。',
+    en: 'What lies in the recycle bin is not exported: restore it first, or leave the status “deleted” out.',
+  },
   timeless: { zh: '这个列表没有时间，不能按上一天、周、月导出。', en: 'This list knows no time: it cannot be narrowed to the day, week or month before.' },
   schedules: { zh: '你已有 20 个定时导出，请先删除不用的。', en: 'You have 20 schedules. Delete one that you no longer need.' },
   templates: { zh: '你的模板已满，请先删除不用的。', en: 'You have as many templates as there can be. Delete one that you no longer need.' },

@@ -7,9 +7,9 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
-import { checkMay, checkSees, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
+import { checkMay, checkOutsideBin, checkSees, checkShared, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
 import { Choices, checkZone, labelled, Order, Password } from './order.ts'
-import { placeExport, tellStarted } from './place-export.ts'
+import { hurry, placeExport, tellStarted } from './place-export.ts'
 import { refusal } from './refusals.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
 import { scheduleRoutes } from './schedule.routes.ts'
@@ -104,12 +104,15 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
   /** Puts the order down; what is checked of every order is checked here. */
   const begin = async (asker: Asker, order: Order, { password, destinationId }: { password?: string | undefined; destinationId?: string | undefined }) => {
     if (destinationId) await mayDeliver(ctx, asker, destinationId)
+    checkOutsideBin(order, '/filter')
     if (Buffer.byteLength(JSON.stringify(order)) > 60_000) throw new HubError('HUB_REQUEST_TOO_LARGE', 'Too much is asked for in one order')
     const em = ctx.em()
     if ((await em.count(ExportFile, { agentId: asker.agentId, state: 'running' })) >= mostAtOnce)
       throw refusal('HUB_CONFLICT', `${mostAtOnce} exports are being written already`, 'busy')
-    const id = await em.transactional((tx) => placeExport(ctx, tx, { agentId: asker.agentId, order, password, destinationId }))
+    const id = newId()
     await tellStarted(ctx, id, order)
+    await em.transactional((tx) => placeExport(ctx, tx, { id, agentId: asker.agentId, order, password, destinationId }))
+    await hurry(ctx, id)
     return (await present(ctx, asker.agentId, [await em.findOneOrFail(ExportFile, { id }, quiet)]))[0]
   }
 
@@ -192,7 +195,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const row = await visible((request.params as { id: string }).id, agentId)
     if (row.agentId !== agentId) throw new HubError('HUB_FORBIDDEN', 'Only who ordered it may share it')
     const { agentIds } = request.body as Static<typeof Share>
-    for (const id of agentIds) if (!(await ctx.may(id, permission))) throw invalid('This colleague may not export', { path: '/agentIds', agentId: id })
+    await checkShared(ctx, agentIds, JSON.parse(row.order) as Order, '/agentIds', row)
     await ctx.em().transactional(async (tx) => {
       await tx.nativeDelete(ExportShare, { exportId: row.id })
       if (agentIds.length > 0)

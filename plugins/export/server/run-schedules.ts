@@ -1,13 +1,16 @@
 /**
  * Schedules that are due become exports: each time once however many processes look, since who moves the schedule on from
- * that time is one. What was missed is made up once. What the owner may is asked anew; when it is too little, it stops.
+ * that time is one. What was missed is made up by one export, over all of its days. What the owner may is asked anew; when it is too
+ * little, it stops.
  */
 import type { Ctx } from './context.ts'
 import { newId } from './export.entity.ts'
+import { wallClock } from './local-time.ts'
 import { mayAgentTakeFiles, mayRead, neededFor, withinFiles } from './needed.ts'
 import { latestRun, nextRun, previousSpan, type Rule } from './next-run.ts'
+import { notifyAll, notifyOwner } from './notify-owner.ts'
 import type { Order } from './order.ts'
-import { placeExport, tellStarted } from './place-export.ts'
+import { hurry, placeExport, tellStarted } from './place-export.ts'
 import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
 import { spanPlace } from './table-order.ts'
 
@@ -28,10 +31,11 @@ async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
   if (fault) return stop(ctx, row, fault)
   const order = await followed(ctx, row.agentId, kept)
   const dueAt = latestRun(rule, row.nextAt, now)
-  const spanned = row.span === 'previous' ? await within(ctx, row.agentId, order, previousSpan(rule, dueAt)) : order
+  const spanned = row.span === 'previous' ? await within(ctx, row.agentId, order, previousSpan(rule, dueAt, row.nextAt)) : order
   const shareWith: string[] = []
   for (const id of JSON.parse(row.shareWith) as string[])
     if ((await Promise.all(neededFor(order).map((permission) => ctx.may(id, permission)))).every(Boolean)) shareWith.push(id)
+  if (dueAt > row.nextAt) await tellMissed(ctx, row, rule, dueAt)
   const exportId = newId()
   const won = await ctx.em().transactional(async (tx) => {
     const moved = await tx.nativeUpdate(ExportSchedule, { id: row.id, state: 'active', nextAt: row.nextAt }, { nextAt: nextRun(rule, now) })
@@ -49,7 +53,9 @@ async function runOne(ctx: Ctx, row: ExportSchedule, now: Date): Promise<void> {
     await tx.nativeDelete(ExportRun, { scheduleId: row.id, dueAt: { $lt: new Date(now.getTime() - runsKeptMs) } })
     return true
   })
-  if (won) await tellStarted(ctx, exportId, spanned, { byAgentId: row.agentId, scheduleId: row.id })
+  if (!won) return
+  await hurry(ctx, exportId)
+  await tellStarted(ctx, exportId, spanned, { byAgentId: row.agentId, scheduleId: row.id })
 }
 
 /** What is missing for it, as a permission or a code; empty when nothing is. */
@@ -62,13 +68,55 @@ async function faultOf(ctx: Ctx, row: ExportSchedule, order: Order): Promise<str
   return ''
 }
 
+/** By its key once, though several processes say it and one of them goes on. */
+async function tellMissed(ctx: Ctx, row: ExportSchedule, { tz }: Rule, dueAt: Date): Promise<void> {
+  const dayOf = (at: Date | null | undefined) => (at ? wallClock(at, tz).toISOString().slice(0, 10) : '')
+  const [from, to] = [dayOf(row.nextAt), dayOf(dueAt)]
+  await notifyOwner(ctx, row.agentId, {
+    kind: 'scheduleMissed',
+    key: `${row.id}:${dueAt.getTime()}`,
+    title: {
+      zh: `定时导出「${row.name}」错过了几次，已一并补上`,
+      en: `The scheduled export “${row.name}” missed some of its times; one export makes up for them`,
+    },
+    body:
+      row.span === 'previous'
+        ? {
+            zh: `${from} 至 ${to} 应有的几次合并为一个文件，包含其间各天的内容。`,
+            en: `What was due from ${from} to ${to} is one file, with all the days in between.`,
+          }
+        : { zh: `${from} 至 ${to} 应有的几次合并为一个文件，内容以现在为准。`, en: `What was due from ${from} to ${to} is one file, as things are now.` },
+    link: '/workbench/x/export/exports',
+  })
+}
+
+/** Somebody has left: their schedules would stop at their next time, and they read no notices. */
+export async function tellOwnerLeft(ctx: Ctx, agentId: string): Promise<void> {
+  const rows = await ctx.em().find(ExportSchedule, { agentId, state: 'active' }, { fields: ['id', 'name'], limit: 50, ...quiet })
+  if (rows.length === 0) return
+  await ctx.notify({
+    to: { permission: 'export.oversee' },
+    kind: 'ownerLeft',
+    key: agentId,
+    level: 'problem',
+    title: {
+      zh: `停用的账号名下还有 ${rows.length} 个定时导出`,
+      en: rows.length === 1 ? 'A switched-off account has a scheduled export' : `A switched-off account has ${rows.length} scheduled exports`,
+    },
+    body: {
+      zh: `${rows.map(({ name }) => `「${name}」`).join('')}将停止。可以在「所有人的」定时导出里接管或删除。`,
+      en: `They will stop: ${rows.map(({ name }) => `“${name}”`).join(', ')}. Take them over, or delete them, among everybody’s schedules.`,
+    },
+    link: '/workbench/x/export/exports',
+  })
+}
+
 async function stop(ctx: Ctx, row: ExportSchedule, fault: string): Promise<void> {
   const stopped = await ctx.em().nativeUpdate(ExportSchedule, { id: row.id, state: 'active', nextAt: row.nextAt }, { state: 'stopped', nextAt: null, fault })
   if (stopped === 0) return
   await ctx.tell('scheduleStopped', { scheduleId: row.id, byAgentId: row.agentId, fault })
   const gone = fault.startsWith('EXPORT_')
-  await ctx.notify({
-    to: { agentIds: [row.agentId] },
+  await notifyAll(ctx, row.agentId, {
     kind: 'scheduleStopped',
     key: row.id,
     level: 'problem',
@@ -78,13 +126,16 @@ async function stop(ctx: Ctx, row: ExportSchedule, fault: string): Promise<void>
           zh: '它的目的地、内容或所跟随的筛选已不存在，请修改后重新启用。',
           en: 'Its destination, its list or the view it follows is gone: change it and start it again.',
         }
-      : { zh: '你已没有它需要的权限，请联系管理员。', en: 'You no longer have a permission that it needs: ask an admin.' },
+      : {
+          zh: '它的主人已没有它需要的权限。恢复权限，或由能管理所有人导出的人接管。',
+          en: 'Its owner no longer has a permission that it needs. Give it back, or let who oversees exports take it over.',
+        },
     link: '/workbench/x/export/exports',
   })
 }
 
 /** A schedule that follows a named filter finds what that says now. */
-async function followed(ctx: Ctx, agentId: string, { viewId, ...order }: Order): Promise<Order> {
+export async function followed(ctx: Ctx, agentId: string, { viewId, ...order }: Order): Promise<Order> {
   const view = viewId && (await ctx.records.view(agentId, viewId))
   if (!view) return order
   return order.table ? { ...order, table: { ...order.table, filter: { records: view.filter } } } : { ...order, filter: view.filter }

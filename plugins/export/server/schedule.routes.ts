@@ -1,4 +1,4 @@
-/** Schedules: one's own; who oversees exports sees everybody's and may pause and delete them. */
+/** Schedules: one's own; who oversees exports sees everybody's, may pause and delete them, and take them over. */
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id, Instant, NullableInstant, Ok } from '@huike/core/sdk/wire/common.ts'
 import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
@@ -7,12 +7,13 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { mayDeliver } from './destination.routes.ts'
 import { ExportFile, newId } from './export.entity.ts'
-import { checkMay } from './needed.ts'
+import { checkMay, checkOutsideBin, checkShared, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
 import { nextRun, type Rule } from './next-run.ts'
 import { Choices, checkZone, labelled, type Order, Password } from './order.ts'
 import { refusal } from './refusals.ts'
+import { followed } from './run-schedules.ts'
 import { ExportDestination, ExportRun, ExportSchedule } from './schedule.entity.ts'
-import { orderTable, spanPlace, TableWhat } from './table-order.ts'
+import { missingTable, orderTable, spanPlace, TableWhat } from './table-order.ts'
 
 const mostSchedules = 20
 const pageSize = 30
@@ -96,6 +97,10 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     return row
   }
 
+  const room = async (agentId: string) => {
+    if ((await ctx.em().count(ExportSchedule, { agentId })) >= mostSchedules) throw refusal('HUB_CONFLICT', `You have ${mostSchedules} schedules`, 'schedules')
+  }
+
   /** What a schedule keeps of its form. */
   const read = async (request: FastifyRequest) => {
     const asker = asking(request)
@@ -104,9 +109,6 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     if ((records === undefined) === (table === undefined)) throw invalid('Either conversations or a list', '/records')
     checkMay(asker, { personal: (records ?? table)?.personal ?? false, attachments: records?.attachments })
     if (destinationId) await mayDeliver(ctx, asker, destinationId)
-    for (const id of shareWith)
-      if (!(await ctx.may(id, 'export.record')))
-        throw refusal('HUB_REQUEST_INVALID', 'This colleague may not export', 'colleague', '/shareWith', { agentId: id })
     if (table && span === 'previous') {
       const info = (await ctx.tables.list(asker.agentId)).find((one) => one.name === table.table)
       if (info && !spanPlace(info)) throw refusal('HUB_REQUEST_INVALID', 'This list knows no time', 'timeless', '/span')
@@ -116,6 +118,8 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     if (viewId && (!(await ctx.records.view(asker.agentId, viewId)) || (plain.table && plain.table.name !== contacts)))
       throw invalid('There is no such view, or the list has no records to look for', '/viewId')
     const order: Order = { ...plain, ...(viewId ? { viewId } : {}) }
+    checkOutsideBin(order, records ? '/records/filter/status' : '/table/filter')
+    await checkShared(ctx, shareWith, order, '/shareWith')
     const text = JSON.stringify(order)
     if (Buffer.byteLength(text) > 60_000) throw new HubError('HUB_REQUEST_TOO_LARGE', 'Too much is asked for in one order')
     const now = new Date()
@@ -148,7 +152,7 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
     const { agentId } = asking(request)
     const values = await read(request)
     const em = ctx.em()
-    if ((await em.count(ExportSchedule, { agentId })) >= mostSchedules) throw refusal('HUB_CONFLICT', `You have ${mostSchedules} schedules`, 'schedules')
+    await room(agentId)
     const row = { id: newId(), agentId, createdAt: new Date(), password: '', ...values } as ExportSchedule
     await em.insert(ExportSchedule, row)
     await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: 'created', locked: row.password !== '' })
@@ -180,6 +184,32 @@ export function scheduleRoutes(app: FastifyInstance, ctx: Ctx): void {
         if (!paused) await ctx.endNotice('scheduleStopped', row.id)
         await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: paused ? 'paused' : 'resumed' })
       }
+      return { ok: true as const }
+    },
+  )
+
+  // As it is, from now on with the rights of who takes it.
+  app.post(
+    '/schedules/:id/take',
+    { config, schema: { summary: 'Take a schedule over from its owner', params: Params, response: { 200: Ok } } },
+    async (request) => {
+      const asker = asking(request)
+      const row = await find(request)
+      if (row.agentId === asker.agentId) return { ok: true as const }
+      const kept = JSON.parse(row.order) as Order
+      checkMay(asker, withinFiles(kept, mayTakeFiles(asker)))
+      if (row.destinationId) await mayDeliver(ctx, asker, row.destinationId)
+      if (!(await mayRead(ctx, asker.agentId, kept))) throw missingTable()
+      const em = ctx.em()
+      await room(asker.agentId)
+      // A named filter stays its owner's: what it says now is taken along.
+      const order = await followed(ctx, row.agentId, kept)
+      const now = new Date()
+      const change = { agentId: asker.agentId, order: JSON.stringify(order), state: 'active' as const, fault: '', updatedAt: now }
+      const next = nextRun(JSON.parse(row.rule) as Rule, now)
+      await em.nativeUpdate(ExportSchedule, { id: row.id, agentId: row.agentId }, { ...change, nextAt: next })
+      await ctx.endNotice('scheduleStopped', row.id)
+      await ctx.tell('scheduled', { scheduleId: row.id, name: row.name, change: 'taken', fromAgentId: row.agentId })
       return { ok: true as const }
     },
   )

@@ -1,6 +1,6 @@
 /**
  * Writes an export, from top to bottom: the ids are found and kept, then part after part is written, then the parts
- * become one file. Whatever is finished is a row and a blob; killed anywhere, the next turn begins behind the last part.
+ * become one file, then it is told. Whatever is finished is a row and a blob; killed anywhere, the next turn begins behind the last part.
  * What the exporter may see is asked by `ctx.records` at each page; whether it goes on, at each part.
  */
 import { text } from 'node:stream/consumers'
@@ -12,7 +12,6 @@ import { assemble } from './assemble.ts'
 import { type Cell, cellOf, mostLinks, type Sent } from './cells.ts'
 import type { Ctx } from './context.ts'
 import { csvRow } from './csv.ts'
-import { afterDone } from './deliver.ts'
 import { ExportFile, ExportPart, newId } from './export.entity.ts'
 import { fileName, type Named, noteNames } from './file-name.ts'
 import { stillMay } from './needed.ts'
@@ -20,6 +19,7 @@ import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
 import type { Order } from './order.ts'
 import { pdfPart, pdfTablePart } from './pdf/write-pdf.ts'
 import { tableCells, tableKeys, tableRows } from './table-order.ts'
+import { dropParts, tellEnd } from './tell-end.ts'
 import type { Turn } from './turn.ts'
 import { xlsxRow } from './xlsx.ts'
 
@@ -53,7 +53,11 @@ export async function writeExport(ctx: Ctx, id: string, partRecords = usualPart)
   const holder = newId()
   const lease = () => new Date(Date.now() + leaseMs)
   const claimed = await em.nativeUpdate(ExportFile, { id, state: 'running', leaseUntil: { $lte: new Date() } }, { holder, leaseUntil: lease() })
-  if (claimed === 0) return
+  if (claimed === 0) {
+    const ended = { id, state: { $in: ['done' as const, 'failed' as const] }, leaseUntil: { $lte: new Date() } }
+    if ((await em.nativeUpdate(ExportFile, ended, { holder, leaseUntil: lease() })) > 0) await tellEnd(ctx, id, holder)
+    return
+  }
   const row = await em.findOneOrFail(ExportFile, { id }, quiet)
   const mine = { id, holder, state: 'running' as const }
   let over = false
@@ -89,6 +93,7 @@ export async function writeExport(ctx: Ctx, id: string, partRecords = usualPart)
   } finally {
     clearInterval(beat)
   }
+  await tellEnd(ctx, id, holder)
 }
 
 /** Who takes the files along is told which is whose. */
@@ -280,8 +285,8 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
     shows: row.shows,
     name: file.name,
     password: row.password && '*',
-    holder: null,
-    leaseUntil: null,
+    attempts: 0,
+    leaseUntil: new Date(now.getTime() + leaseMs),
     finishedAt: now,
     expiresAt: new Date(now.getTime() + ctx.settings.keepDays * 86_400_000),
   })
@@ -290,28 +295,6 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
     throw new Stopped()
   }
   await forgetNote(ctx.em(), blob)
-  await dropParts(ctx, row.id, row.idsBlob)
-  await ctx.tell('ready', {
-    left: Math.max(row.total, row.rows),
-    exportId: row.id,
-    byAgentId: row.agentId,
-    records: row.total,
-    rows: row.rows,
-    // Rows of a PDF are pages.
-    count: Math.max(row.total, row.rows),
-    format: order.format,
-    personal: order.personal,
-    ...(order.table ? { table: order.table.name } : {}),
-  })
-  await ctx.notify({
-    to: { agentIds: [row.agentId] },
-    kind: 'ready',
-    key: row.id,
-    title: { zh: '导出已完成，可以下载', en: 'An export is ready to download' },
-    body: { zh: file.name, en: file.name },
-    link: '/workbench/x/export/exports',
-  })
-  await afterDone(ctx, row, file.name)
 }
 
 /** So many names fit into an event. */
@@ -332,32 +315,16 @@ async function tellTaken({ ctx, row, order }: Turn, ids: readonly string[]): Pro
   for (let at = 0; at < ids.length; at += namedAtOnce) await ctx.tell('taken', { ...said, conversationIds: ids.slice(at, at + namedAtOnce) })
 }
 
-async function fail({ ctx, row }: Turn, mine: Mine, fault: string): Promise<void> {
-  if ((await ctx.em().nativeUpdate(ExportFile, mine, { state: 'failed', fault, holder: null, leaseUntil: null, finishedAt: new Date() })) === 0) return
-  await dropParts(ctx, row.id, row.idsBlob)
-  await ctx.tell('failed', { exportId: row.id, byAgentId: row.agentId, fault })
-  await ctx.notify({
-    to: { agentIds: [row.agentId] },
-    kind: 'failed',
-    key: row.id,
-    level: 'problem',
-    title: { zh: '导出没有完成', en: 'An export did not finish' },
-    link: '/workbench/x/export/exports',
-  })
-}
-
-export async function dropParts(ctx: Ctx, exportId: string, idsBlob: string): Promise<void> {
-  const em = ctx.em()
-  for (const part of await em.find(ExportPart, { exportId }, quiet)) await ctx.blobs.remove(part.blob)
-  await em.nativeDelete(ExportPart, { exportId })
-  if (idsBlob) await ctx.blobs.remove(idsBlob)
+async function fail({ ctx }: Turn, mine: Mine, fault: string): Promise<void> {
+  const now = new Date()
+  await ctx.em().nativeUpdate(ExportFile, mine, { state: 'failed', fault, attempts: 0, leaseUntil: new Date(now.getTime() + leaseMs), finishedAt: now })
 }
 
 /** What a crash left goes on; what has had its time goes. */
 export async function sweepExports(ctx: Ctx): Promise<void> {
   const em = ctx.em()
   const now = new Date()
-  const due = await em.find(ExportFile, { state: 'running', leaseUntil: { $lte: now } }, { fields: ['id'], limit: 100, ...quiet })
+  const due = await em.find(ExportFile, { state: { $in: ['running', 'done', 'failed'] }, leaseUntil: { $lte: now } }, { fields: ['id'], limit: 100, ...quiet })
   for (const { id } of due) await ctx.enqueue('write', { id }, { key: id })
   const old = await em.find(ExportFile, { expiresAt: { $lte: now } }, { limit: 100, ...quiet })
   for (const row of old) {

@@ -7,7 +7,7 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Category } from '../category/category.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
-import { findBatch, presentBatch, startBatch } from './batch.ts'
+import { ended, findBatch, presentBatch, startBatch } from './batch.ts'
 import { changeRecord } from './change-record.ts'
 import { checkTimeZone } from './find/period.ts'
 import { RecordBatch } from './record.entity.ts'
@@ -45,8 +45,8 @@ export function batchRoutes(app: App, hub: Hub): void {
   )
 
   app.delete('/api/records/batch/:id', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
-    const { id } = await findBatch(hub, actorOf(request).agent.id, request.params.id)
-    await hub.em().nativeUpdate(RecordBatch, { id, state: 'running' }, { state: 'cancelled', dueAt: null })
+    const row = await findBatch(hub, actorOf(request).agent.id, request.params.id)
+    await hub.em().nativeUpdate(RecordBatch, { id: row.id, state: 'running' }, { state: 'cancelled', ...ended(row) })
     return { ok: true as const }
   })
 }

@@ -11,6 +11,8 @@ import { RecordBatch } from './record.entity.ts'
 
 /** A worker that has said nothing for so long is gone: the next one begins anew, which changes nothing twice. */
 const leaseMs = 30_000
+/** What has ended is shown for so long. */
+const keptMs = 30 * 86_400_000
 /** Turns that broke before it is given up. */
 const mostAttempts = 5
 /** What a record itself refuses: passed over, the rest goes on. */
@@ -30,7 +32,9 @@ export async function startBatch(hub: Hub, agentId: string, input: BatchInput): 
     dueAt: now,
     createdAt: now,
   } as RecordBatch
-  await hub.em().insert(RecordBatch, row)
+  const em = hub.em()
+  await em.insert(RecordBatch, row)
+  await em.nativeDelete(RecordBatch, { dueAt: null, createdAt: { $lt: new Date(now.getTime() - keptMs) } })
   hub.queue.hurry('batch', row.id)
   return presentBatch(row)
 }
@@ -49,6 +53,13 @@ function bounded(input: BatchInput, now: Date): BatchInput {
     to: new Date(Math.min(...ends.map(Number))).toISOString(),
   }
   return { ...input, filter: { ...filter, ...span }, countedAt: until.toISOString() }
+}
+
+/** One that has ended keeps nothing of who was looked for, nor by which words. */
+export function ended({ input: { filter, ...input } }: RecordBatch): Pick<RecordBatch, 'input' | 'dueAt'> {
+  if (!filter) return { input, dueAt: null }
+  const { keyword: _words, contact: _who, fields: _fields, ...rest } = filter
+  return { input: { ...input, filter: rest }, dueAt: null }
 }
 
 export const presentBatch = ({ id, input, state, done, skipped }: RecordBatch): BatchState => ({ id, action: input.action, state, done, skipped })
@@ -97,7 +108,7 @@ export async function runBatch(hub: Hub, id: string): Promise<void> {
   })
   // Again when the lease is over.
   if (!state) return
-  await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { state, done, skipped, dueAt: null })
+  await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { state, done, skipped, ...ended(row) })
 }
 
 const idsAtOnce = 100

@@ -44,7 +44,11 @@ export function recordsFor(hub: Hub): Records {
     },
     async *matching(reader, filter: RecordFilter, { tz }) {
       const { permission } = reader
-      yield* recordsMatching(hub, await accessOf(hub, reader), filter, { tz, ...(permission ? { permission } : {}) })
+      // What lies in the recycle bin is read by nobody here: it is not found either.
+      const { status: asked, ...rest } = filter
+      const status = asked?.filter((one) => one !== 'deleted')
+      if (asked?.length && !status?.length) return
+      yield* recordsMatching(hub, await accessOf(hub, reader), status ? { ...rest, status } : rest, { tz, ...(permission ? { permission } : {}) })
     },
     async read(reader, ids) {
       const em = hub.em()
