@@ -3,7 +3,7 @@ import { isMasked } from './extract/masked.ts'
 import { isContact, isHint, type Kind } from './extract/tables.ts'
 import type { Settings } from './settings.ts'
 
-export interface Weighed {
+interface Weighed {
   kind: Kind
   rule: string
   normal: string
