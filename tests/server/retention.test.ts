@@ -212,6 +212,11 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
       shown.sample.map((row) => row.id),
       [old.id],
     )
+    // Its sample is a look at records.
+    const looked = await eventually(() =>
+      heard.find((event) => event.name === 'record.searched' && (event.data as { trialId?: string }).trialId === shown.id && event.by?.agentId === admin.id),
+    )
+    assert.equal((looked.data as { shown: number }).shown, 1)
     // What the other rules are has changed since then: nobody has seen what it would take now.
     await on(admin, keptId)
     assert.equal((await admin.call('PUT', `/api/retention/rules/${keptId}`, { ...any, inboxId: kept.inboxId, days: 28 })).status, 200)
