@@ -34,7 +34,7 @@ export interface Desk {
   attended(inboxId: string): Promise<boolean>
   /** Is this customer, or this address, blocked? */
   refused(inboxId: string, externalId: string | undefined, ip: string): Promise<boolean>
-  /** Takes a file in, as a part to send; a form's stream that was cut (`truncated`) is refused. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
+  /** Takes a file in, as a part to send; a form's stream that was cut (`truncated`) is refused. Throws HUB_REQUEST_TOO_LARGE. */
   storeFile(customer: CustomerRef, upload: { name: string; bytes: Buffer | Readable; voice?: boolean; durationMs?: number }): Promise<MessagePart>
   /**
    * A file of the customer's own thread, with headers that keep browsers from running it; undefined when there is none.

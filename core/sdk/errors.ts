@@ -45,7 +45,6 @@ export const errorKinds = {
   HUB_MESSAGE_NOT_RECALLABLE: user(409),
   HUB_MESSAGE_REFUSED: user(422),
   HUB_REPLY_WINDOW: user(409),
-  HUB_FILE_TYPE: user(415),
   HUB_RANGE_INVALID: user(416),
   HUB_IDENTITY_BLOCKED: user(403),
   HUB_CHANNEL_DISABLED: user(403),

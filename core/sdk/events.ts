@@ -178,7 +178,7 @@ export type HubEvent<N extends HubEventName = HubEventName> = {
 
 /** Hooks by name: awaited, in plugin order. Return a changed input, nothing to let it pass, or throw a HubError to refuse. */
 export interface HubHooks {
-  /** A customer's message before it is stored. */
+  /** A customer's message before it is stored. While it fails it is tried again; after three times a line says that it is there, and the next ones pass. */
   'inbound.accept': { inboxId: string; channel: string; from: ChannelSender; parts: MessagePart[] }
   /** An agent's message before it is stored. */
   'outbound.send': { inboxId: string; channel: string; conversationId: string; agentId: string | null; parts: MessagePart[] }

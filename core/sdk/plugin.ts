@@ -119,7 +119,7 @@ export interface PluginContext<S = Record<string, unknown>> {
   tell(name: string, data: Record<string, unknown>): Promise<void>
   /** A stored file, for sending it on: of any conversation in this plugin's inboxes. */
   file(fileId: string): Promise<{ name: string; mime: string; size: number; open(): Promise<Readable> } | undefined>
-  /** Takes bytes in, at most 32 MB, as a file of an inbox of this plugin; the returned part goes into an event of that inbox. Throws HUB_FILE_TYPE, HUB_REQUEST_TOO_LARGE. */
+  /** Takes bytes in, at most 32 MB, as a file of an inbox of this plugin; the returned part goes into an event of that inbox. Throws HUB_REQUEST_TOO_LARGE. */
   storeFile(inboxId: string, upload: { name: string; bytes: Buffer; as?: 'image' | 'audio' | 'video' | 'file' }): Promise<MessagePart>
   /** Fields and tags of contacts; a person's hand always wins. */
   readonly contacts: ContactHand

@@ -147,6 +147,74 @@ await onEveryProfile(
       assert.deepEqual(await stored(inbox.id), [said, '二'])
     })
 
+    test('one that stumbles over a message for good silences nobody: it waits aside, the agent reads that it is there, the rest passes', async () => {
+      const inbox = await world().inbox('mock')
+      const em = world().hub.em()
+      const agent = await world().person('小冯', 'admin')
+      const said = `毒 ${newId()}`
+      broken.add(said)
+      await world().say(inbox, 'feng', said, 'p1')
+      await world().say(inbox, 'feng', '我要报警，急！', 'p2')
+      await world().say(inbox, 'feng', '有人吗', 'p3')
+      await eventually(async () => {
+        await world().hasten()
+        return (await stored(inbox.id)).length === 2
+      }, 'what came after')
+      const lines = async () =>
+        (await em.find(Message, { inboxId: inbox.id }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })).map(({ text, parts: [part] }) =>
+          part?.type === 'event' ? part.name : text,
+        )
+      // In its place, and only once: so the customer is seen also where they say nothing else.
+      const visible = ['message.held', '我要报警，急！', '有人吗']
+      assert.deepEqual(
+        (await lines()).filter((line) => visible.includes(line)),
+        visible,
+      )
+      const [{ id } = { id: '' }] = await em.find(ParkedEvent, { inboxId: inbox.id }, { disableIdentityMap: true })
+      for (let i = 0; i < 3; i++) {
+        await em.nativeUpdate(ParkedEvent, { id }, { dueAt: new Date() })
+        await world().hub.intake.retry(id)
+      }
+      assert.equal((await lines()).filter((line) => line === 'message.held').length, 1)
+      const { conversationId } = await em.findOneOrFail(Message, { inboxId: inbox.id, dedupeKey: 'in:p2' }, { disableIdentityMap: true })
+      const shown = await agent.call('GET', `/api/conversations/${conversationId}`)
+      assert.equal(shown.body.unread, 3)
+      // The operator reads that it waits, and has it tried again.
+      const listed = (await agent.call('GET', '/api/system/given-up')).body.items.filter((item: { id: string }) => item.id === id)
+      assert.deepEqual(
+        listed.map(({ kind, of }: { kind: string; of: string }) => [kind, of]),
+        [['parked', inbox.name]],
+      )
+      assert.ok(listed[0].attempts >= 3 && Date.parse(listed[0].next) > Date.now())
+      // The next ones pass at once.
+      assert.ok((await world().say(inbox, 'feng', '还在吗'))[0]?.messageId)
+      broken.delete(said)
+      assert.deepEqual((await agent.call('POST', '/api/system/given-up', { kind: 'parked', id })).body, { count: 1 })
+      await eventually(async () => (await stored(inbox.id)).includes(said), 'the message')
+      assert.equal(await em.count(ParkedEvent, { inboxId: inbox.id }), 0)
+    })
+
+    test('what is put aside keeps its order', async () => {
+      const inbox = await world().inbox('mock')
+      const all = ['一', '二', '三'].map((word) => `${word} ${newId()}`)
+      for (const said of all) broken.add(said)
+      for (const said of all) await world().say(inbox, 'chen', said)
+      await eventually(async () => {
+        await world().hasten()
+        return (
+          (await world()
+            .hub.em()
+            .count(Message, { inboxId: inbox.id, dedupeKey: { $like: 'held:%' } })) === 3
+        )
+      }, 'three lines')
+      for (const said of all) broken.delete(said)
+      await eventually(async () => {
+        await world().hasten()
+        return (await stored(inbox.id)).length === 3
+      }, 'all three')
+      assert.deepEqual(await stored(inbox.id), all)
+    })
+
     test('that something is away is no refusal: what was promised to a platform is not thrown away for it', async () => {
       const inbox = await world().inbox('mock')
       const said = `你好 ${newId()}`

@@ -4,6 +4,7 @@ import { text as textFrom } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { io } from 'socket.io-client'
 import { type FetchedFile, SendError } from '../../core/sdk/channel.ts'
+import { HubError } from '../../core/sdk/errors.ts'
 import type { MessagePart } from '../../core/sdk/message-parts.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
@@ -140,6 +141,22 @@ await onEveryProfile('remote files', [found(manifest), found(stranger), found(bl
       .nativeUpdate(RemoteFetch, { messageId: late }, { createdAt: new Date(Date.now() - 86_400_000) })
     await settled(late)
     assert.deepEqual(await partsOf(late), [{ type: 'remote', as: 'file', ref: 'ill', failed: true }])
+  })
+
+  test('our own storage is away: the file is not given up for it, and no try is used up', async ({ mock }) => {
+    const { files: storage } = world().hub
+    const away = mock.method(storage, 'put', () => Promise.reject(new HubError('HUB_STORAGE_UNAVAILABLE', 'away')))
+    files.set('kept', () => ({ bytes: Buffer.from('合同'), name: '合同.txt' }))
+    const { messageId } = await send(await world().inbox('camera'), [{ type: 'remote', as: 'file', ref: 'kept' }])
+    // More often than the tries that a file has.
+    await eventually(async () => {
+      await world().hasten()
+      return away.mock.callCount() > 10
+    }, 'ten tries')
+    assert.deepEqual(await partsOf(messageId), [{ type: 'remote', as: 'file', ref: 'kept' }])
+    away.mock.restore()
+    await settled(messageId)
+    assert.equal((await partsOf(messageId))[0]?.type, 'file')
   })
 
   test('what cannot be had is marked failed; an agent who may reply asks again, others are told nothing', async () => {

@@ -493,8 +493,8 @@ export const en: typeof zh = {
       other: 'The storage refused the request; see the log of the hub.',
     },
     givenUp: {
-      title: 'Given-up work',
-      text: 'After many failures it is not tried by itself any more; nothing of it is lost. Once the cause is mended, have it tried again.',
+      title: 'Work that keeps failing',
+      text: 'Nothing of it is lost. What customers sent is put aside after some failures and tried ever less often; the rest is not tried by itself any more. Once the cause is mended, have it tried again.',
       all: 'Try all again',
       one: 'Try again',
       again: '{count} to be tried again',
@@ -503,6 +503,7 @@ export const en: typeof zh = {
       error: 'Failed with',
       at: 'Happened',
       attempts: 'Tries',
+      next: '{count}, next {time}',
     },
     work: {
       outbound: 'Messages to send',
@@ -510,7 +511,7 @@ export const en: typeof zh = {
       parked: 'Parked messages',
       jobs: 'Jobs',
       fetches: 'Files to fetch',
-      givenUp: 'Given up',
+      givenUp: 'Keeps failing',
     },
   },
   account: {

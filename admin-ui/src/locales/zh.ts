@@ -471,8 +471,8 @@ export const zh = {
       other: '存储拒绝了请求，原因见服务器日志。',
     },
     givenUp: {
-      title: '已放弃的工作',
-      text: '多次失败后不再自动重试，内容仍保存着。排除原因后，可以让系统重新处理。',
+      title: '多次失败的工作',
+      text: '内容仍保存着。客户来信失败几次后先放在一边，间隔越来越长地自动重试；其余的不再自动重试。排除原因后，可以让系统立即重新处理。',
       all: '全部重新处理',
       one: '重新处理',
       again: '已安排重新处理 {count} 项',
@@ -481,8 +481,9 @@ export const zh = {
       error: '失败原因',
       at: '发生时间',
       attempts: '尝试次数',
+      next: '{count}，下次 {time}',
     },
-    work: { outbound: '待发送消息', deliveries: '待通知事件', parked: '暂存的来信', jobs: '后台任务', fetches: '待下载文件', givenUp: '已放弃' },
+    work: { outbound: '待发送消息', deliveries: '待通知事件', parked: '暂存的来信', jobs: '后台任务', fetches: '待下载文件', givenUp: '多次失败' },
   },
   account: {
     profile: '个人资料',

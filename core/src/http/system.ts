@@ -48,7 +48,7 @@ const System = Type.Object({
   oldest: Type.Record(Text, Type.Union([Text, Type.Null()])),
 })
 const Kind = Type.Union([Type.Literal('parked'), Type.Literal('deliveries'), Type.Literal('jobs')])
-const GivenUp = Type.Object({ kind: Kind, id: Text, of: Text, name: Text, error: Text, attempts: Count, at: Text })
+const GivenUp = Type.Object({ kind: Kind, id: Text, of: Text, name: Text, error: Text, attempts: Count, next: Type.Union([Text, Type.Null()]), at: Text })
 const Again = Type.Object({ kind: Kind, id: Type.Optional(Type.String({ minLength: 26, maxLength: 26 })) })
 
 export function systemRoute(app: App, hub: Hub): void {
@@ -97,9 +97,9 @@ export function systemRoute(app: App, hub: Hub): void {
     '/api/system/given-up',
     {
       config: { access: { permission: 'system.read' } },
-      schema: { summary: 'List what was given up after many failures', response: { 200: Type.Object({ items: Type.Array(GivenUp) }) } },
+      schema: { summary: 'List what was given up after many failures, or put aside', response: { 200: Type.Object({ items: Type.Array(GivenUp) }) } },
     },
-    async () => ({ items: (await listGivenUp(hub.em())).map((one) => ({ ...one, at: one.at.toISOString() })) }),
+    async () => ({ items: (await listGivenUp(hub.em())).map((one) => ({ ...one, next: one.next?.toISOString() ?? null, at: one.at.toISOString() })) }),
   )
 
   app.post(

@@ -21,7 +21,7 @@ import { shortly } from '../log.ts'
 import { callIn } from './apply-call.ts'
 import type { InboundItem, InboundOutcome } from './applying.ts'
 import { processInbound, senderKey } from './inbound.ts'
-import { type Intake, noteHookRefusal } from './intake.ts'
+import { type Intake, noteHookRefusal, patientAttempts } from './intake.ts'
 
 /** Platforms cut after five seconds and count an answer that late as none: what is not committed by then is parked, whatever it waits for. */
 const answerMs = 3_500
@@ -41,9 +41,9 @@ const refuses = (error: unknown): error is HubError => error instanceof HubError
 
 /** Where events wait that keep nobody behind them; a recall, which may wait long, keeps not even those. */
 function aside({ kind, externalId }: InboundEvent, sender: string): string {
-  const lane = kind === 'recall' ? `recall ${externalId}` : sender
-  return `~${createHash('sha256').update(lane).digest('hex').slice(0, 40)}`
+  return lane(kind === 'recall' ? `recall ${externalId}` : sender)
 }
+const lane = (name: string): string => `~${createHash('sha256').update(name).digest('hex').slice(0, 40)}`
 
 export class Door implements Intake {
   readonly #hub: Hub
@@ -194,8 +194,8 @@ export class Door implements Intake {
     }
     if ((await em.nativeUpdate(ParkedEvent, { id: row.id, dueAt: row.dueAt }, { dueAt: new Date(now.getTime() + claimMs) })) === 0) return
     const event = revive(row.event)
+    const inbox = await this.inbox(row.inboxId)
     try {
-      const inbox = await this.inbox(row.inboxId)
       if (!inbox) throw new Error('the inbox is gone')
       const waitedMs = Date.now() - row.createdAt.getTime()
       // It was late, and is through: no hook sees it twice.
@@ -206,14 +206,7 @@ export class Door implements Intake {
         return
       }
       await em.nativeDelete(ParkedEvent, { id: row.id })
-      const [next] = await em.find(
-        ParkedEvent,
-        { inboxId: row.inboxId, senderId: row.senderId, dueAt: { $ne: null } },
-        { orderBy: { id: 'asc' }, limit: 1, fields: ['id'], disableIdentityMap: true },
-      )
-      if (!next) return
-      await em.nativeUpdate(ParkedEvent, { id: next.id }, { dueAt: new Date() })
-      this.#hub.queue.hurry('inbound', next.id)
+      await this.#hurryNext(row)
     } catch (error) {
       if (refuses(error) && !error.kind.retry) {
         await em.nativeDelete(ParkedEvent, { id: row.id })
@@ -221,16 +214,41 @@ export class Door implements Intake {
         return
       }
       const attempts = row.attempts + 1
+      const moved = inbox && attempts >= patientAttempts ? await this.#putAside(row, inbox, event) : {}
       await em.nativeUpdate(
         ParkedEvent,
         { id: row.id },
         {
+          ...moved,
           attempts,
           error: shortly(error),
           dueAt: attempts >= maxAttempts ? null : new Date(Date.now() + backoffMs(attempts)),
         },
       )
+      if ('senderId' in moved) await this.#hurryNext(row)
     }
+  }
+
+  /** Whoever waited behind it goes on. */
+  async #hurryNext({ inboxId, senderId }: ParkedEvent): Promise<void> {
+    const em = this.#hub.em()
+    const [next] = await em.find(
+      ParkedEvent,
+      { inboxId, senderId, dueAt: { $ne: null } },
+      { orderBy: { id: 'asc' }, limit: 1, fields: ['id'], disableIdentityMap: true },
+    )
+    if (!next) return
+    await em.nativeUpdate(ParkedEvent, { id: next.id }, { dueAt: new Date() })
+    this.#hub.queue.hurry('inbound', next.id)
+  }
+
+  /** Of what a customer said the conversation tells that it is there; not what, for no hook has let it pass. What is put aside keeps its order. */
+  async #putAside({ senderId }: ParkedEvent, inbox: Inbox, event: InboundEvent): Promise<{ senderId?: string }> {
+    const sender = this.#senderId(inbox, event)
+    if (senderId !== sender) return {}
+    if (event.kind === 'message')
+      await this.#batch.add({ inbox, event, parked: true, held: true }).catch((error) => this.#hub.log.error({ err: error, inbox: inbox.id }, 'nobody is told'))
+    return { senderId: lane(`held ${sender}`) }
   }
 
   idle(): Promise<void> {

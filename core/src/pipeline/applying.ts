@@ -21,6 +21,8 @@ export interface InboundItem {
   parked: boolean
   /** So long it has waited already for what it speaks of. */
   waitedMs?: number
+  /** It cannot be taken in: only that it is there. */
+  held?: boolean
 }
 
 export type InboundOutcome =
@@ -89,6 +91,20 @@ export async function conversationFor(applying: Applying, inbox: Inbox, identity
   const change = applying.changes.get(identity.id) ?? openConversation(inbox, identity, 'customer')
   applying.changes.set(identity.id, change)
   return change
+}
+
+/** A customer's message that cannot be taken in is a line, once, and as unread as it would be. */
+export async function applyHeld(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'message'>, dedupeKey: string): Promise<InboundOutcome> {
+  const change = await conversationFor(applying, inbox, identity, event)
+  const { conversation, at } = change
+  change.append({ direction: 'system', parts: [{ type: 'event', name: 'message.held', params: {} }], dedupeKey })
+  if (!event.meta?.automatic) {
+    conversation.lastCustomerAt = at
+    conversation.waitingSince ??= at
+    conversation.unread += 1
+  }
+  conversation.lastMessageAt = at
+  return { kind: 'done', duplicate: false, at: undefined }
 }
 
 /** What a stored message of an event brings with it: its files, those still to be fetched, and what it lets us send. */

@@ -15,7 +15,8 @@ import type { Hub } from '../hub.ts'
 import { inTime } from '../in-time.ts'
 
 const maxAttempts = 8
-const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, 1_800_000)
+const longestWaitMs = 1_800_000
+const backoffMs = (attempt: number) => Math.min(1_000 * 3 ** attempt, longestWaitMs)
 const fetchTimeoutMs = 60_000
 /** What a process that died had taken is due again after it. */
 const leaseMs = 5 * 60_000
@@ -43,9 +44,7 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
   }
   const message = await em.findOne(Message, { id: messageId }, { disableIdentityMap: true })
   const found = new Map<string, MessagePart>()
-  let again = false
-  let wait = backoffMs(attempt)
-  let counts = false
+  const again: Again[] = []
   for (const part of message?.parts ?? []) {
     const ref = awaitedRef(part)
     if (ref === undefined) continue
@@ -54,24 +53,39 @@ export async function fetchRemote(hub: Hub, messageId: string): Promise<void> {
       const fetched = await inTime(adapter.fetchFile(ref, inbox.forAdapter), fetchTimeoutMs, overdue)
       found.set(ref, await stored(hub, row.inboxId, part, fetched))
     } catch (error) {
-      const patient = error instanceof SendError && error.retry === true ? error.retryForMs : undefined
-      const final = patient === undefined ? attempt >= maxAttempts || isFinal(error) : Date.now() - row.createdAt.getTime() >= patient
-      hub.log.warn({ err: error, message: messageId, attempt, final }, 'a file could not be fetched')
-      if (final) found.set(ref, withoutFile(part))
-      else {
-        again = true
-        if (patient === undefined) counts = true
-        if (error instanceof SendError && error.retryAfterMs) wait = error.retryAfterMs
-      }
+      const fate = againAfter(error, attempt, row.createdAt)
+      hub.log.warn({ err: error, message: messageId, attempt, final: !fate }, 'a file could not be fetched')
+      if (fate) again.push(fate)
+      else found.set(ref, withoutFile(part))
     }
   }
   if (found.size > 0) await putInPlace(hub, row, found)
-  if (again) await em.nativeUpdate(RemoteFetch, { messageId }, { dueAt: new Date(Date.now() + wait), ...(counts ? {} : { attempts: row.attempts }) })
-  else await em.nativeDelete(RemoteFetch, { messageId })
+  if (again.length === 0) {
+    await em.nativeDelete(RemoteFetch, { messageId })
+    return
+  }
+  const waitMs = Math.min(...again.map((one) => one.waitMs))
+  const attempts = again.some(({ counts }) => counts) ? attempt : row.attempts
+  await em.nativeUpdate(RemoteFetch, { messageId }, { dueAt: new Date(Date.now() + waitMs), attempts })
 }
 
-/** A file that is too large or cannot be read will be so the next time. */
-const isFinal = (error: unknown): boolean => error instanceof HubError || (error instanceof SendError && error.retry === false)
+interface Again {
+  waitMs: number
+  /** Whether it is one of the tries that the file has. */
+  counts: boolean
+}
+
+/** When what failed so is tried again; undefined: it would fail so the next time. */
+function againAfter(error: unknown, attempt: number, since: Date): Again | undefined {
+  const age = Date.now() - since.getTime()
+  // The platform has the file and we cannot keep it just now: that is no fault of the file.
+  if (error instanceof HubError) return error.kind.retry ? { waitMs: Math.min(Math.max(age, 3_000), longestWaitMs), counts: false } : undefined
+  const { retry, retryForMs, retryAfterMs } = error instanceof SendError ? error : ({ retry: 'unknown' } as Partial<SendError>)
+  if (retry === false) return undefined
+  const waitMs = retryAfterMs ?? backoffMs(attempt)
+  if (retry === true && retryForMs !== undefined) return age < retryForMs ? { waitMs, counts: false } : undefined
+  return attempt < maxAttempts ? { waitMs, counts: true } : undefined
+}
 
 async function stored(hub: Hub, inboxId: string, part: MessagePart, { bytes, name }: FetchedFile): Promise<MessagePart> {
   const { as, name: called } = part.type === 'remote' ? part : { as: 'image' as const, name: undefined }

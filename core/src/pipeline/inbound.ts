@@ -22,7 +22,7 @@ import { applyEcho, echoKey } from './apply-echo.ts'
 import { applyFailure } from './apply-failure.ts'
 import { applyRecall } from './apply-recall.ts'
 import { applyReceipt } from './apply-receipt.ts'
-import { type Applying, answeredMessage, attend, conversationFor, type InboundItem, type InboundOutcome, sendPatienceMs } from './applying.ts'
+import { type Applying, answeredMessage, applyHeld, attend, conversationFor, type InboundItem, type InboundOutcome, sendPatienceMs } from './applying.ts'
 
 export async function processInbound(hub: Hub, items: readonly InboundItem[]): Promise<InboundOutcome[]> {
   const { numbers } = hub.intake
@@ -89,7 +89,8 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
 
 /** Whose events keep their order. */
 export const senderKey = ({ inbox, event }: InboundItem): string => `${inbox.id}\n${event.from.externalId}`
-const dedupeKey = (event: InboundEvent): string => (event.kind === 'echo' ? echoKey(event.externalId) : `in:${event.externalId}`)
+const dedupeKey = ({ event, held }: InboundItem): string =>
+  held ? `held:${event.externalId}` : event.kind === 'echo' ? echoKey(event.externalId) : `in:${event.externalId}`
 /** What a blocked sender does is refused; what became of our own words is not theirs to keep from us. */
 const fromCustomer = ({ kind }: InboundEvent): boolean => kind === 'message' || kind === 'activity'
 
@@ -226,7 +227,7 @@ async function knownMessages(em: Em, items: readonly InboundItem[]): Promise<Kno
   for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
     const rows = await readRaw<{ id: string; dedupe_key: string; conversation_id: string; seq: number }>(
       em,
-      sql`select id, dedupe_key, conversation_id, seq from message where inbox_id = ${inboxId} and dedupe_key in ${list(group.map((item) => dedupeKey(item.event)))}`,
+      sql`select id, dedupe_key, conversation_id, seq from message where inbox_id = ${inboxId} and dedupe_key in ${list(group.map(dedupeKey))}`,
     )
     for (const { id, dedupe_key, conversation_id, seq } of rows) known.set(`${inboxId}\n${dedupe_key}`, { id, conversationId: conversation_id, seq })
   }
@@ -240,7 +241,7 @@ async function openChanges(
   senders: Map<string, Sender>,
   known: KnownMessages,
 ): Promise<Map<string, ConversationChange>> {
-  const fresh = items.filter((item) => item.event.kind !== 'message' || !known.has(`${item.inbox.id}\n${dedupeKey(item.event)}`))
+  const fresh = items.filter((item) => item.event.kind !== 'message' || !known.has(`${item.inbox.id}\n${dedupeKey(item)}`))
   const wanted = new Set(fresh.flatMap((item) => senders.get(senderKey(item))?.openConversationId ?? []))
   // Found first, locked by primary key after: locking a missing row locks the gap and dead-locks with its neighbour.
   const locked = await lockConversations(em, [...wanted])
@@ -261,13 +262,9 @@ const isWorthWriting = (change: ConversationChange): boolean => change.added.len
 /** Changes that only move a pointer. */
 const receipts = new WeakSet<ConversationChange>()
 
-async function apply(
-  applying: Applying,
-  { inbox, event, waitedMs = 0 }: InboundItem,
-  identity: Identity | undefined,
-  known: KnownMessages,
-): Promise<InboundOutcome> {
-  const key = `${inbox.id}\n${dedupeKey(event)}`
+async function apply(applying: Applying, item: InboundItem, identity: Identity | undefined, known: KnownMessages): Promise<InboundOutcome> {
+  const { inbox, event, waitedMs = 0 } = item
+  const key = `${inbox.id}\n${dedupeKey(item)}`
   const before = event.kind === 'message' || event.kind === 'echo' ? known.get(key) : undefined
   if (before && (event.kind === 'message' || event.kind === 'echo'))
     return applyCall(applying, event, { messageId: before.id, conversationId: before.conversationId, seq: before.seq })
@@ -283,11 +280,12 @@ async function apply(
   if (!identity) throw new Error('who says something is somebody')
   switch (event.kind) {
     case 'message': {
+      if (item.held) return applyHeld(applying, inbox, identity, event, dedupeKey(item))
       const change = await conversationFor(applying, inbox, identity, event)
       const message = change.append({
         direction: 'in',
         parts: event.parts,
-        dedupeKey: dedupeKey(event),
+        dedupeKey: dedupeKey(item),
         replyToId: event.replyTo ? await answeredMessage(applying.em, change, inbox.id, event.replyTo) : null,
         meta: event.meta ?? null,
         sentAt: event.sentAt,

@@ -23,6 +23,9 @@ export interface Intake {
   idle(): Promise<void>
 }
 
+/** An event that stumbles so often is put aside: the sender's next words pass it, and the agent reads that there is one. */
+export const patientAttempts = 3
+
 const ofHooks = new WeakSet<HubError>()
 export const noteHookRefusal = (refusal: HubError): void => void ofHooks.add(refusal)
 

@@ -1,4 +1,7 @@
-/** Work that failed so often that nobody tries it any more. It is kept, and an operator who has mended the cause has it tried again. */
+/**
+ * Work that failed so often that nobody tries it any more, and what customers sent that was put aside and is tried ever less
+ * often. It is kept, and an operator who has mended the cause has it tried again.
+ */
 
 import { HubError } from '../../sdk/errors.ts'
 import type { Em } from '../db/orm.ts'
@@ -6,6 +9,7 @@ import { commitWithEvents } from '../domain/conversation/change.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Delivery, Job, ParkedEvent } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { patientAttempts } from '../pipeline/intake.ts'
 
 export type GivenUpKind = 'parked' | 'deliveries' | 'jobs'
 
@@ -19,6 +23,8 @@ export interface GivenUp {
   /** What it failed with. */
   error: string
   attempts: number
+  /** When it is tried by itself; null = not any more. */
+  next: Date | null
   at: Date
 }
 
@@ -29,23 +35,25 @@ const page = 200
 
 const entities = { parked: ParkedEvent, deliveries: Delivery, jobs: Job } as const
 const givenUp = { dueAt: null }
+const stuck = { parked: { $or: [givenUp, { attempts: { $gte: patientAttempts } }] }, deliveries: givenUp, jobs: givenUp }
 
 export async function countGivenUp(em: Em): Promise<number> {
   let count = 0
-  for (const entity of Object.values(entities)) count += await em.count(entity as typeof Job, givenUp)
+  for (const kind of Object.keys(entities) as GivenUpKind[]) count += await em.count(entities[kind] as typeof Job, stuck[kind])
   return count
 }
 
 /** The oldest of each kind. */
 export async function listGivenUp(em: Em): Promise<GivenUp[]> {
   const options = { orderBy: { id: 'asc' }, limit: shown, disableIdentityMap: true } as const
-  const parked = await em.find(ParkedEvent, givenUp, options)
+  const parked = await em.find(ParkedEvent, stuck.parked, options)
   const inboxes = await em.find(
     Inbox,
     { id: { $in: [...new Set(parked.map(({ inboxId }) => inboxId))] } },
     { fields: ['id', 'name'], disableIdentityMap: true },
   )
-  const shared = ({ id, error, attempts, createdAt }: Pick<Job, 'id' | 'error' | 'attempts' | 'createdAt'>) => ({ id, error, attempts, at: createdAt })
+  type Shared = Pick<GivenUp, 'id' | 'error' | 'attempts'> & { dueAt?: Date | null; createdAt: Date }
+  const shared = ({ id, error, attempts, dueAt, createdAt }: Shared) => ({ id, error, attempts, next: dueAt ?? null, at: createdAt })
   return [
     ...parked.map((row) => ({ kind: 'parked' as const, of: inboxes.find(({ id }) => id === row.inboxId)?.name ?? '', name: '', ...shared(row) })),
     ...(await em.find(Delivery, givenUp, options)).map((row) => ({ kind: 'deliveries' as const, of: row.listener, name: row.name, ...shared(row) })),
@@ -55,7 +63,7 @@ export async function listGivenUp(em: Em): Promise<GivenUp[]> {
 
 /**
  * Has one of a kind, or all of it, tried again from the start. Returns how many.
- * @throws HUB_NOT_FOUND when the one is not there, or not given up any more
+ * @throws HUB_NOT_FOUND when the one is not there, or not stuck any more
  */
 export async function tryAgain(hub: Hub, kind: GivenUpKind, id: string | undefined, byAgentId: string): Promise<number> {
   const entity = entities[kind] as typeof Job
@@ -64,10 +72,10 @@ export async function tryAgain(hub: Hub, kind: GivenUpKind, id: string | undefin
   for (;;) {
     const rows = await hub
       .em()
-      .find(entity, { ...givenUp, ...(id ? { id } : {}) }, { orderBy: { id: 'asc' }, limit: page, fields: ['id'], disableIdentityMap: true })
+      .find(entity, { ...stuck[kind], ...(id ? { id } : {}) }, { orderBy: { id: 'asc' }, limit: page, fields: ['id'], disableIdentityMap: true })
     if (rows.length === 0) break
     await commitWithEvents(hub, async (tx) => {
-      const changed = await tx.nativeUpdate(entity, { ...givenUp, id: { $in: rows.map((row) => row.id) } }, due)
+      const changed = await tx.nativeUpdate(entity, { ...stuck[kind], id: { $in: rows.map((row) => row.id) } }, due)
       count += changed
       return changed === 0 ? [] : [{ name: 'event.triedAgain', data: { kind, count: changed, byAgentId } }]
     })

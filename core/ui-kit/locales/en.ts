@@ -333,7 +333,6 @@ export const en: typeof zh = {
     HUB_REPLY_WINDOW_time: 'The time to answer is over. You can write again once the customer does.',
     HUB_REPLY_WINDOW_count: 'The messages this channel allows per answer are used up. You can write again once the customer does.',
     HUB_REPLY_WINDOW_pieces: 'On the platform this is {needed} messages and {left} are left, so nothing was sent. Make it shorter or send less at once.',
-    HUB_FILE_TYPE: 'This file cannot be read.',
     HUB_RANGE_INVALID: 'The file is not that long. Please open it again.',
     HUB_IDENTITY_BLOCKED: 'This contact is blocked.',
     HUB_CHANNEL_DISABLED: 'This channel is switched off.',

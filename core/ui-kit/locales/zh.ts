@@ -315,7 +315,6 @@ export const zh = {
     HUB_REPLY_WINDOW_time: '已超过可回复的时间，客户再次发来消息后即可继续回复。',
     HUB_REPLY_WINDOW_count: '平台允许的回复条数已用完，客户再次发来消息后即可继续回复。',
     HUB_REPLY_WINDOW_pieces: '这条消息在平台上要分成 {needed} 条，只剩 {left} 条可回复，所以没有发出。请缩短或分开发送。',
-    HUB_FILE_TYPE: '无法识别这个文件。',
     HUB_RANGE_INVALID: '文件没有这么长，请重新打开。',
     HUB_IDENTITY_BLOCKED: '该客户已被拉黑。',
     HUB_CHANNEL_DISABLED: '该渠道已停用。',

@@ -98,17 +98,13 @@ function plainHtml(text: string, quoted: string): { html: string; whole: boolean
   return html.length <= maxMarkup ? { html, whole: true } : { html: `<div>${lines(shortened(text, Math.floor(maxMarkup / 6) - 10))}</div>`, whole: false }
 }
 
-/** Undefined when the hub will not have it (too large, no readable picture after all). */
+/** Undefined when the hub will not have it (empty, too large). */
 async function storeAs(ctx: PluginContext, inboxId: string, file: LetterFile, as?: 'image'): Promise<(MessagePart & { fileId: string }) | undefined> {
-  const upload = async (kind: 'image' | 'file' | undefined) => {
-    const part = await ctx.storeFile(inboxId, { name: file.name, bytes: file.bytes, ...(kind ? { as: kind } : {}) })
-    return 'fileId' in part ? part : undefined
-  }
   try {
-    return await upload(as)
+    const part = await ctx.storeFile(inboxId, { name: file.name, bytes: file.bytes, ...(as ? { as } : {}) })
+    return 'fileId' in part ? part : undefined
   } catch (error) {
     if (!(error instanceof HubError) || error.kind.retry) throw error
-    if (error.code !== 'HUB_FILE_TYPE' || as) return undefined
-    return upload('file').catch(() => undefined)
+    return undefined
   }
 }

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import type { InboundEvent } from '@huike/core/sdk/channel.ts'
 import { decodePush } from './decode.ts'
-import { PushError, readPush } from './read-push.ts'
+import { readPush } from './read-push.ts'
 
 const settings = { replyCount: 5, openPlatform: '总店', userSubject: '', sessionSecret: 'a-secret-of-the-shop' } as const
 const fixtures = join(import.meta.dirname, '../fixtures')
@@ -207,9 +207,23 @@ test('a text longer than a part becomes several, no character cut', () => {
   assert.equal(parts.map((part) => part.text).join(''), text)
 })
 
-test('nobody named as the sender: refused', () => {
-  for (const from of ['', '<b>', 'a'.repeat(200)])
-    assert.throws(() => decodePush(readPush(JSON.stringify({ FromUserName: from, MsgType: 'text', Content: 'x', MsgId: '1' })), settings), PushError)
+test('nobody named as the sender: the platform’s own word, whole, the same for each repeat, and no right to answer', () => {
+  const audit = { ToUserName: 'gh_1', CreateTime: 1_700_000_000, MsgType: 'event', Event: 'wxa_category_audit', ret: 3 }
+  const decoded = [{ ...audit }, { ...audit, FromUserName: '' }, { ...audit, FromUserName: '<b>' }, { ...audit, FromUserName: 'a'.repeat(200) }].map((push) => {
+    const [once, again] = [1, 2].map(() => decodePush(readPush(JSON.stringify(push)), settings))
+    assert.deepEqual(once, again)
+    return once as InboundEvent
+  })
+  for (const event of decoded) {
+    assert.ok(event.kind === 'message')
+    assert.deepEqual(
+      [event.from.externalId, event.from.verified, event.grant, event.sentAt],
+      ['wechat:platform', undefined, undefined, new Date(1_700_000_000_000)],
+    )
+    const [part] = event.parts
+    assert.ok(part?.type === 'unsupported' && (part.raw as { Event: string }).Event === 'wxa_category_audit')
+  }
+  assert.equal(new Set(decoded.map(({ externalId }) => externalId)).size, decoded.length)
 })
 
 test('who enters a mini-program: proven with the shop’s signature, only told without', () => {

@@ -4,7 +4,7 @@ import type { ChannelSender, InboundEvent, LabelledFact, LocalText, ReplyGrant }
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { WechatSettings } from './inbox-settings.ts'
-import { listAt, PushError, type PushFields, textAt } from './read-push.ts'
+import { listAt, type PushFields, textAt } from './read-push.ts'
 
 const minute = 60_000
 /**
@@ -21,10 +21,10 @@ const grants = {
 
 type DecodeSettings = Pick<WechatSettings, 'replyCount' | 'openPlatform' | 'userSubject' | 'sessionSecret'>
 
-/** Exactly one event: a message, or an activity. Throws {@link PushError} when nobody sent it. */
+/** Exactly one event: a message, or an activity. */
 export function decodePush(push: PushFields, settings: DecodeSettings): InboundEvent {
   const openid = textAt(push, 'FromUserName')
-  if (!/^[\w@.-]{1,128}$/.test(openid)) throw new PushError('nobody is named as the sender')
+  if (!/^[\w@.-]{1,128}$/.test(openid)) return ofPlatform(push)
   const at = timeOf(textAt(push, 'CreateTime'))
   const type = textAt(push, 'MsgType').toLowerCase()
   const from: ChannelSender = { externalId: openid, verified: true }
@@ -40,6 +40,13 @@ export function decodePush(push: PushFields, settings: DecodeSettings): InboundE
     ...(at ? { sentAt: at } : {}),
     grant: tappedMenu ? grants.menu : grants.message(settings.replyCount),
   }
+}
+
+/** A push that names nobody is the platform's own word (an audit's result): it needs a place to be seen, and is answered to nobody. */
+function ofPlatform(push: PushFields): InboundEvent {
+  const from: ChannelSender = { externalId: 'wechat:platform', label: { zh: '微信平台', en: 'WeChat itself' } }
+  const sentAt = timeOf(textAt(push, 'CreateTime'))
+  return { kind: 'message', externalId: fingerprint('p', push), from, parts: unsupported(push), ...(sentAt ? { sentAt } : {}) }
 }
 
 /** Unix seconds; undefined when the field is no time at all. */

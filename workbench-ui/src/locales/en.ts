@@ -192,6 +192,7 @@ export const en: typeof zh = {
     conversation_closed_timeout: 'Ended after a long silence',
     conversation_closed_blocked: '{by} blocked the customer; the conversation ended',
     conversation_rated: 'Rated: {rating}',
+    message_held: 'The customer sent a message that cannot be shown yet: taking it in failed. It is tried again',
     unknown: 'System message',
     rating1: 'good',
     rating2: 'medium',

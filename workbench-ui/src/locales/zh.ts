@@ -185,6 +185,7 @@ export const zh = {
     conversation_closed_timeout: '会话超时，自动结束',
     conversation_closed_blocked: '{by} 拉黑了客户，会话结束',
     conversation_rated: '客户评价：{rating}',
+    message_held: '客户发来一条消息，但处理出错，暂时无法显示；系统会继续重试',
     unknown: '系统消息',
     rating1: '满意',
     rating2: '一般',

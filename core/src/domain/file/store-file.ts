@@ -1,5 +1,6 @@
 /**
- * Takes a file in: its type is sniffed from its bytes, pictures get a thumbnail and lose their metadata's rotation.
+ * Takes a file in: its type is sniffed from its bytes, pictures get a thumbnail and lose their metadata's rotation. One that
+ * cannot be read, or is too large to be unfolded here, is a file like any other.
  * What does so is loaded with the first file: a hub without any is lighter by it.
  */
 import { createHash } from 'node:crypto'
@@ -48,7 +49,7 @@ export interface Upload {
   maxBytes?: number
 }
 
-/** Nothing is stored of what is refused. Throws HUB_REQUEST_INVALID (empty), HUB_REQUEST_TOO_LARGE, HUB_FILE_TYPE, HUB_STORAGE_UNAVAILABLE. */
+/** Nothing is stored of what is refused. Throws HUB_REQUEST_INVALID (empty), HUB_REQUEST_TOO_LARGE, HUB_STORAGE_UNAVAILABLE. */
 export async function storeFile(hub: Hub, upload: Upload): Promise<StoredFile> {
   const { bytes, maxBytes = maxFileBytes } = upload
   const file = Buffer.isBuffer(bytes)
@@ -89,7 +90,7 @@ async function keep(hub: Hub, upload: Upload, { at, size, hash }: { at: Buffer |
   return file
 }
 
-async function readPicture(at: Buffer | string): Promise<{ width: number; height: number; thumbnail: Buffer }> {
+async function readPicture(at: Buffer | string): Promise<{ width: number; height: number; thumbnail: Buffer } | undefined> {
   const { default: sharp } = await import('sharp')
   // Each picture is looked at once: nothing is kept of it, nor its file open.
   sharp.cache(false)
@@ -107,7 +108,7 @@ async function readPicture(at: Buffer | string): Promise<{ width: number; height
       thumbnail: data,
     }
   } catch {
-    throw new HubError('HUB_FILE_TYPE', 'This picture cannot be read')
+    return undefined
   }
 }
 

@@ -54,7 +54,6 @@ const zh = {
   blocked: '暂时无法使用在线客服',
   closedSite: '在线客服已暂停服务',
   tooLarge: '文件不能超过 20 MB',
-  badFile: '这个文件无法发送',
   picture: '图片',
   original: '查看原图',
   close: '关闭',
@@ -122,7 +121,6 @@ const en: typeof zh = {
   blocked: 'Chat is not available',
   closedSite: 'Chat is closed for now',
   tooLarge: 'Files may have 20 MB at most',
-  badFile: 'This file cannot be sent',
   picture: 'Picture',
   original: 'Open original',
   close: 'Close',
@@ -143,8 +141,6 @@ export function sentenceOf(w: Words, code: string): string {
   switch (code) {
     case 'HUB_REQUEST_TOO_LARGE':
       return w.tooLarge
-    case 'HUB_FILE_TYPE':
-      return w.badFile
     case 'HUB_MESSAGE_REFUSED':
       return w.unverified
     case 'HUB_CHANNEL_DISABLED':
