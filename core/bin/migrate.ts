@@ -4,6 +4,7 @@
  * npm run migrate -- --diff     prints the SQL that would bring the schema to the entities
  */
 import { pino } from 'pino'
+import { takenWords } from '../src/access/taken-words.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { schemaDrift } from '../src/db/drift.ts'
 import { coreHistory } from '../src/db/history.ts'
@@ -16,7 +17,7 @@ import { loadOrder } from '../src/kernel/load.ts'
 const log = pino({ level: 'info' })
 try {
   const env = readEnv(process.env)
-  const { loaded } = loadOrder(await discoverPlugins(env))
+  const { loaded } = loadOrder(await discoverPlugins(env), takenWords)
   const histories = [coreHistory, ...loaded.map((p) => ({ owner: p.manifest.id, migrations: p.manifest.migrations ?? [] }))]
   const orm = await openOrm(
     env,

@@ -1,6 +1,7 @@
 /** npm run plugin -- <id> <command> [argument …]: runs a command that a plugin brings. Without one it lists them. */
 import { pino } from 'pino'
 import { HubError } from '../sdk/errors.ts'
+import { takenWords } from '../src/access/taken-words.ts'
 import { prepareData } from '../src/app.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { StartFault } from '../src/config/start-fault.ts'
@@ -12,7 +13,7 @@ import { runCommand } from '../src/kernel/run-command.ts'
 try {
   const env = readEnv(process.env)
   const secret = prepareData(env)
-  const { loaded } = loadOrder(await discoverPlugins(env))
+  const { loaded } = loadOrder(await discoverPlugins(env), takenWords)
   const orm = await openOrm(
     env,
     loaded.flatMap(({ manifest }) => manifest.entities ?? []),

@@ -5,6 +5,7 @@
  */
 
 import { HubError } from '../sdk/errors.ts'
+import { takenWords } from '../src/access/taken-words.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { openOrm } from '../src/db/open-orm.ts'
 import type { Em } from '../src/db/orm.ts'
@@ -51,7 +52,7 @@ async function sealFiles(fork: () => Em, store: SealedStore): Promise<{ sealed: 
 
 try {
   const env = readEnv(process.env)
-  const { loaded } = loadOrder(await discoverPlugins(env))
+  const { loaded } = loadOrder(await discoverPlugins(env), takenWords)
   const orm = await openOrm(
     env,
     loaded.flatMap(({ manifest }) => manifest.entities ?? []),

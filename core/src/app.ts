@@ -8,6 +8,7 @@ import type { Logger as Pino } from 'pino'
 import { Server as SocketServer } from 'socket.io'
 import { HubError } from '../sdk/errors.ts'
 import { AccessCache } from './access/access-cache.ts'
+import { takenWords } from './access/taken-words.ts'
 import type { Env } from './config/env.ts'
 import { holdFolder } from './config/only-one.ts'
 import { StartFault } from './config/start-fault.ts'
@@ -119,7 +120,7 @@ async function openHub(env: Env, secret: string, letGo: () => Promise<void>, opt
   await sweepSpool(env)
 
   // 1. Which plugins there are, and in which order they load.
-  const { loaded, refused } = loadOrder(options.plugins ?? (await discoverPlugins(env)))
+  const { loaded, refused } = loadOrder(options.plugins ?? (await discoverPlugins(env)), takenWords)
   for (const { id, error } of refused) log.error({ plugin: id, code: error.code }, error.message)
 
   // 2. The database, with the core's tables and theirs.

@@ -54,7 +54,7 @@ const plugins = [
   found(plugin('assetsclash', { assets: [{ path: '/workbench', file: 'plugin.ts', type: 'text/plain' }] })),
   found(plugin('channelthrows', { channel: boom })),
   found(
-    plugin('migrationfails', { migrations: [{ name: '0001-typo', mysql: ['crate table `migrationfails_a`'], sqlite: ['crate table `migrationfails_a`'] }] }),
+    plugin('migrationfails', { migrations: [{ name: '0001-typo', mysql: ['create table `migrationfails_a`'], sqlite: ['create table `migrationfails_a`'] }] }),
   ),
   found(plugin('needy', { requires: { plugins: { startthrows: '*' } } })),
   found(plugin('healthy', {})),

@@ -381,6 +381,47 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     assert.deepEqual(nameless.body.details.faults, [{ path: 'body/name', rule: 'required', message: nameless.body.details.faults[0].message }])
   })
 
+  test('who manages agents or departments brings nobody to see what they do not see, nor themselves', async () => {
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    const department = async (name: string, parentId: string | null = null) =>
+      (await owner.call('POST', '/api/departments', { name, parentId })).body.id as string
+    const north = await department('北区')
+    const harbour = await department('港口', north)
+    const south = await department('南区')
+    const head = await world().person(
+      '北区主管',
+      [{ permission: 'agent.manage' }, { permission: 'department.manage' }, { permission: 'conversation.read', scope: 'tree' }],
+      {
+        departmentId: north,
+      },
+    )
+    const { roleIds } = (await owner.call('GET', '/api/agents')).body.items.find(({ id }: { id: string }) => id === head.id)
+    const outside = async (method: string, url: string, body: unknown, reason = 'reach') => {
+      const answer = await head.call(method, url, body)
+      assert.deepEqual([answer.status, answer.body.details?.reason], [403, reason], `${method} ${url} ${JSON.stringify(body)}`)
+    }
+    const input = (departmentId: string, roles: string[]) => ({ email: `${newId()}@test.cn`, name: '同事', departmentId, roleIds: roles })
+    // Not by moving themselves, nor what is not theirs below themselves.
+    await outside('PATCH', `/api/agents/${head.id}`, { departmentId: south })
+    await outside('PATCH', `/api/departments/${south}`, { parentId: harbour })
+    // Nor by an account whose link they hold: made there, given the role there, invited there by another.
+    await outside('POST', '/api/agents', input(south, roleIds))
+    const { body: plain } = await owner.call('POST', '/api/roles', { name: newId(), grants: [] })
+    const { body: made } = await head.call('POST', '/api/agents', input(south, [plain.id]))
+    await outside('PATCH', `/api/agents/${made.agent.id}`, { roleIds })
+    const { body: theirs } = await owner.call('POST', '/api/agents', input(south, roleIds))
+    await outside('POST', `/api/agents/${theirs.agent.id}/invitation`, undefined)
+    // Who may more keeps their address, and is not shut out.
+    const admin = await world().person('管理员', 'admin')
+    await outside('PATCH', `/api/agents/${admin.id}`, { email: `${newId()}@test.cn` }, 'higher')
+    await outside('PATCH', `/api/agents/${admin.id}`, { active: false }, 'higher')
+    // Within what they see they do as they like, and who sees everything may be anywhere.
+    assert.equal((await head.call('POST', '/api/agents', input(harbour, roleIds))).status, 201)
+    assert.equal((await head.call('PATCH', `/api/agents/${head.id}`, { departmentId: harbour })).status, 200)
+    assert.equal((await admin.call('PATCH', `/api/agents/${admin.id}`, { departmentId: south })).status, 200)
+    assert.equal((await admin.call('PATCH', `/api/departments/${north}`, { parentId: south })).status, 200)
+  })
+
   test('a cookie is not enough from another site', async () => {
     const agent = await world().person('小蒋')
     const response = await fetch(new URL('/api/me/presence', world().url), {

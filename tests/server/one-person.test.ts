@@ -56,6 +56,17 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal((await say(b, 'user-2', { phone: `+86${phone}`, verified: true })).contactId, site.contactId)
   })
 
+  test('a name with a space at its end is another one', async () => {
+    const inbox = await world().inbox('mock')
+    const plain = await say(inbox, 'alice', { claims: [{ kind: 'userId', value: 'shop:alice', verified: true }] })
+    const spaced = await say(inbox, 'alice ', { claims: [{ kind: 'userId', value: 'shop:alice ', verified: true }] })
+    const more = await say(inbox, 'alice  ')
+    assert.equal(new Set([plain, spaced, more].map(({ contactId }) => contactId)).size, 3)
+    assert.equal((await world().identity(inbox.id, 'alice')).id, plain.identityId)
+    assert.equal((await world().identity(inbox.id, 'alice ')).id, spaced.identityId)
+    assert.equal((await say(inbox, 'alice ')).identityId, spaced.identityId)
+  })
+
   test('twenty identities of one person at once, in one batch and in many: one contact', async () => {
     const [a, b] = await inboxes()
     const union = newId()

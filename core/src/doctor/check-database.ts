@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readSync, statfsSync, statSync } from 
 import { join } from 'node:path'
 import semver from 'semver'
 import { decodeTime } from 'ulid'
+import { takenWords } from '../access/taken-words.ts'
 import type { Env } from '../config/env.ts'
 import { schemaDrift } from '../db/drift.ts'
 import { coreHistory } from '../db/history.ts'
@@ -26,7 +27,7 @@ const quickBytes = 2 * 2 ** 30
 const restore = 'Stop the hub, keep a copy of the folder, and restore the last backup.'
 
 export async function checkDatabase(env: Env, rebuild: boolean, findings: Findings): Promise<void> {
-  const { loaded, refused } = loadOrder(await discoverPlugins(env))
+  const { loaded, refused } = loadOrder(await discoverPlugins(env), takenWords)
   for (const { id, error } of refused) findings.bad('Plugin', `${id}: ${error.message}`, `See ${error.code} in core/docs/errors.md.`)
   const dialect = dialectOf(env)
   const file = join(env.dataDir, 'hub.sqlite')

@@ -4,6 +4,7 @@ import { HubError } from '../../sdk/errors.ts'
 import type { PluginManifest } from '../../sdk/plugin.ts'
 import { hubVersion } from '../config/version.ts'
 import type { FoundPlugin } from './discover.ts'
+import { foreignTo } from './plugin-statements.ts'
 
 export interface LoadedPlugin {
   manifest: PluginManifest
@@ -15,10 +16,8 @@ export interface RefusedPlugin {
   error: HubError
 }
 
-/** Ids that would collide with the core's own tables or addresses. */
-const reserved = new Set(['core', 'hub', 'all'])
-
-export function loadOrder(found: readonly FoundPlugin[]): { loaded: LoadedPlugin[]; refused: RefusedPlugin[] } {
+/** @param taken ids that would collide with the core's own tables, permissions, events or addresses */
+export function loadOrder(found: readonly FoundPlugin[], taken: ReadonlySet<string>): { loaded: LoadedPlugin[]; refused: RefusedPlugin[] } {
   const refused: RefusedPlugin[] = []
   const candidates = new Map<string, LoadedPlugin>()
   for (const { dir, manifest, error, nameHint } of found) {
@@ -27,7 +26,7 @@ export function loadOrder(found: readonly FoundPlugin[]): { loaded: LoadedPlugin
     else if (candidates.has(manifest.id))
       refuse(new HubError('HUB_PLUGIN_DUPLICATE', `Another plugin is called ${manifest.id}: ${candidates.get(manifest.id)?.dir}`))
     else {
-      const fault = faultOf(manifest)
+      const fault = faultOf(manifest, taken)
       if (fault) refuse(fault)
       else candidates.set(manifest.id, { manifest, dir })
     }
@@ -63,13 +62,10 @@ export function loadOrder(found: readonly FoundPlugin[]): { loaded: LoadedPlugin
   return { loaded, refused }
 }
 
-/** Tables a statement changes; `references` may point at the core's. */
-const writtenTables =
-  /\b(?:create\s+table|alter\s+table|drop\s+table|rename\s+table|truncate\s+table|index\s+\S+\s+on|insert\s+into|replace\s+into|delete\s+from|^\s*update)\s+(?:if\s+(?:not\s+)?exists\s+)?[`"]?(\w+)/gi
-
-function faultOf(manifest: PluginManifest): HubError | undefined {
-  if (!/^[a-z][a-z0-9]{1,30}$/.test(manifest.id) || reserved.has(manifest.id))
-    return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: lower-case letters and digits, not ${[...reserved].join(', ')}`)
+function faultOf(manifest: PluginManifest, taken: ReadonlySet<string>): HubError | undefined {
+  if (!/^[a-z][a-z0-9]{1,30}$/.test(manifest.id))
+    return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: lower-case letters and digits`)
+  if (taken.has(manifest.id)) return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: it is a word of the core's`)
   if (!semver.valid(manifest.version)) return new HubError('HUB_PLUGIN_INVALID', `"${manifest.version}" is not a version`)
   const range = manifest.requires?.hub
   if (range && !semver.satisfies(hubVersion, range)) return new HubError('HUB_PLUGIN_VERSION', `${manifest.id} needs Huike ${range}, this is ${hubVersion}`)
@@ -80,9 +76,10 @@ function faultOf(manifest: PluginManifest): HubError | undefined {
   }
   for (const migration of manifest.migrations ?? []) {
     for (const statement of [...migration.mysql, ...migration.sqlite]) {
-      for (const [, target = ''] of statement.matchAll(writtenTables))
-        if (!target.startsWith(`${manifest.id}_`))
-          return new HubError('HUB_PLUGIN_TABLE', `The migration ${migration.name} of ${manifest.id} touches ${target}: only ${manifest.id}_… is its own`)
+      const foreign = foreignTo(`${manifest.id}_`, statement)
+      const refuse = (why: string) => new HubError('HUB_PLUGIN_TABLE', `The migration ${migration.name} of ${manifest.id} ${why}`)
+      if (foreign === null) return refuse(`holds a statement that the hub does not understand: ${statement.slice(0, 80)}`)
+      if (foreign) return refuse(`touches ${foreign}: only ${manifest.id}_… is its own`)
     }
   }
   return undefined

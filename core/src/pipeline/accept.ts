@@ -11,7 +11,7 @@ import { type Batcher, createBatcher } from '../db/batch.ts'
 import { NumberSource } from '../db/counter.ts'
 import { Kept } from '../db/kept.ts'
 import { newId } from '../db/types.ts'
-import { storedName } from '../domain/contact/external-id.ts'
+import { fittedId, storedName } from '../domain/contact/external-id.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { noteLife } from '../domain/inbox/inbox-health.ts'
 import { Message, ParkedEvent } from '../domain/message/message.entity.ts'
@@ -34,7 +34,6 @@ const maxAttempts = 12
 const claimMs = 60_000
 const inboxTtlMs = 1_000
 /** Columns that hold a platform's names. */
-const idLength = 190
 
 /** A refusal is the answer. That the hub is busy, or something is away, is none: it may be better in a moment. */
 const refuses = (error: unknown): error is HubError => error instanceof HubError && error.kind.status < 500 && error.code !== 'HUB_CONFLICT'
@@ -256,12 +255,12 @@ export class Door implements Intake {
   }
 }
 
-/** Names that are longer than their column keep their beginning and stay different. */
+/** With names that are told apart by the database too. */
 function fitted(event: InboundEvent): InboundEvent {
-  const fit = (id: string) => (id.length <= idLength ? id : `${id.slice(0, 120)}~${createHash('sha256').update(id).digest('hex')}`)
-  const from = event.from.externalId.length <= idLength ? event.from : { ...event.from, externalId: fit(event.from.externalId) }
-  const named = 'messageExternalId' in event ? { messageExternalId: fit(event.messageExternalId) } : {}
-  return { ...event, ...named, from, externalId: fit(event.externalId) } as InboundEvent
+  const externalId = fittedId(event.from.externalId)
+  const from = externalId === event.from.externalId ? event.from : { ...event.from, externalId }
+  const named = 'messageExternalId' in event ? { messageExternalId: fittedId(event.messageExternalId) } : {}
+  return { ...event, ...named, from, externalId: fittedId(event.externalId) } as InboundEvent
 }
 
 /** Dates come back from JSON as strings. */

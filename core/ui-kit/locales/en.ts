@@ -291,6 +291,7 @@ export const en: typeof zh = {
     HUB_FORBIDDEN_token: 'An API token cannot do this. Please sign in.',
     HUB_FORBIDDEN_give: 'You cannot give roles or permissions beyond your own.',
     HUB_FORBIDDEN_higher: 'This account may do more than yours. Please ask the owner.',
+    HUB_FORBIDDEN_reach: 'This would show conversations of departments that you do not see. Please ask the owner.',
     HUB_FORBIDDEN_self: 'You cannot do this to your own account. Please ask another admin.',
     HUB_PREVIEW_READ_ONLY: 'A preview changes nothing. End it and try again.',
     HUB_PREVIEW_OVER: 'The preview has ended.',

@@ -274,6 +274,7 @@ export const zh = {
     HUB_FORBIDDEN_token: '接口令牌不能执行此操作，请登录后再试。',
     HUB_FORBIDDEN_give: '不能授予超出您自己权限的角色或权限。',
     HUB_FORBIDDEN_higher: '这个账号的权限高于您，请联系所有者处理。',
+    HUB_FORBIDDEN_reach: '这会看到您自己看不到的部门的会话，请联系所有者处理。',
     HUB_FORBIDDEN_self: '不能对自己的账号执行此操作，请联系其他管理员处理。',
     HUB_PREVIEW_READ_ONLY: '正在预览，不能操作。结束预览后再试。',
     HUB_PREVIEW_OVER: '预览已结束。',

@@ -87,8 +87,8 @@ export async function proofOf(ctx: PluginContext, settings: InboxSettings, jwt: 
   return { until: Math.min((exp + toleranceSeconds) * 1_000, Date.now() + longestProofMs), key: nameOfKey(ctx, settings) }
 }
 
-/** One id a user of the site. A long one is known by its digest, under a letter of its own so that no short one can look like it. */
-const userIdOf = (sub: string): string => (sub.length + 2 <= maxIdLength ? `u_${sub}` : `h_${digest(sub)}`)
+/** One id a user of the site. A long one, or one whose last space MySQL would not see, is known by its digest, under a letter of its own so that no other can look like it. */
+const userIdOf = (sub: string): string => (sub.length + 2 <= maxIdLength && !sub.endsWith(' ') ? `u_${sub}` : `h_${digest(sub)}`)
 
 /**
  * A stranger. A browser that was spoken in before it had a token brings one of its own, unguessable as ours are: all its

@@ -6,6 +6,7 @@ import { AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from 
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { JoinInput } from '../../../sdk/wire/session.ts'
 import { holds } from '../../access/grants.ts'
+import { reachesBeyond } from '../../access/reach.ts'
 import type { Em } from '../../db/orm.ts'
 import { pick } from '../../db/pick.ts'
 import { newId } from '../../db/types.ts'
@@ -67,6 +68,7 @@ export function agentRoutes(app: App, hub: Hub): void {
     const { email, roleIds, skillGroupIds = [] } = request.body
     const em = hub.em()
     await refuseHigherRoles(em, actorOf(request), roleIds)
+    await refuseWiderReach(em, actorOf(request), roleIds, request.body.departmentId)
     const agent = newAgent({ email: email.trim().toLowerCase(), ...pick(request.body, ['name', 'displayName', 'departmentId', 'capacity']) })
     let token = ''
     try {
@@ -94,7 +96,9 @@ export function agentRoutes(app: App, hub: Hub): void {
       if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
       if (agent.passwordHash !== null) throw new HubError('HUB_CONFLICT', 'This agent has joined already')
       // Whoever holds the link becomes the agent.
-      await refuseHigherRoles(em, actorOf(request), await rolesOf(em, agent.id))
+      const held = await rolesOf(em, agent.id)
+      await refuseHigherRoles(em, actorOf(request), held)
+      await refuseWiderReach(em, actorOf(request), held, agent.departmentId)
       let token = ''
       await commitWithEvents(hub, async (tx) => {
         await tx.nativeDelete(Invitation, { agentId: agent.id })
@@ -147,6 +151,12 @@ export function agentRoutes(app: App, hub: Hub): void {
       if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
       const before = await rolesOf(tx, id)
       if (roleIds) await refuseHigherRoles(tx, actor, roleIds, before)
+      // Their address and whether they may come in is for who may all that they may.
+      const { active = agent.active, email: address = agent.email, departmentId = agent.departmentId } = fields
+      if (active !== agent.active || address !== agent.email) await refuseHigherRoles(tx, actor, before, [], 'higher')
+      const moves = departmentId !== agent.departmentId
+      const held = roleIds ?? before
+      await refuseWiderReach(tx, actor, moves ? held : held.filter((roleId) => !before.includes(roleId)), departmentId)
       const losesOwner = isOwner && ((roleIds && !roleIds.includes(owner.id)) || fields.active === false)
       // Whoever is switched off, or has not joined yet, can do nothing for a hub without an owner.
       const others = { id: { $in: owners.map(({ agentId }) => agentId).filter((other) => other !== id) }, active: true, passwordHash: { $ne: null } }
@@ -263,6 +273,14 @@ async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], sk
         [...new Set(skillGroupIds)].map((skillGroupId) => ({ agentId, skillGroupId })),
       )
   }
+}
+
+/** Nor one that sees, in its department, what they do not: not for others, not for themselves. */
+async function refuseWiderReach(em: Em, actor: Actor, roleIds: readonly string[], departmentId: string | null | undefined): Promise<void> {
+  if (actor.owner || !departmentId || roleIds.length === 0) return
+  const roles = await em.find(Role, { id: { $in: [...roleIds] } }, { disableIdentityMap: true })
+  if (roles.some(({ grants }) => grants.some((grant) => reachesBeyond(actor, grant, departmentId))))
+    throw new HubError('HUB_FORBIDDEN', 'This account would see what you may not see', { reason: 'reach', path: '/departmentId' })
 }
 
 /** Nobody makes an account that may more than they may, nor takes such a one over. What it has already is no gift. */

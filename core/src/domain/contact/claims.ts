@@ -37,7 +37,8 @@ export function normaliseClaim(kind: Evidence['kind'], value: string): string | 
       return /^[1-9]\d{4,11}$/.test(text) ? text : undefined
     case 'unionid':
     case 'userId':
-      return text === '' || text.length > 190 ? undefined : text
+      // A name that somebody was given is what it is: "alice " is not "alice".
+      return text === '' || value.length > 190 ? undefined : value
   }
 }
 

@@ -2,6 +2,7 @@
  * A person's name on a channel. Where a channel says that such names are personal (`personalIds`: an address, a telephone
  * number), the database holds a keyed hash in its place, which is found and unique like any name, and the name sealed beside it.
  */
+import { createHash } from 'node:crypto'
 import type { PluginManifest } from '../../../sdk/plugin.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
@@ -14,6 +15,12 @@ type Named = Pick<Identity, 'externalId' | 'sealedId'>
 /** What to ask of an identity to know its name. */
 export const nameColumns = ['externalId', 'sealedId'] as const
 export const externalIdOf = ({ externalId, sealedId }: Named): string => sealedId || externalId
+
+/** As long as its column. */
+const idLength = 190
+/** A name that is longer than its column, or ends in a space, which MySQL takes for none: it keeps its beginning and stays different. */
+export const fittedId = (id: string): string =>
+  id.length <= idLength && !id.endsWith(' ') ? id : `${id.slice(0, 120)}~${createHash('sha256').update(id).digest('hex')}`
 
 export const hashedId = (em: Em, inboxId: string, externalId: string): string => `h1.${keysOf(em).blind('identity', `${inboxId}\n${externalId}`)}`
 
@@ -43,5 +50,5 @@ export function writtenAs(hub: Hub, inbox: Pick<Inbox, 'id' | 'channel'>, extern
 
 export async function findIdentity(hub: Hub, em: Em, { inboxId, externalId }: { inboxId: string; externalId: string }): Promise<Identity | null> {
   const inbox = await hub.intake.inbox(inboxId)
-  return inbox && em.findOne(Identity, { inboxId, externalId: { $in: writtenAs(hub, inbox, externalId) } }, { disableIdentityMap: true })
+  return inbox && em.findOne(Identity, { inboxId, externalId: { $in: writtenAs(hub, inbox, fittedId(externalId)) } }, { disableIdentityMap: true })
 }

@@ -4,9 +4,11 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { DepartmentInput, SkillGroupInput, Department as WireDepartment, SkillGroup as WireSkillGroup } from '../../../sdk/wire/agent.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
+import { growsWithTree } from '../../access/reach.ts'
 import type { Em } from '../../db/orm.ts'
 import { pick } from '../../db/pick.ts'
 import { newId } from '../../db/types.ts'
+import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
@@ -67,6 +69,7 @@ export function departmentRoutes(app: App, hub: Hub): void {
           throw new HubError('HUB_REQUEST_INVALID', 'A department cannot lie below itself', {
             faults: [{ path: 'body/parentId', rule: 'belowItself', message: 'below itself' }],
           })
+        if (parentId && parentId !== before.parentId) refuseWiderTree(actorOf(request), all, { ...before, parentId })
         if (parentId !== undefined && parentId !== before.parentId) after = await suspendRules(hub, tx)
         const patch = pick(request.body, ['name', 'parentId'])
         await tx.nativeUpdate(Department, { id }, patch)
@@ -161,6 +164,19 @@ export function departmentRoutes(app: App, hub: Hub): void {
     await routeQueue(hub)
     return { ok: true as const }
   })
+}
+
+/** Nobody puts below themselves what they have not seen so far. */
+function refuseWiderTree(actor: Actor, all: readonly Department[], moved: Department): void {
+  if (actor.owner || !growsWithTree(actor)) return
+  const own = actor.agent.departmentId ?? null
+  const before = subtree(own, all)
+  const after = subtree(
+    own,
+    all.map((department) => (department.id === moved.id ? moved : department)),
+  )
+  if (after.some((id) => !before.includes(id)))
+    throw new HubError('HUB_FORBIDDEN', 'You would see what you may not see', { reason: 'reach', path: '/parentId' })
 }
 
 async function setMembers(em: Em, skillGroupId: string, agentIds: readonly string[]): Promise<void> {
