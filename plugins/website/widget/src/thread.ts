@@ -248,7 +248,8 @@ export class Thread {
 
   /** What another tab has written goes out from here too, if it comes to that: under its id it is one message. */
   adopt(written: readonly Written[]): void {
-    const all: Waiting[] = [...this.#aside, ...this.waiting]
+    // Of others' words the tab that sends them knows better whether they still wait.
+    const all: Waiting[] = [...this.#aside.filter((w) => w.here), ...this.waiting]
     for (const one of written) if (!all.some((w) => w.clientId === one.clientId) && !this.#has(one.clientId)) all.push(one)
     this.#sort(all)
     this.#events.changed()
