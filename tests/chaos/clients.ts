@@ -7,6 +7,7 @@ import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { io, type Socket } from 'socket.io-client'
 import type { Conversation, ConversationPush, Message } from '../../core/sdk/wire/conversation.ts'
 import type { CustomerMessage, CustomerThread } from '../../core/sdk/wire/customer.ts'
+import { DeskTab } from './desk.ts'
 import { between, type Dice, pick, sleep } from './tools.ts'
 
 const answerWithinMs = 5_000
@@ -333,6 +334,9 @@ export class AgentClient {
   readonly #line: Line
   readonly #late: Promise<void>[] = []
   readonly #turns = new Map<string, Promise<void>>()
+  #desk: DeskTab | undefined
+  /** Ids of its answers. */
+  readonly #answered: string[] = []
   #cookie = ''
   /** The hub's time of the last full catching-up. */
   #syncedAt = ''
@@ -353,7 +357,9 @@ export class AgentClient {
     this.#syncedAt = me.body.serverTime
   }
 
-  sitDown(): void {
+  /** @param own speaks by the workbench's own outbox, instead of as somebody impatient */
+  sitDown(own: boolean): void {
+    if (own) this.#desk = new DeskTab(this.id, this.#cookie, this.#line.tally)
     this.socket = new LiveSocket(this.#line, '/', { extraHeaders: { cookie: this.#cookie } }, (socket) => {
       socket.on('connect', this.#resync)
       socket.on('conversation', (push: ConversationPush) => this.#inTurn(push.conversation.id, () => this.#pushed(push)))
@@ -452,21 +458,36 @@ export class AgentClient {
       else if (!target) continue
       else if (luck < 0.03) await this.call('POST', `/api/conversations/${target.id}/close`, {})
       else if (luck < 0.06) await this.call('POST', `/api/conversations/${target.id}/transfer`, { agentId: pick(dice, colleagues)?.id ?? this.id })
-      else if (luck < 0.12) await this.call('POST', `/api/conversations/${target.id}/read`, { seq: target.lastSeq })
-      else await this.#say(target.id, luck < 0.2)
+      else if (luck < 0.09) await this.#takeBack()
+      else if (luck < 0.11) this.#desk?.reload()
+      else if (luck < 0.14) await this.call('POST', `/api/conversations/${target.id}/read`, { seq: target.lastSeq })
+      else await this.#say(target.id, luck < 0.22)
     }
     await Promise.all(this.#late)
+    while (this.#desk?.look() === false && !this.#line.giveUp.aborted) await sleep(300)
+  }
+
+  /** One of the last answers, whether or not its conversation has ended since. */
+  async #takeBack(): Promise<void> {
+    const messageId = pick(this.#line.dice, this.#answered.slice(-5))
+    if (!messageId) return
+    const { status, body } = await this.call('POST', `/api/messages/${messageId}/recall`)
+    // Not sent yet or too late, taken back already, or moved out of sight.
+    if (![200, 403, 404, 409, 422].includes(status)) this.#line.tally.wrongs.push(`${this.name}: taking back answered ${status} ${JSON.stringify(body)}`)
   }
 
   async #say(conversationId: string, note: boolean): Promise<void> {
     const number = this.said.length + 1
     const saying: Saying = { text: `${this.name} ${note ? 'notes' : 'answers'} ${number}`, conversationId, fate: 'pending' }
     this.said.push(saying)
+    this.#desk?.look()
+    if (this.#desk) return this.#desk.say(saying, conversationId, note)
     const body = { clientId: `${this.name}-${number}-chaos`, parts: [{ type: 'text', text: saying.text }], note }
     const ask = () => this.call('POST', `/api/conversations/${conversationId}/messages`, body)
     const answer = await sayOnce(this.#line, saying.text, ask, this.#late, ({ body }) => body.id)
     // Moved to a colleague or ended meanwhile: refused, and the agent knows it.
     saying.fate = answer.status === 201 ? 'acknowledged' : 'refused'
+    if (answer.status === 201 && !note) this.#answered.push(answer.body.id)
     if (![201, 403, 404, 409].includes(answer.status)) this.#line.tally.wrongs.push(`${saying.text}: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
 }

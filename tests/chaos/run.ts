@@ -10,6 +10,7 @@
  * Exit code 1 when anything was lost, doubled, misordered, left behind on a screen, not marked as uncertain, or ended by itself.
  */
 import { parseArgs } from 'node:util'
+import { BrowserVisitor } from './browsers.ts'
 import { AgentClient, Line, newTally, type Tally, Visitor } from './clients.ts'
 import { type Cluster, owner, type Profile, startCluster } from './cluster.ts'
 import { fuzz } from './fuzz.ts'
@@ -19,6 +20,8 @@ import { checkAgent, checkMessages, checkVisitor, type Findings, readTruth } fro
 
 /** A message that was being sent when its process was killed is given up for lost after a minute. */
 const convergeWithinMs = 150_000
+/** All of them are one address to the hub, which takes 60 new sessions and 600 looks a minute from it. */
+const mostBrowsers = 4
 const password = 'another long pass-phrase 8'
 
 const { values } = parseArgs({
@@ -66,7 +69,12 @@ interface Result {
 }
 
 /** Who takes part: accounts made and opened through the API, as an operator would. */
-async function gather(cluster: Cluster, tally: Tally, dice: Dice, giveUp: AbortSignal): Promise<{ visitors: Visitor[]; agents: AgentClient[] }> {
+async function gather(
+  cluster: Cluster,
+  tally: Tally,
+  dice: Dice,
+  giveUp: AbortSignal,
+): Promise<{ visitors: Visitor[]; browsers: BrowserVisitor[]; agents: AgentClient[] }> {
   const line = (index: number) => new Line(cluster.bases, `127.0.${1 + Math.floor(index / 250)}.${1 + (index % 250)}`, tally, dice, giveUp)
   const boss = new AgentClient('owner', true, line(0))
   await boss.signIn(owner.email, owner.password)
@@ -90,14 +98,19 @@ async function gather(cluster: Cluster, tally: Tally, dice: Dice, giveUp: AbortS
     )
     await expect(200, agent.call('POST', `/api/invitations/${invitation.split('/').at(-1)}`, { password }))
     await agent.signIn(email, password)
-    agent.sitDown()
+    agent.sitDown(i % 2 === 0)
     agents.push(agent)
   }
   await expect(200, boss.call('PUT', '/api/me/presence', { presence: 'offline' }))
   const visitors = Array.from({ length: options.visitors }, (_, i) => new Visitor(`visitor-${i + 1}`, line(200 + i)))
   // Every fifth has the site open in two windows.
   await Promise.all(visitors.map((visitor, i) => visitor.arrive(inbox.id, i % 5 === 0 ? 2 : 1)))
-  return { visitors, agents }
+  // They come when they come: the hub may be away.
+  const browsers = Array.from(
+    { length: Math.min(mostBrowsers, Math.ceil(options.visitors / 4)) },
+    (_, i) => new BrowserVisitor(`browser-${i + 1}`, inbox.id, cluster.bases, dice),
+  )
+  return { visitors, browsers, agents }
 }
 
 /** One fault after the other; each kind has its turn before any comes again. */
@@ -138,13 +151,13 @@ async function run(profile: Profile): Promise<Result> {
     crowd = await PlatformCrowd.open(cluster, dice, options.customers, downMs, giveUp.signal)
     const people = crowd
     say(`mail by ${crowd.platforms.email.servers.kind}`)
-    const { visitors, agents } = await gather(cluster, tally, dice, giveUp.signal)
+    const { visitors, browsers, agents } = await gather(cluster, tally, dice, giveUp.signal)
     const windows = visitors.flatMap(({ screens }) => screens)
     const sockets = [...windows, ...agents].flatMap(({ socket }) => socket ?? [])
 
     say(`${visitors.length} visitors, ${options.customers} customers of each platform and ${agents.length} agents talk for ${options.seconds} s`)
     const stop = AbortSignal.timeout(options.seconds * 1_000)
-    const talk = [...visitors.map((visitor) => visitor.talk(stop)), ...agents.map((agent) => agent.work(stop, agents)), crowd.talk(stop)]
+    const talk = [...[...visitors, ...browsers].map((visitor) => visitor.talk(stop)), ...agents.map((agent) => agent.work(stop, agents)), crowd.talk(stop)]
     // When the run itself fails, that is what is to be told.
     for (const one of talk) one.catch(() => undefined)
     await Promise.all([harm(cluster, crowd, dice, stop), cutSockets(sockets, tally, dice, stop)])
@@ -162,12 +175,14 @@ async function run(profile: Profile): Promise<Result> {
     const hasten = `update outbound set due_at = created_at where state in ${states}`
     await cluster.execute({ sqlite: hasten, mysql: hasten })
     const look = async () => {
+      for (const browser of browsers) await browser.scrollBack()
       const truth = await readTruth(cluster)
       const behind = [
         ...(truth.parked > 0 ? [`${truth.parked} accepted events are not messages yet`] : []),
         ...people.behind(truth),
         ...agents.flatMap((agent) => checkAgent(truth, agent) ?? []),
-        ...visitors.flatMap((visitor) => visitor.screens.flatMap((screen) => checkVisitor(truth, visitor.externalId, screen) ?? [])),
+        ...[...visitors, ...browsers].flatMap((visitor) => visitor.screens.flatMap((screen) => checkVisitor(truth, visitor.externalId, screen) ?? [])),
+        ...browsers.flatMap((browser) => browser.behind()),
       ]
       return { truth, behind }
     }
@@ -180,17 +195,17 @@ async function run(profile: Profile): Promise<Result> {
     const convergedMs = Date.now() - healing
 
     giveUp.abort()
-    for (const socket of sockets) socket.close()
+    for (const one of [...sockets, ...browsers]) one.close()
     await crowd.judge(seen.truth)
     const rough = await cluster.stop()
     await crowd.stop()
-    const said = { in: visitors.flatMap((visitor) => visitor.said), out: agents.flatMap((agent) => agent.said) }
+    const said = { in: [...visitors, ...browsers].flatMap((visitor) => visitor.said), out: agents.flatMap((agent) => agent.said) }
     const acknowledged = (sayings: typeof said.in) => sayings.filter(({ fate }) => fate === 'acknowledged').length
     return {
       profile,
       cluster,
       tally,
-      findings: checkMessages(seen.truth, visitors, agents),
+      findings: checkMessages(seen.truth, [...visitors, ...browsers], agents),
       crowd,
       behind: seen.behind,
       messages: {

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createConnection } from 'mysql2/promise'
 import type { Message } from '../../core/sdk/wire/conversation.ts'
-import type { CustomerMessage } from '../../core/sdk/wire/customer.ts'
+import type { CustomerMessage, CustomerThread } from '../../core/sdk/wire/customer.ts'
 import { keyringOf } from '../../core/src/sealing/keyring.ts'
-import type { AgentClient, Saying, Visitor, VisitorScreen } from './clients.ts'
+import type { AgentClient, Saying } from './clients.ts'
 import { type Cluster, secret } from './cluster.ts'
 
 interface ConversationRow {
@@ -31,6 +31,18 @@ interface MessageRow {
   text: string
   parts: string
   status: string
+  recalled_at: unknown
+}
+
+/** Somebody on a site, and what one of their windows shows. */
+export interface Talker {
+  said: readonly Saying[]
+  externalId: string
+}
+export interface Shown {
+  name: string
+  messages: ReadonlyMap<string, CustomerMessage>
+  conversation: CustomerThread['conversation']
 }
 
 /** The rows that count, oldest first. */
@@ -45,7 +57,7 @@ export interface Truth {
 const queries = {
   conversations:
     'select c.id, c.inbox_id, i.external_id, i.sealed_id, c.status, c.assignee_id, c.last_seq, c.rev, c.unread, c.preview, c.agent_read_seq, c.customer_read_seq from conversation c join identity i on i.id = c.identity_id order by c.created_at, c.id',
-  messages: 'select id, conversation_id, seq, rev, direction, text, parts, status from message order by conversation_id, seq',
+  messages: 'select id, conversation_id, seq, rev, direction, text, parts, status, recalled_at from message order by conversation_id, seq',
   agents: 'select id, open_count from agent',
   parked: 'select count(*) as n from inbound_event',
 }
@@ -89,7 +101,7 @@ export interface Findings {
 }
 
 /** Holds the senders' words against the rows. */
-export function checkMessages(truth: Truth, visitors: readonly Visitor[], agents: readonly AgentClient[]): Findings {
+export function checkMessages(truth: Truth, visitors: readonly Talker[], agents: readonly AgentClient[]): Findings {
   const found: Findings = { losses: [], doubles: [], misordered: [], miscounted: [] }
   const order = new Map(truth.conversations.map(({ id }, index) => [id, index]))
   const byText = Map.groupBy(truth.messages, ({ text }) => text)
@@ -161,18 +173,21 @@ export function checkAgent(truth: Truth, agent: AgentClient): string | undefined
     const lines = (messages: readonly Message[]) => messages.toSorted((a, b) => a.seq - b.seq).map((m) => [m.id, m.seq, m.rev, m.direction, m.status, m.parts])
     const body = differs(
       lines([...held.messages.values()]),
-      (messagesOf.get(row.id) ?? []).map((m) => [m.id, m.seq, m.rev, m.direction, m.status, JSON.parse(m.parts)]),
+      (messagesOf.get(row.id) ?? []).map((m) => [m.id, m.seq, m.rev, m.direction, m.status, partsOf(m)]),
     )
     if (body) return `${agent.name} shows in conversation ${row.id}: ${body}`
   }
   return undefined
 }
 
+/** What was taken back is shown to nobody. */
+const partsOf = ({ parts, recalled_at }: MessageRow) => (recalled_at === null ? JSON.parse(parts) : [])
+
 /** Lines of the system that a customer sees. */
 const shownLines = new Set(['conversation.closed', 'conversation.rated'])
 
 /** The same for a visitor's window: all conversations of the visitor, without notes and what is the house's business. */
-export function checkVisitor(truth: Truth, externalId: string, screen: VisitorScreen): string | undefined {
+export function checkVisitor(truth: Truth, externalId: string, screen: Shown): string | undefined {
   const own = truth.conversations.filter((row) => row.external_id === externalId)
   const order = new Map(own.map(({ id }, index) => [id, index]))
   const rows = truth.messages
@@ -186,7 +201,7 @@ export function checkVisitor(truth: Truth, externalId: string, screen: VisitorSc
     [...screen.messages.values()]
       .toSorted((a: CustomerMessage, b: CustomerMessage) => (order.get(a.conversationId) ?? -1) - (order.get(b.conversationId) ?? -1) || a.seq - b.seq)
       .map((m) => [m.id, m.seq, m.rev, m.from, words(m.parts)]),
-    rows.map((m) => [m.id, m.seq, m.rev, from[m.direction], words(JSON.parse(m.parts))]),
+    rows.map((m) => [m.id, m.seq, m.rev, from[m.direction], words(partsOf(m))]),
   )
   if (difference) return `${screen.name} shows ${difference}`
   const now = own.at(-1)

@@ -1,11 +1,15 @@
 /** What a customer is shown of their own thread. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { textOf } from '../../core/sdk/message-parts.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import type { CustomerThread } from '../../core/sdk/wire/customer.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
-import { found, onEveryProfile } from '../support/world.ts'
+import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 await onEveryProfile('the customer’s thread', [found(mockChannel().manifest)], (world) => {
   test('an answer carries what it answers to, and nothing that is not the customer’s', async () => {
@@ -45,5 +49,73 @@ await onEveryProfile('the customer’s thread', [found(mockChannel().manifest)],
     assert.equal((await agent.call('POST', `/api/messages/${answer}/recall`)).status, 200)
     assert.deepEqual([await quoteOf(answer), await quoteOf(again)], [null, null])
     assert.doesNotMatch(JSON.stringify(await read()), /引用客户/)
+  })
+  test('what is taken back or rated after the end is told, however the talk went on since', async () => {
+    const agent = await world().person('小夏', 'owner')
+    const inbox = await world().inbox('mock')
+    const who = newId()
+    const desk = createDesk(world().hub)
+    const customer = { inboxId: inbox.id, externalId: who }
+    const words = ({ messages }: CustomerThread) =>
+      messages.flatMap(({ from, recalled, parts }) => (from === 'system' ? [] : [recalled ? '(taken back)' : textOf(parts as never)]))
+    const since = async (cursor: string) => {
+      const read: string[] = []
+      for (;;) {
+        const page = await desk.thread(customer, { cursor })
+        read.push(...words(page))
+        cursor = page.cursor
+        if (!page.more) return { read, cursor }
+      }
+    }
+    const [first] = await world().say(inbox, who, '多少钱')
+    const id = first?.conversationId ?? ''
+    const answer = (await world().reply(agent, id, '发错人的报价')).body.id as string
+    const isSent = async () => (await world().hub.em().findOneOrFail(Message, { id: answer }, { disableIdentityMap: true })).status === 'sent'
+    await eventually(isSent, 'it has left')
+    const { cursor } = await desk.thread(customer, {})
+    await closeConversation(world().hub, id, 'agent', null)
+    await world().say(inbox, who, '新问题')
+    const next = await since(cursor)
+    assert.deepEqual(next.read, ['新问题'])
+    // Who comes only now knows of the one before as well.
+    const late = await desk.thread(customer, {})
+
+    assert.equal((await agent.call('POST', `/api/messages/${answer}/recall`)).status, 200)
+    const told = await since(next.cursor)
+    assert.deepEqual([told.read, (await since(late.cursor)).read, (await since(told.cursor)).read], [['(taken back)'], ['(taken back)'], []])
+    // Both at once: the ended one changes, and another one begins.
+    await desk.rate(customer, id, 1, '')
+    await world().say(inbox, who, '还有')
+    const rated = await desk.thread(customer, { cursor: told.cursor })
+    assert.deepEqual(
+      rated.messages.map(({ conversationId, parts }) => [conversationId === id, parts[0]?.type]),
+      [
+        [false, 'text'],
+        [true, 'event'],
+      ],
+    )
+  })
+
+  test('the last answer is read after the end, by whom it was for and nobody else', async () => {
+    const agent = await world().person('小夏', 'owner')
+    const inbox = await world().inbox('mock')
+    const [who, other] = [newId(), newId()]
+    const [asked] = await world().say(inbox, who, '发货了吗')
+    await world().say(inbox, other, '别人的话')
+    const id = asked?.conversationId ?? ''
+    const { seq } = (await world().reply(agent, id, '发了')).body
+    await closeConversation(world().hub, id, 'agent', null)
+    const tell = (externalId: string, status: 'delivered' | 'read') =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'receipt', externalId: newId(), from: { externalId }, status, upToSeq: seq, conversationId: id }])
+    const marks = async () => {
+      const { status, customerDeliveredSeq, customerReadSeq } = await world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+      return [status, customerDeliveredSeq, customerReadSeq]
+    }
+    await tell(other, 'read')
+    assert.deepEqual(await marks(), ['closed', 0, 0])
+    await tell(who, 'delivered')
+    assert.deepEqual(await marks(), ['closed', seq, 0])
+    await tell(who, 'read')
+    assert.deepEqual(await marks(), ['closed', seq, seq])
   })
 })

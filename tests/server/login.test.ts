@@ -1,13 +1,16 @@
 /** The door: guessing is slowed down per account and per address, and what is easy to guess is no password. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { io, type Socket } from 'socket.io-client'
+import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Invitation } from '../../core/src/domain/agent/agent.entity.ts'
+import { Agent, Invitation } from '../../core/src/domain/agent/agent.entity.ts'
+import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { hashPassword } from '../../core/src/domain/session/password.ts'
-import { LoginThrottle } from '../../core/src/domain/session/session.entity.ts'
+import { LoginThrottle, Session } from '../../core/src/domain/session/session.entity.ts'
 import { hashToken, newToken } from '../../core/src/domain/session/tokens.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
-import { call, startWorld, type World } from '../support/world.ts'
+import { call, eventually, found, startWorld, type World } from '../support/world.ts'
 
 const password = 'mountain-tea-2026'
 
@@ -16,7 +19,7 @@ for (const profile of await profiles())
     let world: World
     before(async () => {
       // Behind a proxy, so that a test has more than one address.
-      world = await startWorld(await makePlace(profile), [], { HUB_TRUST_PROXY: 'true' })
+      world = await startWorld(await makePlace(profile), [found(mockChannel().manifest)], { HUB_TRUST_PROXY: 'true' })
     })
     after(async () => {
       await world.running.stop()
@@ -113,5 +116,51 @@ for (const profile of await profiles())
       assert.equal((await join('a'.repeat(1_000))).status, 400)
       assert.equal((await join('安静的河流在山间流过')).status, 200, 'ten characters of any script')
       assert.equal((await login('lin.xiaofang@shanye.cn', '10.0.5.1', '安静的河流在山间流过')).status, 200)
+    })
+
+    test('signing in takes no customers: an open workbench does, and the admin beside it changes nothing of what one chose there', async () => {
+      const inbox = await world.inbox('mock')
+      const email = await known()
+      const agent = await world.hub.em().findOneOrFail(Agent, { email }, { disableIdentityMap: true })
+      await world.hub.em().nativeDelete(Session, { agentId: agent.id })
+      // Nobody else is there.
+      await world.hub.em().nativeUpdate(Agent, {}, { seenAt: null, presence: 'offline' })
+      const ask = async (who: string) => (await world.say(inbox, who, '在吗'))[0]?.conversationId ?? ''
+      const holder = async (id: string) => (await world.hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })).assigneeId ?? null
+      const presence = async () => (await world.hub.em().findOneOrFail(Agent, { email }, { disableIdentityMap: true })).presence
+      const signIn = async () => ((await login(email, '10.0.9.1')).headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+      const open = async (cookie: string, aside: boolean) => {
+        const socket = io(world.url, {
+          path: '/socket',
+          transports: ['websocket'],
+          forceNew: true,
+          reconnection: false,
+          extraHeaders: { cookie },
+          auth: { aside },
+        })
+        await new Promise((resolve, reject) => socket.once('ready', resolve).once('connect_error', reject))
+        return socket
+      }
+      const sockets: Socket[] = []
+      try {
+        const waiting = await ask('night')
+        const cookie = await signIn()
+        sockets.push(await open(cookie, true))
+        await world.running.sweep()
+        assert.deepEqual([await holder(waiting), await holder(await ask('still night'))], [null, null])
+        sockets.push(await open(cookie, false))
+        await eventually(async () => (await holder(waiting)) === agent.id, 'the workbench takes what waits')
+
+        assert.equal((await call(world.url, 'PUT', '/api/me/presence', { presence: 'busy' }, { cookie })).status, 200)
+        const second = await signIn()
+        assert.equal(await presence(), 'busy')
+        // Signed out everywhere and in again at once: a new day.
+        for (const each of [cookie, second]) assert.equal((await call(world.url, 'POST', '/api/logout', undefined, { cookie: each })).status, 200)
+        assert.equal(await presence(), 'offline')
+        await signIn()
+        assert.deepEqual([await presence(), await holder(await ask('after hours'))], ['online', null])
+      } finally {
+        for (const socket of sockets) socket.disconnect()
+      }
     })
   })

@@ -2,6 +2,8 @@
  * The widget's own thread in Node: a browser with its storage and its tabs, as the loader keeps and tells it
  * (`plugins/website/widget/src/loader.ts`), without a page. One line to the hub for all of them: {@link line}.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setMaxListeners } from 'node:events'
 import { setImmediate as soon } from 'node:timers/promises'
 
 /** What is used of `Thread` and of what it keeps; typed here, because the widget's code is of a browser's world. */
@@ -24,15 +26,20 @@ export interface TabThread {
   prove(identity: string): void
   become(token: string): void
   adopt(written: object[]): void
+  more: boolean
   fetch(): Promise<void>
+  older(): Promise<void>
   see(): void
   stop(): void
 }
 
 /** The way to the hub: its address, whether it is there, and how often it was asked. */
-export const line = { hub: '', up: true, asked: 0 }
+export const line = { hub: () => 'http://127.0.0.1', up: true, asked: 0 }
 const page = new EventTarget()
+setMaxListeners(0, page)
 const toHub = globalThis.fetch
+/** What goes along with every request of who runs within: a cookie. */
+export const asker = new AsyncLocalStorage<Record<string, string>>()
 
 /** The line is back, and browsers say so. */
 export function reconnect(): void {
@@ -49,11 +56,11 @@ Object.assign(globalThis, {
     if (typeof path !== 'string' || !path.startsWith('/')) return toHub(path, options)
     line.asked++
     return line.up
-      ? toHub(new URL(path, line.hub), { ...options, headers: { ...options?.headers, 'user-agent': 'Mozilla/5.0 Chrome/140' } })
+      ? toHub(new URL(path, line.hub()), { ...options, headers: { ...options?.headers, 'user-agent': 'Mozilla/5.0 Chrome/140', ...asker.getStore() } })
       : Promise.reject(new TypeError('no line'))
   },
 })
-Object.defineProperty(globalThis, 'location', { get: () => new URL(line.hub || 'http://127.0.0.1') })
+Object.defineProperty(globalThis, 'location', { get: () => new URL(line.hub()) })
 const where = '../../plugins/website/widget/src/thread.ts'
 const { Thread } = (await import(where)) as { Thread: new (inbox: string, events: object) => TabThread }
 
@@ -61,6 +68,9 @@ export class Browser {
   /** What the site's page keeps, by the end of its name. */
   readonly kept = new Map<string, string>()
   readonly #tabs = new Set<Tab>()
+  get tabs(): Tab[] {
+    return [...this.#tabs]
+  }
 
   /** @param identity the page's word about its user */
   open(inboxId: string, identity = ''): Tab {

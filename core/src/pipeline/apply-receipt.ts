@@ -1,5 +1,7 @@
 /** The customer saw, or the platform delivered, everything up to a message: by our number of it or by the platform's name. */
 import type { Identity } from '../domain/contact/contact.entity.ts'
+import type { ConversationChange } from '../domain/conversation/change.ts'
+import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { type Applying, afterTheSend, changeOf, type EventOf, findSent, type InboundOutcome, isSending } from './applying.ts'
 
@@ -14,7 +16,7 @@ export async function applyReceipt(
   let change = identity && applying.changes.get(identity.id)
   let upToSeq: number
   if ('upToSeq' in event) {
-    if (change?.conversation.id !== event.conversationId) return nothing
+    if (change?.conversation.id !== event.conversationId) change = identity && (await endedOf(applying, identity, event.conversationId))
     upToSeq = event.upToSeq
   } else {
     const sending = patient && identity !== undefined && (await isSending(applying.em, identity))
@@ -32,4 +34,10 @@ export async function applyReceipt(
     applying.keep(change)
   }
   return nothing
+}
+
+/** The last answer is often read after the end. Nobody reaches another's by its id. */
+async function endedOf(applying: Applying, { id: identityId }: Identity, id: string): Promise<ConversationChange | undefined> {
+  const theirs = await applying.em.findOne(Conversation, { id, identityId }, { fields: ['id'], disableIdentityMap: true })
+  return theirs ? changeOf(applying, id) : undefined
 }

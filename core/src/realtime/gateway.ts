@@ -9,7 +9,7 @@ import { may } from '../access/ability.ts'
 import type { Access } from '../access/access-cache.ts'
 import { hiddenFrom } from '../access/mask.ts'
 import { readRows, sql } from '../db/statements.ts'
-import { stayAlive } from '../domain/agent/set-presence.ts'
+import { stayAlive, takeSeat } from '../domain/agent/set-presence.ts'
 import { Contact } from '../domain/contact/contact.entity.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { type ContactNames, conversationJson, messageJson, shownTo } from '../domain/conversation/conversation.present.ts'
@@ -76,10 +76,7 @@ export function startGateway(hub: Hub, io: Server): { close(): void; connected()
     seat.sockets.add(socket)
     seats.set(key, seat)
     hub.metrics.sockets.set({ namespace: 'agent' }, agents.sockets.size)
-    if (sits(socket))
-      void stayAlive(hub, [id])
-        .then(() => hub.bus.publish('agent.presence', { agentId: id }))
-        .catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
+    if (sits(socket)) void takeSeat(hub, id).catch((error) => hub.log.warn({ err: error }, 'presence could not be kept'))
     socket.emit('ready', { serverTime: new Date().toISOString() })
 
     // A preview changes nothing, and nobody sees it typing or looking.

@@ -134,7 +134,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     }
   }
 
-  const ThreadQuery = Type.Object({ cursor: Type.Optional(Type.String({ maxLength: 200 })), before: Type.Optional(Type.String({ maxLength: 200 })) })
+  const ThreadQuery = Type.Object({ cursor: Type.Optional(Type.String({ maxLength: 400 })), before: Type.Optional(Type.String({ maxLength: 200 })) })
   app.get('/thread', { config: limited(600), schema: { querystring: ThreadQuery, response: { 200: CustomerThread } } }, async (request) => {
     const { cursor, before } = request.query as Static<typeof ThreadQuery>
     return ctx.desk.thread(refOf(await visitorOf(request)), {

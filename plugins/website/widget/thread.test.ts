@@ -17,7 +17,7 @@ const jwt = (sub: string) => new SignJWT({ sub }).setProtectedHeader({ alg: 'HS2
 await onEveryProfile('the widget and its thread', [found(website, join(import.meta.dirname, '..'))], (world) => {
   const browsers: Browser[] = []
   function newBrowser(): Browser {
-    line.hub = world().url
+    line.hub = () => world().url
     line.up = true
     const browser = new Browser()
     browsers.push(browser)
@@ -103,6 +103,19 @@ await onEveryProfile('the widget and its thread', [found(website, join(import.me
     await eventually(() => back.thread.messages.length > 0 && back.thread.waiting.length === 0, 'what waited')
     assert.deepEqual((await storedIn(inbox)).sort(), ['u_alice: 我是 Alice，卡号 6222', 'u_bob: 我是 Bob', 'u_carol: 我是 Carol'])
     assert.equal(browser.kept.get('.out'), undefined)
+  })
+
+  test('what a stranger wrote beside a user’s tab is theirs, and is kept no longer than it waits', async () => {
+    const inbox = await world().inbox('website', { identitySecret: key })
+    const browser = newBrowser()
+    const user = browser.open(inbox.id, await jwt('erin'))
+    await eventually(() => user.thread.token, 'a session')
+    const stranger = browser.open(inbox.id)
+    stranger.say('没登录时问的')
+    await eventually(() => stranger.thread.messages.length === 1 && stranger.thread.waiting.length === 0, 'the words')
+    user.say('登录后问的')
+    await eventually(() => user.thread.messages.length === 1 && user.thread.waiting.length === 0, 'the user’s words')
+    assert.deepEqual([await storedIn(inbox), browser.kept.get('.out')], [['a stranger: 没登录时问的', 'u_erin: 登录后问的'], undefined])
   })
 
   test('who wrote as a stranger and logs in on the same page says it as the user', async () => {

@@ -3,6 +3,7 @@ import { HubError } from '../../../sdk/errors.ts'
 import { may } from '../../access/ability.ts'
 import type { Actor } from '../../http/auth.ts'
 import type { Hub } from '../../hub.ts'
+import { presenceTtlMs } from '../assignment/choose-agent.ts'
 import { whoMayServe } from '../assignment/may-serve.ts'
 import { assignTo, routeQueue } from '../conversation/assign-conversation.ts'
 import { changeConversation, commitWithEvents } from '../conversation/change.ts'
@@ -18,6 +19,30 @@ export async function setPresence(hub: Hub, agentId: string, presence: Presence)
   })
   hub.bus.publish('agent.presence', { agentId })
   if (presence === 'online') await routeQueue(hub)
+}
+
+const notThere = () => ({ $or: [{ seenAt: null }, { seenAt: { $lte: new Date(Date.now() - presenceTtlMs) } }] })
+
+/** Whoever signs in is online, from when a workbench is open. Who sits at one already stays what they chose to be there. */
+export async function beOnlineWhenSeated(hub: Hub, agentId: string): Promise<void> {
+  await commitWithEvents(hub, async (em) => {
+    const changed = await em.nativeUpdate(Agent, { id: agentId, presence: { $ne: 'online' }, ...notThere() }, { presence: 'online' })
+    return changed > 0 ? [{ name: 'agent.presenceChanged', data: { agentId, presence: 'online' } }] : []
+  })
+}
+
+/** A workbench is open: who was not there is, and what waits need not wait for the next look at it. */
+export async function takeSeat(hub: Hub, agentId: string): Promise<void> {
+  const came = await hub.em().nativeUpdate(Agent, { id: agentId, ...notThere() }, { seenAt: new Date() })
+  if (came === 0) await stayAlive(hub, [agentId])
+  hub.bus.publish('agent.presence', { agentId })
+  if (came > 0) await routeQueue(hub)
+}
+
+/** Signed out everywhere: gone at once, and online again with the next sign-in. */
+export async function leaveSeat(hub: Hub, agentId: string): Promise<void> {
+  await hub.em().nativeUpdate(Agent, { id: agentId }, { seenAt: null })
+  await setPresence(hub, agentId, 'offline')
 }
 
 /** A sign of life; many agents at once, one statement. */

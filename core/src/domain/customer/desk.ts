@@ -43,10 +43,12 @@ export function createDesk(hub: Hub): Desk {
       if (!identity || !current) return { messages: [], cursor: '', more: false, conversation: null }
       if (cursor) return changedSince(em, identity, current, cursor, Math.max(limit, changesPage))
       const [beforeId] = before ? decodeCursor(before, 'word') : []
+      // Before the messages: what changes meanwhile is read again.
+      const ended = await endedBefore(em, current)
       const rows = await newestMessages(em, identity.id, beforeId, limit + 1)
       return {
         messages: await present(em, rows.slice(0, limit).reverse()),
-        cursor: encodeCursor([current.id, current.rev]),
+        cursor: cursorOf(current.id, current.rev, ended),
         more: rows.length > limit,
         conversation: await presentCurrent(em, current),
       }
@@ -165,30 +167,79 @@ async function newestMessages(em: Em, identityId: string, beforeId: string | und
 const followingConversation = (em: Em, { identityId, createdAt }: Conversation) =>
   em.findOne(Conversation, { identityId, createdAt: { $gt: createdAt } }, { orderBy: { createdAt: 'asc' }, fields: ['id'], disableIdentityMap: true })
 
-/** What changed in the cursor's conversation, then all of those after it. A closed one changes only by a rating. */
-async function changedSince(em: Em, identity: Identity, current: Conversation, cursor: string, limit: number): Promise<CustomerThread> {
-  const [conversationId, rev] = decodeCursor(cursor, 'word', 'number')
-  const known = await em.findOne(Conversation, { id: conversationId, identityId: identity.id }, { disableIdentityMap: true })
-  if (!known) throw new HubError('HUB_REQUEST_INVALID', 'The cursor is not valid')
-  const messages = await em.find(
+/** An answer can be taken back after the end: so many conversations before the newest one are looked at for changes too. */
+const endedFollowed = 3
+
+/** How far a conversation is known. */
+interface Known {
+  id: string
+  rev: number
+}
+const endedBefore = (em: Em, { identityId, createdAt }: Conversation): Promise<Known[]> =>
+  em.find(
+    Conversation,
+    { identityId, createdAt: { $lt: createdAt } },
+    { orderBy: { createdAt: 'desc' }, limit: endedFollowed, fields: ['id', 'rev'], disableIdentityMap: true },
+  )
+
+const cursorOf = (id: string, rev: number, ended: readonly Known[]): string =>
+  encodeCursor([
+    id,
+    rev,
+    ended
+      .slice(0, endedFollowed)
+      .map((one) => `${one.id}:${one.rev}`)
+      .join(' '),
+  ])
+
+function readCursor(cursor: string): Known & { ended: Known[] } {
+  const [id, rev, words] = decodeCursor(cursor, 'word', 'number', 'word')
+  const ended = words.split(' ').filter(Boolean)
+  return { id, rev, ended: ended.slice(0, endedFollowed).map((word) => ({ id: word.split(':')[0] ?? '', rev: Number(word.split(':')[1]) || 0 })) }
+}
+
+/** Messages after a revision of a conversation that is at `now`, and from where the next page goes on. */
+async function changesAfter(em: Em, { id, rev }: Known, now: number, limit: number): Promise<{ messages: Message[]; next: number; more: boolean }> {
+  const found = await em.find(
     Message,
-    { conversationId: known.id, rev: { $gt: rev } },
+    { conversationId: id, rev: { $gt: rev } },
     { orderBy: [{ rev: 'asc' }, { seq: 'asc' }], limit: limit + 1, disableIdentityMap: true },
   )
-  const page = messages.slice(0, limit)
-  const more = messages.length > limit
+  const messages = found.slice(0, limit)
+  const more = found.length > limit
   // A revision can carry several messages: go on before the last one seen.
-  const next: [string, number] = more
-    ? [known.id, Math.max(rev, (page.at(-1)?.rev ?? 1) - 1)]
-    : known.id === current.id
-      ? [current.id, known.rev]
-      : [(await followingConversation(em, known))?.id ?? current.id, 0]
+  return { messages, more, next: more ? Math.max(rev, (messages.at(-1)?.rev ?? 1) - 1) : now }
+}
+
+/** What changed in the cursor's conversation and in those that ended before it, then all of those after it. */
+async function changedSince(em: Em, identity: Identity, current: Conversation, cursor: string, limit: number): Promise<CustomerThread> {
+  const from = readCursor(cursor)
+  const known = await em.findOne(Conversation, { id: from.id, identityId: identity.id }, { disableIdentityMap: true })
+  if (!known) throw new HubError('HUB_REQUEST_INVALID', 'The cursor is not valid')
+  const page = await changesAfter(em, from, known.rev, limit)
+  const { messages } = page
+  let { more } = page
+  const ended = new Map(from.ended.map((one) => [one.id, one.rev]))
+  const now =
+    ended.size > 0
+      ? await em.find(Conversation, { id: { $in: [...ended.keys()] }, identityId: identity.id }, { fields: ['id', 'rev'], disableIdentityMap: true })
+      : []
+  for (const { id, rev } of now) {
+    const before = ended.get(id) ?? 0
+    if (rev <= before) continue
+    const changed = await changesAfter(em, { id, rev: before }, rev, limit)
+    messages.push(...changed.messages)
+    more ||= changed.more
+    ended.set(id, changed.next)
+  }
+  const kept = [...ended].map(([id, rev]) => ({ id, rev }))
+  const following = page.more || known.id === current.id ? null : await followingConversation(em, known)
   return {
     messages: await present(
       em,
-      page.filter((message) => message.direction !== 'note'),
+      messages.filter((message) => message.direction !== 'note'),
     ),
-    cursor: encodeCursor(next),
+    cursor: following ? cursorOf(following.id, 0, [{ id: known.id, rev: known.rev }, ...kept]) : cursorOf(known.id, page.next, kept),
     more: more || known.id !== current.id,
     conversation: await presentCurrent(em, current),
   }

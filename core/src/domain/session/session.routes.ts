@@ -14,7 +14,7 @@ import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
 import { presentAgents } from '../agent/agent.present.ts'
 import { createOwner, ownerExists } from '../agent/create-owner.ts'
-import { setPresence } from '../agent/set-presence.ts'
+import { beOnlineWhenSeated, leaveSeat } from '../agent/set-presence.ts'
 import { commitWithEvents, tellEvents } from '../conversation/change.ts'
 import { adapterFor } from '../inbox/channels.ts'
 import { Role } from '../role/role.entity.ts'
@@ -88,8 +88,8 @@ export function sessionRoutes(app: App, hub: Hub): void {
       if (actor.sessionId) await tx.nativeDelete(Session, { id: actor.sessionId })
       return [{ name: 'agent.loggedOut', data: { agentId: actor.agent.id } }]
     })
-    if ((await em.count(Session, { agentId: actor.agent.id, expiresAt: { $gt: new Date() } })) === 0) await setPresence(hub, actor.agent.id, 'offline')
     hub.bus.publish('session.ended', { sessionId: actor.sessionId })
+    if ((await em.count(Session, { agentId: actor.agent.id, expiresAt: { $gt: new Date() } })) === 0) await leaveSeat(hub, actor.agent.id)
     reply.clearCookie(sessionCookie, { path: '/' })
     return { ok: true as const }
   })
@@ -118,7 +118,7 @@ export function sessionRoutes(app: App, hub: Hub): void {
   })
 }
 
-/** Gives the browser a session; the agent is online by default. */
+/** Gives the browser a session. Only an open workbench makes somebody available: the admin is signed in to as well. */
 export async function startSession(hub: Hub, request: FastifyRequest, reply: FastifyReply, agent: Agent): Promise<void> {
   const token = newToken()
   const now = new Date()
@@ -135,6 +135,6 @@ export async function startSession(hub: Hub, request: FastifyRequest, reply: Fas
     })
     return [{ name: 'agent.loggedIn', data: { agentId: agent.id, ip: request.ip } }]
   })
-  await setPresence(hub, agent.id, 'online')
+  await beOnlineWhenSeated(hub, agent.id)
   setSessionCookie(reply, token, request.protocol === 'https')
 }

@@ -62,6 +62,9 @@ const ownerOf = (token: string) => said(token, 'externalId')
 const ownToken = () => `n_${Array.from(crypto.getRandomValues(new Uint8Array(20)), (byte) => byte.toString(36).padStart(2, '0')).join('')}`
 /** A stranger's ids begin like this; a token of any other owner opens nothing without the page's word (server/visitor.ts). */
 const isStranger = (token: string) => token.indexOf('n_') === 0 || ownerOf(token).indexOf('v_') === 0
+/** Within a conversation by its own count: ids are of the clocks of whichever processes made them. */
+const inOrder = (a: CustomerMessage, b: CustomerMessage) =>
+  a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
 const pause = (ms: number) =>
   new Promise<void>((done) => {
     const timer = setTimeout(end, ms)
@@ -245,7 +248,8 @@ export class Thread {
 
   /** What another tab has written goes out from here too, if it comes to that: under its id it is one message. */
   adopt(written: readonly Written[]): void {
-    const all: Waiting[] = [...this.#aside, ...this.waiting]
+    // Of others' words the tab that sends them knows better whether they still wait.
+    const all: Waiting[] = [...this.#aside.filter((w) => w.here), ...this.waiting]
     for (const one of written) if (!all.some((w) => w.clientId === one.clientId) && !this.#has(one.clientId)) all.push(one)
     this.#sort(all)
     this.#events.changed()
@@ -414,18 +418,19 @@ export class Thread {
 
   #merge(messages: readonly CustomerMessage[], live: boolean): void {
     const waited = this.waiting.length
+    const [oldest] = this.messages
     for (const message of messages) {
       const own = message.clientId ? message.clientId.split('.')[0] : ''
       if (own) this.waiting = this.waiting.filter((w) => w.clientId !== own)
       const known = this.messages.findIndex((m) => m.id === message.id)
       if (known >= 0) this.messages[known] = message
-      else {
+      // What changed lies further back than what is shown: it comes with the rest of that.
+      else if (!(live && this.more && oldest && inOrder(message, oldest) < 0)) {
         this.messages.push(message)
         if (live && message.from === 'agent') this.#events.arrived(message)
       }
     }
-    // Within a conversation by its own count: ids are of the clocks of whichever processes made them.
-    this.messages.sort((a, b) => (a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1))
+    this.messages.sort(inOrder)
     if (messages.some((m) => m.from === 'agent')) this.#events.typing(false)
     if (this.waiting.length < waited) this.#wrote()
   }
