@@ -42,7 +42,14 @@ await onEveryProfile('mail servers', [plugin], (world) => {
       const row = await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
       return wanted.includes(row.status) && row
     }, `${wanted} of a message`)
-  const listening = (inbox: Inbox) => eventually(async () => (await world().hub.em().count(Progress, { inboxId: inbox.id })) > 0, 'listening')
+  const listening = (inbox: Inbox) =>
+    eventually(
+      async () =>
+        (await world()
+          .hub.em()
+          .count(Progress, { inboxId: inbox.id, uidValidity: { $ne: '' } })) > 0,
+      'listening',
+    )
   async function shop(more: Record<string, unknown> = {}): Promise<{ inbox: Inbox; address: string }> {
     const address = `desk-${newId().toLowerCase()}@shop.test`
     const inbox = await world().inbox('email', servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false, ...more }))
@@ -141,7 +148,7 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await client.logout()
     const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false })
     const inbox = await world().inbox('email', { ...settings, imapPort: await freePort() })
-    await listening(inbox)
+    await eventually(async () => (await world().hub.em().count(Progress, { inboxId: inbox.id, uidValidity: '' })) > 0, 'waited for')
     await arrives(address, customer('sun'), '急', '端口填错时的信')
     assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings })).status, 200)
     await incoming(inbox, '端口填错时的信')

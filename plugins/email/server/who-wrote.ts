@@ -7,7 +7,7 @@ import { type Mailbox, unverified } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import type { Letter } from './read-mail.ts'
 
-export interface Writer {
+interface Writer {
   /** The letter as theirs: what a form sends is its filler's. */
   letter: Letter
   /** What the hub knows them by. */
