@@ -203,12 +203,20 @@ const sourceOf = (context: Record<string, unknown>): LabelledFact[] =>
 
 type Call = DataOf<'call.ended'> & { result?: DataOf<'call.ended'>['result'] }
 
-/** A caller's number can be forged: it is offered, never proof of a person. */
+/** A caller's number can be forged: it is offered, never proof of a person. Who calls without one is nobody else who did. */
 function callerOf(call: Call, senderOf: SenderOf): ChannelSender {
   if (call.customer) return senderOf(call.customer)
-  const number = (call.direction === 'in' ? call.from : call.to).replace(/[\s()-]/g, '')
-  if (number === '') return { externalId: `call:${call.externalCallId}`.slice(0, 190) }
+  const number = numberIn(call.direction === 'in' ? call.from : call.to)
+  if (number === undefined) return { externalId: `call:${call.externalCallId}`.slice(0, 190) }
   return { externalId: `tel:${number}`, phone: number, claims: [{ kind: 'phone', value: number, verified: false }] }
+}
+
+/** One writing of what an exchange writes in several; undefined for a word ("anonymous") or a masked number, which name nobody. */
+function numberIn(said: string): string | undefined {
+  const number = said.replace(/[\s().-]/g, '')
+  if (!/^\+?\d{2,20}$/.test(number) || /^\+?0+$/.test(number)) return undefined
+  // A mobile number within China as one dials it there; another country's with its plus.
+  return number.replace(/^00(?=[1-9]\d{6})/, '+').replace(/^\+?86(?=1\d{10}$)/, '')
 }
 
 /** The call as a part. The hub puts together what is told of it in pieces, by the time each was told. */
