@@ -422,6 +422,18 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     assert.equal((await admin.call('PATCH', `/api/departments/${north}`, { parentId: south })).status, 200)
   })
 
+  test('a skill group takes agents that there are, and an agent skill groups that there are', async () => {
+    const owner = await world().person('老板', 'owner')
+    const missing = newId()
+    const group = await owner.call('POST', '/api/skill-groups', { name: '英语', agentIds: [missing, owner.id] })
+    assert.deepEqual([group.status, group.body.details], [404, { path: '/agentIds' }])
+    const agent = await owner.call('PATCH', `/api/agents/${owner.id}`, { skillGroupIds: [missing] })
+    assert.deepEqual([agent.status, agent.body.details], [404, { path: '/skillGroupIds' }])
+    const made = await owner.call('POST', '/api/skill-groups', { name: '英语', agentIds: [owner.id] })
+    assert.equal(made.status, 201)
+    assert.equal((await owner.call('PATCH', `/api/agents/${owner.id}`, { skillGroupIds: [made.body.id] })).status, 200)
+  })
+
   test('a cookie is not enough from another site', async () => {
     const agent = await world().person('小蒋')
     const response = await fetch(new URL('/api/me/presence', world().url), {

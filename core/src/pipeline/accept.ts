@@ -33,7 +33,6 @@ const maxAttempts = 12
 /** A parked event that somebody works on is nobody else's so long; a process that dies leaves it due again. */
 const claimMs = 60_000
 const inboxTtlMs = 1_000
-/** Columns that hold a platform's names. */
 
 /** A refusal is the answer. That the hub is busy, or something is away, is none: it may be better in a moment. */
 const refuses = (error: unknown): error is HubError => error instanceof HubError && error.kind.status < 500 && error.code !== 'HUB_CONFLICT'

@@ -5,6 +5,9 @@ import { type Static, Type } from 'typebox'
 /** Largest file either side may send; the widget says so before it tries. */
 export const maxFileBytes = 20 * 1024 * 1024
 
+/** What ends up in a header: a host, perhaps a port, nothing that ends the list or adds to it. */
+const site = '^https?://(?:\\*\\.)?[^\\s/\\\\;,*?#@\'"<>%]+$'
+
 export const inboxSettings = Type.Object({
   color: Type.String({ title: '主题色|Accent colour', format: 'color', pattern: '^#[0-9a-fA-F]{6}$', default: '#1664d9' }),
   position: Type.Union([Type.Literal('right'), Type.Literal('left')], { title: '按钮位置|Button position', default: 'right' }),
@@ -26,7 +29,7 @@ export const inboxSettings = Type.Object({
       '客服暂时不在线，请留言并留下联系方式，我们会尽快回复您。|We are away just now. Leave us a message and a way to reach you, and we will answer as soon as we can.',
     'x-multiline': true,
   }),
-  allowedOrigins: Type.Array(Type.String({ maxLength: 200, pattern: '^https?://[^/]+$' }), {
+  allowedOrigins: Type.Array(Type.String({ maxLength: 200, pattern: site }), {
     title: '允许的网站（留空不限）|Allowed sites (empty: any)',
     description: '例如 https://shop.example.com|For example https://shop.example.com',
     maxItems: 50,

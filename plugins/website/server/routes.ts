@@ -4,7 +4,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { lineSources } from '@huike/core/sdk/content-policy.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import { ComposablePart } from '@huike/core/sdk/message-parts.ts'
+import { AudioPart, FilePart, ImagePart, TextPart, VideoPart } from '@huike/core/sdk/message-parts.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { Id, Ok } from '@huike/core/sdk/wire/common.ts'
 import { CustomerThread } from '@huike/core/sdk/wire/customer.ts'
@@ -30,6 +30,9 @@ const Beat = Type.Object({
   referrer: Type.String({ maxLength: 4_000 }),
   token: Type.Optional(Token),
 })
+
+/** What the window can say: no letters, no cards, no links but those in words. */
+const VisitorPart = Type.Union([TextPart, ImagePart, FilePart, AudioPart, VideoPart])
 
 /** What one visitor, and what all visitors of one address, may send in a minute. */
 const messagesPerMinute = { visitor: 120, address: 1_200 }
@@ -58,7 +61,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
   // the site's looks along, so that a page which lets nothing but a script and a frame in still has its button.
   app.get('/frame/:inboxId', { config, schema: { params: InboxParams, hide: true } }, async (request, reply) => {
     const { settings } = await site((request.params as Static<typeof InboxParams>).inboxId)
-    const ancestors = settings.allowedOrigins.length > 0 ? `'self' ${settings.allowedOrigins.join(' ')}` : '*'
+    const ancestors = settings.allowedOrigins.length > 0 ? `'self' ${originsOf(settings).join(' ')}` : '*'
     const connect = ["'self'", ...lineSources(request.headers.host, ctx.publicUrl)].join(' ')
     return (
       reply
@@ -145,7 +148,7 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
 
   const SendBody = Type.Object({
     clientId: Type.String({ pattern: '^[\\w-]{8,64}$' }),
-    parts: Type.Array(ComposablePart, { minItems: 1, maxItems: 10 }),
+    parts: Type.Array(VisitorPart, { minItems: 1, maxItems: 10 }),
     visitId: Type.Optional(VisitId),
     /** What a visitor leaves when nobody is there; not verified. */
     contact: Type.Optional(
@@ -233,6 +236,9 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
     return { inboxId: (sites.find(({ id }) => id === inbox) ?? sites[0])?.id ?? null }
   })
 }
+
+/** As a header can carry them: a name in Chinese by its letters and digits. What is no address lets nobody in. */
+const originsOf = ({ allowedOrigins }: InboxSettings): string[] => allowedOrigins.flatMap((site) => URL.parse(site)?.origin ?? [])
 
 /** An address with an @ is a mail address, anything else is taken for a phone number. */
 const leftBy = ({ name, address }: { name: string; address: string }) => ({ name, ...(address.includes('@') ? { email: address } : { phone: address }) })

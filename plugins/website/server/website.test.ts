@@ -58,6 +58,35 @@ await onEveryProfile('the website channel', [found(website, join(import.meta.dir
     assert.equal((await ask('GET', '/frame/01jnothing0000000000000000')).body.code, 'HUB_CHANNEL_DISABLED')
   })
 
+  test('an allowed site is a host and nothing else; one in Chinese is named as browsers name it', async () => {
+    const chinese = await world().inbox('website', {
+      allowedOrigins: ['https://商城.中国', 'https://*.shop.cn', 'http://localhost:8080', 'https://a.cn:99999'],
+    })
+    const frame = await ask('GET', `/frame/${chinese.id}`)
+    assert.equal(frame.status, 200)
+    assert.ok(
+      frame.headers
+        .get('content-security-policy')
+        ?.includes("; frame-ancestors 'self' https://xn--czru2d.xn--fiqs8s https://*.shop.cn http://localhost:8080; "),
+      frame.headers.get('content-security-policy') ?? '',
+    )
+    for (const site of ['https://a.cn\n', 'https://a.cn *', 'https://a.cn; script-src *', 'https://a.cn,*', 'https://*', '*', 'javascript:x', 'https://a.cn/x'])
+      await assert.rejects(world().inbox('website', { allowedOrigins: [site] }), { code: 'HUB_SETTINGS_INVALID' }, site)
+  })
+
+  test('a visitor says what the window can say, and no letter, card or link', async () => {
+    const inbox = await world().inbox('website')
+    const token = await enter(inbox)
+    for (const part of [
+      { type: 'html', html: '<form action="https://x.cn"><input name="password"></form><script>1</script>', text: '' },
+      { type: 'card', kind: 'x', title: 'x', url: 'javascript:alert(1)' },
+      { type: 'link', url: 'javascript:alert(1)' },
+      { type: 'text', text: '你好', raw: 1 },
+    ])
+      assert.deepEqual((await say(token, { clientId: uniqueId(), parts: [part] })).body.code, 'HUB_REQUEST_INVALID', part.type)
+    assert.equal(await saidIn(inbox), 0)
+  })
+
   test('what an admin wrote cannot leave its attribute in the frame', async () => {
     const inbox = await world().inbox('website', { title: `"><script>alert('x')</script>` })
     const { body } = await ask('GET', `/frame/${inbox.id}`)

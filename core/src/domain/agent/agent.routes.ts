@@ -16,7 +16,7 @@ import type { Hub } from '../../hub.ts'
 import { returnConversations } from '../conversation/assign-conversation.ts'
 import { commitWithEvents } from '../conversation/change.ts'
 import { checkPlace } from '../department/check-place.ts'
-import { SkillGroupMember } from '../department/department.entity.ts'
+import { SkillGroup, SkillGroupMember } from '../department/department.entity.ts'
 import { movedBetween } from '../department/moved.ts'
 import { Role } from '../role/role.entity.ts'
 import { endSessions } from '../session/end-sessions.ts'
@@ -266,6 +266,8 @@ async function setLinks(em: Em, agentId: string, roleIds?: readonly string[], sk
     )
   }
   if (skillGroupIds) {
+    if ((await em.count(SkillGroup, { id: { $in: [...skillGroupIds] } })) < new Set(skillGroupIds).size)
+      throw new HubError('HUB_NOT_FOUND', 'There is no such skill group', { path: '/skillGroupIds' })
     await em.nativeDelete(SkillGroupMember, { agentId })
     if (skillGroupIds.length > 0)
       await em.insertMany(

@@ -180,6 +180,8 @@ function refuseWiderTree(actor: Actor, all: readonly Department[], moved: Depart
 }
 
 async function setMembers(em: Em, skillGroupId: string, agentIds: readonly string[]): Promise<void> {
+  if ((await em.count(Agent, { id: { $in: [...agentIds] } })) < new Set(agentIds).size)
+    throw new HubError('HUB_NOT_FOUND', 'There is no such agent', { path: '/agentIds' })
   await em.nativeDelete(SkillGroupMember, { skillGroupId })
   if (agentIds.length > 0)
     await em.insertMany(
