@@ -9,7 +9,6 @@ import { holds } from '../../access/grants.ts'
 import { reachesBeyond } from '../../access/reach.ts'
 import type { Em } from '../../db/orm.ts'
 import { pick } from '../../db/pick.ts'
-import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
@@ -24,13 +23,13 @@ import { checkPassword, hashPassword } from '../session/password.ts'
 import { dropSecondFactor } from '../session/second-factor.ts'
 import { Session } from '../session/session.entity.ts'
 import { startSession } from '../session/session.routes.ts'
-import { hashToken, newToken } from '../session/tokens.ts'
+import { hashToken } from '../session/tokens.ts'
 import { Agent, AgentRole, Invitation } from './agent.entity.ts'
 import { presentAgents, presentColleague } from './agent.present.ts'
 import { newAgent } from './create-owner.ts'
+import { invite, joinLink } from './invite.ts'
 import { findHeir, handOver, setPresence } from './set-presence.ts'
 
-const invitationMs = 7 * 86_400_000
 /** An installation has hundreds of agents, not thousands. All are listed, those who left too: one more is refused. */
 const most = 3_000
 
@@ -217,7 +216,8 @@ export function agentRoutes(app: App, hub: Hub): void {
           throw new HubError('HUB_NOT_FOUND', 'This invitation is no longer valid')
         await tx.nativeDelete(Invitation, { agentId: agent.id, id: { $ne: invitation.id } })
       })
-      await startSession(hub, request, reply, agent)
+      // Of who lost a password the second factor stands: they sign in with both.
+      if (agent.totpSecret === null) await startSession(hub, request, reply, agent)
       return { ok: true as const }
     },
   )
@@ -235,21 +235,7 @@ async function openInvitation(em: Em, token: string): Promise<{ invitation: Invi
   return { invitation, agent }
 }
 
-async function invite(em: Em, agentId: string): Promise<string> {
-  const token = newToken()
-  const now = new Date()
-  await em.insert(Invitation, {
-    id: newId(),
-    agentId,
-    tokenHash: hashToken(token),
-    createdAt: now,
-    expiresAt: new Date(now.getTime() + invitationMs),
-    usedAt: null,
-  })
-  return token
-}
-
-const linkOf = (hub: Hub, token: string): string => `${hub.publicUrl()}/admin/join/${token}`
+const linkOf = (hub: Hub, token: string): string => joinLink(hub.publicUrl(), token)
 
 async function rolesOf(em: Em, agentId: string): Promise<string[]> {
   return (await em.find(AgentRole, { agentId }, { disableIdentityMap: true })).map(({ roleId }) => roleId)
