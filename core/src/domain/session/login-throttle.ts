@@ -1,13 +1,21 @@
-/** Slows down guessing, per account and per address, over all processes. */
-
+/**
+ * Slows down guessing, over all processes: of one address at one account, of one address at any, of all addresses at one account.
+ * The last one is not for addresses where the account is signed in: strangers' guesses do not lock its owner out.
+ */
 import { raw, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { HubError } from '../../../sdk/errors.ts'
 import type { Em } from '../../db/orm.ts'
-import { LoginThrottle } from './session.entity.ts'
+import { LoginThrottle, Session } from './session.entity.ts'
 
 const windowMs = 15 * 60_000
-const allowed = { account: 10, address: 50 }
-const limitOf = (key: string): number => (key.startsWith('account:') ? allowed.account : allowed.address)
+const allowed: Record<string, number> = { pair: 10, account: 50, address: 50, token: 50 }
+const limitOf = (key: string): number => allowed[key.split(':')[0] ?? ''] ?? 0
+
+/** What a try to sign in counts for. `agentId` is absent where there is no such account. */
+export async function throttlesOf(em: Em, { email, agentId, ip }: { email: string; agentId?: string | undefined; ip: string }): Promise<string[]> {
+  const atHome = agentId !== undefined && (await em.count(Session, { agentId, ip, expiresAt: { $gt: new Date() } })) > 0
+  return [`pair:${ip} ${email}`, `address:${ip}`, ...(atHome ? [] : [`account:${email}`])]
+}
 
 /** Throws HUB_AUTH_THROTTLED with the seconds to wait. */
 export async function refuseThrottled(em: Em, keys: readonly string[]): Promise<void> {
@@ -33,7 +41,7 @@ export async function failLogin(em: Em, keys: readonly string[]): Promise<void> 
 }
 
 export async function forgetFailures(em: Em, keys: readonly string[]): Promise<void> {
-  await em.nativeDelete(LoginThrottle, { key: { $in: keys.filter((key) => key.startsWith('account:')).map(shorten) } })
+  await em.nativeDelete(LoginThrottle, { key: { $in: keys.filter((key) => !key.startsWith('address:')).map(shorten) } })
 }
 
 /** Windows that are over say nothing any more. */

@@ -18,7 +18,7 @@ import { beOnlineWhenSeated, leaveSeat } from '../agent/set-presence.ts'
 import { commitWithEvents, tellEvents } from '../conversation/change.ts'
 import { adapterFor } from '../inbox/channels.ts'
 import { Role } from '../role/role.entity.ts'
-import { failLogin, forgetFailures, refuseThrottled } from './login-throttle.ts'
+import { failLogin, forgetFailures, refuseThrottled, throttlesOf } from './login-throttle.ts'
 import { verifyPassword } from './password.ts'
 import { useSecondFactor } from './second-factor.ts'
 import { Session } from './session.entity.ts'
@@ -55,11 +55,11 @@ export function sessionRoutes(app: App, hub: Hub): void {
     async (request, reply) => {
       const em = hub.em()
       const email = request.body.email.trim().toLowerCase()
-      const keys = [`account:${email}`, `address:${request.ip}`]
+      const agent = await em.findOne(Agent, { email, active: true }, { disableIdentityMap: true })
+      const keys = await throttlesOf(em, { email, agentId: agent?.id, ip: request.ip })
       await refuseThrottled(em, keys)
       const tellFailure = (agentId: string | null, reason: 'password' | 'code') =>
         tellEvents(hub, [{ name: 'agent.loginFailed', data: { email, agentId, ip: request.ip, reason } }])
-      const agent = await em.findOne(Agent, { email, active: true }, { disableIdentityMap: true })
       if (!(await verifyPassword(agent?.passwordHash, request.body.password)) || !agent) {
         await failLogin(em, keys)
         await tellFailure(agent?.id ?? null, 'password')
