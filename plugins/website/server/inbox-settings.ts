@@ -41,6 +41,8 @@ export const inboxSettings = Type.Object({
     description:
       '网站后端用它签发 HS256 JWT，证明访客是谁。至少 32 个字符。|The site signs HS256 JWTs with it to tell who is logged in. At least 32 characters.',
     format: 'secret',
+    // A shorter one would be kept, and every visitor of the site be a stranger without a word.
+    pattern: '^(?:.{32,})?$',
     maxLength: 200,
     default: '',
   }),

@@ -4,7 +4,7 @@ import type { ChannelSender, InboundEvent, LabelledFact, LocalText, ReplyGrant }
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { nameWithin } from '@huike/core/sdk/person-names.ts'
 import type { WechatSettings } from './inbox-settings.ts'
-import { listAt, type PushFields, textAt } from './read-push.ts'
+import { listAt, PushError, type PushFields, textAt } from './read-push.ts'
 
 const minute = 60_000
 /**
@@ -21,8 +21,9 @@ const grants = {
 
 type DecodeSettings = Pick<WechatSettings, 'replyCount' | 'openPlatform' | 'userSubject' | 'sessionSecret'>
 
-/** Exactly one event: a message, or an activity. */
+/** Exactly one event: a message, or an activity. Throws {@link PushError} when it says nothing. */
 export function decodePush(push: PushFields, settings: DecodeSettings): InboundEvent {
+  if (Object.keys(push).length === 0) throw new PushError('it says nothing')
   const openid = textAt(push, 'FromUserName')
   if (!/^[\w@.-]{1,128}$/.test(openid)) return ofPlatform(push)
   const at = timeOf(textAt(push, 'CreateTime'))
