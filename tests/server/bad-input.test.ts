@@ -84,6 +84,27 @@ await onEveryProfile('bad input', [found(manifest)], (world) => {
     }
   })
 
+  test('a customer’s link that leads to no page is words, none of them lost, and nothing to press', async () => {
+    const inbox = await world().inbox('mock')
+    const admin = await world().person('小柏', 'admin')
+    const [said] = await world().hub.intake.accept(inbox.id, [
+      {
+        kind: 'message',
+        externalId: newId(),
+        from: { externalId: 'linker' },
+        parts: [
+          { type: 'link', url: 'javascript:alert(1)', title: '点我' },
+          { type: 'link', url: 'https://shop.cn/tea', title: '头采' },
+        ],
+      },
+    ])
+    const { body } = await admin.call('GET', `/api/conversations/${said?.conversationId}/messages`)
+    assert.deepEqual(body.items[0].parts, [
+      { type: 'text', text: '点我\njavascript:alert(1)' },
+      { type: 'link', url: 'https://shop.cn/tea', title: '头采' },
+    ])
+  })
+
   test('a second that JavaScript does not know is no time', async () => {
     const owner = await world().person('老板', 'owner')
     for (const url of [

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import type { Accepted, InboundEvent } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
+import type { MessagePart } from '../../sdk/message-parts.ts'
 import { type Batcher, createBatcher } from '../db/batch.ts'
 import { NumberSource } from '../db/counter.ts'
 import { Kept } from '../db/kept.ts'
@@ -20,6 +21,7 @@ import { inTime } from '../in-time.ts'
 import { shortly } from '../log.ts'
 import { callIn } from './apply-call.ts'
 import type { InboundItem, InboundOutcome } from './applying.ts'
+import { isWebAddress } from './check-card.ts'
 import { processInbound, senderKey } from './inbound.ts'
 import { type Intake, noteHookRefusal, patientAttempts } from './intake.ts'
 
@@ -254,12 +256,19 @@ export class Door implements Intake {
   }
 }
 
-/** With names that are told apart by the database too. */
+/** A customer's link is one where it leads to a page; else it is words that an agent reads, and nothing to press. */
+function readable(part: MessagePart): MessagePart {
+  if (part.type !== 'link' || isWebAddress(part.url)) return part
+  return { type: 'text', text: [part.title, part.description, part.url].filter(Boolean).join('\n') }
+}
+
+/** With names that are told apart by the database too, and links that lead to pages. */
 function fitted(event: InboundEvent): InboundEvent {
   const externalId = fittedId(event.from.externalId)
   const from = externalId === event.from.externalId ? event.from : { ...event.from, externalId }
   const named = 'messageExternalId' in event ? { messageExternalId: fittedId(event.messageExternalId) } : {}
-  return { ...event, ...named, from, externalId: fittedId(event.externalId) } as InboundEvent
+  const said = 'parts' in event ? { parts: event.parts.map(readable) } : {}
+  return { ...event, ...named, ...said, from, externalId: fittedId(event.externalId) } as InboundEvent
 }
 
 /** Dates come back from JSON as strings. */

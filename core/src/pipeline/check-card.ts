@@ -9,7 +9,7 @@ import { StoredFile } from '../domain/file/file.entity.ts'
 
 type Part<T extends ComposablePart['type']> = Extract<ComposablePart, { type: T }>
 
-const isWebAddress = (url: string): boolean => /^https?:\/\//i.test(url) && URL.canParse(url)
+export const isWebAddress = (url: string): boolean => /^https?:\/\//i.test(url) && URL.canParse(url)
 
 /** Throws HUB_MESSAGE_REFUSED: what customers are sent to is a page, nothing that runs. */
 export function checkLink({ url }: Part<'link'>): void {
