@@ -19,7 +19,7 @@ const desks = [
 ]
 
 const scenario: Scenario = {
-  plugins: [mockChannel('counter', { replyWindow: true, typing: true, receipts: ['delivered', 'read'] }).manifest],
+  plugins: [mockChannel('till', { replyWindow: true, typing: true, receipts: ['delivered', 'read'] }).manifest],
   async seed({ hub }) {
     const em = hub.em()
     await createOwner(hub, { name: '周敏', email: 'owner@two-desks.test', password, locale: 'zh' })
@@ -38,7 +38,7 @@ const scenario: Scenario = {
       })
       await em.insert(Agent, person)
       await em.insert(AgentRole, { agentId: person.id, roleId })
-      const inbox = await createInbox(hub, { channel: 'counter', name: `${department}柜台`, departmentId: desk.id })
+      const inbox = await createInbox(hub, { channel: 'till', name: `${department}柜台`, departmentId: desk.id })
       const from = { externalId: `lei-${desk.id}`, name: '李雷', phone: '13800138000', verified: true }
       await hub.intake.accept(inbox.id, [
         { kind: 'activity', externalId: newId(), from, name: 'scan', label: { zh: '扫描了柜台二维码', en: 'Scanned the code on the counter' } },
