@@ -199,7 +199,12 @@ await onEveryProfile('exports as PDF', [found(manifest), found(exportPlugin)], (
     const bare = await readPdf((await made(without, { ids: [id] })).bytes)
     assert.equal(bare.pictures, 0)
     assert.ok(bare.text.includes('附件：照片.png'))
-    assert.equal((await agent.call('PUT', `${base}/exports/${info.id}/share`, { agentIds: [without.id] })).status, 200)
+    const share = () => agent.call('PUT', `${base}/exports/${info.id}/share`, { agentIds: [without.id] })
+    assert.equal((await share()).status, 400)
+    // Who may no longer have files cannot open what was shared with them when they might.
+    await world().grant(without, [...grants, { permission: 'file.download' }])
+    assert.equal((await share()).status, 200)
+    await world().grant(without, grants)
     const refused = await without.call('GET', `${base}/exports/${info.id}/file`)
     assert.deepEqual([refused.status, refused.body.details.permission], [403, 'file.download'])
   })

@@ -820,6 +820,7 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
         parts: [{ type: 'text', text: '甲' }],
         done: 0,
         progress: async () => undefined,
+        signal: new AbortController().signal,
         round: 1,
         attempt: 1,
       } as unknown as OutboundMessage

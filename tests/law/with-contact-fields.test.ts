@@ -161,7 +161,7 @@ await onEveryProfile('contact fields', [found(notes), found(mock)], (world) => {
     const blind = await world().person('小何', all)
     const ask = async (who: typeof agent, name: string, value: string, end = '') => {
       const filter = encodeURIComponent(JSON.stringify({ fields: [{ name, value }] }))
-      const { status, body } = await who.call('GET', `/api/records${end}?filter=${filter}&person=true`)
+      const { status, body } = await who.call('GET', `/api/records${end}?filter=${filter}${end ? '' : '&person=true'}`)
       return status === 200 ? (end ? body.count : body.items.map(({ id }: { id: string }) => id)) : body.code
     }
     const given: [name: string, value: string][] = [

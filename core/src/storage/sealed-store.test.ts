@@ -94,7 +94,7 @@ test('a file that is cut, exchanged, turned around or of another key is refused,
     Buffer.concat([head, parts[0], parts[2]]),
     Buffer.concat([good, parts[2]]),
     good.subarray(0, 20),
-    Buffer.concat([head.fill(1, 20, 21), good.subarray(32)]),
+    Buffer.concat([head.map((byte, i) => (i === 20 ? byte ^ 1 : byte)), good.subarray(32)]),
   ]) {
     writeFileSync(pathOf(key), bad)
     await assert.rejects(async () => store.bytes(key), { code: 'HUB_STORAGE_UNAVAILABLE' })
