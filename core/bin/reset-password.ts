@@ -3,6 +3,7 @@
  * prints a link with which a new one is chosen within seven days. With `--second-factor` that is taken off too. The hub may
  * run meanwhile. Whoever may start this may read the database anyway.
  */
+import { takenWords } from '../src/access/taken-words.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { openOrm } from '../src/db/open-orm.ts'
 import type { Em } from '../src/db/orm.ts'
@@ -34,7 +35,7 @@ try {
     console.error('Say whose: npm run reset-password -- ADDRESS [--second-factor]')
     process.exit(1)
   }
-  const { loaded } = loadOrder(await discoverPlugins(env))
+  const { loaded } = loadOrder(await discoverPlugins(env), takenWords)
   const orm = await openOrm(
     env,
     loaded.flatMap(({ manifest }) => manifest.entities ?? []),
