@@ -3,7 +3,6 @@
  * prints a link with which a new one is chosen within seven days. With `--second-factor` that is taken off too. The hub may
  * run meanwhile. Whoever may start this may read the database anyway.
  */
-import { takenWords } from '../src/access/taken-words.ts'
 import { EnvError, readEnv } from '../src/config/env.ts'
 import { openOrm } from '../src/db/open-orm.ts'
 import type { Em } from '../src/db/orm.ts'
@@ -11,8 +10,6 @@ import { Agent, Invitation } from '../src/domain/agent/agent.entity.ts'
 import { invite, joinLink } from '../src/domain/agent/invite.ts'
 import { dropSecondFactor } from '../src/domain/session/second-factor.ts'
 import { Session } from '../src/domain/session/session.entity.ts'
-import { discoverPlugins } from '../src/kernel/discover.ts'
-import { loadOrder } from '../src/kernel/load.ts'
 
 /** The link; undefined when nobody active has this address. */
 async function reset(em: Em, email: string, secondFactorToo: boolean): Promise<string | undefined> {
@@ -35,11 +32,8 @@ try {
     console.error('Say whose: npm run reset-password -- ADDRESS [--second-factor]')
     process.exit(1)
   }
-  const { loaded } = loadOrder(await discoverPlugins(env), takenWords)
-  const orm = await openOrm(
-    env,
-    loaded.flatMap(({ manifest }) => manifest.entities ?? []),
-  )
+  // Accounts are the core's: a plugin that is broken is not in the way.
+  const orm = await openOrm(env, [])
   try {
     const token = await reset(orm.em.fork() as Em, address.trim().toLowerCase(), words.includes('--second-factor'))
     if (token)

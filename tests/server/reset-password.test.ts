@@ -1,32 +1,13 @@
 /** Who has forgotten the password: the operator's command, as it is started beside a hub that runs. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { hashPassword } from '../../core/src/domain/session/password.ts'
+import { startCommand } from '../support/command.ts'
 import { onEveryProfile } from '../support/world.ts'
 
 await onEveryProfile('a forgotten password', [], (world) => {
-  function command(...words: string[]): Promise<{ code: number | null; said: string }> {
-    const { place } = world()
-    const env = {
-      PATH: process.env.PATH ?? '',
-      HUB_DATA: place.dataDir,
-      DATABASE_URL: place.databaseUrl,
-      REDIS_URL: '',
-      HUB_SECRET: 'a-secret-of-the-tests-that-is-long-enough',
-      HUB_PLUGINS_DIR: join(place.dataDir, 'none'),
-      HUB_PUBLIC_URL: 'https://kf.example.cn',
-    }
-    const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../core/bin/reset-password.ts'), ...words], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let said = ''
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (said += text))
-    return new Promise((done) => child.once('exit', (code) => done({ code, said })))
-  }
+  const command = (...words: string[]) => startCommand('reset-password.ts', world().place, words, { HUB_PUBLIC_URL: 'https://kf.example.cn' }).ended
   const post = async (path: string, body: object) => {
     const response = await fetch(`${world().url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
     return { status: response.status, cookie: response.headers.get('set-cookie') ?? '' }

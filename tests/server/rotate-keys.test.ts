@@ -1,8 +1,6 @@
 /** Changing the data key as the operator does: the command itself, killed half-way, run twice at once, and with the old key gone too early. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { join, resolve } from 'node:path'
 import { describe, test } from 'node:test'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { openOrm } from '../../core/src/db/open-orm.ts'
@@ -12,6 +10,7 @@ import { newId } from '../../core/src/db/types.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Setting } from '../../core/src/domain/setting/setting.entity.ts'
+import { startCommand } from '../support/command.ts'
 import { makePlace, type Place, profiles } from '../support/profiles.ts'
 import { eventually, found, startWorld } from '../support/world.ts'
 
@@ -19,23 +18,7 @@ const contacts = 400
 const files = 8
 const key = (id: string) => `${id}:${randomBytes(32).toString('base64')}`
 
-/** A command as an operator starts it. */
-function command(script: string, place: Place, dataKey: string): { child: ChildProcess; ended: Promise<{ code: number | null; said: string }> } {
-  const env = {
-    PATH: process.env.PATH ?? '',
-    HUB_DATA: place.dataDir,
-    DATABASE_URL: place.databaseUrl,
-    REDIS_URL: '',
-    HUB_SECRET: 'a-secret-of-the-tests-that-is-long-enough',
-    HUB_DATA_KEY: dataKey,
-    HUB_PLUGINS_DIR: join(place.dataDir, 'none'),
-    PORT: '0',
-  }
-  const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../core/bin', script)], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (said += text))
-  return { child, ended: new Promise((done) => child.once('exit', (code) => done({ code, said }))) }
-}
+const command = (script: string, place: Place, dataKey: string) => startCommand(script, place, [], { HUB_DATA_KEY: dataKey })
 const run = (script: string, place: Place, dataKey: string) => command(script, place, dataKey).ended
 
 const sealedBy = async (em: Em, id: string): Promise<number> =>
