@@ -12,6 +12,9 @@ export interface Plan {
   visitors: number
   warmUpMs: number
   rowMs: number
+  /** Of the floor and of the hub in turn, so many times: what happens to the machine happens to both. */
+  delayRounds: number
+  /** In each round. */
   idleSends: number
   pacedMs: number
   perSecond: number
@@ -43,6 +46,14 @@ export interface DelayRow {
   floor: Delay
 }
 
+/** What a round of one side brought: milliseconds from the send to the push. */
+interface Round {
+  took: number[]
+  sent: number
+  missed: number
+  seconds: number
+}
+
 interface Delay {
   p50: number
   p99: number
@@ -70,10 +81,13 @@ async function side(server: Served, run: () => Promise<Latencies>): Promise<Side
   return { latencies, perSecond: latencies.count / latencies.seconds, cpuPer1000: (cpu / latencies.count) * 1_000, others }
 }
 
+/** Sends at a row's pace, for all of the row's time or for a part of it. */
+type Load = (one: Send, part: number) => Promise<Latencies>
+
 /** From before the visitor's request to the agent's push that carries its text. */
-async function delayOf(socket: Socket, send: (say: ReturnType<typeof saying>) => Promise<void>, load: (one: Send) => Promise<Latencies>): Promise<Delay> {
+async function delayOf(socket: Socket, send: (say: ReturnType<typeof saying>) => Promise<void>, load: Load): Promise<Round> {
   const waiting = new Map<string, number>()
-  const took: number[] = []
+  let took: number[] = []
   const hear = ({ messages }: { messages: { parts: { text?: string }[] }[] }): void => {
     for (const { parts } of messages)
       for (const { text = '' } of parts) {
@@ -84,14 +98,29 @@ async function delayOf(socket: Socket, send: (say: ReturnType<typeof saying>) =>
       }
   }
   socket.on('conversation', hear)
-  const { count, seconds } = await load(async () => {
+  const one: Send = async () => {
     const say = saying()
     waiting.set(say.text, performance.now())
     await send(say)
-  })
-  for (let i = 0; i < 30 && waiting.size > 0; i++) await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  const arrived = async (): Promise<void> => {
+    for (let i = 0; i < 300 && waiting.size > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  // Either side has rested: what it takes to get going again is not what is asked.
+  await load(one, 1 / 4)
+  await arrived()
+  waiting.clear()
+  took = []
+  const { count, seconds } = await load(one, 1)
+  await arrived()
   socket.off('conversation', hear)
-  return { p50: quantile(took, 0.5), p99: quantile(took, 0.99), sent: count, missed: waiting.size, perSecond: count / seconds }
+  return { took, sent: count, missed: waiting.size, seconds }
+}
+
+function together(rounds: readonly Round[]): Delay {
+  const took = rounds.flatMap((round) => round.took)
+  const sum = (what: 'sent' | 'missed' | 'seconds') => rounds.reduce((so, round) => so + round[what], 0)
+  return { p50: quantile(took, 0.5), p99: quantile(took, 0.99), sent: sum('sent'), missed: sum('missed'), perSecond: sum('sent') / sum('seconds') }
 }
 
 async function echoes(socket: Socket, count: number): Promise<{ p50: number; p99: number }> {
@@ -186,15 +215,20 @@ export async function measure(profile: ProfileName, plan: Plan, say: (line: stri
     const floorSocket = await connect(floor.url)
     undo.push(() => floorSocket.close())
     const delays: DelayRow[] = []
-    const delay = async (name: string, load: (one: Send) => Promise<Latencies>): Promise<void> => {
-      // What the rows before have left to be done is not this row's.
-      await hub.quiet()
+    const delay = async (name: string, load: Load): Promise<void> => {
       say(`${profile}: delay, ${name}`)
-      delays.push({ name, floor: await delayOf(floorSocket, toFloor, load), hub: await delayOf(socket, toHub, load) })
+      const [ofFloor, ofHub]: [Round[], Round[]] = [[], []]
+      for (let round = 0; round < plan.delayRounds; round++) {
+        // What has been left to be done before is not the floor's to bear.
+        await hub.quiet()
+        ofFloor.push(await delayOf(floorSocket, toFloor, load))
+        ofHub.push(await delayOf(socket, toHub, load))
+      }
+      delays.push({ name, floor: together(ofFloor), hub: together(ofHub) })
     }
     const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
-    await delay('idle', (one) => closedLoop(1, 10_000, plan.idleSends, () => one().finally(pause)))
-    await delay(`${plan.perSecond}/s`, (one) => paced(plan.perSecond, plan.pacedMs, one))
+    await delay('idle', (one, part) => closedLoop(1, 10_000, Math.ceil(plan.idleSends * part), () => one().finally(pause)))
+    await delay(`${plan.perSecond}/s`, (one, part) => paced(plan.perSecond, plan.pacedMs * part, one))
     const echo = await echoes(floorSocket, 300)
 
     const [count] = (await rows.run("select count(*) as n from message where direction = 'in'")) as { n: number }[]

@@ -36,8 +36,8 @@ const quick = has('--quick')
 const profDir = has('--costs') ? mkdtempSync(join(tmpdir(), 'huike-bench-costs-')) : undefined
 const plan: Plan = {
   ...(quick
-    ? { visitors: 240, warmUpMs: 1_000, rowMs: 1_000, idleSends: 25, pacedMs: 1_500, restarts: 0, settleMs: 500 }
-    : { visitors: 800, warmUpMs: 3_000, rowMs: 6_000, idleSends: 300, pacedMs: 10_000, restarts: 2, settleMs: 3_000 }),
+    ? { visitors: 240, warmUpMs: 1_000, rowMs: 1_000, delayRounds: 1, idleSends: 25, pacedMs: 1_500, restarts: 0, settleMs: 500 }
+    : { visitors: 800, warmUpMs: 3_000, rowMs: 6_000, delayRounds: 5, idleSends: 60, pacedMs: 4_000, restarts: 2, settleMs: 3_000 }),
   perSecond: 200,
   nodeArgs: profDir ? ['--cpu-prof', `--cpu-prof-dir=${profDir}`, '--cpu-prof-interval=500'] : [],
 }

@@ -151,7 +151,7 @@ interface Compose {
 }
 const topKeys = ['name', 'services', 'volumes', 'networks']
 const serviceKeys =
-  'image build user profiles entrypoint command environment volumes networks ports depends_on healthcheck restart init read_only tmpfs cap_add cap_drop security_opt mem_limit stop_grace_period logging'.split(
+  'image build user profiles entrypoint command environment volumes networks ports depends_on healthcheck restart init read_only tmpfs cap_add cap_drop security_opt mem_limit cpu_shares stop_grace_period logging'.split(
     ' ',
   )
 

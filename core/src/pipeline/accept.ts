@@ -51,6 +51,7 @@ export class Door implements Intake {
   readonly #inboxes = new Kept(inboxTtlMs, (id) => this.#hub.em().findOne(Inbox, { id }, { disableIdentityMap: true }))
   readonly numbers: NumberSource
   #lastAt = 0
+  #inHand = 0
 
   constructor(hub: Hub) {
     this.#hub = hub
@@ -70,7 +71,12 @@ export class Door implements Intake {
     if (!inbox?.enabled || !this.#hub.kernel.isRunning(inbox.channel)) throw new HubError('HUB_CHANNEL_DISABLED', 'This inbox does not take messages now')
     const results: Accepted[] = []
     // One sender's events keep their order; senders do not wait for each other (their calls are separate).
-    for (const event of events) results.push(await this.#one(inbox, fitted(event), by ?? answerBy()))
+    this.#inHand++
+    try {
+      for (const event of events) results.push(await this.#one(inbox, fitted(event), by ?? answerBy()))
+    } finally {
+      this.#inHand--
+    }
     noteLife(this.#hub, inbox.id, 'lastEventAt')
     return results
   }
@@ -81,6 +87,10 @@ export class Door implements Intake {
 
   busy(): boolean {
     return this.#batch.busy() || performance.now() - this.#lastAt < 20
+  }
+
+  inHand(): boolean {
+    return this.#inHand > 0
   }
 
   forgetInboxes(): void {

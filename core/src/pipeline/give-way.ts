@@ -11,21 +11,25 @@ const courtesy = 9
 /** … but never more than this in one go. */
 const mostCourtesyMs = 200
 
+/** A message that is being taken in is waited for so long before each event. */
+const patienceMs = 20
+
 /** Where customers' messages come in, or nothing that ever does. */
-type WayIn = { intake: Pick<Intake, 'busy'> }
+type WayIn<What extends keyof Intake = 'busy'> = { intake: Pick<Intake, What> }
 
 let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
 
-/** For listeners. Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
-export async function giveWay(hub: WayIn, tookMs: number): Promise<void> {
+/** For listeners, before each step. Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
+export async function giveWay(hub: WayIn<'busy' | 'inHand'>, tookMs = 0): Promise<void> {
   const at = performance.now()
   if (at - window.at >= windowMs) {
     const used = performance.eventLoopUtilization()
     window = { at, used, full: performance.eventLoopUtilization(used, window.used).utilization > fullyBusy }
   }
   if (window.full && hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, Math.ceil(tookMs * courtesy)))
-  // Nor does a message that has just come wait for more than one event.
   else await nextTurn()
+  // Nor does a message that has just come wait for more than the event that was begun before it.
+  while (hub.intake.inHand() && performance.now() - at < patienceMs) await sleep(1)
 }
 
 /** What nobody waits for takes this part of the time at most, as long as messages come in. */

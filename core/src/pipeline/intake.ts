@@ -17,6 +17,8 @@ export interface Intake {
   forgetInboxes(): void
   /** Events are being taken in, or were a moment ago: whoever sent them is about to send the next. */
   busy(): boolean
+  /** Somebody waits for their answer just now. */
+  inHand(): boolean
   /** Tries a parked event again; earlier ones of the same sender go first. */
   retry(parkedId: string): Promise<void>
   /** Resolves when nothing is on its way. */

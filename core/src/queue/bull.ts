@@ -2,12 +2,20 @@
 import Bull from 'bull'
 import type { Logger } from '../../sdk/plugin.ts'
 import { KeyedRunner } from './in-process.ts'
+import { Pace } from './pace.ts'
 import { type Queue, type Topic, topics, type Worker } from './queue.ts'
+
+/** All that happens is a hint to the same few listeners: while much does, one tells of all within this time. */
+const hintMs = 50
+const hintsAtOnce = 5
 
 export function bullQueue(url: string, prefix: string, log: Logger): Queue {
   const queues = new Map<Topic, Bull.Queue<{ key: string }>>()
   /** Of the topics this process works on. */
   const runners = new Map<Topic, KeyedRunner>()
+  const pace = new Pace(hintMs, hintsAtOnce)
+  /** Listeners whose next hint is on its way. */
+  const soon = new Map<string, NodeJS.Timeout>()
   let failing = false
   for (const topic of topics) {
     const queue = new Bull<{ key: string }>(topic, url, {
@@ -23,18 +31,29 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
     queues.set(topic, queue)
   }
   const client = () => queues.get('outbound')?.client
+  function hint(topic: Topic, key: string): void {
+    // While Redis is away a hint would wait in memory for ever: drop it, the sweep finds the row.
+    if (client()?.status !== 'ready') return
+    failing = false
+    queues
+      .get(topic)
+      ?.add({ key })
+      .catch(() => undefined)
+  }
   return {
     hurry(topic, key) {
       // Who has room does it at once: a job of Bull's is a dozen commands of Redis.
       const own = runners.get(topic)
       if (own?.hasRoom(key)) return own.run(key)
-      // While Redis is away a hint would wait in memory for ever: drop it, the sweep finds the row.
-      if (client()?.status !== 'ready') return
-      failing = false
-      queues
-        .get(topic)
-        ?.add({ key })
-        .catch(() => undefined)
+      if (topic !== 'delivery') return hint(topic, key)
+      if (soon.has(key)) return
+      const ms = pace.turn(key, performance.now())
+      if (ms === 0) return hint(topic, key)
+      const later = () => {
+        soon.delete(key)
+        hint(topic, key)
+      }
+      soon.set(key, setTimeout(later, ms))
     },
     work(topic, worker: Worker) {
       const runner = new KeyedRunner(worker, log)
@@ -46,6 +65,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
     },
     healthy: () => client()?.status === 'ready',
     async close() {
+      for (const timer of soon.values()) clearTimeout(timer)
       // `close` waits for Redis; a hub must be able to stop without it.
       const closing = Promise.all([...queues.values()].map((queue) => queue.close(true).catch(() => undefined)))
       await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])

@@ -20,16 +20,20 @@ import { startDailyRun } from '../domain/retention/start-run.ts'
 import type { Hub } from '../hub.ts'
 import { deliverEvents } from '../pipeline/deliver-events.ts'
 import { fetchRemote } from '../pipeline/fetch-remote.ts'
+import { giveWay } from '../pipeline/give-way.ts'
 import { deliverConversation } from '../pipeline/outbound.ts'
 import { isSealing, sealSome } from '../sealing/seal-rows.ts'
 import { KeyedRunner } from './in-process.ts'
 import { runJob } from './jobs.ts'
+import { Pace } from './pace.ts'
 import type { Topic } from './queue.ts'
 import { tidy } from './tidy.ts'
 
 const sweepEveryMs = 1_000
-/** While messages come in, a listener hears of all within this time in one go: to ask for each event by itself costs more than to tell it. */
-const gatherMs = 20
+/** While much happens, a listener hears of all within this time in one go: to ask for each event by itself costs more than to tell it. */
+const gatherMs = 100
+/** What happens now and then is told at once. */
+const toldAtOnce = 5
 const routeEveryMs = 3_000
 const purgeEveryMs = 60_000
 const tidyEveryMs = 3_600_000
@@ -47,10 +51,11 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
   const unlessEnding = (run: (key: string) => Promise<void>) => async (key: string) => {
     if (!hub.closing) await run(key)
   }
+  const gather = new Pace(gatherMs, toldAtOnce)
   const work: Record<Topic, (key: string) => Promise<void>> = {
     outbound: unlessEnding((conversationId) => deliverConversation(hub, conversationId)),
     delivery: async (listener) => {
-      if (hub.intake.busy()) await sleep(gatherMs)
+      await sleep(gather.turn(listener, performance.now()))
       await deliverEvents(hub, listener)
     },
     inbound: (parkedId) => hub.intake.retry(parkedId),
@@ -71,18 +76,23 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       .map(({ manifest }) => manifest.id)
       .filter((id) => hub.kernel.hears(id) !== 'later')
     const options = { limit: page, orderBy: { dueAt: 'asc' as const }, disableIdentityMap: true }
+    // One after another, and a customer's message between them.
+    const look = async <T>(rows: () => Promise<T[]>): Promise<T[]> => {
+      await giveWay(hub)
+      return rows()
+    }
     const [outbound, deliveries, parked, jobs, fetches, suggestions, moves, batches, retention] = [
-      await em.find(Outbound, due, { ...options, fields: ['conversationId'] }),
+      await look(() => em.find(Outbound, due, { ...options, fields: ['conversationId'] })),
       // What a listener that is not up is owed waits where it is, and keeps nobody else's from being seen.
-      await em.find(Delivery, { ...due, listener: { $in: hearing } }, { ...options, fields: ['listener'] }),
-      await em.find(ParkedEvent, due, { ...options, fields: ['id'] }),
+      await look(() => em.find(Delivery, { ...due, listener: { $in: hearing } }, { ...options, fields: ['listener'] })),
+      await look(() => em.find(ParkedEvent, due, { ...options, fields: ['id'] })),
       // Jobs of plugins that are switched off wait where they are.
-      await em.find(Job, { ...due, plugin: { $in: hub.kernel.running().map(({ manifest }) => manifest.id) } }, { ...options, fields: ['id'] }),
-      await em.find(RemoteFetch, due, { ...options, fields: ['messageId'] }),
-      await em.find(MergeSuggestion, due, { ...options, fields: ['id'] }),
-      await em.find(ContactMove, { recheckAt: due.dueAt }, { limit: page, fields: ['id'], disableIdentityMap: true }),
-      await em.find(RecordBatch, due, { ...options, fields: ['id'] }),
-      await em.find(RetentionRun, due, { ...options, fields: ['id'] }),
+      await look(() => em.find(Job, { ...due, plugin: { $in: hub.kernel.running().map(({ manifest }) => manifest.id) } }, { ...options, fields: ['id'] })),
+      await look(() => em.find(RemoteFetch, due, { ...options, fields: ['messageId'] })),
+      await look(() => em.find(MergeSuggestion, due, { ...options, fields: ['id'] })),
+      await look(() => em.find(ContactMove, { recheckAt: due.dueAt }, { limit: page, fields: ['id'], disableIdentityMap: true })),
+      await look(() => em.find(RecordBatch, due, { ...options, fields: ['id'] })),
+      await look(() => em.find(RetentionRun, due, { ...options, fields: ['id'] })),
     ]
     for (const row of outbound) runners.outbound.run(row.conversationId)
     for (const row of deliveries) runners.delivery.run(row.listener)

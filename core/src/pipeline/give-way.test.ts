@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { giveWay } from './give-way.ts'
+
+test('a listener waits for the message that is being taken in', async () => {
+  let inHand = true
+  let after = false
+  const waiting = giveWay({ intake: { busy: () => false, inHand: () => inHand } }).then(() => assert.ok(after))
+  setImmediate(() =>
+    setImmediate(() => {
+      after = true
+      inHand = false
+    }),
+  )
+  await waiting
+})
+
+test('and not for ever: one message comes after another', async () => {
+  let asked = 0
+  await giveWay({ intake: { busy: () => true, inHand: () => ++asked > 0 } })
+  assert.ok(asked > 1)
+})
