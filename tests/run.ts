@@ -87,7 +87,10 @@ try {
     rmSync(copy, { recursive: true, force: true })
   }
   if (!only || only === 'e2e') {
-    const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+    // The shell has no window to draw and is a fifth faster.
+    const chromium = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+      existsSync(path),
+    )
     if (chromium) {
       process.env.CHROMIUM = chromium
       step('browser tests', [join(root, 'node_modules/@playwright/test/cli.js'), 'test', '-c', 'tests/playwright.config.ts'])
