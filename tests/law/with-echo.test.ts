@@ -1,7 +1,7 @@
 /** `echo`: what was written in the platform's own app is stored once as an agent's message; our own message coming back only confirms. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SendError } from '../../core/sdk/channel.ts'
+import { type OutboundMessage, SendError } from '../../core/sdk/channel.ts'
 import type { MessagePart } from '../../core/sdk/message-parts.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
@@ -11,8 +11,8 @@ import { Message, ParkedEvent } from '../../core/src/domain/message/message.enti
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
 /** A platform that gives its messages the names the test wants, when the test wants. */
-let answer: () => Promise<{ externalId?: string } | undefined> = async () => undefined
-const { manifest } = mockChannel('parrot', {}, { send: () => answer() })
+let answer: (message: OutboundMessage) => Promise<{ externalId?: string } | undefined> = async () => undefined
+const { manifest } = mockChannel('parrot', {}, { send: (message) => answer(message) })
 
 await onEveryProfile('echo', [found(manifest)], (world) => {
   const echo = (inbox: Inbox, who: string, text: string, externalId = newId()) =>
@@ -93,6 +93,35 @@ await onEveryProfile('echo', [found(manifest)], (world) => {
     assert.deepEqual([sent?.status, sent?.externalId, sent?.failure], ['sent', 'ours-3', null])
     assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 409)
     assert.equal((await echo(inbox, 'd', '九点', 'ours-3'))[0]?.messageId, body.id)
+  })
+
+  test('of one piece of several: what is in doubt is that piece, and what never left is said and goes on from there', async () => {
+    const inbox = await world().inbox('parrot')
+    const agent = await world().person('小段', 'admin')
+    const [said] = await world().say(inbox, 'j', '地址和电话？')
+    const left: string[] = []
+    answer = async ({ parts, done, progress }) => {
+      for (let i = done; i < parts.length; i++) {
+        const part = parts[i]
+        left.push(part?.type === 'text' ? part.text : '')
+        // The line breaks at the second piece each time, until there is no third to come.
+        if (i === 1 && left.length < 3) throw new SendError('timeout', { retry: 'unknown' })
+        await progress(i + 1, `j-${i}-${left.length}`)
+      }
+      return {}
+    }
+    const parts = ['黄山路一号', '五楼', '0551-62345678'].map((text) => ({ type: 'text', text }))
+    const { body } = await agent.call('POST', `/api/conversations/${said?.conversationId}/messages`, { clientId: newId(), parts })
+    await status(body.id, 'uncertain')
+    assert.notEqual((await echo(inbox, 'j', '0551-62345678'))[0]?.messageId, body.id, 'the third has not left')
+    assert.equal((await echo(inbox, 'j', '五楼', 'j-second'))[0]?.messageId, body.id)
+    const cut = (await out(said?.conversationId)).find(({ id }) => id === body.id)
+    assert.deepEqual([cut?.status, cut?.failure, cut?.done], ['failed', 'interrupted', 2])
+    assert.match(cut?.failureText?.zh ?? '', /前 2 条已送达/)
+    assert.equal((await echo(inbox, 'j', '五楼', 'j-second'))[0]?.messageId, body.id, 'told again it is known')
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    await status(body.id, 'sent')
+    assert.deepEqual(left, ['黄山路一号', '五楼', '0551-62345678'])
   })
 
   test('of a picture of unknown fate: a card that stands for a picture says that it was sent, another card does not', async () => {

@@ -9,8 +9,11 @@ import sharp from 'sharp'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { inboxKey } from '../../core/src/domain/file/claim-files.ts'
 import { dropFile } from '../../core/src/domain/file/drop-file.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
+import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
+import { ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { dropFiles } from '../../core/src/domain/record/purge.ts'
 import { tidy, uncarriedMs } from '../../core/src/queue/tidy.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
@@ -215,6 +218,34 @@ for (const profile of await profiles())
         assert.deepEqual([await left(), (await world.hub.files.bytes(hash)) !== undefined], [2, true])
         await tidy(world.hub, () => false, new Date(Date.now() + uncarriedMs + 60_000))
         assert.deepEqual([await left(), await world.hub.files.bytes(hash)], [1, undefined])
+      })
+
+      test('what a parked event may carry stays, and is kept when it is gone all the same', async () => {
+        const { hub } = world
+        const em = hub.em()
+        const inbox = await world.inbox('mock')
+        const file = await storeFile(hub, { name: 'a.txt', bytes: Buffer.from(newId()), uploadedBy: inboxKey(inbox.id) })
+        const event = { kind: 'message' as const, externalId: newId(), from: { externalId: 'parked' }, parts: [partOf(file, { as: 'file' })] }
+        const now = new Date()
+        const parked = {
+          id: newId(),
+          inboxId: inbox.id,
+          externalId: event.externalId,
+          senderId: 'parked',
+          event,
+          attempts: 1,
+          error: 'x',
+          dueAt: now,
+          createdAt: now,
+        }
+        await em.insert(ParkedEvent, parked)
+        await tidy(hub, () => false, new Date(Date.now() + uncarriedMs + 60_000))
+        assert.equal(await em.count(StoredFile, { id: file.id }), 1)
+        await em.nativeDelete(StoredFile, { id: file.id })
+        await hub.intake.retry(parked.id)
+        const row = await em.findOneOrFail(ParkedEvent, { id: parked.id }, { disableIdentityMap: true })
+        assert.deepEqual([row.attempts, row.error.includes('file')], [2, true])
+        await em.nativeDelete(ParkedEvent, { id: parked.id })
       })
 
       test('the last of some bytes is removed while the same come again: whoever was told that it is there has it', async () => {

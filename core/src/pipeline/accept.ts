@@ -218,7 +218,8 @@ export class Door implements Intake {
       await em.nativeDelete(ParkedEvent, { id: row.id })
       await this.#hurryNext(row)
     } catch (error) {
-      if (refuses(error) && !error.kind.retry) {
+      // A file that is gone is no refusal: what was said is kept for whoever looks after the hub.
+      if (refuses(error) && !error.kind.retry && error.code !== 'HUB_NOT_FOUND') {
         await em.nativeDelete(ParkedEvent, { id: row.id })
         this.#hub.log.warn({ err: error, parked: row.id }, 'a parked event was refused')
         return

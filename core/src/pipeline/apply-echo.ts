@@ -19,6 +19,7 @@ import {
   newestConversations,
   quietConversation,
 } from './applying.ts'
+import { cutAfter } from './next-try.ts'
 
 /** How far back a message of unknown fate can be the one that comes back. */
 const lookBack = 200
@@ -35,8 +36,15 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
   if (sending) return afterTheSend
   const unsure = await findUncertain(applying, identity, event.parts)
   if (unsure) {
-    Object.assign(unsure, { status: 'sent', failure: null, failureText: null, externalId: event.externalId })
-    ;(await changeOf(applying, unsure.conversationId))?.touch(unsure)
+    const change = await changeOf(applying, unsure.conversationId)
+    const done = unsure.done + 1
+    const { status, failure, failureText } = isWhole(unsure, event.parts) || done >= unsure.parts.length ? arrived : cutOff(done)
+    Object.assign(unsure, { status, failure, failureText, externalId: unsure.externalId ?? event.externalId })
+    if (status === 'failed') {
+      await em.nativeUpdate(Message, { id: unsure.id }, { done })
+      change?.failed(unsure)
+    }
+    change?.touch(unsure)
     await em.insert(MessageName, { inboxId: inbox.id, externalId: event.externalId, messageId: unsure.id, failedAt: null })
     return { kind: 'done', duplicate: true, at: { messageId: unsure.id, conversationId: unsure.conversationId, seq: unsure.seq } }
   }
@@ -59,14 +67,14 @@ async function findUncertain(applying: Applying, identity: Identity, parts: read
   const { em } = applying
   const newest = await newestConversations(em, identity)
   if (newest.length === 0) return undefined
-  const wanted = sayingOf(parts)
   const rows = await em.find(
     Message,
     { $or: newest.map(({ id, lastSeq }) => ({ conversationId: id, seq: { $gt: lastSeq - lookBack } })), direction: 'out', status: 'uncertain' },
     { orderBy: { id: 'asc' }, disableIdentityMap: true },
   )
-  for (const { id, conversationId, parts: said } of rows) {
-    if (sayingOf(said) !== wanted) continue
+  for (const row of rows) {
+    const { id, conversationId } = row
+    if (!isWhole(row, parts) && !isNextPiece(row, parts)) continue
     // Under its lock it is looked at again: another echo may have cleared it up meanwhile.
     const change = await changeOf(applying, conversationId)
     if (!change || change.changed.some((other) => other.id === id)) continue
@@ -75,6 +83,16 @@ async function findUncertain(applying: Applying, identity: Identity, parts: read
   }
   return undefined
 }
+
+const arrived = { status: 'sent' as const, failure: null, failureText: null }
+/** The piece in doubt arrived; no later one has been handed over. */
+const cutOff = (done: number) => ({ status: 'failed' as const, failure: 'interrupted', failureText: cutAfter(done) })
+
+const isWhole = ({ parts: said }: Message, parts: readonly MessagePart[]): boolean => parts.length >= said.length && sayingOf(said) === sayingOf(parts)
+
+/** Where each part is a message of the platform's own: the one after those that are through. */
+const isNextPiece = ({ parts: said, done }: Message, parts: readonly MessagePart[]): boolean =>
+  said.length > 1 && parts.length === 1 && sayingOf(said.slice(done, done + 1)) === sayingOf(parts)
 
 /** Words where there are some; of a picture only that it is one, its name and bytes are the platform's. */
 const sayingOf = (parts: readonly MessagePart[]): string => textOf(parts.filter(({ type }) => type !== 'file')).trim() || parts.map(kindOf).join()

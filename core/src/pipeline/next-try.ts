@@ -50,6 +50,14 @@ export function gaveUp(fault: LocalText | undefined, done: number): LocalText {
   }
 }
 
+/** The line broke in the middle: what is known to have arrived, and that the rest never left. */
+export function cutAfter(done: number): LocalText {
+  return {
+    zh: `发送中断：前 ${done} 条已送达，其余没有发出。重新发送会接着发其余部分。`,
+    en: `Sending was interrupted: the first ${done} arrived, the rest never left. Sending again goes on with the rest.`,
+  }
+}
+
 /** An agent did not want to wait for the next try. */
 export function stoppedByAgent(done: number): LocalText {
   const part = through(done)

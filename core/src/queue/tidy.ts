@@ -2,6 +2,7 @@
 import type { HubEvents } from '../../sdk/events.ts'
 import { firstIdAt } from '../db/types.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { inboxKey } from '../domain/file/claim-files.ts'
 import { dropFile } from '../domain/file/drop-file.ts'
 import { StoredFile } from '../domain/file/file.entity.ts'
 import { Delivery } from '../domain/message/message.entity.ts'
@@ -31,8 +32,10 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
   await forgetPurged(hub, stopped)
   // Ids begin with their time, and the index of a conversation's files ends with them.
   const before = firstIdAt(new Date(now.getTime() - uncarriedMs))
+  // What waits to be taken in may carry some: those of its inbox wait too.
+  const waiting = (await hub.em().execute('select distinct inbox_id as id from inbound_event')) as { id: string }[]
   while (!stopped()) {
-    const where = { conversationId: null, id: { $lt: before } }
+    const where = { conversationId: null, id: { $lt: before }, uploadedBy: { $nin: waiting.map(({ id }) => inboxKey(id)) } }
     const files = await hub
       .em()
       .find(StoredFile, where, { fields: ['id', 'hash', 'hasThumbnail'], orderBy: { id: 'asc' }, limit: filesAtOnce, disableIdentityMap: true })
