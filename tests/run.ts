@@ -9,7 +9,7 @@ import { glob } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { startServices } from './support/services.ts'
-import { copyWithoutPlugins, needsPlugins } from './support/without-plugins.ts'
+import { copyWithoutPlugins, namesItsPlugins, needsPlugins } from './support/without-plugins.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined
@@ -71,18 +71,23 @@ try {
     channels: ['tests/channels/*.test.ts'],
     law: ['tests/law/*.test.ts'],
   }
+  // In the whole run these meet the embedded profile where there is no plugins/, below.
+  const halved: string[] = []
   for (const [name, patterns] of Object.entries(suites)) {
     if (only && only !== name) continue
-    const found = (await Promise.all(patterns.map(files))).flat()
+    const all = (await Promise.all(patterns.map(files))).flat()
+    const found = only || !services ? all : all.filter((file) => !namesItsPlugins(join(root, file)))
+    halved.push(...all.filter((file) => !found.includes(file)))
     // Tests of channels wait more than they work: for mail, for timeouts.
     if (found.length > 0) step(`${name} tests`, testArgs(name, name === 'channels' ? 4 : 2, found))
   }
+  if (halved.length > 0) step('tests that name their plugins, on the served profile', testArgs('named', 2, halved), root, { TEST_PROFILE: 'served' })
   if (!only || only === 'bare') {
     const tests = (await Promise.all(Object.values(suites).flat().map(files))).flat().filter((file) => !file.startsWith('plugins/'))
     const own = tests.filter((file) => !needsPlugins(join(root, file)))
     console.log(`\nNeed plugins/: ${tests.filter((file) => !own.includes(file)).join(', ') || 'none'}`)
     const copy = copyWithoutPlugins(root)
-    // One profile: what differs between them has been tested with plugins.
+    // The served profile they have met above.
     step('the core’s own tests, without plugins/', testArgs('bare', 2, own), copy, { TEST_PROFILE: 'embedded' })
     rmSync(copy, { recursive: true, force: true })
   }

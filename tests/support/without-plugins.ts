@@ -20,3 +20,16 @@ export function copyWithoutPlugins(root: string): string {
 
 /** A test of the shipped whole says so in its header, or imports what it is about. */
 export const needsPlugins = (file: string): boolean => /\bNeeds the bundled plugins\b|['"](?:\.\.\/)+plugins\//.test(readFileSync(file, 'utf8'))
+
+/**
+ * Its hub runs in the test's own process with the plugins that the test names: whether there is a folder of others makes
+ * no difference to it.
+ */
+export function namesItsPlugins(file: string): boolean {
+  const text = readFileSync(file, 'utf8')
+  return (
+    !needsPlugins(file) &&
+    /\b(?:onEveryProfile|startWorld)\(/.test(text) &&
+    !/main\.ts|hub-process|support\/command|\bspawn|readdir|glob|existsSync|\bstartHub\b/.test(text)
+  )
+}
