@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { ChannelInbox } from '../../core/sdk/channel.ts'
+import { type ChannelInbox, SendError } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
@@ -16,7 +16,7 @@ import { HubClient, type HubEvent, Refusal } from '../../plugins/app/example/cli
 import appPlugin from '../../plugins/app/plugin.ts'
 import { Fetch, Key, Outbox } from '../../plugins/app/server/app.entity.ts'
 import { offer, tellOfSilence } from '../../plugins/app/server/offer.ts'
-import { owe, tellAllDue, tellBefore, tellDue } from '../../plugins/app/server/outbox.ts'
+import { letGoOfMessage, owe, oweMessage, tellAllDue, tellBefore, tellDue } from '../../plugins/app/server/outbox.ts'
 import type { Ctx } from '../../plugins/app/server/settings.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { waitLimits } from '../../plugins/app/server/waiting.ts'
@@ -538,6 +538,69 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
       messages(next.items).map(({ webhookId, data }) => [webhookId, data.messageId]),
       [[`msg_${id}_2`, id]],
     )
+  })
+
+  /** A message whose first sending failed, as it stands before anybody sends it again: its place waits, without words. */
+  const failedOnce = async (customer: string) => {
+    const one = await room()
+    const conversationId = await open(one, customer)
+    const id = await send(conversationId, '还要吗')
+    await em().nativeUpdate(Message, { id }, { status: 'failed' })
+    await em().nativeUpdate(Outbox, { inboxId: one.inbox.id, webhookId: `msg_${id}` }, { state: 'waiting', pos: null, body: '', dueAt: null })
+    const { seq } = await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    const message = { id, inboxId: one.inbox.id, conversationId, seq }
+    const place = async () => {
+      const { state, round, pos } = await em().findOneOrFail(Outbox, { inboxId: one.inbox.id, webhookId: `msg_${id}` }, { disableIdentityMap: true })
+      return [state, round, pos !== null]
+    }
+    const again = (round: number) => oweMessage(ctx(), one.inbox.id, { id, conversationId, round })
+    return { ...one, message, place, again, hubSays: (status: Message['status']) => em().nativeUpdate(Message, { id }, { status }) }
+  }
+  const words = JSON.stringify({ type: 'message.created', timestamp: new Date().toISOString(), data: { content: [{ type: 'text', text: '还要吗' }] } })
+
+  test('told late that a message failed, its place stays with the sending that began since', async () => {
+    const { message, place, again, hubSays, ask } = await failedOnce('late-word-1')
+    await hubSays('sending')
+    const second = await again(2)
+    await letGoOfMessage(ctx(), message)
+    assert.deepEqual(await place(), ['waiting', 2, false])
+    await offer(ctx(), second, words)
+    await letGoOfMessage(ctx(), message)
+    assert.deepEqual(await place(), ['offered', 2, true])
+    assert.deepEqual(texts((await ask()).body.items), ['还要吗'])
+  })
+
+  test('sent again while it is looked at whether it failed: what was offered then stays', async () => {
+    const { message, place, again } = await failedOnce('late-word-2')
+    let asked = false
+    const slow = Object.create(ctx(), {
+      recent: {
+        value: async (...args: Parameters<Ctx['recent']>) => {
+          asked = true
+          const before = await ctx().recent(...args)
+          await offer(ctx(), await again(2), words)
+          return before
+        },
+      },
+    }) as Ctx
+    await letGoOfMessage(slow, message)
+    assert.deepEqual([asked, ...(await place())], [true, 'offered', 2, true])
+  })
+
+  test('a message that was let go before it was offered is not sent: it is tried again', async () => {
+    const { message, place, again } = await failedOnce('late-word-3')
+    const second = await again(2)
+    await letGoOfMessage(ctx(), message)
+    assert.deepEqual(await place(), ['given-up', 2, false])
+    const lastPos = async () => (await em().findOneOrFail(Fetch, { inboxId: message.inboxId }, { disableIdentityMap: true })).lastPos
+    const before = await lastPos()
+    await assert.rejects(offer(ctx(), second, words), (error) => error instanceof SendError && error.retry === true)
+    assert.equal(await lastPos(), before)
+    // The next try finds its place again; twice by two processes it lies there once.
+    const third = await again(2)
+    await offer(ctx(), third, words)
+    await offer(ctx(), third, words)
+    assert.deepEqual(await place(), ['offered', 2, true])
   })
 
   test('taken back before anybody had fetched it, it is gone; after that the client is told', async () => {
