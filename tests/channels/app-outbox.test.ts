@@ -14,10 +14,11 @@ import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { HubClient, type HubEvent, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
-import { Fetch, Key, Outbox } from '../../plugins/app/server/app.entity.ts'
+import { Fetch, Key, Outbox, Thread } from '../../plugins/app/server/app.entity.ts'
 import { offer, tellOfSilence } from '../../plugins/app/server/offer.ts'
 import { letGoOfMessage, owe, oweMessage, tellAllDue, tellBefore, tellDue } from '../../plugins/app/server/outbox.ts'
 import type { Ctx } from '../../plugins/app/server/settings.ts'
+import { sendMessage } from '../../plugins/app/server/tell.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { waitLimits } from '../../plugins/app/server/waiting.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
@@ -600,6 +601,35 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
     const third = await again(2)
     await offer(ctx(), third, words)
     await offer(ctx(), third, words)
+    assert.deepEqual(await place(), ['offered', 2, true])
+  })
+
+  test('let go in the middle of its sending: the hub does not hear that it is sent', async () => {
+    const { inbox, message, place } = await failedOnce('late-word-4')
+    /** Lets go when the sending has its place and looks for the name of the conversation. */
+    const halfway = Object.create(ctx(), {
+      em: {
+        value: () => {
+          const real = em()
+          const findOne = async (entity: typeof Thread, ...more: unknown[]) => {
+            if (entity === Thread) await letGoOfMessage(ctx(), message)
+            return (real.findOne as (...all: unknown[]) => Promise<Thread | null>)(entity, ...more)
+          }
+          return new Proxy(real, {
+            get: (_, name) => {
+              const value = name === 'findOne' ? findOne : Reflect.get(real, name)
+              return typeof value === 'function' && name !== 'findOne' ? value.bind(real) : value
+            },
+          })
+        },
+      },
+    }) as Ctx
+    const out = { ...message, to: 'late-word-4', identityId: '', parts: [{ type: 'text' as const, text: '还要吗' }], done: 0, round: 2, attempt: 1 }
+    const sending = (by: Ctx) =>
+      sendMessage(by, { ...out, progress: async () => undefined, signal: AbortSignal.timeout(60_000) }, inbox as unknown as ChannelInbox)
+    await assert.rejects(sending(halfway), (error) => error instanceof SendError && error.retry === true)
+    assert.deepEqual(await place(), ['given-up', 2, false])
+    assert.deepEqual(await sending(ctx()), { externalId: message.id })
     assert.deepEqual(await place(), ['offered', 2, true])
   })
 
