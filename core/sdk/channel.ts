@@ -229,7 +229,10 @@ export type InboundEvent =
       recipient?: string
       rawFileId?: string
     }
-  /** The customer saw (or the platform delivered) everything up to this moment: by our number, or by the platform's name of the message. */
+  /**
+   * The customer saw (or the platform delivered) everything up to this moment: by our number, or by the platform's name of
+   * the message. Of one that went to somebody else than `from` nothing is noted.
+   */
   | ({ kind: 'receipt'; externalId: string; from: ChannelSender; status: 'delivered' | 'read' } & (
       | { upToSeq: number; conversationId: string }
       | { messageExternalId: string }

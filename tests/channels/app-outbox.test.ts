@@ -7,17 +7,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { ChannelInbox } from '../../core/sdk/channel.ts'
+import { type ChannelInbox, SendError } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { HubClient, type HubEvent, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
-import { Fetch, Key, Outbox } from '../../plugins/app/server/app.entity.ts'
+import { Fetch, Key, Outbox, Thread } from '../../plugins/app/server/app.entity.ts'
 import { offer, tellOfSilence } from '../../plugins/app/server/offer.ts'
-import { owe, tellAllDue, tellBefore, tellDue } from '../../plugins/app/server/outbox.ts'
+import { letGoOfMessage, owe, oweMessage, tellAllDue, tellBefore, tellDue } from '../../plugins/app/server/outbox.ts'
 import type { Ctx } from '../../plugins/app/server/settings.ts'
+import { sendMessage } from '../../plugins/app/server/tell.ts'
 import { tidy } from '../../plugins/app/server/tidy.ts'
 import { waitLimits } from '../../plugins/app/server/waiting.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
@@ -538,6 +539,98 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
       messages(next.items).map(({ webhookId, data }) => [webhookId, data.messageId]),
       [[`msg_${id}_2`, id]],
     )
+  })
+
+  /** A message whose first sending failed, as it stands before anybody sends it again: its place waits, without words. */
+  const failedOnce = async (customer: string) => {
+    const one = await room()
+    const conversationId = await open(one, customer)
+    const id = await send(conversationId, '还要吗')
+    await em().nativeUpdate(Message, { id }, { status: 'failed' })
+    await em().nativeUpdate(Outbox, { inboxId: one.inbox.id, webhookId: `msg_${id}` }, { state: 'waiting', pos: null, body: '', dueAt: null })
+    const { seq } = await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    const message = { id, inboxId: one.inbox.id, conversationId, seq }
+    const place = async () => {
+      const { state, round, pos } = await em().findOneOrFail(Outbox, { inboxId: one.inbox.id, webhookId: `msg_${id}` }, { disableIdentityMap: true })
+      return [state, round, pos !== null]
+    }
+    const again = (round: number) => oweMessage(ctx(), one.inbox.id, { id, conversationId, round })
+    return { ...one, message, place, again, hubSays: (status: Message['status']) => em().nativeUpdate(Message, { id }, { status }) }
+  }
+  const words = JSON.stringify({ type: 'message.created', timestamp: new Date().toISOString(), data: { content: [{ type: 'text', text: '还要吗' }] } })
+
+  test('told late that a message failed, its place stays with the sending that began since', async () => {
+    const { message, place, again, hubSays, ask } = await failedOnce('late-word-1')
+    await hubSays('sending')
+    const second = await again(2)
+    await letGoOfMessage(ctx(), message)
+    assert.deepEqual(await place(), ['waiting', 2, false])
+    await offer(ctx(), second, words)
+    await letGoOfMessage(ctx(), message)
+    assert.deepEqual(await place(), ['offered', 2, true])
+    assert.deepEqual(texts((await ask()).body.items), ['还要吗'])
+  })
+
+  test('sent again while it is looked at whether it failed: what was offered then stays', async () => {
+    const { message, place, again } = await failedOnce('late-word-2')
+    let asked = false
+    const slow = Object.create(ctx(), {
+      recent: {
+        value: async (...args: Parameters<Ctx['recent']>) => {
+          asked = true
+          const before = await ctx().recent(...args)
+          await offer(ctx(), await again(2), words)
+          return before
+        },
+      },
+    }) as Ctx
+    await letGoOfMessage(slow, message)
+    assert.deepEqual([asked, ...(await place())], [true, 'offered', 2, true])
+  })
+
+  test('a message that was let go before it was offered is not sent: it is tried again', async () => {
+    const { message, place, again } = await failedOnce('late-word-3')
+    const second = await again(2)
+    await letGoOfMessage(ctx(), message)
+    assert.deepEqual(await place(), ['given-up', 2, false])
+    const lastPos = async () => (await em().findOneOrFail(Fetch, { inboxId: message.inboxId }, { disableIdentityMap: true })).lastPos
+    const before = await lastPos()
+    await assert.rejects(offer(ctx(), second, words), (error) => error instanceof SendError && error.retry === true)
+    assert.equal(await lastPos(), before)
+    // The next try finds its place again; twice by two processes it lies there once.
+    const third = await again(2)
+    await offer(ctx(), third, words)
+    await offer(ctx(), third, words)
+    assert.deepEqual(await place(), ['offered', 2, true])
+  })
+
+  test('let go in the middle of its sending: the hub does not hear that it is sent', async () => {
+    const { inbox, message, place } = await failedOnce('late-word-4')
+    /** Lets go when the sending has its place and looks for the name of the conversation. */
+    const halfway = Object.create(ctx(), {
+      em: {
+        value: () => {
+          const real = em()
+          const findOne = async (entity: typeof Thread, ...more: unknown[]) => {
+            if (entity === Thread) await letGoOfMessage(ctx(), message)
+            return (real.findOne as (...all: unknown[]) => Promise<Thread | null>)(entity, ...more)
+          }
+          return new Proxy(real, {
+            get: (_, name) => {
+              const value = name === 'findOne' ? findOne : Reflect.get(real, name)
+              return typeof value === 'function' && name !== 'findOne' ? value.bind(real) : value
+            },
+          })
+        },
+      },
+    }) as Ctx
+    const out = { ...message, to: 'late-word-4', identityId: '', parts: [{ type: 'text' as const, text: '还要吗' }], done: 0, round: 2, attempt: 1 }
+    const sending = (by: Ctx) =>
+      sendMessage(by, { ...out, progress: async () => undefined, signal: AbortSignal.timeout(60_000) }, inbox as unknown as ChannelInbox)
+    await assert.rejects(sending(halfway), (error) => error instanceof SendError && error.retry === true)
+    assert.deepEqual(await place(), ['given-up', 2, false])
+    assert.deepEqual(await sending(ctx()), { externalId: message.id })
+    assert.deepEqual(await place(), ['offered', 2, true])
   })
 
   test('taken back before anybody had fetched it, it is gone; after that the client is told', async () => {

@@ -227,6 +227,20 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.deepEqual(await signed(event('wonder.happened', {})).then(({ status, body }) => [status, body.code]), [422, 'APP_TYPE_UNKNOWN'])
     assert.equal((await signed(event('__proto__', {}))).status, 422)
     assert.equal((await signed(event('message.created', message('x', '时间', { sentAt: '2026-99-99T00:00:00Z' })))).status, 400)
+    // Nothing is accepted that a database could not hold, or would hold as another day.
+    for (const sentAt of ['9999-12-31T23:59:59-01:00', '0000-01-01T00:00:00Z', '2024-02-30T00:00:00Z']) {
+      const refused = await signed(event('message.created', message('x', '时间', { sentAt })))
+      assert.deepEqual([sentAt, refused.status, refused.body.details?.faults[0]?.path], [sentAt, 400, '/data/sentAt'])
+    }
+    for (const sentAt of ['1970-01-01T00:00:00Z', '2100-12-31T23:59:59.999Z']) {
+      const customer = someone()
+      assert.equal((await signed(event('message.created', message(customer, '时间', { sentAt })))).status, 202)
+      assert.deepEqual(
+        (await messagesOf(customer)).map(({ text }) => text),
+        ['时间'],
+        sentAt,
+      )
+    }
     assert.equal((await signed(event('message.created', message('x', 'a'.repeat(300 * 1024))))).status, 413)
     const id = randomUUID()
     const now = String(Math.floor(Date.now() / 1_000))

@@ -311,6 +311,28 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     )
   })
 
+  test('ids longer than a database’s column: the platform need not repeat the push, and what was said is there', async () => {
+    const customer = someone()
+    const long = `@${newId()}${'x'.repeat(70_000)}`
+    const told = async (event: string, ids: object, content: object = {}) =>
+      (await douyin.push(event, customer, operator, { ...ids, create_time: Date.now(), message_type: 'text', ...content })).status
+    const [message, conversation] = [{ server_message_id: long }, { conversation_short_id: long }]
+    assert.equal(await told('im_receive_msg', message, { text: '一' }), 200)
+    assert.equal(await told('im_receive_msg', message, { text: '一' }), 200)
+    assert.equal(await told('im_receive_msg', { server_message_id: `@${newId()}`, ...conversation }, { text: '二' }), 200)
+    assert.equal(await told('im_enter_direct_msg', { ...message, ...conversation }), 200)
+    assert.equal(await told('im_send_msg', { ...message, ...conversation }, { text: '三' }), 200)
+    assert.equal(await told('im_recall_msg', { ...message, ...conversation }), 200)
+    assert.equal(await told('im_group_receive_msg', { ...message, ...conversation }, { text: '四' }), 200)
+    assert.deepEqual(await said(customer, 'in'), ['一', '二'])
+    // A person is no such id.
+    for (const [from, to] of [
+      [long, operator],
+      [customer, long],
+    ] as const)
+      assert.equal((await douyin.push('im_receive_msg', from, to, { message_type: 'text', text: '五' })).status, 400)
+  })
+
   test('two processes of one mind: a token that ended is refreshed once for all who send', async () => {
     const customers = [someone(), someone(), someone()]
     for (const customer of customers) await douyin.says(customer, operator, '在吗')

@@ -166,6 +166,25 @@ await onEveryProfile('failure', [found(manifest), found(slow.manifest), found(pi
     assert.deepEqual([body.customerDeliveredSeq, body.customerReadSeq], [two.seq, one.seq])
   })
 
+  test('a receipt by the platform’s name moves only the mark of whom it is from', async () => {
+    const { inbox, agent, id, reply } = await conversation('whose-1')
+    await world().say(inbox, 'whose-2', '别人的话')
+    const one = await reply('一')
+    const receipt = (externalId: string, status: 'delivered' | 'read') =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'receipt', externalId: newId(), from: { externalId }, status, messageExternalId: `l-${one.id}` }])
+    const marks = async () => {
+      const { body } = await agent.call('GET', `/api/conversations/${id}`)
+      return [body.customerDeliveredSeq, body.customerReadSeq]
+    }
+    for (const stranger of ['whose-2', 'nobody-yet']) {
+      await receipt(stranger, 'delivered')
+      await receipt(stranger, 'read')
+      assert.deepEqual([stranger, ...(await marks())], [stranger, 0, 0])
+    }
+    await receipt('whose-1', 'read')
+    assert.deepEqual(await marks(), [one.seq, one.seq])
+  })
+
   test('recalled in the platform’s own app, or by us through the adapter; what it refuses is not marked', async () => {
     const { inbox, agent, reply } = await conversation('e')
     const one = await reply('发错了')

@@ -23,6 +23,8 @@ export async function applyReceipt(
     const sent = await findSent(applying.em, inbox.id, event.messageExternalId)
     if (!sent) return sending ? afterTheSend : nothing
     change = await changeOf(applying, sent.message.conversationId)
+    // One customer's receipt says nothing of another's.
+    if (change?.conversation.identityId !== identity?.id) return nothing
     upToSeq = sent.message.seq
   }
   if (!change) return nothing

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { HubError } from '@huike/core/sdk/errors.ts'
 import { decode } from './decode.ts'
 
 const callerOf = async (from: string, externalCallId = 'c1') => {
@@ -21,4 +22,52 @@ test('callers without a number are not one person', async () => {
     const from = await callerOf(said, 'c7')
     assert.deepEqual([said, from], [said, { externalId: 'call:c7' }])
   }
+})
+
+const withTimes = (times: { timestamp?: string; sentAt?: string }) => {
+  const { timestamp, sentAt } = times
+  const data = { externalMessageId: 'm1', sender: { externalId: 'u1' }, content: [{ type: 'text', text: '在吗' }], ...(sentAt ? { sentAt } : {}) }
+  const body = Buffer.from(JSON.stringify({ type: 'message.created', ...(timestamp ? { timestamp } : {}), data }))
+  return decode(body, 'evt_1', { userSubject: '', openPlatform: '' }, async () => undefined as never)
+}
+
+test('a time is one of the calendar, from 1970 to 2100 in UTC; any other is refused at its place', async () => {
+  for (const good of [
+    '1970-01-01T00:00:00Z',
+    '1969-12-31T23:00:00-01:00',
+    '2024-02-29T12:00:00+08:00',
+    '2026-03-01T00:00:00.123456789+14:00',
+    '2100-12-31T23:59:59.999Z',
+    '2101-01-01T07:59:59+08:00',
+  ]) {
+    const { events } = await withTimes({ sentAt: good })
+    assert.deepEqual([good, events[0]?.kind === 'message' && events[0].sentAt?.getTime()], [good, Date.parse(good)])
+  }
+  for (const bad of [
+    '0000-01-01T00:00:00Z',
+    '0999-12-31T00:00:00Z',
+    '1969-12-31T23:59:59.999Z',
+    '1970-01-01T07:59:59+08:00',
+    '2023-02-29T00:00:00Z',
+    '2024-02-30T00:00:00Z',
+    '2024-04-31T00:00:00+08:00',
+    '2024-01-01T24:00:00Z',
+    '2024-01-01T10:60:00Z',
+    '2024-01-01T10:00:00+24:60',
+    '2101-01-01T00:00:00Z',
+    '2100-12-31T23:59:59-01:00',
+    '9999-12-31T23:59:59-01:00',
+  ])
+    for (const [path, times] of [
+      ['/timestamp', { timestamp: bad }],
+      ['/data/sentAt', { sentAt: bad }],
+    ] as const)
+      await assert.rejects(withTimes(times), (error) => {
+        assert.ok(error instanceof HubError, `${error}`)
+        assert.deepEqual(
+          [bad, error.code, (error.details as { faults: { path: string }[] }).faults.map((fault) => fault.path)],
+          [bad, 'HUB_REQUEST_INVALID', [path]],
+        )
+        return true
+      })
 })

@@ -147,8 +147,18 @@ function readEnvelope(body: Buffer): { type: EventType; timestamp?: string; data
     throw new HubError('APP_TYPE_UNKNOWN', `There is no event ${type}`, { types: Object.keys(types) }, { status: 422, reader: 'author', retry: false })
   const schema = types[type as EventType]
   if (!Value.Check(schema, data)) throw faultsOf(schema, data, '/data')
-  for (const [path, time] of timesIn({ timestamp, data })) if (Number.isNaN(Date.parse(time))) throw invalid(path, 'is no time')
+  for (const [path, time] of timesIn({ timestamp, data })) if (!isTime(time)) throw invalid(path, 'is no time between the years 1970 and 2100')
   return { type: type as EventType, ...(timestamp ? { timestamp } : {}), data }
+}
+
+const [firstTime, pastTimes] = [0, Date.UTC(2101, 0)]
+
+/** A day of the calendar and an hour of it, which `Date.parse` alone does not ask, in years that every database holds. */
+function isTime(time: string): boolean {
+  const at = Date.parse(time)
+  const local = time.slice(0, 'YYYY-MM-DDThh:mm:ss'.length)
+  const known = Date.parse(`${local}Z`)
+  return at >= firstTime && at < pastTimes && !Number.isNaN(known) && new Date(known).toISOString().startsWith(local)
 }
 
 /** Times at the places where the schemas have them. */

@@ -2,7 +2,7 @@
  * The other way to the client: it is not called, it comes and fetches. What is told lies in the outbox of its inbox under a number
  * that rises as rows are committed (the counter is locked until they are), so that who has read up to one has missed none.
  */
-import type { ChannelInbox, InboundEvent, LocalText } from '@huike/core/sdk/channel.ts'
+import { type ChannelInbox, type InboundEvent, type LocalText, SendError } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { raw } from '@mikro-orm/core'
 import { Endpoint, Fetch, Key, Outbox, Thread } from './app.entity.ts'
@@ -29,8 +29,11 @@ async function begun(ctx: Ctx, inboxId: string): Promise<Fetch> {
   return ctx.em().findOneOrFail(Fetch, { inboxId }, { disableIdentityMap: true })
 }
 
-/** One whose turn it is, to be fetched from now on; of a message with its words. Does nothing to what another process has offered. */
-export async function offer(ctx: Ctx, row: Pick<Outbox, 'inboxId' | 'webhookId'>, words?: string): Promise<void> {
+/**
+ * One whose turn it is, to be fetched from now on; of a message with its words. Does nothing to what another process has offered.
+ * Throws SendError when it did not wait any more: nobody would ever fetch it.
+ */
+export async function offer(ctx: Ctx, row: Pick<Outbox, 'inboxId' | 'webhookId' | 'round'>, words?: string): Promise<void> {
   const { inboxId } = row
   await begun(ctx, inboxId)
   await unlessEnded(() =>
@@ -39,10 +42,18 @@ export async function offer(ctx: Ctx, row: Pick<Outbox, 'inboxId' | 'webhookId'>
       const { lastPos: pos } = await em.findOneOrFail(Fetch, { inboxId }, { disableIdentityMap: true })
       const body = words === undefined ? {} : { body: ctx.seal(words) }
       const dueAt = new Date(Date.now() + triedForMs)
-      await em.nativeUpdate(Outbox, { ...keyOf(row), state: 'waiting' }, { state: 'offered', pos, dueAt, heldUntil: null, failure: '', ...body })
+      const offered = { state: 'offered' as const, pos, dueAt, heldUntil: null, failure: '', ...body }
+      if ((await em.nativeUpdate(Outbox, { ...keyOf(row), state: 'waiting' }, offered)) > 0) return
+      const there = { ...keyOf(row), state: { $in: ['offered' as const, 'taken' as const] }, round: { $gte: row.round } }
+      if ((await em.count(Outbox, there)) === 0) throw new SendError('let-go', { retry: true, ...letGoMeanwhile, retryAfterMs: 1_000 })
     }),
   )
   wake(ctx, inboxId)
+}
+
+const letGoMeanwhile = {
+  sentence: { zh: '这条消息还没有放进待取列表，系统马上会再试一次。', en: 'This message is not in the outbox yet; the hub tries again in a moment.' },
+  fault: { zh: '消息没有放进待取列表', en: 'The message did not get into the outbox' },
 }
 
 /** Nobody fetches any more: what lies there is told as all else, in its order. False when nothing did. */

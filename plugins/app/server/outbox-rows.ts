@@ -44,12 +44,21 @@ export const placesOf = (ctx: Ctx, inboxId: string, messageId: string): Promise<
   ctx.em().find(Outbox, { inboxId, webhookId: { $like: `msg_${messageId}%` } }, { orderBy: { seq: 'asc' }, limit: 100, disableIdentityMap: true })
 
 export async function settle(ctx: Ctx, row: Outbox, state: OutboxState, failure = ''): Promise<void> {
+  await update(ctx, keyOf(row), settled(row, state, failure))
+}
+
+/** Gives up one that waits. Nothing when, since it was read, it was offered or its message was sent again. */
+export async function letGo(ctx: Ctx, row: Outbox): Promise<void> {
+  await update(ctx, { ...keyOf(row), state: 'waiting', round: row.round }, settled(row, 'given-up'))
+}
+
+function settled(row: Outbox, state: OutboxState, failure = ''): Partial<Outbox> {
   const now = Date.now()
   const done = state === 'taken' || (isMessage(row) && state === 'refused')
   // Of a message that the hub counts as sent it has to be told that it was not.
   const untold = isMessage(row) && row.body !== '' && state === 'given-up'
   const dueAt = untold ? new Date(now) : done || isMessage(row) ? null : new Date(now + listedMs)
-  await update(ctx, keyOf(row), { state, failure: failure.slice(0, 300), dueAt, heldUntil: null, ...(done ? { body: '' } : {}) })
+  return { state, failure: failure.slice(0, 300), dueAt, heldUntil: null, ...(done ? { body: '' } : {}) }
 }
 
 export const hurry = (ctx: Ctx, conversationId: string): Promise<void> => ctx.enqueue('tell', { conversationId }, { key: conversationId })

@@ -6,11 +6,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChannelInbox, SendError } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
+import type { MessageFacts } from '@huike/core/sdk/events.ts'
 import { raw, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Outbox, Stream } from './app.entity.ts'
 import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
 import { giveUpUnfetched, offer, report, takeUp } from './offer.ts'
-import { find, hurry, isHubs, isMessage, keyOf, messageType, placesOf, settle, sweepPage, triedForMs, unlessEnded, update } from './outbox-rows.ts'
+import { find, hurry, isHubs, isMessage, keyOf, letGo, messageType, placesOf, settle, sweepPage, triedForMs, unlessEnded, update } from './outbox-rows.ts'
 import { type Ctx, isFetched } from './settings.ts'
 
 const minute = 60_000
@@ -119,9 +120,17 @@ export async function goOn(ctx: Ctx, conversationId: string): Promise<void> {
   if (waiting > 0) await hurry(ctx, conversationId)
 }
 
-/** The hub has done with a message that did not arrive: what is behind it goes on. */
-export async function letGoOfMessage(ctx: Ctx, { id, inboxId, conversationId }: { id: string; inboxId: string; conversationId: string }): Promise<void> {
-  for (const row of await placesOf(ctx, inboxId, id)) if (row.state === 'waiting') await settle(ctx, row, 'given-up')
+/**
+ * The hub has done with a message that did not arrive: what is behind it goes on. This may be told late, when the message has been
+ * sent again and its place is that sending's. So the hub is asked after the place was read, and a place that changed since stays.
+ */
+export async function letGoOfMessage(ctx: Ctx, message: Pick<MessageFacts, 'id' | 'inboxId' | 'conversationId' | 'seq'>): Promise<void> {
+  const { id, inboxId, conversationId, seq } = message
+  const waiting = (await placesOf(ctx, inboxId, id)).filter(({ state }) => state === 'waiting')
+  if (waiting.length > 0) {
+    const now = (await ctx.recent(conversationId, { upToSeq: seq, limit: 1 })).find((one) => one.id === id)
+    if (now?.status === 'failed') for (const row of waiting) await letGo(ctx, row)
+  }
   await goOn(ctx, conversationId)
 }
 
@@ -138,7 +147,7 @@ export async function tellBefore(ctx: Ctx, inbox: ChannelInbox, row: Outbox): Pr
     const head = await headOf(ctx, row.conversationId, row.seq - 1)
     if (!head) return
     // The hub sends in order: with a message before this one it has done.
-    if (isHubs(head)) await settle(ctx, head, 'given-up')
+    if (isHubs(head)) await letGo(ctx, head)
     else await tell(ctx, inbox, head)
   }
 }
@@ -168,7 +177,7 @@ export async function tellDue(ctx: Ctx, conversationId: string): Promise<void> {
     const now = Date.now()
     const age = now - head.createdAt.getTime()
     if (isHubs(head) && age > triedForMs + hour) {
-      await settle(ctx, head, 'given-up')
+      await letGo(ctx, head)
       continue
     }
     const inbox = await ctx.inbox(head.inboxId)
@@ -222,7 +231,7 @@ async function tell(ctx: Ctx, inbox: ChannelInbox, { inboxId, webhookId, convers
     await settle(ctx, row, 'taken')
     return undefined
   } catch (error) {
-    const release = (fields: Partial<Outbox>) => update(ctx, keyOf(row), { heldUntil: null, ...fields })
+    const release = (fields: Partial<Outbox>) => update(ctx, { ...keyOf(row), state: 'waiting' }, { heldUntil: null, ...fields })
     if (!(error instanceof SendError)) {
       await release({})
       throw error

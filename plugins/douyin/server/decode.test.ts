@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { InboundEvent } from '@huike/core/sdk/channel.ts'
+import { HubError } from '@huike/core/sdk/errors.ts'
 import { challengeOf, type Decoded, decode, fitId } from './decode.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures')
@@ -190,4 +191,26 @@ test('ids that do not fit go by their hash, the same everywhere', () => {
   assert.equal(fitId(long), fitId(long))
   assert.ok(fitId(long).length <= 160)
   assert.equal(fitId('@short=='), '@short==')
+})
+
+test('ids longer than any of the platform’s: what was said is kept, and there is nothing to answer with', () => {
+  const long = `@${'x'.repeat(70_000)}`
+  const push = (name: string, content: object, ends: object = {}) =>
+    decode(Buffer.from(JSON.stringify({ event: name, from_user_id: '_000customer', to_user_id: '_000operator', content, ...ends })), 'm', isOurs)
+  for (const ids of [
+    { server_message_id: long, conversation_short_id: '@conv==' },
+    { server_message_id: '@msg==', conversation_short_id: long },
+  ])
+    for (const name of ['im_receive_msg', 'im_enter_direct_msg']) {
+      const { event: one, peer } = push(name, { ...ids, message_type: 'text', text: '在吗' }) as Extract<Decoded, { kind: 'event' }>
+      assert.deepEqual([name, peer, 'grant' in one, one.externalId.length <= 190], [name, undefined, false, true])
+      if (one.kind === 'message') assert.deepEqual(one.parts, [{ type: 'text', text: '在吗' }])
+      const picture = push('im_receive_msg', { ...ids, message_type: 'user_local_image' }) as Extract<Decoded, { kind: 'event' }>
+      assert.deepEqual(picture.event.kind === 'message' && picture.event.parts.map(({ type }) => type), ['unsupported'])
+    }
+  for (const ends of [{ from_user_id: long }, { to_user_id: long }])
+    assert.throws(
+      () => push('im_receive_msg', {}, ends),
+      (error) => error instanceof HubError && error.code === 'HUB_REQUEST_INVALID',
+    )
 })

@@ -53,6 +53,10 @@ const clip = (value: string, length: number): string => (value.length <= length 
 /** Ids are opaque and may be long: one that does not fit the hub's column goes by its hash. */
 export const fitId = (id: string): string => (id.length <= 160 ? id : `sha256:${createHash('sha256').update(id).digest('hex')}`)
 
+/** The platform's ids are far shorter. With one beyond this nothing is asked or answered: no column promises it, and cut it names something else. */
+const longestId = 900
+const fitsAnswer = (...ids: string[]): boolean => ids.every((id) => id.length <= longestId)
+
 /** Is this the platform trying the address? It may come unsigned while the address is being set up. */
 export function challengeOf(body: Buffer): string | undefined {
   const source = body.toString('utf8')
@@ -137,6 +141,8 @@ const received: Handler = (push, isOurs) => {
   const { account, customer } = ends(push, isOurs, false)
   const messageId = text(push.content.server_message_id)
   if (customer === '') return unknown(push, isOurs)
+  const conversationShortId = text(push.content.conversation_short_id)
+  const answerable = messageId !== '' && fitsAnswer(messageId, conversationShortId)
   const sentAt = timeOf(push.content.create_time)
   const parts = partsOf(push)
   return {
@@ -148,9 +154,9 @@ const received: Handler = (push, isOurs) => {
       from: senderOf(push, customer, leadOf(push.content)),
       parts,
       ...(sentAt ? { sentAt } : {}),
-      ...(messageId ? { grant: replyGrant } : {}),
+      ...(answerable ? { grant: replyGrant } : {}),
     },
-    ...(messageId ? { peer: { customer, conversationShortId: text(push.content.conversation_short_id), reply: { messageId, at: sentAt ?? new Date() } } } : {}),
+    ...(answerable ? { peer: { customer, conversationShortId, reply: { messageId, at: sentAt ?? new Date() } } } : {}),
   }
 }
 
@@ -198,6 +204,8 @@ const entered: Handler = (push, isOurs) => {
   const { account, customer } = ends(push, isOurs, false)
   const messageId = text(push.content.server_message_id)
   if (customer === '') return unknown(push, isOurs)
+  const conversationShortId = text(push.content.conversation_short_id)
+  const answerable = messageId !== '' && fitsAnswer(messageId, conversationShortId)
   const at = timeOf(push.content.create_time)
   const extra = contentOf(push.content['data-im-extra'])
   const advertisement = contentOf(push.content.ad_info)
@@ -218,9 +226,9 @@ const entered: Handler = (push, isOurs) => {
       params,
       details: source,
       ...(at ? { at } : {}),
-      ...(messageId ? { grant: enterGrant } : {}),
+      ...(answerable ? { grant: enterGrant } : {}),
     },
-    ...(messageId ? { peer: { customer, conversationShortId: text(push.content.conversation_short_id), enter: { messageId, at: at ?? new Date() } } } : {}),
+    ...(answerable ? { peer: { customer, conversationShortId, enter: { messageId, at: at ?? new Date() } } } : {}),
   }
 }
 
@@ -346,9 +354,9 @@ function partsOf({ content, raw }: Push): MessagePart[] {
     case 'video':
       return localOrTold(content, 'video', { zh: '抖音视频（请在抖音 App 查看）', en: 'Douyin video (look at it in the Douyin app)' })
     case 'user_local_image':
-      return [localFile(content, 'image')]
+      return [localFile(content, raw, 'image')]
     case 'user_local_video':
-      return [localFile(content, 'video')]
+      return [localFile(content, raw, 'video')]
     case 'retain_consult_card':
       return [leadCard(content)]
     default:
@@ -378,11 +386,10 @@ function localOrTold(content: Values, as: 'image' | 'video', label: LocalText): 
 }
 
 /** The mini-program flavour: the platform keeps it, and tells where when it is asked with both ids. */
-const localFile = (content: Values, as: 'image' | 'video'): MessagePart => ({
-  type: 'remote',
-  as,
-  ref: JSON.stringify({ conversation: clip(text(content.conversation_short_id), 900), message: clip(text(content.server_message_id), 900) }),
-})
+function localFile(content: Values, raw: unknown, as: 'image' | 'video'): MessagePart {
+  const [conversation, message] = [text(content.conversation_short_id), text(content.server_message_id)]
+  return fitsAnswer(conversation, message) ? { type: 'remote', as, ref: JSON.stringify({ conversation, message }) } : { type: 'unsupported', raw }
+}
 
 function cardFields(content: Values): { label: string; value: string }[] {
   const data = Array.isArray(content.card_data) ? content.card_data.map(record) : []
