@@ -578,6 +578,60 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('a copy of what some have had proves nothing of the others; one of a letter that nobody is known to have does', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk({ saveSent: 'always' })
+    const inSent = async (id: string) => {
+      const client = await servers.imap(address)
+      await client.mailboxOpen('Sent')
+      const found = await client.search({ header: { 'message-id': id } }, { uid: true })
+      await client.logout()
+      return Array.isArray(found) && found.length > 0
+    }
+    const greylisted = async () => {
+      const grey = customer('grey')
+      servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted, please try again later' : undefined)
+      const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+      await eventually(async () => {
+        const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+        return row.status === 'queued' && row.failure === 'recipients-waiting' && row.externalId && inSent(row.externalId)
+      }, 'the copy')
+      servers.reset()
+      return { grey, id: body.id as string }
+    }
+    // Cut off at the second: what a person wants sent again is sent.
+    const cut = await greylisted()
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    await world().hasten()
+    await fate(cut.id, 'uncertain')
+    const [had, missed] = [sentTo(from).length, sentTo(cut.grey).length]
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${cut.id}/resend`)).status, 200)
+    await fate(cut.id, 'sent')
+    assert.deepEqual([sentTo(from).length, sentTo(cut.grey).length], [had, missed + 1])
+    // What was on its way when its fate could not be written down: nobody but a person decides.
+    const lost = await greylisted()
+    await world().hub.em().nativeUpdate(LetterRow, { hubMessageId: lost.id }, { state: 'sending' })
+    await world().hasten()
+    assert.equal((await fate(lost.id, 'uncertain', 'sent')).status, 'uncertain')
+    assert.equal(sentTo(lost.grey).length, 0)
+    await agent.call('POST', `/api/messages/${lost.id}/resend`)
+    await fate(lost.id, 'sent')
+    assert.equal(sentTo(lost.grey).length, 1)
+    // Nobody is known to have this one, and there is a copy.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body } = await world().reply(agent, conversationId, '只有一次')
+    await fate(body.id, 'uncertain')
+    servers.reset()
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n只有一次`)
+    await client.logout()
+    const taken = sentTo(from).length
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await fate(body.id, 'sent')
+    assert.equal(sentTo(from).length, taken)
+  })
+
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
     const { conversationId, agent } = await talk()
     const send = async (text: string) => (await world().reply(agent, conversationId, text)).body.id as string
