@@ -133,6 +133,8 @@ export interface LetterMeta {
   replyTo?: readonly LetterAddress[]
   /** Nothing vouches for `replyTo`: answers go to `from` unless the agent says otherwise. */
   replyToDoubtful?: boolean
+  /** `from` is a site that sends what was filled in on it: `replyTo` says who by, unproven, and nobody else has to do with the answer. */
+  form?: boolean
   /** Result of the receiving server's own checks. */
   auth?: { spf?: string; dkim?: string; dmarc?: string }
   /** A conversation it may belong to, although nothing in it proves so: shown as a suggestion, to be followed by hand. */

@@ -12,7 +12,7 @@ import { Message, Outbound, ParkedEvent } from '../../core/src/domain/message/me
 import { StorageFault } from '../../core/src/storage/storage-fault.ts'
 import email from '../../plugins/email/plugin.ts'
 import { patience } from '../../plugins/email/server/connect.ts'
-import { LetterRow, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
+import { LetterRow, Participant, Progress, Token } from '../../plugins/email/server/letter.entity.ts'
 import { presets } from '../../plugins/email/server/presets.ts'
 import { readMail } from '../../plugins/email/server/read-mail.ts'
 import { exchange, exmail, gmail, named, netease, qq } from '../support/bare-bounces.ts'
@@ -578,6 +578,60 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('a copy of what some have had proves nothing of the others; one of a letter that nobody is known to have does', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk({ saveSent: 'always' })
+    const inSent = async (id: string) => {
+      const client = await servers.imap(address)
+      await client.mailboxOpen('Sent')
+      const found = await client.search({ header: { 'message-id': id } }, { uid: true })
+      await client.logout()
+      return Array.isArray(found) && found.length > 0
+    }
+    const greylisted = async () => {
+      const grey = customer('grey')
+      servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted, please try again later' : undefined)
+      const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+      await eventually(async () => {
+        const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+        return row.status === 'queued' && row.failure === 'recipients-waiting' && row.externalId && inSent(row.externalId)
+      }, 'the copy')
+      servers.reset()
+      return { grey, id: body.id as string }
+    }
+    // Cut off at the second: what a person wants sent again is sent.
+    const cut = await greylisted()
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    await world().hasten()
+    await fate(cut.id, 'uncertain')
+    const [had, missed] = [sentTo(from).length, sentTo(cut.grey).length]
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${cut.id}/resend`)).status, 200)
+    await fate(cut.id, 'sent')
+    assert.deepEqual([sentTo(from).length, sentTo(cut.grey).length], [had, missed + 1])
+    // What was on its way when its fate could not be written down: nobody but a person decides.
+    const lost = await greylisted()
+    await world().hub.em().nativeUpdate(LetterRow, { hubMessageId: lost.id }, { state: 'sending' })
+    await world().hasten()
+    assert.equal((await fate(lost.id, 'uncertain', 'sent')).status, 'uncertain')
+    assert.equal(sentTo(lost.grey).length, 0)
+    await agent.call('POST', `/api/messages/${lost.id}/resend`)
+    await fate(lost.id, 'sent')
+    assert.equal(sentTo(lost.grey).length, 1)
+    // Nobody is known to have this one, and there is a copy.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body } = await world().reply(agent, conversationId, '只有一次')
+    await fate(body.id, 'uncertain')
+    servers.reset()
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n只有一次`)
+    await client.logout()
+    const taken = sentTo(from).length
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await fate(body.id, 'sent')
+    assert.equal(sentTo(from).length, taken)
+  })
+
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
     const { conversationId, agent } = await talk()
     const send = async (text: string) => (await world().reply(agent, conversationId, text)).body.id as string
@@ -1074,6 +1128,61 @@ await onEveryProfile('mail servers', [plugin], (world) => {
       doubtful.push(await incoming(inbox, `没通过验证的${who}`))
     }
     assert.deepEqual([new Set(doubtful.map(({ conversationId }) => conversationId)).size, doubtful[0]?.meta?.auth?.dmarc], [2, 'fail'])
+  })
+
+  test('a form at anybody’s site gets no word into the conversation of whom it names; who filled it in is a person of their own, whom alone the answer reaches', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const evil = `evil-${newId().toLowerCase()}@evil.test`
+    const { body: ours } = await world().reply(agent, conversationId, '每套 99 元')
+    const { externalId: known } = await fate(ours.id, 'sent')
+    const state = () => world().hub.em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })
+    const before = await state()
+    const verdict = (dmarc: string, domain: string) => `Authentication-Results: mx.shop.test; dmarc=${dmarc} header.from=${domain}`
+    const submit = async (site: string, text: string, filler: string, ...more: string[]) => {
+      await arrives(address, site, 'Re: 询价', text, [...more, `Reply-To: "王小姐" <${filler}>`, `Cc: ${evil}`])
+      return incoming(inbox, text)
+    }
+    const passed = verdict('pass', 'evil.test')
+    const form = await submit('"客户" <noreply@evil.test>', '请改寄到我的新地址', from, passed)
+    assert.notEqual(form.conversationId, conversationId)
+    assert.deepEqual([(await state()).rev, (await state()).unread], [before.rev, before.unread])
+    // Who sent it, and what our server says of that, stands at the letter.
+    assert.deepEqual(
+      [form.meta?.from, form.meta?.auth, form.meta?.form, form.meta?.replyTo],
+      [{ name: '客户', address: 'noreply@evil.test' }, { dmarc: 'pass' }, true, [{ name: '王小姐', address: from }]],
+    )
+    const identity = await world().identity(inbox.id, `unverified:${from} evil.test`)
+    const contact = await world().hub.em().findOneOrFail(Contact, { id: identity.contactId }, { disableIdentityMap: true })
+    assert.deepEqual([identity.verified, contact.name, contact.email], [false, `⚠ ${from} (evil.test)`, ''])
+    assert.notEqual(contact.id, before.contactId)
+    assert.equal(await world().hub.em().count(IdentityClaim, { identityId: identity.id }), 0)
+    const participants = async (id: string) =>
+      (await world().hub.em().find(Participant, { conversationId: id }, { disableIdentityMap: true })).map((one) => one.address)
+    assert.deepEqual([await participants(form.conversationId), await participants(conversationId)], [[], [from]])
+    // Naming a letter of that conversation, or writing as a site that only says it is ours, opens no door either.
+    const apart = [
+      form,
+      await submit('noreply@evil.test', '这是另一个人', customer('li'), passed),
+      await submit('form@shop.test', '说是自己网站的', from),
+      await submit('webform@evil.test', '说是同一个网站的', from, verdict('fail', 'evil.test')),
+    ]
+    assert.equal(new Set(apart.map((one) => one.conversationId)).size, 4)
+    // The same one at the same site, from another of its boxes.
+    assert.equal((await submit('noreply+7@evil.test', '再填一次', from, passed, `In-Reply-To: <${known}>`)).conversationId, form.conversationId)
+    assert.deepEqual([(await state()).rev, await participants(form.conversationId)], [before.rev, []])
+    // The answer is theirs, and so is the place of what they write back; who had the copy knows its id in vain.
+    const { body } = await world().reply(agent, form.conversationId, '请问您改过地址吗')
+    const asked = await fate(body.id, 'sent')
+    assert.deepEqual([sentTo(from).length, sentTo(evil).length], [2, 0])
+    await arrives(address, evil, 'Re: 询价', '是我改的', [`In-Reply-To: <${asked.externalId}>`])
+    assert.ok(![conversationId, form.conversationId].includes((await incoming(inbox, '是我改的')).conversationId))
+    await arrives(address, from, 'Re: 询价', '我没有改过', [`In-Reply-To: <${asked.externalId}>`])
+    assert.equal((await incoming(inbox, '我没有改过')).conversationId, form.conversationId)
+    await fate((await world().reply(agent, form.conversationId, '明白了')).body.id, 'sent')
+    assert.equal(sentTo(from).length, 3)
+    // Our own site, vouched for by our own server, is believed.
+    const own = await submit('noreply@shop.test', '自己网站的表单', from, verdict('pass', 'shop.test'))
+    assert.deepEqual([own.conversationId, own.meta?.from?.address, await participants(conversationId)], [conversationId, 'noreply@shop.test', [from]])
   })
 
   test('a letter to another mailbox of the hub is a letter there: a colleague’s open, a machine’s quiet', async () => {

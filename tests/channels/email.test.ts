@@ -188,15 +188,21 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     for (const [i, person] of people.entries()) await post(form, address, letter(form, address, '网站留言', `第 ${i} 位的问题`, [`Reply-To: 王五 <${person}>`]))
     const [first, second] = [await incoming(inbox, '第 0 位的问题'), await incoming(inbox, '第 1 位的问题')]
     assert.notEqual(first.conversationId, second.conversationId)
-    assert.deepEqual([first.meta?.from, first.meta?.automatic, first.meta?.replyToDoubtful], [{ name: '王五', address: people[0] }, undefined, undefined])
+    assert.deepEqual(
+      [first.meta?.from, first.meta?.replyTo, first.meta?.automatic, first.meta?.replyToDoubtful],
+      [{ address: form }, [{ name: '王五', address: people[0] }], undefined, undefined],
+    )
     for (const [i, { conversationId }] of [first, second].entries()) {
       const { body } = await world().reply(agent, conversationId, `给第 ${i} 位的回答`)
       await fate(body.id, 'sent')
       assert.match((await arrived(people[i] ?? '', 'Re: 网站留言')).text ?? '', new RegExp(`给第 ${i} 位的回答`))
     }
-    // They write on from their own address: the same conversation.
-    await post(people[0] ?? '', address, letter(people[0] ?? '', address, '再问一句', '还有一个问题', []))
+    // They answer from their own address: the same conversation. What they write without that is another's: a form proves nothing.
+    const { messageId } = await arrived(people[0] ?? '', 'Re: 网站留言')
+    await post(people[0] ?? '', address, letter(people[0] ?? '', address, 'Re: 网站留言', '还有一个问题', [`In-Reply-To: <${messageId}>`]))
     assert.equal((await incoming(inbox, '还有一个问题')).conversationId, first.conversationId)
+    await post(people[0] ?? '', address, letter(people[0] ?? '', address, '再问一句', '另起一封', []))
+    assert.notEqual((await incoming(inbox, '另起一封')).conversationId, first.conversationId)
   })
 
   test('an answer that comes back is shown on the message it is of, and can be sent again', async () => {

@@ -22,6 +22,7 @@ export const LetterMeta = Type.Object({
   cc: Type.Optional(Type.Array(LetterAddress)),
   replyTo: Type.Optional(Type.Array(LetterAddress)),
   replyToDoubtful: Type.Optional(Type.Boolean()),
+  form: Type.Optional(Type.Boolean()),
   relatedConversationId: Type.Optional(Id),
   auth: Type.Optional(Type.Object({ spf: Type.Optional(Type.String()), dkim: Type.Optional(Type.String()), dmarc: Type.Optional(Type.String()) })),
   automatic: Type.Optional(Type.Boolean()),

@@ -69,9 +69,17 @@ export function whoFilledIn(letter: Letter, own: ReadonlySet<string>): LetterAdd
   if (formSender.test(from.address)) return person
   const domain = domainOf(from.address)
   if (domainOf(person.address) === domain || machine.test(from.address)) return undefined
-  const isOurs = own.has(from.address) || (!everybodys.test(domain) && [...own].some((address) => domainOf(address) === domain))
-  return isOurs || submission(headers) === 'auto-generated' ? person : undefined
+  return isOurs(from.address, own) || submission(headers) === 'auto-generated' ? person : undefined
 }
+
+/** An address of this mailbox, or of its domain where that is not everybody's. */
+export function isOurs(address: string, own: ReadonlySet<string>): boolean {
+  const domain = domainOf(address)
+  return own.has(address) || (!everybodys.test(domain) && [...own].some((each) => domainOf(each) === domain))
+}
+
+/** Whose form it is: a site may send each letter from another box, but where everybody has one each box is somebody else's. */
+export const siteOf = (address: string): string => (everybodys.test(domainOf(address)) ? address : domainOf(address))
 
 /** The one person whom the answer goes to instead of the sender. */
 export function whoIsAnswered({ from, replyTo }: Letter, own: ReadonlySet<string>): LetterAddress | undefined {

@@ -8,7 +8,7 @@ import { replyMarker } from '@huike/core/sdk/split-quote.ts'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { loopHeader } from './classify.ts'
 import { normaliseAddress, oneLine } from './headers.ts'
-import { type Mailbox, signatureOf, unverified } from './inbox-settings.ts'
+import { fillerOf, type Mailbox, signatureOf, unverified } from './inbox-settings.ts'
 import type { LetterRow } from './letter.entity.ts'
 import { escapeHtml } from './read-mail.ts'
 import { answerHeaders, answerSubject, envelopeIdOf } from './thread.ts'
@@ -49,8 +49,9 @@ const maxRecipients = 50
 
 export async function composeLetter(input: ComposeInput): Promise<Composed> {
   const { mailbox, message, previous, files } = input
-  // Nobody chose: where the letter that is answered wants its answer.
-  const asked = previous?.replyTo?.split(' ').map((address) => ({ address }))
+  // Nobody chose: where the letter that is answered wants its answer, or who filled in the form does.
+  const filler = fillerOf(message.to)
+  const asked = previous?.replyTo?.split(' ').map((address) => ({ address })) ?? (filler ? [{ address: filler }] : undefined)
   if (!message.meta?.to?.length && !asked && message.to.startsWith(unverified)) {
     if (!message.to.includes('@'))
       throw refused(

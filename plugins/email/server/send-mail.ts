@@ -38,7 +38,12 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   const before = earlier.find((row) => row.id === id)
   // A crash after the answer came and before the hub heard of it. Where an earlier try came back, it may be from others since.
   if (before?.state === 'sent' && returned === 0) return { externalId: messageId }
-  if (before && (before.state === 'sending' || before.state === 'unknown')) {
+  const inDoubt = before && (before.state === 'sending' || before.state === 'unknown') ? before : undefined
+  // A copy in Sent is of the hand-over by which some have it, and says nothing of the others: whether they are to get it,
+  // perhaps twice, a person decides, who begins a round by that.
+  const someHave = inDoubt !== undefined && fateOf(inDoubt).delivered.size > 0
+  if (someHave && inDoubt.round >= message.round) throw new SendError('interrupted', { retry: 'unknown' })
+  if (inDoubt && !someHave) {
     const there = await wasSent(ctx, mailbox, messageId).catch(() => undefined)
     if (there) {
       await noteRelayId(ctx.em(), inbox.id, messageId, there)
@@ -46,7 +51,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
         ({ envelope }) => envelope.to,
         () => [],
       )
-      await changeFate(ctx.em(), before.id, (fate) => {
+      await changeFate(ctx.em(), inDoubt.id, (fate) => {
         for (const address of everybody) if (!fate.refused.has(address)) fate.delivered.add(address)
         return 'sent'
       })

@@ -74,23 +74,26 @@ async function storeRaw(ctx: PluginContext, inboxId: string, letter: Letter, raw
 async function takeMessage(
   ctx: PluginContext,
   mailbox: Mailbox,
-  received: Letter,
+  letter: Letter,
   { automatic = false, receipt }: Pick<LetterMeta, 'automatic' | 'receipt'>,
   rawFileId: string | undefined,
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
-  const { letter, id: senderId, verified, forged, auth } = await whoWrote(ctx.em(), received, mailbox, automatic)
-  const sender = letter.from?.address
+  const { author, form, id: senderId, apartAs, verified, forged, auth } = await whoWrote(ctx.em(), letter, mailbox, automatic)
+  const sender = author?.address
+  const theirs = author ? { ...letter, from: author } : letter
   await placeAnswered(ctx, mailbox, letter.answers)
-  const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, letter)
+  const threading = await findThread(ctx.em(), (text) => ctx.sign(text), mailbox.inboxId, theirs)
   if (threading.stranger) ctx.log.warn({ inbox: mailbox.inboxId }, 'a letter answers a conversation its sender takes no part in; it gets one of its own')
-  const thread = forged ? undefined : threading.thread
+  const thread = apartAs === undefined ? threading.thread : undefined
   // A letter "from ourselves" that we did not write is a loop or a forgery: shown, but nobody is woken.
   const quiet = automatic || ours(mailbox, sender ?? '')
-  const answers = await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
+  const answers = form && author ? { asked: [author], doubtful: forged } : await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
   const related =
-    thread || threading.stranger || quiet || forged ? undefined : await suggestThread(ctx.em(), mailbox.inboxId, letter, mailbox.settings.subjectDays)
+    thread || threading.stranger || quiet || apartAs !== undefined
+      ? undefined
+      : await suggestThread(ctx.em(), mailbox.inboxId, theirs, mailbox.settings.subjectDays)
   const meta: LetterMeta = {
     ...(letter.subject ? { subject: letter.subject } : {}),
     ...(letter.from ? { from: letter.from } : {}),
@@ -100,23 +103,23 @@ async function takeMessage(
     ...(answers.doubtful ? { replyToDoubtful: true } : {}),
     ...(related ? { relatedConversationId: related } : {}),
     ...(auth ? { auth } : {}),
+    ...(form ? { form } : {}),
     ...(quiet ? { automatic: true } : {}),
     ...(receipt ? { receipt } : {}),
     ...(rawFileId ? { rawFileId } : {}),
   }
   const externalId = letter.fingerprint
-  const named = sender ?? [...letter.headers.text('from')].slice(0, 100).join('')
   const accepted = await hand(ctx, emit, {
     kind: 'message',
     externalId,
     from:
-      forged || !sender
+      apartAs !== undefined || !sender
         ? // No name or address of the one they pretend to be: nothing is to link, find or show them as that one.
-          { externalId: senderId, ...(named ? { name: `⚠ ${named}` } : {}) }
+          { externalId: senderId, ...(apartAs ? { name: `⚠ ${apartAs}` } : {}) }
         : {
             externalId: sender,
             email: sender,
-            ...(letter.from?.name ? { name: letter.from.name } : {}),
+            ...(author.name ? { name: author.name } : {}),
             verified,
             claims: [{ kind: 'email', value: sender, verified }],
           },
@@ -140,7 +143,8 @@ async function takeMessage(
       subject: letter.subject,
       references: letter.references.slice(-50).join(' '),
       rawFileId: rawFileId ?? null,
-      replyTo: answers.doubtful ? null : joined(answers.asked),
+      // Who is known by the address that a form gave is written to there anyway.
+      replyTo: answers.doubtful || (form && apartAs === undefined) ? null : joined(answers.asked),
       state: receipt ? 'receipt' : quiet ? 'automatic' : 'received',
     },
     participantsOf(mailbox, senderId, meta),

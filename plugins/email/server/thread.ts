@@ -160,11 +160,11 @@ export async function letIn(em: EntityManager, conversationId: string, participa
 
 /**
  * Who takes part by a letter that came. Nobody comes to a forged one by answering it; whom the customer wrote to may answer
- * too; our own addresses need no leave.
+ * too, but whom a form's letter went to was the site's choice; our own addresses need no leave.
  */
-export function participantsOf({ own }: Pick<Mailbox, 'own'>, sender: string, { to = [], cc = [] }: Pick<LetterMeta, 'to' | 'cc'>): string[] {
+export function participantsOf({ own }: Pick<Mailbox, 'own'>, sender: string, { to = [], cc = [], form }: Pick<LetterMeta, 'to' | 'cc' | 'form'>): string[] {
   if (sender.startsWith(unverified)) return []
-  return [sender, ...[...to, ...cc].map(({ address }) => address)].filter((address) => !own.has(address))
+  return [sender, ...(form ? [] : [...to, ...cc]).map(({ address }) => address)].filter((address) => !own.has(address))
 }
 
 // ── going out ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,40 +2,53 @@
 import type { LetterAddress, LetterMeta } from '@huike/core/sdk/channel.ts'
 import type { EntityManager } from '@mikro-orm/core'
 import { domainOf, verdictOn } from './authenticity.ts'
-import { whoFilledIn, whoIsAnswered } from './classify.ts'
-import { type Mailbox, unverified } from './inbox-settings.ts'
+import { isOurs, siteOf, whoFilledIn, whoIsAnswered } from './classify.ts'
+import { fillerId, type Mailbox, unverified } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import type { Letter } from './read-mail.ts'
 
 interface Writer {
-  /** The letter as theirs: what a form sends is its filler's. */
-  letter: Letter
+  /** Whose letter it is: what a form sends is its filler's. */
+  author: LetterAddress | undefined
+  /** They filled in a form: of who they are, the site's word is all there is. */
+  form: boolean
   /** What the hub knows them by. */
   id: string
+  /** What an agent reads in place of a name that nothing vouches for: they are a person of their own. */
+  apartAs: string | undefined
   /** The mailbox's own server vouches for them. */
   verified: boolean
-  /** It says that they are not who they say. */
+  /** It says that the letter is not from where it says. */
   forged: boolean
-  /** Its words, where they are about this author. */
+  /** Its words on the address in From. */
   auth: LetterMeta['auth']
 }
 
 export async function whoWrote(em: EntityManager, received: Letter, mailbox: Mailbox, automatic: boolean): Promise<Writer> {
   const auth = verdictOn(received, mailbox.trusted)
   const forged = auth?.dmarc === 'fail'
-  // Of who that is, the site's word is all there is.
   const filler = automatic ? undefined : (whoFilledIn(received, mailbox.own) ?? (await nextInTurn(em, received, mailbox)))
-  const letter = filler ? { ...received, from: filler, replyTo: [] } : received
-  const address = letter.from?.address
+  const { from } = received
+  const verified = auth?.dmarc === 'pass'
+  if (filler && from) {
+    // Anybody can have a site that says anything: only our own, proven to be ours, is believed.
+    if (verified && isOurs(from.address, mailbox.own))
+      return { author: filler, form: true, id: filler.address, apartAs: undefined, verified: false, forged, auth }
+    const site = siteOf(from.address)
+    return { author: filler, form: true, id: fillerId(filler.address, site, forged), apartAs: `${filler.address} (${site})`, verified: false, forged, auth }
+  }
+  const address = from?.address
+  const apart = forged || !address
   return {
-    letter,
-    // Of whom nothing can be read, no two letters are of the same person. A site whose forms fail the check has more than
-    // one filler still. Whoever forges a sender does not get into a
+    author: from,
+    form: false,
+    // Of whom nothing can be read, no two letters are of the same person. Whoever forges a sender does not get into a
     // conversation by it: they are a person of their own, whose name nobody else can have.
-    id: !address ? `${unverified}${letter.fingerprint}` : forged ? `${unverified}${address}` : address,
-    verified: auth?.dmarc === 'pass' && !filler,
+    id: !address ? `${unverified}${received.fingerprint}` : forged ? `${unverified}${address}` : address,
+    apartAs: apart ? (address ?? [...received.headers.text('from')].slice(0, 100).join('')) : undefined,
+    verified,
     forged,
-    auth: filler && !forged ? undefined : auth,
+    auth,
   }
 }
 

@@ -207,6 +207,7 @@ export const en: typeof zh = {
     forged: 'The sender could not be verified and may be somebody else. Make sure who it is in another way before you enter a recipient.',
     answerForged: 'Answer to {address} all the same',
     suspicious: 'The sender could not be verified. Be careful.',
+    form: 'A form sent by {site}. Nobody has checked the address given in it: {address}',
     separator: ', ',
     details: 'Mail details',
     fold: 'Hide mail details',

@@ -200,6 +200,7 @@ export const zh = {
     forged: '发件人未通过验证，可能是冒充的。请先通过其他方式确认对方身份，再填写收件人。',
     answerForged: '仍回复到 {address}',
     suspicious: '发件人身份未通过验证，请谨慎处理。',
+    form: '由 {site} 发来的表单，填写的地址 {address} 未经验证。',
     separator: '，',
     details: '邮件信息',
     fold: '收起邮件信息',
