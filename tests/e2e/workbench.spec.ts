@@ -217,7 +217,7 @@ test('what is written into a customer’s panel stays, with the reason at its pl
   await expect(phone).toHaveValue('13712345678')
 })
 
-test('pictures and files are looked at here, and what cannot be is a download', async ({ hubUrl, browser }) => {
+test('pictures and files are looked at here, and what cannot be is a download @pdf', async ({ hubUrl, browser }) => {
   const { desk, blocked } = await begin(browser, hubUrl, '把合同发我看看')
   const failures: string[] = []
   desk.page.on('pageerror', (error) => failures.push(error.message))
