@@ -95,6 +95,28 @@ test('a letter is answered with its form, below it the signature and the quotati
   expect(blocked).toEqual([])
 })
 
+test('who filled in a form at some site is shown as unchecked, and the answer goes to nobody in copy', async ({ browser, hubUrl }) => {
+  test.setTimeout(120_000)
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const address = 'forms@shop.test'
+  const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 })
+  await admin.call('POST', '/inboxes', { channel: 'email', name: '客服邮箱', settings })
+  const box = await servers.imap(address)
+  const head = ['From: noreply@site.test', 'Reply-To: wang@customer.test', `To: ${address}`, 'Cc: somebody@site.test', 'Subject: Order 7', 'Message-ID: <f@site.test>']
+  await box.append('INBOX', [...head, '', 'Please call me back.'].join('\r\n'))
+  await box.logout()
+  await workbench.pick('wang@customer.test (site.test)')
+  await expect(page.getByText('由 noreply@site.test 发来的表单，填写的地址 wang@customer.test 未经验证。')).toBeVisible()
+  await expect(page.getByRole('button', { name: /^Re: Order 7 · 收件人 wang@customer\.test$/ })).toBeVisible()
+  const before = servers.taken.length
+  await page.getByTestId('composer').click()
+  await page.keyboard.type('好的，稍后联系您。')
+  await page.getByRole('button', { name: '发送', exact: true }).click()
+  await expect.poll(() => servers.taken.length).toBe(before + 1)
+  expect(servers.taken.at(-1)?.to).toEqual(['wang@customer.test'])
+})
+
 test('a letter is shown in a frame of its own: no script of it runs, its pictures come when the agent asks', async ({ browser, hub, hubUrl }) => {
   const pem = readFileSync(`${import.meta.dirname}/../support/self-signed.pem`)
   const asked: string[] = []
