@@ -103,7 +103,14 @@ test('who filled in a form at some site is shown as unchecked, and the answer go
   const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 })
   await admin.call('POST', '/inboxes', { channel: 'email', name: '客服邮箱', settings })
   const box = await servers.imap(address)
-  const head = ['From: noreply@site.test', 'Reply-To: wang@customer.test', `To: ${address}`, 'Cc: somebody@site.test', 'Subject: Order 7', 'Message-ID: <f@site.test>']
+  const head = [
+    'From: noreply@site.test',
+    'Reply-To: wang@customer.test',
+    `To: ${address}`,
+    'Cc: somebody@site.test',
+    'Subject: Order 7',
+    'Message-ID: <f@site.test>',
+  ]
   await box.append('INBOX', [...head, '', 'Please call me back.'].join('\r\n'))
   await box.logout()
   await workbench.pick('wang@customer.test (site.test)')
