@@ -1,5 +1,5 @@
 /** Reads the environment, starts the hub, and ends it gently when asked to. */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { startHub } from './app.ts'
 import { EnvError, readEnv } from './config/env.ts'
@@ -13,11 +13,13 @@ const lingerMs = 500
  * all (ADR 60). Each of its threads has a priority of its own, those that Node begins later have the first one's.
  */
 function stepBack(): void {
-  try {
-    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {
-    // Another system, or one that forbids it: it works as before.
-  }
+  const tasks = '/proc/self/task'
+  for (const thread of existsSync(tasks) ? readdirSync(tasks) : [])
+    try {
+      setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
+    } catch {
+      // It has ended meanwhile, or the system forbids it: it works as before.
+    }
 }
 
 try {

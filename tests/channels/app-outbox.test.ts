@@ -11,7 +11,7 @@ import { type ChannelInbox, SendError } from '../../core/sdk/channel.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
+import { Delivery, Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import { HubClient, type HubEvent, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
 import { Fetch, Key, Outbox, Thread } from '../../plugins/app/server/app.entity.ts'
@@ -276,11 +276,16 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
   test('who waits is answered as soon as something is there, or when the time is over', async () => {
     const one = await room()
     const conversationId = await open(one, 'wait-1')
-    const { body } = await one.ask()
-    const { cursor } = (await one.ask({ cursor: body.cursor })).body
+    let { cursor } = (await one.ask()).body
+    await eventually(async () => {
+      const owed = await em().count(Delivery, { listener: 'app' })
+      const { body } = await one.ask({ cursor })
+      cursor = body.cursor
+      const lies = await em().count(Outbox, { conversationId, state: { $in: ['waiting', 'offered'] } })
+      return owed === 0 && body.items.length === 0 && lies === 0
+    }, 'nothing to lie there')
     const began = Date.now()
     const waiting = one.ask({ cursor, wait: 25 })
-    await eventually(async () => (await em().count(Outbox, { conversationId, state: 'offered' })) === 0, 'nothing to lie there')
     const sending = send(conversationId, '来了')
     // News of the conversation may come before it.
     let got = (await waiting).body

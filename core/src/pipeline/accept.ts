@@ -218,8 +218,7 @@ export class Door implements Intake {
       await em.nativeDelete(ParkedEvent, { id: row.id })
       await this.#hurryNext(row)
     } catch (error) {
-      // A file that is gone is no refusal: what was said is kept for whoever looks after the hub.
-      if (refuses(error) && !error.kind.retry && error.code !== 'HUB_NOT_FOUND') {
+      if (refuses(error) && !error.kind.retry) {
         await em.nativeDelete(ParkedEvent, { id: row.id })
         this.#hub.log.warn({ err: error, parked: row.id }, 'a parked event was refused')
         return

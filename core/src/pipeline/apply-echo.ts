@@ -4,8 +4,10 @@
  */
 import { type MessagePart, textOf } from '../../sdk/message-parts.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
+import { countPieces } from '../domain/inbox/channels.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message, MessageName } from '../domain/message/message.entity.ts'
+import type { Hub } from '../hub.ts'
 import { applyCall } from './apply-call.ts'
 import {
   type Applying,
@@ -34,7 +36,7 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
   const ours = await findSent(em, inbox.id, event.externalId)
   if (ours) return applyCall(applying, event, { messageId: ours.message.id, conversationId: ours.message.conversationId, seq: ours.message.seq })
   if (sending) return afterTheSend
-  const unsure = await findUncertain(applying, identity, event.parts)
+  const unsure = await findUncertain(applying, inbox, identity, event.parts)
   if (unsure) {
     const change = await changeOf(applying, unsure.conversationId)
     const done = unsure.done + 1
@@ -63,8 +65,8 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
 }
 
 /** The oldest message of unknown fate that says the same, in the conversation of now or in one that has ended since. Locks its conversation. */
-async function findUncertain(applying: Applying, identity: Identity, parts: readonly MessagePart[]): Promise<Message | undefined> {
-  const { em } = applying
+async function findUncertain(applying: Applying, inbox: Inbox, identity: Identity, parts: readonly MessagePart[]): Promise<Message | undefined> {
+  const { em, hub } = applying
   const newest = await newestConversations(em, identity)
   if (newest.length === 0) return undefined
   const rows = await em.find(
@@ -74,7 +76,7 @@ async function findUncertain(applying: Applying, identity: Identity, parts: read
   )
   for (const row of rows) {
     const { id, conversationId } = row
-    if (!isWhole(row, parts) && !isNextPiece(row, parts)) continue
+    if (!isWhole(row, parts) && !(isNextPiece(row, parts) && onePieceEach(hub, inbox, row.parts))) continue
     // Under its lock it is looked at again: another echo may have cleared it up meanwhile.
     const change = await changeOf(applying, conversationId)
     if (!change || change.changed.some((other) => other.id === id)) continue
@@ -93,6 +95,9 @@ const isWhole = ({ parts: said }: Message, parts: readonly MessagePart[]): boole
 /** Where each part is a message of the platform's own: the one after those that are through. */
 const isNextPiece = ({ parts: said, done }: Message, parts: readonly MessagePart[]): boolean =>
   said.length > 1 && parts.length === 1 && sayingOf(said.slice(done, done + 1)) === sayingOf(parts)
+
+/** Where a text becomes several messages, what is through tells of no part. */
+const onePieceEach = (hub: Hub, inbox: Inbox, said: readonly MessagePart[]): boolean => (countPieces(hub, inbox, said) ?? said.length) === said.length
 
 /** Words where there are some; of a picture only that it is one, its name and bytes are the platform's. */
 const sayingOf = (parts: readonly MessagePart[]): string => textOf(parts.filter(({ type }) => type !== 'file')).trim() || parts.map(kindOf).join()

@@ -59,6 +59,10 @@ const isSwitchedOff = async (em: Em, id: string): Promise<boolean> => (await em.
  */
 export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = false } = {}): Promise<void> {
   const ending = () => hub.closing && !toTheEnd
+  // Last words have their time, and no more.
+  const makeWay = async (tookMs?: number): Promise<void> => {
+    if (!toTheEnd) await giveWay(hub, tookMs)
+  }
   for (;;) {
     const em = hub.em()
     const hears = hub.kernel.hears(listener)
@@ -68,13 +72,13 @@ export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = fal
       if (await isSwitchedOff(em, listener)) await retryOnConflict(() => em.nativeDelete(Delivery, { listener, dueAt: { $lte: new Date() } }))
       return
     }
-    await giveWay(hub)
+    await makeWay()
     const now = new Date()
     const due = stored(em, Delivery, 'dueAt', now)
     const first = { text: `limit ${page}`, params: [] }
     const rows = await readRows(em, Delivery, sql`where listener = ${listener} and due_at <= ${due} order by due_at, id ${first}`)
     if (rows.length === 0) return
-    await giveWay(hub)
+    await makeWay()
     // A hint and a sweep, or two processes, may see the same rows: an update that only one can win decides.
     const ids = rows.map((row) => row.id)
     const holder = newId()
@@ -105,9 +109,9 @@ export async function deliverEvents(hub: Hub, listener: string, { toTheEnd = fal
       } catch (error) {
         await noteFailure(hub, row, error as Error)
       }
-      await giveWay(hub, performance.now() - began)
+      await makeWay(performance.now() - began)
     }
-    await giveWay(hub)
+    await makeWay()
     if (told.length > 0) await retryOnConflict(() => em.nativeDelete(Delivery, { id: { $in: told } }))
     if (silent || ending() || Date.now() - now.getTime() > turnMs) {
       await em.nativeUpdate(Delivery, { id: { $in: won }, holder, dueAt: { $gt: now } }, { dueAt: now, holder: null })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { giveWay } from './give-way.ts'
+import { giveWay, patienceFor } from './give-way.ts'
 
 test('a listener waits for the message that is being taken in', async () => {
   let inHand = true
@@ -19,4 +19,9 @@ test('and not for ever: one message comes after another', async () => {
   let asked = 0
   await giveWay({ intake: { busy: () => true, inHand: () => ++asked > 0 } })
   assert.ok(asked > 1)
+})
+
+test('a listener keeps up: the wait for one event is a few times as long as the event itself', () => {
+  assert.equal(patienceFor(0.25), 2)
+  assert.ok(patienceFor(100) <= 5 && patienceFor(0) <= 5)
 })

@@ -11,8 +11,10 @@ const courtesy = 9
 /** … but never more than this in one go. */
 const mostCourtesyMs = 200
 
-/** A message that is being taken in is waited for so long before each event. */
-const patienceMs = 20
+/** A message that is being taken in is waited for, before each step at most so long: one message comes after another. */
+const patienceMs = 5
+/** For an event as many times as long as it took: a hundred of them stay well below a second. */
+const patience = 8
 
 /** Where customers' messages come in, or nothing that ever does. */
 type WayIn<What extends keyof Intake = 'busy'> = { intake: Pick<Intake, What> }
@@ -29,8 +31,11 @@ export async function giveWay(hub: WayIn<'busy' | 'inHand'>, tookMs = 0): Promis
   if (window.full && hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, Math.ceil(tookMs * courtesy)))
   else await nextTurn()
   // Nor does a message that has just come wait for more than the event that was begun before it.
-  while (hub.intake.inHand() && performance.now() - at < patienceMs) await sleep(1)
+  while (hub.intake.inHand() && performance.now() - at < patienceFor(tookMs)) await sleep(1)
 }
+
+/** How long whoever took so many milliseconds waits at most for a message that is being taken in. */
+export const patienceFor = (tookMs: number): number => (tookMs > 0 ? Math.min(patienceMs, tookMs * patience) : patienceMs)
 
 /** What nobody waits for takes this part of the time at most, as long as messages come in. */
 const quietShare = 0.2

@@ -53,7 +53,7 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
         soon.delete(key)
         hint(topic, key)
       }
-      soon.set(key, setTimeout(later, ms))
+      soon.set(key, setTimeout(later, ms).unref())
     },
     work(topic, worker: Worker) {
       const runner = new KeyedRunner(worker, log)

@@ -2,10 +2,9 @@
 import type { HubEvents } from '../../sdk/events.ts'
 import { firstIdAt } from '../db/types.ts'
 import { Conversation } from '../domain/conversation/conversation.entity.ts'
-import { inboxKey } from '../domain/file/claim-files.ts'
 import { dropFile } from '../domain/file/drop-file.ts'
 import { StoredFile } from '../domain/file/file.entity.ts'
-import { Delivery } from '../domain/message/message.entity.ts'
+import { Delivery, ParkedEvent } from '../domain/message/message.entity.ts'
 import { forgetOldFailures } from '../domain/session/login-throttle.ts'
 import { Session } from '../domain/session/session.entity.ts'
 import { Visit } from '../domain/visit/visit.entity.ts'
@@ -32,21 +31,29 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
   await forgetPurged(hub, stopped)
   // Ids begin with their time, and the index of a conversation's files ends with them.
   const before = firstIdAt(new Date(now.getTime() - uncarriedMs))
-  // What waits to be taken in may carry some: those of its inbox wait too.
-  const waiting = (await hub.em().execute('select distinct inbox_id as id from inbound_event')) as { id: string }[]
-  while (!stopped()) {
-    const where = { conversationId: null, id: { $lt: before }, uploadedBy: { $nin: waiting.map(({ id }) => inboxKey(id)) } }
+  const waiting = await namedByParked(hub)
+  for (let after = ''; !stopped(); ) {
+    const where = { conversationId: null, id: { $gt: after, $lt: before } }
     const files = await hub
       .em()
       .find(StoredFile, where, { fields: ['id', 'hash', 'hasThumbnail'], orderBy: { id: 'asc' }, limit: filesAtOnce, disableIdentityMap: true })
-    let dropped = 0
     for (const file of files)
-      await dropFile(hub, file).then(
-        () => void dropped++,
-        (error) => hub.log.error({ err: error, file: file.id }, 'a file could not be deleted'),
-      )
-    // Those that stay would be found again.
-    if (dropped < filesAtOnce) return
+      if (!waiting.has(file.id)) await dropFile(hub, file).catch((error) => hub.log.error({ err: error, file: file.id }, 'a file could not be deleted'))
+    if (files.length < filesAtOnce) return
+    after = files.at(-1)?.id ?? ''
+  }
+}
+
+/** What waits to be taken in, or for an operator to try it again, keeps its files: every id that it names. */
+async function namedByParked(hub: Hub): Promise<Set<string>> {
+  const ids = new Set<string>()
+  for (let after = ''; ; ) {
+    const rows = await hub
+      .em()
+      .find(ParkedEvent, { id: { $gt: after } }, { fields: ['event'], orderBy: { id: 'asc' }, limit: filesAtOnce, disableIdentityMap: true })
+    for (const { event } of rows) for (const [id] of JSON.stringify(event).matchAll(/\b[0-9a-z]{26}\b/g)) ids.add(id)
+    if (rows.length < filesAtOnce) return ids
+    after = rows.at(-1)?.id ?? ''
   }
 }
 

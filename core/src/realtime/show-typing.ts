@@ -8,6 +8,8 @@ import type { Hub } from '../hub.ts'
 const everyMs = 4_000
 const kept = 5_000
 const shown = new WeakMap<Hub, Map<string, number>>()
+/** What is being told of a conversation: the end is told after the beginning. */
+const telling = new Map<string, Promise<void>>()
 
 export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status }: Conversation, active: boolean): void {
   const adapter = adapterOf(hub, channel)
@@ -20,10 +22,17 @@ export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status 
   times.delete(id)
   if (active) times.set(id, Date.now())
   if (times.size > kept) times.delete(times.keys().next().value ?? '')
-  void (async () => {
+  const tell = async (): Promise<void> => {
     if (!(await capabilitiesOf(hub, inboxId))?.typing) return
     const inbox = await openInbox(hub, inboxId)
     const identity = await hub.em().findOne(Identity, { id: identityId }, { fields: [...nameColumns], disableIdentityMap: true })
     if (inbox?.enabled && identity) await adapter.typing?.(externalIdOf(identity), active, inbox.forAdapter)
-  })().catch((error) => hub.log.debug({ err: error, channel }, 'typing could not be shown'))
+  }
+  const told: Promise<void> = (telling.get(id) ?? Promise.resolve())
+    .then(tell)
+    .catch((error) => hub.log.debug({ err: error, channel }, 'typing could not be shown'))
+    .finally(() => {
+      if (telling.get(id) === told) telling.delete(id)
+    })
+  telling.set(id, told)
 }

@@ -145,12 +145,15 @@ export type InboxSettings = Static<typeof inboxSettings>
 /** Stands before the address of a sender who is not who they say: with a colon nobody's real address can begin (`normaliseAddress`). */
 export const unverified = 'unverified:'
 
-/** Who filled in a form at a site: another person than whose address that is, and than who says the same at another site or in its name. */
-export const fillerId = (address: string, site: string, forged: boolean): string => `${unverified}${address} ${forged ? unverified : ''}${site}`
+/**
+ * Who filled in a form at a site: another person than whose address that is, and than who says the same at another site or in
+ * its name. What decides where answers go stands in front: a long name is cut at its end.
+ */
+export const fillerId = (address: string, site: string, forged: boolean): string => `${unverified}${forged ? unverified : ''}${address} ${site}`
 /** Where the answer to such a one goes; undefined for all others. */
 export function fillerOf(id: string): string | undefined {
   const [address, site, ...more] = id.startsWith(unverified) ? id.slice(unverified.length).split(' ') : []
-  return address && site && more.length === 0 && !site.startsWith(unverified) ? address : undefined
+  return address && site && more.length === 0 && !address.startsWith(unverified) ? address : undefined
 }
 
 /** A mailbox with the preset's values filled in. */

@@ -47,14 +47,18 @@ export function ownCapabilities(hub: Hub, inbox: Pick<Inbox, 'id' | 'channel' | 
 /** How many of the platform's messages these parts are; an adapter that stumbles is asked again when it sends. */
 export async function piecesOf(hub: Hub, inboxId: string, parts: readonly MessagePart[]): Promise<number> {
   const inbox = await hub.intake.inbox(inboxId)
-  const adapter = inbox ? adapterOf(hub, inbox.channel) : undefined
-  if (!inbox || !adapter?.pieces) return 1
+  return (inbox && countPieces(hub, inbox, parts)) ?? 1
+}
+
+/** The same of an inbox in hand; undefined where its channel does not count. */
+export function countPieces(hub: Hub, { id, name, channel, settings }: Inbox, parts: readonly MessagePart[]): number | undefined {
+  const adapter = adapterOf(hub, channel)
+  if (!adapter?.pieces) return undefined
   try {
-    const settings = redactSettings(adapter.inboxSettings, inbox.settings)
-    return Math.max(1, adapter.pieces(parts, { id: inbox.id, name: inbox.name, settings }))
+    return Math.max(1, adapter.pieces(parts, { id, name, settings: redactSettings(adapter.inboxSettings, settings) }))
   } catch (error) {
-    hub.log.error({ err: error, inbox: inboxId }, 'an adapter failed')
-    return 1
+    hub.log.error({ err: error, inbox: id }, 'an adapter failed')
+    return undefined
   }
 }
 
