@@ -4,6 +4,7 @@ import { externalIdOf, nameColumns } from '../domain/contact/external-id.ts'
 import type { Conversation } from '../domain/conversation/conversation.entity.ts'
 import { adapterOf, capabilitiesOf, openInbox } from '../domain/inbox/channels.ts'
 import type { Hub } from '../hub.ts'
+import { inTime } from '../in-time.ts'
 
 const everyMs = 4_000
 const kept = 5_000
@@ -29,7 +30,7 @@ export function showTyping(hub: Hub, { id, inboxId, channel, identityId, status 
     if (inbox?.enabled && identity) await adapter.typing?.(externalIdOf(identity), active, inbox.forAdapter)
   }
   const told: Promise<void> = (telling.get(id) ?? Promise.resolve())
-    .then(tell)
+    .then(() => inTime(tell(), everyMs, 'typing'))
     .catch((error) => hub.log.debug({ err: error, channel }, 'typing could not be shown'))
     .finally(() => {
       if (telling.get(id) === told) telling.delete(id)
