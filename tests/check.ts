@@ -18,10 +18,9 @@ const steps: Step[] = [
   ['dead code', process.execPath, ['node_modules/knip/bin/knip.js']],
 ]
 const failed: string[] = []
-const waiting = [...steps]
 /** Each on a core of its own; what it says is shown when it has ended. */
 async function work(): Promise<void> {
-  for (let step = waiting.shift(); step; step = waiting.shift()) {
+  for (let step = steps.shift(); step; step = steps.shift()) {
     const [name, command, args] = step
     const { status, said } = await run(command, args)
     console.log(`━━ ${name}\n${said}`.trimEnd())
