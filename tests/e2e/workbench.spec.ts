@@ -81,6 +81,31 @@ test('what is begun is there after a reload and on another device, and gone once
     await desk.press('q')
     await again
   })
+  await test.step('it is asked for once at a time: an earlier answer never passes for words of the agent', async () => {
+    const asked: string[] = []
+    const { promise: seen, resolve: answer } = Promise.withResolvers<void>()
+    await desk.page.route(
+      (url) => url.pathname.endsWith('/draft'),
+      async (route) => {
+        if (route.request().method() === 'GET') {
+          asked.push(route.request().url())
+          await seen
+        }
+        await route.continue()
+      },
+    )
+    const first = desk.page.waitForRequest((request) => request.url().endsWith('/draft') && request.method() === 'GET')
+    await desk.page.reload()
+    await first
+    // As when the agent comes back to this tab before the first answer is there.
+    await desk.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    await expect(desk.message('请问几点关门？')).toBeVisible()
+    answer()
+    await expect(desk.composer).toHaveValue('我们晚上九点')
+    await expect(quoted).toContainText('请问几点关门？')
+    expect(asked).toHaveLength(1)
+    await desk.page.unrouteAll()
+  })
   await test.step('a note that was begun comes back as a note', async () => {
     const noted = desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')
     await desk.page.getByRole('tab', { name: '备注' }).click()

@@ -115,8 +115,17 @@ export function useDraft(conversationId: string, { text, html, note, replyToId, 
     text.value = draft.text
   }
 
+  let loading: Promise<void> | undefined
+  /** One at a time: what the one before has shown would look to the next like words of the agent, and be told as newer. */
+  function load(): Promise<void> {
+    loading ??= take().finally(() => {
+      loading = undefined
+    })
+    return loading
+  }
+
   /** Takes the hub's words where nothing else has been written here. */
-  async function load(): Promise<void> {
+  async function take(): Promise<void> {
     const kept = untold.get(conversationId)
     if (kept && saved === undefined && stamp(written()) === nothing) show(kept)
     const untouched = stamp(written())
