@@ -98,7 +98,7 @@ test('what is begun is there after a reload and on another device, and gone once
     await desk.page.reload()
     await first
     // As when the agent comes back to this tab before the first answer is there.
-    await desk.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    await desk.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(desk.message('请问几点关门？')).toBeVisible()
     answer()
     await expect(desk.composer).toHaveValue('我们晚上九点')
