@@ -590,7 +590,7 @@ class Room {
 
   async abandon(conversationId: string): Promise<void> {
     await this.hub.running.hub.em().nativeUpdate('Outbound', { conversationId, state: 'sending' }, { dueAt: new Date(0) })
-    const { deliverConversation } = await import('../src/pipeline/outbound.ts')
+    const { deliverConversation } = await import('../src/pipeline/deliver.ts')
     await deliverConversation(this.hub.running.hub, conversationId)
   }
 

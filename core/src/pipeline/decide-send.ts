@@ -7,8 +7,8 @@ import { takeReplies } from '../domain/conversation/reply-window.ts'
 import { capabilitiesOf, piecesOf } from '../domain/inbox/channels.ts'
 import { Message, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
+import { settleReplies } from './fate.ts'
 import { stoppedByAgent } from './next-try.ts'
-import { settleReplies } from './outbound.ts'
 
 type Allowed = (conversation: Conversation) => boolean
 

@@ -65,4 +65,5 @@ export function stoppedByAgent(done: number): LocalText {
 }
 
 export const channelOff: LocalText = { zh: '这个收件箱或渠道已停用', en: 'the inbox or its channel is switched off' }
+export const hubFailed: LocalText = { zh: '系统内部出错', en: 'something went wrong inside the hub' }
 export const adapterFailed: LocalText = { zh: '渠道插件出错', en: 'the channel’s plugin failed' }
