@@ -4,17 +4,17 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, mock, test } from 'node:test'
 import sharp from 'sharp'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import type { Em } from '../../core/src/db/orm.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
-import { inboxKey } from '../../core/src/domain/file/claim-files.ts'
-import { dropFile } from '../../core/src/domain/file/drop-file.ts'
+import { claimFiles, inboxKey } from '../../core/src/domain/file/claim-files.ts'
+import { dropFile, dropFiles } from '../../core/src/domain/file/drop-file.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
-import { dropFiles } from '../../core/src/domain/record/purge.ts'
 import { tidy, uncarriedMs } from '../../core/src/queue/tidy.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { refuse, startStorage, type TestStorage } from '../support/s3.ts'
@@ -262,6 +262,63 @@ for (const profile of await profiles())
           assert.equal(again.status, 201)
           assert.equal((await open(agent, again.body.fileId)).status, 200)
         }
+      })
+
+      /** While the bytes are being removed, just before they go. */
+      async function asBytesGo<T>(work: () => Promise<T>): Promise<() => Promise<T>> {
+        const done = Promise.withResolvers<T>()
+        const { remove } = world.hub.files
+        const removing = mock.method(world.hub.files, 'remove', async (name: string) => {
+          removing.mock.restore()
+          await work().then(done.resolve, done.reject)
+          await remove.call(world.hub.files, name)
+        })
+        return () => done.promise
+      }
+
+      test('a file that is going cannot be sent once more: no message is accepted whose file is gone', async () => {
+        const admin = await world.person('小吕', 'admin')
+        const inbox = await world.inbox('mock')
+        const { body: part } = await send(admin, 'a.png', await picture())
+        const [[first], [second]] = [await world.say(inbox, newId(), '有照片吗'), await world.say(inbox, newId(), '有照片吗')]
+        const carry = (conversationId: string | undefined) =>
+          admin.call('POST', `/api/conversations/${conversationId}/messages`, { clientId: newId(), parts: [part] })
+        assert.equal((await carry(first?.conversationId)).status, 201)
+        const meanwhile = await asBytesGo(() => carry(second?.conversationId))
+        await dropFiles(world.hub, first?.conversationId ?? '')
+        assert.deepEqual([(await meanwhile()).status, (await open(admin, part.fileId)).status], [404, 404])
+      })
+
+      test('what a message is giving another conversation just now keeps its bytes', async () => {
+        const admin = await world.person('小施', 'admin')
+        const { body: part } = await send(admin, 'a.png', await picture())
+        const em = world.hub.em()
+        const [from, to] = [newId(), newId()]
+        await em.nativeUpdate(StoredFile, { id: part.fileId }, { conversationId: from })
+        const row = await em.findOneOrFail(StoredFile, { id: part.fileId }, { disableIdentityMap: true })
+        let dropping: Promise<void> | undefined
+        await em.transactional(async (tx) => {
+          await claimFiles(tx as Em, [part], { id: newId(), conversationId: to, direction: 'out' }, admin.id)
+          dropping = dropFile(world.hub, row)
+        })
+        await dropping
+        const left = await em.find(StoredFile, { hash: row.hash }, { disableIdentityMap: true })
+        assert.deepEqual(
+          left.map(({ conversationId }) => conversationId),
+          [to],
+        )
+        assert.ok(await world.hub.files.bytes(row.hash))
+      })
+
+      test('what a message has taken since it was found unused stays', async () => {
+        const agent = await world.person('小张')
+        const { body: part } = await send(agent, 'a.png', await picture())
+        const em = world.hub.em()
+        const unused = await em.findOneOrFail(StoredFile, { id: part.fileId }, { disableIdentityMap: true })
+        await em.nativeUpdate(StoredFile, { id: part.fileId }, { conversationId: newId() })
+        await dropFile(world.hub, unused)
+        assert.equal(await em.count(StoredFile, { id: part.fileId, uploadedBy: agent.id }), 1)
+        assert.ok(await world.hub.files.bytes(unused.hash))
       })
 
       const largest = 20 * 1024 * 1024

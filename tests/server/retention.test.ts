@@ -1,6 +1,6 @@
 /** Retention: what a rule would take is shown before, taken in the background, and told; who may not has no part in it. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
@@ -344,6 +344,31 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     )
     assert.deepEqual([(told.data as { count: number }).count, told.by?.agentId], [1, admin.id])
     assert.deepEqual((await clean(admin)).tallies, [], 'a second run has nothing left to do')
+  })
+
+  test('what a colleague attaches to a record while its old files go stays', async () => {
+    await clear(world())
+    const agent = await world().person('小吴')
+    const admin = await world().person('管理', 'admin')
+    const { id, inboxId, hash } = await talk(world(), agent, 10, Buffer.from(`发票 ${newId()}`))
+    await on(admin, await rule(admin, { inboxId, fileDays: 7 }))
+    const form = new FormData()
+    form.set('file', new Blob([Buffer.from(`新的 ${newId()}`)]), '补充.txt')
+    const uploaded = await fetch(new URL('/api/files', world().url), { method: 'POST', body: form, headers: { cookie: agent.cookie } })
+    const part = (await uploaded.json()) as { fileId: string }
+    const { files } = world().hub
+    const { remove } = files
+    const noted = Promise.withResolvers<number>()
+    const removing = mock.method(files, 'remove', async (name: string) => {
+      removing.mock.restore()
+      const note = await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [part], note: true })
+      noted.resolve(note.status)
+      await remove.call(files, name)
+    })
+    await clean(admin)
+    assert.equal(await noted.promise, 201)
+    assert.equal(await files.bytes(hash ?? ''), undefined)
+    assert.equal((await agent.call('GET', `/api/files/${part.fileId}`)).status, 200)
   })
 
   test('a run that a crash cut off goes on where it was; it counts what was committed once; a stopped one takes no more', async () => {

@@ -4,8 +4,7 @@ import type { Hub } from '../../hub.ts'
 import { ContactField } from '../contact/contact.entity.ts'
 import { writeEvents } from '../conversation/change.ts'
 import { Assignment, Conversation, ConversationAgent, ConversationTag, Draft, Star } from '../conversation/conversation.entity.ts'
-import { dropFile } from '../file/drop-file.ts'
-import { StoredFile } from '../file/file.entity.ts'
+import { dropFiles } from '../file/drop-file.ts'
 import { CallMessage, Message, MessageName, Outbound, RemoteFetch } from '../message/message.entity.ts'
 import { replaceFacts } from '../report/keep-reports.ts'
 import { forgetMessages } from './find/index-messages.ts'
@@ -72,12 +71,4 @@ export async function purge(hub: Hub, conversationId: string): Promise<void> {
     }
   })
   for (const listener of listeners) hub.queue.hurry('delivery', listener)
-}
-
-export async function dropFiles(hub: Hub, conversationId: string): Promise<void> {
-  for (;;) {
-    const files = await hub.em().find(StoredFile, { conversationId }, { fields: ['id', 'hash', 'hasThumbnail'], limit: 100, disableIdentityMap: true })
-    if (files.length === 0) return
-    for (const file of files) await dropFile(hub, file)
-  }
 }

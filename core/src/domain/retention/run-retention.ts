@@ -15,12 +15,13 @@ import type { Hub } from '../../hub.ts'
 import { ConversationChange, lockConversations, writeChanges, writeEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { fileIdsOf } from '../file/claim-files.ts'
+import { dropFiles, letGo } from '../file/drop-file.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { rawLettersOf } from '../file/raw-letters.ts'
 import { Message } from '../message/message.entity.ts'
 import { msOf } from '../record/find/list-records.ts'
 import { raw } from '../record/find/sql-where.ts'
-import { dropFiles, purge } from '../record/purge.ts'
+import { purge } from '../record/purge.ts'
 import { RetentionRun } from './retention.entity.ts'
 import { latestDue, readTrees, ruleFinder, verdict } from './rules.ts'
 
@@ -313,7 +314,11 @@ class Run {
           change.touch(message)
         }
         const end = messages.length < messagesAtOnce
-        if (end) conversation.attachments &= attachmentBits.link
+        if (end) {
+          conversation.attachments &= attachmentBits.link
+          // What somebody attaches to it from now on stays.
+          await letGo(em, id)
+        }
         if (own.length > 0) {
           this.#add(rule.id, { stripped: counted ? 0 : 1, files: own.length, bytes: own.reduce((sum, { size }) => sum + size, 0) })
           counted = true
@@ -329,7 +334,7 @@ class Run {
       if (last === null) break
       seq = last
     }
-    await dropFiles(this.#hub, id)
+    await dropFiles(this.#hub, id, 'letGo')
     await pause()
   }
 }
