@@ -179,6 +179,24 @@ test('records are narrowed by words, days, tags, ratings and what was sent; colu
   await expect(rows(page)).toHaveCount(1)
   await clear(page)
 
+  // By keys alone: opened, chosen, closed, and back where one was.
+  const status = page.getByRole('button', { name: /^状态/ })
+  await status.press('Enter')
+  const ticks = page.getByRole('list', { name: '状态' }).getByRole('checkbox')
+  await expect(ticks.first()).toBeFocused()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Space')
+  await expect(ticks.nth(1)).toBeChecked()
+  await page.keyboard.press('Escape')
+  await expect(status).toBeFocused()
+  await expect(status).toHaveAttribute('aria-expanded', 'false')
+  await clear(page)
+  const chooser = page.getByRole('button', { name: '显示字段' })
+  await chooser.press('Enter')
+  await expect(page.getByRole('dialog', { name: '显示字段' }).getByRole('checkbox').first()).toBeFocused()
+  await chooser.press('Escape')
+  await expect(chooser).toHaveAttribute('aria-expanded', 'false')
+
   // Columns: chosen, moved, still so after a reload.
   const heads = page.getByRole('columnheader')
   await page.getByRole('button', { name: '显示字段' }).click()
