@@ -35,7 +35,7 @@ test('a result becomes a PDF and a workbook; others see neither the button nor t
   await dialog.getByLabel('文件格式').selectOption({ label: 'PDF' })
   await expect(dialog.getByLabel('图片直接显示在聊天内容里')).toBeChecked()
   await dialog.getByLabel('图片直接显示在聊天内容里').uncheck()
-  await expect(dialog.getByRole('listitem').first()).toContainText('收件箱')
+  await expect(dialog.getByRole('listitem').first()).toContainText('渠道账号')
   await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_{channel}_{date}_{count}')
   await expect(dialog.getByText(/预览：退款_网站_\d{8}_1\.pdf/)).toBeVisible()
   await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_{date}_{count}')

@@ -200,13 +200,13 @@ test('records are narrowed by words, days, tags, ratings and what was sent; colu
   // Columns: chosen, moved, still so after a reload.
   const heads = page.getByRole('columnheader')
   await page.getByRole('button', { name: '显示字段' }).click()
-  await page.getByRole('checkbox', { name: '接入点', exact: true }).check()
+  await page.getByRole('checkbox', { name: '渠道账号', exact: true }).check()
   await page.getByRole('checkbox', { name: '最后一句', exact: true }).uncheck()
   const { items } = await admin.call<{ items: { contact: { id: string } }[] }>('GET', '/records')
   await admin.call('PATCH', `/contacts/${items[0]?.contact.id}`, { phone: '13712345678' })
   await page.getByRole('checkbox', { name: '电话', exact: true }).check()
   await expect(rows(page).filter({ hasText: '13712345678' })).toHaveCount(1)
-  await expect(heads.filter({ hasText: '接入点' })).toHaveCount(1)
+  await expect(heads.filter({ hasText: '渠道账号' })).toHaveCount(1)
   for (let i = 0; i < 2; i++) {
     const kept = page.waitForResponse((response) => response.url().endsWith('/preferences/record.columns') && response.ok())
     await page.getByRole('button', { name: '上移 最后消息' }).click()
