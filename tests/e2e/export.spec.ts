@@ -38,6 +38,12 @@ test('a result becomes a PDF and a workbook; others see neither the button nor t
   await expect(dialog.getByRole('listitem').first()).toContainText('渠道账号')
   await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_{channel}_{date}_{count}')
   await expect(dialog.getByText(/预览：退款_网站_\d{8}_1\.pdf/)).toBeVisible()
+  // What is put in is chosen by its name, not typed; the buttons are in sight all the time.
+  await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_')
+  await dialog.getByRole('group', { name: '插入到文件名' }).getByRole('button', { name: '日期' }).click()
+  await expect(dialog.getByRole('textbox', { name: '文件名' })).toHaveValue('退款_{date}')
+  await dialog.getByLabel('文件格式').scrollIntoViewIfNeeded()
+  await expect(dialog.getByRole('button', { name: '开始导出' })).toBeInViewport({ ratio: 1 })
   await dialog.getByRole('textbox', { name: '文件名' }).fill('退款_{date}_{count}')
   await expect(dialog.getByText(/预览：退款_\d{8}_1\.pdf/)).toBeVisible()
   await dialog.getByRole('button', { name: '开始导出' }).click()
