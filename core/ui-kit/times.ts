@@ -1,8 +1,13 @@
 /** Times as people write them, in the browser's zone. */
+
+/** In whose way: English has several, and the browser says which is the reader's. */
+export const dateLanguage = (locale: string): string => (locale === 'zh' ? 'zh-CN' : navigator.language.startsWith('en') ? navigator.language : 'en-GB')
+
 const formats = new Map<string, Intl.DateTimeFormat>()
 function format(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = locale + JSON.stringify(options)
-  const known = formats.get(key) ?? new Intl.DateTimeFormat(locale === 'zh' ? 'zh-CN' : 'en-GB', options)
+  const language = dateLanguage(locale)
+  const key = language + JSON.stringify(options)
+  const known = formats.get(key) ?? new Intl.DateTimeFormat(language, options)
   formats.set(key, known)
   return known
 }
@@ -15,9 +20,9 @@ export function shortTime(iso: string, locale: string, now = new Date()): string
   if (date.getFullYear() === now.getFullYear()) return format(locale, { month: 'numeric', day: 'numeric' }).format(date)
   return format(locale, { year: 'numeric', month: 'numeric', day: 'numeric' }).format(date)
 }
-export const clockTime = (iso: string, locale: string): string => format(locale, { hour: '2-digit', minute: '2-digit', hour12: false }).format(new Date(iso))
+export const clockTime = (iso: string, locale: string): string => format(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(new Date(iso))
 export const fullTime = (iso: string, locale: string): string =>
-  format(locale, { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(
+  format(locale, { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(
     new Date(iso),
   )
 

@@ -79,14 +79,14 @@ await onEveryProfile('exports of lists', [found(manifest), found(auditPlugin), f
     const a = await talk(world(), mine, { name: '王小明', phone: '13812345678', nickname: '=1+1' })
     await talk(world(), other, { name: '李四', phone: '13900001111' })
     const rows = await csvOf(mine, contacts())
-    assert.deepEqual(rows[0], ['客户号', '备注名', '姓名', '手机', '会话数', '首次联系'])
+    assert.deepEqual(rows[0], ['客户号', '昵称', '姓名', '手机', '会话数', '首次联系'])
     assert.deepEqual(
       rows.slice(1).map((row) => row.slice(1, 5)),
       [["'=1+1", '王**', '138****5678', '1']],
     )
     assert.match(rows[1]?.[5] ?? '', /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/)
     assert.deepEqual(await csvOf(mine, contacts({ columns: ['phone', 'nickname'] })), [
-      ['手机', '备注名'],
+      ['手机', '昵称'],
       ['138****5678', "'=1+1"],
     ])
     assert.equal((await mine.call('POST', `${base}/table-exports`, contacts({ personal: true }))).status, 403)

@@ -30,7 +30,7 @@ class InboxPanel {
   /** Adds one in the browser; its settings come as the form would send them. */
   async add(channel: string, name: string, settings: Record<string, unknown>): Promise<void> {
     const { page } = this
-    await page.getByRole('button', { name: '新增接入' }).click()
+    await page.getByRole('button', { name: '新增渠道账号' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByLabel('渠道').selectOption({ label: channel })
     await dialog.getByLabel('名称').fill(name)

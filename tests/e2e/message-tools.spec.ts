@@ -174,3 +174,37 @@ test('what the other side refused is said with its reason and sent again', async
     app.close()
   }
 })
+
+test('on a phone a tap brings a message’s tools, one message’s at a time, and the bubble keeps its width', async ({ hubUrl, browser }) => {
+  const { context, workbench } = await openDesk(browser, hubUrl)
+  const { shop } = await openShop(browser, hubUrl)
+  const long = '麻烦问一下，这款头采的龙井现在还有现货吗？今天下单的话大概几天能到杭州？'
+  await shop.say(long)
+  await shop.say('谢谢')
+  await workbench.pick('谢谢')
+  const touch = await browser.newContext({
+    locale: 'zh-CN',
+    viewport: { width: 390, height: 844 },
+    hasTouch: true,
+    isMobile: true,
+    storageState: await context.storageState(),
+  })
+  const phone = new DeskPage(await touch.newPage())
+  await phone.page.goto(workbench.page.url())
+  const tools = (words: string) => phone.message(words).getByRole('group', { name: '消息操作' })
+  const width = async (words: string) => (await tools(words).boundingBox())?.width ?? 0
+  const said = () => phone.message(long).getByText(long).boundingBox()
+  await expect.poll(() => width(long)).toBe(1)
+  const before = await said()
+  await phone.message(long).getByText(long).tap()
+  await expect.poll(() => width(long)).toBeGreaterThan(100)
+  expect((await said())?.width).toBe(before?.width)
+  await phone.message('谢谢').getByText('谢谢').tap()
+  await expect.poll(() => width('谢谢')).toBeGreaterThan(40)
+  expect(await width(long)).toBe(1)
+  await phone.message('谢谢').getByText('谢谢').tap()
+  await expect.poll(() => width('谢谢')).toBe(1)
+  // Keys reach them all the same.
+  await tools(long).getByRole('button', { name: '回复' }).focus()
+  await expect.poll(() => width(long)).toBeGreaterThan(100)
+})

@@ -97,8 +97,8 @@ test('axe finds nothing serious on any page', async ({ hubUrl, browser }) => {
 test('the visitors fit a phone, in both languages', async ({ hubUrl, browser }) => {
   const { context } = await openDesk(browser, hubUrl)
   for (const [locale, title, last] of [
-    ['en', 'Visitors', 'Left silently'],
-    ['zh', '访客', '已离开'],
+    ['en', 'Visitors', 'Left without a word'],
+    ['zh', '访客', '未对话已离开'],
   ]) {
     const page = await context.newPage()
     await page.addInitScript(`localStorage.setItem('huike.locale', '${locale}')`)

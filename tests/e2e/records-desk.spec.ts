@@ -179,16 +179,34 @@ test('records are narrowed by words, days, tags, ratings and what was sent; colu
   await expect(rows(page)).toHaveCount(1)
   await clear(page)
 
+  // By keys alone: opened, chosen, closed, and back where one was.
+  const status = page.getByRole('button', { name: /^状态/ })
+  await status.press('Enter')
+  const ticks = page.getByRole('list', { name: '状态' }).getByRole('checkbox')
+  await expect(ticks.first()).toBeFocused()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Space')
+  await expect(ticks.nth(1)).toBeChecked()
+  await page.keyboard.press('Escape')
+  await expect(status).toBeFocused()
+  await expect(status).toHaveAttribute('aria-expanded', 'false')
+  await clear(page)
+  const chooser = page.getByRole('button', { name: '显示字段' })
+  await chooser.press('Enter')
+  await expect(page.getByRole('dialog', { name: '显示字段' }).getByRole('checkbox').first()).toBeFocused()
+  await chooser.press('Escape')
+  await expect(chooser).toHaveAttribute('aria-expanded', 'false')
+
   // Columns: chosen, moved, still so after a reload.
   const heads = page.getByRole('columnheader')
   await page.getByRole('button', { name: '显示字段' }).click()
-  await page.getByRole('checkbox', { name: '接入点', exact: true }).check()
+  await page.getByRole('checkbox', { name: '渠道账号', exact: true }).check()
   await page.getByRole('checkbox', { name: '最后一句', exact: true }).uncheck()
   const { items } = await admin.call<{ items: { contact: { id: string } }[] }>('GET', '/records')
   await admin.call('PATCH', `/contacts/${items[0]?.contact.id}`, { phone: '13712345678' })
   await page.getByRole('checkbox', { name: '电话', exact: true }).check()
   await expect(rows(page).filter({ hasText: '13712345678' })).toHaveCount(1)
-  await expect(heads.filter({ hasText: '接入点' })).toHaveCount(1)
+  await expect(heads.filter({ hasText: '渠道账号' })).toHaveCount(1)
   for (let i = 0; i < 2; i++) {
     const kept = page.waitForResponse((response) => response.url().endsWith('/preferences/record.columns') && response.ok())
     await page.getByRole('button', { name: '上移 最后消息' }).click()
@@ -265,9 +283,12 @@ test('an export is locked, shared with one colleague, and stopped while it is wr
 
   // Shared with one: that one has it, the other does not.
   await item.getByRole('button', { name: '共享', exact: true }).click()
-  await item.getByLabel(/共享给/).selectOption({ label: '同事甲' })
+  const sharing = item.getByRole('group', { name: /共享给/ })
+  await sharing.getByLabel('同事甲').check()
+  // Oneself has it anyhow.
+  await expect(sharing.getByRole('checkbox')).toHaveCount(2)
   await item.getByRole('button', { name: '保存' }).click()
-  await expect(item.getByLabel(/共享给/)).toHaveCount(0)
+  await expect(sharing).toHaveCount(0)
   await friend.goto(`${hubUrl}/workbench/x/export/exports`)
   await friend.getByRole('button', { name: '共享给我的' }).click()
   expect((await fetched(friend)).byteLength).toBe(zipped.byteLength)

@@ -195,7 +195,7 @@ test('a customer is blocked when the chat is over as well, and let in again wher
   const block = page.getByRole('menuitem', { name: '拉黑', exact: true })
   await page.getByRole('button', { name: '结束会话' }).click()
   await page.getByRole('dialog').getByRole('button', { name: '结束会话' }).click()
-  await expect(page.getByText('会话已结束，客户再次来信会开启新会话。')).toBeVisible()
+  await expect(page.getByText('会话已结束，客户再次发来消息会开启新会话。')).toBeVisible()
   await more.click()
   await block.click()
   const sure = page.getByRole('dialog')
@@ -343,7 +343,7 @@ test('a day without a mouse: list, reply, quote, note, star, palette, help, end'
   await desk.press('Enter')
   await expect(desk.page.getByRole('dialog').getByRole('button', { name: '结束会话' })).toBeFocused()
   await desk.press('Enter')
-  await expect(desk.page.getByText('会话已结束，客户再次来信会开启新会话。')).toBeVisible()
+  await expect(desk.page.getByText('会话已结束，客户再次发来消息会开启新会话。')).toBeVisible()
 })
 
 test('each column beside the talk can be folded, by mouse and by key, and stays so', async ({ hubUrl, browser }) => {

@@ -44,7 +44,8 @@ for (const profile of await profiles())
         // A channel that says nothing pays nothing: the name stands there as it is.
         const street = await world.inbox('street')
         await hear(street.id, 'plain-visitor')
-        assert.equal((await em().findOneOrFail(Identity, { inboxId: street.id })).externalId, 'plain-visitor')
+        const stranger = await em().findOneOrFail(Identity, { inboxId: street.id })
+        assert.equal(stranger.externalId, 'plain-visitor')
 
         // It is answered by its name, and its letter's head is read.
         const agent = await world.person('李', 'admin')
@@ -56,6 +57,9 @@ for (const profile of await profiles())
         const { contactId, id: identityId } = await world.identity(inbox.id, who)
         const nameFor = async () => (await agent.call('GET', `/api/contacts/${contactId}`)).body.identities[0].externalId
         assert.equal(await nameFor(), who)
+        // Of the one a reader is shown the name, the other's is nothing to read.
+        const legible = async (id: string) => (await agent.call('GET', `/api/contacts/${id}`)).body.identities[0].legible
+        assert.deepEqual([await legible(contactId), await legible(stranger.contactId)], [true, false])
         await world.grant(agent, [{ permission: 'conversation.read', scope: 'all' }])
         assert.equal(await nameFor(), 'z********@post.example')
 

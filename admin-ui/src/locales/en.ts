@@ -188,7 +188,7 @@ export const en: typeof zh = {
     deleteAsk: 'Delete “{name}”?',
   },
   assignment: {
-    text: 'Who gets new conversations. The nearest rule counts: inbox, skill group, department (upwards), then the one for all.',
+    text: 'Who gets new conversations. The most particular rule counts: the inbox’s, then the skill group’s, the department’s (upwards), last the one for all.',
     hub: 'Rule for all',
     for: 'For',
     rule: 'Rule',
@@ -533,6 +533,8 @@ export const en: typeof zh = {
     ended: 'Other devices are signed out',
     totp: {
       title: 'Two-step sign-in',
+      on: 'On',
+      off: 'Off',
       offText: 'Signing in then also takes a code from your phone: a password that got out is not enough.',
       onText: 'Signing in takes a code of your authenticator app.',
       left: '{count} recovery code left | {count} recovery codes left',

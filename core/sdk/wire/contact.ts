@@ -39,6 +39,8 @@ export const Contact = Type.Object({
       id: Id,
       inboxId: Id,
       externalId: Type.String(),
+      /** The id says something to people (an address, a number); else a machine made it up. */
+      legible: Type.Boolean(),
       /** What the person is called there, as far as the channel says. */
       name: Type.String(),
       verified: Type.Boolean(),

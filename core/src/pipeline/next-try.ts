@@ -64,6 +64,6 @@ export function stoppedByAgent(done: number): LocalText {
   return { zh: `已停止重试，这条消息没有送达${part.zh}。`, en: `No longer tried: this message was not delivered${part.en}.` }
 }
 
-export const channelOff: LocalText = { zh: '这个收件箱或渠道已停用', en: 'the inbox or its channel is switched off' }
+export const channelOff: LocalText = { zh: '这个渠道账号或渠道已停用', en: 'the inbox or its channel is switched off' }
 export const hubFailed: LocalText = { zh: '系统内部出错', en: 'something went wrong inside the hub' }
 export const adapterFailed: LocalText = { zh: '渠道插件出错', en: 'the channel’s plugin failed' }

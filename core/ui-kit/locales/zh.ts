@@ -118,7 +118,7 @@ export const zh = {
       address: '地址',
       remark: '备注',
       channel: '渠道',
-      inbox: '接入点',
+      inbox: '渠道账号',
       agent: '客服',
       department: '部门',
       skillGroup: '技能组',

@@ -160,7 +160,7 @@ function refusalIn(status: number, text: string): SendError | undefined {
 
 const sentences = {
   'no-endpoint': {
-    zh: '还没有设置接收消息的地址或签名密钥，请管理员在收件箱设置里填写。',
+    zh: '还没有设置接收消息的地址或签名密钥，请管理员在渠道账号设置里填写。',
     en: 'No address or signing secret is set: ask an admin to fill in the inbox’s settings.',
   },
   'endpoint-gone': {
@@ -168,7 +168,7 @@ const sentences = {
     en: 'The other side says that this address is gone (410): nothing is sent to it any more.',
   },
   'endpoint-off': {
-    zh: '对方系统连续多日没有应答，推送已停止，请管理员在收件箱设置里恢复。',
+    zh: '对方系统连续多日没有应答，推送已停止，请管理员在渠道账号设置里恢复。',
     en: 'The other side has not answered for days: nothing is sent to it any more until an admin switches it on in the inbox’s settings.',
   },
   refused: { zh: '对方系统拒绝了这条消息，重发也不会被接受，请修改后再发。', en: 'The other side refuses this message for good. Change it and send it anew.' },

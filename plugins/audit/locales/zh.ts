@@ -29,7 +29,7 @@ export const zh = {
     from: '开始日期',
     to: '结束日期',
     channels: '渠道',
-    inboxIds: '接入点',
+    inboxIds: '渠道账号',
     agentIds: '最后接待的客服',
     servedByIds: '接待客服',
     departmentIds: '部门',
@@ -169,7 +169,7 @@ export const zh = {
     export: '一次导出 {count} 行',
   },
   scopes: {
-    inbox: '接入渠道',
+    inbox: '渠道账号',
     department: '部门',
     'skill-group': '技能组',
     tag: '标签',

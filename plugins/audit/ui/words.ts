@@ -1,4 +1,5 @@
 /** The app's own words, and an entry as a sentence. A module must not bring a second i18n. */
+import { dateLanguage } from '@huike/core/ui-kit/times.ts'
 import { getCurrentInstance } from 'vue'
 
 export interface Entry {
@@ -28,8 +29,7 @@ export function useWords() {
   }
   const t = (key: string, values: object = {}): string => $t(`audit.${key}`, values)
   const word = (key: string, otherwise: string): string => ($te(`audit.${key}`) ? t(key) : otherwise)
-  const when = (at: string): string =>
-    new Date(at).toLocaleString($i18n.locale === 'en' ? 'en-GB' : 'zh-CN', { dateStyle: 'short', timeStyle: 'medium', hour12: false })
+  const when = (at: string): string => new Date(at).toLocaleString(dateLanguage($i18n.locale), { dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23' })
   const list = (value: unknown, group?: string): string => {
     const items = Array.isArray(value) ? value.map(String) : []
     return items.map((item) => (group ? word(`${group}.${item}`, item) : item)).join(locale() === 'en' ? ', ' : '、') || t('none')

@@ -33,8 +33,8 @@ export const zh = {
   busy: '正在打开抖音…',
   outcome: {
     authorised: '授权成功。',
-    'other-account': '授权的不是原来的抖音账号。一个收件箱只对应一个账号；要换账号，请先解除授权或新建收件箱。',
-    'account-in-use': '这个抖音账号已经授权给另一个收件箱。',
+    'other-account': '授权的不是原来的抖音账号。一个渠道账号只对应一个抖音账号；要换账号，请先解除授权或新建渠道账号。',
+    'account-in-use': '这个抖音账号已经授权给另一个渠道账号。',
     refused: '抖音没有给出授权：可能已取消，或 Client Secret 不正确。',
     unreachable: '连不上抖音开放平台，请稍后再试。',
     'scope-missing': '授权里没有私信权限。请确认应用已获批 im.direct_message，并在扫码时勾选。',

@@ -47,7 +47,7 @@ export const codes: Readonly<Record<number, CodeMeaning>> = {
       zh: '授权与抖音账号对不上，消息没有发出。请管理员检查授权。',
       en: 'The authorisation belongs to another Douyin account. Ask an admin to check it.',
     },
-    remedy: { zh: '在此收件箱里用正确的抖音账号重新授权。', en: 'Authorise this inbox again with the right Douyin account.' },
+    remedy: { zh: '在此渠道账号里用正确的抖音账号重新授权。', en: 'Authorise this inbox again with the right Douyin account.' },
   },
   28001038: {
     action: 'tell-agent',

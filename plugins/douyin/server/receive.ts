@@ -70,7 +70,7 @@ async function takeGiven(ctx: Ctx, inboxId: string, known: Account | null): Prom
   const inbox = await ctx.inbox(inboxId)
   const error = { zh: '抖音账号已同意授权，还差最后一步', en: 'The Douyin account has given its consent; one step is left' }
   const remedy = {
-    zh: '在此收件箱的设置里点「授权抖音账号」或「重新授权」，完成后即可收发私信。',
+    zh: '在此渠道账号的设置里点「授权抖音账号」或「重新授权」，完成后即可收发私信。',
     en: 'Press “Authorise a Douyin account” or “Authorise again” in this inbox’s settings: then messages come and go.',
   }
   await ctx.health(inboxId, { state: 'unauthorised', error, remedy })
@@ -96,7 +96,7 @@ async function tellContractEnded(ctx: Ctx, inboxId: string): Promise<void> {
     level: 'problem',
     title: { zh: `“${inbox?.name ?? ''}”的抖音签约授权已解除`, en: `A Douyin contract of “${inbox?.name ?? ''}” has ended` },
     body: {
-      zh: '运营者在抖音解除了签约授权，部分私信能力可能不再可用。如非本意，请让运营者在抖音 App 重新签约，再到收件箱做一次连接测试。',
+      zh: '运营者在抖音解除了签约授权，部分私信能力可能不再可用。如非本意，请让运营者在抖音 App 重新签约，再到渠道账号做一次连接测试。',
       en: 'The operator has ended it in Douyin; some of what messages need may not work any more. If that was not meant, have it signed again in the Douyin app and try the connection of the inbox.',
     },
     link: `/admin/inboxes/${inboxId}`,

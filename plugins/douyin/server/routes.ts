@@ -78,7 +78,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     await ctx.health(inbox.id, {
       state: 'unauthorised',
       error: { zh: '还没有授权抖音账号', en: 'No Douyin account is authorised' },
-      remedy: { zh: '在此收件箱的设置里点「授权」。', en: 'Choose “Authorise” in this inbox’s settings.' },
+      remedy: { zh: '在此渠道账号的设置里点「授权」。', en: 'Choose “Authorise” in this inbox’s settings.' },
     })
     return { ok: true }
   })

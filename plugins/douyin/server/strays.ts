@@ -80,7 +80,7 @@ async function tell(ctx: Ctx, stray: Stray, account: string): Promise<void> {
       en: `Messages for another Douyin account arrive at the address of “${name}”`,
     },
     body: {
-      zh: `同一应用下的抖音账号（open_id：${account}）没有对应的收件箱，它的私信没有显示给任何人。请为它新建抖音收件箱并授权：七天内的推送会在一小时内补收；不需要的话，请让运营者取消对本应用的授权。`,
+      zh: `同一应用下的抖音账号（open_id：${account}）没有对应的渠道账号，它的私信没有显示给任何人。请为它新建抖音渠道账号并授权：七天内的推送会在一小时内补收；不需要的话，请让运营者取消对本应用的授权。`,
       en: `The account with the open_id ${account} is of the same app and has no inbox, so nobody sees its messages. Add a Douyin inbox for it and authorise it: pushes of the last seven days come in within the hour. If it is not wanted, have its operator take the authorisation of the app away.`,
     },
     link: '/admin/inboxes',

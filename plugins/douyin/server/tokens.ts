@@ -151,7 +151,7 @@ export async function revoke(ctx: Ctx, inboxId: string, code = 0): Promise<void>
     ...(code ? { code: String(code) } : {}),
     error: { zh: '抖音账号的授权已失效', en: 'The Douyin account is no longer authorised' },
     remedy: {
-      zh: '在此收件箱的设置里点「重新授权」，用抖音 App 扫码确认。',
+      zh: '在此渠道账号的设置里点「重新授权」，用抖音 App 扫码确认。',
       en: 'Open this inbox’s settings, choose “Authorise again” and confirm with the Douyin app.',
     },
   })

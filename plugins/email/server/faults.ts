@@ -74,7 +74,7 @@ const allRules: readonly Rule[] = [
     pattern: /invalid_grant|invalid_client|interaction_required|consent_required|unauthorized_client/i,
     unauthorised: true,
     error: { zh: '授权已失效。', en: 'The authorisation has ended.' },
-    remedy: { zh: '请在收件箱设置里重新点击“授权”。', en: 'Authorise again in the settings of this inbox.' },
+    remedy: { zh: '请在渠道账号设置里重新点击“授权”。', en: 'Authorise again in the settings of this inbox.' },
   },
   {
     code: 'dns',

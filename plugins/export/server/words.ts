@@ -32,7 +32,7 @@ export const words: Record<'zh' | 'en', Words> = {
       remark: '备注',
       contactFields: '其他客户资料',
       channel: '渠道',
-      inbox: '收件箱',
+      inbox: '渠道账号',
       agent: '客服',
       department: '部门',
       skillGroup: '技能组',

@@ -37,6 +37,18 @@ export const fileTail = (format: string, zipped: boolean): string => `.${zipped 
 
 /** The apps' own forms have no class for this everywhere. */
 export const spaced = { display: 'grid', gap: 'var(--s3)', gridTemplateColumns: 'minmax(0, 1fr)' } as const
+/** A dialog's buttons stay in sight while its form is longer than the window. */
+export const dialogFoot = {
+  position: 'sticky',
+  // What sticks keeps to the inside of the padding: this is at the very edge.
+  insetBlockEnd: 'calc(-1 * var(--s5))',
+  justifyContent: 'flex-end',
+  marginBlock: '0 calc(-1 * var(--s5))',
+  marginInline: 'calc(-1 * var(--s5))',
+  padding: 'var(--s3) var(--s5)',
+  borderBlockStart: 'var(--line) solid var(--line-color)',
+  background: 'var(--surface)',
+} as const
 export const dialogStyle = {
   inlineSize: 'min(640px, 94vw)',
   padding: 'var(--s5)',

@@ -9,7 +9,7 @@ export function cardForm({ kind, cardThumbMediaId }: Pick<WechatSettings, 'kind'
     format: 'image',
     title: '封面|Cover',
     description: cardThumbMediaId
-      ? '长宽比 5:4。不上传则使用收件箱设置里的默认封面。|Five by four. Without one the inbox’s default cover is used.'
+      ? '长宽比 5:4。不上传则使用渠道账号设置里的默认封面。|Five by four. Without one the inbox’s default cover is used.'
       : '长宽比 5:4，PNG 或 JPG。|Five by four, PNG or JPG.',
     maxLength: 26,
     minLength: 26,

@@ -67,7 +67,7 @@ function encodePart(part: MessagePart, { kind, appId, cardThumbMediaId }: Pick<W
       if (!part.cover && !mediaId)
         throw refuse(
           'WECHAT_CARD_COVER',
-          '小程序卡片要有封面：请上传一张，或请管理员在收件箱设置里填写默认封面。',
+          '小程序卡片要有封面：请上传一张，或请管理员在渠道账号设置里填写默认封面。',
           'A mini-program card needs a cover: upload one, or have an admin set the default in the inbox’s settings.',
         )
       const page = { title: clean(part.title), pagepath: data('pagePath') }

@@ -133,7 +133,7 @@ export const remedies: Readonly<Record<number, LocalText>> = {
   40001: { zh: '核对 AppSecret：它可能在公众平台被重置过。', en: 'Check the AppSecret: it may have been reset in the console.' },
   40125: { zh: '核对 AppSecret：它可能在公众平台被重置过。', en: 'Check the AppSecret: it may have been reset in the console.' },
   40243: { zh: '到公众平台「基本配置」解冻 AppSecret。', en: 'Unfreeze the AppSecret in the console, “Basic configuration”.' },
-  41004: { zh: '在收件箱设置里填写 AppSecret。', en: 'Fill in the AppSecret in the inbox’s settings.' },
+  41004: { zh: '在渠道账号设置里填写 AppSecret。', en: 'Fill in the AppSecret in the inbox’s settings.' },
   40013: { zh: '核对 AppID，以及账号类型。', en: 'Check the AppID and the kind of account.' },
   40164: {
     zh: '到公众平台「基本配置 › IP 白名单」加入本服务器的出口 IP。',

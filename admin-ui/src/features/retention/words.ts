@@ -2,6 +2,7 @@
 import { useI18n } from 'vue-i18n'
 import type { RetentionRuleInput, RetentionRun, RetentionTally } from '../../../../core/sdk/wire/retention.ts'
 import { useNames } from '../../../../core/ui-kit/records/names.store.ts'
+import { dateLanguage } from '../../../../core/ui-kit/times.ts'
 
 /** Days that are offered by name. */
 export const presets = [30, 90, 183, 365, 730, 1095, 1825] as const
@@ -17,7 +18,7 @@ export function sumOf(tallies: readonly RetentionTally[]): Sum {
 export function useRetentionWords() {
   const { t, locale } = useI18n()
   const names = useNames()
-  const number = (n: number): string => n.toLocaleString(locale.value === 'zh' ? 'zh-CN' : 'en-GB')
+  const number = (n: number): string => n.toLocaleString(dateLanguage(locale.value))
 
   const daysText = (days: number): string =>
     years[days]
@@ -46,10 +47,10 @@ export function useRetentionWords() {
     const units = ['B', 'KB', 'MB', 'GB', 'TB']
     let [value, unit] = [bytes, 0]
     for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
-    return `${value.toLocaleString(locale.value === 'zh' ? 'zh-CN' : 'en-GB', { maximumFractionDigits: value < 10 && unit > 0 ? 1 : 0 })} ${units[unit]}`
+    return `${value.toLocaleString(dateLanguage(locale.value), { maximumFractionDigits: value < 10 && unit > 0 ? 1 : 0 })} ${units[unit]}`
   }
   function tookText({ startedAt, endedAt }: RetentionRun): string {
-    if (!endedAt) return '–'
+    if (!endedAt) return '—'
     const seconds = Math.max(1, Math.round((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000))
     return seconds < 120 ? t('retention.seconds', { n: seconds }) : t('retention.minutes', { n: Math.round(seconds / 60) })
   }

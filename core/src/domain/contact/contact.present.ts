@@ -77,6 +77,7 @@ export async function presentContact(hub: Hub, em: Em, ability: HubAbility, cont
       id: identity.id,
       inboxId: identity.inboxId,
       externalId: maskText(ability, externalIdOf(identity)),
+      legible: identity.sealedId !== '' || identity.externalId.includes('@'),
       name: maskField(ability, 'name', identity.profile?.name ?? ''),
       verified: identity.verified,
       blockedAt: identity.blockedAt?.toISOString() ?? null,

@@ -17,7 +17,7 @@ export const ownLabels = {
   wechat: { zh: '微信', en: 'WeChat' },
   qq: { zh: 'QQ', en: 'QQ' },
   address: { zh: '地址', en: 'Address' },
-  nickname: { zh: '备注名', en: 'Nickname' },
+  nickname: { zh: '昵称', en: 'Nickname' },
   remark: { zh: '备注', en: 'Remark' },
 } as const
 

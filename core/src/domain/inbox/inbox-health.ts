@@ -112,7 +112,7 @@ export async function noteSendFault(hub: Hub, { id: inboxId }: { id: string }, {
 }
 
 const networkRemedy: LocalText = {
-  zh: '请检查本系统到平台的网络和收件箱设置，再做一次连接测试；测试通过或下一条消息发出后即恢复。',
+  zh: '请检查本系统到平台的网络和渠道账号设置，再做一次连接测试；测试通过或下一条消息发出后即恢复。',
   en: 'Check the network between this hub and the platform, and the inbox’s settings, then try the connection. It recovers with a test that goes well or the next message that goes out.',
 }
 

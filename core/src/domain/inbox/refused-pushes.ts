@@ -83,7 +83,7 @@ const deafOf = (inboxId: string, name: string, count: number): NoticeInput => ({
   level: 'problem',
   title: { zh: `“${name}”收到的推送都没有通过验证`, en: `No push to “${name}” verifies` },
   body: {
-    zh: `几分钟以来 ${count} 次推送的签名都不对，客户的消息可能收不到。请核对平台后台和收件箱设置里的密钥（Token）是否一致，以及服务器的时间；如果平台没有在推送，则是别人在尝试这个地址，可以不理会。`,
+    zh: `几分钟以来 ${count} 次推送的签名都不对，客户的消息可能收不到。请核对平台后台和渠道账号设置里的密钥（Token）是否一致，以及服务器的时间；如果平台没有在推送，则是别人在尝试这个地址，可以不理会。`,
     en: `For some minutes every push (${count}) was signed wrongly: customers’ messages may not come in. Compare the secret (token) in the platform’s console with the inbox’s settings, and check the server’s clock. If the platform pushes nothing, somebody else is trying the address, which does no harm.`,
   },
   link: `/admin/inboxes/${inboxId}`,
