@@ -578,6 +578,51 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('a letter that waits answers what was there when it was written: a later one changes neither what it quotes nor whom it goes to', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk({ quotePrevious: true })
+    const [buyer, boss] = [customer('buyer'), customer('boss')]
+    const waits = (id: string) =>
+      eventually(async () => {
+        const row = await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+        return row.status === 'queued' && row.failure !== null && row
+      }, 'the wait')
+    const quotedIn = (raw: Buffer | undefined) => (readMail(raw as Buffer).text ?? '').split('\n').filter((line) => line.startsWith('>'))
+    // One of two has it; that one answers to us alone before the other is reached.
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(buyer) ? '451 4.7.1 Greylisted, please try again later' : undefined)
+    const { body: both } = await world().reply(agent, conversationId, '每套 100 元', { meta: { to: [{ address: from }], cc: [{ address: buyer }] } })
+    const { externalId } = await waits(both.id)
+    servers.reset()
+    await arrives(address, from, 'Re: 询价', '只对你说：八十也行', [`In-Reply-To: <${externalId}>`])
+    assert.equal((await incoming(inbox, '只对你说')).conversationId, conversationId)
+    await world().hasten()
+    await fate(both.id, 'sent')
+    const [whole, late] = [sentTo(from).at(-1)?.raw, sentTo(buyer).at(-1)?.raw]
+    assert.deepEqual([quotedIn(whole), quotedIn(late)], [['> 多少钱'], ['> 多少钱']])
+    assert.deepEqual([readMail(late as Buffer).messageId, readMail(late as Buffer).answers], [externalId, readMail(whole as Buffer).answers])
+    // Nobody chose the recipients: what a later letter asks for is asked of the next answer.
+    servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '451 4.7.1 Greylisted, please try again later' : undefined)
+    const { body: first } = await world().reply(agent, conversationId, '给您的答复')
+    await waits(first.id)
+    // Nor does it matter that this one has not been tried yet.
+    const { body: second } = await world().reply(agent, conversationId, '再补一句')
+    await arrives(address, from, 'Re: 询价', '以后请回给老板', [`Reply-To: ${boss}`])
+    await incoming(inbox, '以后请回给老板')
+    servers.reset()
+    await world().hasten()
+    for (const { id } of [first, second]) await fate(id, 'sent')
+    assert.deepEqual(
+      [
+        sentTo(boss).length,
+        ...sentTo(from)
+          .slice(-2)
+          .map(({ raw }) => quotedIn(raw)),
+      ],
+      [0, ['> 只对你说：八十也行'], ['> 只对你说：八十也行']],
+    )
+    await fate((await world().reply(agent, conversationId, '明白')).body.id, 'sent')
+    assert.deepEqual(quotedIn(sentTo(boss)[0]?.raw), ['> 以后请回给老板'])
+  })
+
   test('a copy of what some have had proves nothing of the others; one of a letter that nobody is known to have does', async () => {
     const { inbox, address, from, conversationId, agent } = await talk({ saveSent: 'always' })
     const inSent = async (id: string) => {

@@ -15,6 +15,7 @@ export async function forgetConversation(ctx: PluginContext, conversationId: str
       messageId: '',
       externalId: '',
       hubMessageId: null,
+      seq: null,
       fromAddress: '',
       subject: '',
       references: '',

@@ -22,6 +22,8 @@ const LetterRowSchema = defineEntity({
     conversationId: p.string().length(26).nullable(),
     /** The hub's own id of it. */
     hubMessageId: p.string().length(26).nullable(),
+    /** Its place in the conversation: what a message answers is what stood there when it was written. */
+    seq: p.integer().nullable(),
     fromAddress: p.string().length(190),
     subject: p.string().length(500),
     /** The chain it stands at the end of, ids divided by spaces. */
@@ -45,7 +47,7 @@ const LetterRowSchema = defineEntity({
   indexes: [
     { properties: ['inboxId', 'messageKey'], name: 'email_letter_message' },
     { properties: ['inboxId', 'relayKey'], name: 'email_letter_relay' },
-    { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
+    { properties: ['conversationId', 'seq'], name: 'email_letter_conversation' },
     { properties: ['inboxId', 'subjectKey', 'at'], name: 'email_letter_subject' },
     { properties: ['inboxId', 'fromAddress'], name: 'email_letter_from' },
     { properties: ['inboxId', 'direction', 'at'], name: 'email_letter_at' },

@@ -68,6 +68,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
       direction: 'out',
       conversationId: message.conversationId,
       hubMessageId: message.id,
+      seq: message.seq,
       fromAddress: mailbox.address,
       subject: composed.subject,
       references: composed.references.join(' '),
@@ -165,16 +166,18 @@ async function mark(ctx: PluginContext, id: string, state: LetterRow['state']): 
 
 async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, messageId: string): Promise<Composed> {
   const em = ctx.em()
-  const { conversationId } = message
+  const { conversationId, seq } = message
+  // Never of what came after it was written: a later try goes to whom the first one went to, and quotes nobody's newer words to them.
   const lastOf = async (direction: LetterRow['direction'], state: LetterRow['state']) => {
-    const [row] = await em.find(LetterRow, { conversationId, direction, state }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
+    const earlier = { conversationId, direction, state, seq: { $lt: seq } }
+    const [row] = await em.find(LetterRow, earlier, { orderBy: { seq: 'desc' }, limit: 1, disableIdentityMap: true })
     return row
   }
   const answered = message.replyToExternalId
     ? await em.findOne(LetterRow, { id: letterId(mailbox.inboxId, message.replyToExternalId) }, { disableIdentityMap: true })
     : undefined
   await placeWaiting(ctx, mailbox, message)
-  // The letter the agent answers, or the customer's last one; a machine's only where there is nothing else.
+  // The letter the agent answers, or the customer's last one before it; a machine's only where there is nothing else.
   const last = answered ?? (await lastOf('in', 'received')) ?? (await lastOf('in', 'automatic'))
   const previous = last ?? (await lastOf('out', 'sent'))
   const sign = (text: string) => ctx.sign(text)

@@ -139,6 +139,7 @@ async function takeMessage(
       direction: 'in',
       conversationId: accepted.conversationId ?? null,
       hubMessageId: accepted.messageId ?? null,
+      seq: accepted.seq ?? null,
       fromAddress: senderId.slice(0, 190),
       subject: letter.subject,
       references: letter.references.slice(-50).join(' '),
