@@ -677,6 +677,36 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(sentTo(from).length, taken)
   })
 
+  test('a copy in Sent hides nobody who was refused before: sending again reaches them, or says why not', async () => {
+    const { inbox, address, conversationId, agent } = await talk()
+    const [gone, grey] = [customer('gone'), customer('grey')]
+    const moods = (verb: string, rest: string) =>
+      verb === 'RCPT' && rest.includes(gone) ? '550 5.1.1 no such user' : verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted' : undefined
+    servers.how.smtp.answer = moods
+    const { body } = await world().reply(agent, conversationId, '请两位查收', { meta: { to: [{ address: gone }], cc: [{ address: grey }] } })
+    await eventually(async () => {
+      const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+      return row.failure === 'recipients-waiting'
+    }, 'the wait')
+    // The second try, to one only, is cut off; the provider kept a copy.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    await world().hasten()
+    await fate(body.id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n请两位查收`)
+    await client.logout()
+    const taken = sentTo(grey).length
+    servers.how.smtp.answer = moods
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    const failed = await fate(body.id, 'failed', 'sent')
+    assert.match(failed.failureText?.en ?? '', new RegExp(`^1 of 2 recipients have it, 1 do not: ${gone}: 550 5.1.1 no such user`))
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    await fate(body.id, 'sent')
+    assert.deepEqual([sentTo(grey).length, sentTo(gone).map(({ to }) => to)], [taken, [[gone]]])
+  })
+
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
     const { conversationId, agent } = await talk()
     const send = async (text: string) => (await world().reply(agent, conversationId, text)).body.id as string

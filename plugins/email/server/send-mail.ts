@@ -43,21 +43,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   // perhaps twice, a person decides, who begins a round by that.
   const someHave = inDoubt !== undefined && fateOf(inDoubt).delivered.size > 0
   if (someHave && inDoubt.round >= message.round) throw new SendError('interrupted', { retry: 'unknown' })
-  if (inDoubt && !someHave) {
-    const there = await wasSent(ctx, mailbox, messageId).catch(() => undefined)
-    if (there) {
-      await noteRelayId(ctx.em(), inbox.id, messageId, there)
-      const everybody = await compose(ctx, message, mailbox, messageId).then(
-        ({ envelope }) => envelope.to,
-        () => [],
-      )
-      await changeFate(ctx.em(), inDoubt.id, (fate) => {
-        for (const address of everybody) if (!fate.refused.has(address)) fate.delivered.add(address)
-        return 'sent'
-      })
-      return { externalId: messageId }
-    }
-  }
+  if (inDoubt && !someHave && (await wentToAll(ctx, message, mailbox, inDoubt))) return { externalId: messageId }
   const composed = await compose(ctx, message, mailbox, messageId)
   await rememberLetter(
     em,
@@ -123,6 +109,22 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   // Some have it: from now on it has its name, so that their answers and a late return are known to be about it.
   if (reached.size > 0) await message.progress(1, messageId)
   throw partlyRefused(composed.envelope.to.length, reached.size, refused, refusals)
+}
+
+/** Is a copy of it in Sent? Then it went out, to all whom nobody had refused it for: whether that is everybody. */
+async function wentToAll(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, { id, inboxId, messageId }: LetterRow): Promise<boolean> {
+  const there = await wasSent(ctx, mailbox, messageId).catch(() => undefined)
+  if (!there) return false
+  await noteRelayId(ctx.em(), inboxId, messageId, there)
+  const everybody = await compose(ctx, message, mailbox, messageId).then(
+    ({ envelope }) => envelope.to,
+    () => [],
+  )
+  const { refused } = await changeFate(ctx.em(), id, (fate) => {
+    for (const address of everybody) if (!fate.refused.has(address)) fate.delivered.add(address)
+    return fate.refused.size === 0 ? 'sent' : 'partial'
+  })
+  return refused.size === 0
 }
 
 /** What an agent reads when not everybody got the letter. Tried again by itself while it may help, and only for those without it. */
