@@ -707,6 +707,44 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.deepEqual([sentTo(grey).length, sentTo(gone).map(({ to }) => to)], [taken, [[gone]]])
   })
 
+  test('whether it went out cannot be asked: it is not sent a second time, and the agent reads why', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body } = await world().reply(agent, conversationId, '只有一次')
+    await fate(body.id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n只有一次`)
+    await client.logout()
+    const taken = sentTo(from).length
+    let round = 1
+    for (const away of [/^(?:LOGIN|AUTHENTICATE)$/, /^LIST$/, /^EXAMINE$/, /^UID SEARCH$/]) {
+      servers.reset()
+      servers.how.imap.answer = (command, rest) => (away.test(command) && !rest.includes('INBOX') ? 'NO [UNAVAILABLE] try later' : undefined)
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+      const still = await fate(body.id, 'uncertain', 'sent', 'failed')
+      assert.deepEqual([still.status, still.failure, still.round, sentTo(from).length], ['uncertain', 'sent-not-asked', ++round, taken], String(away))
+      assert.match(still.failureText?.zh ?? '', /可能已经发出.+“已发送”文件夹.+没有再次发送/)
+      assert.match(still.failureText?.en ?? '', /may have gone out.+Sent folder.+was not sent/)
+    }
+    servers.reset()
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await fate(body.id, 'sent')
+    assert.equal(sentTo(from).length, taken)
+    // There is no such folder: nothing to ask.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body: another } = await world().reply(agent, conversationId, '没有已发送')
+    await fate(another.id, 'uncertain')
+    servers.reset()
+    const owner = await servers.imap(address)
+    await owner.mailboxDelete('Sent')
+    await owner.logout()
+    const before = sentTo(from).length
+    await agent.call('POST', `/api/messages/${another.id}/resend`)
+    await fate(another.id, 'sent')
+    assert.equal(sentTo(from).length, before + 1)
+  })
+
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
     const { conversationId, agent } = await talk()
     const send = async (text: string) => (await world().reply(agent, conversationId, text)).body.id as string

@@ -111,9 +111,14 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   throw partlyRefused(composed.envelope.to.length, reached.size, refused, refusals)
 }
 
-/** Is a copy of it in Sent? Then it went out, to all whom nobody had refused it for: whether that is everybody. */
+/**
+ * Is a copy of it in Sent? Then it went out, to all whom nobody had refused it for: whether that is everybody. Throws where Sent
+ * could not be looked at: then nothing is known of it, and it may not leave a second time.
+ */
 async function wentToAll(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, { id, inboxId, messageId }: LetterRow): Promise<boolean> {
-  const there = await wasSent(ctx, mailbox, messageId).catch(() => undefined)
+  const there = await wasSent(ctx, mailbox, messageId).catch((error: unknown) => {
+    throw notLookedFor(explainFault(error, mailbox.preset, mailbox.imap))
+  })
   if (!there) return false
   await noteRelayId(ctx.em(), inboxId, messageId, there)
   const everybody = await compose(ctx, message, mailbox, messageId).then(
@@ -126,6 +131,17 @@ async function wentToAll(ctx: PluginContext, message: OutboundMessage, mailbox: 
   })
   return refused.size === 0
 }
+
+/** Not tried again by itself: its fate is as unknown as before, what waits behind it may leave, and an agent decides when to look again. */
+const notLookedFor = ({ error, said }: Fault): SendError =>
+  new SendError('sent-not-asked', {
+    retry: 'unknown',
+    message: said || error.en,
+    sentence: {
+      zh: `这封邮件可能已经发出。重发之前要先查看“已发送”文件夹，现在查看不了：${error.zh}${said ? `（服务器说：${said}）` : ''}为避免重复，没有再次发送，请稍后再点重发；如果确定没有发出，请另写一封。`,
+      en: `This letter may have gone out. Before it is sent again the Sent folder is looked at, which is not possible now: ${error.en}${said ? ` (The server said: ${said})` : ''} So that nobody gets it twice it was not sent; send it again later. If it certainly did not go out, write it anew.`,
+    },
+  })
 
 /** What an agent reads when not everybody got the letter. Tried again by itself while it may help, and only for those without it. */
 function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<string, string>, refusals: readonly Refusal[]): SendError {
