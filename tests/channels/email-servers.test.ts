@@ -140,6 +140,37 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('a Message-ID that was used before loses no letter while the folder is read anew; what is known is not fetched again', async () => {
+    const { inbox, address } = await shop()
+    const from = customer('form')
+    const date = new Date().toUTCString()
+    const put = async (text: string, subject: string) => {
+      const client = await servers.imap(address)
+      const head = [`From: ${from}`, `To: ${address}`, `Subject: ${subject}`, 'Message-ID: <same-always@form.test>', `Date: ${date}`]
+      await client.append('INBOX', [...head, '', text].join('\r\n'))
+      await client.logout()
+    }
+    for (const [text, subject] of [
+      ['第一封同号', '甲'],
+      ['第二封同号', '乙'],
+    ] as const) {
+      await put(text, subject)
+      await incoming(inbox, text)
+    }
+    servers.renumber(address)
+    const asked = servers.asked.length
+    await put('第三封同号', '丙')
+    await put('第四封同号，长一些', '丙')
+    servers.cut()
+    await incoming(inbox, '第四封同号')
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['第一封同号', '第二封同号', '第三封同号', '第四封同号，长一些'],
+    )
+    const fetched = servers.asked.slice(asked).flatMap((command) => /^UID FETCH (\d+) .*BODY\.PEEK\[\]/.exec(command)?.[1] ?? [])
+    assert.deepEqual([...new Set(fetched)], ['3', '4'])
+  })
+
   test('what came while nobody could log in is taken in once somebody can; what lay there before is not', async () => {
     const address = `desk-${newId().toLowerCase()}@shop.test`
     const admin = await world().person('小管', 'admin')

@@ -91,4 +91,9 @@ export const emailMigrations: readonly Migration[] = [
       placed,
     ],
   },
+  {
+    name: '0009-heads',
+    mysql: ['alter table `email_letter` add column `head_key` varchar(43) null'],
+    sqlite: ['alter table `email_letter` add column `head_key` text null'],
+  },
 ]
