@@ -1092,6 +1092,15 @@ await onEveryProfile('mail servers', [plugin], (world) => {
       assert.equal(shown.meta?.automatic, undefined)
     }
     for (const id of [first, second]) await fate(id, 'sent')
+    // It can be of one only, but its words name another, which somebody sent with their own client; cut or quoted words name ours.
+    const full = customer('full')
+    const { body: quote } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: full }], subject: 'Re: 年度报价单（第二版）' } })
+    await fate(quote.id, 'sent')
+    await returns(address, exmail({ to: address, recipient: full, subject: '周末团建通知' }))
+    await incoming(inbox, full)
+    await fate(quote.id, 'sent')
+    await returns(address, exmail({ to: address, recipient: full, subject: '“年度 报价单”…' }))
+    await fate(quote.id, 'failed')
     // Somebody wrote in our name: a report of that is none of ours, and disturbs nobody.
     await comesBack(address, `${newId()}@elsewhere.test`, [customer('victim')])
     const quiet = await incoming(inbox, 'Your letter could not be delivered')

@@ -197,7 +197,8 @@ async function openProgress(ctx: PluginContext, { inboxId, settings, address, im
     attempts: 0,
     updatedAt: now,
   } as Progress
-  if (!fresh) ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'the numbers of a mailbox are new; what is known in it is not taken in again')
+  if (!fresh)
+    ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'the numbers of a mailbox are new; what is known in it is not taken in again')
   await em.upsert(Progress, { ...progress })
   return progress
 }

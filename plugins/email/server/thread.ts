@@ -204,3 +204,9 @@ export function subjectKey(subject: string): string | undefined {
   const bare = without(passedOn, subject.normalize('NFKC')).replace(/\s+/g, ' ').toLowerCase()
   return bare === '' ? undefined : createHash('sha256').update(bare).digest('base64url')
 }
+
+/** Its letters and digits only, without `Re:` and the like: what is left of it however it is quoted. */
+export const lettersOfSubject = (subject: string): string =>
+  without(passedOn, subject.normalize('NFKC'))
+    .replace(/[^\p{L}\p{N}]+/gu, '')
+    .toLowerCase()
