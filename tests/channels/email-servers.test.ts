@@ -140,6 +140,37 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('a Message-ID that was used before loses no letter while the folder is read anew; what is known is not fetched again', async () => {
+    const { inbox, address } = await shop()
+    const from = customer('form')
+    const date = new Date().toUTCString()
+    const put = async (text: string, subject: string) => {
+      const client = await servers.imap(address)
+      const head = [`From: ${from}`, `To: ${address}`, `Subject: ${subject}`, 'Message-ID: <same-always@form.test>', `Date: ${date}`]
+      await client.append('INBOX', [...head, '', text].join('\r\n'))
+      await client.logout()
+    }
+    for (const [text, subject] of [
+      ['第一封同号', '甲'],
+      ['第二封同号', '乙'],
+    ] as const) {
+      await put(text, subject)
+      await incoming(inbox, text)
+    }
+    servers.renumber(address)
+    const asked = servers.asked.length
+    await put('第三封同号', '丙')
+    await put('第四封同号，长一些', '丙')
+    servers.cut()
+    await incoming(inbox, '第四封同号')
+    assert.deepEqual(
+      (await rows(inbox)).map(({ text }) => text),
+      ['第一封同号', '第二封同号', '第三封同号', '第四封同号，长一些'],
+    )
+    const fetched = servers.asked.slice(asked).flatMap((command) => /^UID FETCH (\d+) .*BODY\.PEEK\[\]/.exec(command)?.[1] ?? [])
+    assert.deepEqual([...new Set(fetched)], ['3', '4'])
+  })
+
   test('what came while nobody could log in is taken in once somebody can; what lay there before is not', async () => {
     const address = `desk-${newId().toLowerCase()}@shop.test`
     const admin = await world().person('小管', 'admin')
@@ -578,6 +609,51 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     )
   })
 
+  test('a letter that waits answers what was there when it was written: a later one changes neither what it quotes nor whom it goes to', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk({ quotePrevious: true })
+    const [buyer, boss] = [customer('buyer'), customer('boss')]
+    const waits = (id: string) =>
+      eventually(async () => {
+        const row = await world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+        return row.status === 'queued' && row.failure !== null && row
+      }, 'the wait')
+    const quotedIn = (raw: Buffer | undefined) => (readMail(raw as Buffer).text ?? '').split('\n').filter((line) => line.startsWith('>'))
+    // One of two has it; that one answers to us alone before the other is reached.
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(buyer) ? '451 4.7.1 Greylisted, please try again later' : undefined)
+    const { body: both } = await world().reply(agent, conversationId, '每套 100 元', { meta: { to: [{ address: from }], cc: [{ address: buyer }] } })
+    const { externalId } = await waits(both.id)
+    servers.reset()
+    await arrives(address, from, 'Re: 询价', '只对你说：八十也行', [`In-Reply-To: <${externalId}>`])
+    assert.equal((await incoming(inbox, '只对你说')).conversationId, conversationId)
+    await world().hasten()
+    await fate(both.id, 'sent')
+    const [whole, late] = [sentTo(from).at(-1)?.raw, sentTo(buyer).at(-1)?.raw]
+    assert.deepEqual([quotedIn(whole), quotedIn(late)], [['> 多少钱'], ['> 多少钱']])
+    assert.deepEqual([readMail(late as Buffer).messageId, readMail(late as Buffer).answers], [externalId, readMail(whole as Buffer).answers])
+    // Nobody chose the recipients: what a later letter asks for is asked of the next answer.
+    servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '451 4.7.1 Greylisted, please try again later' : undefined)
+    const { body: first } = await world().reply(agent, conversationId, '给您的答复')
+    await waits(first.id)
+    // Nor does it matter that this one has not been tried yet.
+    const { body: second } = await world().reply(agent, conversationId, '再补一句')
+    await arrives(address, from, 'Re: 询价', '以后请回给老板', [`Reply-To: ${boss}`])
+    await incoming(inbox, '以后请回给老板')
+    servers.reset()
+    await world().hasten()
+    for (const { id } of [first, second]) await fate(id, 'sent')
+    assert.deepEqual(
+      [
+        sentTo(boss).length,
+        ...sentTo(from)
+          .slice(-2)
+          .map(({ raw }) => quotedIn(raw)),
+      ],
+      [0, ['> 只对你说：八十也行'], ['> 只对你说：八十也行']],
+    )
+    await fate((await world().reply(agent, conversationId, '明白')).body.id, 'sent')
+    assert.deepEqual(quotedIn(sentTo(boss)[0]?.raw), ['> 以后请回给老板'])
+  })
+
   test('a copy of what some have had proves nothing of the others; one of a letter that nobody is known to have does', async () => {
     const { inbox, address, from, conversationId, agent } = await talk({ saveSent: 'always' })
     const inSent = async (id: string) => {
@@ -630,6 +706,74 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await agent.call('POST', `/api/messages/${body.id}/resend`)
     await fate(body.id, 'sent')
     assert.equal(sentTo(from).length, taken)
+  })
+
+  test('a copy in Sent hides nobody who was refused before: sending again reaches them, or says why not', async () => {
+    const { inbox, address, conversationId, agent } = await talk()
+    const [gone, grey] = [customer('gone'), customer('grey')]
+    const moods = (verb: string, rest: string) =>
+      verb === 'RCPT' && rest.includes(gone) ? '550 5.1.1 no such user' : verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted' : undefined
+    servers.how.smtp.answer = moods
+    const { body } = await world().reply(agent, conversationId, '请两位查收', { meta: { to: [{ address: gone }], cc: [{ address: grey }] } })
+    await eventually(async () => {
+      const row = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+      return row.failure === 'recipients-waiting'
+    }, 'the wait')
+    // The second try, to one only, is cut off; the provider kept a copy.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    await world().hasten()
+    await fate(body.id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n请两位查收`)
+    await client.logout()
+    const taken = sentTo(grey).length
+    servers.how.smtp.answer = moods
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    const failed = await fate(body.id, 'failed', 'sent')
+    assert.match(failed.failureText?.en ?? '', new RegExp(`^1 of 2 recipients have it, 1 do not: ${gone}: 550 5.1.1 no such user`))
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    await fate(body.id, 'sent')
+    assert.deepEqual([sentTo(grey).length, sentTo(gone).map(({ to }) => to)], [taken, [[gone]]])
+  })
+
+  test('whether it went out cannot be asked: it is not sent a second time, and the agent reads why', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body } = await world().reply(agent, conversationId, '只有一次')
+    await fate(body.id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n只有一次`)
+    await client.logout()
+    const taken = sentTo(from).length
+    let round = 1
+    for (const away of [/^(?:LOGIN|AUTHENTICATE)$/, /^LIST$/, /^EXAMINE$/, /^UID SEARCH$/]) {
+      servers.reset()
+      servers.how.imap.answer = (command, rest) => (away.test(command) && !rest.includes('INBOX') ? 'NO [UNAVAILABLE] try later' : undefined)
+      assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+      const still = await fate(body.id, 'uncertain', 'sent', 'failed')
+      assert.deepEqual([still.status, still.failure, still.round, sentTo(from).length], ['uncertain', 'sent-not-asked', ++round, taken], String(away))
+      assert.match(still.failureText?.zh ?? '', /可能已经发出.+“已发送”文件夹.+没有再次发送/)
+      assert.match(still.failureText?.en ?? '', /may have gone out.+Sent folder.+was not sent/)
+    }
+    servers.reset()
+    await agent.call('POST', `/api/messages/${body.id}/resend`)
+    await fate(body.id, 'sent')
+    assert.equal(sentTo(from).length, taken)
+    // There is no such folder: nothing to ask.
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body: another } = await world().reply(agent, conversationId, '没有已发送')
+    await fate(another.id, 'uncertain')
+    servers.reset()
+    const owner = await servers.imap(address)
+    await owner.mailboxDelete('Sent')
+    await owner.logout()
+    const before = sentTo(from).length
+    await agent.call('POST', `/api/messages/${another.id}/resend`)
+    await fate(another.id, 'sent')
+    assert.equal(sentTo(from).length, before + 1)
   })
 
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
@@ -948,6 +1092,15 @@ await onEveryProfile('mail servers', [plugin], (world) => {
       assert.equal(shown.meta?.automatic, undefined)
     }
     for (const id of [first, second]) await fate(id, 'sent')
+    // It can be of one only, but its words name another, which somebody sent with their own client; cut or quoted words name ours.
+    const full = customer('full')
+    const { body: quote } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: full }], subject: 'Re: 年度报价单（第二版）' } })
+    await fate(quote.id, 'sent')
+    await returns(address, exmail({ to: address, recipient: full, subject: '周末团建通知' }))
+    await incoming(inbox, full)
+    await fate(quote.id, 'sent')
+    await returns(address, exmail({ to: address, recipient: full, subject: '“年度 报价单”…' }))
+    await fate(quote.id, 'failed')
     // Somebody wrote in our name: a report of that is none of ours, and disturbs nobody.
     await comesBack(address, `${newId()}@elsewhere.test`, [customer('victim')])
     const quiet = await incoming(inbox, 'Your letter could not be delivered')

@@ -103,3 +103,17 @@ for (const profile of await profiles())
       [oldId],
     )
   })
+
+for (const profile of await profiles())
+  test(`letters from before their place was noted have it afterwards, for what waits to be sent answers one of them [${profile}]`, async (t) => {
+    const plugin = named('email')
+    const { em, mysql, upTo } = await openFor(t, profile, [plugin])
+    assert.equal(plugin.migrations?.[7]?.name, '0008-places')
+    await upTo(plugin, 7)
+    await fillTables(em, mysql, { 'message.seq': 42 })
+    await upTo(plugin)
+    assert.deepEqual(
+      (await em.execute('select `seq` from `email_letter`')).map((row: Record<string, unknown>) => Number(row.seq)),
+      [42],
+    )
+  })

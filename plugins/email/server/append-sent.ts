@@ -15,12 +15,14 @@ async function sentFolder(client: ImapFlow): Promise<string | undefined> {
   )
 }
 
-/** The id of the copy there: ours, or another where the provider changes it. Our mark begins with ours, and nobody changes that. */
-async function copyIn(client: ImapFlow, folder: string, messageId: string): Promise<string | undefined> {
+/** The id of the copy there: ours, or another where the provider changes it. Our mark begins with ours, and nobody changes that. `false`: the server refused to look. */
+async function copyIn(client: ImapFlow, folder: string, messageId: string): Promise<string | undefined | false> {
   const lock = await client.getMailboxLock(folder, { readOnly: true })
   try {
     for (const header of ['message-id', loopHeader]) {
       const found = await client.search({ header: { [header]: messageId } }, { uid: true })
+      // Our own header not every server looks for.
+      if (!Array.isArray(found) && header === 'message-id') return false
       const [uid] = Array.isArray(found) ? found : []
       if (uid === undefined) continue
       const copy = await client.fetchOne(String(uid), { uid: true, headers: ['message-id'] }, { uid: true })
@@ -42,11 +44,13 @@ async function inMailbox<T>(ctx: OAuthContext, mailbox: Mailbox, work: (client: 
   }
 }
 
-/** The id of the copy that the provider kept of this letter: then it went out. */
+/** The id of the copy that the provider kept of this letter: then it went out. Throws where nobody could look. */
 export function wasSent(ctx: OAuthContext, mailbox: Mailbox, messageId: string): Promise<string | undefined> {
   return inMailbox(ctx, mailbox, async (client) => {
     const folder = await sentFolder(client)
-    return folder ? copyIn(client, folder, messageId) : undefined
+    const copy = folder ? await copyIn(client, folder, messageId) : undefined
+    if (copy === false) throw new Error('the server refused the search')
+    return copy
   })
 }
 
@@ -56,7 +60,7 @@ export function appendSent(ctx: OAuthContext, mailbox: Mailbox, messageId: strin
     const folder = await sentFolder(client)
     if (!folder) return undefined
     const there = await copyIn(client, folder, messageId)
-    if (there === undefined) await client.append(folder, raw, ['\\Seen'], at)
-    return there
+    if (!there) await client.append(folder, raw, ['\\Seen'], at)
+    return there || undefined
   })
 }

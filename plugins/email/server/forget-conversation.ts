@@ -1,6 +1,6 @@
 /**
- * A conversation is gone for good: so is who took part, and what its letters said and to whom. Of each letter two hashes stay, or
- * the mailbox, which still holds it, would bring it back when it is read anew.
+ * A conversation is gone for good: so is who took part, and what its letters said and to whom. Of each letter hashes stay, or the
+ * mailbox, which still holds it, would bring it back when it is read anew.
  */
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { LetterRow, Participant } from './letter.entity.ts'
@@ -15,6 +15,7 @@ export async function forgetConversation(ctx: PluginContext, conversationId: str
       messageId: '',
       externalId: '',
       hubMessageId: null,
+      seq: null,
       fromAddress: '',
       subject: '',
       references: '',

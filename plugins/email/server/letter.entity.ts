@@ -12,6 +12,8 @@ const LetterRowSchema = defineEntity({
     id: p.string().length(43).primary(),
     inboxId: p.string().length(26),
     messageKey: p.string().length(43),
+    /** Of letters in: hash of what its head says and of its size, by which it is known again unread; null: noted before that was. */
+    headKey: p.string().length(43).nullable(),
     /** Without angle brackets, as it stood. */
     messageId: p.string().length(1000),
     /** Of letters out: hash of the id that a relay gave it in place of ours, where we heard of it. Answers name it by that. */
@@ -22,6 +24,8 @@ const LetterRowSchema = defineEntity({
     conversationId: p.string().length(26).nullable(),
     /** The hub's own id of it. */
     hubMessageId: p.string().length(26).nullable(),
+    /** Its place in the conversation: what a message answers is what stood there when it was written. */
+    seq: p.integer().nullable(),
     fromAddress: p.string().length(190),
     subject: p.string().length(500),
     /** The chain it stands at the end of, ids divided by spaces. */
@@ -45,7 +49,7 @@ const LetterRowSchema = defineEntity({
   indexes: [
     { properties: ['inboxId', 'messageKey'], name: 'email_letter_message' },
     { properties: ['inboxId', 'relayKey'], name: 'email_letter_relay' },
-    { properties: ['conversationId', 'at'], name: 'email_letter_conversation' },
+    { properties: ['conversationId', 'seq'], name: 'email_letter_conversation' },
     { properties: ['inboxId', 'subjectKey', 'at'], name: 'email_letter_subject' },
     { properties: ['inboxId', 'fromAddress'], name: 'email_letter_from' },
     { properties: ['inboxId', 'direction', 'at'], name: 'email_letter_at' },
@@ -74,7 +78,7 @@ const ProgressSchema = defineEntity({
     /** A 32-bit number without sign; a string, since it is only compared. Empty: nobody could log in yet, the mailbox is waited for `since` then. */
     uidValidity: p.string().length(20),
     lastUid: p.bigint('number'),
-    /** After a change of UIDVALIDITY: letters up to this uid may be known, they are asked for by Message-ID first. */
+    /** After a change of UIDVALIDITY: letters up to this uid may be known, their heads are looked at first. */
     resyncUntil: p.bigint('number'),
     /** Letters from before were never ours to take in. */
     since: at(),

@@ -15,7 +15,7 @@ import { parseHeaders, parseMessageIds } from './headers.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow, Progress, Token } from './letter.entity.ts'
 import { takeLetter } from './take-letter.ts'
-import { messageKey } from './thread.ts'
+import { headFields, headKey, messageKey } from './thread.ts'
 
 /** Larger ones are taken in with their head only: the mailbox keeps them. Less than the hub takes from a channel (`ctx.storeFile`). */
 const maxLetterBytes = 30 * 1024 * 1024
@@ -197,7 +197,8 @@ async function openProgress(ctx: PluginContext, { inboxId, settings, address, im
     attempts: 0,
     updatedAt: now,
   } as Progress
-  if (!fresh) ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'the numbers of a mailbox are new; it is read again by Message-ID')
+  if (!fresh)
+    ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'the numbers of a mailbox are new; what is known in it is not taken in again')
   await em.upsert(Progress, { ...progress })
   return progress
 }
@@ -209,7 +210,7 @@ const withoutHost = (mailbox: string): string => mailbox.replace(/^(\S+) \S+/, '
 async function isWhereWeWere(ctx: PluginContext, progress: Progress, client: ImapFlow): Promise<boolean> {
   if (progress.lastUid === 0) return false
   const last = await client.fetchOne(String(progress.lastUid), { uid: true, headers: ['message-id'] }, { uid: true })
-  return last !== false && !(await isNew(ctx, progress, last))
+  return last !== false && (await isKnown(ctx, progress, last))
 }
 
 async function save(ctx: PluginContext, progress: Progress, change: Partial<Pick<Progress, 'lastUid' | 'attempts'>>): Promise<void> {
@@ -253,7 +254,7 @@ async function takeOne(
 ): Promise<void> {
   const head = await client.fetchOne(
     String(uid),
-    { uid: true, size: true, internalDate: true, ...(uid <= progress.resyncUntil ? { headers: ['message-id'] } : {}) },
+    { uid: true, size: true, internalDate: true, ...(uid <= progress.resyncUntil ? { headers: headFields } : {}) },
     { uid: true },
   )
   // Moved or deleted meanwhile.
@@ -290,10 +291,18 @@ async function takeOne(
   await save(ctx, progress, { lastUid: uid, attempts: 0 })
 }
 
-/** During a resync: not from before our time, and not known by its Message-ID. What has none is fetched, and recognised by its print. */
+/**
+ * During a resync: not from before our time, and not known by its head. Its Message-ID alone is no proof, others may have used it.
+ * What is not known so is fetched, and recognised by its print.
+ */
 async function isNew(ctx: PluginContext, progress: Progress, head: FetchMessageObject): Promise<boolean> {
   if (head.internalDate && new Date(head.internalDate).getTime() < progress.since.getTime() - clockSkewMs) return false
-  const [messageId] = parseMessageIds(parseHeaders(head.headers ?? Buffer.alloc(0)).raw('message-id'), 1)
-  if (!messageId) return true
-  return (await ctx.em().count(LetterRow, { inboxId: progress.inboxId, messageKey: messageKey(messageId) })) === 0
+  return !(await isKnown(ctx, progress, head, { headKey: headKey(headOf(head), head.size ?? 0) }))
+}
+
+const headOf = ({ headers }: FetchMessageObject) => parseHeaders(headers ?? Buffer.alloc(0))
+
+async function isKnown(ctx: PluginContext, { inboxId }: Progress, head: FetchMessageObject, by: { headKey?: string } = {}): Promise<boolean> {
+  const [messageId] = parseMessageIds(headOf(head).raw('message-id'), 1)
+  return messageId !== undefined && (await ctx.em().count(LetterRow, { inboxId, messageKey: messageKey(messageId), ...by })) > 0
 }

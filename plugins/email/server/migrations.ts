@@ -8,6 +8,10 @@ const forgotten = [
   "update `email_letter` set `state` = 'purged', `message_id` = '', `external_id` = '', `hub_message_id` = null, `from_address` = '', `subject` = '', `references` = '', `raw_file_id` = null, `subject_key` = null, `reply_to` = null, `delivered` = null, `refused` = null where `conversation_id` is not null and not exists (select 1 from `conversation` c where c.`id` = `email_letter`.`conversation_id`)",
 ]
 
+/** Of letters that are in a conversation already: what waits to be sent answers one of them. */
+const placed =
+  'update `email_letter` set `seq` = (select m.`seq` from `message` m where m.`id` = `email_letter`.`hub_message_id`) where `hub_message_id` is not null'
+
 export const emailMigrations: readonly Migration[] = [
   {
     name: '0001-letters',
@@ -73,5 +77,23 @@ export const emailMigrations: readonly Migration[] = [
       'alter table `email_letter` add index `email_letter_relay`(`inbox_id`, `relay_key`)',
     ],
     sqlite: ['alter table `email_letter` add column `relay_key` text null', 'create index `email_letter_relay` on `email_letter` (`inbox_id`, `relay_key`)'],
+  },
+  {
+    name: '0008-places',
+    mysql: [
+      'alter table `email_letter` add column `seq` int null, drop index `email_letter_conversation`, add index `email_letter_conversation`(`conversation_id`, `seq`)',
+      placed,
+    ],
+    sqlite: [
+      'alter table `email_letter` add column `seq` integer null',
+      'drop index `email_letter_conversation`',
+      'create index `email_letter_conversation` on `email_letter` (`conversation_id`, `seq`)',
+      placed,
+    ],
+  },
+  {
+    name: '0009-heads',
+    mysql: ['alter table `email_letter` add column `head_key` varchar(43) null'],
+    sqlite: ['alter table `email_letter` add column `head_key` text null'],
   },
 ]

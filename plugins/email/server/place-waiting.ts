@@ -1,5 +1,5 @@
 /** Letters that the hub let wait have no conversation in our rows. Once they are in one, they are noted as its own, and who got a copy of them takes part. */
-import type { LetterMeta } from '@huike/core/sdk/channel.ts'
+import type { MessageFacts } from '@huike/core/sdk/events.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import type { Mailbox } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
@@ -11,9 +11,10 @@ const unplaced = { conversationId: null, direction: 'in' as const }
 export async function placeWaiting(ctx: PluginContext, mailbox: Mailbox, { conversationId, seq }: { conversationId: string; seq: number }): Promise<void> {
   const waiting = await ctx.em().find(LetterRow, { inboxId: mailbox.inboxId, ...unplaced }, { orderBy: { at: 'desc' }, limit: 100, disableIdentityMap: true })
   if (waiting.length === 0) return
-  for (const { id, meta } of await ctx.recent(conversationId, { upToSeq: seq, limit: 50 })) {
-    const row = meta?.rawFileId ? waiting.find(({ rawFileId }) => rawFileId === meta.rawFileId) : undefined
-    if (row && meta) await place(ctx, mailbox, row, conversationId, id, meta)
+  for (const message of await ctx.recent(conversationId, { upToSeq: seq, limit: 50 })) {
+    const rawFileId = message.meta?.rawFileId
+    const row = rawFileId ? waiting.find((each) => each.rawFileId === rawFileId) : undefined
+    if (row) await place(ctx, mailbox, row, message)
   }
 }
 
@@ -27,11 +28,11 @@ export async function placeAnswered(ctx: PluginContext, mailbox: Mailbox, answer
   for (const row of waiting) {
     const there = await ctx.whereIs(inboxId, row.externalId)
     const [message] = there ? await ctx.recent(there.conversationId, { upToSeq: there.seq, limit: 1 }) : []
-    if (there && message?.id === there.messageId) await place(ctx, mailbox, row, there.conversationId, message.id, message.meta ?? {})
+    if (there && message?.id === there.messageId) await place(ctx, mailbox, row, message)
   }
 }
 
-async function place(ctx: PluginContext, mailbox: Mailbox, row: LetterRow, conversationId: string, hubMessageId: string, meta: LetterMeta): Promise<void> {
-  await ctx.em().nativeUpdate(LetterRow, { id: row.id }, { conversationId, hubMessageId })
-  await letIn(ctx.em(), conversationId, participantsOf(mailbox, row.fromAddress, meta))
+async function place(ctx: PluginContext, mailbox: Mailbox, row: LetterRow, { id, conversationId, seq, meta }: MessageFacts): Promise<void> {
+  await ctx.em().nativeUpdate(LetterRow, { id: row.id }, { conversationId, hubMessageId: id, seq })
+  await letIn(ctx.em(), conversationId, participantsOf(mailbox, row.fromAddress, meta ?? {}))
 }

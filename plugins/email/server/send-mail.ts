@@ -43,21 +43,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   // perhaps twice, a person decides, who begins a round by that.
   const someHave = inDoubt !== undefined && fateOf(inDoubt).delivered.size > 0
   if (someHave && inDoubt.round >= message.round) throw new SendError('interrupted', { retry: 'unknown' })
-  if (inDoubt && !someHave) {
-    const there = await wasSent(ctx, mailbox, messageId).catch(() => undefined)
-    if (there) {
-      await noteRelayId(ctx.em(), inbox.id, messageId, there)
-      const everybody = await compose(ctx, message, mailbox, messageId).then(
-        ({ envelope }) => envelope.to,
-        () => [],
-      )
-      await changeFate(ctx.em(), inDoubt.id, (fate) => {
-        for (const address of everybody) if (!fate.refused.has(address)) fate.delivered.add(address)
-        return 'sent'
-      })
-      return { externalId: messageId }
-    }
-  }
+  if (inDoubt && !someHave && (await wentToAll(ctx, message, mailbox, inDoubt))) return { externalId: messageId }
   const composed = await compose(ctx, message, mailbox, messageId)
   await rememberLetter(
     em,
@@ -68,6 +54,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
       direction: 'out',
       conversationId: message.conversationId,
       hubMessageId: message.id,
+      seq: message.seq,
       fromAddress: mailbox.address,
       subject: composed.subject,
       references: composed.references.join(' '),
@@ -124,6 +111,38 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   throw partlyRefused(composed.envelope.to.length, reached.size, refused, refusals)
 }
 
+/**
+ * Is a copy of it in Sent? Then it went out, to all whom nobody had refused it for: whether that is everybody. Throws where Sent
+ * could not be looked at: then nothing is known of it, and it may not leave a second time.
+ */
+async function wentToAll(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, { id, inboxId, messageId }: LetterRow): Promise<boolean> {
+  const there = await wasSent(ctx, mailbox, messageId).catch((error: unknown) => {
+    throw notLookedFor(explainFault(error, mailbox.preset, mailbox.imap))
+  })
+  if (!there) return false
+  await noteRelayId(ctx.em(), inboxId, messageId, there)
+  const everybody = await compose(ctx, message, mailbox, messageId).then(
+    ({ envelope }) => envelope.to,
+    () => [],
+  )
+  const { refused } = await changeFate(ctx.em(), id, (fate) => {
+    for (const address of everybody) if (!fate.refused.has(address)) fate.delivered.add(address)
+    return fate.refused.size === 0 ? 'sent' : 'partial'
+  })
+  return refused.size === 0
+}
+
+/** Not tried again by itself: its fate is as unknown as before, what waits behind it may leave, and an agent decides when to look again. */
+const notLookedFor = ({ error, said }: Fault): SendError =>
+  new SendError('sent-not-asked', {
+    retry: 'unknown',
+    message: said || error.en,
+    sentence: {
+      zh: `这封邮件可能已经发出。重发之前要先查看“已发送”文件夹，现在查看不了：${error.zh}${said ? `（服务器说：${said}）` : ''}为避免重复，没有再次发送，请稍后再点重发；如果确定没有发出，请另写一封。`,
+      en: `This letter may have gone out. Before it is sent again the Sent folder is looked at, which is not possible now: ${error.en}${said ? ` (The server said: ${said})` : ''} So that nobody gets it twice it was not sent; send it again later. If it certainly did not go out, write it anew.`,
+    },
+  })
+
 /** What an agent reads when not everybody got the letter. Tried again by itself while it may help, and only for those without it. */
 function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<string, string>, refusals: readonly Refusal[]): SendError {
   const waiting = refusals.filter(({ fault }) => fault.retry)
@@ -165,16 +184,18 @@ async function mark(ctx: PluginContext, id: string, state: LetterRow['state']): 
 
 async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, messageId: string): Promise<Composed> {
   const em = ctx.em()
-  const { conversationId } = message
+  const { conversationId, seq } = message
+  // Never of what came after it was written: a later try goes to whom the first one went to, and quotes nobody's newer words to them.
   const lastOf = async (direction: LetterRow['direction'], state: LetterRow['state']) => {
-    const [row] = await em.find(LetterRow, { conversationId, direction, state }, { orderBy: { at: 'desc' }, limit: 1, disableIdentityMap: true })
+    const earlier = { conversationId, direction, state, seq: { $lt: seq } }
+    const [row] = await em.find(LetterRow, earlier, { orderBy: { seq: 'desc' }, limit: 1, disableIdentityMap: true })
     return row
   }
   const answered = message.replyToExternalId
     ? await em.findOne(LetterRow, { id: letterId(mailbox.inboxId, message.replyToExternalId) }, { disableIdentityMap: true })
     : undefined
   await placeWaiting(ctx, mailbox, message)
-  // The letter the agent answers, or the customer's last one; a machine's only where there is nothing else.
+  // The letter the agent answers, or the customer's last one before it; a machine's only where there is nothing else.
   const last = answered ?? (await lastOf('in', 'received')) ?? (await lastOf('in', 'automatic'))
   const previous = last ?? (await lastOf('out', 'sent'))
   const sign = (text: string) => ctx.sign(text)

@@ -9,7 +9,7 @@ import { changeFate, fateOf, noteReturn } from './letter-fate.ts'
 import type { Bounce, FailedRecipient } from './read-bounce.ts'
 import type { Letter } from './read-mail.ts'
 import { shortened } from './shorten.ts'
-import { envelopeIdOf, isNamed, lettersNamed, readMessageId, subjectKey } from './thread.ts'
+import { envelopeIdOf, isNamed, lettersNamed, lettersOfSubject, readMessageId, subjectKey } from './thread.ts'
 
 /** Servers give up after five days at most (RFC 5321, 4.5.4.1), and clocks differ. */
 const returnsWithinMs = 6 * 86_400_000
@@ -68,14 +68,25 @@ async function byRecipient(ctx: PluginContext, { inboxId }: Mailbox, bounce: Bou
   }
   const subject = bounce.subject === undefined ? undefined : subjectKey(bounce.subject)
   const candidates = rows.filter((row) => wentTo(row) && (subject === undefined || row.subjectKey === subject))
-  if (candidates.length <= 1) return candidates[0]
   const { sentAt, subjectInWords } = bounce
+  const [only] = candidates
+  if (candidates.length <= 1) return only && saysAnother(subjectInWords, only.subject) ? undefined : only
   const said = subjectInWords === undefined ? undefined : subjectKey(subjectInWords)
   const narrower = [
     candidates.filter((row) => said !== undefined && row.subjectKey === said),
     candidates.filter((row) => sentAt !== undefined && Math.abs(row.at.getTime() - sentAt.getTime()) < sameMomentMs),
   ]
   return narrower.find(({ length }) => length === 1)?.[0]
+}
+
+/** Phrases that stand where a subject might. */
+const ofReturning = /送达|投递|退回|失败|不存在|deliver|returned|failure/i
+
+/** Do the words for people name another letter? They cut a subject, put it in quotation marks, go on after it: that is still the same one. */
+function saysAnother(inWords: string | undefined, subject: string): boolean {
+  if (inWords === undefined || ofReturning.test(inWords)) return false
+  const [said, ours] = [inWords, subject].map(lettersOfSubject) as [string, string]
+  return said !== '' && ours !== '' && !said.startsWith(ours) && !ours.startsWith(said)
 }
 
 /** Each recipient it came back from is told by itself: reports come one after another, and one report may name several. */

@@ -16,7 +16,7 @@ import { type Letter, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
-import { findThread, letterId, lettersNamed, noteRelayId, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import { findThread, headKey, letterId, lettersNamed, noteRelayId, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
 import { whoWrote } from './who-wrote.ts'
 
 /** `cut`: `raw` is only its beginning. */
@@ -31,7 +31,8 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   // Deleted for good in the hub, and still in the mailbox: read anew, it does not come back.
   if (await wasPurged(ctx, mailbox, letter)) return 'refused'
   const rawFileId = await storeRaw(ctx, inbox.id, letter, raw)
-  const take = (one: Letter, extra: Pick<LetterMeta, 'automatic' | 'receipt'>) => takeMessage(ctx, mailbox, one, extra, rawFileId, receivedAt, emit)
+  const stored = { rawFileId, headKey: headKey(letter.headers, raw.length) }
+  const take = (one: Letter, extra: Pick<LetterMeta, 'automatic' | 'receipt'>) => takeMessage(ctx, mailbox, one, extra, stored, receivedAt, emit)
   if (kind === 'receipt') {
     const { receipt, originals } = readReceipt(letter)
     return take({ ...letter, answers: [...new Set([...originals, ...letter.answers])] }, { automatic: true, ...(receipt ? { receipt } : {}) })
@@ -76,7 +77,7 @@ async function takeMessage(
   mailbox: Mailbox,
   letter: Letter,
   { automatic = false, receipt }: Pick<LetterMeta, 'automatic' | 'receipt'>,
-  rawFileId: string | undefined,
+  { rawFileId, headKey }: { rawFileId: string | undefined; headKey: string },
   receivedAt: Date,
   emit: Emit,
 ): Promise<Taken> {
@@ -136,9 +137,11 @@ async function takeMessage(
       inboxId: mailbox.inboxId,
       messageId: letter.messageId ?? `${letter.fingerprint}@none.invalid`,
       externalId,
+      headKey,
       direction: 'in',
       conversationId: accepted.conversationId ?? null,
       hubMessageId: accepted.messageId ?? null,
+      seq: accepted.seq ?? null,
       fromAddress: senderId.slice(0, 190),
       subject: letter.subject,
       references: letter.references.slice(-50).join(' '),

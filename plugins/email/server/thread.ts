@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { LetterMeta } from '@huike/core/sdk/channel.ts'
 import type { EntityManager } from '@mikro-orm/core'
+import type { Headers } from './headers.ts'
 import { type Mailbox, unverified } from './inbox-settings.ts'
 import { LetterRow, Participant } from './letter.entity.ts'
 import type { Letter } from './read-mail.ts'
@@ -14,6 +15,12 @@ import type { Letter } from './read-mail.ts'
 export type Sign = (text: string) => string
 
 export const messageKey = (messageId: string): string => createHash('sha256').update(messageId).digest('base64url')
+/** Fields by which a letter is known again before it is fetched, its Message-ID among them: that alone may be used twice. */
+export const headFields = ['message-id', 'from', 'date', 'subject']
+export const headKey = (headers: Headers, size: number): string =>
+  createHash('sha256')
+    .update([...headFields.map((field) => headers.raw(field) ?? ''), size].join('\n'))
+    .digest('base64url')
 export const letterId = (inboxId: string, externalId: string): string => createHash('sha256').update(`${inboxId}\n${externalId}`).digest('base64url')
 
 // ── ids of our own ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,8 +139,8 @@ export const takesPart = async (em: EntityManager, conversationId: string, addre
 /** Written after the hub has the letter; again after a crash, with the same result. */
 export async function rememberLetter(
   em: EntityManager,
-  row: Omit<LetterRow, 'id' | 'messageKey' | 'relayKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'round' | 'at'> &
-    Partial<Pick<LetterRow, 'replyTo' | 'delivered' | 'refused' | 'at'>>,
+  row: Omit<LetterRow, 'id' | 'messageKey' | 'headKey' | 'relayKey' | 'subjectKey' | 'replyTo' | 'delivered' | 'refused' | 'round' | 'at'> &
+    Partial<Pick<LetterRow, 'headKey' | 'replyTo' | 'delivered' | 'refused' | 'at'>>,
   participants: readonly string[],
 ): Promise<void> {
   await em.upsert(LetterRow, {
@@ -197,3 +204,9 @@ export function subjectKey(subject: string): string | undefined {
   const bare = without(passedOn, subject.normalize('NFKC')).replace(/\s+/g, ' ').toLowerCase()
   return bare === '' ? undefined : createHash('sha256').update(bare).digest('base64url')
 }
+
+/** Its letters and digits only, without `Re:` and the like: what is left of it however it is quoted. */
+export const lettersOfSubject = (subject: string): string =>
+  without(passedOn, subject.normalize('NFKC'))
+    .replace(/[^\p{L}\p{N}]+/gu, '')
+    .toLowerCase()
