@@ -513,8 +513,8 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
   test('what lies in the bin is looked at by who may restore it, by nobody else, and nothing is done in it', async () => {
     const [agent, admin, supervisor] = [await world().person('小冯'), await world().person('管理', 'admin'), await world().person('主管', 'supervisor')]
     const id = await talk(world(), agent, ['看图', '删掉吧'])
-    const file = await storeFile(world().hub, { name: '照片.txt', bytes: Buffer.from(newId()), uploadedBy: (await world().person('旁人')).id })
-    await world().hub.em().nativeUpdate(StoredFile, { id: file.id }, { conversationId: id })
+    const file = await storeFile(world().hub, { name: '照片.txt', bytes: Buffer.from(newId()), uploadedBy: agent.id })
+    assert.equal((await world().reply(agent, id, '照片', { parts: [partOf(file)] })).status, 201)
     const [message] = await world().hub.em().find(Message, { conversationId: id }, { limit: 1, disableIdentityMap: true })
     await agent.call('POST', `/api/conversations/${id}/close`)
     await agent.call('POST', `/api/records/${id}/delete`)
