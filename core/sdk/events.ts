@@ -2,6 +2,7 @@
 import type { ChannelSender, InboxHealth, LetterMeta } from './channel.ts'
 import type { MessagePart } from './message-parts.ts'
 import type { ConversationGroup, ConversationSort, SectionBy } from './wire/conversation.ts'
+import type { BatchAction } from './wire/record.ts'
 
 export interface MessageFacts {
   id: string
@@ -74,6 +75,8 @@ export interface HubEvents {
   /** `final`: cannot be restored. */
   'record.deleted': { conversationId: string; final: boolean }
   'record.restored': { conversationId: string }
+  /** Work on many records was stopped while it went on; `agentId` had asked for it. */
+  'record.batchCancelled': { batchId: string; action: BatchAction; agentId: string }
   /** Its rows and files are gone: who keeps something of their own about it lets go of that now. */
   'record.purged': { conversationId: string }
   /** A retention rule took the files of a conversation, which keeps its words: so many. */

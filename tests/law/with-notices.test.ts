@@ -76,6 +76,25 @@ await onEveryProfile('notices', [found(gauge), found(radio)], (world) => {
     assert.deepEqual([(await mine(one, title))[0].read, (await mine(one, later))[0].read, (await bell(one)).unread], [true, false, 1])
   })
 
+  test('what a plugin told goes with it when it is switched off, unread too and nothing of it is marked; it comes back with it', async () => {
+    const person = await world().person('子', 'supervisor')
+    const [single, shared, other] = [newId(), newId(), newId()]
+    await ctx().notify(say(single, { to: { agentIds: [person.id] }, kind: 'export.ready' }))
+    await ctx().notify(say(shared))
+    await ctx('radio').notify(say(other, { to: { agentIds: [person.id] } }))
+    const counts = async () => Promise.all([single, shared, other].map(async (title) => (await mine(person, title)).length))
+    const [notice] = await mine(person, single)
+    const [{ id: newest }] = await mine(person, other)
+    assert.deepEqual(await counts(), [1, 1, 1])
+    await world().whileOff('gauge', async () => {
+      assert.deepEqual([await counts(), (await bell(person)).unread], [[0, 0, 1], 1])
+      for (const which of [{ ids: [notice.id] }, { upTo: newest }]) assert.equal((await person.call('POST', '/api/notices/read', which)).status, 200)
+      assert.deepEqual([(await bell(person)).unread, await world().hub.em().count(NoticeRead, { agentId: person.id })], [0, 1])
+    })
+    assert.deepEqual(await counts(), [1, 1, 1])
+    assert.deepEqual([(await mine(person, single))[0].read, (await mine(person, other))[0].read], [false, true])
+  })
+
   test('with a key it is one until it ends; then it is over for all, and the next time is a new one', async () => {
     const person = await world().person('庚', 'supervisor')
     const key = newId()

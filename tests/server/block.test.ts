@@ -46,6 +46,28 @@ await onEveryProfile('blocking', [found(mockChannel().manifest)], (world) => {
     assert.ok((await identityOf(inbox, who)).blockedAt)
   })
 
+  test('an agent blocks the customer they talk with, not one who is talking with a colleague', async () => {
+    const [agent, colleague, inbox] = [await world().person('小彭'), await world().person('小鲁'), await world().inbox('mock')]
+    const [here, there] = [newId(), newId()]
+    await say(inbox, here)
+    await say(inbox, there)
+    const em = world().hub.em()
+    const [mine, theirs] = [await identityOf(inbox, here), await identityOf(inbox, there)]
+    const hold = (identityId: string, assigneeId: string) => em.nativeUpdate(Conversation, { openIdentityId: identityId }, { assigneeId, status: 'open' })
+    await hold(mine.id, agent.id)
+    await hold(theirs.id, colleague.id)
+    // One person in two places.
+    const { contactId } = mine
+    await em.nativeUpdate(Identity, { id: theirs.id }, { contactId })
+    await em.nativeUpdate(Conversation, { identityId: theirs.id }, { contactId })
+    const block = async (identityId: string) => (await agent.call('POST', `/api/contacts/${contactId}/block`, { identityId })).status
+    assert.equal(await block(theirs.id), 404)
+    assert.equal(await em.count(Conversation, { openIdentityId: theirs.id }), 1)
+    assert.equal((await em.findOneOrFail(Identity, { id: theirs.id }, { disableIdentityMap: true })).blockedAt, null)
+    assert.equal(await block(mine.id), 200)
+    assert.equal(await em.count(Conversation, { openIdentityId: mine.id }), 0)
+  })
+
   test('a block that fails half way has blocked nothing', async () => {
     const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
     const who = newId()

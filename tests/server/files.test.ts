@@ -14,7 +14,7 @@ import { claimFiles, inboxKey } from '../../core/src/domain/file/claim-files.ts'
 import { dropFile, dropFiles } from '../../core/src/domain/file/drop-file.ts'
 import { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
-import { ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
+import { Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { tidy, uncarriedMs } from '../../core/src/queue/tidy.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { refuse, startStorage, type TestStorage } from '../support/s3.ts'
@@ -160,6 +160,35 @@ for (const profile of await profiles())
         assert.deepEqual((await agent.call('GET', `/api/conversations/${other}/draft`)).body.gone, [])
         await world.hub.em().nativeUpdate(Conversation, { id }, { deletedAt: new Date() })
         assert.deepEqual(await seen(), [404, 404])
+      })
+
+      test('what was taken back is opened by nobody any more, unless another message carries it, however far back', async () => {
+        const [agent, admin] = [await world.person('小严'), await world.person('小魏', 'admin')]
+        const inbox = await world.inbox('mock')
+        const [accepted] = await world.say(inbox, newId(), '有照片吗')
+        const id = accepted?.conversationId ?? ''
+        const em = world.hub.em()
+        await em.nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open' })
+        const { body: part } = await send(agent, 'a.png', await picture())
+        const post = async () =>
+          (await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [part], note: true })).body as { id: string; seq: number }
+        const [first, second] = [await post(), await post()]
+        const recall = async (message: { id: string }) => assert.equal((await agent.call('POST', `/api/messages/${message.id}/recall`)).status, 200)
+        const seen = async () => [
+          (await open(admin, part.fileId)).status,
+          (await open(admin, part.fileId, '/thumbnail')).status,
+          (await open(agent, part.fileId)).status,
+        ]
+        await recall(second)
+        const like = await em.findOneOrFail(Message, { id: second.id }, { disableIdentityMap: true })
+        const later = Array.from({ length: 450 }, (_, n) => {
+          const messageId = newId()
+          return { ...like, id: messageId, seq: second.seq + 1 + n, dedupeKey: `out:${messageId}`, parts: [], recalledAt: null } as Message
+        })
+        await em.insertMany(Message, later)
+        assert.deepEqual(await seen(), [200, 200, 200])
+        await recall(first)
+        assert.deepEqual(await seen(), [404, 404, 404])
       })
 
       test('a browser asks before it shows again what it has: it is answered without the bytes, and not at all who may not see it', async () => {

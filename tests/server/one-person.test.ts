@@ -11,6 +11,7 @@ import { settlePeople } from '../../core/src/domain/contact/merge-contacts.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
+import { purge } from '../../core/src/domain/record/purge.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
 
@@ -250,6 +251,42 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal(await contactOf(two.identityId), split.intoId)
     assert.equal(await undo(both, split), 200)
     assert.equal(await contactOf(two.identityId), one.contactId)
+  })
+
+  test('what is a colleague’s alone is neither counted nor moved: of a contact, that conversation is not there', async () => {
+    const [a, b, c] = await inboxes()
+    const [agent, colleague] = [await world().person('小唐'), await world().person('小薛')]
+    const union = newId()
+    const mine = await say(a, 'k-1', unionid(union))
+    const theirs = await say(b, 'k-2', unionid(union))
+    const binned = await say(c, 'k-3', unionid(union))
+    const em = world().hub.em()
+    const hold = ({ conversationId }: { conversationId: string }, { id }: Person, more = {}) =>
+      em.nativeUpdate(Conversation, { id: conversationId }, { assigneeId: id, status: 'open', ...more })
+    await hold(mine, agent)
+    await hold(theirs, colleague)
+    await hold(binned, agent, { status: 'closed', openIdentityId: null, deletedAt: new Date() })
+    const url = `/api/contacts/${mine.contactId}`
+    const counted = async (...of: { identityId: string }[]) => {
+      const { body } = await agent.call('POST', `${url}/split/preview`, { identityIds: of.map(({ identityId }) => identityId) })
+      return [body.identities, body.conversations]
+    }
+    assert.deepEqual(await counted(theirs), [0, 0])
+    assert.deepEqual(await counted(mine, theirs, binned), [1, 1])
+    const split = async (of: { identityId: string }) => (await agent.call('POST', `${url}/split`, { identityIds: [of.identityId] })).status
+    assert.deepEqual([await split(theirs), await split(binned)], [404, 404])
+    assert.equal(await contactOf(theirs.identityId), mine.contactId)
+
+    const other = await say(a, 'k-4')
+    await hold(other, agent)
+    const preview = (await agent.call('GET', `/api/contacts/${other.contactId}/merge?otherId=${mine.contactId}`)).body
+    assert.deepEqual([preview.identities, preview.conversations], [3, 1])
+
+    assert.equal(await split(mine), 200)
+    // Nobody has said anything by it: it is whoever’s the contact is.
+    await em.nativeUpdate(Conversation, { id: theirs.conversationId }, { assigneeId: agent.id })
+    await purge(world().hub, binned.conversationId)
+    assert.equal(await split(binned), 200)
   })
 
   test('a split undone takes back who came since and what was written since; not into a contact that is gone', async () => {

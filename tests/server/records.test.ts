@@ -5,6 +5,7 @@ import { Uint8ArrayReader, ZipReader } from '@zip.js/zip.js'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import { whoDoes } from '../../core/src/access/doing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent, AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact, Identity } from '../../core/src/domain/contact/contact.entity.ts'
@@ -512,8 +513,8 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
   test('what lies in the bin is looked at by who may restore it, by nobody else, and nothing is done in it', async () => {
     const [agent, admin, supervisor] = [await world().person('小冯'), await world().person('管理', 'admin'), await world().person('主管', 'supervisor')]
     const id = await talk(world(), agent, ['看图', '删掉吧'])
-    const file = await storeFile(world().hub, { name: '照片.txt', bytes: Buffer.from(newId()), uploadedBy: (await world().person('旁人')).id })
-    await world().hub.em().nativeUpdate(StoredFile, { id: file.id }, { conversationId: id })
+    const file = await storeFile(world().hub, { name: '照片.txt', bytes: Buffer.from(newId()), uploadedBy: agent.id })
+    assert.equal((await world().reply(agent, id, '照片', { parts: [partOf(file)] })).status, 201)
     const [message] = await world().hub.em().find(Message, { conversationId: id }, { limit: 1, disableIdentityMap: true })
     await agent.call('POST', `/api/conversations/${id}/close`)
     await agent.call('POST', `/api/records/${id}/delete`)
@@ -607,6 +608,66 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     const told = () => heard.filter((event) => event.name === 'record.archived' && ids.includes((event.data as { conversationId: string }).conversationId))
     await eventually(() => told().length >= 2, 'both are told of')
     assert.deepEqual(new Set(told().map((event) => event.by?.agentId)), new Set([admin.id]))
+  })
+
+  test('many at once follows what the asker may meanwhile, and an owner stops anybody’s', async (t) => {
+    const [owner, colleague] = [await world().person('老板', 'owner'), await world().person('同事', 'admin')]
+    const em = world().hub.em()
+    const inbox = await world().inbox('mock')
+    const { access } = world().hub
+    const look = access.of.bind(access)
+    /** Deletes fifty; once some are gone and the worker looks again at what the asker may, `meanwhile` happens. */
+    const deleteFifty = async (asker: Person, meanwhile: (path: string) => Promise<unknown>) => {
+      const ids: string[] = []
+      for (let i = 0; i < 50; i++) ids.push((await world().say(inbox, newId(), '你好'))[0]?.conversationId ?? '')
+      await em.nativeUpdate(Conversation, { id: { $in: ids } }, { status: 'closed', openIdentityId: null })
+      const left = () => em.count(Conversation, { id: { $in: ids }, deletedAt: null })
+      let path = ''
+      const mock = t.mock.method(access, 'of', async (id: string) => {
+        const byWorker = id === asker.id && whoDoes()?.agentId === id
+        if (byWorker && path === '' && (await left()) < 50) {
+          const { id: batchId } = await em.findOneOrFail(RecordBatch, { agentId: id, state: 'running' }, { disableIdentityMap: true })
+          path = `/api/records/batch/${batchId}`
+          await meanwhile(path)
+        }
+        return look(id)
+      })
+      const { status, body } = await asker.call('POST', '/api/records/batch', { action: 'delete', ids })
+      assert.equal(status, 201)
+      const ended = await eventually(async () => {
+        const { body: state } = await owner.call('GET', `/api/records/batch/${body.id}`)
+        return state.state !== 'running' && state
+      }, 'the end of it')
+      mock.mock.restore()
+      return { ids, id: body.id as string, state: ended.state, done: ended.done, left: await left() }
+    }
+
+    const leaving = await world().person('离职的', 'admin')
+    const off = await deleteFifty(leaving, () => owner.call('PATCH', `/api/agents/${leaving.id}`, { active: false }))
+    assert.deepEqual([off.state, off.done, off.left], ['failed', 20, 30])
+
+    const lesser = await world().person('降职的', 'admin')
+    const kept = await deleteFifty(lesser, () =>
+      world().grant(lesser, [
+        { permission: 'conversation.read', scope: 'all' },
+        { permission: 'conversation.delete', scope: 'all' },
+        { permission: 'record.batch' },
+      ]),
+    )
+    assert.deepEqual([kept.state, kept.done, kept.left], ['done', 50, 0])
+    assert.equal(await em.count(Conversation, { id: { $in: kept.ids }, purgeAt: { $gt: new Date() } }), 30, 'what is final follows, too')
+
+    const hasty = await world().person('手快的', 'admin')
+    const stopped = await deleteFifty(hasty, async (path) => {
+      assert.deepEqual([(await colleague.call('GET', path)).status, (await colleague.call('DELETE', path)).status], [404, 404])
+      assert.equal((await owner.call('DELETE', path)).status, 200)
+    })
+    assert.equal(stopped.state, 'cancelled')
+    assert.ok(stopped.left >= 10, 'the twenty that it is at are the last ones')
+    const told = () => heard.find(({ name, data }) => name === 'record.batchCancelled' && (data as { batchId: string }).batchId === stopped.id)
+    const event = await eventually(told, 'it is told of')
+    assert.deepEqual([event.by?.agentId, (event.data as { agentId: string }).agentId], [owner.id, hasty.id])
+    assert.equal((await owner.call('DELETE', `/api/records/batch/${stopped.id}`)).status, 200, 'again changes nothing')
   })
 
   test('customers’ fields of an admin’s own: held to their options, and records are found by them', async () => {

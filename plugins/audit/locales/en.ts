@@ -75,6 +75,7 @@ export const en = {
       restored: 'Restored a deleted record',
       purged: 'A record was removed for good',
       stripped: 'A retention rule removed {count} attachment(s) of a record',
+      batchCancelled: 'Stopped work on many records',
     },
     retention: {
       started: 'Started a run of the retention rules',

@@ -75,6 +75,7 @@ export const zh = {
       restored: '恢复了已删除的记录',
       purged: '记录被彻底清除',
       stripped: '按保留规则清除了记录的 {count} 个附件',
+      batchCancelled: '停止了一项批量处理',
     },
     retention: { started: '开始按保留规则清理', ran: '按保留规则彻底清除了 {count} 段会话、{files} 个附件{ended}' },
     file: { downloaded: '下载或打开了 {count} 个文件' },

@@ -114,6 +114,14 @@ await onEveryProfile('visitors and their thread', [found(website, join(import.me
     await em.nativeUpdate(Message, { id: first.body.id }, { recalledAt: null })
     await em.nativeUpdate(StoredFile, { id: shown.fileId }, { messageId: null })
     assert.equal(await opened(shown), 200)
+    // However much was said since.
+    const like = await em.findOneOrFail(Message, { id: first.body.id }, { disableIdentityMap: true })
+    const later = Array.from({ length: 450 }, (_, n) => {
+      const id = newId()
+      return { ...like, id, seq: like.seq + 100 + n, dedupeKey: `out:${id}`, externalId: null, parts: [] } as Message
+    })
+    await em.insertMany(Message, later)
+    assert.equal(await opened(shown), 200)
   })
 
   test('what has ended is rated, by who was in it; the same rating again, also at once, is one line; another counts', async () => {

@@ -21,7 +21,7 @@ import { commitWithEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { present } from '../conversation/conversation.routes.ts'
 import { tellOnce } from '../conversation/tell-once.ts'
-import { among, sqlWhere } from '../record/find/sql-where.ts'
+import { among, any, sqlWhere } from '../record/find/sql-where.ts'
 import { changeSettings } from '../setting/tell-settings.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -60,6 +60,22 @@ export async function checkInLines(em: Em, { ability }: Actor, contactId: string
   const ids = [...new Set(identityIds)]
   if ((await em.count(Identity, { id: { $in: ids }, contactId, ...whereInLines(ability) })) < ids.length)
     throw new HubError('HUB_NOT_FOUND', 'There is no such identity')
+}
+
+/**
+ * Those of a contact's identities that go where this reader moves them: in an inbox in which they may read, with a
+ * conversation that they may read where there is any. What is a colleague's alone stays.
+ */
+export async function reachedIdentities(em: Em, { ability }: Actor, contactId: string, identityIds: readonly string[]): Promise<string[]> {
+  const allowed = whereAllowed(ability, 'read', 'conversation')
+  const rows = await readRaw<{ id: string }>(
+    em,
+    sql`select i.id as id from identity i
+        where ${among('i.id', [...new Set(identityIds)])} and ${sqlWhere(em, { contactId, ...whereInLines(ability) }, { entity: Identity, alias: 'i' })}
+          and (not exists (select 1 from conversation c where c.identity_id = i.id)
+            or exists (select 1 from conversation c where c.identity_id = i.id and ${allowed ? sqlWhere(em, allowed) : any([])}))`,
+  )
+  return rows.map(({ id }) => id)
 }
 
 /** Whoever talks with a contact works with their profile; everybody else who opens it has looked at it. */
@@ -226,7 +242,7 @@ export function contactRoutes(app: App, hub: Hub): void {
       const em = hub.em()
       const contact = await findReadableContact(em, actor, request.params.id)
       await checkInLines(em, actor, contact.id, [request.body.identityId])
-      await blockIdentity(hub, contact.id, request.body.identityId, actor.agent.id)
+      await blockIdentity(hub, actor, contact.id, request.body.identityId)
       tell(contact.id)
       return { ok: true as const }
     },

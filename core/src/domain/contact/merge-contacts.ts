@@ -4,7 +4,9 @@
  */
 import { LockMode, raw } from '@mikro-orm/core'
 import { HubError } from '../../../sdk/errors.ts'
+import type { HubAbility } from '../../access/ability.ts'
 import { contactFields } from '../../access/permissions.ts'
+import { whereAllowed, whereInLines } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
@@ -35,20 +37,25 @@ export interface MergePreview {
   tagIds: string[]
 }
 
-export async function previewMerge(em: Em, into: Contact, from: Contact): Promise<MergePreview> {
-  const identities = await em.find(Identity, { contactId: from.id }, { fields: ['id'], disableIdentityMap: true })
-  return {
-    ...(await previewMove(
-      em,
-      identities.map(({ id }) => id),
-    )),
-    ...(await givenBy(em, into, from)),
-  }
+/** What would move, as far as this reader sees it; the rest goes along unsaid. */
+export async function previewMerge(em: Em, ability: HubAbility, into: Contact, from: Contact): Promise<MergePreview> {
+  const identities = await em.find(Identity, { contactId: from.id, ...whereInLines(ability) }, { fields: ['id'], disableIdentityMap: true })
+  const ids = identities.map(({ id }) => id)
+  return { ...(await previewMove(em, ability, ids)), ...(await givenBy(em, into, from)) }
 }
 
-export async function previewMove(em: Em, identityIds: readonly string[]): Promise<Pick<MergePreview, 'identities' | 'conversations' | 'activities'>> {
+export async function previewMove(
+  em: Em,
+  ability: HubAbility,
+  identityIds: readonly string[],
+): Promise<Pick<MergePreview, 'identities' | 'conversations' | 'activities'>> {
   const ids = { identityId: { $in: [...identityIds] } }
-  return { identities: identityIds.length, conversations: await em.count(Conversation, ids), activities: await em.count(Activity, ids) }
+  const allowed = whereAllowed(ability, 'read', 'conversation')
+  return {
+    identities: identityIds.length,
+    conversations: allowed ? await em.count(Conversation, { $and: [ids, allowed] }) : 0,
+    activities: await em.count(Activity, ids),
+  }
 }
 
 async function givenBy(em: Em, into: Contact, from: Contact): Promise<{ fields: Record<string, string>; tagIds: string[] }> {

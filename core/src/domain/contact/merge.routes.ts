@@ -8,15 +8,15 @@ import type { ContactField as OwnField } from '../../access/mask.ts'
 import { maskField } from '../../access/mask-field.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
-import { whereAllowed, whereInLines } from '../../access/scope.ts'
+import { whereAllowed } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
-import { type Contact, ContactField, ContactMove, Identity, MergeSuggestion } from './contact.entity.ts'
-import { checkInLines, findReadableContact, tellContactView } from './contact.routes.ts'
+import { type Contact, ContactField, ContactMove, MergeSuggestion } from './contact.entity.ts'
+import { findReadableContact, reachedIdentities, tellContactView } from './contact.routes.ts'
 import { evidencePresenter } from './evidence.present.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, undoMove } from './merge-contacts.ts'
 import { shownFields } from './shown-fields.ts'
@@ -109,7 +109,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       const from = await findReadableContact(em, actor, request.query.otherId)
       if (into.id === from.id) throw new HubError('HUB_CONFLICT', 'They are one contact already')
       for (const { id } of [into, from]) await tellContactView(hub, em, actor, id)
-      const { fields, ...preview } = await previewMerge(em, into, from)
+      const { fields, ...preview } = await previewMerge(em, actor.ability, into, from)
       return { ...preview, fields: maskFields(actor.ability, fields), addedFields: await addedFields(hub, em, actor.ability, into.id, from.id) }
     },
   )
@@ -130,12 +130,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       const em = hub.em()
       const actor = actorOf(request)
       const contact = await findReadableContact(em, actor, request.params.id)
-      const theirs = { id: { $in: request.body.identityIds }, contactId: contact.id, ...whereInLines(actor.ability) }
-      const own = await em.find(Identity, theirs, { fields: ['id'], disableIdentityMap: true })
-      const moved = await previewMove(
-        em,
-        own.map(({ id }) => id),
-      )
+      const moved = await previewMove(em, actor.ability, await reachedIdentities(em, actor, contact.id, request.body.identityIds))
       return { ...moved, fields: {}, addedFields: [], tagIds: [] }
     },
   )
@@ -144,8 +139,10 @@ export function mergeRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const em = hub.em()
     const contact = await findReadableContact(em, actor, request.params.id)
-    await checkInLines(em, actor, contact.id, request.body.identityIds)
-    return presentMove(await splitContact(hub, contact.id, request.body.identityIds, actor.agent.id))
+    const identityIds = [...new Set(request.body.identityIds)]
+    if ((await reachedIdentities(em, actor, contact.id, identityIds)).length < identityIds.length)
+      throw new HubError('HUB_NOT_FOUND', 'This contact has no such identity')
+    return presentMove(await splitContact(hub, contact.id, identityIds, actor.agent.id))
   })
 
   const Moves = Type.Object({ items: Type.Array(WireMove) })

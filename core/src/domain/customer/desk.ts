@@ -18,6 +18,7 @@ import { firstWords, shownPart } from '../conversation/conversation.present.ts'
 import { visibilityOf } from '../conversation/visibility.ts'
 import { StoredFile } from '../file/file.entity.ts'
 import { openStored } from '../file/send-file.ts'
+import { stillCarried } from '../file/still-carried.ts'
 import { partOf, storeFile } from '../file/store-file.ts'
 import { Message } from '../message/message.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
@@ -92,7 +93,7 @@ export function createDesk(hub: Hub): Desk {
           file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { fields: ['identityId'], disableIdentityMap: true }))
         if (!identity || !conversation || conversation.identityId !== identity.id) return undefined
         // A picture in a colleagues' note is not the customer's.
-        if (!(await isShown(em, conversation.id, file))) return undefined
+        if (!(await stillCarried(em, conversation.id, file, ['in', 'out']))) return undefined
       }
       return openStored(hub, file, thumbnail, asked)
     },
@@ -120,16 +121,6 @@ export function createDesk(hub: Hub): Desk {
       if (open) await closeConversation(hub, open.id, 'customer', null)
     },
   }
-}
-
-/** By the message that carries it; where that is not known, or was taken back, by any other of the conversation. */
-async function isShown(em: Em, conversationId: string, { id: fileId, messageId }: StoredFile): Promise<boolean> {
-  const among = async (which: { id?: string }) => {
-    const shown = { conversationId, direction: { $in: ['in' as const, 'out' as const] }, recalledAt: null, ...which }
-    const carriers = await em.find(Message, shown, { fields: ['parts'], disableIdentityMap: true })
-    return carriers.some(({ parts }) => parts.some((part) => 'fileId' in part && part.fileId === fileId))
-  }
-  return (messageId && (await among({ id: messageId }))) || among({})
 }
 
 const newestConversation = (em: Em, identityId: string) =>

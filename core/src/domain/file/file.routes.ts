@@ -13,6 +13,7 @@ import { tellOnce } from '../conversation/tell-once.ts'
 import { StoredFile } from './file.entity.ts'
 import { rawLettersHidden } from './raw-letters.ts'
 import { isInline, sendFile } from './send-file.ts'
+import { stillCarried } from './still-carried.ts'
 import { maxFileBytes, partOf, storeFile } from './store-file.ts'
 
 export function fileRoutes(app: App, hub: Hub): void {
@@ -57,6 +58,7 @@ async function findReadableFile(hub: Hub, actor: Actor, id: string): Promise<{ f
   if (!file.conversationId && file.uploadedBy === actor.agent.id) return { file }
   const conversation = file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { disableIdentityMap: true }))
   if (!conversation || !mayView(actor.ability, conversation)) throw missing
+  if (!(await stillCarried(em, conversation.id, file, ['in', 'out', 'note']))) throw missing
   if ((await rawLettersHidden(em, actor.ability, conversation.id, [file])).size > 0) throw missing
   return { file, conversation }
 }

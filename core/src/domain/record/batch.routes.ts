@@ -7,10 +7,9 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Category } from '../category/category.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
-import { ended, findBatch, presentBatch, startBatch } from './batch.ts'
+import { cancelBatch, findBatch, presentBatch, startBatch } from './batch.ts'
 import { changeRecord } from './change-record.ts'
 import { checkTimeZone } from './find/period.ts'
-import { RecordBatch } from './record.entity.ts'
 
 const single: readonly BatchAction[] = ['archive', 'unarchive', 'delete', 'restore', 'purge']
 
@@ -41,12 +40,11 @@ export function batchRoutes(app: App, hub: Hub): void {
   )
 
   app.get('/api/records/batch/:id', { config, schema: { params: IdParams, response: { 200: BatchState } } }, async (request) =>
-    presentBatch(await findBatch(hub, actorOf(request).agent.id, request.params.id)),
+    presentBatch(await findBatch(hub, actorOf(request), request.params.id)),
   )
 
   app.delete('/api/records/batch/:id', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
-    const row = await findBatch(hub, actorOf(request).agent.id, request.params.id)
-    await hub.em().nativeUpdate(RecordBatch, { id: row.id, state: 'running' }, { state: 'cancelled', ...ended(row) })
+    await cancelBatch(hub, await findBatch(hub, actorOf(request), request.params.id))
     return { ok: true as const }
   })
 }

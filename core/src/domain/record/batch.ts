@@ -1,9 +1,12 @@
-/** Work on many records: a row says what is to be done, a worker does it in the background, anybody may watch or stop it who asked for it. */
+/** Work on many records: a row says what is to be done, a worker does it in the background; who asked for it may watch and stop it, an owner everybody's. */
 import { HubError } from '../../../sdk/errors.ts'
-import type { BatchInput, BatchState, RecordFilter } from '../../../sdk/wire/record.ts'
+import type { BatchAction, BatchInput, BatchState, RecordFilter } from '../../../sdk/wire/record.ts'
+import { splitPermission } from '../../access/ability.ts'
+import type { Access } from '../../access/access-cache.ts'
 import { doneBy, whoDoes } from '../../access/doing.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
+import { commitWithEvents } from '../conversation/change.ts'
 import { changeRecord } from './change-record.ts'
 import { recordsMatching } from './find/find-records.ts'
 import { startOfPeriod } from './find/period.ts'
@@ -13,6 +16,8 @@ import { RecordBatch } from './record.entity.ts'
 const leaseMs = 30_000
 /** What has ended is shown for so long. */
 const keptMs = 30 * 86_400_000
+/** So many records between two looks at what the agent may and whether somebody stopped it. */
+const idsAtOnce = 20
 /** Turns that broke before it is given up. */
 const mostAttempts = 5
 /** What a record itself refuses: passed over, the rest goes on. */
@@ -56,7 +61,7 @@ function bounded(input: BatchInput, now: Date): BatchInput {
 }
 
 /** One that has ended keeps nothing of who was looked for, nor by which words. */
-export function ended({ input: { filter, ...input } }: RecordBatch): Pick<RecordBatch, 'input' | 'dueAt'> {
+function ended({ input: { filter, ...input } }: RecordBatch): Pick<RecordBatch, 'input' | 'dueAt'> {
   if (!filter) return { input, dueAt: null }
   const { keyword: _words, contact: _who, fields: _fields, ...rest } = filter
   return { input: { ...input, filter: rest }, dueAt: null }
@@ -64,11 +69,19 @@ export function ended({ input: { filter, ...input } }: RecordBatch): Pick<Record
 
 export const presentBatch = ({ id, input, state, done, skipped }: RecordBatch): BatchState => ({ id, action: input.action, state, done, skipped })
 
-/** Throws HUB_NOT_FOUND for one of somebody else's. */
-export async function findBatch(hub: Hub, agentId: string, id: string): Promise<RecordBatch> {
-  const row = await hub.em().findOne(RecordBatch, { id, agentId }, { disableIdentityMap: true })
+/** Throws HUB_NOT_FOUND for one of somebody else's, except to an owner. */
+export async function findBatch(hub: Hub, { agent, owner }: Pick<Access, 'agent' | 'owner'>, id: string): Promise<RecordBatch> {
+  const row = await hub.em().findOne(RecordBatch, { id, ...(owner ? {} : { agentId: agent.id }) }, { disableIdentityMap: true })
   if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such task')
   return row
+}
+
+/** Changes nothing where it has ended. */
+export async function cancelBatch(hub: Hub, row: RecordBatch): Promise<void> {
+  await commitWithEvents(hub, async (em) => {
+    const stopped = await em.nativeUpdate(RecordBatch, { id: row.id, state: 'running' }, { state: 'cancelled', ...ended(row) })
+    return stopped > 0 ? [{ name: 'record.batchCancelled', data: { batchId: row.id, action: row.input.action, agentId: row.agentId } }] : []
+  })
 }
 
 export async function runBatch(hub: Hub, id: string): Promise<void> {
@@ -78,16 +91,18 @@ export async function runBatch(hub: Hub, id: string): Promise<void> {
   if (!row?.dueAt || row.dueAt > now) return
   const lease = () => new Date(Date.now() + leaseMs)
   if ((await em.nativeUpdate(RecordBatch, { id, dueAt: row.dueAt, state: 'running' }, { dueAt: lease() })) === 0) return
-  // What the agent may do now decides, not what they might when they asked.
-  const access = await hub.access.of(row.agentId)
   let { done } = row
   // Named records are gone on with behind the last one; a filter is asked anew, up to when it was counted.
   const behind = row.input.ids ? done + row.skipped : 0
   const until = row.input.filter && row.input.countedAt ? new Date(row.input.countedAt) : undefined
   let skipped = row.input.ids ? row.skipped : 0
   const work = async (): Promise<'done' | 'cancelled' | 'failed'> => {
-    if (!access?.ability.can('batch', 'record')) return 'failed'
-    for await (const ids of idsOf(hub, row, access, behind)) {
+    const asked = await mayStill(hub, row)
+    if (!asked) return 'failed'
+    for await (const ids of idsOf(hub, row, asked, behind)) {
+      // What the agent may do now decides, not what they might when they asked or a while ago.
+      const access = await mayStill(hub, row)
+      if (!access) return 'failed'
       for (const recordId of ids) {
         const changed = await changeRecord(hub, access, recordId, { ...row.input, until }).catch((error) => {
           if (error instanceof HubError && passedOver.has(error.code)) return false
@@ -111,8 +126,25 @@ export async function runBatch(hub: Hub, id: string): Promise<void> {
   await em.nativeUpdate(RecordBatch, { id, state: 'running' }, { state, done, skipped, ...ended(row) })
 }
 
-const idsAtOnce = 100
-async function* idsOf(hub: Hub, { input }: RecordBatch, access: Parameters<typeof recordsMatching>[1], behind: number): AsyncIterable<readonly string[]> {
-  if (input.ids) for (let at = behind; at < input.ids.length; at += idsAtOnce) yield input.ids.slice(at, at + idsAtOnce)
-  else yield* recordsMatching(hub, access, input.filter ?? {}, { tz: input.tz ?? 'UTC' })
+/** Who holds it within no reach at all could only have everything passed over. */
+const needed: Record<BatchAction, string> = {
+  archive: 'conversation.archive',
+  unarchive: 'conversation.archive',
+  delete: 'conversation.delete',
+  restore: 'record.restore',
+  purge: 'record.restore',
+  tag: 'conversation.reply',
+  untag: 'conversation.reply',
+  categorise: 'conversation.reply',
+}
+
+/** The access of whoever asked for it; undefined when they are switched off or may not do such a thing at all any more. */
+async function mayStill(hub: Hub, { agentId, input }: RecordBatch): Promise<Access | undefined> {
+  const access = await hub.access.of(agentId)
+  return access && ['record.batch', needed[input.action]].every((permission) => access.ability.can(...splitPermission(permission))) ? access : undefined
+}
+
+async function* idsOf(hub: Hub, { input }: RecordBatch, access: Access, behind: number): AsyncIterable<readonly string[]> {
+  const pages = input.ids ? [input.ids.slice(behind)] : recordsMatching(hub, access, input.filter ?? {}, { tz: input.tz ?? 'UTC' })
+  for await (const page of pages) for (let at = 0; at < page.length; at += idsAtOnce) yield page.slice(at, at + idsAtOnce)
 }
