@@ -18,7 +18,7 @@ const PreferenceParams = Type.Object({ name: Type.String({ minLength: 1, maxLeng
 const Preference = Type.Object({ value: Type.Unknown() })
 
 export function viewRoutes(app: App, hub: Hub): void {
-  const config = { access: 'agent' as const }
+  const config = { access: 'person' as const }
   const present = ({ id, name, filter }: RecordView) => ({ id, name, filter })
   const conflict = (error: unknown) =>
     error instanceof UniqueConstraintViolationException
