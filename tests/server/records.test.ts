@@ -483,6 +483,14 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     assert.deepEqual((await agent.call('GET', '/api/preferences/record.columns')).body.value, ['contact', 'rating'])
     assert.equal((await other.call('GET', '/api/preferences/record.columns')).body.value, null)
     assert.equal((await agent.call('PUT', '/api/preferences/record.columns', { value: 'x'.repeat(20_000) })).body.code, 'HUB_REQUEST_TOO_LARGE')
+    // So many of them, and no more; what is there can be changed, and taken away.
+    const keep = (name: string, value: unknown) => agent.call('PUT', `/api/preferences/${name}`, { value })
+    for (let n = 1; n < 50; n++) assert.equal((await keep(`one.${n}`, n)).status, 200)
+    const full = await keep('another', 1)
+    assert.deepEqual([full.status, full.body.code, full.body.details], [409, 'HUB_LIST_FULL', { most: 50 }])
+    assert.equal((await agent.call('GET', '/api/preferences/another')).body.value, null)
+    assert.deepEqual([(await keep('one.1', 'x')).status, (await keep('one.2', null)).status, (await keep('another', 1)).status], [200, 200, 200])
+    assert.equal((await other.call('PUT', '/api/preferences/another', { value: 1 })).status, 200)
   })
 
   test('an agent’s delete lies in the bin for thirty days, an admin’s is final; only what has ended goes', async () => {
