@@ -68,7 +68,8 @@ export interface HubEvents {
   /** A page of a list of records was read; `filter` as it was given, personal data in it starred, `shown` how many records stood on the page; `further`: it was not the first of them; `trialId`: shown by a trial of a retention rule; `counted`: only how many there are was asked. */
   'record.searched': { filter: Record<string, unknown>; shown: number; counted?: number; further?: true; trialId?: string }
   'record.categorised': { conversationId: string; categoryId: string | null; before: string | null }
-  'record.summarised': { conversationId: string; answers: Record<string, unknown> }
+  /** `changed`: the fields of the form that say something else now. `answers` has also what earlier forms asked for. */
+  'record.summarised': { conversationId: string; answers: Record<string, unknown>; changed: string[] }
   'record.tagged': { conversationId: string; tagId: string; added: boolean }
   'record.archived': { conversationId: string; archived: boolean }
   /** `final`: cannot be restored. */
