@@ -39,6 +39,7 @@ const coreNouns = new Set([
   'record',
   'file',
   'contact',
+  'visitor',
   'agent',
   'role',
   'token',
