@@ -69,7 +69,8 @@ export interface HubEvents {
   /** A page of a list of records was read; `filter` as it was given, personal data in it starred, `shown` how many records stood on the page; `further`: it was not the first of them; `trialId`: shown by a trial of a retention rule; `counted`: only how many there are was asked. */
   'record.searched': { filter: Record<string, unknown>; shown: number; counted?: number; further?: true; trialId?: string }
   'record.categorised': { conversationId: string; categoryId: string | null; before: string | null }
-  'record.summarised': { conversationId: string; answers: Record<string, unknown> }
+  /** `changed`: the fields of the form that say something else now. `answers` has also what earlier forms asked for. */
+  'record.summarised': { conversationId: string; answers: Record<string, unknown>; changed: string[] }
   'record.tagged': { conversationId: string; tagId: string; added: boolean }
   'record.archived': { conversationId: string; archived: boolean }
   /** `final`: cannot be restored. */
@@ -98,8 +99,10 @@ export interface HubEvents {
   'file.downloaded': { conversationId: string; fileIds: string[]; inline?: boolean }
   /** A page of the list of conversations was read, or of what changed: `shown` of them were another agent's, or had ended. */
   'conversation.listed': ListedConversations & { shown: number; further?: true }
-  /** Somebody wrote to the customer in a conversation that another agent holds. */
-  'conversation.assisted': { conversationId: string; messageId: string; assigneeId: string; byAgentId: string }
+  /** Somebody wrote to the customer (`messageId`) in a conversation that another agent holds, transferred it or ended it. */
+  'conversation.assisted': { conversationId: string; deed: 'reply' | 'transfer' | 'close'; messageId?: string; assigneeId: string; byAgentId: string }
+  /** A page of a list of visitors was read: `shown` of them were contacts with whom the reader does not talk. */
+  'visitor.listed': { list: string; shown: number; further?: true }
   /** Somebody who holds no open conversation with them looked at their profile. */
   'contact.viewed': { contactId: string }
   /** Conversations were looked for by who the contact is; personal data in the words starred. */

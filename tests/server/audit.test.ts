@@ -10,6 +10,7 @@ import { schemaDrift } from '../../core/src/db/drift.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Contact, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import { Delivery } from '../../core/src/domain/message/message.entity.ts'
 import { runCommand } from '../../core/src/kernel/run-command.ts'
 import { deliverEvents } from '../../core/src/pipeline/deliver-events.ts'
@@ -233,6 +234,41 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal((await entries({ event: 'conversation.listed', agentId: holder.id })).length, 1)
   })
 
+  test('lists of visitors say how many contacts of others they showed, once a page; with whom one talks is one’s own work', async () => {
+    const [admin, holder] = [await world().person('巡', 'admin'), await world().person('谈', 'supervisor')]
+    const inbox = await world().inbox('mock')
+    const desk = createDesk(world().hub)
+    const come = async () => {
+      const externalId = newId()
+      const [visitId, page] = [newId(), { url: 'https://shop.cn/tea', title: '茶叶', referrer: '', ip: '203.0.113.9', userAgent: 'Mozilla/5.0' }]
+      const [accepted] = await world().say(inbox, externalId, '在吗')
+      await desk.beat(inbox.id, { visitId, externalId, ...page })
+      await desk.spoke({ inboxId: inbox.id, externalId }, visitId)
+      await em().nativeUpdate(Conversation, { id: accepted?.conversationId ?? '' }, { assigneeId: holder.id, status: 'open' })
+    }
+    await come()
+    const read = async (person: Person, way: string) => {
+      const { status, body } = await person.call('GET', `/api/visitors?list=${way}`)
+      assert.equal(status, 200)
+      return body.cursor as string
+    }
+    await read(holder, 'talking')
+    await come()
+    const cursor = await read(admin, 'talking&limit=1')
+    for (let i = 0; i < 2; i++) await read(admin, `talking&limit=1&cursor=${encodeURIComponent(cursor)}`)
+    await read(admin, 'talking&limit=1')
+    const listed = await wait({ event: 'visitor.listed', agentId: admin.id }, 2)
+    await still()
+    assert.deepEqual(
+      listed.map(({ details, count, ip }) => [JSON.parse(details), count, ip]),
+      [
+        [{ list: 'talking', shown: 1 }, 1, '127.0.0.1'],
+        [{ list: 'talking', shown: 1, further: true }, 1, '127.0.0.1'],
+      ],
+    )
+    assert.equal((await entries({ event: 'visitor.listed' })).length, 2)
+  })
+
   test('words looked for in what was said with one person are a search, in one’s own conversation too, once a page and starred', async () => {
     const [admin, holder] = [await world().person('找', 'admin'), await world().person('聊')]
     const id = await conversation()
@@ -402,6 +438,21 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     await helper.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [{ type: 'text', text: '我来补充一句' }] })
     const [assisted] = await wait({ event: 'conversation.assisted', agentId: helper.id })
     assert.deepEqual([assisted?.subjectId, assisted?.details.includes('补充')], [id, false])
+    // Whoever takes it from a colleague, or ends it for them, has an entry too; who ends their own has none.
+    await helper.call('POST', `/api/conversations/${id}/transfer`, { agentId: helper.id })
+    await helper.call('POST', `/api/conversations/${id}/close`)
+    const others = await conversation(first)
+    await em().nativeUpdate(Conversation, { id: others }, { assigneeId: first.id, status: 'open' })
+    await helper.call('POST', `/api/conversations/${others}/close`)
+    const deeds = (await wait({ event: 'conversation.assisted', agentId: helper.id }, 3)).map(({ subjectId, details }) => [subjectId, JSON.parse(details)])
+    assert.deepEqual(
+      deeds.map(([subjectId, { deed }]) => [subjectId, deed]),
+      [
+        [id, 'reply'],
+        [id, 'transfer'],
+        [others, 'close'],
+      ],
+    )
 
     await helper.call('POST', '/api/logout')
     await wait({ event: 'agent.loggedOut', agentId: helper.id })
@@ -724,7 +775,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
       await page(i * 10, 'conversation.listed', { group: 'open', shown: 50 })
       await page(i * 10 + 1, 'record.searched', { filter: {}, shown: 0, counted: 4_000 + i })
     }
-    await page(70, 'conversation.listed', { group: 'closed', shown: 50 })
+    await page(70, 'visitor.listed', { list: 'talked', shown: 50 })
     assert.equal((await bell(admin, name)).length, 0)
     await page(80, 'record.searched', { filter: {}, shown: 20, further: true })
     assert.equal((await bell(admin, name)).length, 0)

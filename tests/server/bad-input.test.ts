@@ -116,6 +116,34 @@ await onEveryProfile('bad input', [found(manifest)], (world) => {
     }
   })
 
+  test('a body of more levels than anybody means is refused by every route, whatever it takes', async () => {
+    const owner = await world().person('老板', 'owner')
+    const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
+    const send = async (method: string, path: string, body: string) => {
+      const headers = { cookie: owner.cookie, 'content-type': 'application/json' }
+      const response = await fetch(new URL(path, world().url), { method, headers, body })
+      return { status: response.status, body: (await response.json()) as { code?: string } }
+    }
+    const { paths } = (await (await fetch(new URL('/api/openapi.json', world().url))).json()) as { paths: Record<string, object> }
+    for (const [path, methods] of Object.entries(paths))
+      for (const method of Object.keys(methods)) {
+        if (method === 'get') continue
+        const url = path.replace('{token}', 'x'.repeat(43)).replace(/\{\w+\}/g, newId())
+        const { status, body } = await send(method.toUpperCase(), url, `{"value":${nested(4_000)},"settings":{"deep":${nested(4_000)}}}`)
+        assert.deepEqual([status, body.code], [400, 'HUB_REQUEST_INVALID'], `${method} ${path}`)
+      }
+    const put = (value: string) => send('PUT', '/api/preferences/record.columns', `{"value":${value}}`)
+    for (const [levels, status] of [
+      [19, 200],
+      [20, 400],
+      [100_000, 400],
+    ] as const)
+      assert.equal((await put(nested(levels))).status, status, `${levels} levels`)
+    assert.equal(JSON.stringify((await owner.call('GET', '/api/preferences/record.columns')).body.value), nested(19))
+    for (const path of ['/api/records', '/api/records/count'])
+      assert.equal((await owner.call('GET', `${path}?filter=${encodeURIComponent(nested(2_500))}`)).body.code, 'HUB_REQUEST_INVALID')
+  })
+
   test('a character that ends a statement is refused, or kept as it is', async () => {
     const owner = await world().person('老板', 'owner')
     const [accepted] = await world().say(await world().inbox('mock'), newId(), '你好')

@@ -27,7 +27,7 @@ import { fieldKeys, pdfFields, recordFields } from '../../plugins/export/fields.
 import exportPlugin from '../../plugins/export/plugin.ts'
 import extraction from '../../plugins/extraction/plugin.ts'
 import { always, type Case, cases, checkSaid, type Known, makeConversation, personFor, readable, spots } from '../support/secrets.ts'
-import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
+import { call, eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const { manifest } = mockChannel()
 const plugin = (name: string) => resolve(import.meta.dirname, '../../plugins', name)
@@ -110,6 +110,18 @@ const aboutCustomers =
   /^\w+ \/api\/(?:conversations|records|messages|contacts|contact-moves|suggestions|files|visitors|x\/export|x\/extraction\/(?:marks|facts))\b/
 /** Taking one's own star off what one may no longer see hurts nobody. */
 const harmless = ['delete /api/conversations/{id}/star']
+
+const namesReadable = 'says which of the ids it may read: none'
+/** What a token may ask that was made for something else, and why. Whatever is not here refuses it. */
+const openToEveryToken: Record<string, string> = {
+  'post /api/setup': 'public',
+  'post /api/login': 'public',
+  'post /api/invitations/{token}': 'public',
+  'post /api/conversations/tags': namesReadable,
+  'post /api/conversations/visible': namesReadable,
+  'post /api/x/extraction/marks': namesReadable,
+  'post /api/files': 'brings a file, which is nobody else’s until it is sent',
+}
 
 /** All that a file holds: of a PDF its words, of a workbook its cells, of a zip each name and each text in it. */
 async function contentOf(response: Response): Promise<string> {
@@ -270,7 +282,7 @@ await onEveryProfile('no leak by writing', plugins, (world, profile) => {
   }
 
   /** Every page of a plugin that can be read, about everything there is. */
-  async function askPlugins(person: Person, known: readonly Known[]): Promise<{ url: string; status: number; said: string }[]> {
+  async function askPlugins(person: Pick<Person, 'call'>, known: readonly Known[]): Promise<{ url: string; status: number; said: string }[]> {
     const { paths } = (await (await fetch(new URL('/api/openapi.json', world().url))).json()) as { paths: Record<string, object> }
     const routes = Object.entries(paths).flatMap(([path, methods]) => ('get' in methods && /^\/api\/x\/(?!.*\/ui\/)/.test(path) ? [path] : []))
     assert.ok(routes.length > 8, routes.join(' '))
@@ -397,6 +409,42 @@ await onEveryProfile('no leak by writing', plugins, (world, profile) => {
     assert.ok(told.split('contact.searched').length > known.length, 'the log tells of it')
     checkSaid(c, known, told, [], `${who}, the log`, () => false)
   }
+
+  test('a token made for something else is refused wherever it writes, and by every plugin, but for what is written down', async () => {
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    const one = await makeConversation(world(), (await world().inbox('mock')).id, null, owner.id)
+    assert.equal((await owner.call('PUT', `/api/conversations/${one.id}/draft`, { text: '回电' })).status, 200)
+    const viewId: string = (await owner.call('POST', '/api/record-views', { name: '回电', filter: {} })).body.id
+    const tagId: string = (await owner.call('POST', '/api/tags', { name: newId() })).body.id
+    const made = await owner.call('POST', '/api/tokens', { name: '巡检', permissions: ['system.read'] })
+    const ask = (method: string, url: string, body?: unknown) => call(world().url, method, url, body, { authorization: `Bearer ${made.body.token}` })
+    const em = world().hub.em()
+    const identity = await em.findOneOrFail(Identity, { contactId: one.contactId }, { disableIdentityMap: true })
+    const message = await em.findOneOrFail(Message, { conversationId: one.id, direction: 'in' }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })
+    const about = { known: one, identityId: identity.id, otherId: newId(), tagId, me: owner.id }
+    const ids = [one.id, one.contactId, message.id, viewId]
+    const before = await stateOf(world(), [one])
+    const { paths } = (await (await fetch(new URL('/api/openapi.json', world().url))).json()) as { paths: Record<string, Record<string, unknown>> }
+    const open = new Set<string>()
+    for (const route of Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`))) {
+      const [method = '', path = ''] = route.split(' ')
+      if (method === 'get') continue
+      const body = deeds.find((deed) => deed.route === route)?.body?.(about)
+      for (const id of path.includes('{id}') ? ids : ['']) {
+        const filled = { '{id}': id, '{tagId}': tagId, '{identityId}': identity.id }
+        const url = path.replace(/\{\w+\}/g, (name) => filled[name as keyof typeof filled] ?? newId())
+        if (![403, 404].includes((await ask(method.toUpperCase(), url, body)).status)) open.add(route)
+      }
+    }
+    assert.deepEqual([...open].sort(), Object.keys(openToEveryToken).sort())
+    assert.deepEqual(await stateOf(world(), [one]), before)
+    assert.equal((await owner.call('GET', `/api/conversations/${one.id}/draft`)).body.text, '回电')
+    const told = await askPlugins({ call: ask }, [one])
+    assert.deepEqual(
+      told.filter(({ status }) => status !== 403 && status !== 404).map(({ url }) => url),
+      [],
+    )
+  })
 
   for (const c of profile === 'embedded' ? always.filter(({ line }) => !line) : always.slice(1, 3))
     test(`reach ${c.scope ?? 'none'}${c.line ? ' in one inbox' : ''}, fields ${c.fields.join(' ') || 'none'}`, () => check(c))

@@ -200,6 +200,27 @@ await onEveryProfile('preview', [found(manifest), found(watcher)], (world) => {
     assert.equal((await owner.call('GET', '/api/agents')).status, 200)
   })
 
+  test('what was begun to be written shows where the role may read', async () => {
+    const owner = await world().person('老板', 'owner', { presence: 'away' })
+    const [here, there] = await departments()
+    const rows = await conversations(owner.id, here, there)
+    const text = '客户电话 13812345678'
+    for (const id of [rows.ours, rows.mine]) assert.equal((await owner.call('PUT', `/api/conversations/${id}/draft`, { text })).status, 200)
+    const begun = async () => (await owner.call('GET', '/api/drafts')).body.items.map((item: { conversationId: string }) => item.conversationId).sort()
+    const draftOf = async (id: string) => (await owner.call('GET', `/api/conversations/${id}/draft`)).body
+    assert.deepEqual(await begun(), [rows.ours, rows.mine].sort())
+
+    await enter(owner, await roleId('agent'))
+    assert.deepEqual([await begun(), (await draftOf(rows.ours)).code, (await draftOf(rows.mine)).text], [[rows.mine], 'HUB_NOT_FOUND', text])
+    await owner.call('DELETE', '/api/preview')
+
+    const made = await owner.call('POST', '/api/roles', { name: '标签', grants: [{ permission: 'tag.manage' }] })
+    await enter(owner, made.body.id)
+    assert.deepEqual([await begun(), (await draftOf(rows.ours)).code, (await draftOf(rows.mine)).code], [[], 'HUB_NOT_FOUND', 'HUB_NOT_FOUND'])
+    await owner.call('DELETE', '/api/preview')
+    assert.deepEqual(await begun(), [rows.ours, rows.mine].sort())
+  })
+
   test('its time runs out, and other sessions of the same person are not in it', async () => {
     const admin = await world().person('管理员', 'admin', { presence: 'away' })
     const elsewhere = await world().signIn(admin.agent)

@@ -264,6 +264,30 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     assert.equal((await agent.call('PUT', `/api/records/${id}/summary`, { answers: { resolved: false, kind: '退款' } })).status, 200)
   })
 
+  test('an answer outlives its field: a form that asks for less takes nothing from what was written', async () => {
+    const [admin, agent] = [await world().person('管理', 'admin'), await world().person('小韩')]
+    const id = await talk(world(), agent, ['你好'])
+    const resolved = { id: 'resolved', label: '是否解决', kind: 'yesNo', required: true }
+    const note = { id: 'note', label: '处理说明', kind: 'longText' }
+    const design = async (...fields: object[]) => assert.equal((await admin.call('PUT', '/api/summary-form', { fields })).status, 200)
+    const write = async (answers: object) => (await agent.call('PUT', `/api/records/${id}/summary`, { answers })).body.answers
+    await design(resolved, note)
+    const before = { resolved: true, note: '已补发，单号 SF123' }
+    assert.deepEqual(await write(before), before)
+    await design(resolved)
+    assert.deepEqual(await write({ ...before, resolved: false }), { ...before, resolved: false })
+    // Nobody writes into a field that is not asked for.
+    assert.deepEqual(await write({ resolved: false, note: '别的' }), { ...before, resolved: false })
+    assert.deepEqual((await agent.call('GET', `/api/records/${id}`)).body.summary.answers, { ...before, resolved: false })
+    await design(resolved, note)
+    assert.deepEqual(await write({ resolved: false }), { resolved: false })
+    const told = await eventually(() => {
+      const written = heard.filter(({ name, data }) => name === 'record.summarised' && (data as { conversationId: string }).conversationId === id)
+      return written.length === 4 && written.map(({ data }) => (data as { changed: string[] }).changed)
+    }, 'the events')
+    assert.deepEqual(told, [['resolved', 'note'], ['resolved'], [], ['note']])
+  })
+
   test('what was shown masked and comes back stays as it is stored; stars of one’s own are not written down', async () => {
     const [admin, agent] = [await world().person('管理', 'admin'), await world().person('小钱')]
     // An agent sees no telephone here.
@@ -484,6 +508,14 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     assert.deepEqual((await agent.call('GET', '/api/preferences/record.columns')).body.value, ['contact', 'rating'])
     assert.equal((await other.call('GET', '/api/preferences/record.columns')).body.value, null)
     assert.equal((await agent.call('PUT', '/api/preferences/record.columns', { value: 'x'.repeat(20_000) })).body.code, 'HUB_REQUEST_TOO_LARGE')
+    // So many of them, and no more; what is there can be changed, and taken away.
+    const keep = (name: string, value: unknown) => agent.call('PUT', `/api/preferences/${name}`, { value })
+    for (let n = 1; n < 50; n++) assert.equal((await keep(`one.${n}`, n)).status, 200)
+    const full = await keep('another', 1)
+    assert.deepEqual([full.status, full.body.code, full.body.details], [409, 'HUB_LIST_FULL', { most: 50 }])
+    assert.equal((await agent.call('GET', '/api/preferences/another')).body.value, null)
+    assert.deepEqual([(await keep('one.1', 'x')).status, (await keep('one.2', null)).status, (await keep('another', 1)).status], [200, 200, 200])
+    assert.equal((await other.call('PUT', '/api/preferences/another', { value: 1 })).status, 200)
   })
 
   test('an agent’s delete lies in the bin for thirty days, an admin’s is final; only what has ended goes', async () => {

@@ -12,6 +12,22 @@ import { call, eventually, found, onEveryProfile, type Person } from '../support
 
 const { manifest } = mockChannel()
 
+/** The ways to what a person keeps for themselves. */
+const whatIsKept = (conversationId: string, viewId = newId()): [method: string, url: string, body?: unknown][] => [
+  ['GET', '/api/drafts'],
+  ['GET', `/api/conversations/${conversationId}/draft`],
+  ['PUT', `/api/conversations/${conversationId}/draft`, { text: '' }],
+  ['GET', '/api/stars'],
+  ['PUT', `/api/conversations/${conversationId}/star`],
+  ['DELETE', `/api/conversations/${conversationId}/star`],
+  ['GET', '/api/record-views'],
+  ['POST', '/api/record-views', { name: 'x', filter: {} }],
+  ['PATCH', `/api/record-views/${viewId}`, { name: 'x' }],
+  ['DELETE', `/api/record-views/${viewId}`],
+  ['GET', '/api/preferences/record.columns'],
+  ['PUT', '/api/preferences/record.columns', { value: [] }],
+]
+
 await onEveryProfile('API tokens', [found(manifest)], (world) => {
   const make = async (maker: Person, permissions: string[], expiresInDays?: number) => {
     const { status, body } = await maker.call('POST', '/api/tokens', { name: '报表', permissions, ...(expiresInDays ? { expiresInDays } : {}) })
@@ -88,6 +104,26 @@ await onEveryProfile('API tokens', [found(manifest)], (world) => {
       const roleId = roles.find((role) => role.builtin === builtin)?.id
       assert.equal((await ask('POST', '/api/agents', { email: `${newId()}@test.cn`, name: '越权', roleIds: [roleId] })).status, 403, builtin)
     }
+  })
+
+  test('what its maker began to write, marked or arranged is not for a token, whatever it may read', async () => {
+    const maker = await world().person('老板', 'owner', { presence: 'away' })
+    const [accepted] = await world().say(await world().inbox('mock'), newId(), '在吗')
+    const id = accepted?.conversationId ?? ''
+    assert.equal((await maker.call('PUT', `/api/conversations/${id}/draft`, { text: '客户电话 13812345678' })).status, 200)
+    assert.equal((await maker.call('PUT', `/api/conversations/${id}/star`)).status, 200)
+    const view = await maker.call('POST', '/api/record-views', { name: '回访', filter: { contact: '13812345678' } })
+    assert.equal((await maker.call('PUT', '/api/preferences/record.columns', { value: ['contact'] })).status, 200)
+    const { ask } = await make(maker, ['conversation.read', 'conversation.reply'])
+    assert.equal((await ask('GET', `/api/conversations/${id}`)).status, 200)
+    for (const [method, url, body] of whatIsKept(id, view.body.id)) {
+      const answer = await ask(method, url, body)
+      assert.deepEqual([answer.status, answer.body.details?.reason], [403, 'token'], `${method} ${url}`)
+    }
+    const kept = async (url: string) => (await maker.call('GET', url)).body
+    assert.equal((await kept(`/api/conversations/${id}/draft`)).text, '客户电话 13812345678')
+    assert.deepEqual([(await kept('/api/stars')).ids, (await kept('/api/record-views')).items], [[id], [view.body]])
+    assert.deepEqual((await kept('/api/preferences/record.columns')).value, ['contact'])
   })
 
   test('who makes a token may have tokens, and gives it nothing they do not have', async () => {

@@ -23,6 +23,7 @@ import { describeRoute } from './describe-api.ts'
 import { errorHandler, notFound } from './errors.ts'
 import { lazyValidators } from './lazy-validators.ts'
 import { securityHeaders } from './security-headers.ts'
+import { refuseDeep } from './shallow-bodies.ts'
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -78,6 +79,7 @@ export async function createServer(hub: Hub, logger: FastifyBaseLogger): Promise
     done()
   })
   await app.register(authPlugin, { hub })
+  app.addHook('preValidation', refuseDeep)
   await app.register(swaggerUi, {
     routePrefix: '/api/docs',
     uiConfig: { deepLinking: false, docExpansion: 'none', filter: true, tagsSorter: 'alpha' },

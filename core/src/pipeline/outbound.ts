@@ -69,7 +69,13 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     message.parts = await claimFiles(tx, parts, message, request.agentId)
     const byAgentId = request.agentId
     if (!request.note && assigneeId && byAgentId && assigneeId !== byAgentId)
-      change.event('conversation.assisted', () => ({ conversationId: conversation.id, messageId: message.id, assigneeId, byAgentId }))
+      change.event('conversation.assisted', () => ({
+        conversationId: conversation.id,
+        deed: 'reply',
+        messageId: message.id,
+        assigneeId,
+        byAgentId,
+      }))
     return message
   })
   const message = duplicate ?? (result as Message)

@@ -149,7 +149,7 @@ export const en: typeof zh = {
       purgeAt: 'Restorable for',
       preview: 'Last words',
     },
-    summary: { written: 'Written', missing: 'Missing', save: 'Save summary', by: 'Written by {name}, {time}' },
+    summary: { written: 'Written', missing: 'Missing', save: 'Save summary', by: 'Written by {name}, {time}', earlier: 'From an earlier form' },
     daysLeft: '{n} more day | {n} more days',
     noCategory: 'No category',
     starred: 'Starred',

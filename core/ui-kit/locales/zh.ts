@@ -138,7 +138,7 @@ export const zh = {
       purgeAt: '可恢复',
       preview: '最后一句',
     },
-    summary: { written: '已填写', missing: '未填写', save: '保存小结', by: '{name} 填写于 {time}' },
+    summary: { written: '已填写', missing: '未填写', save: '保存小结', by: '{name} 填写于 {time}', earlier: '以前的表单里填写的' },
     daysLeft: '还剩 {n} 天',
     noCategory: '未分类',
     starred: '已加星标',

@@ -50,6 +50,7 @@ export const en = {
     retention: 'Retention',
     file: 'Files',
     conversation: 'Conversations',
+    visitor: 'Visitors',
     contact: 'Contacts',
     agent: 'Agents and sign-in',
     role: 'Roles',
@@ -62,6 +63,11 @@ export const en = {
     export: 'Exports',
     extraction: 'Contact finder',
     audit: 'Audit log',
+  },
+  assists: {
+    reply: 'Answered in a colleague’s conversation',
+    transfer: 'Transferred a colleague’s conversation',
+    close: 'Ended a colleague’s conversation',
   },
   deeds: {
     record: {
@@ -82,7 +88,8 @@ export const en = {
       ran: 'Retention rules deleted {count} conversation(s) and {files} attachment(s) for good{ended}',
     },
     file: { downloaded: 'Downloaded or opened {count} file(s)' },
-    conversation: { assisted: 'Answered in a colleague’s conversation', listed: 'Read the list of conversations, saw {count} of others or ended' },
+    conversation: { assisted: '{assist}', listed: 'Read the list of conversations, saw {count} of others or ended' },
+    visitor: { listed: 'Read a list of visitors, saw {count} contact(s) of others' },
     contact: {
       viewed: 'Opened a contact’s profile',
       searched: 'Looked for a contact{words}, saw {count} conversation(s)',
@@ -143,7 +150,8 @@ export const en = {
     record: { searched: 'Searched records', stripped: 'Attachments removed by retention' },
     retention: { ran: 'Retention run' },
     file: { downloaded: 'Downloaded or opened files' },
-    conversation: { listed: 'Read the list of conversations' },
+    conversation: { assisted: 'Stepped into a colleague’s conversation', listed: 'Read the list of conversations' },
+    visitor: { listed: 'Read a list of visitors' },
     contact: {
       searched: 'Looked for a contact',
       updated: 'Changed a contact',

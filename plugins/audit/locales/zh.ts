@@ -50,6 +50,7 @@ export const zh = {
     retention: '保留规则',
     file: '文件',
     conversation: '会话',
+    visitor: '访客',
     contact: '客户',
     agent: '成员与登录',
     role: '角色权限',
@@ -63,6 +64,7 @@ export const zh = {
     extraction: '信息识别',
     audit: '审计日志',
   },
+  assists: { reply: '在同事的会话里回复了客户', transfer: '转接了同事的会话', close: '结束了同事的会话' },
   deeds: {
     record: {
       viewed: '查看了记录',
@@ -79,7 +81,8 @@ export const zh = {
     },
     retention: { started: '开始按保留规则清理', ran: '按保留规则彻底清除了 {count} 段会话、{files} 个附件{ended}' },
     file: { downloaded: '下载或打开了 {count} 个文件' },
-    conversation: { assisted: '在同事的会话里回复了客户', listed: '浏览了会话列表，看到他人的或已结束的会话 {count} 个' },
+    conversation: { assisted: '{assist}', listed: '浏览了会话列表，看到他人的或已结束的会话 {count} 个' },
+    visitor: { listed: '浏览了访客列表，看到他人的客户 {count} 位' },
     contact: {
       viewed: '查看了客户资料',
       searched: '查找了客户{words}，看到 {count} 个会话',
@@ -133,7 +136,8 @@ export const zh = {
     record: { searched: '搜索记录', stripped: '按保留规则清除附件' },
     retention: { ran: '按保留规则清理' },
     file: { downloaded: '下载或打开文件' },
-    conversation: { listed: '浏览会话列表' },
+    conversation: { assisted: '介入同事的会话', listed: '浏览会话列表' },
+    visitor: { listed: '浏览访客列表' },
     contact: { searched: '查找客户', updated: '修改客户资料', blocked: '拉黑或解除拉黑客户', revealed: '查看客户的隐藏信息' },
     agent: { loginFailed: '登录失败', sessionsEnded: '结束登录会话', invited: '邀请成员', changed: '修改成员' },
     role: { created: '新建角色', changed: '修改角色权限', deleted: '删除角色' },

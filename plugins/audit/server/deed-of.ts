@@ -39,6 +39,7 @@ const coreNouns = new Set([
   'record',
   'file',
   'contact',
+  'visitor',
   'agent',
   'role',
   'token',
@@ -76,6 +77,6 @@ function countOf(data: Data): number | null {
 const inColumns = new Set(['byAgentId', 'ip', 'reason', 'conversationId', 'conversation', 'message'])
 function detailsOf(name: string, data: Data): Data {
   const rest = Object.fromEntries(Object.entries(data).filter(([field]) => !inColumns.has(field)))
-  if (name === 'record.summarised') return { fields: Object.keys((rest.answers as object | undefined) ?? {}) }
+  if (name === 'record.summarised') return { fields: rest.changed ?? [] }
   return rest
 }

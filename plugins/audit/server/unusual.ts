@@ -15,7 +15,7 @@ const reads = new Map<string, Rule>([
   ['contact.viewed', 'profiles'],
 ])
 /** What shows many at once. */
-const lists = ['record.searched', 'conversation.listed', 'contact.searched']
+const lists = ['record.searched', 'conversation.listed', 'visitor.listed', 'contact.searched']
 /** So many pages are looked back at: with one row on each that is beyond any bound that makes sense. */
 const mostPages = 2_000
 const outsideMs = 60 * 60_000

@@ -73,6 +73,7 @@ export function useWords() {
       days: typeof details.days === 'number' ? details.days : 0,
       from: details.from ? when(text(details.from)) : '',
       to: details.to ? when(text(details.to)) : '',
+      assist: word(`assists.${text(details.deed)}`, t('assists.reply')),
       rule: details.rule ? t(`rules.${text(details.rule)}`, details) : '',
     }).trim()
   }

@@ -41,7 +41,7 @@ import { adapterOf, openInbox, withoutSecrets } from '../inbox/channels.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
 import { changeConversation, changesPage } from './change.ts'
-import { closeConversation } from './close-conversation.ts'
+import { closeConversation, tellAssisted } from './close-conversation.ts'
 import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
 import { conversationFacts } from './facts.ts'
@@ -85,6 +85,14 @@ export async function findViewable(em: Em, actor: Actor, id: string): Promise<Co
   return conversation
 }
 
+/** Those of these conversations that may be seen. */
+async function readableAmong(em: Em, { ability }: Actor, ids: readonly string[]): Promise<string[]> {
+  const where = whereAllowed(ability, 'read', 'conversation')
+  if (!where || ids.length === 0) return []
+  const rows = await em.find(Conversation, { $and: [{ id: { $in: [...ids] } }, where] }, { fields: ['id'], disableIdentityMap: true })
+  return rows.map((row) => row.id)
+}
+
 export const viewOf = ({ agent }: Actor, conversationId: string): Deed => ({
   same: ['view', agent.id, conversationId],
   event: { name: 'record.viewed', data: { conversationId } },
@@ -109,6 +117,8 @@ async function tellListed(hub: Hub, actor: Actor, rows: readonly Conversation[],
 
 export function conversationRoutes(app: App, hub: Hub): void {
   const config = { access: 'agent' as const }
+  /** What an agent marked and began to write is theirs, not a program's. */
+  const personal = { access: 'person' as const }
 
   app.get('/api/conversations', { config, schema: { querystring: ListQuery, response: { 200: Page(WireConversation) } } }, async (request) => {
     const actor = actorOf(request)
@@ -181,12 +191,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
   app.post(
     '/api/conversations/visible',
     { config: { ...config, inPreview: true }, schema: { summary: 'Tell which of these conversations may be seen', body: Ids, response: { 200: Ids } } },
-    async (request) => {
-      const where = whereAllowed(actorOf(request).ability, 'read', 'conversation')
-      if (!where || request.body.ids.length === 0) return { ids: [] }
-      const rows = await hub.em().find(Conversation, { $and: [{ id: { $in: request.body.ids } }, where] }, { fields: ['id'], disableIdentityMap: true })
-      return { ids: rows.map((row) => row.id) }
-    },
+    async (request) => ({ ids: await readableAmong(hub.em(), actorOf(request), request.body.ids) }),
   )
 
   // A jump by who it is: the contacts' names and numbers, never a field that the reader sees masked.
@@ -389,6 +394,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
         if (change.conversation.assigneeId === agentId) return false
         if ((await whoMayServe(hub, tx, [to], change.conversation)).length === 0)
           throw new HubError('HUB_AGENT_CANNOT_SERVE', 'This colleague may not answer in this conversation')
+        tellAssisted(change, 'transfer', actor.agent.id)
         await assignTo(tx, change, agentId, 'transferred', actor.agent.id)
         return true
       })
@@ -421,12 +427,12 @@ export function conversationRoutes(app: App, hub: Hub): void {
   }
 
   const Stars = Type.Object({ ids: Type.Array(Id), cursor: Further })
-  app.get('/api/stars', { config, schema: { querystring: MarksQuery, response: { 200: Stars } } }, async (request) => {
+  app.get('/api/stars', { config: personal, schema: { querystring: MarksQuery, response: { 200: Stars } } }, async (request) => {
     const { page, cursor } = await pageOfMarks(Star, actorOf(request).agent.id, request.query.cursor)
     return { ids: page.map((row) => row.conversationId), cursor }
   })
 
-  app.put('/api/conversations/:id/star', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+  app.put('/api/conversations/:id/star', { config: personal, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
     const { id } = await findReadable(em, actor, request.params.id)
@@ -434,16 +440,18 @@ export function conversationRoutes(app: App, hub: Hub): void {
     return { ok: true as const }
   })
 
-  app.delete('/api/conversations/:id/star', { config, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
+  app.delete('/api/conversations/:id/star', { config: personal, schema: { params: IdParams, response: { 200: Ok } } }, async (request) => {
     await hub.em().nativeDelete(Star, { agentId: actorOf(request).agent.id, conversationId: request.params.id })
     return { ok: true as const }
   })
 
-  app.get('/api/conversations/:id/draft', { config, schema: { params: IdParams, response: { 200: WireDraft } } }, async (request) => {
-    const { ability, agent } = actorOf(request)
+  app.get('/api/conversations/:id/draft', { config: personal, schema: { params: IdParams, response: { 200: WireDraft } } }, async (request) => {
+    const actor = actorOf(request)
+    const { ability, agent } = actor
     const agentId = agent.id
     const em = hub.em()
-    const draft = await em.findOne(Draft, { agentId, conversationId: request.params.id }, { disableIdentityMap: true })
+    const { id: conversationId } = await findReadable(em, actor, request.params.id)
+    const draft = await em.findOne(Draft, { agentId, conversationId }, { disableIdentityMap: true })
     if (!draft?.content.files?.length) return draft?.content ?? { text: '' }
     const ids = draft.content.files.map(({ fileId }) => fileId)
     const there = await stillTheirs(em, agentId, (conversation) => may(ability, 'read', conversation), ids)
@@ -452,12 +460,16 @@ export function conversationRoutes(app: App, hub: Hub): void {
 
   // What the list marks as begun.
   const Drafts = Type.Object({ items: Type.Array(Type.Object({ conversationId: Id, text: Type.String() })), cursor: Further })
-  app.get('/api/drafts', { config, schema: { querystring: MarksQuery, response: { 200: Drafts } } }, async (request) => {
-    const { page, cursor } = await pageOfMarks(Draft, actorOf(request).agent.id, request.query.cursor)
-    return { items: page.map(({ conversationId, content }) => ({ conversationId, text: [...draftWords(content)].slice(0, 100).join('') })), cursor }
+  app.get('/api/drafts', { config: personal, schema: { querystring: MarksQuery, response: { 200: Drafts } } }, async (request) => {
+    const actor = actorOf(request)
+    const { page, cursor } = await pageOfMarks(Draft, actor.agent.id, request.query.cursor)
+    const ids = page.map(({ conversationId }) => conversationId)
+    const readable = new Set(await readableAmong(hub.em(), actor, ids))
+    const shown = page.filter(({ conversationId }) => readable.has(conversationId))
+    return { items: shown.map(({ conversationId, content }) => ({ conversationId, text: [...draftWords(content)].slice(0, 100).join('') })), cursor }
   })
 
-  app.put('/api/conversations/:id/draft', { config, schema: { params: IdParams, body: DraftContent, response: { 200: Ok } } }, async (request) => {
+  app.put('/api/conversations/:id/draft', { config: personal, schema: { params: IdParams, body: DraftContent, response: { 200: Ok } } }, async (request) => {
     const actor = actorOf(request)
     const em = hub.em()
     const { id } = await findReadable(em, actor, request.params.id)

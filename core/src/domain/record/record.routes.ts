@@ -1,4 +1,5 @@
 /** One record: its head, and what people write on it: category, summary, tags. Its messages are the conversation's. */
+import { isDeepStrictEqual } from 'node:util'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
@@ -56,18 +57,23 @@ export function recordRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const conversation = await findReadable(em, actor, request.params.id)
     requireReply(actor, conversation)
-    const given = checkAnswers(await readSummaryForm(em, actor.agent.locale), request.body.answers)
+    const form = await readSummaryForm(em, actor.agent.locale)
+    const given = checkAnswers(form, request.body.answers)
+    const asked = new Set(form.fields.map(({ id }) => id))
     const row = { conversationId: conversation.id, answers: given, updatedById: actor.agent.id, updatedAt: new Date() }
     await changeConversation(hub, conversation.id, async (change, tx) => {
       const { answers: stored = {} } = (await tx.findOne(ConversationSummary, { conversationId: conversation.id }, quiet)) ?? {}
       // The form is sent as a whole, with what was shown masked.
       const shown = maskDeep(actor.ability, stored)
-      const answers = Object.fromEntries(
-        Object.entries(given).map(([id, answer]) => [id, keepHidden(stored[id], shown[id], answer, { path: `/answers/${id}` })]),
-      )
+      const answers = Object.fromEntries([
+        // What an earlier form asked for was answered all the same.
+        ...Object.entries(stored).filter(([id]) => !asked.has(id)),
+        ...Object.entries(given).map(([id, answer]) => [id, keepHidden(stored[id], shown[id], answer, { path: `/answers/${id}` })] as const),
+      ])
       row.answers = answers
       await tx.upsert(ConversationSummary, row)
-      change.event('record.summarised', () => ({ conversationId: conversation.id, answers }))
+      const changed = [...asked].filter((id) => !isDeepStrictEqual(stored[id], answers[id]))
+      change.event('record.summarised', () => ({ conversationId: conversation.id, answers, changed }))
       return true
     })
     return { answers: maskDeep(actor.ability, row.answers), updatedById: row.updatedById, updatedAt: row.updatedAt.toISOString() }

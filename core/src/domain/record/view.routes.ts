@@ -11,6 +11,7 @@ import type { Hub } from '../../hub.ts'
 import { AgentPreference, RecordView } from './record.entity.ts'
 
 const mostViews = 50
+const mostPreferences = 50
 const mostPreferenceBytes = 10_000
 
 const ViewInput = Type.Object({ name: Name(60), filter: RecordFilter })
@@ -18,7 +19,7 @@ const PreferenceParams = Type.Object({ name: Type.String({ minLength: 1, maxLeng
 const Preference = Type.Object({ value: Type.Unknown() })
 
 export function viewRoutes(app: App, hub: Hub): void {
-  const config = { access: 'agent' as const }
+  const config = { access: 'person' as const }
   const present = ({ id, name, filter }: RecordView) => ({ id, name, filter })
   const conflict = (error: unknown) =>
     error instanceof UniqueConstraintViolationException
@@ -62,11 +63,21 @@ export function viewRoutes(app: App, hub: Hub): void {
     return { value: row?.value ?? null }
   })
 
+  // Nothing is the same as none: it makes room for another.
   app.put('/api/preferences/:name', { config, schema: { params: PreferenceParams, body: Preference, response: { 200: Ok } } }, async (request) => {
+    const agentId = actorOf(request).agent.id
+    const em = hub.em()
+    const { name } = request.params
     const value = request.body.value ?? null
+    if (value === null) {
+      await em.nativeDelete(AgentPreference, { agentId, name })
+      return { ok: true as const }
+    }
     if (JSON.stringify(value).length > mostPreferenceBytes)
       throw new HubError('HUB_REQUEST_TOO_LARGE', 'A preference is ten kilobytes at most', { max: mostPreferenceBytes })
-    await hub.em().upsert(AgentPreference, { agentId: actorOf(request).agent.id, name: request.params.name, value, updatedAt: new Date() })
+    if ((await em.count(AgentPreference, { agentId, name: { $ne: name } })) >= mostPreferences)
+      throw new HubError('HUB_LIST_FULL', 'You have as many preferences as there can be', { most: mostPreferences })
+    await em.upsert(AgentPreference, { agentId, name, value, updatedAt: new Date() })
     return { ok: true as const }
   })
 }
