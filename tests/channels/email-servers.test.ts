@@ -921,9 +921,24 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(failure, 'recipients-waiting')
     assert.equal(
       failureText?.zh,
-      `多次重试后仍未送达：2 位收件人中 1 位已送达，1 位没有收到：${grey}：451 4.7.1 Greylisted。系统不再自动重试，请稍后手动重新发送。`,
+      `多次重试后仍未送达（已有收件人收到）：2 位收件人中 1 位已送达，1 位没有收到：${grey}：451 4.7.1 Greylisted。系统不再自动重试，请稍后手动重新发送。`,
     )
     assert.match(failureText?.en ?? '', /: 1 of 2 recipients have it, 1 do not: .+\. It is not tried again by itself; send it again later\.$/)
+    assert.equal(sentTo(from).length, 1)
+  })
+
+  test('an agent who does not wait for the last of several recipients reads that others have it', async () => {
+    const { from, conversationId, agent } = await talk()
+    const grey = customer('grey')
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted' : undefined)
+    const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    const waits = () =>
+      world()
+        .hub.em()
+        .count(Outbound, { messageId: body.id, state: 'queued', attempts: { $gt: 0 } })
+    await eventually(async () => (await waits()) > 0, 'the wait')
+    const stopped = await agent.call('POST', `/api/messages/${body.id}/stop`)
+    assert.deepEqual([stopped.status, stopped.body.failureText.zh], [200, '已停止重试：已有收件人收到，其余收件人没有送达。'])
     assert.equal(sentTo(from).length, 1)
   })
 
@@ -1504,7 +1519,14 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const added = await incoming(inbox, '我先补充')
     assert.equal(added.conversationId, conversationId)
     // It is theirs, not the customer's.
-    assert.deepEqual(added.meta?.from, { name: '韩梅梅', address: colleague })
+    assert.deepEqual([added.meta?.from, added.meta?.relatedConversationId], [{ name: '韩梅梅', address: colleague }, undefined])
+    // Once that has ended they begin one of their own, which says of which it is.
+    const admin = await world().person('管理', 'admin')
+    assert.equal((await admin.call('POST', `/api/conversations/${conversationId}/close`, {})).status, 200)
+    await arrives(address, `韩梅梅 <${colleague}>`, 'Re: 询价', '还有一问', [`In-Reply-To: <${letterId}>`])
+    const later = await incoming(inbox, '还有一问')
+    assert.notEqual(later.conversationId, conversationId)
+    assert.equal(later.meta?.relatedConversationId, conversationId)
   })
 
   test('the same subject suggests a conversation to who took part in it, joins nothing, and tells a stranger nothing', async () => {

@@ -68,7 +68,7 @@ export async function stopMessage(hub: Hub, messageId: string, allowed: Allowed)
     await settleReplies(em, change.conversation, messageId)
     // Just now being handed over: its fate is that try's.
     if ((await em.nativeDelete(Outbound, { messageId, state: 'queued' })) === 0) throw new HubError('HUB_CONFLICT', 'This message is being sent just now')
-    Object.assign(message, { status: 'failed', failure: 'stopped', failureText: stoppedByAgent(letter ? 0 : message.done) })
+    Object.assign(message, { status: 'failed', failure: 'stopped', failureText: stoppedByAgent({ done: message.done, letter: letter !== undefined }) })
     change.failed(message)
   })
   hub.queue.hurry('outbound', message.conversationId)

@@ -90,11 +90,13 @@ async function handOver(hub: Hub, row: Claimed): Promise<Fate> {
   // Nobody was given it: it is tried again like one that was refused for now.
   if (!ready) {
     const dueAt = nextTry(row, undefined)
-    return dueAt ? { status: 'queued', failure: 'hub', dueAt } : { status: 'failed', failure: 'hub', failureText: gaveUp(hubFailed, 0) }
+    return dueAt
+      ? { status: 'queued', failure: 'hub', dueAt }
+      : { status: 'failed', failure: 'hub', failureText: gaveUp(hubFailed, { done: 0, letter: false }) }
   }
   const { message, capabilities, way } = ready
   let { done } = message
-  const through = () => (capabilities?.letter ? 0 : done)
+  const through = () => ({ done, letter: capabilities?.letter !== undefined })
   if (!way) {
     const dueAt = nextLook(row, capabilities?.retryHours)
     if (dueAt) return { status: 'queued', failure: 'channel-off', dueAt, untried: true }

@@ -2,7 +2,7 @@
  * The river in: identity → conversation → message → assignment → commit → tell. A batch of events is one
  * transaction, all or nothing; `accept.ts` gathers batches and tries events singly when a batch fails.
  */
-import type { InboundEvent } from '../../sdk/channel.ts'
+import type { InboundEvent, LetterMeta } from '../../sdk/channel.ts'
 import { NumbersShort } from '../db/counter.ts'
 import type { Em } from '../db/orm.ts'
 import { retryOnConflict } from '../db/retry.ts'
@@ -287,7 +287,7 @@ async function apply(applying: Applying, item: InboundItem, identity: Identity |
         parts: event.parts,
         dedupeKey: dedupeKey(item),
         replyToId: event.replyTo ? await answeredMessage(applying.em, change, inbox.id, event.replyTo) : null,
-        meta: event.meta ?? null,
+        meta: metaIn(event.meta, change.conversation.id),
         sentAt: event.sentAt,
       })
       await attend(applying, inbox, identity, event, change, message)
@@ -302,4 +302,11 @@ async function apply(applying: Applying, item: InboundItem, identity: Identity |
     case 'activity':
       return applyActivity(applying, inbox, identity, event)
   }
+}
+
+/** It may have been recognised for the conversation that it is in now: that one is no other. */
+function metaIn(meta: LetterMeta | undefined, conversationId: string): LetterMeta | null {
+  if (meta?.relatedConversationId !== conversationId) return meta ?? null
+  const { relatedConversationId: _here, ...rest } = meta
+  return rest
 }

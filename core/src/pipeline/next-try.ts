@@ -38,12 +38,20 @@ export function nextLook({ createdAt }: Pick<Tries, 'createdAt'>, retryHours: nu
   return due > createdAt.getTime() + (retryHours ?? 0.5) * hourMs ? undefined : new Date(due)
 }
 
-/** Of a message of several pieces those that are through are the customer's. A letter has none: who has it is in its fault. */
-const through = (done: number): LocalText => (done > 0 ? { zh: `（前 ${done} 条已送达）`, en: ` (the first ${done} arrived)` } : { zh: '', en: '' })
+/** How far a message got. Of one in pieces the first `done` are the customer's; a letter has none, it has reached somebody or nobody yet. */
+export interface Through {
+  done: number
+  letter: boolean
+}
+
+function sayThrough({ done, letter }: Through): LocalText {
+  if (done === 0) return { zh: '', en: '' }
+  return letter ? { zh: '（已有收件人收到）', en: ' (some recipients have it)' } : { zh: `（前 ${done} 条已送达）`, en: ` (the first ${done} arrived)` }
+}
 
 /** The last try has failed: whatever the adapter said of another one is no longer true. */
-export function gaveUp(fault: LocalText | undefined, done: number): LocalText {
-  const part = through(done)
+export function gaveUp(fault: LocalText | undefined, through: Through): LocalText {
+  const part = sayThrough(through)
   return {
     zh: `多次重试后仍未送达${part.zh}${fault ? `：${fault.zh}` : ''}。系统不再自动重试，请稍后手动重新发送。`,
     en: `Not delivered after several tries${part.en}${fault ? `: ${fault.en}` : ''}. It is not tried again by itself; send it again later.`,
@@ -59,8 +67,10 @@ export function cutAfter(done: number): LocalText {
 }
 
 /** An agent did not want to wait for the next try. */
-export function stoppedByAgent(done: number): LocalText {
-  const part = through(done)
+export function stoppedByAgent(through: Through): LocalText {
+  if (through.letter && through.done > 0)
+    return { zh: '已停止重试：已有收件人收到，其余收件人没有送达。', en: 'No longer tried: some recipients have it, the others do not.' }
+  const part = sayThrough(through)
   return { zh: `已停止重试，这条消息没有送达${part.zh}。`, en: `No longer tried: this message was not delivered${part.en}.` }
 }
 

@@ -34,14 +34,12 @@ export async function tidy(hub: Hub, stopped: () => boolean = () => false, now =
   const waiting = await namedByParked(hub)
   for (let after = ''; !stopped(); ) {
     const where = { conversationId: null, id: { $gt: after, $lt: before } }
-    const files = await hub
-      .em()
-      .find(StoredFile, where, {
-        fields: ['id', 'hash', 'hasThumbnail', 'conversationId'],
-        orderBy: { id: 'asc' },
-        limit: filesAtOnce,
-        disableIdentityMap: true,
-      })
+    const files = await hub.em().find(StoredFile, where, {
+      fields: ['id', 'hash', 'hasThumbnail', 'conversationId'],
+      orderBy: { id: 'asc' },
+      limit: filesAtOnce,
+      disableIdentityMap: true,
+    })
     for (const file of files)
       if (!waiting.has(file.id)) await dropFile(hub, file).catch((error) => hub.log.error({ err: error, file: file.id }, 'a file could not be deleted'))
     if (files.length < filesAtOnce) return

@@ -91,10 +91,9 @@ async function takeMessage(
   // A letter "from ourselves" that we did not write is a loop or a forgery: shown, but nobody is woken.
   const quiet = automatic || ours(mailbox, sender ?? '')
   const answers = form && author ? { asked: [author], doubtful: forged } : await whereAnswersGo(ctx, mailbox, letter, auth?.dmarc, thread?.conversationId)
-  const related =
-    thread || threading.stranger || quiet || apartAs !== undefined
-      ? undefined
-      : await suggestThread(ctx.em(), mailbox.inboxId, theirs, mailbox.settings.subjectDays)
+  const apart = threading.stranger || quiet || apartAs !== undefined
+  // A thread may have ended: what is answered in it then opens a conversation, which says of which one it is.
+  const related = apart ? undefined : (thread?.conversationId ?? (await suggestThread(ctx.em(), mailbox.inboxId, theirs, mailbox.settings.subjectDays)))
   const meta: LetterMeta = {
     ...(letter.subject ? { subject: letter.subject } : {}),
     ...(letter.from ? { from: letter.from } : {}),
