@@ -218,7 +218,8 @@ export type InboundEvent =
    * A message we sent did not arrive after all (a bounce, a late refusal). `messageExternalId` is the platform's name of it;
    * `sentence` is what an agent reads, `detail` stands in for it. A message to several tells each `recipient` it did not
    * reach in an event of its own: they stand beside each other, and beside what the send itself said. `rawFileId` is the
-   * report as it came.
+   * report as it came. One that is told while the message waits for its next try ends the trying: the platform has had it.
+   * `round`, where the adapter knows it, is the sending it is of ({@link OutboundMessage.round}): of one before the last it is no news.
    */
   | {
       kind: 'failure'
@@ -230,6 +231,7 @@ export type InboundEvent =
       sentence?: LocalText
       recipient?: string
       rawFileId?: string
+      round?: number
     }
   /**
    * The customer saw (or the platform delivered) everything up to this moment: by our number, or by the platform's name of

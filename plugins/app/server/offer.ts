@@ -162,7 +162,8 @@ export async function report(ctx: Ctx, row: Outbox, fate: Fate): Promise<void> {
   // Words that cannot be opened any more name nobody.
   const to = toldIn(ctx, row)?.data.recipient?.externalId ?? (await ctx.em().findOne(Thread, { conversationId: row.conversationId }))?.customerId ?? 'nobody'
   const externalId = `${fate.kind}_${row.webhookId}_${row.round}`
-  const event = { ...fate, externalId, from: { externalId: to }, messageExternalId: messageIdOf(row) } as InboundEvent
+  const which = fate.kind === 'failure' ? { round: row.round } : {}
+  const event = { ...fate, ...which, externalId, from: { externalId: to }, messageExternalId: messageIdOf(row) } as InboundEvent
   try {
     await ctx.accept(row.inboxId, [event])
   } catch (error) {
