@@ -192,9 +192,11 @@ export type InboundEvent =
     }
   /**
    * Written on our side but not by us: in the platform's own app. `from` is the customer it went to. Stored once as an
-   * agent's message; when we sent it ourselves it only confirms (also a send of unknown fate).
+   * agent's message; when we sent it ourselves it only confirms (also a send of unknown fate). `origin`, where the platform
+   * tells: `app`, written there by hand, is never our own of unknown fate; `api` is, whenever it comes. Without it only
+   * what was sent in the minutes after ours was stored.
    */
-  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta }
+  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta; origin?: 'api' | 'app' }
   /**
    * Something the customer did that is no message: followed, scanned a code, tapped a menu, opened the chat. Kept in the
    * contact's trail; while a conversation is open also a system line there. It opens none.
