@@ -12,6 +12,7 @@ import { Outbox, Stream } from './app.entity.ts'
 import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
 import { giveUpUnfetched, offer, report, takeUp } from './offer.ts'
 import {
+  anySeq,
   find,
   hurry,
   isHubs,
@@ -138,7 +139,6 @@ export async function placeMessages(ctx: Ctx, inboxId: string, conversationId: s
       await owe(ctx, { inboxId, conversationId, webhookId: `msg_${id}`, type: messageType, at: before })
   }
 }
-const anySeq = 2 ** 31 - 1
 const mostWaiting = 50
 
 /** What waits behind a message may be told now. */
