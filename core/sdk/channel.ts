@@ -192,9 +192,11 @@ export type InboundEvent =
     }
   /**
    * Written on our side but not by us: in the platform's own app. `from` is the customer it went to. Stored once as an
-   * agent's message; when we sent it ourselves it only confirms (also a send of unknown fate).
+   * agent's message; when we sent it ourselves it only confirms (also a send of unknown fate). `origin`, where the platform
+   * tells: `app`, written there by hand, is never our own of unknown fate; `api` is, whenever it comes. Without it only
+   * what was sent in the minutes after ours was stored.
    */
-  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta }
+  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta; origin?: 'api' | 'app' }
   /**
    * Something the customer did that is no message: followed, scanned a code, tapped a menu, opened the chat. Kept in the
    * contact's trail; while a conversation is open also a system line there. It opens none.
@@ -218,7 +220,8 @@ export type InboundEvent =
    * A message we sent did not arrive after all (a bounce, a late refusal). `messageExternalId` is the platform's name of it;
    * `sentence` is what an agent reads, `detail` stands in for it. A message to several tells each `recipient` it did not
    * reach in an event of its own: they stand beside each other, and beside what the send itself said. `rawFileId` is the
-   * report as it came.
+   * report as it came. One that is told while the message waits for its next try ends the trying: the platform has had it.
+   * `round`, where the adapter knows it, is the sending it is of ({@link OutboundMessage.round}): of one before the last it is no news.
    */
   | {
       kind: 'failure'
@@ -230,6 +233,7 @@ export type InboundEvent =
       sentence?: LocalText
       recipient?: string
       rawFileId?: string
+      round?: number
     }
   /**
    * The customer saw (or the platform delivered) everything up to this moment: by our number, or by the platform's name of

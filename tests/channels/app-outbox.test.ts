@@ -546,6 +546,39 @@ await onEveryProfile('app-outbox', [found(appPlugin, dir)], (world) => {
     )
   })
 
+  test('reported as failed, acknowledged and sent again: delivered once that is fetched, and not before', async () => {
+    const one = await room()
+    const conversationId = await open(one, 'again-2')
+    const first = await send(conversationId, '一')
+    const failed = await send(conversationId, '二')
+    const seqOf = async (id: string) => (await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })).seq
+    const delivered = async () => (await em().findOneOrFail(Conversation, { id: conversationId }, { disableIdentityMap: true })).customerDeliveredSeq
+    const { cursor } = (await one.ask()).body
+    await one.client.tell('message.failed', { sender: { externalId: 'again-2' }, externalMessageId: failed, code: 'device-gone', retryable: true })
+    await fate(failed, 'failed')
+    // The order of the example: told of what went wrong first, and then asked on. What is before it was delivered.
+    const after = (await one.ask({ cursor })).body
+    assert.deepEqual([await delivered(), after.items], [await seqOf(first), []])
+    assert.equal((await admin.call('POST', `/api/messages/${failed}/resend`, {})).status, 200)
+    await fate(failed, 'sent')
+    assert.equal(await delivered(), await seqOf(first))
+    const again = (await one.ask({ cursor: after.cursor })).body
+    assert.deepEqual(texts(again.items), ['二'])
+    await one.ask({ cursor: again.cursor })
+    assert.equal(await delivered(), await seqOf(failed))
+    // Sent again before the first place is acknowledged: that says nothing of the second one.
+    const third = await send(conversationId, '三')
+    const before = (await one.ask({ cursor: again.cursor })).body
+    await one.client.tell('message.failed', { sender: { externalId: 'again-2' }, externalMessageId: third, code: 'device-gone', retryable: true })
+    await fate(third, 'failed')
+    assert.equal((await admin.call('POST', `/api/messages/${third}/resend`, {})).status, 200)
+    await fate(third, 'sent')
+    const last = (await one.ask({ cursor: before.cursor })).body
+    assert.deepEqual([texts(last.items), await delivered()], [['三'], await seqOf(failed)])
+    await one.ask({ cursor: last.cursor })
+    assert.equal(await delivered(), await seqOf(third))
+  })
+
   /** A message whose first sending failed, as it stands before anybody sends it again: its place waits, without words. */
   const failedOnce = async (customer: string) => {
     const one = await room()

@@ -1042,6 +1042,30 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     )
   })
 
+  test('reported as failed while its yes was lost: it fails there and then, and sent again it is another event', async () => {
+    const { customer } = await openChat()
+    endpoint.answer = () => ({ status: 504 })
+    const { id } = await answer(customer, '请确认订单')
+    await eventually(async () => (await em().findOneOrFail(Message, { id }, { disableIdentityMap: true })).failure === '504', 'the wait')
+    await client().tell('message.failed', {
+      sender: { externalId: customer },
+      externalMessageId: id,
+      code: 'device-gone',
+      reason: '设备不在线',
+      retryable: true,
+    })
+    assert.deepEqual([(await fate(id, 'failed')).failureText?.zh, await em().count(Outbound, { messageId: id })], ['设备不在线（可以重新发送）', 0])
+    // It knows the first id already, and would give its repeat to nobody.
+    endpoint.answer = () => ({ status: 200 })
+    assert.equal((await admin.call('POST', `/api/messages/${id}/resend`, {})).status, 200)
+    await fate(id, 'sent')
+    const told = endpoint.of('message.created').filter(({ json }) => json.data.messageId === id)
+    assert.deepEqual(
+      told.map(({ headers }) => headers['webhook-id']),
+      [`msg_${id}`, `msg_${id}_2`],
+    )
+  })
+
   test('a message that an agent stops holds nothing up; sent after all it keeps its place', async () => {
     const { conversationId, customer } = await openChat()
     endpoint.answer = () => ({ status: 503 })

@@ -208,6 +208,40 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.equal((await said(customer, 'out')).length, 1)
   })
 
+  test('sent by hand in the app it is never the message in doubt: neither another picture, nor the same words', async () => {
+    const customer = someone()
+    await douyin.says(customer, operator, '有图吗')
+    douyin.echo = 'never'
+    douyin.faults = [
+      { path: '/im/send', cut: true },
+      { path: '/im/send', cut: true },
+    ]
+    const form = new FormData()
+    form.set('file', new Blob([new Uint8Array(png)]), '茶几.png')
+    const part = await (await fetch(`${world().url}/api/files`, { method: 'POST', headers: { cookie: admin.cookie }, body: form })).json()
+    const picture = await admin.call('POST', `/api/conversations/${await conversationOf(customer)}/messages`, { clientId: newId(), parts: [part] })
+    await fate(picture.body.id, 'uncertain')
+    const words = await answer(customer, '您好')
+    await fate(words.body.id, 'uncertain')
+    await douyin.push('im_send_msg', operator, customer, {
+      server_message_id: `@by-hand-${newId()}`,
+      create_time: Date.now(),
+      message_type: 'image',
+      source: '',
+    })
+    await douyin.answersInApp(operator, customer, '您好')
+    const all = (await messagesOf(customer)).filter(({ direction }) => direction === 'out')
+    assert.deepEqual(
+      all.map(({ status, authorId }) => [status, authorId !== null]),
+      [
+        ['uncertain', true],
+        ['uncertain', true],
+        ['sent', false],
+        ['sent', false],
+      ],
+    )
+  })
+
   test('taken back: by the customer, in the app, and from here', async () => {
     const customer = someone()
     const first = await douyin.says(customer, operator, '发错了')

@@ -95,6 +95,35 @@ await onEveryProfile('echo', [found(manifest)], (world) => {
     assert.equal((await echo(inbox, 'd', '九点', 'ours-3'))[0]?.messageId, body.id)
   })
 
+  test('of a send of unknown fate: what was written by hand is another message, whatever it says; so is what was sent at another time', async () => {
+    answer = async () => {
+      throw new SendError('timeout', { retry: 'unknown' })
+    }
+    const inbox = await world().inbox('parrot')
+    const agent = await world().person('小龚', 'admin')
+    const [said] = await world().say(inbox, 'k', '在吗')
+    const { body } = await world().reply(agent, said?.conversationId, '您好')
+    await status(body.id, 'uncertain')
+    const { createdAt } = await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })
+    const told = async (minutes: number, origin?: 'api' | 'app') => {
+      const sentAt = new Date(createdAt.getTime() + minutes * 60_000)
+      const parts: MessagePart[] = [{ type: 'text', text: '您好' }]
+      const from = { externalId: 'k' }
+      const [accepted] = await world().hub.intake.accept(inbox.id, [{ kind: 'echo', externalId: newId(), from, parts, sentAt, ...(origin ? { origin } : {}) }])
+      return accepted?.messageId
+    }
+    const others = [await told(1, 'app'), await told(10), await told(-10)]
+    assert.equal(others.includes(body.id), false)
+    assert.equal((await out(said?.conversationId)).length, 4)
+    await status(body.id, 'uncertain')
+    assert.equal(await told(10, 'api'), body.id)
+    await status(body.id, 'sent')
+    // Where nobody says how it was sent, the minutes after ours are those of its hand-over.
+    const next = (await world().reply(agent, said?.conversationId, '您好')).body
+    await status(next.id, 'uncertain')
+    assert.equal((await echo(inbox, 'k', '您好'))[0]?.messageId, next.id)
+  })
+
   test('of one piece of several: what is in doubt is that piece, and what never left is said and goes on from there', async () => {
     const inbox = await world().inbox('parrot')
     const agent = await world().person('小段', 'admin')

@@ -6,9 +6,9 @@ import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Contact, Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
-import { Message, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
+import { Message, Outbound, ParkedEvent } from '../../core/src/domain/message/message.entity.ts'
 import { processInbound } from '../../core/src/pipeline/inbound.ts'
-import { eventually, found, onEveryProfile } from '../support/world.ts'
+import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 let send: (message: OutboundMessage) => Promise<{ externalId?: string } | undefined> = async () => undefined
 let refuse: SendError | undefined
@@ -26,22 +26,25 @@ const { manifest, platform } = mockChannel(
   },
 )
 
+/** A letter has several recipients. */
+const post = mockChannel('post', { letter: ['to'] }, { send: (message) => send(message) })
+
 /** Whose sends are slow. */
 let slowly: (message: OutboundMessage) => Promise<{ externalId?: string }>
 const slow = mockChannel('slow', { sendTimeoutMs: 50 }, { send: (message) => slowly(message) })
 /** Long enough for all that is not held on purpose. */
 const pieces = mockChannel('pieces', { sendTimeoutMs: 1_500 }, { send: (message) => slowly(message) })
 
-await onEveryProfile('failure', [found(manifest), found(slow.manifest), found(pieces.manifest)], (world) => {
+await onEveryProfile('failure', [found(manifest), found(post.manifest), found(slow.manifest), found(pieces.manifest)], (world) => {
   const read = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
   const status = (id: string, wanted: string) => eventually(async () => (await read(id)).status === wanted, wanted)
   const bounce = (inbox: Inbox, who: string, messageExternalId: string, externalId = newId()) =>
     world().hub.intake.accept(inbox.id, [
       { kind: 'failure', externalId, from: { externalId: who }, messageExternalId, reason: '5.1.1', detail: 'User unknown' },
     ])
-  async function conversation(who: string) {
+  async function conversation(who: string, channel = 'letters') {
     send = async (message) => ({ externalId: `l-${message.id}` })
-    const inbox = await world().inbox('letters')
+    const inbox = await world().inbox(channel)
     const agent = await world().person('小安', 'admin')
     const [said] = await world().say(inbox, who, '请回信')
     const reply = async (text: string) => {
@@ -150,6 +153,100 @@ await onEveryProfile('failure', [found(manifest), found(slow.manifest), found(pi
     await eventually(async () => {
       await world().hasten()
       return (await read(body.id)).status === 'failed'
+    }, 'the failure')
+  })
+
+  /** Writes a message whose first try is over and whose next is far. */
+  const waiting = async (agent: Person, id: string, words: string) => {
+    send = async () => {
+      throw new SendError('no-answer', { retry: true, retryAfterMs: 3_600_000 })
+    }
+    const { body } = await world().reply(agent, id, words)
+    await tried(body.id)
+    return body.id as string
+  }
+  const tried = (messageId: string) =>
+    eventually(async () => {
+      const { status, failure } = await read(messageId)
+      return status === 'queued' && failure === 'no-answer'
+    }, 'the first try')
+  const parked = (inbox: Inbox) => world().hub.em().count(ParkedEvent, { inboxId: inbox.id })
+  const owed = (messageId: string) => world().hub.em().count(Outbound, { messageId })
+
+  test('told while the message waits for its next try: it is not tried again, and what is behind it leaves', async () => {
+    const { inbox, agent, id } = await conversation('waits')
+    const first = await waiting(agent, id, '第一句')
+    const left: string[] = []
+    send = async (message) => {
+      left.push(message.id)
+      return undefined
+    }
+    const second = (await world().reply(agent, id, '第二句')).body.id
+    await bounce(inbox, 'waits', first)
+    const failed = await read(first)
+    assert.deepEqual([failed.status, failed.failure, failed.failureText?.zh, await owed(first)], ['failed', '5.1.1', 'User unknown', 0])
+    await status(second, 'sent')
+    assert.deepEqual(left, [second])
+  })
+
+  test('of a sending before the last it is no news; nor, where none is named, of one that nobody was given yet', async () => {
+    const { inbox, agent, id } = await conversation('rounds')
+    const messageId = await waiting(agent, id, '第一句')
+    await bounce(inbox, 'rounds', messageId)
+    assert.equal((await agent.call('POST', `/api/messages/${messageId}/resend`)).status, 200)
+    await tried(messageId)
+    const fails = (round?: number) =>
+      world().hub.intake.accept(inbox.id, [
+        { kind: 'failure', externalId: newId(), from: { externalId: 'rounds' }, messageExternalId: messageId, reason: 'gone', ...(round ? { round } : {}) },
+      ])
+    await fails(1)
+    await world().hub.em().nativeUpdate(Outbound, { messageId }, { attempts: 0 })
+    await fails()
+    assert.deepEqual([(await read(messageId)).status, await owed(messageId)], ['queued', 1])
+    await fails(2)
+    assert.deepEqual([(await read(messageId)).status, await owed(messageId)], ['failed', 0])
+    send = async () => ({ externalId: 'round-3' })
+    assert.equal((await agent.call('POST', `/api/messages/${messageId}/resend`)).status, 200)
+    await status(messageId, 'sent')
+    await fails(2)
+    assert.equal((await read(messageId)).status, 'sent')
+  })
+
+  test('told by its id while it is being handed over, or by a name that only the next try tells: it waits for that', async () => {
+    const { inbox, agent, id } = await conversation('early')
+    const messageId = await waiting(agent, id, '第一句')
+    const hold = Promise.withResolvers<{ externalId: string }>()
+    send = () => hold.promise
+    assert.equal((await agent.call('POST', `/api/messages/${messageId}/resend`)).status, 200)
+    await eventually(async () => (await world().hub.em().count(Outbound, { messageId, state: 'sending' })) > 0, 'the second try')
+    await bounce(inbox, 'early', messageId)
+    assert.deepEqual([await parked(inbox), (await read(messageId)).status === 'failed'], [1, false])
+    hold.resolve({ externalId: 'early-1' })
+    await eventually(async () => {
+      await world().hasten()
+      return (await read(messageId)).status === 'failed'
+    }, 'the failure')
+    const other = await waiting(agent, id, '第二句')
+    await bounce(inbox, 'early', 'early-2')
+    assert.deepEqual([await parked(inbox), (await read(other)).status], [1, 'queued'])
+    send = async () => ({ externalId: 'early-2' })
+    assert.equal((await agent.call('POST', `/api/messages/${other}/resend`)).status, 200)
+    await eventually(async () => {
+      await world().hasten()
+      return (await read(other)).status === 'failed'
+    }, 'the failure of the second')
+  })
+
+  test('a letter that some still wait for goes on to them; the report that names nobody is told once its fate is known', async () => {
+    const { inbox, agent, id } = await conversation('letter', 'post')
+    const letter = await waiting(agent, id, '给两位')
+    await bounce(inbox, 'letter', letter)
+    assert.deepEqual([await parked(inbox), (await read(letter)).status, await owed(letter)], [1, 'queued', 1])
+    send = async () => ({ externalId: 'letter-1' })
+    assert.equal((await agent.call('POST', `/api/messages/${letter}/resend`)).status, 200)
+    await eventually(async () => {
+      await world().hasten()
+      return (await read(letter)).status === 'failed'
     }, 'the failure')
   })
 

@@ -74,6 +74,21 @@ await onEveryProfile('reply window', [found(manifest), found(letters.manifest)],
     assert.equal((await left(agent, id))[0], 1)
   })
 
+  test('reported as failed while it waits for its next try, a message gives its reply back', async () => {
+    const inbox = await world().inbox('window')
+    const agent = await world().person('小鲁', 'admin')
+    const [said] = await ask(inbox, 'reported', { name: 'message', count: 2, ms: hour })
+    platform.fail = () => new SendError('no-answer', { retry: true, retryAfterMs: hour })
+    const { body } = await world().reply(agent, said?.conversationId, '一')
+    await eventually(async () => (await world().hub.em().count(Outbound, { messageId: body.id, state: 'queued', attempts: 1 })) > 0, 'the first try')
+    assert.equal((await left(agent, said?.conversationId))[0], 1)
+    await world().hub.intake.accept(inbox.id, [
+      { kind: 'failure', externalId: newId(), from: { externalId: 'reported' }, messageExternalId: body.id, reason: 'gone' },
+    ])
+    platform.fail = undefined
+    assert.equal((await left(agent, said?.conversationId))[0], 2)
+  })
+
   test('grants lie beside each other, the one that ends first is used first; one without a count has none', async () => {
     const inbox = await world().inbox('window')
     const agent = await world().person('小陈', 'admin')

@@ -1,6 +1,7 @@
 /**
  * Written on our side but not through the hub: in the platform's own app. It may also be our own message coming back,
- * before or after the answer to its send; then it only confirms.
+ * before or after the answer to its send; then it only confirms. Of a message of unknown fate nothing but what it says and
+ * when tells the two apart, unless the platform does: who is asked to answer by hand says the same words again.
  */
 import { type MessagePart, textOf } from '../../sdk/message-parts.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
@@ -25,6 +26,9 @@ import { cutAfter } from './next-try.ts'
 
 /** How far back a message of unknown fate can be the one that comes back. */
 const lookBack = 200
+/** Sent so long after our message was stored it can be ours; so long before, where clocks differ. A message that waited longer to leave stays in doubt. */
+const leavesWithinMs = 5 * 60_000
+const clockMs = 60_000
 
 export const echoKey = (externalId: string): string => `echo:${externalId}`
 
@@ -36,7 +40,7 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
   const ours = await findSent(em, inbox.id, event.externalId)
   if (ours) return applyCall(applying, event, { messageId: ours.message.id, conversationId: ours.message.conversationId, seq: ours.message.seq })
   if (sending) return afterTheSend
-  const unsure = await findUncertain(applying, inbox, identity, event.parts)
+  const unsure = event.origin === 'app' ? undefined : await findUncertain(applying, inbox, identity, event)
   if (unsure) {
     const change = await changeOf(applying, unsure.conversationId)
     const done = unsure.done + 1
@@ -65,8 +69,9 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
 }
 
 /** The oldest message of unknown fate that says the same, in the conversation of now or in one that has ended since. Locks its conversation. */
-async function findUncertain(applying: Applying, inbox: Inbox, identity: Identity, parts: readonly MessagePart[]): Promise<Message | undefined> {
+async function findUncertain(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'echo'>): Promise<Message | undefined> {
   const { em, hub } = applying
+  const { parts } = event
   const newest = await newestConversations(em, identity)
   if (newest.length === 0) return undefined
   const rows = await em.find(
@@ -76,6 +81,7 @@ async function findUncertain(applying: Applying, inbox: Inbox, identity: Identit
   )
   for (const row of rows) {
     const { id, conversationId } = row
+    if (event.origin !== 'api' && !isOfThatTime(row, event.sentAt ?? new Date())) continue
     if (!isWhole(row, parts) && !(isNextPiece(row, parts) && onePieceEach(hub, inbox, row.parts))) continue
     // Under its lock it is looked at again: another echo may have cleared it up meanwhile.
     const change = await changeOf(applying, conversationId)
@@ -84,6 +90,11 @@ async function findUncertain(applying: Applying, inbox: Inbox, identity: Identit
     if (message) return message
   }
   return undefined
+}
+
+const isOfThatTime = ({ createdAt }: Message, at: Date): boolean => {
+  const after = at.getTime() - createdAt.getTime()
+  return after >= -clockMs && after <= leavesWithinMs
 }
 
 const arrived = { status: 'sent' as const, failure: null, failureText: null }

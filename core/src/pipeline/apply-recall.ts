@@ -7,12 +7,10 @@ import { hidePreview } from '../domain/conversation/hide-preview.ts'
 import type { Inbox } from '../domain/inbox/inbox.entity.ts'
 import { Message } from '../domain/message/message.entity.ts'
 import { namesOf, noteGone, partlyRecalled } from '../domain/message/platform-names.ts'
-import { type Applying, changeOf, type EventOf, findSent, type InboundOutcome, ownCopy } from './applying.ts'
+import { type Applying, changeOf, type EventOf, findSent, type InboundOutcome, lookAgainMs, ownCopy } from './applying.ts'
 
 /** What has not come by then was before our time, or is none of ours. */
 const patienceMs = 3_600_000
-/** Looked for at once, and ever less often. */
-const lookAgainMs = (waitedMs: number): number => Math.min(Math.max(2_000, waitedMs / 4), 300_000)
 
 /** @param waitedMs so long it has waited for its message */
 export async function applyRecall(

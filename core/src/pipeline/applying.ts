@@ -156,6 +156,15 @@ export async function isSending(em: Em, identity: Identity): Promise<boolean> {
   return newest.length > 0 && (await em.count(Outbound, { conversationId: { $in: newest.map(({ id }) => id) }, state: 'sending' })) > 0
 }
 
+/** Has a message to this customer been handed over whose fate is not known yet: now, or before a next try that it waits for? */
+export async function isTried(em: Em, identity: Identity): Promise<boolean> {
+  const newest = await newestConversations(em, identity)
+  return newest.length > 0 && (await em.count(Outbound, { conversationId: { $in: newest.map(({ id }) => id) }, attempts: { $gt: 0 } })) > 0
+}
+
+/** What waits for something that may take long is looked at soon, and ever less often. */
+export const lookAgainMs = (waitedMs: number): number => Math.min(Math.max(2_000, waitedMs / 4), 300_000)
+
 /** The message as this batch has it: one that was added or touched already is not read anew. */
 export function ownCopy(change: ConversationChange, message: Message): Message {
   return [...change.added, ...change.changed].find(({ id }) => id === message.id) ?? message

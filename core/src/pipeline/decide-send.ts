@@ -7,7 +7,7 @@ import { takeReplies } from '../domain/conversation/reply-window.ts'
 import { capabilitiesOf, piecesOf } from '../domain/inbox/channels.ts'
 import { Message, Outbound } from '../domain/message/message.entity.ts'
 import type { Hub } from '../hub.ts'
-import { settleReplies } from './fate.ts'
+import { endWaiting } from './fate.ts'
 import { stoppedByAgent } from './next-try.ts'
 
 type Allowed = (conversation: Conversation) => boolean
@@ -65,9 +65,8 @@ export async function stopMessage(hub: Hub, messageId: string, allowed: Allowed)
   const { letter } = (await capabilitiesOf(hub, found.inboxId)) ?? {}
   const message = await decide(hub, found, allowed, async (change, em, message) => {
     if (message.status !== 'queued') throw new HubError('HUB_CONFLICT', 'This message does not wait to be sent')
-    await settleReplies(em, change.conversation, messageId)
-    // Just now being handed over: its fate is that try's.
-    if ((await em.nativeDelete(Outbound, { messageId, state: 'queued' })) === 0) throw new HubError('HUB_CONFLICT', 'This message is being sent just now')
+    const row = await em.findOne(Outbound, { messageId }, { disableIdentityMap: true })
+    if (!row || !(await endWaiting(em, change.conversation, row))) throw new HubError('HUB_CONFLICT', 'This message is being sent just now')
     Object.assign(message, { status: 'failed', failure: 'stopped', failureText: stoppedByAgent({ done: message.done, letter: letter !== undefined }) })
     change.failed(message)
   })

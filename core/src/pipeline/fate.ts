@@ -132,8 +132,9 @@ export async function noteProgress(hub: Hub, { id, conversationId, round }: Mess
 /** The replies that are set aside for a message; undefined where none need be. */
 async function setAside(em: Em, messageId: string): Promise<Reply[] | undefined> {
   const row = await em.findOne(Outbound, { messageId }, { fields: ['grants'], disableIdentityMap: true })
-  return row?.grants?.map((reply) => (typeof reply === 'string' ? { name: reply } : reply))
+  return row ? repliesOf(row) : undefined
 }
+const repliesOf = ({ grants }: Pick<Outbound, 'grants'>): Reply[] | undefined => grants?.map((reply) => (typeof reply === 'string' ? { name: reply } : reply))
 
 /** Pieces that are through use what was set aside for them; more than the adapter had counted take what there is. */
 async function useUp(em: Em, conversation: Conversation, messageId: string, count: number, leftAt: Date): Promise<void> {
@@ -152,11 +153,20 @@ async function nameMessage(em: Em, inboxId: string, externalId: string, messageI
 }
 
 /** The end of a message: of what is still set aside for it so many pieces are through, or may be; the platform never took the others. */
-export async function settleReplies(em: Em, conversation: Conversation, messageId: string, through = 0, leftAt = new Date()): Promise<void> {
+async function settleReplies(em: Em, conversation: Conversation, messageId: string, through = 0, leftAt = new Date()): Promise<void> {
   const replies = (await setAside(em, messageId)) ?? []
   const [used, unused] = [replies.slice(0, through), replies.slice(through)]
   if (used.length > 0) await countSent(em, conversation, used, 0, leftAt)
   if (unused.length > 0) await giveBackReplies(em, conversation, unused)
+}
+
+/** A message that waits for its next try is not tried again. False when it does not wait as it did in `row`: then its fate is that try's. */
+export async function endWaiting(em: Em, conversation: Conversation, row: Outbound): Promise<boolean> {
+  const { messageId, attempts } = row
+  if ((await em.nativeDelete(Outbound, { messageId, attempts, state: 'queued' })) === 0) return false
+  const unused = repliesOf(row) ?? []
+  if (unused.length > 0) await giveBackReplies(em, conversation, unused)
+  return true
 }
 
 /**

@@ -271,7 +271,7 @@ async function apply(applying: Applying, item: InboundItem, identity: Identity |
   const patient = waitedMs < sendPatienceMs
   switch (event.kind) {
     case 'failure':
-      return applyFailure(applying, inbox, identity, event, patient)
+      return applyFailure(applying, inbox, identity, event, waitedMs)
     case 'receipt':
       return applyReceipt(applying, inbox, identity, event, patient)
     case 'recall':

@@ -7,7 +7,7 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import { raw } from '@mikro-orm/core'
 import { Endpoint, Fetch, Key, Outbox, Thread } from './app.entity.ts'
 import { noteSuccess } from './deliver.ts'
-import { hurry, isMessage, keyOf, listedMs, messageIdOf, messageType, placesOf, sweepPage, triedForMs, unlessEnded, update } from './outbox-rows.ts'
+import { anySeq, hurry, isMessage, keyOf, listedMs, messageIdOf, messageType, placesOf, sweepPage, triedForMs, unlessEnded, update } from './outbox-rows.ts'
 import { type Ctx, isFetched } from './settings.ts'
 import { wake } from './waiting.ts'
 
@@ -149,10 +149,30 @@ export async function acknowledge(ctx: Ctx, inboxId: string, pos: number): Promi
     const last = rows.at(-1)?.pos
     if (last == null) return
     // A receipt speaks of all before it: one for each conversation, and before the rows forget that it is owed.
-    const newest = new Map(rows.filter(isMessage).map((row) => [row.conversationId, row]))
-    await Promise.all([...newest.values()].map((row) => report(ctx, row, { kind: 'receipt', status: 'delivered' })))
+    const told = Map.groupBy(rows.filter(isMessage), (row) => row.conversationId)
+    await Promise.all(
+      [...told].map(async ([conversationId, messages]) => {
+        const row = await newestDelivered(ctx, conversationId, messages)
+        if (row) await report(ctx, row, { kind: 'receipt', status: 'delivered' })
+      }),
+    )
     await update(ctx, { ...where, pos: { $lte: last } }, { state: 'taken', body: '', dueAt: null })
   }
+}
+
+/**
+ * The last of a conversation's messages that is delivered with these rows. One that was reported as failed is not, and of one that
+ * is sent again what counts is its new place.
+ */
+async function newestDelivered(ctx: Ctx, conversationId: string, rows: readonly Outbox[]): Promise<Outbox | undefined> {
+  const recent = new Map((await ctx.recent(conversationId, { upToSeq: anySeq, limit: mostItems })).map((message) => [message.id, message]))
+  const facts = (row: Outbox) => recent.get(messageIdOf(row))
+  for (const row of rows.toSorted((a, b) => (facts(b)?.seq ?? 0) - (facts(a)?.seq ?? 0))) {
+    const { status } = facts(row) ?? {}
+    if (status === 'failed' || status === 'queued') continue
+    if ((await placesOf(ctx, row.inboxId, messageIdOf(row))).at(-1)?.webhookId === row.webhookId) return row
+  }
+  return undefined
 }
 
 type Fate = { kind: 'receipt'; status: 'delivered' } | { kind: 'failure'; reason: string; sentence: LocalText }
@@ -162,7 +182,8 @@ export async function report(ctx: Ctx, row: Outbox, fate: Fate): Promise<void> {
   // Words that cannot be opened any more name nobody.
   const to = toldIn(ctx, row)?.data.recipient?.externalId ?? (await ctx.em().findOne(Thread, { conversationId: row.conversationId }))?.customerId ?? 'nobody'
   const externalId = `${fate.kind}_${row.webhookId}_${row.round}`
-  const event = { ...fate, externalId, from: { externalId: to }, messageExternalId: messageIdOf(row) } as InboundEvent
+  const which = fate.kind === 'failure' ? { round: row.round } : {}
+  const event = { ...fate, ...which, externalId, from: { externalId: to }, messageExternalId: messageIdOf(row) } as InboundEvent
   try {
     await ctx.accept(row.inboxId, [event])
   } catch (error) {

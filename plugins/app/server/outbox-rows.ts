@@ -12,6 +12,9 @@ export const listedMs = 14 * 24 * hour
 /** Rows that one sweep begins with. */
 export const sweepPage = 500
 
+/** Up to the last message of a conversation, whatever its number. */
+export const anySeq = 2 ** 31 - 1
+
 export const messageType = 'message.created'
 export const isMessage = ({ type }: Pick<Outbox, 'type'>): boolean => type === messageType
 /** Its words are with the hub, which says when it is handed over. */

@@ -11,7 +11,23 @@ import { raw, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Outbox, Stream } from './app.entity.ts'
 import { envelope, isRefusal, openEndpoint, post, retryAfter } from './deliver.ts'
 import { giveUpUnfetched, offer, report, takeUp } from './offer.ts'
-import { find, hurry, isHubs, isMessage, keyOf, letGo, messageType, placesOf, settle, sweepPage, triedForMs, unlessEnded, update } from './outbox-rows.ts'
+import {
+  anySeq,
+  find,
+  hurry,
+  isHubs,
+  isMessage,
+  keyOf,
+  letGo,
+  messageIdOf,
+  messageType,
+  placesOf,
+  settle,
+  sweepPage,
+  triedForMs,
+  unlessEnded,
+  update,
+} from './outbox-rows.ts'
 import { type Ctx, isFetched } from './settings.ts'
 
 const minute = 60_000
@@ -102,6 +118,18 @@ export async function oweMessage(ctx: Ctx, inboxId: string, message: { id: strin
   return owe(ctx, { inboxId, conversationId, webhookId, type: messageType, at: new Date(), round })
 }
 
+/**
+ * Who reports that a message failed has had it, whether its yes got here or not: sent again it is another event. Where they fetch
+ * they can have had only what lies there, and that is known.
+ */
+export async function noteHad(ctx: Ctx, inbox: ChannelInbox, messageId: string): Promise<void> {
+  if (isFetched(inbox) || messageId.length !== idLength) return
+  const last = (await placesOf(ctx, inbox.id, messageId)).at(-1)
+  if (!last || messageIdOf(last) !== messageId) return
+  await update(ctx, { ...keyOf(last), state: { $in: ['waiting', 'given-up'] }, round: last.round, body: '' }, { state: 'taken', dueAt: null })
+}
+const idLength = 26
+
 /** Messages that the hub has had since before, and has not tried yet: what is told now stands behind them. */
 export async function placeMessages(ctx: Ctx, inboxId: string, conversationId: string, before: Date): Promise<void> {
   const recent = await ctx.recent(conversationId, { upToSeq: anySeq, limit: mostWaiting })
@@ -111,7 +139,6 @@ export async function placeMessages(ctx: Ctx, inboxId: string, conversationId: s
       await owe(ctx, { inboxId, conversationId, webhookId: `msg_${id}`, type: messageType, at: before })
   }
 }
-const anySeq = 2 ** 31 - 1
 const mostWaiting = 50
 
 /** What waits behind a message may be told now. */

@@ -6,6 +6,7 @@ import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Endpoint, Taken, Thread, Upload } from './app.entity.ts'
 import { decode, hashOf } from './decode.ts'
+import { noteHad } from './outbox.ts'
 import { type Ctx, type InboxSettings, sandboxSecretOf, secretsOf } from './settings.ts'
 import { verify } from './standard-webhooks.ts'
 
@@ -61,7 +62,7 @@ export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox
 
   const told = await decode(request.body, id, inbox.settings as InboxSettings, (uploadId) => findUpload(ctx, inbox.id, uploadId))
   await claim(ctx, inbox.id, id, bodyHash)
-  const answer = { accepted: true, eventId: id, ...(await take(ctx, inbox.id, told)) }
+  const answer = { accepted: true, eventId: id, ...(await take(ctx, inbox, told)) }
   await ctx.em().nativeUpdate(Taken, { inboxId: inbox.id, webhookId: id }, { answer: JSON.stringify(answer) })
   return json(202, answer)
 }
@@ -88,9 +89,10 @@ async function claim(ctx: Ctx, inboxId: string, webhookId: string, bodyHash: str
 
 async function take(
   ctx: Ctx,
-  inboxId: string,
+  inbox: ChannelInbox,
   { events, typing, thread }: Awaited<ReturnType<typeof decode>>,
 ): Promise<{ messageId?: string; duplicate: boolean }> {
+  const inboxId = inbox.id
   if (typing) {
     await ctx.desk.typing({ inboxId, externalId: typing.externalId }, typing.text)
     return { duplicate: false }
@@ -98,6 +100,7 @@ async function take(
   const accepted = []
   for (const event of events)
     try {
+      if (event.kind === 'failure') await noteHad(ctx, inbox, event.messageExternalId)
       accepted.push(...(await ctx.accept(inboxId, [event])))
     } catch (error) {
       // A blocked sender is refused quietly: the client did its part.

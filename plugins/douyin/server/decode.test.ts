@@ -87,6 +87,15 @@ test('an echo is about the customer it went to, whoever sent it, and nothing to 
   assert.equal(event('receive-text', 'message', () => false).from.externalId, '_000customer')
 })
 
+test('of an echo its source says whether an API or a person in the app sent it; another app’s key, or none, says nothing', () => {
+  assert.deepEqual([event('send-by-api', 'echo').origin, event('send-in-app', 'echo').origin], ['api', 'app'])
+  const { content, ...push } = JSON.parse(read('send-by-api').toString())
+  for (const source of ['another', undefined, 0, null]) {
+    const told = decode(Buffer.from(JSON.stringify({ ...push, content: { ...content, source } })), undefined, () => false)
+    assert.equal(told.kind === 'event' && told.event.kind === 'echo' && 'origin' in told.event, false)
+  }
+})
+
 test('two accounts of ours in a talk with each other: each push is for the end it is about', () => {
   const both = () => true
   assert.equal(event('receive-text', 'message', both).from.externalId, '_000customer')

@@ -40,6 +40,8 @@ interface Push {
   from: string
   to: string
   content: Record<string, unknown>
+  /** The app that is told: ours. */
+  clientKey: string
   raw: unknown
   /** Unique to this push; the same when it is repeated. */
   id: string
@@ -102,7 +104,8 @@ function readPush(body: Buffer, messageId: string | undefined): Push {
   const from = text(envelope.from_user_id)
   const to = text(envelope.to_user_id)
   if (from.length > 190 || to.length > 190) throw new HubError('HUB_REQUEST_INVALID', 'The ids are too long')
-  return { event, from, to, content: contentOf(envelope.content), raw, id: messageId ? clip(messageId, 120) : createHash('sha256').update(body).digest('hex') }
+  const id = messageId ? clip(messageId, 120) : createHash('sha256').update(body).digest('hex')
+  return { event, from, to, content: contentOf(envelope.content), clientKey: text(envelope.client_key), raw, id }
 }
 
 function contentOf(content: unknown): Values {
@@ -160,12 +163,22 @@ const received: Handler = (push, isOurs) => {
   }
 }
 
+/**
+ * The `client_key` of the app that sent it, empty for what was written in the Douyin app (private-msg-webhook). What another
+ * app's key would mean here, or none at all, no source says.
+ */
+function originOf({ content, clientKey }: Push): 'api' | 'app' | undefined {
+  if (content.source === '') return 'app'
+  return typeof content.source === 'string' && content.source === clientKey ? 'api' : undefined
+}
+
 /** An echo: sent by us, by another program, or by hand in the Douyin app. The hub knows its own by the id. */
 const sent: Handler = (push, isOurs) => {
   const { account, customer } = ends(push, isOurs, true)
   if (customer === '') return unknown(push, isOurs)
   const messageId = text(push.content.server_message_id)
   const sentAt = timeOf(push.content.create_time)
+  const origin = originOf(push)
   return {
     kind: 'event',
     account,
@@ -175,6 +188,7 @@ const sent: Handler = (push, isOurs) => {
       from: senderOf(push, customer),
       parts: partsOf(push),
       ...(sentAt ? { sentAt } : {}),
+      ...(origin ? { origin } : {}),
     },
   }
 }
