@@ -50,6 +50,7 @@ import { sealedIdentity } from './0076-sealed-identity.ts'
 import { roundsAndRefusedPushes } from './0077-rounds-and-refused-pushes.ts'
 import { runBy } from './0079-run-by.ts'
 import { fileMessage } from './0080-file-message.ts'
+import { blockedByEach } from './0081-blocked-by-each.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -102,4 +103,5 @@ export const coreMigrations: readonly Migration[] = [
   roundsAndRefusedPushes,
   runBy,
   fileMessage,
+  blockedByEach,
 ]

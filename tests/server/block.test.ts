@@ -36,6 +36,19 @@ await onEveryProfile('blocking', [found(mockChannel().manifest)], (world) => {
     assert.deepEqual(await shut(inbox), [])
   })
 
+  test('an address stays shut until the last of those who came from it is let in again', async () => {
+    const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
+    const people = [newId(), newId()]
+    for (const who of people) await say(inbox, who, '203.0.113.20')
+    const [one, two] = [await identityOf(inbox, people[0] as string), await identityOf(inbox, people[1] as string)]
+    for (const { id, contactId } of [one, two])
+      assert.equal((await owner.call('POST', `/api/contacts/${contactId}/block`, { identityId: id })).status, 200)
+    assert.equal((await owner.call('DELETE', `/api/contacts/${one.contactId}/block/${one.id}`)).status, 200)
+    assert.deepEqual(await shut(inbox), ['203.0.113.20'])
+    assert.equal((await owner.call('DELETE', `/api/contacts/${two.contactId}/block/${two.id}`)).status, 200)
+    assert.deepEqual(await shut(inbox), [])
+  })
+
   test('who has no address is blocked all the same', async () => {
     const [owner, inbox] = [await world().person('店主', 'owner'), await world().inbox('mock')]
     const who = newId()

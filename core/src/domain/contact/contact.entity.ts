@@ -98,14 +98,14 @@ const IdentitySchema = defineEntity({
 export class Identity extends IdentitySchema.class {}
 IdentitySchema.setClass(Identity)
 
-/** Addresses refused at the door, with the identity they were blocked with. */
+/** Addresses refused at the door, once for each identity they were blocked with. */
 const BlockedAddressSchema = defineEntity({
   name: 'BlockedAddress',
   tableName: 'blocked_address',
   properties: {
     inboxId: idColumn().primary(),
     address: p.string().length(45).primary(),
-    identityId: idColumn(),
+    identityId: idColumn().primary(),
     createdAt: instant(),
   },
   indexes: [{ properties: ['identityId'], name: 'blocked_address_identity' }],
