@@ -41,8 +41,7 @@ await onEveryProfile('blocking', [found(mockChannel().manifest)], (world) => {
     const people = [newId(), newId()]
     for (const who of people) await say(inbox, who, '203.0.113.20')
     const [one, two] = [await identityOf(inbox, people[0] as string), await identityOf(inbox, people[1] as string)]
-    for (const { id, contactId } of [one, two])
-      assert.equal((await owner.call('POST', `/api/contacts/${contactId}/block`, { identityId: id })).status, 200)
+    for (const { id, contactId } of [one, two]) assert.equal((await owner.call('POST', `/api/contacts/${contactId}/block`, { identityId: id })).status, 200)
     assert.equal((await owner.call('DELETE', `/api/contacts/${one.contactId}/block/${one.id}`)).status, 200)
     assert.deepEqual(await shut(inbox), ['203.0.113.20'])
     assert.equal((await owner.call('DELETE', `/api/contacts/${two.contactId}/block/${two.id}`)).status, 200)
