@@ -22,8 +22,8 @@ type WayIn<What extends keyof Intake = 'busy'> = { intake: Pick<Intake, What> }
 let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
 
 /** For listeners, before each step. Customers' messages first: when there is no time for both, listeners hear of them a little later, and none is left out. */
-export async function giveWay(hub: WayIn<'busy' | 'inHand'>, tookMs = 0): Promise<void> {
-  const at = performance.now()
+export async function giveWay(hub: WayIn<'busy' | 'inHand'>, tookMs = 0, now = () => performance.now()): Promise<void> {
+  const at = now()
   if (at - window.at >= windowMs) {
     const used = performance.eventLoopUtilization()
     window = { at, used, full: performance.eventLoopUtilization(used, window.used).utilization > fullyBusy }
@@ -31,7 +31,7 @@ export async function giveWay(hub: WayIn<'busy' | 'inHand'>, tookMs = 0): Promis
   if (window.full && hub.intake.busy()) await sleep(Math.min(mostCourtesyMs, Math.ceil(tookMs * courtesy)))
   else await nextTurn()
   // Nor does a message that has just come wait for more than the event that was begun before it.
-  while (hub.intake.inHand() && performance.now() - at < patienceFor(tookMs)) await sleep(1)
+  while (hub.intake.inHand() && now() - at < patienceFor(tookMs)) await sleep(1)
 }
 
 /** How long whoever took so many milliseconds waits at most for a message that is being taken in. */
