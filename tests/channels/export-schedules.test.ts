@@ -248,7 +248,8 @@ for (const profile of await profiles())
     test('of the days before, none that was missed is left out, and the owner is told', async () => {
       const agent = await world.person('缺')
       const days: string[] = []
-      for (const ago of [1, 4, 9, 12]) {
+      // Today's turn may be still to come, and then the day before is not over for it.
+      for (const ago of [2, 4, 9, 12]) {
         days.push(await talk(agent, `第${ago}天前`))
         await em().nativeUpdate(Conversation, { id: days.at(-1) as string }, { lastMessageAt: new Date(Date.now() - ago * 86_400_000) })
       }
