@@ -738,6 +738,32 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.deepEqual([sentTo(grey).length, sentTo(gone).map(({ to }) => to)], [taken, [[gone]]])
   })
 
+  test('who was refused before the line broke is not reached by the copy in Sent: sending again asks them, and nobody twice', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    const [gone, grey] = [customer('gone'), customer('grey')]
+    servers.how.smtp.answer = (verb, rest) =>
+      verb === 'DOT'
+        ? 'cut'
+        : verb !== 'RCPT'
+          ? undefined
+          : rest.includes(gone)
+            ? '550 5.1.1 no such user'
+            : rest.includes(grey)
+              ? '451 4.7.1 Greylisted'
+              : undefined
+    const { body } = await world().reply(agent, conversationId, '请三位查收', { meta: { to: [{ address: from }], cc: [{ address: gone }, { address: grey }] } })
+    await fate(body.id, 'uncertain')
+    const { messageId } = await world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n请三位查收`)
+    await client.logout()
+    const taken = sentTo(from).length
+    servers.reset()
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    await fate(body.id, 'sent')
+    assert.deepEqual([sentTo(from).length, sentTo(gone).length, sentTo(grey).length], [taken, 1, 1])
+  })
+
   test('whether it went out cannot be asked: it is not sent a second time, and the agent reads why', async () => {
     const { inbox, address, from, conversationId, agent } = await talk()
     servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)

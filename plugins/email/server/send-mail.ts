@@ -77,12 +77,17 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   const had = new Set([...fate.delivered, ...earlier.filter((row) => row.id !== id).flatMap((row) => [...fateOf(row).delivered])])
   const to = composed.envelope.to.filter((address) => !had.has(address) && !fate.refused.has(address))
   let handed: HandedOver = { refusals: [] }
+  const envelope: Envelope = { ...composed.envelope, to, size: composed.raw.length }
   try {
-    if (to.length > 0)
-      handed = await handOver(ctx, mailbox, { ...composed, envelope: { ...composed.envelope, to } }, message, to.length < composed.envelope.to.length)
+    if (to.length > 0) handed = await handOver(ctx, mailbox, { ...composed, envelope }, message, to.length < composed.envelope.to.length)
   } catch (error) {
     const failure = error instanceof SendError ? error : new SendError('smtp', { retry: true, message: (error as Error).message, fault: notHandedOver })
-    await mark(ctx, id, failure.retry === 'unknown' ? 'unknown' : had.size > 0 ? 'partial' : 'failed')
+    const unknown = failure.retry === 'unknown'
+    await changeFate(ctx.em(), id, ({ refused }) => {
+      // Before the line broke some had been refused, for now or for good: a copy that the provider kept is not theirs.
+      if (unknown) for (const { address, said } of refusalsIn(envelope, mailbox)) refused.set(address, said)
+      return unknown ? 'unknown' : had.size > 0 ? 'partial' : 'failed'
+    })
     throw failure
   }
   const { refusals, answer = '' } = handed
@@ -178,10 +183,6 @@ async function keep(ctx: PluginContext, inboxId: string, raw: Buffer): Promise<s
   return 'fileId' in part ? part.fileId : ''
 }
 
-async function mark(ctx: PluginContext, id: string, state: LetterRow['state']): Promise<void> {
-  await ctx.em().nativeUpdate(LetterRow, { id }, { state })
-}
-
 async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Mailbox, messageId: string): Promise<Composed> {
   const em = ctx.em()
   const { conversationId, seq } = message
@@ -271,6 +272,14 @@ interface HandedOver {
   answer?: string
 }
 type Rejected = Error & { recipient?: string; response?: string }
+/** What the library is given; it notes in it whom the server refused. */
+type Envelope = Composed['envelope'] & { size: number; rejectedErrors?: Rejected[] }
+
+function refusalOf({ preset, smtp }: Mailbox, error: Rejected): Refusal {
+  const fault = explainFault(error, preset, smtp)
+  return { address: error.recipient ?? '', fault, said: fault.said || fault.error.en }
+}
+const refusalsIn = ({ rejectedErrors = [] }: Envelope, mailbox: Mailbox): Refusal[] => rejectedErrors.map((error) => refusalOf(mailbox, error))
 
 /**
  * Hands it to the provider; returns whom it was refused for when others have it (`more`: there are some who are not asked now), or
@@ -280,14 +289,10 @@ type Rejected = Error & { recipient?: string; response?: string }
 async function handOver(
   ctx: PluginContext,
   mailbox: Mailbox,
-  composed: Composed,
+  { raw, envelope }: Pick<Composed, 'raw'> & { envelope: Envelope },
   { attempt, signal }: Pick<OutboundMessage, 'attempt' | 'signal'>,
   more: boolean,
 ): Promise<HandedOver> {
-  const refusal = (error: Rejected): Refusal => {
-    const fault = explainFault(error, mailbox.preset, mailbox.smtp)
-    return { address: error.recipient ?? '', fault, said: fault.said || fault.error.en }
-  }
   const fail = (fault: Fault, retry: boolean | 'unknown', retryAfterMs?: number): SendError =>
     new SendError(fault.code, {
       retry,
@@ -312,7 +317,7 @@ async function handOver(
   // The server takes a letter with the dot after its last byte: until the stream is drained it cannot have.
   let drained = false
   const body = Readable.from(
-    chunksOf(composed.raw, () => {
+    chunksOf(raw, () => {
       drained = true
       waitFor(connection, patience.toTake)
     }),
@@ -323,18 +328,16 @@ async function handOver(
     waitFor(connection, patience.toAnswer)
     const info = await new Promise<SMTPConnection.SentMessageInfo>((resolve, reject) => {
       connection.once('error', reject)
-      connection.send({ ...composed.envelope, size: composed.raw.length }, body, (error, done) =>
-        error ? reject(error) : resolve(done as SMTPConnection.SentMessageInfo),
-      )
+      connection.send(envelope, body, (error, done) => (error ? reject(error) : resolve(done as SMTPConnection.SentMessageInfo)))
     })
     connection.quit()
-    return { refusals: ((info.rejectedErrors ?? []) as Rejected[]).map(refusal), answer: info.response }
+    return { refusals: ((info.rejectedErrors ?? []) as Rejected[]).map((error) => refusalOf(mailbox, error)), answer: info.response }
   } catch (error) {
     connection.close()
     if (error === signal.reason) throw error
     const fault = explainFault(error, mailbox.preset, mailbox.smtp)
     const several = (error as { rejectedErrors?: Rejected[] }).rejectedErrors ?? []
-    if (several.length > (more ? 0 : 1)) return { refusals: several.map(refusal) }
+    if (several.length > (more ? 0 : 1)) return { refusals: several.map((one) => refusalOf(mailbox, one)) }
     const reply = (error as { responseCode?: number }).responseCode
     if (reply) throw fail(fault, reply < 500)
     // The library itself minds the size that the server told.
