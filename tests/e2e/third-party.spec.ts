@@ -16,6 +16,9 @@ test('its panel and page come and go, and the talk goes on', { tag: '@main' }, a
   await admin.goto(`${hubUrl}/admin/plugins`)
   const { shop } = await openShop(browser, hubUrl)
   await shop.say('我有多少积分？')
+  // The panel asks once: a listener may hear of the message a moment after the agent.
+  const counted = async () => (await (await context.request.get(`${hubUrl}/api/x/loyalty/top`)).json()).items.length
+  await expect.poll(counted).toBe(1)
   await workbench.pick('我有多少积分')
   await expect(page.getByTestId('loyalty')).toHaveText('会员积分：1')
 
