@@ -932,11 +932,17 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     }
   })
 
-  test('a recipient who is refused for now to the end: the last word says who has it and who does not, and promises nothing', async () => {
+  /** A letter to two: one has it, the other's server puts it off. */
+  async function oneWaits() {
     const { from, conversationId, agent } = await talk()
     const grey = customer('grey')
     servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted' : undefined)
     const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    return { from, grey, agent, body: body as { id: string } }
+  }
+
+  test('a recipient who is refused for now to the end: the last word says who has it and who does not, and promises nothing', async () => {
+    const { from, grey, body } = await oneWaits()
     const late = () =>
       world()
         .hub.em()
@@ -954,10 +960,7 @@ await onEveryProfile('mail servers', [plugin], (world) => {
   })
 
   test('an agent who does not wait for the last of several recipients reads that others have it', async () => {
-    const { from, conversationId, agent } = await talk()
-    const grey = customer('grey')
-    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? '451 4.7.1 Greylisted' : undefined)
-    const { body } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    const { from, agent, body } = await oneWaits()
     const waits = () =>
       world()
         .hub.em()

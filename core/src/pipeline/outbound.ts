@@ -54,7 +54,6 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
     if (conversation.status === 'closed' && !request.note) throw new HubError('HUB_CONVERSATION_CLOSED', 'This conversation has ended')
     const push = capabilities?.delivery === 'push'
     if (request.replyToId) await checkAnswered(tx, request.replyToId, conversation.id)
-    const { assigneeId } = conversation
     const grants = capabilities?.replyWindow ? await takeReplies(tx, conversation, pieces) : null
     const message = change.append({
       direction: request.note ? 'note' : 'out',
@@ -67,15 +66,7 @@ export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ mes
       outbound: push ? { grants } : undefined,
     })
     message.parts = await claimFiles(tx, parts, message, request.agentId)
-    const byAgentId = request.agentId
-    if (!request.note && assigneeId && byAgentId && assigneeId !== byAgentId)
-      change.event('conversation.assisted', () => ({
-        conversationId: conversation.id,
-        deed: 'reply',
-        messageId: message.id,
-        assigneeId,
-        byAgentId,
-      }))
+    if (!request.note) change.assisted('reply', request.agentId, message.id)
     return message
   })
   const message = duplicate ?? (result as Message)

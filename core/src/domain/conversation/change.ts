@@ -147,6 +147,13 @@ export class ConversationChange {
     }))
   }
 
+  /** Before it is done: what an agent does in a conversation that a colleague holds is told by itself. `messageId`: of a reply. */
+  assisted(deed: 'reply' | 'transfer' | 'close', byAgentId: string, messageId?: string): void {
+    const { id: conversationId, assigneeId } = this.conversation
+    if (!assigneeId || assigneeId === byAgentId) return
+    this.event('conversation.assisted', () => ({ conversationId, deed, ...(messageId ? { messageId } : {}), assigneeId, byAgentId }))
+  }
+
   /** A message of this conversation that changed. */
   touch(message: Message): void {
     message.rev = this.conversation.rev

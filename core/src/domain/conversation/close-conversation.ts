@@ -29,7 +29,7 @@ export async function closeConversation(
 export async function end(change: ConversationChange, em: Em, reason: CloseReason, byAgentId: string | null): Promise<boolean> {
   const { conversation } = change
   if (conversation.status === 'closed') return false
-  if (byAgentId) tellAssisted(change, 'close', byAgentId)
+  if (byAgentId) change.assisted('close', byAgentId)
   conversation.status = 'closed'
   conversation.openIdentityId = null
   conversation.closeReason = reason
@@ -40,12 +40,6 @@ export async function end(change: ConversationChange, em: Em, reason: CloseReaso
   change.line('conversation.closed', { reason, byAgentId })
   change.event('conversation.closed', () => ({ conversation: conversationFacts(conversation), byAgentId, reason }))
   return true
-}
-
-/** Before it is done: what an agent does to a conversation that a colleague holds is told by itself. */
-export function tellAssisted(change: ConversationChange, deed: 'transfer' | 'close', byAgentId: string): void {
-  const { id: conversationId, assigneeId } = change.conversation
-  if (assigneeId && assigneeId !== byAgentId) change.event('conversation.assisted', () => ({ conversationId, deed, assigneeId, byAgentId }))
 }
 
 /** After the commit. */

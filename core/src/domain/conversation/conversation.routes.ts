@@ -41,7 +41,7 @@ import { adapterOf, openInbox, withoutSecrets } from '../inbox/channels.ts'
 import { Message } from '../message/message.entity.ts'
 import { assignTo } from './assign-conversation.ts'
 import { changeConversation, changesPage } from './change.ts'
-import { closeConversation, tellAssisted } from './close-conversation.ts'
+import { closeConversation } from './close-conversation.ts'
 import { Conversation, Draft, Star } from './conversation.entity.ts'
 import { presentConversation, presentMessage } from './conversation.present.ts'
 import { conversationFacts } from './facts.ts'
@@ -394,7 +394,7 @@ export function conversationRoutes(app: App, hub: Hub): void {
         if (change.conversation.assigneeId === agentId) return false
         if ((await whoMayServe(hub, tx, [to], change.conversation)).length === 0)
           throw new HubError('HUB_AGENT_CANNOT_SERVE', 'This colleague may not answer in this conversation')
-        tellAssisted(change, 'transfer', actor.agent.id)
+        change.assisted('transfer', actor.agent.id)
         await assignTo(tx, change, agentId, 'transferred', actor.agent.id)
         return true
       })
