@@ -894,6 +894,8 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.deepEqual([still.status, still.body.ok, typeof still.body.failure.zh], [200, false, 'string'])
     assert.equal((await replay(kept.webhookId, await world().person('小方'))).status, 403)
     assert.equal((await replay('evt_nobody')).body.code, 'HUB_NOT_FOUND')
+    // Its next try is far: it is the hand that sends it.
+    await em().nativeUpdate(Outbox, { webhookId: kept.webhookId }, { dueAt: new Date(Date.now() + 3_600_000) })
     endpoint.refuseNews = false
     assert.deepEqual((await replay(kept.webhookId)).body, { ok: true, failure: null })
     const tries = endpoint.got.filter(({ headers }) => headers['webhook-id'] === kept.webhookId)

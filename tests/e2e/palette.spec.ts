@@ -136,7 +136,7 @@ test('who is busy is shown as busy, and is given a conversation only when that i
     await anyway.press('Enter')
     await expect(page.getByRole('alert')).toContainText('该同事当前不在线')
     await expect(wang.list.getByRole('link')).toHaveCount(0)
-    await page.unroute('**/api/colleagues')
+    await page.unrouteAll({ behavior: 'wait' })
     await wang.press('Shift+B')
     await expect(wang.page.getByTestId('presence')).toHaveAccessibleName(/忙碌/)
   })

@@ -438,7 +438,7 @@ test('bad lines: every word arrives once', async ({ hub, browser }) => {
     await workbench.pick('回执丢了的一句')
     expect(await kept(shop.page)).toHaveProperty([`huike.${inboxId}.out`])
     await shop.page.goto('about:blank')
-    await context.unrouteAll()
+    await context.unrouteAll({ behavior: 'wait' })
     await shop.visit(site.origin)
     await shop.openChat()
     await expect(shop.message('回执丢了的一句')).toHaveCount(1)

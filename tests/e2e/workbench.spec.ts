@@ -104,7 +104,7 @@ test('what is begun is there after a reload and on another device, and gone once
     await expect(desk.composer).toHaveValue('我们晚上九点')
     await expect(quoted).toContainText('请问几点关门？')
     expect(asked).toHaveLength(1)
-    await desk.page.unrouteAll()
+    await desk.page.unrouteAll({ behavior: 'wait' })
   })
   await test.step('a note that was begun comes back as a note', async () => {
     const noted = desk.page.waitForResponse((response) => response.url().endsWith('/draft') && response.request().method() === 'PUT')

@@ -25,8 +25,12 @@ export const usePeople = defineStore('people', () => {
   const session = useSession()
   const undo: (() => void)[] = []
 
+  let colleaguesAsked = 0
   async function loadColleagues(): Promise<void> {
+    const mine = ++colleaguesAsked
     const { items } = await get<{ items: Colleague[] }>('/colleagues')
+    // Asked again meanwhile: what comes then is newer.
+    if (mine !== colleaguesAsked) return
     colleagues.clear()
     for (const colleague of items) colleagues.set(colleague.id, colleague)
   }
