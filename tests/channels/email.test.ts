@@ -250,6 +250,25 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     )
   })
 
+  test('a helpdesk that acknowledges our letter has filled in no form, whatever it asks to be answered to', async () => {
+    const { inbox, address } = await shop()
+    const agent = await world().person('小沈', 'admin')
+    const desk = customer('desk')
+    await post(desk, address, letter(desk, address, '发票抬头', '请核对发票抬头'))
+    const { conversationId } = await incoming(inbox, '请核对发票抬头')
+    const { body } = await world().reply(agent, conversationId, '已核对')
+    const { externalId } = await fate(body.id, 'sent')
+    const machines = ['Auto-Submitted: auto-generated', `Reply-To: ticket-4711@desk-${newId()}.test`]
+    await post(desk, address, letter(desk, address, 'Re: 发票抬头', '工单 4711 已收到', [...machines, `In-Reply-To: <${externalId}>`]))
+    const acknowledged = await incoming(inbox, '工单 4711 已收到')
+    assert.deepEqual([acknowledged.conversationId, acknowledged.meta?.automatic, acknowledged.meta?.form], [conversationId, true, undefined])
+    // The same that answers nothing is somebody's form.
+    await post(desk, address, letter(desk, address, '网站留言', '想要一份报价', machines))
+    const filled = await incoming(inbox, '想要一份报价')
+    assert.notEqual(filled.conversationId, conversationId)
+    assert.deepEqual([filled.meta?.automatic, filled.meta?.form], [undefined, true])
+  })
+
   test('files and inline pictures come in and go out', async () => {
     const { inbox, address } = await shop()
     const from = customer('wangwu')
@@ -511,6 +530,15 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     const expiresAt = new Date('2027-01-01T00:00:00.000Z')
     await world().hub.em().insert(Token, { inboxId: inbox.id, account: 'desk@corp.example', access: 'x', refresh: 'x', expiresAt, updatedAt: new Date() })
     assert.deepEqual(await shown(inbox.id), { kind: 'token', validUntil: expiresAt.toISOString() })
+  })
+
+  test('a mailbox that nobody has named yet is not broken', async () => {
+    const admin = await world().person('小理', 'admin')
+    const made = await world().inbox('email', {})
+    // By then the one made before has been looked at too.
+    await shop()
+    const { items } = (await admin.call('GET', '/api/inboxes/health')).body
+    assert.equal(items.find(({ inboxId }: { inboxId: string }) => inboxId === made.id).state, null)
   })
 
   test('authorising a mailbox is a permission', async () => {

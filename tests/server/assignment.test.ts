@@ -253,8 +253,9 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
     assert.equal(last.status, 'queued')
     const [agent] = day.members
     await em.nativeUpdate(Agent, { id: agent?.id ?? '' }, { presence: 'online', seenAt: new Date(Date.now() + 3_600_000) })
-    assert.equal(await routeQueue(world().hub), 1)
-    assert.equal((await em.findOneOrFail(Conversation, { id: last.id }, { disableIdentityMap: true })).assigneeId, agent?.id)
+    await routeQueue(world().hub)
+    // The hub looks by itself now and then: it may have come first.
+    await eventually(async () => (await em.findOneOrFail(Conversation, { id: last.id }, { disableIdentityMap: true })).assigneeId === agent?.id, 'its agent')
     await em.nativeDelete(Conversation, { id: { $in: crowd.map(({ id }) => id) } })
   })
 

@@ -692,6 +692,11 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     const hasty = await world().person('手快的', 'admin')
     const stopped = await deleteFifty(hasty, async (path) => {
       assert.deepEqual([(await colleague.call('GET', path)).status, (await colleague.call('DELETE', path)).status], [404, 404])
+      // Nobody must know its id to find it; who may not stop it does not see it.
+      const seenBy = async (who: Person) => (await who.call('GET', '/api/records/batch')).body.items
+      const [seen] = await seenBy(owner)
+      assert.deepEqual([`/api/records/batch/${seen.id}`, seen.agentName, seen.action, seen.state], [path, '手快的', 'delete', 'running'])
+      assert.deepEqual([await seenBy(hasty), await seenBy(colleague)], [[seen], []])
       assert.equal((await owner.call('DELETE', path)).status, 200)
     })
     assert.equal(stopped.state, 'cancelled')
@@ -700,6 +705,8 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
     const event = await eventually(told, 'it is told of')
     assert.deepEqual([event.by?.agentId, (event.data as { agentId: string }).agentId], [owner.id, hasty.id])
     assert.equal((await owner.call('DELETE', `/api/records/batch/${stopped.id}`)).status, 200, 'again changes nothing')
+    assert.deepEqual((await owner.call('GET', '/api/records/batch')).body.items, [])
+    assert.equal((await (await world().person('客服')).call('GET', '/api/records/batch')).status, 403)
   })
 
   test('customers’ fields of an admin’s own: held to their options, and records are found by them', async () => {

@@ -257,3 +257,7 @@ export const BatchState = Type.Object({
   skipped: Type.Integer(),
 })
 export type BatchState = Static<typeof BatchState>
+
+/** One that is not at its end. */
+export const BatchAtWork = Type.Object({ ...BatchState.properties, agentId: Id, agentName: Type.String(), createdAt: Instant })
+export type BatchAtWork = Static<typeof BatchAtWork>

@@ -241,6 +241,8 @@ export const en: typeof zh = {
     batch: {
       all: 'Work on all found',
       tag: 'Tag',
+      untag: 'Take a tag off',
+      categorise: 'Set the category',
       archive: 'Archive',
       unarchive: 'Unarchive',
       delete: 'Delete',
@@ -263,6 +265,10 @@ export const en: typeof zh = {
       purgeAsk:
         '{count} record will be deleted for good, with messages and files; files exported before hold them until they expire. Continue? | {count} records will be deleted for good, with messages and files; files exported before hold them until they expire. Continue?',
       running: 'Working: {done} done',
+      atWork: 'Batch actions under way',
+      others: '“{what}” on many records by {who} is under way: {done} done',
+      stop: 'Stop',
+      stopAsk: 'Stop “{what}” on many records, begun by {who}? What has been done stays as it is.',
       done: '{count} done',
       cancelled: 'Stopped after {count}',
       failed: 'Broken off after {count}; the others are as they were. Please try again later',

@@ -55,7 +55,18 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
     }
   }
 
+  /** Never met. Until somebody says which mailbox it is there is nothing to watch, and nothing broken. */
+  const isNew = (): Promise<boolean> =>
+    ctx
+      .em()
+      .count(Progress, { inboxId: inbox.id })
+      .then(
+        (count) => count === 0,
+        () => false,
+      )
+
   async function run(): Promise<void> {
+    if (mailbox.address === '' && (await isNew())) return
     let failures = 0
     const since = new Date()
     while (!ending.signal.aborted) {

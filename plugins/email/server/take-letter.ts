@@ -5,7 +5,7 @@
 import type { ChannelInbox, LetterAddress, LetterMeta } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { domainOf } from './authenticity.ts'
-import { classifyLetter, loopHeader } from './classify.ts'
+import { classifyLetter, isMachines, loopHeader } from './classify.ts'
 import { type Emit, hand, type Taken } from './emit-letter.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
@@ -16,7 +16,7 @@ import { type Letter, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
-import { findThread, headKey, letterId, lettersNamed, noteRelayId, participantsOf, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import { findThread, headKey, letterId, lettersNamed, noteRelayId, participantsOf, readMessageId, rememberLetter, suggestThread, takesPart } from './thread.ts'
 import { whoWrote } from './who-wrote.ts'
 
 /** `cut`: `raw` is only its beginning. */
@@ -44,7 +44,14 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
     // Something of ours may not have arrived, and nobody knows what: a person has to look.
     if (bounce.failed.length > 0 && !bounce.foreign) return take(letter, {})
   }
-  return take(letter, kind === 'personal' ? {} : { automatic: true })
+  const automatic = kind !== 'personal' || (isMachines(letter, mailbox.own) && (await answersOurs(ctx, mailbox, letter)))
+  return take(letter, automatic ? { automatic } : {})
+}
+
+/** Does it name a letter that this hub sent? */
+async function answersOurs(ctx: PluginContext, { inboxId }: Mailbox, { answers }: Letter): Promise<boolean> {
+  if (answers.some((id) => readMessageId((text) => ctx.sign(text), id))) return true
+  return (await lettersNamed(ctx.em(), inboxId, answers)).some(({ direction }) => direction === 'out')
 }
 
 /** By its Message-ID; of a letter in our name also by the mark, which begins with the id we gave: a relay may have given another. */

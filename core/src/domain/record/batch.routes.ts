@@ -1,13 +1,14 @@
 /** What is done to records: to one at once, to many in the background. */
+import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
-import { type BatchAction, BatchInput, BatchState } from '../../../sdk/wire/record.ts'
+import { type BatchAction, BatchAtWork, BatchInput, BatchState } from '../../../sdk/wire/record.ts'
 import { actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { Category } from '../category/category.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
-import { cancelBatch, findBatch, presentBatch, startBatch } from './batch.ts'
+import { batchesAtWork, cancelBatch, findBatch, presentBatch, startBatch } from './batch.ts'
 import { changeRecord } from './change-record.ts'
 import { checkTimeZone } from './find/period.ts'
 
@@ -37,6 +38,18 @@ export function batchRoutes(app: App, hub: Hub): void {
         throw new HubError('HUB_NOT_FOUND', 'There is no such category', { path: '/categoryId' })
       return reply.status(201).send(await startBatch(hub, actorOf(request).agent.id, request.body))
     },
+  )
+
+  app.get(
+    '/api/records/batch',
+    {
+      config,
+      schema: {
+        summary: 'What is being done to many records: one’s own, for an owner everybody’s',
+        response: { 200: Type.Object({ items: Type.Array(BatchAtWork) }) },
+      },
+    },
+    async (request) => ({ items: await batchesAtWork(hub, actorOf(request)) }),
   )
 
   app.get('/api/records/batch/:id', { config, schema: { params: IdParams, response: { 200: BatchState } } }, async (request) =>

@@ -1,11 +1,12 @@
 /** Work on many records: a row says what is to be done, a worker does it in the background; who asked for it may watch and stop it, an owner everybody's. */
 import { HubError } from '../../../sdk/errors.ts'
-import type { BatchAction, BatchInput, BatchState, RecordFilter } from '../../../sdk/wire/record.ts'
+import type { BatchAction, BatchAtWork, BatchInput, BatchState, RecordFilter } from '../../../sdk/wire/record.ts'
 import { splitPermission } from '../../access/ability.ts'
 import type { Access } from '../../access/access-cache.ts'
 import { doneBy, whoDoes } from '../../access/doing.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
+import { Agent } from '../agent/agent.entity.ts'
 import { commitWithEvents } from '../conversation/change.ts'
 import { changeRecord } from './change-record.ts'
 import { recordsMatching } from './find/find-records.ts'
@@ -74,6 +75,27 @@ export async function findBatch(hub: Hub, { agent, owner }: Pick<Access, 'agent'
   const row = await hub.em().findOne(RecordBatch, { id, ...(owner ? {} : { agentId: agent.id }) }, { disableIdentityMap: true })
   if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such task')
   return row
+}
+
+const mostAtWork = 50
+
+/** What is going on, newest first: one's own, for an owner everybody's. What an owner stops they must be able to see. */
+export async function batchesAtWork(hub: Hub, { agent, owner }: Pick<Access, 'agent' | 'owner'>): Promise<BatchAtWork[]> {
+  const em = hub.em()
+  const whose = owner ? {} : { agentId: agent.id }
+  const rows = await em.find(
+    RecordBatch,
+    { dueAt: { $ne: null }, state: 'running', ...whose },
+    { orderBy: { id: 'desc' }, limit: mostAtWork, disableIdentityMap: true },
+  )
+  const agents = await em.find(Agent, { id: { $in: rows.map(({ agentId }) => agentId) } }, { fields: ['name'], disableIdentityMap: true })
+  const names = new Map(agents.map(({ id, name }) => [id, name]))
+  return rows.map((row) => ({
+    ...presentBatch(row),
+    agentId: row.agentId,
+    agentName: names.get(row.agentId) ?? '',
+    createdAt: row.createdAt.toISOString(),
+  }))
 }
 
 /** Changes nothing where it has ended. */
