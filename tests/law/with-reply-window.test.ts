@@ -11,6 +11,8 @@ import { eventually, found, onEveryProfile, type Person } from '../support/world
 const { manifest, platform } = mockChannel('window', { replyWindow: true })
 let breakAt: number | undefined
 let doubt: boolean | 'unknown' = false
+/** While a message's first piece is on its way. */
+let meanwhile: (() => Promise<unknown>) | undefined
 /** A letter a piece. */
 const letters = mockChannel(
   'letters',
@@ -23,6 +25,7 @@ const letters = mockChannel(
       for (let i = message.done; i < words.length; i++) {
         if (i === breakAt) throw new SendError('no', { retry: doubt })
         letters.platform.sent.push(message)
+        if (i === 0) await meanwhile?.()
         await message.progress(i + 1)
       }
       return undefined
@@ -233,6 +236,21 @@ await onEveryProfile('reply window', [found(manifest), found(letters.manifest)],
     assert.equal((await left(agent, id))[0], 0)
     assert.equal(letters.platform.sent.length, 4)
     assert.deepEqual(told(await world().reply(agent, id, '宇')), [409, 'HUB_REPLY_WINDOW', 'count'])
+  })
+
+  test('a customer who writes while the first piece is on its way grants anew: the pieces after it are counted there, as the platform does', async () => {
+    const inbox = await world().inbox('letters')
+    const agent = await world().person('小吕', 'admin')
+    const grant = { name: 'message', count: 5, ms: hour }
+    const [said] = await ask(inbox, 'l', grant, new Date(Date.now() - 60_000))
+    meanwhile = () => ask(inbox, 'l', grant)
+    const { body } = await world().reply(agent, said?.conversationId, '天地玄')
+    await eventually(
+      async () => (await world().hub.em().findOneOrFail(Message, { id: body.id }, { disableIdentityMap: true })).status === 'sent',
+      'its sending',
+    )
+    meanwhile = undefined
+    assert.equal((await left(agent, said?.conversationId))[0], 3)
   })
 
   test('of a message that stops in the middle the pieces that never left are given back, and sending the rest takes the rest', async () => {

@@ -27,6 +27,10 @@ const unionid = (value: string, verified = true) => ({ claims: [{ kind: 'unionid
 
 test('equal people have equal claims; a masked number names nobody', () => {
   for (const phone of ['13800138000', '+86 138-0013-8000', '0086 13800138000', '138 0013 8000']) assert.equal(normaliseClaim('phone', phone), '13800138000')
+  for (const abroad of ['+1 (385) 555-1234', '001 385 555 1234', '＋1 385 555 1234']) assert.equal(normaliseClaim('phone', abroad), '+13855551234')
+  assert.equal(normaliseClaim('phone', '13855551234'), '13855551234')
+  for (const landline of ['+86 571 8888 6666', '0571-88886666', '+86 (0571) 88886666']) assert.equal(normaliseClaim('phone', landline), '057188886666')
+  assert.equal(normaliseClaim('phone', '+86 400 820 8820'), normaliseClaim('phone', '400-820-8820'))
   for (const nobody of ['138****8000', '12', 'call me']) assert.equal(normaliseClaim('phone', nobody), undefined)
   assert.equal(normaliseClaim('email', ' LiLei@Example.COM '), 'lilei@example.com')
   assert.equal(normaliseClaim('email', 'l***@example.com'), undefined)
@@ -55,6 +59,11 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     const phone = `139${Date.now().toString().slice(-8)}`
     const site = await say(a, 'user-1', { phone, verified: true })
     assert.equal((await say(b, 'user-2', { phone: `+86${phone}`, verified: true })).contactId, site.contactId)
+    assert.notEqual((await say(c, 'user-3', { phone: `+${phone}`, verified: true })).contactId, site.contactId, 'a number of another country')
+    // Behind another city's code it is somebody else's.
+    const local = `6${Date.now().toString().slice(-7)}`
+    const here = await say(a, 'user-4', { phone: local, verified: true })
+    assert.notEqual((await say(b, 'user-5', { phone: local, verified: true })).contactId, here.contactId)
   })
 
   test('a name with a space at its end is another one', async () => {
@@ -212,7 +221,7 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     const agent = await world().person('小邓', 'admin')
     const union = newId()
     const one = await say(a, 's-1', unionid(union))
-    const two = await say(b, 's-2', unionid(union))
+    const two = await say(b, 's-2', { ...unionid(union), name: '方敏', phone: '13700001111' })
     const url = `/api/contacts/${one.contactId}/split`
     const stranger = await say(a, 's-3')
     assert.equal((await agent.call('POST', url, { identityIds: [stranger.identityId] })).status, 404)
@@ -223,6 +232,7 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal((await agent.call('GET', `/api/conversations/${two.conversationId}`)).body.contact.id, move.intoId)
     const fresh = await world().hub.em().findOneOrFail(Contact, { id: move.intoId }, { disableIdentityMap: true })
     assert.ok(fresh.number > 100_000)
+    assert.deepEqual([fresh.name, fresh.phone, fresh.email], ['方敏', '13700001111', ''], 'what the channel says of them')
     // The same evidence again does not join them behind the agent's back.
     await say(b, 's-2', unionid(union))
     await world().running.sweep()

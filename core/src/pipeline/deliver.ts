@@ -213,6 +213,8 @@ function toOutbound(hub: Hub, message: Message, said: Said, row: Claimed, turn: 
         throw error
       })
       turn.signal.throwIfAborted()
+      // What a customer wrote meanwhile granted replies, and the platform counts the next piece among those.
+      row.at = new Date()
       onProgress(done)
     },
     signal: turn.signal,

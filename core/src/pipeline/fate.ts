@@ -26,7 +26,7 @@ export interface Fate {
   untried?: true
 }
 
-/** A row that is this process's now, and since when. */
+/** A row that is this process's now, and since when: of a message in pieces, since the last of them was through. */
 export type Claimed = Outbound & { at: Date }
 
 /** So long after one another, 40 s in all, what could not be written is written again. */

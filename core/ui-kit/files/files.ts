@@ -1,4 +1,5 @@
 /** Files of messages: what can be looked at here, and how. Everything else is a download. */
+import { inlineTypes } from '../../sdk/inline-types.ts'
 import type { MessagePart } from '../../sdk/message-parts.ts'
 
 export type CarriedFile = Extract<MessagePart, { fileId: string }>
@@ -17,7 +18,9 @@ export const isFile = (part: MessagePart): part is CarriedFile => 'fileId' in pa
  * (phones), it is downloaded.
  */
 export function lookOf(part: CarriedFile): Look {
-  if (part.type !== 'file') return part.type
+  if (part.type === 'image') return 'image'
+  // AMR, AVI: a player that plays nothing is worse than none.
+  if (part.type !== 'file') return inlineTypes.has(part.mime) ? part.type : 'none'
   if (part.mime === 'application/pdf') return navigator.pdfViewerEnabled ? 'pdf' : 'none'
   return part.mime === 'application/octet-stream' && textNames.test(part.name) && part.size <= mostText ? 'text' : 'none'
 }

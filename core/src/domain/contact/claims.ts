@@ -19,15 +19,27 @@ export interface Claim {
 /** Where a value came from is told for so many places. */
 const mostOrigins = 6
 
+/** As it is dialled in China; another country's keeps its sign, or `+1 385…` would be somebody's mobile number here. */
+function normalisePhone(text: string): string | undefined {
+  const dialled = text.replace(/[^\d+＋]/g, '').replace(/^(?:00|＋)/, '+')
+  const digits = dialled.replace(/\D/g, '')
+  if (digits.length < 7 || digits.length > 15) return undefined
+  const own = /^\+?86(1\d{10})$/.exec(dialled)?.[1] ?? /^\+86([48]00\d{7})$/.exec(dialled)?.[1]
+  if (own) return own
+  const landline = /^\+860?(\d{10,11})$/.exec(dialled)?.[1]
+  if (landline) return `0${landline}`
+  return dialled.startsWith('+') ? `+${digits}` : digits
+}
+
+/** Many cities have the same number behind their own code: it speaks for somebody, and proves nobody. */
+const isLocal = (phone: string): boolean => /^\d{1,9}$/.test(phone)
+
 /** Equal people have equal values; undefined for what names nobody (a masked number, a word). */
 export function normaliseClaim(kind: Evidence['kind'], value: string): string | undefined {
   const text = value.trim()
   switch (kind) {
-    case 'phone': {
-      if (text.includes('*')) return undefined
-      const digits = text.replace(/\D/g, '').replace(/^(?:00)?86(?=1\d{10}$)/, '')
-      return digits.length >= 7 && digits.length <= 15 ? digits : undefined
-    }
+    case 'phone':
+      return text.includes('*') ? undefined : normalisePhone(text)
     case 'email':
       return /^[^\s@*]+@[^\s@*]+\.[^\s@*]+$/.test(text) ? text.toLowerCase().slice(0, 190) : undefined
     case 'wechat':
@@ -55,7 +67,8 @@ export function claimsOf(from: ChannelSender): Claim[] {
     const normal = normaliseClaim(kind, value)
     if (normal === undefined) continue
     const key = keyOf({ kind, value: normal })
-    claims.set(key, { kind, value: normal, verified: verified || (claims.get(key)?.verified ?? false) })
+    const proves = verified && !(kind === 'phone' && isLocal(normal))
+    claims.set(key, { kind, value: normal, verified: proves || (claims.get(key)?.verified ?? false) })
   }
   return [...claims.values()]
 }

@@ -19,6 +19,7 @@ import { ContactTag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { suggest } from './claims.ts'
 import { Activity, Contact, ContactClaim, ContactField, ContactMove, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+import { saidOf } from './refresh-profile.ts'
 import { survivorOf } from './survivor.ts'
 
 /** A conversation that was being opened while identities moved may point at the old contact: looked at once more after this. */
@@ -128,8 +129,9 @@ export async function splitContact(hub: Hub, contactId: string, identityIds: rea
   const [number] = await hub.intake.numbers.take(1)
   return inOneGo(hub, async (em) => {
     const [contact] = await lockContacts(em, contactId)
-    const own = await em.find(Identity, { contactId }, { fields: ['id'], disableIdentityMap: true })
-    const moved = own.filter(({ id }) => identityIds.includes(id)).map(({ id }) => id)
+    const own = await em.find(Identity, { contactId }, { fields: ['id', 'profile'], disableIdentityMap: true })
+    const going = own.filter(({ id }) => identityIds.includes(id))
+    const moved = going.map(({ id }) => id)
     if (moved.length !== new Set(identityIds).size) throw new HubError('HUB_NOT_FOUND', 'This contact has no such identity')
     if (moved.length === own.length) throw new HubError('HUB_CONFLICT', 'At least one identity must stay')
     const now = new Date()
@@ -140,6 +142,7 @@ export async function splitContact(hub: Hub, contactId: string, identityIds: rea
       nickname: '',
       remark: '',
       ...emptyFields,
+      ...saidOf(going.map(({ profile }) => profile)),
       attributes: {},
       mergedIntoId: null,
       createdAt: now,

@@ -18,6 +18,17 @@ export const profileOf = (from: ChannelSender, at: Date): Profile => ({
   at: at.getTime(),
 })
 
+/** What platforms say of the identities of one person, the newest word of each kind. */
+export function saidOf(profiles: readonly (Profile | null)[]): Partial<Record<keyof typeof widths, string>> {
+  const newest = profiles.filter((profile) => profile !== null).sort((a, b) => b.at - a.at)
+  return Object.fromEntries(
+    fields.flatMap((field) => {
+      const value = newest.find((profile) => profile[field])?.[field]
+      return value ? [[field, value]] : []
+    }),
+  )
+}
+
 /** Costs nothing while nothing changed. Returns the contacts of those who changed, to be told after the commit. */
 export async function refreshProfiles(em: Em, seen: readonly { identity: Identity; from: ChannelSender; at: Date }[]): Promise<string[]> {
   const changed = new Set<Identity>()

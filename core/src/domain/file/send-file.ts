@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../../../sdk/errors.ts'
+import { inlineTypes } from '../../../sdk/inline-types.ts'
 import { knownAlready } from '../../http/known-already.ts'
 import type { Hub } from '../../hub.ts'
 import { rangeOf } from './byte-range.ts'
 import type { StoredFile } from './file.entity.ts'
-import { inlineTypes } from './store-file.ts'
 
 /** Shown in the page; everything else is a download. */
 export const isInline = (file: StoredFile): boolean => inlineTypes.has(file.mime)

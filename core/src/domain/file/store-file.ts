@@ -17,21 +17,6 @@ import { spool } from './spool.ts'
 export const maxFileBytes = 20 * 1024 * 1024
 /** What a channel itself brings may be larger: a letter as it came holds its files in a longer writing. */
 export const maxChannelFileBytes = 32 * 1024 * 1024
-/** Shown in the page; everything else is a download. SVG and HTML can carry scripts and are never shown. */
-export const inlineTypes = new Set([
-  'image/png',
-  'image/jpeg',
-  'image/gif',
-  'image/webp',
-  'audio/mpeg',
-  'audio/ogg',
-  'audio/webm',
-  'audio/mp4',
-  'audio/wav',
-  'video/mp4',
-  'video/webm',
-  'application/pdf',
-])
 const pictures = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
 const thumbnailPx = 480
 /** Pixels; beyond it a small file could unfold into all of the memory. */
@@ -112,13 +97,19 @@ async function readPicture(at: Buffer | string): Promise<{ width: number; height
   }
 }
 
+const mostNameSigns = 120
+
 /** A name without folders, control characters or tricks of writing direction. */
 export function safeName(name: string): string {
   const cleaned = (name.split(/[/\\]/).at(-1) ?? '')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
     .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
     .trim()
-  return [...cleaned].slice(0, 120).join('') || 'file'
+  const signs = [...cleaned]
+  if (signs.length <= mostNameSigns) return cleaned || 'file'
+  // Cut in the middle: by its end one sees, and a computer knows, what it is.
+  const end = [...(/\.[\p{L}\p{N}]{1,12}$/u.exec(cleaned)?.[0] ?? '')]
+  return [...signs.slice(0, mostNameSigns - end.length), ...end].join('')
 }
 
 /** The part that carries a file. What was sent `as` a file is shown as one, whatever its bytes are. */
