@@ -196,6 +196,8 @@ export async function measure(profile: ProfileName, plan: Plan, say: (line: stri
     const rates: RateRow[] = []
     const row = async (kind: RateRow['kind'], concurrency: number, hubSend: Send, max: number, ms = plan.rowMs): Promise<void> => {
       say(`${profile}: ${kind} at ${concurrency}`)
+      // What the row before has left to be done is not the floor's to bear.
+      await hub.quiet()
       const floorSide = await side(floor, () => closedLoop(concurrency, plan.rowMs * 0.6, 60_000, toFloor))
       const hubSide = await side(hub, () => closedLoop(concurrency, ms, max, hubSend))
       rates.push({ kind, concurrency, hub: hubSide, floor: floorSide })

@@ -3,7 +3,9 @@ import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { openOrm } from '../../core/src/db/open-orm.ts'
 import type { Em } from '../../core/src/db/orm.ts'
+import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { RecordBatch } from '../../core/src/domain/record/record.entity.ts'
 import { openDesk, openShop } from '../flows/open-desk.ts'
 import { expect, test } from '../support/e2e.ts'
 
@@ -126,4 +128,23 @@ test('a rule is tried before it is on, cleans what is due, and the recycle bin g
   await page.getByRole('dialog').getByRole('button', { name: '彻底删除' }).click()
   await expect(page.getByText('已处理 1 条')).toBeVisible()
   await expect(page.getByRole('heading', { name: '回收站是空的' })).toBeVisible()
+
+  // What a colleague began, and left the page of, is seen and stopped by the owner.
+  const late = await openOrm(hub.place)
+  try {
+    const row = { agentId: made.agent.id, input: { action: 'delete' as const, ids: [newId()] }, doneBy: null, state: 'running' as const, done: 12 }
+    const now = Date.now()
+    await late.em.fork().insert(RecordBatch, { id: newId(), ...row, skipped: 0, attempts: 0, dueAt: new Date(now + 3_600_000), createdAt: new Date(now) })
+  } finally {
+    await late.close()
+  }
+  await page.goto(`${hubUrl}/workbench/records`)
+  const atWork = page.getByRole('list', { name: '正在进行的批量操作' })
+  await expect(atWork).toContainText('何雨 的批量操作“删除”正在进行，已完成 12 条')
+  await accessible(page)
+  await agent.goto(`${hubUrl}/workbench/records`)
+  await expect(agent.getByRole('list', { name: '正在进行的批量操作' })).toHaveCount(0)
+  await atWork.getByRole('button', { name: '停止' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: '停止' }).click()
+  await expect(atWork).toHaveCount(0)
 })
