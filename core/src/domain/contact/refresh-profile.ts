@@ -19,8 +19,8 @@ export const profileOf = (from: ChannelSender, at: Date): Profile => ({
 })
 
 /** What platforms say of the identities of one person, the newest word of each kind. */
-export function saidOf(profiles: readonly (Profile | null)[]): Partial<Record<keyof typeof widths, string>> {
-  const newest = profiles.filter((profile) => profile !== null).sort((a, b) => b.at - a.at)
+export function saidOf(profiles: readonly (Profile | null | undefined)[]): Partial<Record<keyof typeof widths, string>> {
+  const newest = profiles.filter((profile) => profile != null).sort((a, b) => b.at - a.at)
   return Object.fromEntries(
     fields.flatMap((field) => {
       const value = newest.find((profile) => profile[field])?.[field]
