@@ -249,6 +249,37 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.equal((await fetch(eventsUrl({ ...inbox, id: newId() } as Inbox), { method: 'POST', body: '{}' })).status, 404)
   })
 
+  test('a message under a name that the hub makes itself is refused at its place: neither it nor what has the name is lost', async () => {
+    const customer = someone()
+    const sender = { externalId: customer }
+    const nth = randomUUID()
+    const form = { sender, externalFormId: nth, title: '预约上门', fields: [{ label: '时间', value: '周六' }] }
+    await client().tell('form.submitted', form)
+    for (const externalMessageId of [`form:${nth}`, `call:${nth}`, `edit:${nth}:1`, `recall:${nth}`, `event:${nth}`]) {
+      const bot = { sender: { externalId: 'bot-1', role: 'bot' }, recipient: sender }
+      for (const by of [{}, bot]) {
+        const { status, body } = await signed(event('message.created', message(customer, '在吗', { externalMessageId, ...by })))
+        assert.deepEqual(
+          [externalMessageId, status, body.code, body.details?.faults[0]?.path],
+          [externalMessageId, 400, 'HUB_REQUEST_INVALID', '/data/externalMessageId'],
+        )
+      }
+    }
+    for (const externalMessageId of [`form-${nth}`, `my-call:${nth}`]) await client().tell('message.created', message(customer, '在吗', { externalMessageId }))
+    // A form can be edited: that names it, and makes nothing of its name.
+    await client().tell('message.edited', message(customer, '改到周日', { externalMessageId: `form:${nth}` }))
+    // Nor does an answer of the client's give such a name to a message of ours: the call would be taken for it.
+    endpoint.answer = () => ({ status: 200, body: JSON.stringify({ externalMessageId: `call:${nth}` }) })
+    const { id } = await answer(customer, '稍后给您回电')
+    assert.equal((await fate(id, 'sent')).externalId, id)
+    const call = { externalCallId: nth, direction: 'out', from: '', to: '', customer: sender, startedAt: '2026-03-01T02:00:00Z', result: 'answered' }
+    assert.equal((await client().tell('call.ended', call)).duplicate, false)
+    assert.deepEqual(
+      (await messagesOf(customer)).map(({ text, parts }) => text || parts[0]?.type),
+      ['预约上门\n时间: 周六', '在吗', '在吗', '改到周日', '稍后给您回电', 'call'],
+    )
+  })
+
   test('an upload is signed, stored once, and carried by its message; a wrong hash is refused', async () => {
     const customer = someone()
     const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')

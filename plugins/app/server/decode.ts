@@ -50,6 +50,8 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
       if (!customer) throw invalid('/data/recipient', 'says whom the message of an agent or a bot went to')
       const parts = await partsOf(message.content, findUpload)
       const edited = type === 'message.edited'
+      if (!edited && isOurName(message.externalMessageId))
+        throw invalid('/data/externalMessageId', 'may not begin with edit:, form:, call:, recall: or event:, which the hub names things by')
       // An edit is a message that answers its first form: nothing that was read is rewritten.
       const externalId = edited ? `edit:${message.externalMessageId}:${id}` : message.externalMessageId
       const from = senderOf(customer, message.context)
@@ -124,8 +126,11 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
   }
 }
 
-/** Named by us, not by the client's `externalMessageId`: an edit, a form, an entry of a call. */
-export const isOurName = (externalId: string): boolean => /^(edit|form|call):/.test(externalId)
+/**
+ * Named by us (an edit, a form, an entry of a call, what is no message), not by the client's `externalMessageId`. All names of
+ * an inbox lie in one space: a message under one of ours would be taken for a repeat, and its words be gone.
+ */
+export const isOurName = (externalId: string): boolean => /^(edit|form|call|recall|event):/.test(externalId)
 
 type Failed = { sender: Person; externalMessageId: string; code: string; reason?: string; retryable?: boolean }
 
