@@ -75,6 +75,7 @@ function adapter(ctx: PluginContext): ChannelAdapter {
           query: { access_token: token },
           body: { touser: to, command: active ? 'Typing' : 'CancelTyping' },
           repeatable: true,
+          holds: 'errcode',
         }),
       )
     },

@@ -70,7 +70,7 @@ export async function readProfile(data: unknown, ctx: PluginContext): Promise<vo
   if (asked && Date.now() - asked.askedAt.getTime() < againMs) return
 
   const profile = await withToken(ctx, settings, (token) =>
-    callApi(settings.apiBase, '/cgi-bin/user/info', { query: { access_token: token, openid, lang: 'zh_CN' }, repeatable: true }),
+    callApi(settings.apiBase, '/cgi-bin/user/info', { query: { access_token: token, openid, lang: 'zh_CN' }, repeatable: true, holds: 'subscribe' }),
   ).catch((error) => {
     if (error instanceof WechatError && hasNone(error)) return undefined
     throw error
