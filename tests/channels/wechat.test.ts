@@ -241,6 +241,17 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     assert.equal(asked.length, 1)
   })
 
+  test('who was met unfollowing has no profile; the follow after it is asked about at once', async () => {
+    const desk = await open()
+    const { inbox, account, person } = desk
+    const job = { inboxId: inbox.id, openid: person.openid }
+    await account.event(person, 'unsubscribe', {})
+    await eventually(async () => (await em().count(WechatPerson, job)) === 1, 'the asking')
+    assert.equal(await em().count(Activity, { inboxId: inbox.id, name: 'wechat.profile' }), 0)
+    await account.event(person, 'subscribe', {})
+    await eventually(async () => (await em().count(Activity, { inboxId: inbox.id, name: 'wechat.profile' })) === 1, 'the profile')
+  })
+
   test('a profile that could not be handed over is asked for again; one that was, or that a block refuses, is not', async () => {
     const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
     const told: string[] = []
