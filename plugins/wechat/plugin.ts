@@ -5,6 +5,7 @@ import type { EntitySchema } from '@mikro-orm/core'
 import { migrations } from './migrations/index.ts'
 import { callApi } from './server/api.ts'
 import { cardForm } from './server/card-form.ts'
+import { followedName } from './server/decode.ts'
 import { countDrafts, maxTextBytes } from './server/encode.ts'
 import { asWechat, inboxSettings } from './server/inbox-settings.ts'
 import { fetchMedia, limits } from './server/media.ts'
@@ -62,7 +63,12 @@ function adapter(ctx: PluginContext): ChannelAdapter {
       const result = receivePush(request, account)
       if (request.method !== 'GET') prove(inbox.id)
       if (account.settings.kind === 'official' && account.settings.appSecret)
-        for (const { from } of result.events) askProfile({ inboxId: inbox.id, openid: from.externalId })
+        for (const event of result.events)
+          askProfile({
+            inboxId: inbox.id,
+            openid: event.from.externalId,
+            ...(event.kind === 'activity' && event.name === followedName ? { followed: true } : {}),
+          })
       return result
     },
     pieces: countDrafts,
@@ -75,6 +81,7 @@ function adapter(ctx: PluginContext): ChannelAdapter {
           query: { access_token: token },
           body: { touser: to, command: active ? 'Typing' : 'CancelTyping' },
           repeatable: true,
+          holds: 'errcode',
         }),
       )
     },

@@ -16,7 +16,7 @@ import { Message, Outbound, Delivery as Owed } from '../../core/src/domain/messa
 import { nextTry } from '../../core/src/pipeline/next-try.ts'
 import { HubClient, Refusal } from '../../plugins/app/example/client.ts'
 import appPlugin from '../../plugins/app/plugin.ts'
-import { Endpoint as AppEndpoint, Delivery, Outbox, Taken, Thread } from '../../plugins/app/server/app.entity.ts'
+import { Endpoint as AppEndpoint, Caller, Delivery, Outbox, Taken, Thread } from '../../plugins/app/server/app.entity.ts'
 import { limits, ping, retryAfter } from '../../plugins/app/server/deliver.ts'
 import { owe, tellAllDue, tellDue } from '../../plugins/app/server/outbox.ts'
 import { tellNews } from '../../plugins/app/server/tell.ts'
@@ -247,6 +247,37 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     const text = await raw('x', { 'content-type': 'text/plain', 'webhook-id': id, 'webhook-timestamp': now, 'webhook-signature': sign(secret, id, now, 'x') })
     assert.deepEqual([text.status, text.body.code], [415, 'APP_CONTENT_TYPE'])
     assert.equal((await fetch(eventsUrl({ ...inbox, id: newId() } as Inbox), { method: 'POST', body: '{}' })).status, 404)
+  })
+
+  test('a message under a name that the hub makes itself is refused at its place: neither it nor what has the name is lost', async () => {
+    const customer = someone()
+    const sender = { externalId: customer }
+    const nth = randomUUID()
+    const form = { sender, externalFormId: nth, title: '预约上门', fields: [{ label: '时间', value: '周六' }] }
+    await client().tell('form.submitted', form)
+    for (const externalMessageId of [`form:${nth}`, `call:${nth}`, `edit:${nth}:1`, `recall:${nth}`, `event:${nth}`]) {
+      const bot = { sender: { externalId: 'bot-1', role: 'bot' }, recipient: sender }
+      for (const by of [{}, bot]) {
+        const { status, body } = await signed(event('message.created', message(customer, '在吗', { externalMessageId, ...by })))
+        assert.deepEqual(
+          [externalMessageId, status, body.code, body.details?.faults[0]?.path],
+          [externalMessageId, 400, 'HUB_REQUEST_INVALID', '/data/externalMessageId'],
+        )
+      }
+    }
+    for (const externalMessageId of [`form-${nth}`, `my-call:${nth}`]) await client().tell('message.created', message(customer, '在吗', { externalMessageId }))
+    // A form can be edited: that names it, and makes nothing of its name.
+    await client().tell('message.edited', message(customer, '改到周日', { externalMessageId: `form:${nth}` }))
+    // Nor does an answer of the client's give such a name to a message of ours: the call would be taken for it.
+    endpoint.answer = () => ({ status: 200, body: JSON.stringify({ externalMessageId: `call:${nth}` }) })
+    const { id } = await answer(customer, '稍后给您回电')
+    assert.equal((await fate(id, 'sent')).externalId, id)
+    const call = { externalCallId: nth, direction: 'out', from: '', to: '', customer: sender, startedAt: '2026-03-01T02:00:00Z', result: 'answered' }
+    assert.equal((await client().tell('call.ended', call)).duplicate, false)
+    assert.deepEqual(
+      (await messagesOf(customer)).map(({ text, parts }) => text || parts[0]?.type),
+      ['预约上门\n时间: 周六', '在吗', '在吗', '改到周日', '稍后给您回电', 'call'],
+    )
   })
 
   test('an upload is signed, stored once, and carried by its message; a wrong hash is refused', async () => {
@@ -682,6 +713,46 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
       ['in', 'missed'],
       ['out', 'busy'],
     ])
+  })
+
+  test('a call is somebody’s: a piece that does not say whose is of who was named, in both directions and whatever came between', async () => {
+    const sayings = async (customer: string) =>
+      (await messagesOf(customer)).map(({ parts: [part] }) =>
+        part?.type === 'text' ? part.text : part?.type === 'call' ? part.outcome : part?.type === 'remote' ? part.as : part?.type,
+      )
+    const number = () => `137${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
+    const leg = (name: string) => ({ url: `http://127.0.0.1:9/${name}.wav` })
+    for (const direction of ['in', 'out'] as const) {
+      const [externalId, from, second] = [someone(), number(), number()]
+      const customer = { externalId }
+      const call = { externalCallId: randomUUID(), direction, from, to: from, startedAt: '2026-03-01T02:00:00Z' }
+      await client().tell('call.started', { ...call, customer })
+      await client().tell('call.ended', { ...call, result: 'answered', note: '想退货' })
+      // An exchange may write the number in another way, or leave it out.
+      await client().tell('call.recording.ready', { ...call, from: second, to: second, recording: leg('a') })
+      await client().tell('call.ended', { ...call, from: '', to: '', result: 'answered', transcript: [{ speaker: '客户', startMs: 0, text: '我想退货' }] })
+      assert.deepEqual(await sayings(externalId), ['answered', '想退货', 'audio', '0:00 客户：我想退货'])
+      for (const other of [`tel:${from}`, `tel:${second}`, `call:${call.externalCallId}`])
+        assert.equal(await findIdentity(world().hub, em(), { inboxId: inbox.id, externalId: other }), null, other)
+      const { verified, profile } = await world().identity(inbox.id, externalId)
+      assert.deepEqual([verified, 'phone' in (profile ?? {})], [false, false])
+    }
+    // Named late: what came before lies at the number, what follows at the customer; told again it is no second one.
+    const [late, other, from] = [someone(), someone(), number()]
+    const call = { externalCallId: `${randomUUID()} `, direction: 'in', from, to: '4008001234', startedAt: '2026-03-01T02:00:00Z' }
+    const recording = { ...call, recording: leg('b') }
+    await client().tell('call.recording.ready', recording)
+    await client().tell('call.recording.ready', { ...recording, from: 'anonymous', recording: leg('c') })
+    await client().tell('call.ended', { ...call, customer: { externalId: late }, result: 'answered' })
+    assert.equal((await client().tell('call.recording.ready', recording)).duplicate, true)
+    await client().tell('call.ended', { ...call, customer: { externalId: other }, result: 'answered', note: '另一位' })
+    await client().tell('call.ended', { ...call, result: 'answered', note: '想换货' })
+    assert.deepEqual([await sayings(`tel:${from}`), await sayings(late), await sayings(other)], [['audio', 'audio'], ['answered', '想换货'], ['另一位']])
+    // Another call of the number is nobody's yet.
+    await client().tell('call.ended', { ...call, externalCallId: call.externalCallId.trim(), result: 'missed' })
+    assert.deepEqual(await sayings(`tel:${from}`), ['audio', 'audio', 'missed'])
+    const rows = await em().find(Caller, { inboxId: inbox.id }, { disableIdentityMap: true })
+    assert.ok(rows.length > 0 && rows.every(({ sender }) => !sender.includes(from) && !sender.includes(late)))
   })
 
   test('a call told again with more known of it is put together: what was told later wins, whenever it comes', async () => {
@@ -1168,11 +1239,11 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
   })
 
   test('what is old is tidied away', async () => {
-    assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
+    const left = () => Promise.all([Taken, Caller, Delivery].map((entity) => em().count(entity as typeof Taken, { inboxId: inbox.id })))
     await tidy(ctx())
-    assert.ok((await em().count(Taken, { inboxId: inbox.id })) > 0)
+    assert.ok((await left()).every((count) => count > 0))
     await tidy(ctx(), Date.now() + 30 * 86_400_000)
-    assert.deepEqual([await em().count(Taken, { inboxId: inbox.id }), await em().count(Delivery, { inboxId: inbox.id })], [0, 0])
+    assert.deepEqual(await left(), [0, 0, 0])
   })
 
   test('news that wait are never tidied away; given up late they are listed for their two weeks all the same', async () => {

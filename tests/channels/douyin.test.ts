@@ -400,6 +400,34 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.ok((await notices()).every(({ endedAt }) => endedAt !== null))
   })
 
+  test('an inbox that is off asks admins for nothing; on again it says how its account is', async () => {
+    const open = async () =>
+      (await admin.call('GET', '/api/notices?limit=100')).body.items
+        .filter(({ link, endedAt }: { link: string; endedAt: string | null }) => link === `/admin/inboxes/${inbox.id}` && endedAt === null)
+        .map(({ kind }: { kind: string }) => kind)
+    const turn = async (enabled: boolean) => assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })).status, 200)
+    const settled = (state: string) =>
+      eventually(async () => {
+        await world().running.sweep()
+        return (await health()).state === state
+      }, `the state ${state}`)
+    await turn(false)
+    await douyin.push('contract_unauthorize', operator, '', {})
+    await douyin.revoke(operator)
+    await douyin.push('authorize', operator, '', {})
+    assert.deepEqual([(await health()).state, await open()], [null, []])
+    await turn(true)
+    await settled('unauthorised')
+    assert.match((await health()).remedy.zh, /重新授权/)
+    assert.deepEqual(await open(), ['inbox.broken'])
+    await authorise()
+    assert.deepEqual([(await health()).state, await open()], ['connected', []])
+    await turn(false)
+    assert.equal((await health()).state, null)
+    await turn(true)
+    await settled('connected')
+  })
+
   test('taken away in the app: said at once, shown to agents, mended by the button', async () => {
     const customer = someone()
     await douyin.says(customer, operator, '在吗')
@@ -424,13 +452,13 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     const waiting = await health()
     assert.deepEqual([waiting.state, /最后一步/.test(waiting.error.zh), /重新授权/.test(waiting.remedy.zh)], ['unauthorised', true, true])
     const news = async () => (await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body.news.map(({ change }: { change: string }) => change)
-    assert.deepEqual((await news()).toSorted(), ['contract', 'contract-ended', 'contract-ended', 'given', 'taken'])
+    assert.deepEqual((await news()).toSorted(), ['contract', 'contract-ended', 'contract-ended', 'contract-ended', 'given', 'given', 'taken', 'taken'])
     assert.equal((await (await world().person('小绿')).call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).status, 403)
     assert.equal((await authorise()).headers.get('location'), `/admin/inboxes/${inbox.id}?douyin=authorised`)
     assert.deepEqual([(await health()).state, await finish()], ['connected', [false]])
     // While our tokens are good it is a confirmation and nothing else.
     await douyin.push('authorize', operator, '', {})
-    assert.deepEqual([(await health()).state, await finish(), (await news()).length], ['connected', [false], 6])
+    assert.deepEqual([(await health()).state, await finish(), (await news()).length], ['connected', [false], 9])
     assert.equal((await admin.call('POST', `/api/messages/${failed.id}/resend`, {})).status, 200)
     await fate(failed.id, 'sent')
   })

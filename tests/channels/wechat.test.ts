@@ -241,6 +241,17 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     assert.equal(asked.length, 1)
   })
 
+  test('who was met unfollowing has no profile; the follow after it is asked about at once', async () => {
+    const desk = await open()
+    const { inbox, account, person } = desk
+    const job = { inboxId: inbox.id, openid: person.openid }
+    await account.event(person, 'unsubscribe', {})
+    await eventually(async () => (await em().count(WechatPerson, job)) === 1, 'the asking')
+    assert.equal(await em().count(Activity, { inboxId: inbox.id, name: 'wechat.profile' }), 0)
+    await account.event(person, 'subscribe', {})
+    await eventually(async () => (await em().count(Activity, { inboxId: inbox.id, name: 'wechat.profile' })) === 1, 'the profile')
+  })
+
   test('a profile that could not be handed over is asked for again; one that was, or that a block refuses, is not', async () => {
     const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
     const told: string[] = []
@@ -288,6 +299,31 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     server.fail('/cgi-bin/user/info', { errcode: 48001 })
     await readProfile(other, ctx)
     assert.equal(await em().count(WechatPerson, other), 1)
+  })
+
+  test('JSON of a gateway’s says nothing of WeChat: no token, no file, no missing profile, no good test', async () => {
+    const gateway = { status: 200, body: '{"code":502,"message":"upstream timed out"}' }
+    const desk = await open()
+    const { ctx } = world().hub.kernel.get('wechat') as { ctx: PluginContext }
+    const job = { inboxId: desk.inbox.id, openid: desk.person.openid }
+    server.fail('/cgi-bin/stable_token', gateway)
+    await assert.rejects(readProfile(job, ctx), { name: 'SendError', reason: 'wechat no access_token', retry: true })
+    server.fail('/cgi-bin/user/info', gateway)
+    await assert.rejects(readProfile(job, ctx), { name: 'SendError', reason: 'wechat no subscribe', retry: true })
+    assert.equal(await em().count(WechatPerson, job), 0)
+    await readProfile(job, ctx)
+    assert.equal(await em().count(Activity, { inboxId: desk.inbox.id, name: 'wechat.profile' }), 1)
+    server.fail('/cgi-bin/getcallbackip', gateway)
+    const { steps } = (await agent.call('POST', `/api/inboxes/${desk.inbox.id}/probe`, {})).body
+    const asked = steps.find((step: { label: { zh: string } }) => step.label.zh === '调用接口')
+    assert.deepEqual([asked.ok, asked.detail?.zh], [false, '连不上微信：wechat no ip_list'])
+    await desk.account.text(desk.person, '图呢')
+    server.fail('/cgi-bin/media/upload', gateway)
+    const { body } = await write(desk, [{ type: 'image', fileId: await upload(picture(), '茶几.png'), name: '茶几.png', mime: 'image/png', size: 1 }])
+    // Nothing has gone to the customer yet: it is tried again.
+    await eventually(async () => (await em().findOne(Outbound, { messageId: body.id }, { disableIdentityMap: true }))?.attempts === 1, 'the first try')
+    await hurry(desk)
+    assert.deepEqual([(await fate(body.id)).status, desk.account.sent.length], ['sent', 1])
   })
 
   describe('the reply window', () => {
@@ -755,6 +791,9 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       ['the line breaks after WeChat took it', 'cut after', 1],
       ['the line breaks before it is known', 'cut before', 0],
       ['a gateway answers instead', { status: 502 }, 1],
+      ['a gateway answers in JSON, with HTTP 200', { status: 200, body: '{"code":502,"message":"upstream timed out"}' }, 0],
+      ['nothing is said, with HTTP 200', { status: 200, body: '{}' }, 0],
+      ['a code that is no number is none of WeChat’s', { status: 200, body: '{"errcode":"0"}' }, 0],
     ] as const)
       test(`${what}: uncertain, never sent twice by itself`, async () => {
         const desk = await open()

@@ -95,4 +95,14 @@ export const migrations: readonly Migration[] = [
       'create index `app_outbox_pos` on `app_outbox` (`inbox_id`, `state`, `pos`)',
     ],
   },
+  {
+    name: '0009-callers',
+    mysql: [
+      `create table \`app_caller\` (\`inbox_id\` varchar(26) not null, \`call_hash\` varchar(64) not null, \`sender\` text not null, \`named\` tinyint(1) not null, \`created_at\` datetime(3) not null, primary key (\`inbox_id\`, \`call_hash\`), index \`app_caller_created\` (\`created_at\`)) ${end}`,
+    ],
+    sqlite: [
+      'create table `app_caller` (`inbox_id` text not null, `call_hash` text not null, `sender` text not null, `named` integer not null, `created_at` datetime not null, primary key (`inbox_id`, `call_hash`))',
+      'create index `app_caller_created` on `app_caller` (`created_at`)',
+    ],
+  },
 ]

@@ -1,4 +1,4 @@
-/** What the plugin keeps: ids it has seen, uploads that wait for their message, the other side's names of conversations, its last deliveries. */
+/** What the plugin keeps: ids it has seen, uploads that wait for their message, whose calls are, the other side's names of conversations, its last deliveries. */
 import { defineEntity, type EntityProperty, type Platform, p, TextType } from '@mikro-orm/core'
 
 /** A message of many parts is longer than the 64 KB of MySQL's own `text`. */
@@ -40,6 +40,25 @@ const UploadSchema = defineEntity({
 })
 export class Upload extends UploadSchema.class {}
 UploadSchema.setClass(Upload)
+
+/** Whose a call is, for the pieces of it that do not say so. */
+const CallerSchema = defineEntity({
+  name: 'AppCaller',
+  tableName: 'app_caller',
+  properties: {
+    inboxId: p.string().length(26).primary(),
+    /** Of its `externalCallId`. */
+    callHash: p.string().length(64).primary(),
+    /** Sealed: it may be a telephone number. */
+    sender: p.text(),
+    /** By the client, as its customer; else by the number. */
+    named: p.boolean(),
+    createdAt: p.datetime(3),
+  },
+  indexes: [{ properties: ['createdAt'], name: 'app_caller_created' }],
+})
+export class Caller extends CallerSchema.class {}
+CallerSchema.setClass(Caller)
 
 /** What the other side calls a conversation, and whom it is with. */
 const ThreadSchema = defineEntity({
@@ -198,4 +217,15 @@ const KeySchema = defineEntity({
 export class Key extends KeySchema.class {}
 KeySchema.setClass(Key)
 
-export const entities = [TakenSchema, UploadSchema, ThreadSchema, EndpointSchema, DeliverySchema, StreamSchema, OutboxSchema, FetchSchema, KeySchema]
+export const entities = [
+  TakenSchema,
+  UploadSchema,
+  CallerSchema,
+  ThreadSchema,
+  EndpointSchema,
+  DeliverySchema,
+  StreamSchema,
+  OutboxSchema,
+  FetchSchema,
+  KeySchema,
+]

@@ -20,6 +20,8 @@ export interface Told {
   typing?: { externalId: string; text: string }
   /** The other side's name of the conversation. */
   thread?: { externalId: string; customerId: string }
+  /** A piece of this call. `named`: it says whose call it is. */
+  call?: { externalId: string; named: boolean }
 }
 
 /** What `uploadId` stands for; undefined when there is no such upload. No `sha256`: nobody knows its bytes any more. */
@@ -50,6 +52,8 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
       if (!customer) throw invalid('/data/recipient', 'says whom the message of an agent or a bot went to')
       const parts = await partsOf(message.content, findUpload)
       const edited = type === 'message.edited'
+      if (!edited && isOurName(message.externalMessageId))
+        throw invalid('/data/externalMessageId', 'may not begin with edit:, form:, call:, recall: or event:, which the hub names things by')
       // An edit is a message that answers its first form: nothing that was read is rewritten.
       const externalId = edited ? `edit:${message.externalMessageId}:${id}` : message.externalMessageId
       const from = senderOf(customer, message.context)
@@ -106,26 +110,30 @@ export async function decode(body: Buffer, id: string, subjects: Subjects, findU
     }
     case 'call.started': {
       const call = data as Call
-      return told([
-        {
-          kind: 'activity',
-          externalId: `call:${call.externalCallId}:started`,
-          from: callerOf(call, senderOf),
-          name: 'call.started',
-          label: call.direction === 'in' ? { zh: '打来电话', en: 'Called' } : { zh: '给客户打了电话', en: 'Was called' },
-          params: plain(call),
-          at: new Date(call.startedAt),
-        },
-      ])
+      const started: InboundEvent = {
+        kind: 'activity',
+        externalId: `call:${call.externalCallId}:started`,
+        from: callerOf(call, senderOf),
+        name: 'call.started',
+        label: call.direction === 'in' ? { zh: '打来电话', en: 'Called' } : { zh: '给客户打了电话', en: 'Was called' },
+        params: plain(call),
+        at: new Date(call.startedAt),
+      }
+      return told([started], ofCall(call))
     }
     case 'call.ended':
-    case 'call.recording.ready':
-      return told(await callEntries(type, data as Call, at, senderOf, findUpload))
+    case 'call.recording.ready': {
+      const call = data as Call
+      return told(await callEntries(type, call, at, senderOf, findUpload), ofCall(call))
+    }
   }
 }
 
-/** Named by us, not by the client's `externalMessageId`: an edit, a form, an entry of a call. */
-export const isOurName = (externalId: string): boolean => /^(edit|form|call):/.test(externalId)
+/**
+ * Named by us (an edit, a form, an entry of a call, what is no message), not by the client's `externalMessageId`. All names of
+ * an inbox lie in one space: a message under one of ours would be taken for a repeat, and its words be gone.
+ */
+export const isOurName = (externalId: string): boolean => /^(edit|form|call|recall|event):/.test(externalId)
 
 type Failed = { sender: Person; externalMessageId: string; code: string; reason?: string; retryable?: boolean }
 
@@ -212,6 +220,8 @@ const sourceOf = (context: Record<string, unknown>): LabelledFact[] =>
   )
 
 type Call = DataOf<'call.ended'> & { result?: DataOf<'call.ended'>['result'] }
+
+const ofCall = ({ externalCallId, customer }: Call): Pick<Told, 'call'> => ({ call: { externalId: externalCallId, named: customer !== undefined } })
 
 /** A caller's number can be forged: it is offered, never proof of a person. Who calls without one is nobody else who did. */
 function callerOf(call: Call, senderOf: SenderOf): ChannelSender {

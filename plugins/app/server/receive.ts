@@ -5,7 +5,8 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Endpoint, Taken, Thread, Upload } from './app.entity.ts'
-import { decode, hashOf } from './decode.ts'
+import { ofCaller } from './callers.ts'
+import { decode, hashOf, type Told } from './decode.ts'
 import { noteHad } from './outbox.ts'
 import { type Ctx, type InboxSettings, sandboxSecretOf, secretsOf } from './settings.ts'
 import { verify } from './standard-webhooks.ts'
@@ -87,16 +88,13 @@ async function claim(ctx: Ctx, inboxId: string, webhookId: string, bodyHash: str
   }
 }
 
-async function take(
-  ctx: Ctx,
-  inbox: ChannelInbox,
-  { events, typing, thread }: Awaited<ReturnType<typeof decode>>,
-): Promise<{ messageId?: string; duplicate: boolean }> {
+async function take(ctx: Ctx, inbox: ChannelInbox, { typing, thread, call, ...told }: Told): Promise<{ messageId?: string; duplicate: boolean }> {
   const inboxId = inbox.id
   if (typing) {
     await ctx.desk.typing({ inboxId, externalId: typing.externalId }, typing.text)
     return { duplicate: false }
   }
+  const events = call ? await ofCaller(ctx, inboxId, call, told.events) : told.events
   const accepted = []
   for (const event of events)
     try {

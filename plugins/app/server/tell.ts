@@ -54,9 +54,10 @@ export async function sendMessage(ctx: Ctx, message: OutboundMessage, inbox: Cha
   await settle(ctx, place, 'taken')
   await goOn(ctx, conversationId)
   const { externalMessageId } = answer
-  // Without a name of its own the client uses ours: receipts and recalls name it.
-  return { externalId: typeof externalMessageId === 'string' && externalMessageId !== '' && externalMessageId.length <= 150 ? externalMessageId : id }
+  // Without a name of its own, or with one that other things here have, the client uses ours: receipts and recalls name it.
+  return { externalId: typeof externalMessageId === 'string' && isTheirs(externalMessageId) ? externalMessageId : id }
 }
+const isTheirs = (name: string): boolean => name !== '' && name.length <= 150 && !isOurName(name)
 
 /** A part as the client gets it: no id of the hub's files, but a link that opens this one file. */
 function contentOf(ctx: Ctx, inboxId: string, part: MessagePart): Record<string, unknown> {
@@ -133,11 +134,11 @@ export async function tellNews(ctx: Ctx, { id: conversationId, channel, inboxId 
 /** Read up to here: the client hears it of the newest message that has a name of the client's own. */
 export async function tellRead(ctx: Ctx, id: string, at: string, { conversation, upToSeq, messageExternalId }: Read): Promise<void> {
   if (conversation.channel !== ctx.id || messageExternalId === null) return
-  const isTheirs = (name: string | null) => name !== null && !isOurName(name)
-  const name = isTheirs(messageExternalId)
-    ? messageExternalId
-    : (await ctx.recent(conversation.id, { upToSeq, limit: lookBack })).findLast(({ direction, externalId }) => direction === 'in' && isTheirs(externalId))
-        ?.externalId
+  const name = isOurName(messageExternalId)
+    ? (await ctx.recent(conversation.id, { upToSeq, limit: lookBack })).findLast(
+        ({ direction, externalId }) => direction === 'in' && externalId !== null && !isOurName(externalId),
+      )?.externalId
+    : messageExternalId
   if (name) await tellNews(ctx, conversation, { id, at, type: 'message.read', data: { externalMessageId: name } })
 }
 type Read = HubEvents['message.read']

@@ -1,5 +1,5 @@
 /** What nobody will ask for again goes. */
-import { Delivery, Outbox, Taken, Upload } from './app.entity.ts'
+import { Caller, Delivery, Outbox, Taken, Upload } from './app.entity.ts'
 import { listedMs } from './outbox-rows.ts'
 import type { Ctx } from './settings.ts'
 
@@ -8,11 +8,14 @@ const day = 86_400_000
 const takenMs = 7 * day
 /** An upload that no message took up. Its file goes with the hub's own tidying. */
 const uploadMs = 2 * day
+/** Recordings and transcripts follow a call by days at most. */
+const callerMs = 30 * day
 const deliveriesMs = listedMs
 
 export async function tidy(ctx: Ctx, now = Date.now()): Promise<void> {
   const em = ctx.em()
   await em.nativeDelete(Taken, { createdAt: { $lt: new Date(now - takenMs) } })
+  await em.nativeDelete(Caller, { createdAt: { $lt: new Date(now - callerMs) } })
   await em.nativeDelete(Upload, { createdAt: { $lt: new Date(now - uploadMs) } })
   // News wait for as long as it takes, and what is offered until it is given up; what was given up or refused is listed for its two weeks from then on.
   const done = { state: { $nin: ['waiting' as const, 'offered' as const] }, $or: [{ dueAt: null }, { dueAt: { $lt: new Date(now) } }] }

@@ -358,7 +358,8 @@ describe('the adapter against the simulator', () => {
           await keepTokensAlive(fake.ctx)
           if ((await account()).revokedAt) ended = days
         }
-        assert.ok(ended > 160 && ended <= 180, `${ended} days`)
+        // Until the access token ends, too.
+        assert.ok(ended > 175 && ended <= 195, `${ended} days`)
       } finally {
         Date.now = realNow
       }
@@ -368,6 +369,65 @@ describe('the adapter against the simulator', () => {
       assert.equal(fake.healths.at(-1)?.health.state, 'unauthorised')
       // A week before, it was said.
       assert.ok(fake.healths.some(({ health }) => health.state === 'connected' && health.remedy?.zh.includes('重新授权')))
+    })
+
+    test('the refresh token ends, the access token does not: messages go on, and admins hear by which day they have to come', async () => {
+      const notices: NoticeInput[] = []
+      const over: string[] = []
+      fake.ctx.notify = async (notice) => void notices.push(notice)
+      fake.ctx.endNotice = async (kind) => void over.push(kind)
+      const realNow = Date.now
+      const began = Date.now()
+      const keep = async (days: number) => {
+        Date.now = () => began + days * day
+        await keepTokensAlive(fake.ctx)
+        return account()
+      }
+      const sends = async () => send(await customerWrote(undefined, new Date(Date.now())), [text('在的')])
+      await authorise()
+      const until = (await account()).accessUntil
+      assert.deepEqual([notices, over], [[], ['finish', 'ending']])
+      try {
+        // The hub was away while the refresh token could be renewed; the platform says so before our own clock does.
+        await fake.ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { refreshUntil: new Date(began + 2 * day) })
+        const live = douyin.operators.get(operator)
+        if (live?.refresh) live.refresh.until = began
+        assert.equal((await keep(1)).revokedAt, null)
+        await sends()
+        const { health } = fake.healths.at(-1) ?? {}
+        const last = new Intl.DateTimeFormat('zh-CN', { dateStyle: 'long', timeZone: 'Asia/Shanghai' }).format(until)
+        assert.deepEqual([health?.state, health?.validUntil, health?.remedy?.zh.includes(last)], ['connected', until, true])
+        const [notice] = notices
+        assert.deepEqual([notice?.kind, notice?.key, notice?.title.zh], ['ending', inbox.id, `“${inbox.name}”的抖音授权将于${last}到期`])
+        assert.match(`${notice?.body?.zh} ${notice?.body?.en}`, /重新授权.*Authorise again/)
+        // The day before the access token ends it is not refreshed any more, and still good.
+        const refreshes = () => douyin.calls.filter(({ path }) => path.startsWith('/oauth/re')).length
+        const before = refreshes()
+        assert.equal((await keep(14.5)).revokedAt, null)
+        await sends()
+        assert.deepEqual([refreshes() - before, over.length], [0, 2])
+        assert.ok((await keep(15.1)).revokedAt)
+        assert.deepEqual([fake.healths.at(-1)?.health.state, over.at(-1)], ['unauthorised', 'ending'])
+        assert.equal((await failure(sends())).reason, 'unauthorised')
+      } finally {
+        Date.now = realNow
+      }
+    })
+
+    test('a refresh token that is refused while the access token is refreshed in time is no end either', async () => {
+      await authorise()
+      const soon = new Date(Date.now() + day / 2)
+      await fake.ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: soon })
+      douyin.faults = [{ path: '/oauth/refresh_token', code: 10010, shape: 'data' }]
+      await keepTokensAlive(fake.ctx)
+      assert.equal((await account()).revokedAt, null)
+      assert.deepEqual([fake.healths.at(-1)?.health.state, fake.healths.at(-1)?.health.validUntil], ['connected', soon])
+      await send(await customerWrote(), [text('在的')])
+      // Any other no is about the authorisation itself.
+      await fake.ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { refreshUntil: new Date(Date.now() + 9 * day) })
+      douyin.faults = [{ path: '/oauth/refresh_token', code: 10004, shape: 'data' }]
+      await keepTokensAlive(fake.ctx)
+      assert.ok((await account()).revokedAt)
     })
 
     test('the app’s token is shared and fetched anew when it is refused', async () => {

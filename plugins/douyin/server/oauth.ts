@@ -10,7 +10,7 @@ import { Account } from './account.entity.ts'
 import { callDouyin, DouyinError, secondsIn, textIn } from './api.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
-import { accountOf, finishNotice, reportHealth } from './tokens.ts'
+import { accountOf, endingNotice, finishNotice, reportHealth } from './tokens.ts'
 
 const stateMs = 10 * 60_000
 
@@ -85,7 +85,7 @@ export async function takeCode(ctx: Ctx, inbox: ChannelInbox, code: string): Pro
   const nickname = await nicknameOf(ctx, openId, accessToken)
   await ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { nickname })
   await reportHealth(ctx, { ...row, nickname } as unknown as Account)
-  await ctx.endNotice(finishNotice, inbox.id)
+  for (const kind of [finishNotice, endingNotice]) await ctx.endNotice(kind, inbox.id)
   return 'authorised'
 }
 

@@ -42,7 +42,7 @@ export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox
   return { events: [decoded.event], reply: thanks }
 }
 
-/** The operator's own deed, in Douyin. It is kept for the admin's page; what it asks of an admin, or of us, is said at once. */
+/** The operator's own deed, in Douyin. It is kept for the admin's page; what it asks of an admin, or of us, is said at once, unless the inbox is off. */
 async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, id, at }: Extract<Decoded, { kind: 'authorisation' }>): Promise<void> {
   ctx.log.info({ inbox: inboxId, change }, 'the operator changed the authorisation')
   const known = await accountOf(ctx, inboxId)
@@ -53,21 +53,21 @@ async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, i
   if (!told) await em.upsert(AuthorisationNews, { inboxId, pushId, change, at }, { onConflictAction: 'ignore' })
   // A repeat that comes late must not undo what came after it.
   else if (change === 'given') return
-  if (change === 'given') await takeGiven(ctx, inboxId, known)
+  const inbox = await ctx.inbox(inboxId)
+  if (change === 'given' && inbox) await takeGiven(ctx, inbox, known)
   if (change === 'taken' && known && (told?.at ?? at) >= known.authorisedAt) {
     await revoke(ctx, inboxId)
     await ctx.endNotice(finishNotice, inboxId)
   }
   // Nothing has failed yet, and it may well soon.
-  if (change === 'contract-ended') await tellContractEnded(ctx, inboxId)
+  if (change === 'contract-ended' && inbox) await tellContractEnded(ctx, inbox)
   // Contracts change scopes: the next call shows it.
   if (change === 'contract') await ctx.endNotice(contractNotice, inboxId)
 }
 
 /** Our tokens are good: all is well. Else they come only by the admin's own way back from Douyin, which is one button away. */
-async function takeGiven(ctx: Ctx, inboxId: string, known: Account | null): Promise<void> {
+async function takeGiven(ctx: Ctx, { id: inboxId, name }: ChannelInbox, known: Account | null): Promise<void> {
   if (known && !known.revokedAt) return reportHealth(ctx, known)
-  const inbox = await ctx.inbox(inboxId)
   const error = { zh: '抖音账号已同意授权，还差最后一步', en: 'The Douyin account has given its consent; one step is left' }
   const remedy = {
     zh: '在此渠道账号的设置里点「授权抖音账号」或「重新授权」，完成后即可收发私信。',
@@ -79,7 +79,7 @@ async function takeGiven(ctx: Ctx, inboxId: string, known: Account | null): Prom
     kind: finishNotice,
     key: inboxId,
     level: 'info',
-    title: { zh: `“${inbox?.name ?? ''}”：${error.zh}`, en: `“${inbox?.name ?? ''}”: ${error.en}` },
+    title: { zh: `“${name}”：${error.zh}`, en: `“${name}”: ${error.en}` },
     body: remedy,
     link: `/admin/inboxes/${inboxId}`,
   })
@@ -87,14 +87,13 @@ async function takeGiven(ctx: Ctx, inboxId: string, known: Account | null): Prom
 
 const contractNotice = 'contract'
 
-async function tellContractEnded(ctx: Ctx, inboxId: string): Promise<void> {
-  const inbox = await ctx.inbox(inboxId)
+async function tellContractEnded(ctx: Ctx, { id: inboxId, name }: ChannelInbox): Promise<void> {
   await ctx.notify({
     to: { permission: 'inbox.manage' },
     kind: contractNotice,
     key: inboxId,
     level: 'problem',
-    title: { zh: `“${inbox?.name ?? ''}”的抖音签约授权已解除`, en: `A Douyin contract of “${inbox?.name ?? ''}” has ended` },
+    title: { zh: `“${name}”的抖音签约授权已解除`, en: `A Douyin contract of “${name}” has ended` },
     body: {
       zh: '运营者在抖音解除了签约授权，部分私信能力可能不再可用。如非本意，请让运营者在抖音 App 重新签约，再到渠道账号做一次连接测试。',
       en: 'The operator has ended it in Douyin; some of what messages need may not work any more. If that was not meant, have it signed again in the Douyin app and try the connection of the inbox.',

@@ -7,7 +7,7 @@ import { Account, AuthorisationNews, Webhook } from './account.entity.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { authoriseUrl, callbackUrl, makeState, newNonce, type Outcome, readState, takeCode, webhookUrl } from './oauth.ts'
-import { accountOf, maxRenewals } from './tokens.ts'
+import { accountOf, endingNotice, goodUntil, renewalsLeft } from './tokens.ts'
 
 const config = { access: { permission: 'inbox.manage' } }
 const cookie = 'huike_douyin_oauth'
@@ -24,6 +24,8 @@ const State = Type.Object({
   scope: Type.String(),
   accessUntil: NullableTime,
   refreshUntil: NullableTime,
+  /** Until when messages can leave if nobody does anything. */
+  goodUntil: NullableTime,
   renewalsLeft: Type.Integer(),
   webhookUrl: Type.String(),
   callbackUrl: Type.String(),
@@ -53,7 +55,8 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       scope: account?.scope ?? '',
       accessUntil: account?.accessUntil.toISOString() ?? null,
       refreshUntil: account?.refreshUntil.toISOString() ?? null,
-      renewalsLeft: account ? maxRenewals - account.renewals : 0,
+      goodUntil: account ? goodUntil(account).toISOString() : null,
+      renewalsLeft: account ? renewalsLeft(account) : 0,
       webhookUrl: webhookUrl(ctx, id),
       callbackUrl: callbackUrl(ctx),
       webhookProvenAt: webhook?.provenAt.toISOString() ?? null,
@@ -75,6 +78,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
   app.delete('/inboxes/:id/authorisation', { config, schema: { params: Params } }, async (request) => {
     const inbox = await inboxOf((request.params as Static<typeof Params>).id)
     await ctx.em().nativeDelete(Account, { inboxId: inbox.id })
+    await ctx.endNotice(endingNotice, inbox.id)
     await ctx.health(inbox.id, {
       state: 'unauthorised',
       error: { zh: '还没有授权抖音账号', en: 'No Douyin account is authorised' },

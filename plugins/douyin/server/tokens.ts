@@ -4,7 +4,7 @@
  * just have done it. New tokens are stored before anything is done with them; a renewed refresh token kills the old one.
  * (dop/develop/openapi/account-permission: refresh-access-token, refresh-token)
  */
-import type { ChannelInbox } from '@huike/core/sdk/channel.ts'
+import type { ChannelInbox, LocalText } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { Account, AppToken, AuthorisationNews } from './account.entity.ts'
 import { callDouyin, DouyinError, secondsIn, textIn } from './api.ts'
@@ -14,7 +14,7 @@ import type { InboxSettings } from './inbox-settings.ts'
 
 const minute = 60_000
 const day = 24 * 60 * minute
-export const maxRenewals = 5
+const maxRenewals = 5
 /** Refreshed this long before its end, by the job; a send refreshes only what has ended. */
 const refreshEarlyMs = day
 const renewEarlyMs = 3 * day
@@ -62,37 +62,40 @@ function refresh(ctx: Ctx, inbox: ChannelInbox, known: string): Promise<Credenti
     const account = await accountOf(ctx, inbox.id)
     if (!account || account.revokedAt) throw needsAuthorisation()
     if (account.accessToken !== known) return opened(ctx, account)
-    return opened(ctx, await exchangeRefreshToken(ctx, inbox, account))
+    try {
+      return opened(ctx, await exchangeRefreshToken(ctx, inbox, account))
+    } catch (error) {
+      if (!saysOver(error)) throw error
+      // There is no access token either.
+      await revoke(ctx, inbox.id, error.code)
+      throw needsAuthorisation()
+    }
   })
 }
+
+const saysOver = (error: unknown): error is DouyinError => error instanceof DouyinError && authorisationOver.has(error.code)
 
 /** Under the lock. */
 async function exchangeRefreshToken(ctx: Ctx, inbox: ChannelInbox, account: Account): Promise<Account> {
   const refreshToken = ctx.unseal(account.refreshToken)
   if (refreshToken === undefined) throw needsAuthorisation()
-  try {
-    const reply = await callDouyin(ctx.settings.apiUrl, {
-      path: '/oauth/refresh_token/',
-      form: { client_key: settingsOf(inbox).clientKey, grant_type: 'refresh_token', refresh_token: refreshToken },
-    })
-    const accessToken = textIn(reply, 'access_token')
-    if (accessToken === '') throw new DouyinError(-1, 'the answer holds no access_token')
-    const next = { accessToken: ctx.seal(accessToken), accessUntil: new Date(Date.now() + secondsIn(reply, 'expires_in') * 1_000) }
-    // "Refresh lifetime unchanged": the token itself is taken over should the platform send another one.
-    const sameOrNew = textIn(reply, 'refresh_token')
-    const patch = sameOrNew && sameOrNew !== refreshToken ? { ...next, refreshToken: ctx.seal(sameOrNew) } : next
-    await ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, patch)
-    await reportHealth(ctx, { ...account, ...patch } as Account)
-    return { ...account, ...patch } as Account
-  } catch (error) {
-    if (!(error instanceof DouyinError) || !authorisationOver.has(error.code)) throw error
-    await revoke(ctx, inbox.id, error.code)
-    throw needsAuthorisation()
-  }
+  const reply = await callDouyin(ctx.settings.apiUrl, {
+    path: '/oauth/refresh_token/',
+    form: { client_key: settingsOf(inbox).clientKey, grant_type: 'refresh_token', refresh_token: refreshToken },
+  })
+  const accessToken = textIn(reply, 'access_token')
+  if (accessToken === '') throw new DouyinError(-1, 'the answer holds no access_token')
+  const next = { accessToken: ctx.seal(accessToken), accessUntil: new Date(Date.now() + secondsIn(reply, 'expires_in') * 1_000) }
+  // "Refresh lifetime unchanged": the token itself is taken over should the platform send another one.
+  const sameOrNew = textIn(reply, 'refresh_token')
+  const patch = sameOrNew && sameOrNew !== refreshToken ? { ...next, refreshToken: ctx.seal(sameOrNew) } : next
+  await ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, patch)
+  await reportHealth(ctx, { ...account, ...patch } as Account)
+  return { ...account, ...patch } as Account
 }
 
 /** A new refresh token while the old one lives. Under the lock. */
-async function renew(ctx: Ctx, inbox: ChannelInbox, account: Account): Promise<void> {
+async function renew(ctx: Ctx, inbox: ChannelInbox, account: Account, now: number): Promise<void> {
   const refreshToken = ctx.unseal(account.refreshToken)
   if (refreshToken === undefined || account.renewals >= maxRenewals) return
   try {
@@ -111,7 +114,7 @@ async function renew(ctx: Ctx, inbox: ChannelInbox, account: Account): Promise<v
       )
   } catch (error) {
     if (error instanceof DouyinError && error.code === renewalsUsedUp) await ctx.em().nativeUpdate(Account, { inboxId: inbox.id }, { renewals: maxRenewals })
-    else if (error instanceof DouyinError && error.code === refreshTokenOver) await revoke(ctx, inbox.id, error.code)
+    else if (error instanceof DouyinError && error.code === refreshTokenOver) await endRefreshing(ctx, account, now)
     // Three days are left: tried again at the next turn, and the access token is looked after meanwhile.
     else ctx.log.warn({ err: error, inbox: inbox.id }, 'the refresh token could not be renewed')
   }
@@ -132,20 +135,56 @@ export async function keepTokensAlive(ctx: Ctx, now = Date.now()): Promise<void>
 async function keepAlive(ctx: Ctx, inbox: ChannelInbox, now: number): Promise<void> {
   const before = await accountOf(ctx, inbox.id)
   if (!before || before.revokedAt) return
-  if (before.refreshUntil.getTime() <= now) return revoke(ctx, inbox.id, refreshTokenOver)
-  if (before.refreshUntil.getTime() - renewEarlyMs < now) await renew(ctx, inbox, before)
+  if (before.refreshUntil.getTime() <= now) return endRefreshing(ctx, before, now)
+  if (before.refreshUntil.getTime() - renewEarlyMs < now) await renew(ctx, inbox, before, now)
   const account = await accountOf(ctx, inbox.id)
-  if (account?.revokedAt) return
-  if (account && account.accessUntil.getTime() - refreshEarlyMs < now) await exchangeRefreshToken(ctx, inbox, account)
-  else if (account) await reportHealth(ctx, account)
+  if (!account || account.revokedAt || account.refreshUntil.getTime() <= now) return
+  if (account.accessUntil.getTime() - refreshEarlyMs >= now) return reportHealth(ctx, account)
+  try {
+    await exchangeRefreshToken(ctx, inbox, account)
+  } catch (error) {
+    if (!saysOver(error)) throw error
+    if (error.code === refreshTokenOver) await endRefreshing(ctx, account, now)
+    else await revoke(ctx, inbox.id, error.code)
+  }
 }
+
+/** The refresh token is over. The access token is not for that: messages go on until it ends too. */
+async function endRefreshing(ctx: Ctx, account: Account, now: number): Promise<void> {
+  if (account.accessUntil.getTime() <= now) return revoke(ctx, account.inboxId, refreshTokenOver)
+  const refreshUntil = new Date(Math.min(account.refreshUntil.getTime(), now))
+  await ctx.em().nativeUpdate(Account, { inboxId: account.inboxId }, { refreshUntil })
+  await reportHealth(ctx, { ...account, refreshUntil } as Account)
+}
+
+/** Until when messages can leave if nobody does anything. */
+export const goodUntil = ({ accessUntil, refreshUntil }: Account): Date => (accessUntil > refreshUntil ? accessUntil : refreshUntil)
+/** How often its refresh token can still be renewed. */
+export const renewalsLeft = ({ renewals, refreshUntil }: Account): number => (refreshUntil.getTime() <= Date.now() ? 0 : Math.max(0, maxRenewals - renewals))
 
 /** The operator has consented in Douyin, and an admin has yet to fetch the tokens. */
 export const finishNotice = 'finish'
+/** Nothing prolongs the authorisation any more, and its end is near. */
+export const endingNotice = 'ending'
 
 /** The authorisation is over; only the operator can give it again. */
 export async function revoke(ctx: Ctx, inboxId: string, code = 0): Promise<void> {
   await ctx.em().nativeUpdate(Account, { inboxId, revokedAt: null }, { revokedAt: new Date() })
+  await ctx.endNotice(endingNotice, inboxId)
+  // One that is switched off calls nobody: it says so once it is on again.
+  if (await ctx.inbox(inboxId)) await reportRevoked(ctx, inboxId, code)
+}
+
+/** An inbox was switched: off it asks for nothing, on again it says how its account is. */
+export async function followSwitch(ctx: Ctx, inboxId: string): Promise<void> {
+  const account = await accountOf(ctx, inboxId)
+  if (!account) return
+  if (!(await ctx.inbox(inboxId))) await ctx.endNotice(endingNotice, inboxId)
+  else if (account.revokedAt) await reportRevoked(ctx, inboxId)
+  else await reportHealth(ctx, account)
+}
+
+async function reportRevoked(ctx: Ctx, inboxId: string, code = 0): Promise<void> {
   await ctx.health(inboxId, {
     state: 'unauthorised',
     ...(code ? { code: String(code) } : {}),
@@ -159,22 +198,44 @@ export async function revoke(ctx: Ctx, inboxId: string, code = 0): Promise<void>
 
 /** Tells how the account is: well, in trouble that an admin must mend, or near the end of its authorisation. */
 export async function reportHealth(ctx: Ctx, account: Account): Promise<void> {
+  const validUntil = goodUntil(account)
+  const ending = renewalsLeft(account) === 0 && account.refreshUntil.getTime() - 7 * day < Date.now()
+  if (ending) await tellEnding(ctx, account.inboxId, validUntil)
   const meaning = account.fault ? codes[account.fault] : undefined
   if (account.fault && meaning)
     return ctx.health(account.inboxId, {
       state: 'broken',
       code: String(account.fault),
       error: meaning.sentence,
-      validUntil: account.refreshUntil,
+      validUntil,
       ...(meaning.remedy ? { remedy: meaning.remedy } : {}),
     })
-  const ending = account.renewals >= maxRenewals && account.refreshUntil.getTime() - 7 * day < Date.now()
-  await ctx.health(account.inboxId, {
-    state: 'connected',
-    validUntil: account.refreshUntil,
-    ...(ending
-      ? { remedy: { zh: '授权即将到期且续期次数已用完，请尽快重新授权。', en: 'The authorisation ends soon and cannot be renewed any more: authorise again.' } }
-      : {}),
+  await ctx.health(account.inboxId, { state: 'connected', validUntil, ...(ending ? { remedy: endingRemedy(validUntil) } : {}) })
+}
+
+/** The platform's day. */
+const dayIn = (language: string, at: Date): string => new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'Asia/Shanghai' }).format(at)
+
+const endingRemedy = (until: Date): LocalText => ({
+  zh: `授权已不能再续期，请在${dayIn('zh-CN', until)}之前重新授权：在此渠道账号的设置里点「重新授权」，用抖音 App 扫码确认。`,
+  en: `The authorisation cannot be renewed any more. Authorise again before ${dayIn('en-GB', until)}: choose “Authorise again” in this inbox’s settings and confirm with the Douyin app.`,
+})
+
+async function tellEnding(ctx: Ctx, inboxId: string, until: Date): Promise<void> {
+  const inbox = await ctx.inbox(inboxId)
+  if (!inbox) return
+  const remedy = endingRemedy(until)
+  await ctx.notify({
+    to: { permission: 'inbox.manage' },
+    kind: endingNotice,
+    key: inboxId,
+    level: 'problem',
+    title: {
+      zh: `“${inbox.name}”的抖音授权将于${dayIn('zh-CN', until)}到期`,
+      en: `The Douyin authorisation of “${inbox.name}” ends on ${dayIn('en-GB', until)}`,
+    },
+    body: { zh: `${remedy.zh}到期后收得到消息，但不能回复。`, en: `${remedy.en} After that day messages come in and cannot be answered.` },
+    link: `/admin/inboxes/${inboxId}`,
   })
 }
 

@@ -123,18 +123,25 @@ const address = (base: string, path: string, query: Record<string, string>): str
   return `${base}${path}${search ? `?${search}` : ''}`
 }
 
+/** What WeChat's own yes holds, by interface. */
+const signs = { errcode: 'number', access_token: 'string', subscribe: 'number', ip_list: 'object' } as const
+
 export interface CallOptions {
   query?: Record<string, string>
   /** Sent as JSON in plain UTF-8: WeChat refuses \\u escapes (40033). */
   body?: unknown
   repeatable: boolean
+  /** JSON without it is somebody else's, whatever its status: a proxy's `{"code":502}` says nothing of WeChat. */
+  holds: keyof typeof signs
 }
 
 /** Calls an interface. Throws {@link WechatError} for WeChat's own refusal, {@link SendError} for all that happens on the way. */
-export async function callApi(base: string, path: string, { query = {}, body, repeatable }: CallOptions): Promise<Record<string, unknown>> {
+export async function callApi(base: string, path: string, { query = {}, body, repeatable, holds }: CallOptions): Promise<Record<string, unknown>> {
   const init: RequestInit =
     body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) }
-  return readAnswer(await request(address(base, path, query), init, callMs, repeatable), repeatable)
+  const answer = await readAnswer(await request(address(base, path, query), init, callMs, repeatable), repeatable)
+  if (typeof answer[holds] !== signs[holds]) throw unreached(`no ${holds}`, !repeatable)
+  return answer
 }
 
 /** Uploads a file as the form field `media`. */

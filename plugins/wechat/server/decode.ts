@@ -173,6 +173,8 @@ interface Activity {
   windowShut?: true
 }
 
+/** What somebody who follows has done, as an event of ours is called. */
+export const followedName = 'wechat.followed'
 export const follows = (does: boolean): LabelledFact => ({
   name: 'follows',
   label: { zh: '关注状态', en: 'Following' },

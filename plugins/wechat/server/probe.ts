@@ -61,7 +61,7 @@ async function probeSettings(inbox: WechatInbox, publicUrl: string): Promise<Pro
     return steps
   }
   try {
-    await callApi(settings.apiBase, '/cgi-bin/getcallbackip', { query: { access_token: token }, repeatable: true })
+    await callApi(settings.apiBase, '/cgi-bin/getcallbackip', { query: { access_token: token }, repeatable: true, holds: 'ip_list' })
     check({ zh: '调用接口', en: 'Calling the interface' }, undefined)
   } catch (error) {
     check({ zh: '调用接口', en: 'Calling the interface' }, faultOf(error))

@@ -21,4 +21,8 @@ test('one job an hour and person, however much they write; the next hour it is a
   t.mock.timers.tick(3_600_000)
   ask(one)
   assert.deepEqual(asked, [one, two, one])
+  // Who follows is asked about at once, whatever was asked this hour; what they write then is no reason to ask again.
+  ask({ ...one, followed: true })
+  ask(one)
+  assert.deepEqual(asked.slice(3), [{ ...one, followed: true }])
 })

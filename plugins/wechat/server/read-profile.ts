@@ -22,6 +22,8 @@ const maxKnown = 10_000
 export interface ProfileJob {
   inboxId: string
   openid: string
+  /** Just now: what was asked before says nothing of them. Who had unfollowed had no profile. */
+  followed?: true
 }
 
 /**
@@ -32,11 +34,11 @@ export function profileAsker(ctx: Pick<PluginContext, 'enqueue' | 'log'>) {
   const known = new Map<string, number>()
   return (job: ProfileJob): void => {
     const key = `${job.inboxId}:${job.openid}`
-    if ((known.get(key) ?? 0) > Date.now()) return
+    if (!job.followed && (known.get(key) ?? 0) > Date.now()) return
     if (known.size >= maxKnown) known.clear()
     known.set(key, Date.now() + knownMs)
     // Beside the push, never before its answer; if it cannot be written down the next message asks again.
-    ctx.enqueue('profile', job, { key: `profile:${key}` }).catch((error) => {
+    ctx.enqueue('profile', job, { key: `profile:${key}${job.followed ? ':followed' : ''}` }).catch((error) => {
       known.delete(key)
       ctx.log.warn({ err: error }, 'a profile could not be asked for')
     })
@@ -60,17 +62,17 @@ const where: Record<string, { zh: string; en: string }> = {
 
 /** The job `profile`. */
 export async function readProfile(data: unknown, ctx: PluginContext): Promise<void> {
-  const { inboxId, openid } = data as ProfileJob
+  const { inboxId, openid, followed } = data as ProfileJob
   const found = await ctx.inbox(inboxId)
   if (!found) return
   const { settings } = asWechat(found)
   if (settings.kind !== 'official') return
   const em = ctx.em()
   const asked = await em.findOne(WechatPerson, { inboxId, openid }, { disableIdentityMap: true })
-  if (asked && Date.now() - asked.askedAt.getTime() < againMs) return
+  if (asked && !followed && Date.now() - asked.askedAt.getTime() < againMs) return
 
   const profile = await withToken(ctx, settings, (token) =>
-    callApi(settings.apiBase, '/cgi-bin/user/info', { query: { access_token: token, openid, lang: 'zh_CN' }, repeatable: true }),
+    callApi(settings.apiBase, '/cgi-bin/user/info', { query: { access_token: token, openid, lang: 'zh_CN' }, repeatable: true, holds: 'subscribe' }),
   ).catch((error) => {
     if (error instanceof WechatError && hasNone(error)) return undefined
     throw error

@@ -51,7 +51,7 @@ async function attempt(ctx: PluginContext, { to: touser, signal }: OutboundMessa
   await withToken(ctx, settings, (token) => {
     // Uploads and tokens may have taken longer than the hub waits.
     signal.throwIfAborted()
-    return callApi(settings.apiBase, '/cgi-bin/message/custom/send', { query: { access_token: token }, body, repeatable: false })
+    return callApi(settings.apiBase, '/cgi-bin/message/custom/send', { query: { access_token: token }, body, repeatable: false, holds: 'errcode' })
   })
 }
 

@@ -102,6 +102,7 @@ export async function askToken(settings: WechatSettings, force = false): Promise
   const answer = await callApi(settings.apiBase, '/cgi-bin/stable_token', {
     body: { grant_type: 'client_credential', appid: settings.appId, secret: settings.appSecret, ...(force ? { force_refresh: true } : {}) },
     repeatable: true,
+    holds: 'access_token',
   }).catch((error) => {
     if (error instanceof WechatError) error.ofCredential = true
     throw error
