@@ -100,6 +100,23 @@ await onEveryProfile('exports of lists', [found(manifest), found(auditPlugin), f
     assert.equal((await fetchFile(other, id)).status, 404)
   })
 
+  test('when somebody was last there is said right, wherever the hub itself stands', async () => {
+    const admin = await world().person('管理', 'admin')
+    const { id } = await talk(world(), admin, { nickname: '老钟' })
+    await world()
+      .hub.em()
+      .nativeUpdate(Conversation, { id }, { lastMessageAt: new Date('2026-03-01T21:06:13Z') })
+    const { TZ } = process.env
+    process.env.TZ = 'Asia/Shanghai'
+    try {
+      const rows = await csvOf(admin, contacts({ columns: ['nickname', 'lastMessageAt'], tz: 'UTC', filter: { recordIds: [id] } }))
+      assert.deepEqual(rows[1], ['老钟', '2026-03-01 21:06:13'])
+    } finally {
+      if (TZ === undefined) delete process.env.TZ
+      else process.env.TZ = TZ
+    }
+  })
+
   test('Excel: real numbers and times, a sheet that is called like the list', async () => {
     const agent = await world().person('丁')
     await talk(world(), agent, { nickname: '老王' })

@@ -114,6 +114,37 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal(own.items[1].agentName, '阅')
   })
 
+  test('who asked for one and then for all has read all, and what a token reads is the token’s', async () => {
+    const admin = await world().person('翻阅', 'admin')
+    for (let i = 0; i < 3; i++) await conversation()
+    const filter = encodeURIComponent(JSON.stringify({ status: ['open'] }))
+    const shown = async (way: string) => (await admin.call('GET', way)).body.items.length as number
+    const counts = [
+      await shown(`/api/records?filter=${filter}&limit=1`),
+      await shown(`/api/records?filter=${filter}&limit=100`),
+      await shown(`/api/records?filter=${filter}&limit=2`),
+      await shown(`/api/records?filter=${filter}&limit=100&person=true`),
+    ]
+    assert.ok((counts[1] ?? 0) >= 3)
+    await wait({ agentId: admin.id, event: 'record.searched' }, 3)
+    await still()
+    assert.deepEqual(
+      (await entries({ agentId: admin.id, event: 'record.searched' })).map(({ count }) => count),
+      [counts[0], counts[1], counts[3]],
+      'fewer of the same are no news',
+    )
+    const { body: token } = await admin.call('POST', '/api/tokens', { name: '报表', permissions: ['conversation.read'] })
+    const id = await conversation()
+    assert.equal((await admin.call('GET', `/api/records/${id}`)).status, 200)
+    await wait({ agentId: admin.id, event: 'record.viewed', subjectId: id })
+    assert.equal((await call(world().url, 'GET', `/api/records/${id}`, undefined, { authorization: `Bearer ${token.token}` })).status, 200)
+    const views = await wait({ agentId: admin.id, event: 'record.viewed', subjectId: id }, 2)
+    assert.deepEqual(
+      views.map(({ tokenId }) => tokenId),
+      [null, token.apiToken.id],
+    )
+  })
+
   test('what cannot be told of is not shown, neither now nor when it is asked for again; at once by two, it is one entry', async () => {
     const admin = await world().person('急', 'admin')
     const id = await conversation()

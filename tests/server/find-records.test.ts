@@ -53,6 +53,10 @@ test('today begins at midnight where the reader is, also across a change of cloc
   // Berlin left summer time at 01:00 UTC on 25 October 2026.
   assert.equal(at('2026-10-25T12:00:00Z', 'Europe/Berlin'), '2026-10-24T22:00:00.000Z')
   assert.equal(at('2026-10-26T12:00:00Z', 'Europe/Berlin', '7d'), '2026-10-19T22:00:00.000Z')
+  // There the clocks change at midnight: the day begins at one.
+  assert.equal(at('2026-09-06T15:00:00Z', 'America/Santiago'), '2026-09-06T04:00:00.000Z')
+  assert.equal(at('2026-03-08T15:00:00Z', 'America/Havana'), '2026-03-08T05:00:00.000Z')
+  assert.equal(at('2026-03-29T15:00:00Z', 'Atlantic/Azores'), '2026-03-29T01:00:00.000Z')
   assert.throws(() => checkTimeZone('Mars/Olympus'), { code: 'HUB_REQUEST_INVALID' })
 })
 

@@ -332,6 +332,8 @@ test('days begin where the clock on the wall says so', () => {
   assert.deepEqual(at('2026-11-21T18:30:00Z', '2026-11-22T18:30:00Z', 'Asia/Kolkata'), ['2026-11-22 11-21T18:30'])
   // A day of 23 hours.
   assert.deepEqual(at('2026-03-28T23:00:00Z', '2026-03-30T22:00:00Z', 'Europe/Berlin'), ['2026-03-29 03-28T23:00', '2026-03-30 03-29T22:00'])
+  // And one that begins at one o'clock.
+  assert.deepEqual(at('2026-09-05T12:00:00Z', '2026-09-07T03:00:00Z', 'America/Santiago'), ['2026-09-05 09-05T04:00', '2026-09-06 09-06T04:00'])
   assert.deepEqual(at('2026-11-21T18:15:00Z', '2026-11-22T18:15:00Z', 'Asia/Kathmandu'), ['2026-11-22 11-21T18:15'])
 })
 

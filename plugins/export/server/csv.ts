@@ -1,6 +1,7 @@
 /** CSV as Excel reads it: a mark that says UTF-8, commas, CRLF (RFC 4180). */
+
+import { wallText } from '@huike/core/sdk/local-time.ts'
 import type { Cell } from './cells.ts'
-import { wallText } from './local-time.ts'
 
 export const csvHead = '\ufeff'
 

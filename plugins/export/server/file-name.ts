@@ -1,8 +1,9 @@
 /** What a file is called: by its rule, of what its records share. */
+
+import { wallText } from '@huike/core/sdk/local-time.ts'
 import type { RecordFacts, RecordFieldInfo } from '@huike/core/sdk/records.ts'
 import { nameByRule, nameVariables } from '../fields.ts'
 import type { Ctx } from './context.ts'
-import { wallText } from './local-time.ts'
 import type { Order } from './order.ts'
 import { words } from './words.ts'
 

@@ -1,5 +1,5 @@
 /** When a schedule is due: every day, week or month at a time on the clock of a time zone. */
-import { wallClock } from './local-time.ts'
+import { instantOf, wallClock } from '@huike/core/sdk/local-time.ts'
 
 export interface Rule {
   every: 'day' | 'week' | 'month'
@@ -14,15 +14,6 @@ export interface Rule {
 }
 
 const day = 86_400_000
-
-/** The instant when the clock there shows this; where it is skipped, as much later; where it comes twice, the first. */
-function instantOf(wall: number, tz: string): Date {
-  const offsetAt = (at: number) => wallClock(new Date(at), tz).getTime() - at
-  // The offsets of a day before and after hold all that it can be.
-  const candidates = [offsetAt(wall - day), offsetAt(wall + day)].map((offset) => wall - offset).sort((a, b) => a - b)
-  const shown = candidates.find((at) => wallClock(new Date(at), tz).getTime() === wall)
-  return new Date(shown ?? (candidates[1] as number))
-}
 
 /** Midnight of the day that the clock shows, as if it were UTC. */
 const midnight = (at: Date, tz: string): number => Math.floor(wallClock(at, tz).getTime() / day) * day

@@ -1,11 +1,11 @@
 /** What is ordered: which records, in which form. Shared by the routes, the job and the dialog. */
 import { HubError } from '@huike/core/sdk/errors.ts'
+import { wallClock } from '@huike/core/sdk/local-time.ts'
 import { Id } from '@huike/core/sdk/wire/common.ts'
 import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
 import { type Static, Type } from 'typebox'
 import { type ContactKey, fieldKeys, isContactKey } from '../fields.ts'
 import type { Ctx } from './context.ts'
-import { wallClock } from './local-time.ts'
 import { refusal } from './refusals.ts'
 
 const one = <T extends string>(...words: T[]) => Type.Unsafe<T>(Type.Union(words.map((word) => Type.Literal(word))))

@@ -3,9 +3,10 @@
  * that time is one. What was missed is made up by one export, over all of its days. What the owner may is asked anew; when it is too
  * little, it stops.
  */
+
+import { wallClock } from '@huike/core/sdk/local-time.ts'
 import type { Ctx } from './context.ts'
 import { newId } from './export.entity.ts'
-import { wallClock } from './local-time.ts'
 import { mayAgentTakeFiles, mayRead, neededFor, withinFiles } from './needed.ts'
 import { latestRun, nextRun, previousSpan, type Rule } from './next-run.ts'
 import { notifyAll, notifyOwner } from './notify-owner.ts'

@@ -14,7 +14,7 @@ import type { Hub } from '../../hub.ts'
 import { contactTitle } from '../conversation/conversation.present.ts'
 import { Inbox } from '../inbox/inbox.entity.ts'
 import { recordsMatching } from '../record/find/find-records.ts'
-import { query } from '../record/find/list-records.ts'
+import { msOf, query } from '../record/find/list-records.ts'
 import { sqlWhere } from '../record/find/sql-where.ts'
 import { accessOf, seeing } from '../record/read-records.ts'
 import { ContactTag, Tag } from '../tag/tag.entity.ts'
@@ -93,7 +93,7 @@ async function rowsOf(hub: Hub, reader: TableReader, keys: readonly string[]): P
   if (!where || keys.length === 0) return []
   const access = await accessOf(hub, reader)
   const ability = seeing(access, reader)
-  const seen = await query<{ id: string; n: number | string; at: number | string | Date }>(
+  const seen = await query<{ id: string; n: number | string; at: number | string }>(
     em,
     sql`select c.contact_id as id, count(*) as n, max(c.last_message_at) as at from conversation c where c.contact_id in ${list(keys)} and ${where} group by c.contact_id`,
   )
@@ -124,7 +124,7 @@ async function rowsOf(hub: Hub, reader: TableReader, keys: readonly string[]): P
         inboxes: [...new Set((identities.get(id) ?? []).flatMap(({ inboxId }) => inboxes.get(inboxId) ?? []))].join(', '),
         conversations: Number(talk.n),
         createdAt: contact.createdAt.toISOString(),
-        lastMessageAt: new Date(talk.at).toISOString(),
+        lastMessageAt: new Date(msOf(talk.at)).toISOString(),
         ...Object.fromEntries((values.get(id) ?? []).map(({ name, value }) => [name, value])),
       },
     ]

@@ -1,7 +1,9 @@
 /**
- * Pages ask again and again for what they show. The same deed of the same person is told once in five minutes, by each
- * process for itself: twice is a line too many, never is a line too few.
+ * Pages ask again and again for what they show. The same deed of the same person, by the same token and from the same
+ * place, is told once in five minutes, by each process for itself: twice is a line too many, never is a line too few. One
+ * that shows more than what was told of is another.
  */
+import { whoDoes } from '../../access/doing.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import type { Hub } from '../../hub.ts'
 import { tellEvents } from './change.ts'
@@ -15,6 +17,7 @@ interface Told {
   at: number
   /** Until then it is not known whether it was told. */
   telling: Promise<void>
+  shown: number
 }
 
 const sameMs = 5 * 60_000
@@ -33,7 +36,8 @@ function toldBy(hub: Hub): Map<string, Told> {
   return told
 }
 
-const keyOf = (same: readonly string[]): string => same.join('/')
+const keyOf = (same: readonly string[]): string => [whoDoes()?.tokenId ?? '', whoDoes()?.ip ?? '', ...same].join('/')
+const shownBy = ({ data }: Deed['event']): number => ('shown' in data && typeof data.shown === 'number' ? data.shown : 0)
 
 /**
  * Owes the events of what was not told of a moment ago, together. When that fails nothing is noted and the error goes
@@ -44,16 +48,20 @@ export async function tellOnce(hub: Hub, deeds: readonly Deed[]): Promise<void> 
   const waits: Promise<void>[] = []
   const news = new Map<string, Deed['event']>()
   for (const { same, event } of deeds) {
-    const before = told.get(keyOf(same))
-    if (before) waits.push(before.telling)
-    else news.set(keyOf(same), event)
+    const key = keyOf(same)
+    const before = told.get(key)
+    if (before && shownBy(event) <= before.shown) waits.push(before.telling)
+    else news.set(key, event)
   }
   if (news.size > 0) {
     const telling = retryOnConflict(() => tellEvents(hub, [...news.values()]))
-    const note = { at: Date.now(), telling }
-    for (const key of news.keys()) told.set(key, note)
+    const at = Date.now()
+    for (const [key, event] of news) {
+      told.delete(key)
+      told.set(key, { at, telling, shown: shownBy(event) })
+    }
     telling.catch(() => {
-      for (const key of news.keys()) if (told.get(key) === note) told.delete(key)
+      for (const key of news.keys()) if (told.get(key)?.telling === telling) told.delete(key)
     })
     waits.push(telling)
   }
@@ -63,5 +71,5 @@ export async function tellOnce(hub: Hub, deeds: readonly Deed[]): Promise<void> 
 /** It was told of by another name. */
 export function noteTold(hub: Hub, same: readonly string[]): void {
   const told = toldBy(hub)
-  if (!told.has(keyOf(same))) told.set(keyOf(same), { at: Date.now(), telling: Promise.resolve() })
+  if (!told.has(keyOf(same))) told.set(keyOf(same), { at: Date.now(), telling: Promise.resolve(), shown: 0 })
 }

@@ -22,7 +22,7 @@ const VisitorQuery = Type.Object({
 })
 
 /** Who is somebody, and with whom the reader does not talk, has been looked at. */
-async function tellListed(hub: Hub, { agent }: Actor, contactIds: readonly string[], { list, cursor, limit = 50 }: Static<typeof VisitorQuery>) {
+async function tellListed(hub: Hub, { agent }: Actor, contactIds: readonly string[], { list, cursor }: Static<typeof VisitorQuery>) {
   if (contactIds.length === 0) return
   const own = await hub
     .em()
@@ -30,7 +30,7 @@ async function tellListed(hub: Hub, { agent }: Actor, contactIds: readonly strin
   const shown = contactIds.length - new Set(own.map(({ contactId }) => contactId)).size
   if (shown === 0) return
   const data = { list, shown, ...(cursor === undefined ? {} : { further: true as const }) }
-  await tellOnce(hub, [{ same: ['visitors', agent.id, list, `${limit}`, cursor ?? ''], event: { name: 'visitor.listed', data } }])
+  await tellOnce(hub, [{ same: ['visitors', agent.id, list, cursor ?? ''], event: { name: 'visitor.listed', data } }])
 }
 
 export function visitRoutes(app: App, hub: Hub): void {

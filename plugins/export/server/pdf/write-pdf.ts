@@ -1,9 +1,10 @@
 /** Conversations as pages: a part of them, and the parts as one file. */
+
+import { wallText } from '@huike/core/sdk/local-time.ts'
 import type { RecordFacts, RecordMessage } from '@huike/core/sdk/records.ts'
 import { type FieldKey, isPdfField } from '../../fields.ts'
 import { type Cell, cellOf } from '../cells.ts'
 import type { ExportPart } from '../export.entity.ts'
-import { wallText } from '../local-time.ts'
 import { tableCells, tableRows } from '../table-order.ts'
 import type { Turn } from '../turn.ts'
 import { headingOf as nameOf, words } from '../words.ts'

@@ -37,7 +37,7 @@ export function findRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const wanted = readFilter(filter)
     const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit, person })
-    await tellOnce(hub, [searchOf(actor, { filter, cursor }, { filter: toldFilter(wanted), shown: page.items.length })])
+    await tellOnce(hub, [searchOf(actor, { filter, cursor, person }, { filter: toldFilter(wanted), shown: page.items.length })])
     noteTold(hub, countOf(actor, filter))
     return page
   })
@@ -67,8 +67,12 @@ export function findRoutes(app: App, hub: Hub): void {
 const countOf = ({ agent }: Actor, filter = ''): Deed['same'] => ['count', agent.id, filter]
 
 /** That somebody searched, to be told once. */
-export const searchOf = ({ agent }: Actor, { filter = '', cursor = '' }: Static<typeof ListQuery>, data: HubEvents['record.searched']): Deed => ({
-  same: ['search', agent.id, filter, cursor],
+export const searchOf = (
+  { agent }: Actor,
+  { filter = '', cursor = '', person = false }: Static<typeof ListQuery>,
+  data: HubEvents['record.searched'],
+): Deed => ({
+  same: ['search', agent.id, filter, cursor, person ? 'person' : ''],
   event: { name: 'record.searched', data: { ...data, ...(cursor ? { further: true } : {}) } },
 })
 
