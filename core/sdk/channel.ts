@@ -254,6 +254,8 @@ export interface Accepted {
   externalId: string
   /** True when the hub had it already. */
   duplicate: boolean
+  /** A block or a hook refused it for good: nothing of it is kept. */
+  refused?: true
   /** Absent when the event is written down but waits (a hook failed, an earlier one waits): it will be processed. */
   messageId?: string
   conversationId?: string

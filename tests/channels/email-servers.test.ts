@@ -1530,6 +1530,44 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal((await incoming(inbox, '我来补充')).conversationId, conversationId)
   })
 
+  test('what a blocked sender writes waits for nothing, keeps no letter from its thread, and does not come when the folder is read anew', async () => {
+    const { inbox, address } = await shop()
+    const [from, spammer] = [customer('waits'), customer('blocked')]
+    const em = world().hub.em()
+    await arrives(address, spammer, '广告', '第一封广告')
+    await incoming(inbox, '第一封广告')
+    const { id: identityId, contactId } = await world().identity(inbox.id, spammer)
+    const admin = await world().person('小安', 'admin')
+    const block = `/api/contacts/${contactId}/block`
+    assert.equal((await admin.call('POST', block, { identityId })).status, 200)
+    await arrives(address, spammer, '广告', '第二封广告')
+    await eventually(async () => (await em.count(LetterRow, { inboxId: inbox.id, state: 'refused' })) === 1, 'the refusal')
+    const refused = await em.findOneOrFail(LetterRow, { inboxId: inbox.id, state: 'refused' }, { disableIdentityMap: true })
+    assert.deepEqual([refused.conversationId, refused.fromAddress, refused.subject, refused.messageId, refused.rawFileId], [null, '', '', '', null])
+    // As earlier versions noted them.
+    await arrives(address, from, '询价', '等着的信')
+    const { conversationId, id } = await incoming(inbox, '等着的信')
+    const noted = { inboxId: inbox.id, hubMessageId: id }
+    await eventually(async () => (await em.count(LetterRow, noted)) === 1, 'the letter noted')
+    const known = await em.findOneOrFail(LetterRow, noted, { disableIdentityMap: true })
+    await em.nativeUpdate(LetterRow, { id: known.id }, { conversationId: null, hubMessageId: null, seq: null })
+    const at = new Date(Date.now() + 1_000)
+    const asBefore = { inboxId: inbox.id, messageId: 'a@spam.test', direction: 'in', conversationId: null, hubMessageId: null, seq: null, at } as const
+    const more = { fromAddress: spammer, subject: '广告', references: '', rawFileId: null, state: 'received' } as const
+    const unplaced = () => ({ ...asBefore, ...more, id: newId(), messageKey: newId(), externalId: newId() })
+    await em.insertMany(LetterRow, Array.from({ length: 120 }, unplaced))
+    const { body } = await world().reply(admin, conversationId, '每套 99 元')
+    await fate(body.id, 'sent')
+    const answer = readMail(sentTo(from)[0]?.raw as Buffer)
+    assert.deepEqual([answer.subject, answer.answers], ['Re: 询价', [known.messageId]])
+    assert.equal((await admin.call('DELETE', `${block}/${identityId}`)).status, 200)
+    servers.renumber(address)
+    servers.cut()
+    await arrives(address, from, '询价', '后来的信')
+    await incoming(inbox, '后来的信')
+    assert.deepEqual((await rows(inbox)).map(({ text }) => text).sort(), ['第一封广告', '等着的信', '后来的信'].sort())
+  })
+
   test('a colleague in copy who answers before we do is in the same conversation, also when its first letter had to wait; a stranger is not', async () => {
     const { inbox, address } = await shop()
     const [from, colleague] = [customer('waits'), customer('copied')]

@@ -16,7 +16,19 @@ import { type Letter, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
-import { findThread, headKey, letterId, lettersNamed, noteRelayId, participantsOf, readMessageId, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import {
+  findThread,
+  headKey,
+  letterId,
+  lettersNamed,
+  noteRelayId,
+  participantsOf,
+  readMessageId,
+  rememberLetter,
+  rememberRefused,
+  suggestThread,
+  takesPart,
+} from './thread.ts'
 import { whoWrote } from './who-wrote.ts'
 
 /** `cut`: `raw` is only its beginning. */
@@ -136,12 +148,16 @@ async function takeMessage(
     ...(threading.replyTo ? { replyTo: threading.replyTo } : {}),
     ...(thread ? { conversationId: thread.conversationId } : {}),
   })
-  if (!accepted) return 'refused'
+  const messageId = letter.messageId ?? `${letter.fingerprint}@none.invalid`
+  if (!accepted) {
+    await rememberRefused(ctx.em(), { inboxId: mailbox.inboxId, messageId, externalId, headKey })
+    return 'refused'
+  }
   await rememberLetter(
     ctx.em(),
     {
       inboxId: mailbox.inboxId,
-      messageId: letter.messageId ?? `${letter.fingerprint}@none.invalid`,
+      messageId,
       externalId,
       headKey,
       direction: 'in',

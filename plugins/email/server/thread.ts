@@ -155,6 +155,36 @@ export async function rememberLetter(
   if (row.conversationId) await letIn(em, row.conversationId, participants)
 }
 
+/** Of what the hub refused hashes only, by which the mailbox, read anew, knows it again. */
+export async function rememberRefused(
+  em: EntityManager,
+  { inboxId, messageId, externalId, headKey }: Pick<LetterRow, 'inboxId' | 'messageId' | 'externalId' | 'headKey'>,
+): Promise<void> {
+  await em.upsert(
+    LetterRow,
+    {
+      id: letterId(inboxId, externalId),
+      inboxId,
+      messageKey: messageKey(messageId),
+      headKey,
+      messageId: '',
+      externalId: '',
+      direction: 'in',
+      conversationId: null,
+      hubMessageId: null,
+      seq: null,
+      fromAddress: '',
+      subject: '',
+      references: '',
+      rawFileId: null,
+      state: 'refused',
+      at: new Date(),
+    },
+    // The hub may have had it before, and refuse it now that its sender is blocked.
+    { onConflictAction: 'ignore' },
+  )
+}
+
 /** They may write into the conversation by answering a letter of it. */
 export async function letIn(em: EntityManager, conversationId: string, participants: readonly string[]): Promise<void> {
   if (participants.length === 0) return
