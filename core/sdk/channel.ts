@@ -265,6 +265,7 @@ export interface Accepted {
 /** A message on its way out. */
 export interface OutboundMessage {
   id: string
+  /** Of an admin's test of the inbox, which stands in no conversation and is nowhere kept, its own id. */
   conversationId: string
   /** The platform's name of the one it goes to. */
   to: string

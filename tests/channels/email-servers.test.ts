@@ -1151,6 +1151,38 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(quiet.meta?.automatic, true)
   })
 
+  test('a test of the mailbox that comes back stands before a person; what answers it begins a conversation, which is of no other', async () => {
+    const { inbox, address } = await shop({ replyToken: true })
+    const admin = await world().person('小管', 'admin')
+    const [gone, reader] = [customer('gone'), customer('reader')]
+    const test = async (to: string) => {
+      const { status, body } = await admin.call('POST', `/api/inboxes/${inbox.id}/test`, { to, text: '测试邮件' })
+      assert.deepEqual([status, body.ok], [200, true], JSON.stringify(body))
+      return { name: body.externalId as string, sent: readMail(sentTo(to)[0]?.raw as Buffer) }
+    }
+    const { name } = await test(gone)
+    await comesBack(address, name, [gone])
+    const report = await incoming(inbox, 'Your letter could not be delivered')
+    const { status } = await world().hub.em().findOneOrFail(Conversation, { id: report.conversationId }, { disableIdentityMap: true })
+    assert.notEqual(status, 'closed')
+    assert.deepEqual([report.meta?.automatic, report.meta?.relatedConversationId], [undefined, undefined])
+    const { name: read, sent } = await test(reader)
+    // The mark of a conversation that there is not would lead nowhere.
+    assert.deepEqual(sent.replyTo, [])
+    await arrives(address, reader, sent.subject, '测试收到', [`In-Reply-To: <${read}>`])
+    const answer = await incoming(inbox, '测试收到')
+    assert.deepEqual([answer.replyToId, answer.meta?.relatedConversationId], [null, undefined])
+    assert.equal(await world().hub.em().count(Conversation, { id: answer.conversationId }), 1)
+    assert.equal(await world().hub.em().count(Participant, { address: gone }), 0)
+    // Of one that an earlier version sent, whose recipient was taken to take part in it.
+    const [row] = await world().hub.em().find(LetterRow, { externalId: read }, { disableIdentityMap: true })
+    await world()
+      .hub.em()
+      .insert(Participant, { conversationId: row?.conversationId as string, address: reader })
+    await arrives(address, reader, sent.subject, '又收到', [`In-Reply-To: <${read}>`])
+    assert.equal((await incoming(inbox, '又收到')).meta?.relatedConversationId, undefined)
+  })
+
   test('one report of two recipients: the agent reads both, has the report, and sending again reaches exactly these', async () => {
     const { address, from, b, c, agent, conversationId, id, name, again } = await toThree()
     await comesBack(address, name, [b, c])

@@ -19,6 +19,7 @@ import { findOriginal, takeBounce } from './take-bounce.ts'
 import {
   findThread,
   headKey,
+  isTest,
   letterId,
   lettersNamed,
   noteRelayId,
@@ -52,9 +53,9 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   if (kind === 'bounce') {
     const bounce = readBounce(letter)
     const original = bounce.failed.length > 0 ? await findOriginal(ctx, mailbox, bounce, receivedAt) : undefined
-    if (original) return takeBounce(ctx, mailbox, letter, bounce.failed, original, rawFileId, emit)
-    // Something of ours may not have arrived, and nobody knows what: a person has to look.
-    if (bounce.failed.length > 0 && !bounce.foreign) return take(letter, {})
+    if (original && !isTest(original)) return takeBounce(ctx, mailbox, letter, bounce.failed, original, rawFileId, emit)
+    // Something of ours may not have arrived, and nobody knows what, or it was a test: a person has to look.
+    if (bounce.failed.length > 0 && (original || !bounce.foreign)) return take(letter, {})
   }
   const automatic = kind !== 'personal' || (isMachines(letter, mailbox.own) && (await answersOurs(ctx, mailbox, letter)))
   return take(letter, automatic ? { automatic } : {})
