@@ -1628,6 +1628,38 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(later.meta?.relatedConversationId, conversationId)
   })
 
+  test('our own address is ours under the mark of a conversation: an answer to all of it leads there, and nobody at that address is copied', async () => {
+    const address = `d${newId().slice(-8).toLowerCase()}@shop.test`
+    const inbox = await world().inbox('email', servers.settings(address, { pollSeconds: 5, saveSent: 'never', replyToken: true }))
+    await listening(inbox)
+    const [from, colleague] = [customer('wang'), customer('copied')]
+    const agent = await world().person('小安', 'admin')
+    await arrives(address, from, '询价', '多少钱')
+    const { conversationId } = await incoming(inbox, '多少钱')
+    await fate((await world().reply(agent, conversationId, '每套 99 元')).body.id, 'sent')
+    const marked = readMail(sentTo(from)[0]?.raw as Buffer).replyTo[0]?.address as string
+    assert.match(marked, /\+h[0-9a-z]{42}@/)
+    // By nothing but the mark.
+    await arrives(address, from, '换了主题', '那就要两套', [`Cc: "小安" <${marked.toUpperCase()}>, ${colleague}`])
+    const answer = await incoming(inbox, '那就要两套')
+    assert.equal(answer.conversationId, conversationId)
+    assert.deepEqual(answer.meta?.cc, [{ name: '小安', address }, { address: colleague }])
+    const { own } = (await agent.call('GET', `/api/conversations/${conversationId}/letterhead`)).body
+    assert.deepEqual(
+      [...(answer.meta?.to ?? []), ...(answer.meta?.cc ?? [])].flatMap((one) => (own.includes(one.address) ? [] : one.address)),
+      [colleague],
+    )
+    const takePart = async () => (await world().hub.em().find(Participant, { conversationId }, { disableIdentityMap: true })).map((one) => one.address).sort()
+    await eventually(async () => (await takePart()).includes(colleague), 'the colleague let in')
+    // As the composer proposed it for letters that came before.
+    const meta = { to: [{ address: from }, { address: marked }], cc: [{ address: marked }, { address: colleague }] }
+    await fate((await world().reply(agent, conversationId, '已下单', { meta })).body.id, 'sent')
+    const { to = [], raw } = sentTo(from).at(-1) ?? {}
+    assert.deepEqual(readMail(raw as Buffer).to, [{ address: from }])
+    assert.deepEqual([[...to].sort(), readMail(raw as Buffer).cc], [[colleague, from].sort(), [{ address: colleague }]])
+    assert.deepEqual(await takePart(), [colleague, from].sort())
+  })
+
   test('the same subject suggests a conversation to who took part in it, joins nothing, and tells a stranger nothing', async () => {
     const { inbox, address } = await shop()
     const [from, colleague] = [customer('han'), customer('mei')]

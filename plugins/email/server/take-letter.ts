@@ -7,7 +7,7 @@ import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { domainOf } from './authenticity.ts'
 import { classifyLetter, isMachines, loopHeader } from './classify.ts'
 import { type Emit, hand, type Taken } from './emit-letter.ts'
-import { type Mailbox, mailboxOf } from './inbox-settings.ts'
+import { type Mailbox, mailboxOf, unmarked } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { partsOf } from './letter-parts.ts'
 import { placeAnswered } from './place-waiting.ts'
@@ -35,7 +35,7 @@ import { whoWrote } from './who-wrote.ts'
 /** `cut`: `raw` is only its beginning. */
 export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit, cut = false): Promise<Taken> {
   const mailbox = mailboxOf(inbox)
-  const letter = readMail(raw, cut)
+  const letter = withoutMarks(readMail(raw, cut), mailbox)
   const sign = (text: string) => ctx.sign(text)
   const judged = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
@@ -59,6 +59,13 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   }
   const automatic = kind !== 'personal' || (isMachines(letter, mailbox.own) && (await answersOurs(ctx, mailbox, letter)))
   return take(letter, automatic ? { automatic } : {})
+}
+
+/** Who answers to all of a marked letter writes to the mark: that is us, and gets no copy of what we answer. Where it was delivered to still says of which conversation it is. */
+function withoutMarks(letter: Letter, mailbox: Mailbox): Letter {
+  const bare = (one: LetterAddress): LetterAddress => ({ ...one, address: unmarked(one.address, mailbox) })
+  const { from, replyTo, to, cc } = letter
+  return { ...letter, from: from && bare(from), replyTo: replyTo.map(bare), to: to.map(bare), cc: cc.map(bare) }
 }
 
 /** Does it name a letter that this hub sent? */
