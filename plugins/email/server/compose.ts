@@ -1,7 +1,7 @@
 /** An agent's message as a mail: text and markup, the thread's headers, files, the mailbox's signature. Nothing an agent types can become a header. */
 import { domainToASCII } from 'node:url'
 import type { LetterAddress, OutboundMessage } from '@huike/core/sdk/channel.ts'
-import { SendError } from '@huike/core/sdk/channel.ts'
+import { maxRecipients, SendError } from '@huike/core/sdk/channel.ts'
 import { type MessagePart, textOf } from '@huike/core/sdk/message-parts.ts'
 import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import { replyMarker } from '@huike/core/sdk/split-quote.ts'
@@ -44,8 +44,6 @@ export interface Composed {
 }
 
 const refused = (reason: string, zh: string, en: string) => new SendError(reason, { retry: false, message: en, sentence: { zh, en } })
-
-const maxRecipients = 50
 
 export async function composeLetter(input: ComposeInput): Promise<Composed> {
   const { mailbox, message, previous, files } = input
