@@ -123,6 +123,9 @@ export interface ReplyGrant {
   name: string
 }
 
+/** So many a letter goes to at most, To and Cc together: more are a mailing, which many mail servers refuse. */
+export const maxRecipients = 50
+
 /** Headers of a letter, as they are shown; addresses as `{ name, address }`. Stored with the message, never HTML. */
 export interface LetterMeta {
   subject?: string
@@ -254,6 +257,8 @@ export interface Accepted {
   externalId: string
   /** True when the hub had it already. */
   duplicate: boolean
+  /** A block or a hook refused it for good: nothing of it is kept. */
+  refused?: true
   /** Absent when the event is written down but waits (a hook failed, an earlier one waits): it will be processed. */
   messageId?: string
   conversationId?: string
@@ -263,6 +268,7 @@ export interface Accepted {
 /** A message on its way out. */
 export interface OutboundMessage {
   id: string
+  /** Of an admin's test of the inbox, which stands in no conversation and is nowhere kept, its own id. */
   conversationId: string
   /** The platform's name of the one it goes to. */
   to: string

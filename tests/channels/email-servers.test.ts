@@ -1151,6 +1151,38 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(quiet.meta?.automatic, true)
   })
 
+  test('a test of the mailbox that comes back stands before a person; what answers it begins a conversation, which is of no other', async () => {
+    const { inbox, address } = await shop({ replyToken: true })
+    const admin = await world().person('小管', 'admin')
+    const [gone, reader] = [customer('gone'), customer('reader')]
+    const test = async (to: string) => {
+      const { status, body } = await admin.call('POST', `/api/inboxes/${inbox.id}/test`, { to, text: '测试邮件' })
+      assert.deepEqual([status, body.ok], [200, true], JSON.stringify(body))
+      return { name: body.externalId as string, sent: readMail(sentTo(to)[0]?.raw as Buffer) }
+    }
+    const { name } = await test(gone)
+    await comesBack(address, name, [gone])
+    const report = await incoming(inbox, 'Your letter could not be delivered')
+    const { status } = await world().hub.em().findOneOrFail(Conversation, { id: report.conversationId }, { disableIdentityMap: true })
+    assert.notEqual(status, 'closed')
+    assert.deepEqual([report.meta?.automatic, report.meta?.relatedConversationId], [undefined, undefined])
+    const { name: read, sent } = await test(reader)
+    // The mark of a conversation that there is not would lead nowhere.
+    assert.deepEqual(sent.replyTo, [])
+    await arrives(address, reader, sent.subject, '测试收到', [`In-Reply-To: <${read}>`])
+    const answer = await incoming(inbox, '测试收到')
+    assert.deepEqual([answer.replyToId, answer.meta?.relatedConversationId], [null, undefined])
+    assert.equal(await world().hub.em().count(Conversation, { id: answer.conversationId }), 1)
+    assert.equal(await world().hub.em().count(Participant, { address: gone }), 0)
+    // Of one that an earlier version sent, whose recipient was taken to take part in it.
+    const [row] = await world().hub.em().find(LetterRow, { externalId: read }, { disableIdentityMap: true })
+    await world()
+      .hub.em()
+      .insert(Participant, { conversationId: row?.conversationId as string, address: reader })
+    await arrives(address, reader, sent.subject, '又收到', [`In-Reply-To: <${read}>`])
+    assert.equal((await incoming(inbox, '又收到')).meta?.relatedConversationId, undefined)
+  })
+
   test('one report of two recipients: the agent reads both, has the report, and sending again reaches exactly these', async () => {
     const { address, from, b, c, agent, conversationId, id, name, again } = await toThree()
     await comesBack(address, name, [b, c])
@@ -1530,6 +1562,44 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal((await incoming(inbox, '我来补充')).conversationId, conversationId)
   })
 
+  test('what a blocked sender writes waits for nothing, keeps no letter from its thread, and does not come when the folder is read anew', async () => {
+    const { inbox, address } = await shop()
+    const [from, spammer] = [customer('waits'), customer('blocked')]
+    const em = world().hub.em()
+    await arrives(address, spammer, '广告', '第一封广告')
+    await incoming(inbox, '第一封广告')
+    const { id: identityId, contactId } = await world().identity(inbox.id, spammer)
+    const admin = await world().person('小安', 'admin')
+    const block = `/api/contacts/${contactId}/block`
+    assert.equal((await admin.call('POST', block, { identityId })).status, 200)
+    await arrives(address, spammer, '广告', '第二封广告')
+    await eventually(async () => (await em.count(LetterRow, { inboxId: inbox.id, state: 'refused' })) === 1, 'the refusal')
+    const refused = await em.findOneOrFail(LetterRow, { inboxId: inbox.id, state: 'refused' }, { disableIdentityMap: true })
+    assert.deepEqual([refused.conversationId, refused.fromAddress, refused.subject, refused.messageId, refused.rawFileId], [null, '', '', '', null])
+    // As earlier versions noted them.
+    await arrives(address, from, '询价', '等着的信')
+    const { conversationId, id } = await incoming(inbox, '等着的信')
+    const noted = { inboxId: inbox.id, hubMessageId: id }
+    await eventually(async () => (await em.count(LetterRow, noted)) === 1, 'the letter noted')
+    const known = await em.findOneOrFail(LetterRow, noted, { disableIdentityMap: true })
+    await em.nativeUpdate(LetterRow, { id: known.id }, { conversationId: null, hubMessageId: null, seq: null })
+    const at = new Date(Date.now() + 1_000)
+    const asBefore = { inboxId: inbox.id, messageId: 'a@spam.test', direction: 'in', conversationId: null, hubMessageId: null, seq: null, at } as const
+    const more = { fromAddress: spammer, subject: '广告', references: '', rawFileId: null, state: 'received' } as const
+    const unplaced = () => ({ ...asBefore, ...more, id: newId(), messageKey: newId(), externalId: newId() })
+    await em.insertMany(LetterRow, Array.from({ length: 120 }, unplaced))
+    const { body } = await world().reply(admin, conversationId, '每套 99 元')
+    await fate(body.id, 'sent')
+    const answer = readMail(sentTo(from)[0]?.raw as Buffer)
+    assert.deepEqual([answer.subject, answer.answers], ['Re: 询价', [known.messageId]])
+    assert.equal((await admin.call('DELETE', `${block}/${identityId}`)).status, 200)
+    servers.renumber(address)
+    servers.cut()
+    await arrives(address, from, '询价', '后来的信')
+    await incoming(inbox, '后来的信')
+    assert.deepEqual((await rows(inbox)).map(({ text }) => text).sort(), ['第一封广告', '等着的信', '后来的信'].sort())
+  })
+
   test('a colleague in copy who answers before we do is in the same conversation, also when its first letter had to wait; a stranger is not', async () => {
     const { inbox, address } = await shop()
     const [from, colleague] = [customer('waits'), customer('copied')]
@@ -1556,6 +1626,38 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const later = await incoming(inbox, '还有一问')
     assert.notEqual(later.conversationId, conversationId)
     assert.equal(later.meta?.relatedConversationId, conversationId)
+  })
+
+  test('our own address is ours under the mark of a conversation: an answer to all of it leads there, and nobody at that address is copied', async () => {
+    const address = `d${newId().slice(-8).toLowerCase()}@shop.test`
+    const inbox = await world().inbox('email', servers.settings(address, { pollSeconds: 5, saveSent: 'never', replyToken: true }))
+    await listening(inbox)
+    const [from, colleague] = [customer('wang'), customer('copied')]
+    const agent = await world().person('小安', 'admin')
+    await arrives(address, from, '询价', '多少钱')
+    const { conversationId } = await incoming(inbox, '多少钱')
+    await fate((await world().reply(agent, conversationId, '每套 99 元')).body.id, 'sent')
+    const marked = readMail(sentTo(from)[0]?.raw as Buffer).replyTo[0]?.address as string
+    assert.match(marked, /\+h[0-9a-z]{42}@/)
+    // By nothing but the mark.
+    await arrives(address, from, '换了主题', '那就要两套', [`Cc: "小安" <${marked.toUpperCase()}>, ${colleague}`])
+    const answer = await incoming(inbox, '那就要两套')
+    assert.equal(answer.conversationId, conversationId)
+    assert.deepEqual(answer.meta?.cc, [{ name: '小安', address }, { address: colleague }])
+    const { own } = (await agent.call('GET', `/api/conversations/${conversationId}/letterhead`)).body
+    assert.deepEqual(
+      [...(answer.meta?.to ?? []), ...(answer.meta?.cc ?? [])].flatMap((one) => (own.includes(one.address) ? [] : one.address)),
+      [colleague],
+    )
+    const takePart = async () => (await world().hub.em().find(Participant, { conversationId }, { disableIdentityMap: true })).map((one) => one.address).sort()
+    await eventually(async () => (await takePart()).includes(colleague), 'the colleague let in')
+    // As the composer proposed it for letters that came before.
+    const meta = { to: [{ address: from }, { address: marked }], cc: [{ address: marked }, { address: colleague }] }
+    await fate((await world().reply(agent, conversationId, '已下单', { meta })).body.id, 'sent')
+    const { to = [], raw } = sentTo(from).at(-1) ?? {}
+    assert.deepEqual(readMail(raw as Buffer).to, [{ address: from }])
+    assert.deepEqual([[...to].sort(), readMail(raw as Buffer).cc], [[colleague, from].sort(), [{ address: colleague }]])
+    assert.deepEqual(await takePart(), [colleague, from].sort())
   })
 
   test('the same subject suggests a conversation to who took part in it, joins nothing, and tells a stranger nothing', async () => {

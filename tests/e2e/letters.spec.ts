@@ -124,6 +124,38 @@ test('who filled in a form at some site is shown as unchecked, and the answer go
   expect(servers.taken.at(-1)?.to).toEqual(['wang@customer.test'])
 })
 
+test('a letter that a crowd had is answered to its sender, and says so; more than fifty recipients do not leave the composer', async ({ browser, hubUrl }) => {
+  test.setTimeout(120_000)
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { page } = workbench
+  const address = 'crowd@shop.test'
+  const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', firstImportDays: 1 })
+  await admin.call('POST', '/inboxes', { channel: 'email', name: '客服邮箱', settings })
+  const others = Array.from({ length: 60 }, (_, i) => `other${i}@customer.test`)
+  const box = await servers.imap(address)
+  const head = ['From: Wang <wang@customer.test>', `To: ${[address, ...others].join(',\r\n ')}`, 'Subject: Order 8', 'Message-ID: <crowd@customer.test>']
+  await box.append('INBOX', [...head, '', 'For all of you.'].join('\r\n'))
+  await box.logout()
+  await workbench.pick('Wang')
+  const said = page.getByText('这封邮件的收件人太多，一封回信最多发给 50 位，所以只回复发件人。')
+  await expect(said).toBeVisible()
+  await page.getByRole('button', { name: /^Re: Order 8 · 收件人 Wang <wang@customer\.test>$/ }).click()
+  const before = servers.taken.length
+  const cc = page.getByRole('textbox', { name: '抄送' })
+  await cc.fill(others.slice(0, 50).join(', '))
+  await expect(said).toBeHidden()
+  await expect(page.getByText('收件人和抄送合计最多 50 位，现在有 51 位。')).toBeVisible()
+  await page.getByTestId('composer').click()
+  await page.keyboard.type('各位好。')
+  await page.getByRole('button', { name: '发送', exact: true }).click()
+  await expect(cc).toBeFocused()
+  await expect(page.getByTestId('composer')).toContainText('各位好。')
+  await cc.fill(others.slice(0, 49).join(', '))
+  await page.getByRole('button', { name: '发送', exact: true }).click()
+  await expect.poll(() => servers.taken.length).toBe(before + 1)
+  expect(servers.taken.at(-1)?.to).toHaveLength(50)
+})
+
 test('a letter is shown in a frame of its own: no script of it runs, its pictures come when the agent asks', async ({ browser, hub, hubUrl }) => {
   const pem = readFileSync(`${import.meta.dirname}/../support/self-signed.pem`)
   const asked: string[] = []

@@ -50,6 +50,30 @@ await onEveryProfile('letters', [found(manifest), found(plain)], (world) => {
     assert.deepEqual((await world().reply(agent, said?.conversationId, 'x', { meta: { subject: 'y' } })).body.code, 'HUB_MESSAGE_REFUSED')
   })
 
+  test('a letter goes to fifty people at most, however they are divided; to more nothing is stored, and it is said where', async () => {
+    const inbox = await world().inbox('post')
+    const agent = await world().person('小容', 'admin')
+    const { conversationId } = await write(inbox, 'lilei@example.com')
+    const people = (count: number) => Array.from({ length: count }, (_, i) => ({ address: `other${i}@example.cn` }))
+    const [to, boss] = [[{ address: 'lilei@example.com' }], { address: 'boss@example.cn' }]
+    const stored = async () => (await row(conversationId)).lastSeq
+    const before = await stored()
+    for (const [meta, path] of [
+      [{ to, cc: people(50) }, 'body/meta/cc'],
+      [{ cc: people(50) }, 'body/meta/cc'],
+      [{ to: people(60) }, 'body/meta/to'],
+      [{ to, cc: people(60) }, 'body/meta/cc'],
+      [{ to: [...people(49), boss], cc: to }, 'body/meta/cc'],
+    ] as const) {
+      const { status, body } = await world().reply(agent, conversationId, 'x', { meta })
+      const [fault] = body.details?.faults ?? []
+      assert.deepEqual([status, body.code, fault?.path, fault?.rule], [400, 'HUB_REQUEST_INVALID', path, 'maxItems'])
+    }
+    assert.equal(await stored(), before)
+    for (const meta of [{ to, cc: people(49) }, { cc: people(49) }, { to, cc: [...people(49), { address: 'LiLei@example.com' }] }])
+      assert.equal((await world().reply(agent, conversationId, 'x', { meta })).status, 201)
+  })
+
   test('a machine’s letter is kept without raising or reopening anything', async () => {
     const inbox = await world().inbox('post')
     const agent = await world().person('小白', 'admin')

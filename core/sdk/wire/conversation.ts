@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { maxRecipients } from '../channel.ts'
 import { AudioPart, FilePart, ImagePart, MessagePart, VideoPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, NullableId, NullableInstant } from './common.ts'
 
@@ -42,8 +43,8 @@ const ComposedAddress = Type.Object({
 })
 export const ComposedLetter = Type.Object({
   subject: Type.Optional(Type.String({ maxLength: 900, pattern: oneLine })),
-  to: Type.Optional(Type.Array(ComposedAddress, { maxItems: 50 })),
-  cc: Type.Optional(Type.Array(ComposedAddress, { maxItems: 50 })),
+  to: Type.Optional(Type.Array(ComposedAddress, { maxItems: maxRecipients })),
+  cc: Type.Optional(Type.Array(ComposedAddress, { maxItems: maxRecipients })),
 })
 export type ComposedLetter = Static<typeof ComposedLetter>
 

@@ -108,7 +108,7 @@ export async function acceptAll(hub: Hub, inboxId: string, events: InboundEvent[
       results.push(...(await hub.intake.accept(inboxId, [event], by)))
     } catch (error) {
       if (!isSettled(error)) throw error
-      results.push({ externalId: event.externalId, duplicate: false })
+      results.push({ externalId: event.externalId, duplicate: false, refused: true })
     }
   return results
 }

@@ -2,7 +2,7 @@
  * The river out as far as the agent waits for it: hooks → one transaction (message numbered, its client id unique) → 201.
  * From there `deliver.ts` hands it to the platform, and `fate.ts` writes down what became of it.
  */
-import type { ChannelCapabilities, LetterMeta } from '../../sdk/channel.ts'
+import { type ChannelCapabilities, type LetterMeta, maxRecipients } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
 import type { ComposablePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
@@ -34,7 +34,7 @@ export interface SendRequest {
   mayRead: MayRead
 }
 
-/** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_MESSAGE_REFUSED, HUB_REPLY_WINDOW, HUB_CONFLICT, or what a hook refuses with. */
+/** Stores an agent's message. Throws HUB_FORBIDDEN, HUB_CONVERSATION_CLOSED, HUB_REQUEST_INVALID (`recipients`), HUB_MESSAGE_REFUSED, HUB_REPLY_WINDOW, HUB_CONFLICT, or what a hook refuses with. */
 export async function sendMessage(hub: Hub, request: SendRequest): Promise<{ message: Message; duplicate: boolean }> {
   const em = hub.em()
   const dedupeKey = `out:${request.clientId}`
@@ -145,4 +145,14 @@ async function cleaned(part: ComposablePart): Promise<ComposablePart> {
 function checkLetter({ letter = [] }: ChannelCapabilities, meta: LetterMeta | undefined): void {
   const unknown = Object.keys(meta ?? {}).find((field) => !(letter as readonly string[]).includes(field))
   if (unknown) throw new HubError('HUB_MESSAGE_REFUSED', `This channel has no ${unknown}`, { reason: 'part', part: unknown })
+  const { to = [], cc = [] } = meta ?? {}
+  const named = new Set([...to, ...cc].map(({ address }) => address.toLowerCase())).size
+  // With none in To the channel knows one.
+  if (named + (to.length === 0 ? 1 : 0) <= maxRecipients) return
+  const message = `A letter goes to ${maxRecipients} people at most, To and Cc together`
+  throw new HubError('HUB_REQUEST_INVALID', message, {
+    reason: 'recipients',
+    max: maxRecipients,
+    faults: [{ path: `body/meta/${cc.length > 0 ? 'cc' : 'to'}`, rule: 'maxItems', limit: maxRecipients, message }],
+  })
 }

@@ -279,6 +279,7 @@ export const en: typeof zh = {
   errors: {
     HUB_OFFLINE: 'The server does not answer. Check your network and try again.',
     HUB_REQUEST_INVALID: 'Something in the form is not right. Please check it.',
+    HUB_REQUEST_INVALID_recipients: 'A letter goes to {max} people at most, To and Cc together.',
     HUB_REQUEST_TOO_LARGE: 'This is too large to send.',
     HUB_RESULT_TOO_LARGE: 'That is too much at once. Narrow the filter and try again.',
     HUB_REQUEST_ORIGIN: 'The request came from another site and was refused.',

@@ -262,6 +262,7 @@ export const zh = {
   errors: {
     HUB_OFFLINE: '连不上服务器，请检查网络后重试。',
     HUB_REQUEST_INVALID: '填写的内容有误，请检查后重试。',
+    HUB_REQUEST_INVALID_recipients: '收件人和抄送合计最多 {max} 位。',
     HUB_REQUEST_TOO_LARGE: '内容太大，无法发送。',
     HUB_RESULT_TOO_LARGE: '结果太多，请缩小范围后再试。',
     HUB_REQUEST_ORIGIN: '请求来自其他网站，已拒绝。',

@@ -54,14 +54,32 @@ function decoderOf(label: string): Decoder | undefined {
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8')
+/** Of what is not ASCII, the part that may be unreadable: in GB18030 read as UTF-8 it is far more. */
+const mostBroken = 0.1
 
-/** Text of bytes nobody labelled: UTF-8 where it holds to the letter, else the charset of Chinese clients. */
+/** Text of bytes that nobody labelled, or as UTF-8: that, unless too much of it is not, else the charset of Chinese clients. */
 function guess(bytes: Uint8Array): string {
   try {
+    // Where it holds to the letter its U+FFFD were written, and tell nothing.
     return strictUtf8.decode(bytes)
   } catch {
-    return (decoderOf('gb18030') as Decoder).decode(bytes)
+    const text = utf8.decode(bytes)
+    return isBroken(text) ? (decoderOf('gb18030') as Decoder).decode(bytes) : text
   }
+}
+
+/** A byte lost or astray breaks one character, and a text that was cut its last one: that tells against nothing that stands before. */
+function isBroken(text: string): boolean {
+  const said = text.trimEnd()
+  const end = said.endsWith('\ufffd') ? said.length - 1 : said.length
+  let [foreign, broken] = [0, 0]
+  for (let i = 0; i < end; i++) {
+    const code = said.charCodeAt(i)
+    if (code > 0x7f) foreign++
+    if (code === 0xfffd) broken++
+  }
+  return foreign === 0 || broken > foreign * mostBroken
 }
 
 /** HZ (RFC 1843): seven bits, `~{` and `~}` around GB2312 pairs with the high bit cleared. */
@@ -90,7 +108,7 @@ export function decodeText(bytes: Uint8Array, charset?: string): string {
   if (label === 'hz-gb-2312' || label === 'hz') return decodeHz(bytes)
   const decoder = decoderOf(label)
   if (!decoder) return guess(bytes)
-  // A label that says UTF-8 and lies: GB18030 reads better than a page of U+FFFD.
+  // The label may lie: GB18030 reads better than a page of U+FFFD.
   if (decoder.encoding === 'utf-8') return guess(bytes)
   return decoder.decode(bytes)
 }

@@ -1,14 +1,14 @@
 /** An agent's message as a mail: text and markup, the thread's headers, files, the mailbox's signature. Nothing an agent types can become a header. */
 import { domainToASCII } from 'node:url'
 import type { LetterAddress, OutboundMessage } from '@huike/core/sdk/channel.ts'
-import { SendError } from '@huike/core/sdk/channel.ts'
+import { maxRecipients, SendError } from '@huike/core/sdk/channel.ts'
 import { type MessagePart, textOf } from '@huike/core/sdk/message-parts.ts'
 import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import { replyMarker } from '@huike/core/sdk/split-quote.ts'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { loopHeader } from './classify.ts'
 import { normaliseAddress, oneLine } from './headers.ts'
-import { fillerOf, type Mailbox, signatureOf, unverified } from './inbox-settings.ts'
+import { fillerOf, type Mailbox, signatureOf, unmarked, unverified } from './inbox-settings.ts'
 import type { LetterRow } from './letter.entity.ts'
 import { escapeHtml } from './read-mail.ts'
 import { answerHeaders, answerSubject, envelopeIdOf } from './thread.ts'
@@ -45,8 +45,6 @@ export interface Composed {
 
 const refused = (reason: string, zh: string, en: string) => new SendError(reason, { retry: false, message: en, sentence: { zh, en } })
 
-const maxRecipients = 50
-
 export async function composeLetter(input: ComposeInput): Promise<Composed> {
   const { mailbox, message, previous, files } = input
   // Nobody chose: where the letter that is answered wants its answer, or who filled in the form does.
@@ -65,8 +63,11 @@ export async function composeLetter(input: ComposeInput): Promise<Composed> {
       'The sender of this letter could not be verified and may be somebody else, so the answer does not go there by itself. If you are sure, enter the recipient yourself.',
     )
   }
-  const to = checked(message.meta?.to?.length ? message.meta.to : (asked ?? [{ address: message.to }]))
-  const cc = checked(message.meta?.cc ?? []).filter(({ address }) => !to.some((other) => other.address === address))
+  // Under a conversation's mark it is we ourselves: letters taken in before that was known propose it.
+  const others = (list: LetterAddress[]) => list.filter(({ address }) => unmarked(address, mailbox) === address)
+  const chosen = checked(message.meta?.to?.length ? message.meta.to : (asked ?? [{ address: message.to }]))
+  const to = others(chosen).length > 0 ? others(chosen) : chosen
+  const cc = others(checked(message.meta?.cc ?? [])).filter(({ address }) => !to.some((other) => other.address === address))
   if (to.length + cc.length > maxRecipients) throw refused('recipients', `收件人最多 ${maxRecipients} 个。`, `At most ${maxRecipients} recipients.`)
   const { inReplyTo, references } = answerHeaders(previous)
   const subject =

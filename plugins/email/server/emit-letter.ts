@@ -19,7 +19,8 @@ export const waiting: ReadonlySet<string> = new Set([
 /** Undefined when the hub refuses it for good (a blocked sender, a hook); throws when it may be tried again. */
 export async function hand(ctx: PluginContext, emit: Emit, event: InboundEvent): Promise<Accepted | undefined> {
   try {
-    return (await emit([event]))[0]
+    const [accepted] = await emit([event])
+    return accepted?.refused ? undefined : accepted
   } catch (error) {
     if (!(error instanceof HubError) || error.kind.retry || waiting.has(error.code)) throw error
     ctx.log.info({ code: error.code }, 'the hub refused a letter')

@@ -22,6 +22,23 @@ test('labels that lie: gb2312 holds GB18030, us-ascii and nothing hold anything,
   for (const label of ['', '__proto__', 'x'.repeat(10_000), '\u0000']) assert.equal(typeof decodeText(Buffer.from([0xff, 0xfe]), label), 'string')
 })
 
+test('a byte lost or astray in UTF-8 breaks one character; what is mostly broken is another charset', () => {
+  const words = '您好，请问上周订的白瓷杯什么时候发货？'
+  const cut = Buffer.from(words).subarray(0, -1)
+  const astray = Buffer.concat([Buffer.from(words), Buffer.from([0xa0]), Buffer.from(words)])
+  for (const label of ['utf-8', 'us-ascii', undefined]) {
+    assert.equal(decodeText(cut, label), `${words.slice(0, -1)}\ufffd`)
+    assert.equal(decodeText(Buffer.concat([Buffer.from('您好谢谢').subarray(0, -1), Buffer.from('\r\n')]), label), '您好谢\ufffd\r\n')
+    assert.equal(decodeText(astray, label), `${words}\ufffd${words}`)
+    for (const gbk of [[0xd6, 0xd0], niHao, Array(500).fill(niHao).flat()])
+      assert.equal(decodeText(Buffer.from(gbk), label), new TextDecoder('gb18030').decode(Buffer.from(gbk)))
+  }
+  assert.equal(decodeText(Buffer.from('\ufffd\ufffd a'), 'utf-8'), '\ufffd\ufffd a')
+  assert.equal(decodeWords(`=?utf-8?B?${Buffer.from('测试').subarray(0, -1).toString('base64')}?=`), '测\ufffd')
+  // Nothing but what is broken, without end: counted, not collected.
+  assert.equal(typeof decodeText(Buffer.alloc(5_000_000, 0xff), 'utf-8'), 'string')
+})
+
 test('encoded words: a character cut in two, spaces between words, raw GBK beside them', () => {
   const whole = Buffer.from(niHao)
   const halves = `=?gb2312?B?${whole.subarray(0, 3).toString('base64')}?= =?gb2312?B?${whole.subarray(3).toString('base64')}?=`

@@ -156,6 +156,13 @@ export function fillerOf(id: string): string | undefined {
   return address && site && more.length === 0 && !address.startsWith(unverified) ? address : undefined
 }
 
+const replyMark = /\+h[0-9a-z]{26}[0-9a-f]{16}(?=@)/i
+/** One of our addresses without the mark of a conversation that its letters are to be answered to (`makeReplyAddress`); any other as it is. */
+export function unmarked(address: string, { own }: Pick<Mailbox, 'own'>): string {
+  const bare = address.replace(replyMark, '')
+  return own.has(bare.toLowerCase()) ? bare : address
+}
+
 /** A mailbox with the preset's values filled in. */
 export interface Mailbox {
   inboxId: string

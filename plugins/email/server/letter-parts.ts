@@ -71,7 +71,7 @@ export async function partsOf(ctx: PluginContext, inboxId: string, letter: Lette
     // Quotation or length: both need the part that can hold them.
     if (quoted || text.length > maxTextPart) {
       const html = plainHtml(text, shortened(quoted, maxQuoted))
-      if (!html.whole) exceeded.push('text')
+      if (!html.whole || quoted.length > maxQuoted) exceeded.push('text')
       parts.push({ type: 'html', html: html.html, text: shortened(text, maxWords), ...(quoted ? { quoted: shortened(quoted, maxQuoted) } : {}) })
     } else if (text) parts.push({ type: 'text', text })
     // Markup too large or too deep to be shown safely is not lost: it is a file.

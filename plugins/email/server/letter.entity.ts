@@ -32,8 +32,11 @@ const LetterRowSchema = defineEntity({
     references: p.text(),
     /** The raw letter in the hub's storage. */
     rawFileId: p.string().length(26).nullable(),
-    /** `automatic` (a machine wrote it) and `receipt` came in too: the first is answered where there is no other, the second never. Of letters out: `unknown` was handed over and nobody said what became of it; `partial` went to some of its recipients. `purged`: its conversation is gone for good, and so is all but the hashes. */
-    state: p.string().length(10).$type<'received' | 'automatic' | 'receipt' | 'sending' | 'sent' | 'partial' | 'unknown' | 'failed' | 'returned' | 'purged'>(),
+    /** `automatic` (a machine wrote it) and `receipt` came in too: the first is answered where there is no other, the second never. Of letters out: `unknown` was handed over and nobody said what became of it; `partial` went to some of its recipients. `purged`: its conversation is gone for good, and so is all but the hashes; `refused`: the hub never had it (a blocked sender), and the same. */
+    state: p
+      .string()
+      .length(10)
+      .$type<'received' | 'automatic' | 'receipt' | 'refused' | 'sending' | 'sent' | 'partial' | 'unknown' | 'failed' | 'returned' | 'purged'>(),
     /** Hash of the subject without `Re:` and the like. */
     subjectKey: p.string().length(43).nullable(),
     /** Of letters in: addresses that answers go to instead of the sender's, divided by spaces. */

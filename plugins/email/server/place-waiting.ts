@@ -3,18 +3,17 @@ import type { MessageFacts } from '@huike/core/sdk/events.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import type { Mailbox } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
-import { letIn, messageKey, participantsOf } from './thread.ts'
+import { letIn, letterId, messageKey, participantsOf } from './thread.ts'
 
-const unplaced = { conversationId: null, direction: 'in' as const }
+const unplaced = { conversationId: null, direction: 'in' as const, state: { $ne: 'refused' as const } }
 
 /** Those that are in this conversation by now. */
 export async function placeWaiting(ctx: PluginContext, mailbox: Mailbox, { conversationId, seq }: { conversationId: string; seq: number }): Promise<void> {
-  const waiting = await ctx.em().find(LetterRow, { inboxId: mailbox.inboxId, ...unplaced }, { orderBy: { at: 'desc' }, limit: 100, disableIdentityMap: true })
-  if (waiting.length === 0) return
-  for (const message of await ctx.recent(conversationId, { upToSeq: seq, limit: 50 })) {
-    const rawFileId = message.meta?.rawFileId
-    const row = rawFileId ? waiting.find((each) => each.rawFileId === rawFileId) : undefined
-    if (row) await place(ctx, mailbox, row, message)
+  const said = await ctx.recent(conversationId, { upToSeq: seq, limit: 50 })
+  const named = new Map(said.flatMap((message) => (message.externalId ? [[letterId(mailbox.inboxId, message.externalId), message] as const] : [])))
+  for (const row of await ctx.em().find(LetterRow, { id: { $in: [...named.keys()] }, ...unplaced }, { disableIdentityMap: true })) {
+    const message = named.get(row.id)
+    if (message) await place(ctx, mailbox, row, message)
   }
 }
 

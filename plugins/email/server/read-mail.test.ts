@@ -58,6 +58,21 @@ test('a nested mail, an invitation and winmail.dat are files; their words are no
   )
 })
 
+test('a letter in UTF-8 with one bad byte is readable: plain, in base64, as HTML', () => {
+  const words = '您好，请问上周订的白瓷杯什么时候发货？'
+  const of = (type: string, body: Buffer) =>
+    readMail(
+      Buffer.concat([
+        Buffer.from(`From: a@b.example\r\nContent-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n`),
+        Buffer.from(body.toString('base64')),
+      ]),
+    )
+  const cut = Buffer.from(words).subarray(0, -1)
+  assert.equal(of('text/plain', cut).text, `${words.slice(0, -1)}\ufffd`)
+  const html = Buffer.concat([Buffer.from(`<p>${words}</p>`), Buffer.from([0xa0]), Buffer.from('<p>谢谢</p>')])
+  assert.equal(of('text/html', html).html, `<p>${words}</p>\ufffd<p>谢谢</p>`)
+})
+
 test('inline pictures are known by their content id', () => {
   const letter = fixture('foxmail')
   assert.deepEqual(sanitizeLetter(letter.html ?? '')?.cids, ['_Foxmail.1@abc'])

@@ -19,7 +19,7 @@ import { placeWaiting } from './place-waiting.ts'
 import { standsForMarkup } from './plain-part.ts'
 import { readMail } from './read-mail.ts'
 import { idGivenBy } from './relay-id.ts'
-import { letterId, makeMessageId, makeReplyAddress, noteRelayId, rememberLetter } from './thread.ts'
+import { isTest, letterId, makeMessageId, makeReplyAddress, noteRelayId, rememberLetter } from './thread.ts'
 
 /** What most providers take, encoded; the files themselves may be about three quarters of it. */
 const maxLetterBytes = 25 * 1024 * 1024
@@ -61,7 +61,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
       rawFileId: null,
       state: 'sending',
     },
-    composed.participants,
+    isTest({ conversationId: message.conversationId, hubMessageId: message.id }) ? [] : composed.participants,
   )
   // Who was refused for good, or returned it, is asked again only when a person wants it so.
   const { round } = message
@@ -208,7 +208,9 @@ async function compose(ctx: PluginContext, message: OutboundMessage, mailbox: Ma
     ...(previous ? { previous } : {}),
     ...(words ? { previousWords: words } : {}),
     files: await filesOf(ctx, message),
-    ...(mailbox.settings.replyToken ? { replyTo: makeReplyAddress(sign, mailbox.address, conversationId) } : {}),
+    ...(mailbox.settings.replyToken && !isTest({ conversationId, hubMessageId: message.id })
+      ? { replyTo: makeReplyAddress(sign, mailbox.address, conversationId) }
+      : {}),
     loopMark: loopMarkOf(sign, messageId),
     at: new Date(),
   })

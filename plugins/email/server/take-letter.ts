@@ -7,7 +7,7 @@ import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { domainOf } from './authenticity.ts'
 import { classifyLetter, isMachines, loopHeader } from './classify.ts'
 import { type Emit, hand, type Taken } from './emit-letter.ts'
-import { type Mailbox, mailboxOf } from './inbox-settings.ts'
+import { type Mailbox, mailboxOf, unmarked } from './inbox-settings.ts'
 import { LetterRow } from './letter.entity.ts'
 import { partsOf } from './letter-parts.ts'
 import { placeAnswered } from './place-waiting.ts'
@@ -16,13 +16,26 @@ import { type Letter, readMail } from './read-mail.ts'
 import { readReceipt } from './read-receipt.ts'
 import { loopMarkHolds } from './send-mail.ts'
 import { findOriginal, takeBounce } from './take-bounce.ts'
-import { findThread, headKey, letterId, lettersNamed, noteRelayId, participantsOf, readMessageId, rememberLetter, suggestThread, takesPart } from './thread.ts'
+import {
+  findThread,
+  headKey,
+  isTest,
+  letterId,
+  lettersNamed,
+  noteRelayId,
+  participantsOf,
+  readMessageId,
+  rememberLetter,
+  rememberRefused,
+  suggestThread,
+  takesPart,
+} from './thread.ts'
 import { whoWrote } from './who-wrote.ts'
 
 /** `cut`: `raw` is only its beginning. */
 export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: Buffer, receivedAt: Date, emit: Emit, cut = false): Promise<Taken> {
   const mailbox = mailboxOf(inbox)
-  const letter = readMail(raw, cut)
+  const letter = withoutMarks(readMail(raw, cut), mailbox)
   const sign = (text: string) => ctx.sign(text)
   const judged = classifyLetter(letter, (mark) => loopMarkHolds(sign, mark), mailbox.own)
   // What we sent ourselves comes back as a copy; the hub has it. To another of the hub's mailboxes it is a letter like any.
@@ -40,12 +53,19 @@ export async function takeLetter(ctx: PluginContext, inbox: ChannelInbox, raw: B
   if (kind === 'bounce') {
     const bounce = readBounce(letter)
     const original = bounce.failed.length > 0 ? await findOriginal(ctx, mailbox, bounce, receivedAt) : undefined
-    if (original) return takeBounce(ctx, mailbox, letter, bounce.failed, original, rawFileId, emit)
-    // Something of ours may not have arrived, and nobody knows what: a person has to look.
-    if (bounce.failed.length > 0 && !bounce.foreign) return take(letter, {})
+    if (original && !isTest(original)) return takeBounce(ctx, mailbox, letter, bounce.failed, original, rawFileId, emit)
+    // Something of ours may not have arrived, and nobody knows what, or it was a test: a person has to look.
+    if (bounce.failed.length > 0 && (original || !bounce.foreign)) return take(letter, {})
   }
   const automatic = kind !== 'personal' || (isMachines(letter, mailbox.own) && (await answersOurs(ctx, mailbox, letter)))
   return take(letter, automatic ? { automatic } : {})
+}
+
+/** Who answers to all of a marked letter writes to the mark: that is us, and gets no copy of what we answer. Where it was delivered to still says of which conversation it is. */
+function withoutMarks(letter: Letter, mailbox: Mailbox): Letter {
+  const bare = (one: LetterAddress): LetterAddress => ({ ...one, address: unmarked(one.address, mailbox) })
+  const { from, replyTo, to, cc } = letter
+  return { ...letter, from: from && bare(from), replyTo: replyTo.map(bare), to: to.map(bare), cc: cc.map(bare) }
 }
 
 /** Does it name a letter that this hub sent? */
@@ -136,12 +156,16 @@ async function takeMessage(
     ...(threading.replyTo ? { replyTo: threading.replyTo } : {}),
     ...(thread ? { conversationId: thread.conversationId } : {}),
   })
-  if (!accepted) return 'refused'
+  const messageId = letter.messageId ?? `${letter.fingerprint}@none.invalid`
+  if (!accepted) {
+    await rememberRefused(ctx.em(), { inboxId: mailbox.inboxId, messageId, externalId, headKey })
+    return 'refused'
+  }
   await rememberLetter(
     ctx.em(),
     {
       inboxId: mailbox.inboxId,
-      messageId: letter.messageId ?? `${letter.fingerprint}@none.invalid`,
+      messageId,
       externalId,
       headKey,
       direction: 'in',

@@ -42,6 +42,10 @@ export function readMessageId(sign: Sign, messageId: string): { conversationId: 
   return stamp === stampOf(sign, `id:${conversationId}.${hubMessageId}`) ? { conversationId, hubMessageId } : undefined
 }
 
+/** A test of the inbox: it stands in no conversation, and none comes of it. */
+export const isTest = ({ conversationId, hubMessageId }: Pick<LetterRow, 'conversationId' | 'hubMessageId'>): boolean =>
+  conversationId !== null && conversationId === hubMessageId
+
 /** ENVID of a letter: its id without the domain, which would be too long (RFC 3461, 4.4). */
 export const envelopeIdOf = (messageId: string): string => messageId.slice(0, messageId.lastIndexOf('@'))
 
@@ -76,7 +80,7 @@ export interface Threading {
 
 export async function findThread(em: EntityManager, sign: Sign, inboxId: string, letter: Letter): Promise<Threading> {
   const sender = letter.from?.address
-  const known = await lettersNamed(em, inboxId, letter.answers)
+  const known = (await lettersNamed(em, inboxId, letter.answers)).filter((row) => !isTest(row))
   const answered = letter.answers.flatMap((id) => known.filter((row) => isNamed(row, id)))
   const rungs: Thread[] = []
   for (const recipient of letter.recipients) {
@@ -86,7 +90,7 @@ export async function findThread(em: EntityManager, sign: Sign, inboxId: string,
   for (const row of answered) if (row.conversationId) rungs.push({ conversationId: row.conversationId, by: 'answer' })
   for (const id of letter.answers) {
     const own = readMessageId(sign, id)
-    if (own) rungs.push({ conversationId: own.conversationId, by: 'own-id' })
+    if (own && !isTest(own)) rungs.push({ conversationId: own.conversationId, by: 'own-id' })
   }
   const replyTo = answered[0]?.hubMessageId ?? undefined
   if (!sender) return { thread: undefined, stranger: false, replyTo }
@@ -110,9 +114,9 @@ export async function suggestThread(em: EntityManager, inboxId: string, letter: 
   const rows = await em.find(
     LetterRow,
     { inboxId, subjectKey: key, at: { $gte: new Date(Date.now() - days * 86_400_000) } },
-    { orderBy: { at: 'desc' }, limit: 50, fields: ['conversationId'], disableIdentityMap: true },
+    { orderBy: { at: 'desc' }, limit: 50, fields: ['conversationId', 'hubMessageId'], disableIdentityMap: true },
   )
-  const conversations = [...new Set(rows.flatMap(({ conversationId }) => conversationId ?? []))]
+  const conversations = [...new Set(rows.flatMap((row) => (isTest(row) ? [] : (row.conversationId ?? []))))]
   if (conversations.length === 0) return undefined
   const taken = await em.find(Participant, { conversationId: { $in: conversations }, address: sender }, { disableIdentityMap: true })
   return conversations.find((id) => taken.some(({ conversationId }) => conversationId === id))
@@ -153,6 +157,36 @@ export async function rememberLetter(
     at: row.at ?? new Date(),
   })
   if (row.conversationId) await letIn(em, row.conversationId, participants)
+}
+
+/** Of what the hub refused hashes only, by which the mailbox, read anew, knows it again. */
+export async function rememberRefused(
+  em: EntityManager,
+  { inboxId, messageId, externalId, headKey }: Pick<LetterRow, 'inboxId' | 'messageId' | 'externalId' | 'headKey'>,
+): Promise<void> {
+  await em.upsert(
+    LetterRow,
+    {
+      id: letterId(inboxId, externalId),
+      inboxId,
+      messageKey: messageKey(messageId),
+      headKey,
+      messageId: '',
+      externalId: '',
+      direction: 'in',
+      conversationId: null,
+      hubMessageId: null,
+      seq: null,
+      fromAddress: '',
+      subject: '',
+      references: '',
+      rawFileId: null,
+      state: 'refused',
+      at: new Date(),
+    },
+    // The hub may have had it before, and refuse it now that its sender is blocked.
+    { onConflictAction: 'ignore' },
+  )
 }
 
 /** They may write into the conversation by answering a letter of it. */

@@ -230,6 +230,8 @@ export const en: typeof zh = {
     newSubject: 'Subject and recipients',
     badAddress: 'Enter valid addresses, separated by commas.',
     noRecipient: 'Enter a recipient.',
+    tooMany: 'A letter goes to {max} people at most, To and Cc together; these are {count}.',
+    onlySender: 'More people had this letter than an answer may go to ({max} at most): yours goes to the sender only.',
     verified: 'Sender verified',
     replyTo: 'Reply to',
     replyToAsked: 'Answers go to another address, as the sender {from} asks.',

@@ -223,6 +223,8 @@ export const zh = {
     newSubject: '填写主题和收件人',
     badAddress: '请填写正确的邮箱地址，多个地址用逗号分开。',
     noRecipient: '请填写收件人。',
+    tooMany: '收件人和抄送合计最多 {max} 位，现在有 {count} 位。',
+    onlySender: '这封邮件的收件人太多，一封回信最多发给 {max} 位，所以只回复发件人。',
     verified: '发件人已验证',
     replyTo: '回复地址',
     replyToAsked: '按发件人 {from} 的要求，回复将发往另一个地址。',
