@@ -72,9 +72,9 @@ export function whoFilledIn(letter: Letter, own: ReadonlySet<string>): LetterAdd
   return isOurs(from.address, own) || submission(headers) === 'auto-generated' ? person : undefined
 }
 
-/** A machine elsewhere sends it: what it says to a letter of ours only acknowledges it, whatever `Reply-To` names. A form answers nothing. */
+/** A machine elsewhere made it: what it says to a letter of ours only acknowledges it, whatever `Reply-To` names. A form answers nothing. */
 export const isMachines = ({ from, headers }: Letter, own: ReadonlySet<string>): boolean =>
-  from !== undefined && !isOurs(from.address, own) && (submission(headers) === 'auto-generated' || machine.test(from.address))
+  from !== undefined && !isOurs(from.address, own) && submission(headers) === 'auto-generated'
 
 /** An address of this mailbox, or of its domain where that is not everybody's. */
 export function isOurs(address: string, own: ReadonlySet<string>): boolean {
