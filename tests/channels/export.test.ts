@@ -101,13 +101,13 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
 
   test('CSV: marked as UTF-8, headings in their language, times on the clock asked for, formulas told to be text', async () => {
     const agent = await world().person('甲')
-    const hostile = ['=HYPERLINK("http://evil.cn","x")', '+1', '-2', '@SUM(A1)', '\tx', '普通,"引号"\n第二行']
+    const hostile = ['=HYPERLINK("http://evil.cn","x")', '+1', '-2', '@SUM(A1)', '\tx', ' =1+1', '＝1+1', '普通,"引号"\n第二行']
     const id = await talk(world(), agent, hostile)
     const rows = await csvOf(agent, { ids: [id] })
     assert.equal(rows[0]?.[0], '\ufeff会话编号')
     assert.deepEqual(
       rows.slice(1).map((row) => row.at(-1)),
-      [...hostile.slice(0, 5).map((text) => `'${text}`), hostile[5]],
+      [...hostile.slice(0, -1).map((text) => `'${text}`), hostile.at(-1)],
     )
     const { createdAt } = await world().hub.em().findOneOrFail(Conversation, { id })
     assert.equal(rows[1]?.[3], new Date(createdAt.getTime() + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' '))
