@@ -18,6 +18,8 @@ import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportDownload, ExportFile, ExportPart, ExportShare } from '../../plugins/export/server/export.entity.ts'
 import { stillSees } from '../../plugins/export/server/needed.ts'
+import { endedOrder, type Order } from '../../plugins/export/server/order.ts'
+import { placeExport } from '../../plugins/export/server/place-export.ts'
 import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
@@ -532,6 +534,35 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     await sweepExports(ctx())
     assert.equal(await ctx().blobs.read(kept.name), undefined)
     assert.equal((await agent.call('GET', `${base}/exports/${exportId}`)).body.state, 'cancelled')
+  })
+
+  test('ended in whichever way, it keeps what was ordered, not who was looked for, nor by which words', async () => {
+    const agent = await world().person('寻')
+    const em = world().hub.em()
+    const filter = { status: ['closed' as const], contact: '13987650123', keyword: '找的话', fields: [{ name: 'phone', value: '13987650123' }] }
+    const kept = async (id: string) => JSON.parse((await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })).order)
+    const { id: done } = await place(agent, { filter: { ...filter, fields: [] } })
+    await ready(agent, done)
+    const placed = (kind: object) =>
+      ctx()
+        .em()
+        .transactional((tx) => placeExport(ctx(), tx, { agentId: agent.id, order: order(kind) as Order }))
+    const cancelled = await placed({ filter })
+    assert.deepEqual((await kept(cancelled)).filter, filter)
+    assert.equal((await agent.call('POST', `${base}/exports/${cancelled}/cancel`)).status, 200)
+    const failed = await placed({ filter })
+    await world().grant(agent, [{ permission: 'conversation.read', scope: 'own' }])
+    await writeExport(ctx(), failed)
+    for (const [id, state] of Object.entries({ [done]: 'done', [cancelled]: 'cancelled', [failed]: 'failed' })) {
+      const row = await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })
+      assert.equal(row.state, state)
+      assert.deepEqual(JSON.parse(row.order), order({ filter: { status: ['closed'] } }), state)
+    }
+    const list = (filter: object) => JSON.stringify({ ...order(), table: { name: 'x.y', label: 'Y', filter, columns: [] } })
+    assert.equal(
+      endedOrder(list({ subjectId: '13987650123', records: filter, recordIds: [done] })),
+      list({ records: { status: ['closed'] }, recordIds: [done] }),
+    )
   })
 
   test('after its time the bytes are gone; who downloaded stays known', async () => {
