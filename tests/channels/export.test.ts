@@ -602,6 +602,20 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id], password: 'short' }))).status, 400)
   })
 
+  test('names in the zip are no longer than a file system takes, in bytes, and keep their endings', async () => {
+    const agent = await world().person('长')
+    const id = await talk(world(), agent, ['看附件'])
+    for (const name of [`${'采购合同修订稿'.repeat(16)}甲.pdf`, `${'采购合同修订稿'.repeat(16)}乙.pdf`, `${'😀'.repeat(100)}.pdf`]) {
+      const file = await storeFile(world().hub, { name, bytes: Buffer.from(name), uploadedBy: agent.id })
+      assert.equal((await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [partOf(file)] })).status, 201)
+    }
+    const { id: exportId } = await place(agent, { ids: [id], attachments: true, nameRule: '😀'.repeat(80) })
+    await ready(agent, exportId)
+    const names = [...(await unzip(await fetchFile(agent, exportId))).keys()]
+    assert.deepEqual([names.length, names.filter((name) => name.endsWith('.pdf')).length, names.filter((name) => name.endsWith('.csv')).length], [4, 3, 1])
+    for (const step of names.flatMap((name) => name.split('/'))) assert.ok(Buffer.byteLength(step) <= 255, `${step}: ${Buffer.byteLength(step)} bytes`)
+  })
+
   test('all files of a message, or of a conversation, are linked: fifty at most, and unasked where they are taken along', async () => {
     const agent = await world().person('链')
     const id = await talk(world(), agent, ['看附件'])
