@@ -91,8 +91,8 @@ export interface Records {
   /** One of the agent's own named filters as it is now; undefined when it is gone, or somebody else's. */
   view(agentId: string, id: string): Promise<RecordView | undefined>
   /**
-   * The ids of all records that a filter finds, newest first, a few hundred at a time. Throws HUB_FORBIDDEN when the agent
-   * is gone or lacks the permission.
+   * The ids of all records that a filter finds, newest first, a few hundred at a time, each once; those that get a message
+   * meanwhile may come last. Throws HUB_FORBIDDEN when the agent is gone or lacks the permission.
    * @param options.tz an IANA name, for "today" in the filter
    */
   matching(reader: RecordReader, filter: RecordFilter, options: { tz: string }): AsyncIterable<string[]>

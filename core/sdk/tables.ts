@@ -52,3 +52,13 @@ export interface Tables {
   /** Throws as `keys`. */
   read(name: string, reader: TableReader, keys: readonly string[]): Promise<TableRow[]>
 }
+
+/**
+ * A cell of a CSV file (RFC 4180). What a spreadsheet would take for a formula, in full width too, is told to be text: a
+ * customer may have written it. (OWASP, CSV injection.)
+ */
+export function csvCell(value: string | number | null | undefined): string {
+  const text = String(value ?? '')
+  const told = typeof value === 'string' && /^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(told) ? `"${told.replaceAll('"', '""')}"` : told
+}

@@ -53,6 +53,23 @@ for (const profile of await profiles())
         // Nor can its id be made by trying all numbers.
         assert.ok(!held.get('extraction_fact.id')?.includes(unkeyed(phone.identityId, 'phone', phone.normal)))
 
+        // Nor, once it has ended, whom an export was narrowed to, be there nobody.
+        const look = { tz: 'UTC', language: 'zh', personal: false, nameRule: '导出', format: 'csv' }
+        const filter = { status: ['archived'], contact: secrets.phone, keyword: secrets.wechat, fields: [{ name: 'phone', value: secrets.phone }] }
+        const orders = {
+          exports: { ...look, rows: 'record', fields: ['id'], attachments: false, filter },
+          'table-exports': { ...look, table: 'hub.contacts', columns: ['number'], filter: { records: filter } },
+        }
+        for (const [path, order] of Object.entries(orders)) {
+          const { status, body } = await admin.call('POST', `/api/x/export/${path}`, order)
+          assert.equal(status, 201, JSON.stringify(body))
+          await eventually(async () => (await admin.call('GET', `/api/x/export/exports/${body.id}`)).body.state === 'done', 'the export')
+        }
+        assert.deepEqual(
+          placesOf(await columns(), Object.values(secrets)).filter((place) => !said.includes(place)),
+          [],
+        )
+
         // A row of before: in the clear, its id without a key; a person has refused it.
         const old = unkeyed(phone.identityId, 'qq', '555666777')
         await em.insert(Fact, { ...phone, id: old, keyed: false, kind: 'qq', state: 'refused', decidedById: admin.id, decidedAt: new Date() })

@@ -157,6 +157,11 @@ await onEveryProfile('exports as PDF', [found(manifest), found(exportPlugin)], (
     for (const words of ['山野茶业', '手机', '139****4321', '客户等级', '金牌', '主人']) assert.ok(list.text.includes(words), `${words} in ${list.text}`)
     assert.ok(!list.text.includes('13987654321'))
     assert.ok((await listed({ personal: true })).text.includes('13987654321'))
+    // However much stands in a row: what names it too.
+    const remark = Array.from({ length: 60 }, (_, i) => `第${i}件事；`)
+    assert.equal((await owner.call('PATCH', `/api/contacts/${contactId}`, { remark: remark.join('') })).status, 200)
+    const long = [await listed({ columns: ['remark', 'title'] }), await readPdf((await made(owner, { ids: [id], fields: ['remark', 'hub.level'] })).bytes)]
+    for (const { text } of long) for (const one of [...remark, '山野茶业']) assert.ok(text.includes(one), `${one} in ${text}`)
     const empty = await listed({ filter: { records: { keyword: '没有人说过的话' } } })
     assert.ok(empty.text.includes('列表中没有内容'), empty.text)
   })

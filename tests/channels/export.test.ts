@@ -18,6 +18,8 @@ import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportDownload, ExportFile, ExportPart, ExportShare } from '../../plugins/export/server/export.entity.ts'
 import { stillSees } from '../../plugins/export/server/needed.ts'
+import { endedOrder, type Order } from '../../plugins/export/server/order.ts'
+import { placeExport } from '../../plugins/export/server/place-export.ts'
 import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
@@ -101,13 +103,13 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
 
   test('CSV: marked as UTF-8, headings in their language, times on the clock asked for, formulas told to be text', async () => {
     const agent = await world().person('甲')
-    const hostile = ['=HYPERLINK("http://evil.cn","x")', '+1', '-2', '@SUM(A1)', '\tx', '普通,"引号"\n第二行']
+    const hostile = ['=HYPERLINK("http://evil.cn","x")', '+1', '-2', '@SUM(A1)', '\tx', ' =1+1', '＝1+1', '普通,"引号"\n第二行']
     const id = await talk(world(), agent, hostile)
     const rows = await csvOf(agent, { ids: [id] })
     assert.equal(rows[0]?.[0], '\ufeff会话编号')
     assert.deepEqual(
       rows.slice(1).map((row) => row.at(-1)),
-      [...hostile.slice(0, 5).map((text) => `'${text}`), hostile[5]],
+      [...hostile.slice(0, -1).map((text) => `'${text}`), hostile.at(-1)],
     )
     const { createdAt } = await world().hub.em().findOneOrFail(Conversation, { id })
     assert.equal(rows[1]?.[3], new Date(createdAt.getTime() + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' '))
@@ -534,6 +536,35 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal((await agent.call('GET', `${base}/exports/${exportId}`)).body.state, 'cancelled')
   })
 
+  test('ended in whichever way, it keeps what was ordered, not who was looked for, nor by which words', async () => {
+    const agent = await world().person('寻')
+    const em = world().hub.em()
+    const filter = { status: ['closed' as const], contact: '13987650123', keyword: '找的话', fields: [{ name: 'phone', value: '13987650123' }] }
+    const kept = async (id: string) => JSON.parse((await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })).order)
+    const { id: done } = await place(agent, { filter: { ...filter, fields: [] } })
+    await ready(agent, done)
+    const placed = (kind: object) =>
+      ctx()
+        .em()
+        .transactional((tx) => placeExport(ctx(), tx, { agentId: agent.id, order: order(kind) as Order }))
+    const cancelled = await placed({ filter })
+    assert.deepEqual((await kept(cancelled)).filter, filter)
+    assert.equal((await agent.call('POST', `${base}/exports/${cancelled}/cancel`)).status, 200)
+    const failed = await placed({ filter })
+    await world().grant(agent, [{ permission: 'conversation.read', scope: 'own' }])
+    await writeExport(ctx(), failed)
+    for (const [id, state] of Object.entries({ [done]: 'done', [cancelled]: 'cancelled', [failed]: 'failed' })) {
+      const row = await em.findOneOrFail(ExportFile, { id }, { disableIdentityMap: true })
+      assert.equal(row.state, state)
+      assert.deepEqual(JSON.parse(row.order), order({ filter: { status: ['closed'] } }), state)
+    }
+    const list = (filter: object) => JSON.stringify({ ...order(), table: { name: 'x.y', label: 'Y', filter, columns: [] } })
+    assert.equal(
+      endedOrder(list({ subjectId: '13987650123', records: filter, recordIds: [done] })),
+      list({ records: { status: ['closed'] }, recordIds: [done] }),
+    )
+  })
+
   test('after its time the bytes are gone; who downloaded stays known', async () => {
     const agent = await world().person('壬')
     const { id } = await place(agent, { ids: [await talk(world(), agent, ['一'])] })
@@ -569,6 +600,20 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     const { password } = await world().hub.em().findOneOrFail(ExportFile, { id: exportId }, { disableIdentityMap: true })
     assert.equal(password, '*', 'the password is forgotten')
     assert.equal((await agent.call('POST', `${base}/exports`, order({ ids: [id], password: 'short' }))).status, 400)
+  })
+
+  test('names in the zip are no longer than a file system takes, in bytes, and keep their endings', async () => {
+    const agent = await world().person('长')
+    const id = await talk(world(), agent, ['看附件'])
+    for (const name of [`${'采购合同修订稿'.repeat(16)}甲.pdf`, `${'采购合同修订稿'.repeat(16)}乙.pdf`, `${'😀'.repeat(100)}.pdf`]) {
+      const file = await storeFile(world().hub, { name, bytes: Buffer.from(name), uploadedBy: agent.id })
+      assert.equal((await agent.call('POST', `/api/conversations/${id}/messages`, { clientId: newId(), parts: [partOf(file)] })).status, 201)
+    }
+    const { id: exportId } = await place(agent, { ids: [id], attachments: true, nameRule: '😀'.repeat(80) })
+    await ready(agent, exportId)
+    const names = [...(await unzip(await fetchFile(agent, exportId))).keys()]
+    assert.deepEqual([names.length, names.filter((name) => name.endsWith('.pdf')).length, names.filter((name) => name.endsWith('.csv')).length], [4, 3, 1])
+    for (const step of names.flatMap((name) => name.split('/'))) assert.ok(Buffer.byteLength(step) <= 255, `${step}: ${Buffer.byteLength(step)} bytes`)
   })
 
   test('all files of a message, or of a conversation, are linked: fifty at most, and unasked where they are taken along', async () => {

@@ -5,10 +5,13 @@ import { test } from 'node:test'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import type { RecordMessage, RecordReader } from '../../core/sdk/records.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
+import type { RecordFilter } from '../../core/sdk/wire/record.ts'
+import { insertRows } from '../../core/src/db/statements.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const review = definePlugin({
@@ -25,9 +28,8 @@ const { manifest } = mockChannel()
 const permission = 'review.talk.judge'
 
 /** A conversation of this agent's. */
-async function talk(world: World, agent: Person, words: string[]): Promise<string> {
-  const inbox = await world.inbox('mock')
-  const who = newId()
+async function talk(world: World, agent: Person, words: string[], who = newId(), at?: Inbox): Promise<string> {
+  const inbox = at ?? (await world.inbox('mock'))
   let id = ''
   for (const word of words) id = (await world.say(inbox, who, word))[0]?.conversationId ?? ''
   await world.hub.em().nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open' })
@@ -90,6 +92,41 @@ await onEveryProfile('records for plugins', [found(manifest), found(review), fou
     assert.deepEqual(
       (await records().read({ agentId: mine.id, permission }, [a, b])).map(({ id }) => id),
       [a],
+    )
+  })
+
+  test('who speaks while all that match are walked through is found once, whether the walk had been there or not', async () => {
+    const agent = await world().person('壬')
+    const em = world().hub.em()
+    const inbox = await world().inbox('mock')
+    const [early, late] = [newId(), newId()]
+    const ids = { early: await talk(world(), agent, ['早'], early, inbox), late: await talk(world(), agent, ['晚'], late, inbox) }
+    const like = await em.findOneOrFail(Conversation, { id: ids.early }, { disableIdentityMap: true })
+    const hour = (n: number) => new Date(Date.now() - n * 3_600_000)
+    const more = Array.from({ length: 258 }, (_, n) => ({ ...like, id: newId(), openIdentityId: null, status: 'closed' as const, lastMessageAt: hour(2 + n) }))
+    await insertRows(em, Conversation, more as Conversation[])
+    await em.nativeUpdate(Conversation, { id: ids.early }, { lastMessageAt: hour(1) })
+    await em.nativeUpdate(Conversation, { id: ids.late }, { lastMessageAt: hour(300) })
+    const all = [ids.early, ids.late, ...more.map(({ id }) => id)].sort()
+    const walked = async (filter: RecordFilter) => {
+      const seen: string[] = []
+      for await (const page of records().matching({ agentId: agent.id }, filter, { tz: 'Asia/Shanghai' })) {
+        assert.ok(page.length <= 200)
+        if (seen.length === 0) for (const who of [early, late]) await world().say(inbox, who, '还有一句')
+        seen.push(...page)
+      }
+      return seen.sort()
+    }
+    assert.deepEqual(await walked({}), all)
+    // Within a span too; what a message takes out of it is not in it.
+    await em.nativeUpdate(Conversation, { id: ids.late }, { lastMessageAt: hour(300) })
+    assert.deepEqual(await walked({ from: hour(400).toISOString(), to: hour(-1).toISOString() }), all)
+    await em.nativeUpdate(Conversation, { id: ids.late }, { lastMessageAt: hour(300) })
+    await em.nativeUpdate(Conversation, { id: ids.early }, { lastMessageAt: hour(1) })
+    const given = await walked({ to: hour(0).toISOString() })
+    assert.deepEqual(
+      given,
+      all.filter((id) => id !== ids.late),
     )
   })
 

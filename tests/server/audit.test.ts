@@ -20,7 +20,6 @@ import { append, type Deed, nobody } from '../../plugins/audit/server/chain.ts'
 import { deedOf } from '../../plugins/audit/server/deed-of.ts'
 import { listen } from '../../plugins/audit/server/listen.ts'
 import { prune } from '../../plugins/audit/server/prune.ts'
-import { cell } from '../../plugins/audit/server/routes.ts'
 import type { Ctx } from '../../plugins/audit/server/settings.ts'
 import { markAlive, tellSilence } from '../../plugins/audit/server/silence.ts'
 import { isOutside, timeIn } from '../../plugins/audit/server/unusual.ts'
@@ -570,13 +569,14 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     const admin = await world().person('管', 'admin')
     const agentId = newId()
     await append(ctx(), deed({ agentId, reason: '=HYPERLINK("https://evil.example")', ip: '@SUM(1)' }))
+    await append(ctx(), deed({ agentId, reason: '＝HYPERLINK("https://evil.example")', ip: '＠SUM(1)' }))
     const csv = (await admin.call('GET', `/api/x/audit/entries.csv?agentId=${agentId}&locale=en`)).body as string
     const lines = csv.trim().split('\r\n')
-    assert.equal(lines.length, 2)
-    assert.match(lines[1] ?? '', /'@SUM\(1\),test\.done,.*"'=HYPERLINK\(""https/)
+    assert.equal(lines.length, 3)
+    assert.match(lines[1] ?? '', /'＠SUM\(1\),test\.done,.*"'＝HYPERLINK\(""https/)
+    assert.match(lines[2] ?? '', /'@SUM\(1\),test\.done,.*"'=HYPERLINK\(""https/)
     const [told] = await wait({ event: 'audit.exported', agentId: admin.id })
     assert.equal(told?.ip, '127.0.0.1')
-    assert.deepEqual(['=1', '+1', '-1', '@a', '\ta', ' =1', 'a', 'a"b'].map(cell), ["'=1", "'+1", "'-1", "'@a", "'\ta", "' =1", 'a', '"a""b"'])
   })
 
   test('told twice it is one entry; many at once are one chain without a gap', async () => {

@@ -69,6 +69,33 @@ await onEveryProfile('files of records', [found(manifest)], (world) => {
     for (const [file] of exported.map(({ files }) => files)) assert.ok(!file || (await file.open()))
   })
 
+  test('a long name is cut for file systems that count bytes, keeps its ending, and is the only one of its name', async () => {
+    const { hub } = world()
+    const agent = await world().person('小覃')
+    const inbox = await world().inbox('mock')
+    const [accepted] = await world().say(inbox, newId(), '要一份合同')
+    const id = accepted?.conversationId ?? ''
+    await hub.em().nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open' })
+    const long = '采购合同第三次修订稿'.repeat(11)
+    for (const name of [`${long}甲.pdf`, `${long}乙.pdf`, `${'😀'.repeat(100)}.pdf`]) {
+      const file = await storeFile(hub, { name, bytes: Buffer.from(name), uploadedBy: agent.id })
+      assert.equal(file.name, name, 'it is kept as it is')
+      assert.equal((await world().reply(agent, id, '给您', { parts: [partOf(file)] })).status, 201)
+    }
+    const filter = encodeURIComponent(JSON.stringify({ inboxIds: [inbox.id], attachments: ['file'] }))
+    for (const path of [`/api/records/${id}/attachments.zip`, `/api/records/attachments.zip?filter=${filter}`]) {
+      const answer = await fetch(new URL(path, world().url), { headers: { cookie: agent.cookie } })
+      assert.equal(answer.status, 200)
+      const entries = await new ZipReader(new Uint8ArrayReader(new Uint8Array(await answer.arrayBuffer()))).getEntries()
+      const names = entries.map((entry) => entry.filename)
+      assert.equal(new Set(names).size, 3)
+      for (const name of names) {
+        assert.match(name, /\.pdf$/)
+        for (const step of name.split('/')) assert.ok(Buffer.byteLength(step) <= 255, `${step}: ${Buffer.byteLength(step)} bytes`)
+      }
+    }
+  })
+
   test('a zip that ends before what was found says so', async () => {
     const { hub } = world()
     const agent = await world().person('小蒋')

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import type { Asker } from '@huike/core/sdk/contacts.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
+import { csvCell } from '@huike/core/sdk/tables.ts'
 import { Id, Instant, PageQuery } from '@huike/core/sdk/wire/common.ts'
 import type { FilterQuery, FindOptions } from '@mikro-orm/core'
 import type { FastifyInstance } from 'fastify'
@@ -149,7 +150,7 @@ const csvPage = 500
 /** Up to the entry that was the newest when it was asked for: the export's own entry is not in it. */
 async function* csv(ctx: Ctx, asker: Asker, filter: Filter, until: number, locale: 'zh' | 'en'): AsyncIterable<string> {
   // Excel takes a file without it for another encoding.
-  yield `\u{feff}${columns[locale].map(cell).join()}\r\n`
+  yield `\u{feff}${columns[locale].map(csvCell).join()}\r\n`
   let cursor: string | undefined
   do {
     const rows = await ctx.em().find(Entry, { $and: [whereOf(filter), { seq: { $lte: until } }, beforeCursor(cursor)] }, { ...newest, limit: csvPage })
@@ -171,7 +172,7 @@ async function* csv(ctx: Ctx, asker: Asker, filter: Filter, until: number, local
           JSON.stringify(shownTo(asker, JSON.parse(details))),
           hash,
         ]
-          .map(cell)
+          .map(csvCell)
           .join(),
       )
       .map((line) => `${line}\r\n`)
@@ -179,11 +180,4 @@ async function* csv(ctx: Ctx, asker: Asker, filter: Filter, until: number, local
     const last = rows.at(-1)
     cursor = rows.length === csvPage && last ? writeCursor(last) : undefined
   } while (cursor)
-}
-
-/** A cell that no table program takes for a formula. */
-export function cell(value: string | number | null | undefined): string {
-  const text = String(value ?? '')
-  const safe = typeof value === 'string' && /^[\s]*[=+\-@\t\r\n]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

@@ -1,5 +1,6 @@
 /** Parts become one file: a table, or a zip with the table and what was sent, locked if a password was given. */
 import { PassThrough, Readable, Writable } from 'node:stream'
+import { nameParts } from '@huike/core/sdk/file-names.ts'
 import { ZipWriter } from '@zip.js/zip.js'
 import { type Field, isColumn } from '../fields.ts'
 import { csvHead, csvRow } from './csv.ts'
@@ -20,7 +21,7 @@ export function assemble(turn: Turn, made: Made): { name: string; bytes: Bytes }
   const { order, row, ctx } = turn
   const table =
     order.format === 'pdf' ? pdfFile(turn, made.name, made.parts, (one) => part(turn, one)) : order.format === 'csv' ? csv(turn, made) : xlsx(turn, made)
-  const plain = `${made.name}.${order.format}`
+  const plain = nameParts(`${made.name}.${order.format}`, 250).join('')
   if (!row.password && !order.attachments) return { name: plain, bytes: table }
   const password = row.password ? ctx.unseal(row.password) : undefined
   if (row.password && !password) throw new Error('the password cannot be opened: the hub has another secret now')
@@ -118,5 +119,5 @@ async function addFiles(turn: Turn, ids: readonly string[], add: Add): Promise<v
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
 const unsafe = /[\\/:*?"<>|\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
-/** No folders, nothing that a file system minds, nothing that turns the writing round to hide an ending. */
-const plainName = (name: string): string => name.replace(unsafe, '_').slice(-120) || '_'
+/** No folders, nothing that a file system minds, nor longer than one takes, nothing that turns the writing round to hide an ending. */
+const plainName = (name: string): string => nameParts(name.replace(unsafe, '_')).join('') || '_'

@@ -1,5 +1,6 @@
 /** Brings a finished export to its destination, by one process at a time; a fault is tried again, then told. */
 
+import { nameParts } from '@huike/core/sdk/file-names.ts'
 import type { Ctx } from './context.ts'
 import { faultOf, outletOf } from './destination.ts'
 import { ExportFile, ExportShare, newId } from './export.entity.ts'
@@ -107,11 +108,8 @@ const faultWords: Record<string, { zh: string; en: string }> = {
 
 /** The name by its rule, and what makes it the only one: a repeat replaces itself, and nobody else's. */
 export function nameThere(name: string, exportId: string): string {
-  const dot = name.lastIndexOf('.')
-  const [stem, ending] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, '']
-  let bytes = 0
-  const cut = [...stem].filter((c) => (bytes += Buffer.byteLength(c)) <= 200).join('')
-  return `${cut}_${exportId.slice(-6)}${ending}`
+  const [stem, ending] = nameParts(name)
+  return `${stem}_${exportId.slice(-6)}${ending}`
 }
 
 /** The export is a file now: what waits for that need not wait for the sweep. */

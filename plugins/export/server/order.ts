@@ -73,6 +73,22 @@ export async function labelled(ctx: Ctx, order: Order, mayBeGone = false): Promi
   return { ...order, labels: Object.fromEntries(asked.map((name) => [name, known.get(name) ?? name])) }
 }
 
+/** An order as it is kept once it has ended: without who was looked for, and by which words. */
+export function endedOrder(kept: string): string {
+  const { filter, table, ...order } = JSON.parse(kept) as Order
+  return JSON.stringify({
+    ...order,
+    ...(filter ? { filter: unnamed(filter) } : {}),
+    ...(table ? { table: { ...table, filter: unnamedOf(table.filter) } } : {}),
+  })
+}
+const unnamed = ({ keyword: _words, contact: _who, fields: _fields, ...rest }: RecordFilter): RecordFilter => rest
+/** By what else a list was narrowed only its plugin knows: that may name somebody, too. */
+const unnamedOf = ({ records, recordIds }: OrderedTable['filter']): OrderedTable['filter'] => ({
+  ...(records ? { records: unnamed(records as RecordFilter) } : {}),
+  ...(recordIds ? { recordIds } : {}),
+})
+
 /** Throws HUB_REQUEST_INVALID for a name of no time zone. */
 export function checkZone(tz: string, path = '/tz'): void {
   try {

@@ -8,7 +8,7 @@ import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
 import { checkMay, checkOutsideBin, checkSees, checkShared, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
-import { Choices, checkZone, labelled, Order, Password } from './order.ts'
+import { Choices, checkZone, endedOrder, labelled, Order, Password } from './order.ts'
 import { hurry, placeExport, tellStarted } from './place-export.ts'
 import { refusal } from './refusals.ts'
 import { ExportDelivery, ExportDestination } from './schedule.entity.ts'
@@ -178,13 +178,9 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     if (row.agentId !== asker.agentId && !asker.can('export.oversee')) throw new HubError('HUB_FORBIDDEN', 'Only who ordered it may stop it')
     const now = new Date()
     // Its pieces go with the next sweep: the turn that writes it may just be putting one down.
-    const stopped = await ctx
-      .em()
-      .nativeUpdate(
-        ExportFile,
-        { id: row.id, state: 'running' },
-        { state: 'cancelled', holder: null, leaseUntil: null, password: '', finishedAt: now, expiresAt: new Date(now.getTime() + 60_000) },
-      )
+    const expiresAt = new Date(now.getTime() + 60_000)
+    const ended = { order: endedOrder(row.order), holder: null, leaseUntil: null, password: '', finishedAt: now, expiresAt }
+    const stopped = await ctx.em().nativeUpdate(ExportFile, { id: row.id, state: 'running' }, { state: 'cancelled', ...ended })
     if (stopped) await ctx.tell('cancelled', { exportId: row.id, records: row.done })
     return { ok: true as const }
   })

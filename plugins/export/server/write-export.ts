@@ -16,7 +16,7 @@ import { ExportFile, ExportPart, newId } from './export.entity.ts'
 import { fileName, type Named, noteNames } from './file-name.ts'
 import { stillMay } from './needed.ts'
 import { dropNoted, forgetNote, putNoted } from './noted-blobs.ts'
-import type { Order } from './order.ts'
+import { endedOrder, type Order } from './order.ts'
 import { pdfPart, pdfTablePart } from './pdf/write-pdf.ts'
 import { tableCells, tableKeys, tableRows } from './table-order.ts'
 import { dropParts, tellEnd } from './tell-end.ts'
@@ -279,6 +279,7 @@ async function finish(turn: Turn, mine: Mine): Promise<void> {
   const now = new Date()
   const done = await ctx.em().nativeUpdate(ExportFile, mine, {
     state: 'done',
+    order: endedOrder(row.order),
     blob,
     bytes: size,
     total: row.total,
@@ -315,9 +316,10 @@ async function tellTaken({ ctx, row, order }: Turn, ids: readonly string[]): Pro
   for (let at = 0; at < ids.length; at += namedAtOnce) await ctx.tell('taken', { ...said, conversationIds: ids.slice(at, at + namedAtOnce) })
 }
 
-async function fail({ ctx }: Turn, mine: Mine, fault: string): Promise<void> {
+async function fail({ ctx, row }: Turn, mine: Mine, fault: string): Promise<void> {
   const now = new Date()
-  await ctx.em().nativeUpdate(ExportFile, mine, { state: 'failed', fault, attempts: 0, leaseUntil: new Date(now.getTime() + leaseMs), finishedAt: now })
+  const ended = { order: endedOrder(row.order), attempts: 0, leaseUntil: new Date(now.getTime() + leaseMs), finishedAt: now }
+  await ctx.em().nativeUpdate(ExportFile, mine, { state: 'failed', fault, ...ended })
 }
 
 /** What a crash left goes on; what has had its time goes. */
@@ -333,7 +335,7 @@ export async function sweepExports(ctx: Ctx): Promise<void> {
     await em.nativeUpdate(
       ExportFile,
       { id: row.id },
-      { expiresAt: null, blob: '', idsBlob: '', ...(row.state === 'done' ? { state: 'expired' as const } : {}) },
+      { expiresAt: null, order: endedOrder(row.order), blob: '', idsBlob: '', ...(row.state === 'done' ? { state: 'expired' as const } : {}) },
     )
     if (row.state === 'done') await ctx.endNotice('ready', row.id)
   }

@@ -1,6 +1,7 @@
 /** Files as one zip, written as it is read: memory stays flat whatever is in it. */
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { TextReader, ZipWriter } from '@zip.js/zip.js'
+import { nameParts } from '../../../sdk/file-names.ts'
 import { mostZipped, type RecordFilter } from '../../../sdk/wire/record.ts'
 import { may, splitPermission } from '../../access/ability.ts'
 import { hiddenFrom } from '../../access/mask.ts'
@@ -144,13 +145,12 @@ function zipped(hub: Hub, fill: (zip: Zip) => Promise<void>): Readable {
   return out
 }
 
-/** A plain name: no folders, nothing that a file system minds; `(2)` before the ending of the second of a name. */
+/** A plain name: no folders, nothing that a file system minds, nor longer than one takes; `(2)` before the ending of the second of a name. */
 export function nameOnce(taken: Set<string>, wanted: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   const plain = wanted.replace(/[\\/:*?"<>|\u0000-\u001f]/g, '_').replace(/^\.+/, '_') || '_'
-  const dot = plain.lastIndexOf('.')
-  const [stem, ending] = dot > 0 ? [plain.slice(0, dot), plain.slice(dot)] : [plain, '']
-  let name = plain
+  const [stem, ending] = nameParts(plain)
+  let name = stem + ending
   for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${stem} (${n})${ending}`
   taken.add(name.toLowerCase())
   return name

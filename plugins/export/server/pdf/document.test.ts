@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { extractText, getDocumentProxy } from 'unpdf'
 import { pdfDocument } from './document.ts'
 import { type Frame, frameBytes, framesOf } from './frames.ts'
-import { Pages, type Said } from './pages.ts'
+import { Pages, paper, type Said } from './pages.ts'
 import { loadFonts, Typeface } from './typeface.ts'
 
 const fonts = await loadFonts()
@@ -61,6 +61,46 @@ test('long words, long texts and a page that is not enough break nothing', async
   assert.ok(pages.length > 3)
   assert.equal(pages.join('').match(/x/g)?.length, 30_000)
   assert.ok(pages.at(-1)?.includes('终'))
+})
+
+test('of a heading nothing is cut off: a long title, long facts and many of them go on on the next page, each page with its mark', async () => {
+  const sentences = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name}${i}句；`)
+  const long = { title: sentences('题', 150), note: sentences('注', 400), remark: sentences('备', 260), lines: sentences('行', 145) }
+  const doc = await getDocumentProxy(
+    new Uint8Array(
+      await fileOf(
+        framesWith((pages) => {
+          pages.said(said('前面'))
+          pages.heading({
+            title: long.title.join(''),
+            url: 'https://hub.example.cn/r/1',
+            facts: [
+              { label: '客服', value: '林晓' },
+              { label: '服务小记', value: long.note.join('') },
+              { label: '备注', value: long.remark.join('') },
+              { label: '地址', value: long.lines.join('\n') },
+              ...Array.from({ length: 12 }, (_, i) => ({ label: `f${i}`, value: `值${i}号` })),
+            ],
+          })
+          pages.said(said('后面'))
+        }),
+      ),
+    ),
+  )
+  assert.ok(doc.numPages > 3)
+  const words: string[] = []
+  for (let i = 1; i <= doc.numPages; i++) {
+    const page = await doc.getPage(i)
+    const items = (await page.getTextContent()).items.flatMap((item) => ('str' in item ? [{ text: item.str, y: item.transform[5] as number }] : []))
+    assert.ok(items.some(({ text }) => text.includes(about.author)) && items.some(({ text }) => text.includes(`${i} / ${doc.numPages}`)))
+    for (const { text, y } of items) assert.ok(y > 0 && y < paper.height, `${text} at ${y}`)
+    // What is below is the page's own line.
+    words.push(...items.filter(({ y }) => y >= paper.bottom).map(({ text }) => text))
+  }
+  const text = words.join('').replace(/周敏\s+2026-11-23 09:05/g, '')
+  for (const one of ['前面', ...Object.values(long).flat(), '林晓', ...Array.from({ length: 12 }, (_, i) => `值${i}号`), '后面'])
+    assert.ok(text.includes(one), `${one} in ${text}`)
+  assert.equal((await doc.getOutline())?.length, 1)
 })
 
 test('a line never begins with closing punctuation nor ends with an opening one', () => {

@@ -39,6 +39,15 @@ export interface Said {
   files: readonly { text: string; url: string }[]
 }
 
+/** A line of a heading: a page may end behind it. */
+interface Band {
+  height: number
+  draw(top: number): void
+}
+const heightOf = (bands: readonly Band[]): number => bands.reduce((sum, band) => sum + band.height, 0)
+/** Above and below what stands in a heading. */
+const edges = 14
+
 const n = (value: number): string => String(Math.round(value * 100) / 100)
 const rgb = (colour: Colour): string => colour.map(n).join(' ')
 
@@ -65,7 +74,7 @@ export class Pages {
         const at = widthOf(name, size.fact) + 8
         const short = this.type.line(value)
         const half = widthOf(short, size.fact) <= column - at
-        return { name, at, half, lines: half ? [short] : this.type.lines([...value].slice(0, 1_000).join(''), ((inner - at) / size.fact) * 1_000) }
+        return { name, at, half, lines: half ? [short] : this.type.lines(value, ((inner - at) / size.fact) * 1_000) }
       })
     const rows: (typeof cells)[] = []
     for (const cell of cells) {
@@ -73,26 +82,52 @@ export class Pages {
       if (cell.half && last?.length === 1 && last[0]?.half) last.push(cell)
       else rows.push([cell])
     }
-    const step = leading(size.fact)
-    const height = 14 + leading(size.title) + rows.reduce((sum, row) => sum + (row[0]?.lines.length ?? 0) * step, 0)
+    const names = this.type.lines(title, (inner / size.title) * 1_000)
+    const bands: Band[] = []
+    for (const name of names.length > 0 ? names : [this.type.line(' ')])
+      bands.push({
+        height: leading(size.title),
+        draw: (top) => {
+          const [x, y] = [paper.side + 10, top - size.title]
+          this.#text(name, x, y, size.title, ink, true)
+          if (url) this.#link(x, y - 2, widthOf(name, size.title), size.title + 4, url)
+        },
+      })
+    for (const row of rows)
+      for (let k = 0; k < (row[0]?.lines.length ?? 0); k++)
+        bands.push({
+          height: leading(size.fact),
+          draw: (top) => {
+            for (const [i, cell] of row.entries()) {
+              const [x, y] = [paper.side + 10 + i * (column + gap), top - size.fact]
+              if (k === 0) this.#text(cell.name, x, y, size.fact, muted)
+              this.#text(cell.lines[k] as Line, x + cell.at, y, size.fact, ink)
+            }
+          },
+        })
     // With the first words below it.
-    this.#need(height + 60, 14)
-    const top = this.#y
-    this.#fill(paper.side, top - height, measure, height, tint)
-    const name = this.type.fitting(title, (inner / size.title) * 1_000)
-    this.#text(name, paper.side + 10, top - 8 - size.title, size.title, ink, true)
-    if (url) this.#link(paper.side + 10, top - 10 - size.title, widthOf(name, size.title), size.title + 4, url)
-    this.#meta.marks.push({ title: title.slice(0, 120), y: Math.round(top + 4) })
-    let y = top - 8 - leading(size.title) - size.fact
-    for (const row of rows) {
-      for (const [i, cell] of row.entries()) {
-        const x = paper.side + 10 + i * (column + gap)
-        this.#text(cell.name, x, y, size.fact, muted)
-        for (const [k, line] of cell.lines.entries()) this.#text(line, x + cell.at, y - k * step, size.fact, ink)
-      }
-      y -= (row[0]?.lines.length ?? 0) * step
+    this.#need(heightOf(bands) + edges + 60, 14)
+    this.#meta.marks.push({ title: title.slice(0, 120), y: Math.round(this.#y + 4) })
+    while (bands.length > 0) {
+      const room = this.#y - paper.bottom - edges
+      let fits = 1
+      while (fits < bands.length && heightOf(bands.slice(0, fits + 1)) <= room) fits++
+      this.#tinted(bands.splice(0, fits))
+      if (bands.length > 0) this.#turn()
     }
-    this.#y = top - height - 10
+    this.#y -= 10
+  }
+
+  /** What stands on this page of a heading, on its ground. */
+  #tinted(bands: readonly Band[]): void {
+    const height = heightOf(bands) + edges
+    this.#fill(paper.side, this.#y - height, measure, height, tint)
+    let top = this.#y - 8
+    for (const band of bands) {
+      band.draw(top)
+      top -= band.height
+    }
+    this.#y -= height
   }
 
   said({ kind, author, detail, text, pictures, files }: Said): void {

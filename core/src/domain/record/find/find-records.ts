@@ -80,9 +80,16 @@ export async function countMatching(
   return { count: conversations.size, more: false }
 }
 
+const atOnce = 200
+/** A change may commit so much later than the time that it gives itself. */
+const lateMs = 2 * 60_000
+/** So many are asked for by one statement when those that moved are looked for. */
+const movedAtOnce = 2_000
+
 /**
- * The ids of all records that match, newest first, a few hundred at a time; memory does not grow with the result. What
- * changes while it runs may be in it or not; what was in it is given once, as long as no new message moves it.
+ * The ids of all records that match, newest first, a few hundred at a time, each once. What changes while it runs may be in
+ * it or not; a new message alone, which moves a conversation to where the walk has been, neither loses it nor doubles it:
+ * those that moved come last.
  */
 export async function* recordsMatching(
   hub: Finder,
@@ -90,15 +97,32 @@ export async function* recordsMatching(
   filter: RecordFilter,
   { tz, permission }: Pick<Options, 'tz' | 'permission'>,
 ): AsyncGenerator<string[]> {
+  const start = new Date()
+  const options = { tz, ...(permission ? { permission } : {}) }
+  if (!moves(filter, start)) {
+    yield* pagesOf(hub, actor, filter, { ...options, limit: atOnce })
+    return
+  }
+  const given = new Set<string>()
+  for await (const ids of pagesOf(hub, actor, filter, { ...options, limit: atOnce })) {
+    for (const id of ids) given.add(id)
+    yield ids
+  }
+  const since = Math.max(start.getTime() - lateMs, ...(filter.from ? [Date.parse(filter.from)] : []))
+  for await (const ids of pagesOf(hub, actor, { ...filter, from: new Date(since).toISOString() }, { ...options, limit: movedAtOnce })) {
+    const moved = ids.filter((id) => !given.has(id) && given.add(id))
+    for (let at = 0; at < moved.length; at += atOnce) yield moved.slice(at, at + atOnce)
+  }
+}
+
+/** Whether a new message moves a conversation within what is found, rather than out of it: only then what was given is kept in mind. */
+const moves = ({ keyword, match, by = 'lastMessageAt', to }: RecordFilter, start: Date): boolean =>
+  !keywordOf(keyword, match) && by === 'lastMessageAt' && !(to && new Date(to) <= start)
+
+async function* pagesOf(hub: Finder, actor: Access, filter: RecordFilter, options: Options): AsyncGenerator<string[]> {
   let cursor: string | null | undefined
   do {
-    const page: FoundPage = await findPage(hub, hub.em(), actor, filter, {
-      tz,
-      ...(permission ? { permission } : {}),
-      cursor,
-      limit: 200,
-      waitMs: Number.POSITIVE_INFINITY,
-    })
+    const page: FoundPage = await findPage(hub, hub.em(), actor, filter, { ...options, cursor, waitMs: Number.POSITIVE_INFINITY })
     if (page.ids.length > 0) yield page.ids
     cursor = page.cursor
   } while (cursor)
