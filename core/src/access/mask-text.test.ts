@@ -94,6 +94,11 @@ const cases: [text: string, shown: string][] = [
   ['姓名【必填】：诸葛孔明\n颜色：红', '姓名【必填】：诸***\n颜色：红'],
   ['Mobile (required): 61234567 WeChat ID: lilyabc', 'Mobile (required): 61****67 WeChat ID: li*****'],
   ['联系方式（微信）: lily2020 颜色: 红', '联系方式（微信）: li****** 颜色: 红'],
+  ['我的邮箱是zhang点wei@163点com', '我的邮箱是z********@163点com'],
+  ['zhang。wei@163.com', 'z********@163.com'],
+  ['my email is zhang dot wei@gmail.com', 'my email is z************@gmail.com'],
+  ['li点ming88艾特qq点com', 'l********艾特qq点com'],
+  ['好的。wei@163.com', '好的。w**@163.com'],
   ['位置: 望京SOHO塔3, 5楼', '位置: ************'],
 ]
 for (const [text, shown] of cases) {
