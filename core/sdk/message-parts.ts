@@ -169,6 +169,9 @@ export function awaitedRef(part: MessagePart): string | undefined {
   return part.type === 'card' ? part.coverRef : undefined
 }
 
+/** A label and its value stand in one line. */
+const inLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ')
+
 /** The words of a message, for lists, search and notices. Never HTML. */
 export function textOf(parts: readonly MessagePart[]): string {
   return parts
@@ -180,9 +183,10 @@ export function textOf(parts: readonly MessagePart[]): string {
         case 'link':
           return part.title ?? part.url
         case 'card':
-          return [part.title, ...(part.fields ?? []).map(({ label, value }) => `${label}: ${value}`)].filter(Boolean).join('\n')
+          return [part.title, ...(part.fields ?? []).map(({ label, value }) => `${inLine(label)}: ${inLine(value)}`)].filter(Boolean).join('\n')
         case 'location':
-          return part.name ?? ''
+          // Its label tells whoever masks the words what they are.
+          return part.name ? `位置: ${inLine(part.name)}` : ''
         case 'file':
           return part.name
         default:

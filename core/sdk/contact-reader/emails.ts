@@ -13,6 +13,37 @@ const longest = 64
 const saying =
   /^(?:e-?mail|mail|address|addr|is|are|my|your|our|the|me|us|to|contact|write|send|reach|use|please|pls|or|and|via|by|on|in|from|for|here|it|its|hi|hello|add|vx|wx|wechat|weixin|qq|tel|phone|\d+)$/
 
+/** Said on its own before a full stop: no beginning of a name. */
+const answer = /^(?:ok|okay|yes|no|sure|thanks|thank|thx|good|fine|great|bye)$/
+const dot = '(?:[([{](?:dot|点)[)\\]}]|\\s?点\\s?|。|\\sdot\\s)'
+const eachDot = new RegExp(dot, 'g')
+const dotted = new RegExp(`(?:[a-z0-9._%+-]{1,32}${dot}){1,4}$`)
+const lastPiece = new RegExp(`([a-z0-9._%+-]{1,32})(${dot})$`)
+
+/**
+ * The pieces that belong to the name. A full stop may end a sentence, and 点 stands behind the hour: such a name is doubted.
+ * @param all whatever has a letter: who hides an address hides too much of it rather than too little
+ */
+function spelledBefore(text: string, all: boolean): { pieces: string; doubted: boolean } {
+  let rest = dotted.exec(text)?.[0] ?? ''
+  let pieces = ''
+  let doubted = false
+  while (rest !== '') {
+    const [whole, piece = '', mark = ''] = lastPiece.exec(rest) ?? []
+    if (!whole) break
+    const bracketed = /[([{]/.test(mark)
+    const stop = mark === '。'
+    const foreign = !bracketed && (saying.test(piece) || answer.test(piece))
+    // A number before a full stop, an account: perhaps another thing that was told.
+    const other = stop && !all && /\d/.test(piece)
+    if (foreign || other) return { pieces, doubted: doubted || !stop || (other && /[a-z]/.test(piece)) }
+    doubted ||= stop
+    pieces = whole + pieces
+    rest = rest.slice(0, -whole.length)
+  }
+  return { pieces, doubted }
+}
+
 export function findEmails(reading: Reading): void {
   const { low } = reading.shadow
   for (const match of low.matchAll(signs)) {
@@ -23,22 +54,23 @@ export function findEmails(reading: Reading): void {
     while (start > 0 && at - start < longest && local.test(low[start - 1] as string)) start--
     const written = low.slice(start, at - gapBefore).replace(/^[.\-+%]+/, '')
     start = at - gapBefore - written.length
-    // `wang(dot)li(at)…`: pieces of the name behind dots in words.
-    const spelled = /(?:[a-z0-9_%+-]{1,32}[([{](?:dot|点)[)\]}]){1,4}$/.exec(low.slice(Math.max(0, start - 160), start))?.[0] ?? ''
-    start -= spelled.length
-    const name = spelled.replace(/[([{](?:dot|点)[)\]}]/g, '.') + written
+    // `wang(dot)li(at)…`, `zhang点wei@…`: pieces of the name behind dots in words.
+    const spelled = written === '' ? { pieces: '', doubted: false } : spelledBefore(low.slice(Math.max(0, start - 160), start), reading.anybodys)
+    const { pieces } = spelled
+    start -= pieces.length
+    const name = pieces.replace(eachDot, '.') + written
     if (name === '' || /\.$/.test(name)) continue
     const domain = domainAfter(low, at + match[0].length)
     if (!domain) continue
     // `zhang san @ 163 . com`: where a name is spaced from its sign, the word before it may be its beginning.
     const spaced =
-      spelled === '' && (gapBefore > 0 || match[0] === ' at ')
+      pieces === '' && (gapBefore > 0 || match[0] === ' at ')
         ? (/(?<![a-z0-9._%+-])(?:([a-z0-9._%+-]{1,32}) )?([a-z0-9._%+-]{1,32}) $/.exec(low.slice(Math.max(0, start - 66), start)) ?? [])
         : []
     const [, earlier = '', word = ''] = spaced
-    const doubted = (word !== '' && !saying.test(word)) || match[0] === '在'
+    const doubted = spelled.doubted || (word !== '' && !saying.test(word)) || match[0] === '在'
     const joined = doubted && word !== '' && (earlier === '' || saying.test(earlier)) ? word : ''
-    const plain = spelled === '' && match[0] === '@' && gapBefore === 0 && domain.plain
+    const plain = pieces === '' && match[0] === '@' && gapBefore === 0 && domain.plain
     if (match[0] === '#' && !mailHosts.test(`${domain.name}`)) continue
     if (joined !== '') start -= joined.length + 1
     const address = `${joined}${name}@${domain.name}`

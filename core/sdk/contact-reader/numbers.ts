@@ -68,7 +68,7 @@ function readCut(reading: Reading, run: Run, cut: Cut, first?: number): boolean 
   if (/[十百千万亿]$/.test(words.text(cut.start - 1, cut.start))) return false
   const announced = follows ? first : cut.start
   const near = words.before(announced, 16)
-  const hit = nearest(near, announced, words)
+  const hit = nearest(near, announced, reading)
   const phone = mobileOf(cut.digits, plus)
   if (phone) return readMobile(reading, cut, phone, hit, near)
   if (/^09\d{8}$/.test(cut.digits) && hit?.topic !== 'not' && (cut.groups.join() === '4,3,3' || /台[湾灣]/.test(words.text(cut.start - 12, cut.start)))) {
@@ -102,8 +102,11 @@ export function mobileOf(digits: string, plus: boolean): string | undefined {
 const areaForm = (digits: string, plus: boolean): string =>
   digits.startsWith('0086') ? `0${digits.slice(4).replace(/^0/, '')}` : plus && digits.startsWith('86') ? `0${digits.slice(2).replace(/^0/, '')}` : digits
 
+/** Asked by a colleague for something else, the customer says 好的 and then gives it. */
+const isNod = (gap: string): boolean => /^[^\ue000\d]{0,8}\ue000[^\ue000\d]{0,8}$/.test(gap)
+
 /** The word that decides: the nearest one; a number's own word in between two wins over one further away. */
-function nearest(near: readonly Hit[], at: number, words: Reading['words']): Hit | undefined {
+function nearest(near: readonly Hit[], at: number, { words, theirs }: Reading): Hit | undefined {
   for (const hit of near) {
     const gap = words.text(hit.end, at)
     // A sentence has ended in between: what was announced was said there.
@@ -140,9 +143,20 @@ function nearest(near: readonly Hit[], at: number, words: Reading['words']): Hit
         '批次',
         '旺旺',
         '密码',
+        '服务单',
+        '报修单',
+        '维修单',
+        '退货单',
+        '换货单',
+        'waybill',
+        'reference',
+        'awb',
+        'sku',
       ].includes(hit.word)
-      if (loose ? !/^[\s:：是为号,，#（(]{0,4}$/.test(gap) : gap.length > 12) continue
-      if (/[。！？!?\n]/.test(gap) && gap.length > 3) continue
+      if (loose ? !/^(?:[\s:：是为号,，#（(]|is){0,4}$/.test(gap) : gap.length > 12) continue
+      // 我填了报修单，138…: what was filled in is told of, the number is another thing.
+      if (/^(?:服务|报修|维修|退货|换货)单$/.test(hit.word) && /[,，]/.test(gap)) continue
+      if (/[。！？!?\n]/.test(gap) && gap.length > 3 && !(theirs[hit.start] && isNod(gap))) continue
       return hit
     }
     if (hit.topic === 'theirs') continue
@@ -183,7 +197,7 @@ function readMobile(reading: Reading, cut: Cut, phone: string, hit: Hit | undefi
   if (
     rightHit?.topic === 'not' &&
     /^[\s(（]*(?:(?:这|就)?(?:是|为)(?:我的?|这个)?)?$/.test(words.text(cut.end, rightHit.start)) &&
-    /号$|单$/.test(rightHit.word)
+    /[号单码]$/.test(rightHit.word)
   )
     return true
   const cued = hit !== undefined || rightHit?.topic === 'phone'
@@ -366,7 +380,7 @@ function readAlike(reading: Reading, cut: Cut): void {
   if (letters && /[^\doOlIi|!○\s\-.〇-鿿]/.test(raw) && sure < 7) return
   if (/[a-z0-9]$/.test(words.text(cut.start - 1, cut.start)) || /^[a-z0-9]/.test(words.text(cut.end, cut.end + 1))) return
   const near = words.before(cut.start, 16)
-  const hit = nearest(near, cut.start, words)
+  const hit = nearest(near, cut.start, reading)
   if (hit?.topic === 'not' || isTheirs(reading, cut, near)) return
   if (!letters && !hit && sure < 6) return
   find(reading, 'phone.alike', { normal: `+86${phone}`, start: cut.start, end: cut.end, ...cueOf(hit) }, hit ? 1.15 : 1)

@@ -12,7 +12,7 @@ const split = (words: string): string[] => words.trim().split(/\s+/)
 export const words: Record<Topic, readonly string[]> = {
   phone: split(`
     电话 手机 手机号 号码 电话号码 手机号码 联系方式 联系电话 联系我 联系 打给我 打我 拨打 拨 致电 回电 来电 回拨 短信 呼我 电联 叫我 预留 留个号 留号 手鸡 手機 電話 电H 电hua dianhua shouji
-    tel phone mobile call dh sj 电☎ 打这个 通知我 call我 热线`),
+    tel phone mobile call dh sj 电☎ 打这个 通知我 call我 热线 客户号码 用户号码 商户号码 住户号码 手机编号 手机编码 电话编号 电话编码`),
   landline: split('座机 固话 固定电话 办公电话 单位电话 家里电话 传真'),
   wechat: split(`
     微信 微信号 微信id 微信账号 威信 维信 薇信 徽信 围信 魏信 伟信 嶶信 溦信 薇芯 微芯 威芯 薇xin 微x 薇x 威x v信 w信 v芯 vx v❤ 微❤ 薇❤ v♥ 微♥ 薇♥ 微心 薇心 威心 v心 wx weixin wechat weix 胃信 微号 薇号 微讯 唯信 蔚信 卫芯 未信 巍信
@@ -23,7 +23,11 @@ export const words: Record<Topic, readonly string[]> = {
   not: split(`
     单号 订单号 订单编号 订单号码 运单号码 快递号码 发票号码 证件号码 身份证号码 银行卡号码 卡号码 会员号码 订单 运单 运单号 快递单号 物流单号 物流号 快递号 编号 型号 身份证 身份证号 证件号 证号 卡号 银行卡 银行卡号 储蓄卡 信用卡 账号 帐号 账户 验证码 校验码 动态码 取件码 取货码 提货码 核销码 券码 兑换码 优惠码 优惠券 邀请码 激活码 序列号 sn码 sn imei
     流水号 交易号 交易单号 支付单号 商户单号 学号 工号 会员号 会员卡 会员卡号 发票号 发票代码 税号 信用代码 货号 款号 条码 条形码 商品id 商品编号 产品编号 车架号 车牌 合同号 保单号 病历号 就诊号 挂号单 挂号 门诊号 住院号 尾号 批号 批次 批准文号 国药准字 许可证 版本 版本号 房号 门牌 邮编
-    价格 金额 余额 密码 时间戳 时间 日期 链接 网址 坐标 经纬度 ip 群号 qq群 微信群 群 房间号 桌号 档案号 考号 准考证 准考证号 案件号 工单号 工单 售后单 退款单 退款编号 票号 航班 机号 设备号 机器码 id 用户id uid 抖音号 快手号 小红书号 小红书 抖音 快手 淘宝 旺旺 旺旺号 公众号 视频号 微博 支付宝 tracking order`),
+    价格 金额 余额 密码 时间戳 时间 日期 链接 网址 坐标 经纬度 ip 群号 qq群 微信群 群 房间号 桌号 档案号 考号 准考证 准考证号 案件号 工单号 工单 售后单 退款单 退款编号 票号 航班 机号 设备号 机器码 id 用户id uid 抖音号 快手号 小红书号 小红书 抖音 快手 淘宝 旺旺 旺旺号 公众号 视频号 微博 支付宝 tracking order
+    户号 编码 票据号 凭证号 收据号 回执号 包裹号 面单号 追踪号 跟踪号 追踪码 查询码 溯源码 追溯码 防伪码 防伪号 识别码 串号 串码 机身号 机身码 出厂号 参考号 受理号 备案号 护照号 社保号 医保号 电表号 水表号 气表号 服务单 报修单 维修单 退货单 换货单
+    取餐号 取餐码 取票号 取票码 取号码 排队号 卡密 提单号 集装箱号
+    trackingnumber trackingno trackingid trackingcode waybill waybillnumber waybillno parcelnumber parcelno parcelid packagenumber packageno shipmentnumber shipmentno shipmentid consignmentnumber reference referencenumber referenceno referencecode refno
+    ordernumber orderno orderid bookingnumber bookingno bookingreference confirmationnumber confirmationcode invoicenumber invoiceno receiptnumber receiptno serialnumber serialno ticketnumber ticketno casenumber caseno membernumber memberid accountnumber accountno barcode sku awb`),
   theirs: split(`
     你们 贵店 贵司 贵公司 你家 你们家 你们店 店里 店铺 商家 客服 客服电话 官方 官网 快递员 快递小哥 快递 骑手 外卖员 师傅 司机 前台 物业 中介 销售 医生 老师 学校 医院 平台 网上 查到 骗子 诈骗 陌生 对方 别人 卖家 厂家 厂商 品牌方 物流 顺丰 中通 圆通 韵达 申通 京东 派件员 派送员 站点 菜鸟 驿站 投诉 举报 报警`),
 }

@@ -38,7 +38,10 @@ function starFound({ shadow }: Reading, { kind, rule, start, end }: Candidate, p
   }
   const places = Array.from({ length: end - start }, (_, i) => start + i)
   if (kind === 'email' || rule === 'qq.mail') {
-    const name = /^[\w.%+-]+(?: [\w.%+-]+(?=\s{0,2}(?:[@#([{艾爱圈小]| at )))?/.exec(shadow.low.slice(start, end))?.[0].length ?? 1
+    const name =
+      /^[\w.%+-]+(?:(?:[([{](?:dot|点)[)\]}]|\s?点\s?|。|\sdot\s)[\w.%+-]+)*(?: [\w.%+-]+(?=\s{0,2}(?:[@#([{艾爱圈小]| at )))?/.exec(
+        shadow.low.slice(start, end),
+      )?.[0].length ?? 1
     star(places.slice(name > 1 ? 1 : 0, name))
   } else if (kind === 'phone' || kind === 'landline') {
     const ofDigits = places.filter((i) => mayBeDigit(shadow.text[i] as string))

@@ -87,6 +87,19 @@ const cases: [text: string, shown: string][] = [
   ['台胞证 12345678', '台胞证 12******'],
   ['社保卡号 12345678901', '社保卡号 12*********'],
   ['passport no. K1234567P', 'passport no. K1*******'],
+  [
+    '真实姓名（必填）: 张三丰 微信（选填）: lily2020 手机号码（必须填写）: 61234567',
+    '真实姓名（必填）: 张** 微信（选填）: li****** 手机号码（必须填写）: 61****67',
+  ],
+  ['姓名【必填】：诸葛孔明\n颜色：红', '姓名【必填】：诸***\n颜色：红'],
+  ['Mobile (required): 61234567 WeChat ID: lilyabc', 'Mobile (required): 61****67 WeChat ID: li*****'],
+  ['联系方式（微信）: lily2020 颜色: 红', '联系方式（微信）: li****** 颜色: 红'],
+  ['我的邮箱是zhang点wei@163点com', '我的邮箱是z********@163点com'],
+  ['zhang。wei@163.com', 'z********@163.com'],
+  ['my email is zhang dot wei@gmail.com', 'my email is z************@gmail.com'],
+  ['li点ming88艾特qq点com', 'l********艾特qq点com'],
+  ['好的。wei@163.com', '好的。w**@163.com'],
+  ['位置: 望京SOHO塔3, 5楼', '位置: ************'],
 ]
 for (const [text, shown] of cases) {
   test(`masks ${text}`, () => {
@@ -144,6 +157,11 @@ test('leaves alone what names nobody', () => {
     '订单 852-1234567',
     '共 200 300 4000',
     'ISBN 978-7-302-51234-5',
+    '微信支付: 失败',
+    'WeChat: not working, help',
+    '电话: 没人接 订单: 2026112212345',
+    '手机壳颜色: 红色',
+    '微信上说好了：明天发',
     '4155552671',
     '123-456-7890',
     '',
@@ -203,6 +221,11 @@ test('hostile text takes time by its length only', () => {
     '护照 E',
     'No. 1 A ',
     'I am A',
+    '姓名(',
+    '姓名: ',
+    '地址(填): a ',
+    '微信微信',
+    ' a:',
   ])
     for (const [text, most] of [[piece.repeat(100_000 / piece.length), 1_500]] as const) {
       const began = process.cpuUsage()

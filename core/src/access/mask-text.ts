@@ -6,6 +6,7 @@
 import type { HubAbility } from './ability.ts'
 import { hiddenFrom, masks, type PersonalField, shownDigits } from './mask.ts'
 import { starContacts } from './mask-contacts.ts'
+import { starLabelled } from './mask-labelled.ts'
 import { starNames } from './mask-names.ts'
 import { starPieces } from './mask-pieces.ts'
 import { starPapers, starPlaces } from './mask-places.ts'
@@ -39,6 +40,12 @@ export function maskCut(ability: HubAbility, text: string, cut: boolean): string
   return cut ? masked.replace(/[\w@.+０-９零〇一二三四五六七八九*-]{1,64}$/, (end) => '*'.repeat(end.length)) : masked
 }
 
+/** A value that carries names: of the field that one of them names it is that field, whatever it looks like. */
+export function maskNamed(ability: HubAbility, names: readonly string[], value: string): string {
+  const hidden = hiddenFrom(ability)
+  return hidden ? maskUnder(hidden, names, value) : value
+}
+
 /** Every word inside some JSON that we know nothing of; what stands under the name of a field is that field. */
 export function maskDeep<T>(ability: HubAbility, value: T): T {
   const hidden = hiddenFrom(ability)
@@ -61,17 +68,21 @@ const keys: readonly [PersonalField, RegExp][] = [
   ['email', /e-?mail|邮箱/i],
   ['wechat', /wechat|weixin|微信/i],
   ['qq', /^qq|扣扣/i],
-  ['address', /^(?:home_?|street_?|full_?)?addr|地址/i],
-  ['name', /^(?:real|full|first|last|user)?_?name$|姓名/i],
+  ['address', /^(?:home_?|street_?|full_?)?addr|地址|住址|位置/i],
+  ['name', /^(?:real|full|first|last|user)?[_ ]?name$|姓名|真名|联系人|收件人|收货人|户名/i],
   ['document', /id_?card|passport|bank_?card|身份证|银行卡|护照|通行证|台胞证|社保|医保/i],
 ]
 const mostDeep = 40
 
+function maskUnder(hidden: Hidden, names: readonly string[], value: string): string {
+  const field = value === '' ? undefined : keys.find(([field, pattern]) => hidden.has(field) && names.some((name) => pattern.test(name)))?.[0]
+  return maskHidden(hidden, field ? masks[field](value) : value)
+}
+
 function deep(hidden: Hidden, value: unknown, key: string | undefined, depth: number): unknown {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
     const text = String(value)
-    const field = key === undefined || text === '' ? undefined : keys.find(([name, pattern]) => hidden.has(name) && pattern.test(key))?.[0]
-    const masked = field ? masks[field](text) : maskHidden(hidden, text)
+    const masked = maskUnder(hidden, key === undefined ? [] : [key], text)
     return masked === text ? value : masked
   }
   if (typeof value !== 'object' || value === null) return value
@@ -121,6 +132,7 @@ export function maskHidden(hidden: Hidden, text: string): string {
   }
   if (hidden.has('address')) starPlaces(folded, (from, to) => stars.put(from, to))
   if (hidden.has('document')) starPapers(folded, (from, to) => stars.put(from, to))
+  starLabelled(hidden, folded, (from, to) => stars.put(from, to))
   return stars.toString()
 }
 

@@ -1,7 +1,7 @@
 /** What channels tell of their customers in agents' words: bounded, the newer one of a name counts. */
 import type { LabelledFact, LocalText } from '../../../sdk/channel.ts'
 import type { HubAbility } from '../../access/ability.ts'
-import { maskDeep } from '../../access/mask-text.ts'
+import { maskNamed } from '../../access/mask-text.ts'
 
 const most = 20
 const longestName = 60
@@ -18,9 +18,13 @@ const bounded = ({ name, label, value }: LabelledFact): LabelledFact => ({
   value: typeof value === 'string' ? cut(value, longestValue) : cutText(value, longestValue),
 })
 
-/** As a reader may see them: what a fact is called is the channel's word, nobody's name. */
+/** As a reader may see them: what a fact is called is the channel's word, nobody's name, and says what its value is. */
 export const shownFacts = (ability: HubAbility, facts: readonly LabelledFact[] | null | undefined): LabelledFact[] =>
-  (facts ?? []).map((fact) => ({ ...fact, value: maskDeep(ability, fact.value) }))
+  (facts ?? []).map((fact) => {
+    const { name, label, value } = fact
+    const shown = (text: string) => maskNamed(ability, [name, label.zh, label.en], text)
+    return { ...fact, value: typeof value === 'string' ? shown(value) : { zh: shown(value.zh), en: shown(value.en) } }
+  })
 
 /** Null where there are none. */
 export const keptFacts = (given: readonly LabelledFact[] | undefined): LabelledFact[] | null => mergedFacts(null, given)

@@ -8,12 +8,12 @@ import { type Keyword, keywordOf, matches } from '../../../sdk/keyword.ts'
 import type { ContactThread } from '../../../sdk/wire/contact.ts'
 import type { RecordFilter } from '../../../sdk/wire/record.ts'
 import type { Access } from '../../access/access-cache.ts'
-import { maskSaid } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import { isMysql, type Sql, sql, stored } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentConversation, presentMessage } from '../conversation/conversation.present.ts'
+import { maskWords } from '../conversation/mask-message.ts'
 import { Message } from '../message/message.entity.ts'
 import { msOf, query } from '../record/find/list-records.ts'
 import { startOfPeriod } from '../record/find/period.ts'
@@ -132,7 +132,7 @@ function reaches(rising: boolean, next: Stream, head: number): boolean {
   return Math.max(next.at, next.queue.length > 0 ? timeOf(next) : 0) >= head
 }
 
-const said = ({ ability }: Access, keyword: Keyword, message: Message): boolean => message.text !== '' && matches(keyword, maskSaid(ability, message.text))
+const said = ({ ability }: Access, keyword: Keyword, message: Message): boolean => message.text !== '' && matches(keyword, maskWords(ability, message))
 
 async function readingOf(
   hub: Pick<Hub, 'kernel'>,

@@ -1,11 +1,11 @@
 /** A message for one reader: what its parts say of a person is masked for who may not see it. Who wrote it reads it as it is. */
-import type { MessagePart } from '../../../sdk/message-parts.ts'
+import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
 import type { HiddenKind, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { hiddenFrom, type PersonalField, sightOf } from '../../access/mask.ts'
 import { maskField } from '../../access/mask-field.ts'
 import { maskHtml } from '../../access/mask-html.ts'
-import { maskDeep, maskSaid, maskText } from '../../access/mask-text.ts'
+import { maskDeep, maskNamed, maskSaid, maskText } from '../../access/mask-text.ts'
 import { personalFields } from '../../access/permissions.ts'
 import { starredPlaces } from '../../access/starred-places.ts'
 
@@ -72,6 +72,15 @@ function maskContent(ability: HubAbility, { parts, meta, failure, failureText }:
   }
 }
 
+/** Parts whose words say less than the part itself: what each field is, and that it is a place. */
+export const labelledParts: readonly MessagePart['type'][] = ['card', 'location']
+
+/** The words of a message for lists, search and files: what the thread masks in its parts is masked in them. */
+export function maskWords(ability: HubAbility, { parts, text }: { parts: readonly MessagePart[]; text: string }): string {
+  if (text === '' || !hiddenFrom(ability)) return text
+  return maskSaid(ability, parts.some(({ type }) => labelledParts.includes(type)) ? textOf(parts.map((part) => maskPart(ability, part))) : text)
+}
+
 /** A part for a reader who has not written it. */
 export function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
   const text = (words: string) => maskText(ability, words)
@@ -114,5 +123,5 @@ export function maskPart(ability: HubAbility, part: MessagePart): MessagePart {
 /** A field of a card is what its label says it is. */
 function fieldsOf(part: MessagePart, ability: HubAbility): object {
   if (part.type !== 'card' || !part.fields) return {}
-  return { fields: part.fields.map(({ label, value }) => ({ label, value: Object.values(maskDeep(ability, { [label]: value }))[0] as string })) }
+  return { fields: part.fields.map(({ label, value }) => ({ label, value: maskNamed(ability, [label], value) })) }
 }

@@ -8,7 +8,7 @@ import type { RecordFilter, SummaryField } from '../../../sdk/wire/record.ts'
 import { type HubAbility, may, splitPermission } from '../../access/ability.ts'
 import type { Access } from '../../access/access-cache.ts'
 import { maskField } from '../../access/mask-field.ts'
-import { maskSaid, maskText } from '../../access/mask-text.ts'
+import { maskText } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
@@ -18,6 +18,7 @@ import { Contact } from '../contact/contact.entity.ts'
 import { knownFields, shownFields } from '../contact/shown-fields.ts'
 import { Conversation, ConversationTag } from '../conversation/conversation.entity.ts'
 import { contactTitle } from '../conversation/conversation.present.ts'
+import { maskWords } from '../conversation/mask-message.ts'
 import { Department, SkillGroup } from '../department/department.entity.ts'
 import { filesIn, insideFiles } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
@@ -27,6 +28,7 @@ import { Tag } from '../tag/tag.entity.ts'
 import { recordsMatching } from './find/find-records.ts'
 import { ConversationSummary, RecordView } from './record.entity.ts'
 import { recordStatus } from './record.present.ts'
+import { shownAnswers } from './shown-answers.ts'
 
 const quiet = { disableIdentityMap: true }
 const mostIds = 200
@@ -157,9 +159,9 @@ function pathOf(categories: readonly Category[], id: string | null): string {
 function answersOf(ability: HubAbility, fields: readonly SummaryField[], answers: Record<string, unknown>): Record<string, string> {
   const labels = new Map(fields.map(({ id, label }) => [id, label]))
   return Object.fromEntries(
-    Object.entries(answers).map(([id, value]) => [
+    Object.entries(shownAnswers(ability, fields, answers)).map(([id, value]) => [
       labels.get(id) ?? id,
-      maskText(ability, Array.isArray(value) ? value.join(', ') : typeof value === 'boolean' ? (value ? '✓' : '✗') : String(value ?? '')),
+      Array.isArray(value) ? value.join(', ') : typeof value === 'boolean' ? (value ? '✓' : '✗') : String(value ?? ''),
     ]),
   )
 }
@@ -222,7 +224,7 @@ function presentMessage(
     seq: m.seq,
     direction: m.direction,
     author: (m.authorId && authors.get(m.authorId)) || '',
-    text: m.recalledAt ? '' : maskSaid(ability, m.text),
+    text: m.recalledAt ? '' : maskWords(ability, m),
     kinds: parts.map((part) => part.type),
     files: parts.flatMap((part) => filesOf(hub, ability, m.conversationId, part, inside)),
     recalled: Boolean(m.recalledAt),

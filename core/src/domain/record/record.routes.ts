@@ -6,7 +6,7 @@ import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { RecordDetail, RecordSummary } from '../../../sdk/wire/record.ts'
 import { may } from '../../access/ability.ts'
 import { keepHidden } from '../../access/keep-hidden.ts'
-import { maskDeep, maskText } from '../../access/mask-text.ts'
+import { maskText } from '../../access/mask-text.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -22,6 +22,7 @@ import { changeRecord } from './change-record.ts'
 import { ConversationSummary } from './record.entity.ts'
 import { presentRecords } from './record.present.ts'
 import { replyInNew } from './reply-in-new.ts'
+import { shownAnswers } from './shown-answers.ts'
 
 const quiet = { disableIdentityMap: true }
 
@@ -64,7 +65,7 @@ export function recordRoutes(app: App, hub: Hub): void {
     await changeConversation(hub, conversation.id, async (change, tx) => {
       const { answers: stored = {} } = (await tx.findOne(ConversationSummary, { conversationId: conversation.id }, quiet)) ?? {}
       // The form is sent as a whole, with what was shown masked.
-      const shown = maskDeep(actor.ability, stored)
+      const shown = shownAnswers(actor.ability, form.fields, stored)
       const answers = Object.fromEntries([
         // What an earlier form asked for was answered all the same.
         ...Object.entries(stored).filter(([id]) => !asked.has(id)),
@@ -76,7 +77,7 @@ export function recordRoutes(app: App, hub: Hub): void {
       change.event('record.summarised', () => ({ conversationId: conversation.id, answers, changed }))
       return true
     })
-    return { answers: maskDeep(actor.ability, row.answers), updatedById: row.updatedById, updatedAt: row.updatedAt.toISOString() }
+    return { answers: shownAnswers(actor.ability, form.fields, row.answers), updatedById: row.updatedById, updatedAt: row.updatedAt.toISOString() }
   })
 
   // On what has ended nobody writes on: the words go into the customer's open conversation, or begin one.
@@ -123,11 +124,12 @@ async function presentDetail(em: Em, actor: Actor, conversation: Conversation): 
   const [row] = await presentRecords(em, actor, [conversation])
   if (!row) throw new HubError('HUB_NOT_FOUND', 'There is no such record')
   const summary = await em.findOne(ConversationSummary, { conversationId: conversation.id }, quiet)
+  const { fields } = summary ? await readSummaryForm(em, actor.agent.locale) : { fields: [] }
   const trail = await em.find(Assignment, { conversationId: conversation.id }, { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }], limit: 500, ...quiet })
   return {
     ...row,
     summary: summary && {
-      answers: maskDeep(actor.ability, summary.answers),
+      answers: shownAnswers(actor.ability, fields, summary.answers),
       updatedById: summary.updatedById ?? null,
       updatedAt: summary.updatedAt.toISOString(),
     },

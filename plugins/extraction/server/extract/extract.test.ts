@@ -52,6 +52,25 @@ test('pieces of several messages are one fact with a place in each; a colleague�
   assert.deepEqual(extract([{ text: '138' }, { text: '您说', theirs: true }, { text: '00138000' }]), [])
 })
 
+test('what a colleague asked for that is no contact goes on being it over a word of consent, and no further', () => {
+  const asked = (question: string, ...said: string[]) =>
+    extract([{ text: question, theirs: true }, ...said.map((text) => ({ text }))]).map(({ kind, normal }) => `${kind} ${normal}`)
+  for (const said of [['13800138000'], ['好的', '13800138000'], ['好的，稍等', '13800138000']]) assert.deepEqual(asked('麻烦发一下运单号', ...said), [])
+  const phone = ['phone +8613800138000']
+  assert.deepEqual(asked('麻烦发一下手机号', '好的', '13800138000'), phone)
+  assert.deepEqual(asked('麻烦发一下运单号', '好的', '我电话13800138000'), phone)
+  assert.deepEqual(asked('麻烦发一下运单号', '找不到了，你们直接打我吧', '13800138000'), phone)
+})
+
+test('a name with a dot in words is whole, and below the fill threshold where a full stop or an hour may be meant', () => {
+  const worth = (text: string) => extract(text).map(({ normal, confidence }) => [normal, confidence >= 0.85])
+  assert.deepEqual(worth('zhang点wei@163.com'), [['zhang.wei@163.com', true]])
+  assert.deepEqual(worth('my email is zhang dot wei@gmail.com'), [['zhang.wei@gmail.com', true]])
+  assert.deepEqual(worth('zhang。wei@163.com'), [['zhang.wei@163.com', false]])
+  assert.deepEqual(worth('下午3点wei@163.com'), [['wei@163.com', false]])
+  assert.deepEqual(worth('好的。wei@163.com'), [['wei@163.com', true]])
+})
+
 test('kinds and rules can be switched off; the house’s own numbers are nobody’s', () => {
   const text = '电话13800138000，邮箱kefu@shop.cn'
   assert.deepEqual(brief(text, { kinds: ['email'] }), ['email kefu@shop.cn'])

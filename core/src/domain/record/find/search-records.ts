@@ -5,10 +5,12 @@
  */
 
 import { type Keyword, matches } from '../../../../sdk/keyword.ts'
+import type { MessagePart } from '../../../../sdk/message-parts.ts'
 import type { Access } from '../../../access/access-cache.ts'
-import { maskSaid } from '../../../access/mask-text.ts'
+import { hiddenFrom } from '../../../access/mask.ts'
 import type { Em } from '../../../db/orm.ts'
 import { type Sql, sql } from '../../../db/statements.ts'
+import { labelledParts, maskWords } from '../../conversation/mask-message.ts'
 import type { SearchBlock } from './index.entity.ts'
 import { idsKey, idsPerRow, liveBlocks } from './index-messages.ts'
 import { gramsOf } from './keyword.ts'
@@ -48,9 +50,14 @@ interface Row {
   direction: string
   text: string
   created_at: number | string
+  /** Where the words by themselves do not say what is to be masked in them, and somebody is to see them masked. */
+  parts?: string | MessagePart[] | null
 }
 
 const columns = raw('m.id, m.conversation_id, m.seq, m.direction, m.text, m.created_at')
+const labelled = labelledParts.map((type) => `m.parts like '%"${type}"%'`).join(' or ')
+const columnsAndParts = raw(`${columns.text}, case when ${labelled} then m.parts end as parts`)
+const columnsFor = ({ actor }: Search): Sql => (hiddenFrom(actor.ability) ? columnsAndParts : columns)
 /** What a person wrote and has not taken back. */
 const spoken = raw("m.direction <> 'system' and m.recalled_at is null and m.text <> ''")
 
@@ -87,7 +94,7 @@ export async function shownBefore(search: Search, conversationIds: readonly stri
   if (conversationIds.length === 0 || search.beforeId > search.upToId) return new Set()
   const rows = await query<Row>(
     search.em,
-    sql`select ${columns} from message m where ${among('m.conversation_id', conversationIds)} and m.id >= ${search.beforeId} and m.id <= ${search.upToId} and ${spoken}`,
+    sql`select ${columnsFor(search)} from message m where ${among('m.conversation_id', conversationIds)} and m.id >= ${search.beforeId} and m.id <= ${search.upToId} and ${spoken}`,
   )
   return new Set(rows.flatMap((row) => (hitIn(search, row) ? [row.conversation_id] : [])))
 }
@@ -101,7 +108,7 @@ export async function moreHits(search: Search, known: readonly Hit[], most: numb
   if (earlier.length === 0) return found
   const pieces = earlier.map(
     (hit) =>
-      sql`select ${columns} from message m where m.conversation_id = ${hit.conversationId} and m.seq < ${hit.seq} and m.seq >= ${hit.seq - hitsNear} and ${spoken}`,
+      sql`select ${columnsFor(search)} from message m where m.conversation_id = ${hit.conversationId} and m.seq < ${hit.seq} and m.seq >= ${hit.seq - hitsNear} and ${spoken}`,
   )
   const rows = await query<Row>(search.em, {
     text: `${pieces.map(({ text }) => text).join(' union all ')} order by conversation_id, seq desc`,
@@ -116,7 +123,8 @@ export async function moreHits(search: Search, known: readonly Hit[], most: numb
 }
 
 function hitIn({ actor, keyword }: Search, row: Row): Hit | undefined {
-  const text = maskSaid(actor.ability, row.text)
+  const parts = typeof row.parts === 'string' ? (JSON.parse(row.parts) as MessagePart[]) : (row.parts ?? [])
+  const text = maskWords(actor.ability, { parts, text: row.text })
   if (!matches(keyword, text)) return undefined
   return { id: row.id, conversationId: row.conversation_id, seq: row.seq, direction: row.direction, text, at: msOf(row.created_at) }
 }
@@ -128,7 +136,10 @@ async function hitsAmong(search: Search, wanted: readonly string[]): Promise<Hit
   const hits: Hit[] = []
   for (let i = 0; i < wanted.length; i += 50) {
     const ids = wanted.slice(i, i + 50)
-    const messages = await query<Row>(em, sql`select ${columns} from message m where ${among('m.conversation_id', ids)} and ${bounds(search)} and ${spoken}`)
+    const messages = await query<Row>(
+      em,
+      sql`select ${columnsFor(search)} from message m where ${among('m.conversation_id', ids)} and ${bounds(search)} and ${spoken}`,
+    )
     hits.push(...messages.flatMap((row) => hitIn(search, row) ?? []))
   }
   return hits.sort((a, b) => (a.id < b.id ? 1 : -1))
@@ -139,7 +150,7 @@ async function* readTail(search: Search, few: Few, afterId: string): AsyncGenera
     if (before <= afterId) return
     const rows = await query<Row>(
       search.em,
-      sql`select ${columns} from message m where ${bounds({ ...search, beforeId: before })} and m.id > ${afterId} and ${spoken} order by m.id desc limit ${raw(String(batch))}`,
+      sql`select ${columnsFor(search)} from message m where ${bounds({ ...search, beforeId: before })} and m.id > ${afterId} and ${spoken} order by m.id desc limit ${raw(String(batch))}`,
     )
     const last = rows.at(-1)
     const hits = rows.flatMap((row) => hitIn(search, row) ?? [])
@@ -252,12 +263,12 @@ async function verified(search: Search, few: Few, ids: readonly string[]): Promi
     const places = await query<Pick<Row, 'id' | 'conversation_id'>>(em, sql`select m.id, m.conversation_id from message m where ${among('m.id', ids)}`)
     const kept = places.filter((row) => few.has(row.conversation_id)).map(({ id }) => id)
     if (kept.length === 0) return []
-    const rows = await query<Row>(em, sql`select ${columns} from message m where ${all([among('m.id', kept), ...conditions])} order by m.id desc`)
+    const rows = await query<Row>(em, sql`select ${columnsFor(search)} from message m where ${all([among('m.id', kept), ...conditions])} order by m.id desc`)
     return rows.flatMap((row) => hitIn(search, row) ?? [])
   }
   const rows = await query<Row>(
     em,
-    sql`select ${columns} from message m ${inThisOrder(em)} conversation c on c.id = m.conversation_id
+    sql`select ${columnsFor(search)} from message m ${inThisOrder(em)} conversation c on c.id = m.conversation_id
       where ${all([among('m.id', ids), ...conditions, wanted.where])} order by m.id desc`,
   )
   return rows.flatMap((row) => hitIn(search, row) ?? [])
