@@ -123,9 +123,6 @@ export interface ReplyGrant {
   name: string
 }
 
-/** So many a letter goes to at most, To and Cc together: more are a mailing, which many mail servers refuse. */
-export const maxRecipients = 50
-
 /** Headers of a letter, as they are shown; addresses as `{ name, address }`. Stored with the message, never HTML. */
 export interface LetterMeta {
   subject?: string

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { maxRecipients } from '../channel.ts'
+import { maxRecipients } from '../max-recipients.ts'
 import { AudioPart, FilePart, ImagePart, MessagePart, VideoPart } from '../message-parts.ts'
 import { Id, Instant, LocalText, NullableId, NullableInstant } from './common.ts'
 

@@ -2,8 +2,9 @@
  * The river out as far as the agent waits for it: hooks → one transaction (message numbered, its client id unique) → 201.
  * From there `deliver.ts` hands it to the platform, and `fate.ts` writes down what became of it.
  */
-import { type ChannelCapabilities, type LetterMeta, maxRecipients } from '../../sdk/channel.ts'
+import type { ChannelCapabilities, LetterMeta } from '../../sdk/channel.ts'
 import { HubError } from '../../sdk/errors.ts'
+import { maxRecipients } from '../../sdk/max-recipients.ts'
 import type { ComposablePart } from '../../sdk/message-parts.ts'
 import type { Em } from '../db/orm.ts'
 import { changeConversation } from '../domain/conversation/change.ts'

@@ -1,7 +1,8 @@
 /** An agent's message as a mail: text and markup, the thread's headers, files, the mailbox's signature. Nothing an agent types can become a header. */
 import { domainToASCII } from 'node:url'
 import type { LetterAddress, OutboundMessage } from '@huike/core/sdk/channel.ts'
-import { maxRecipients, SendError } from '@huike/core/sdk/channel.ts'
+import { SendError } from '@huike/core/sdk/channel.ts'
+import { maxRecipients } from '@huike/core/sdk/max-recipients.ts'
 import { type MessagePart, textOf } from '@huike/core/sdk/message-parts.ts'
 import { sanitizeLetter } from '@huike/core/sdk/sanitize-letter.ts'
 import { replyMarker } from '@huike/core/sdk/split-quote.ts'

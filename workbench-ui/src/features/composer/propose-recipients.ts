@@ -1,5 +1,6 @@
 /** Whom an answer to a letter goes to, as long as the agent has not said otherwise. */
-import { type LetterAddress, maxRecipients } from '../../../../core/sdk/channel.ts'
+import type { LetterAddress } from '../../../../core/sdk/channel.ts'
+import { maxRecipients } from '../../../../core/sdk/max-recipients.ts'
 import type { Message } from '../../../../core/sdk/wire/conversation.ts'
 
 /** As the server counts them. */
