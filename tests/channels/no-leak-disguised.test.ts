@@ -12,7 +12,7 @@ import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import extraction from '../../plugins/extraction/plugin.ts'
 import { Mark } from '../../plugins/extraction/server/fact.entity.ts'
-import { eventually, found, onEveryProfile } from '../support/world.ts'
+import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const { manifest: mock } = mockChannel('disguise')
 /** What is said, and the part of it that nobody may read. */
@@ -30,6 +30,14 @@ const said: readonly [text: string, secret: string][] = [
 ]
 
 await onEveryProfile('disguised', [found(mock), found(extraction), found(exportPlugin)], (world) => {
+  /** The file of an export that this reader has ordered, masked. */
+  async function taken(reader: Person, format: string, fields: string[]): Promise<Response> {
+    const order = { format, rows: 'message', fields, attachments: false, personal: false, nameRule: '{date}', tz: 'UTC', language: 'zh' }
+    const placed = (await reader.call('POST', '/api/x/export/exports', order)).body
+    await eventually(async () => (await reader.call('GET', `/api/x/export/exports/${placed.id}`)).body.state === 'done', 'the export')
+    return fetch(new URL(`/api/x/export/exports/${placed.id}/file`, world().url), { headers: { cookie: reader.cookie } })
+  }
+
   test('no way out tells what was dressed up', async () => {
     const em = world().hub.em()
     const owner = await world().person('老板', 'owner')
@@ -79,19 +87,7 @@ await onEveryProfile('disguised', [found(mock), found(extraction), found(exportP
       assert.deepEqual([await items(reader), await items(owner)], [0, 1], secret)
     }
 
-    const order = {
-      format: 'csv',
-      rows: 'message',
-      fields: ['id', 'contact', 'text'],
-      attachments: false,
-      personal: false,
-      nameRule: '{date}',
-      tz: 'UTC',
-      language: 'zh',
-    }
-    const placed = (await reader.call('POST', '/api/x/export/exports', order)).body
-    await eventually(async () => (await reader.call('GET', `/api/x/export/exports/${placed.id}`)).body.state === 'done', 'the export')
-    const csv = await (await fetch(new URL(`/api/x/export/exports/${placed.id}/file`, world().url), { headers: { cookie: reader.cookie } })).text()
+    const csv = await (await taken(reader, 'csv', ['id', 'contact', 'text'])).text()
     for (const [, secret] of said) assert.ok(!csv.includes(secret), `${secret} stands in the CSV`)
     assert.ok(csv.includes('细聊'))
   })
@@ -168,19 +164,7 @@ await onEveryProfile('disguised', [found(mock), found(extraction), found(exportP
     }
 
     for (const format of ['csv', 'pdf']) {
-      const order = {
-        format,
-        rows: 'message',
-        fields: ['contact', 'summary', 'text'],
-        attachments: false,
-        personal: false,
-        nameRule: '{date}',
-        tz: 'UTC',
-        language: 'zh',
-      }
-      const placed = (await reader.call('POST', '/api/x/export/exports', order)).body
-      await eventually(async () => (await reader.call('GET', `/api/x/export/exports/${placed.id}`)).body.state === 'done', 'the export')
-      const bytes = await (await fetch(new URL(`/api/x/export/exports/${placed.id}/file`, world().url), { headers: { cookie: reader.cookie } })).arrayBuffer()
+      const bytes = await (await taken(reader, format, ['contact', 'summary', 'text'])).arrayBuffer()
       const text =
         format === 'csv'
           ? Buffer.from(bytes).toString('utf8')

@@ -3,7 +3,7 @@
  * mailbox, which still holds it, would bring it back when it is read anew.
  */
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
-import { LetterRow, Participant } from './letter.entity.ts'
+import { LetterRow, nothingSaid, Participant } from './letter.entity.ts'
 
 export async function forgetConversation(ctx: PluginContext, conversationId: string): Promise<void> {
   await ctx.em().nativeDelete(Participant, { conversationId })
@@ -12,14 +12,7 @@ export async function forgetConversation(ctx: PluginContext, conversationId: str
     { conversationId, state: { $ne: 'purged' } },
     {
       state: 'purged',
-      messageId: '',
-      externalId: '',
-      hubMessageId: null,
-      seq: null,
-      fromAddress: '',
-      subject: '',
-      references: '',
-      rawFileId: null,
+      ...nothingSaid,
       subjectKey: null,
       replyTo: null,
       delivered: null,

@@ -60,6 +60,8 @@ const LetterRowSchema = defineEntity({
 })
 export class LetterRow extends LetterRowSchema.class {}
 LetterRowSchema.setClass(LetterRow)
+/** Of a letter of which only hashes may stay. */
+export const nothingSaid = { messageId: '', externalId: '', hubMessageId: null, seq: null, fromAddress: '', subject: '', references: '', rawFileId: null }
 
 /** Who may write into a conversation by answering a letter of it. */
 const ParticipantSchema = defineEntity({

@@ -8,7 +8,7 @@ import type { LetterMeta } from '@huike/core/sdk/channel.ts'
 import type { EntityManager } from '@mikro-orm/core'
 import type { Headers } from './headers.ts'
 import { type Mailbox, unverified } from './inbox-settings.ts'
-import { LetterRow, Participant } from './letter.entity.ts'
+import { LetterRow, nothingSaid, Participant } from './letter.entity.ts'
 import type { Letter } from './read-mail.ts'
 
 /** HMAC with the plugin's own key. */
@@ -171,16 +171,9 @@ export async function rememberRefused(
       inboxId,
       messageKey: messageKey(messageId),
       headKey,
-      messageId: '',
-      externalId: '',
+      ...nothingSaid,
       direction: 'in',
       conversationId: null,
-      hubMessageId: null,
-      seq: null,
-      fromAddress: '',
-      subject: '',
-      references: '',
-      rawFileId: null,
       state: 'refused',
       at: new Date(),
     },

@@ -1,5 +1,4 @@
 /** What a file is called: by its rule, of what its records share. */
-
 import { wallText } from '@huike/core/sdk/local-time.ts'
 import type { RecordFacts, RecordFieldInfo } from '@huike/core/sdk/records.ts'
 import { nameByRule, nameVariables } from '../fields.ts'

@@ -3,7 +3,6 @@
  * that time is one. What was missed is made up by one export, over all of its days. What the owner may is asked anew; when it is too
  * little, it stops.
  */
-
 import { wallClock } from '@huike/core/sdk/local-time.ts'
 import type { Ctx } from './context.ts'
 import { newId } from './export.entity.ts'

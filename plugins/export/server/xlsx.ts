@@ -3,7 +3,6 @@
  * nothing is held until the end. A customer's words are always of the type text, never a formula; the only formulas are
  * our own links into this hub.
  */
-
 import { wallClock } from '@huike/core/sdk/local-time.ts'
 import type { Cell } from './cells.ts'
 

@@ -232,8 +232,7 @@ function otherThan({ inboxId, departmentId, skillGroupId }: Waiting): Record<str
 }
 
 /** Gives waiting conversations away, oldest first, until nobody has room for those that are left. */
-export async function routeQueue(hub: Hub): Promise<number> {
-  let given = 0
+export async function routeQueue(hub: Hub): Promise<void> {
   /** Where nobody has room: the next one for the same people need not be tried, but others behind it must be, however many wait before them. */
   const full = new Map<string, Waiting>()
   let after: { createdAt: Date; id: string } | undefined
@@ -263,11 +262,9 @@ export async function routeQueue(hub: Hub): Promise<number> {
         id,
         async (change, em) => change.conversation.status === 'queued' && (await route(hub, em, [change])) > 0,
       )
-      if (result) given++
-      else if (conversation.status === 'queued') full.set(people, row)
+      if (!result && conversation.status === 'queued') full.set(people, row)
     }
     after = waiting.at(-1)
-    if (!after || waiting.length < queuePage) break
+    if (!after || waiting.length < queuePage) return
   }
-  return given
 }

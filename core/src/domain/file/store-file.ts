@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { HubError } from '../../../sdk/errors.ts'
+import { splitEnding } from '../../../sdk/file-names.ts'
 import type { MessagePart } from '../../../sdk/message-parts.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
@@ -105,11 +106,9 @@ export function safeName(name: string): string {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
     .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
     .trim()
-  const signs = [...cleaned]
-  if (signs.length <= mostNameSigns) return cleaned || 'file'
   // Cut in the middle: by its end one sees, and a computer knows, what it is.
-  const end = [...(/\.[\p{L}\p{N}]{1,12}$/u.exec(cleaned)?.[0] ?? '')]
-  return [...signs.slice(0, mostNameSigns - end.length), ...end].join('')
+  const [stem, ending] = splitEnding(cleaned)
+  return [...stem].slice(0, mostNameSigns - [...ending].length).join('') + ending || 'file'
 }
 
 /** The part that carries a file. What was sent `as` a file is shown as one, whatever its bytes are. */

@@ -1,5 +1,4 @@
 /** Conversations as pages: a part of them, and the parts as one file. */
-
 import { wallText } from '@huike/core/sdk/local-time.ts'
 import type { RecordFacts, RecordMessage } from '@huike/core/sdk/records.ts'
 import { type FieldKey, isPdfField } from '../../fields.ts'
