@@ -58,7 +58,7 @@ export type MigrationFault = (owner: string, error: unknown) => void
 
 /** Applies what is missing; returns the names of what ran. Throws when one fails, or tells `fault` when it is a plugin's. */
 export async function migrate(orm: Orm, dialect: Dialect, histories: readonly History[], log: Logger, fault?: MigrationFault): Promise<string[]> {
-  if (dialect === 'sqlite') return apply(orm.em.fork() as Em, dialect, histories, log, fault)
+  if (dialect === 'sqlite') return migrateFile(orm.em.fork() as Em, histories, log, fault)
   // A named lock belongs to its connection: everything runs inside one transaction to stay on it
   // (MySQL commits at every DDL statement anyway; what counts is the record of the steps).
   return (orm.em.fork() as Em).transactional(async (em) => {
@@ -70,6 +70,13 @@ export async function migrate(orm: Orm, dialect: Dialect, histories: readonly Hi
       await em.execute("select release_lock(concat(database(), '.hub_migration'))")
     }
   })
+}
+
+/** An empty file gets its tables in one piece: eighty of them, each written to the disk by itself, take twice as long. */
+async function migrateFile(em: Em, histories: readonly History[], log: Logger, fault: MigrationFault | undefined): Promise<string[]> {
+  const [empty] = (await em.execute("select count(*) = 0 as yes from sqlite_master where name = 'hub_migration'")) as { yes: number }[]
+  const all = (em: Em) => apply(em, 'sqlite', histories, log, fault)
+  return empty?.yes === 1 ? em.transactional((inner) => all(inner as Em)) : all(em)
 }
 
 async function apply(em: Em, dialect: Dialect, histories: readonly History[], log: Logger, fault: MigrationFault | undefined): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** Hints within a process while it has room, and between processes over Bull. The only file that knows Bull. */
 import Bull from 'bull'
+import { Redis } from 'ioredis'
 import type { Logger } from '../../sdk/plugin.ts'
 import { KeyedRunner } from './in-process.ts'
 import { Pace } from './pace.ts'
@@ -17,10 +18,21 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
   /** Listeners whose next hint is on its way. */
   const soon = new Map<string, NodeJS.Timeout>()
   let failing = false
+  const connect = () => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: false, retryStrategy: (tries) => Math.min(tries * 100, 2_000) })
+  // The queues share what no command blocks.
+  const shared = { client: connect(), subscriber: connect() }
+  /** One for each topic that is worked on: it waits in Redis for the next hint. */
+  const waiting: Redis[] = []
+  for (const line of Object.values(shared)) line.setMaxListeners(0)
   for (const topic of topics) {
-    const queue = new Bull<{ key: string }>(topic, url, {
+    const queue = new Bull<{ key: string }>(topic, {
       prefix: `${prefix}:queue`,
-      redis: { maxRetriesPerRequest: null, enableReadyCheck: false, retryStrategy: (tries: number) => Math.min(tries * 100, 2_000) },
+      createClient(type) {
+        if (type !== 'bclient') return shared[type]
+        const line = connect()
+        waiting.push(line)
+        return line
+      },
       // Nothing of Bull's own book-keeping is relied on: a hint lost is found again as a due row.
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
     })
@@ -30,10 +42,9 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
     })
     queues.set(topic, queue)
   }
-  const client = () => queues.get('outbound')?.client
   function hint(topic: Topic, key: string): void {
     // While Redis is away a hint would wait in memory for ever: drop it, the sweep finds the row.
-    if (client()?.status !== 'ready') return
+    if (shared.client.status !== 'ready') return
     failing = false
     queues
       .get(topic)
@@ -63,12 +74,15 @@ export function bullQueue(url: string, prefix: string, log: Logger): Queue {
         ?.process(16, async (job) => runner.run(job.data.key))
         .catch((error: Error) => log.warn({ topic, err: error }, 'queue stopped'))
     },
-    healthy: () => client()?.status === 'ready',
+    healthy: () => shared.client.status === 'ready',
     async close() {
       for (const timer of soon.values()) clearTimeout(timer)
       // `close` waits for Redis; a hub must be able to stop without it.
       const closing = Promise.all([...queues.values()].map((queue) => queue.close(true).catch(() => undefined)))
+      // Bull would ask them to go and wait half a second: they hear nothing while they wait.
+      for (const line of waiting) line.disconnect()
       await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
+      for (const line of [...waiting, ...Object.values(shared)]) line.disconnect()
       await Promise.all([...runners.values()].map((runner) => runner.finish()))
     },
   }
