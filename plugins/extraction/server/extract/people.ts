@@ -467,16 +467,33 @@ const relative = /^(?:妈妈|爸爸|大姐|小姐姐|小哥哥|宝妈|宝爸|妹
 const broughtBy = /^[她他]?(?:妈|爸|家(?=$|[，,。的]))|^(?:们|群)?(?:推荐|介绍)(?:来|过|给|我|的)/
 const none = '(?![装包鞋款友朋方士婴宝科儿婿团神]|用(?![什哪这那起了过可会能]))'
 
+interface GenderWay {
+  rule: string
+  pattern: RegExp
+  normal: 'female' | 'male'
+  /** Which group of the pattern says it. */
+  group: number
+  check?: ((match: RegExpExecArray, low: string) => boolean) | undefined
+}
+
+/** Made once: there are dozens, and every message is read by all of them. */
+const genderWays: readonly GenderWay[] = waysOfGender()
+
 export function findGender(reading: Reading): void {
   const { low } = reading.shadow
-  const put = (rule: string, pattern: RegExp, normal: 'female' | 'male', group = 1, check?: (match: RegExpExecArray) => boolean) => {
+  for (const { rule, pattern, normal, group, check } of genderWays)
     for (const match of low.matchAll(pattern)) {
-      if (check && !check(match as RegExpExecArray)) continue
+      if (check && !check(match, low)) continue
       const phrase = match[group] as string
       const start = match.index + match[0].lastIndexOf(phrase)
       find(reading, rule, { normal, start, end: start + phrase.length })
     }
-  }
+}
+
+function waysOfGender(): GenderWay[] {
+  const all: GenderWay[] = []
+  const put = (rule: string, pattern: RegExp, normal: GenderWay['normal'], group = 1, check?: GenderWay['check']) =>
+    all.push({ rule, pattern, normal, group, check })
   for (const [normal, wordsOf, sign] of [
     ['female', female, '女'],
     ['male', male, '男'],
@@ -490,7 +507,7 @@ export function findGender(reading: Reading): void {
       ),
       normal,
       1,
-      (match) => {
+      (match, low) => {
         const end = match.index + match[0].length
         return (
           !/^(?:的?(?:朋友|老公|老婆|家属|同事|妈妈|爸爸|女儿|儿子|助理)|还是|是女|吗)/.test(low.slice(end, end + 6)) &&
@@ -521,7 +538,7 @@ export function findGender(reading: Reading): void {
       new RegExp(`(?:^|我|[\\s,，。、;；/:：\\ue000])(${sign}(?:性|生|士|的)?)[\\s,，、/]{0,2}(?:\\d{2}(?!\\d|码|号|元|块|[.:：])|[二三四五六七八九]十)`, 'g'),
       normal,
       1,
-      (match) => {
+      (match, low) => {
         const end = match.index + match[0].length
         return selfOnly(low, match.index) && (/^[一二三四五六七八九]?岁/.test(low.slice(end, end + 2)) || !measured(low, match.index + leadOf(match[0]), end))
       },
@@ -531,7 +548,7 @@ export function findGender(reading: Reading): void {
       new RegExp(`(?:\\d|十[一二三四五六七八九]?)(?:周?岁)?了?[\\s,，、/]{0,2}(${sign}(?:性|生|士|的)?)(?=$|[\\s,，。、;；/!！]|未婚|已婚)`, 'g'),
       normal,
       1,
-      (match) =>
+      (match, low) =>
         selfOnly(low, match.index) && /岁|^\d/.test(match[0]) && !/[款码号]/.test(match[0]) && (/岁/.test(match[0]) || afterNumber(low, match.index, match[0])),
     )
     put('gender.stated', new RegExp(`(?:^|[\\n\\ue000])\\s?(${sign}(?:的|生|士|性)?)[。.!！~～]?(?=$|[\\n\\ue000])`, 'g'), normal)
@@ -565,6 +582,7 @@ export function findGender(reading: Reading): void {
   put('gender.implied', implied('大姨妈|月经|例假|生理期|怀孕|孕期|怀上|怀着|孕\\d+周|产后|剖腹产|剖宫产|哺乳期|坐月子'), 'female')
   put('gender.implied', /我(?:现在|目前|刚|都|正在|已经|这)*((?:怀孕|怀着|孕期|孕\d+周|坐月子|哺乳期?|来(?:大姨妈|例假|月经)))/g, 'female')
   put('gender.implied', implied('前列腺|包皮|胡子|胡茬'), 'male')
+  return all
 }
 
 /** What was taken along before the pair begins. */
