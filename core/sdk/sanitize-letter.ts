@@ -173,14 +173,18 @@ export function sanitizeLetter(source: string, { fold = true, answers = true } =
 
 function foldAndSanitize(source: string, fold: boolean, answers: boolean): SafeLetter | undefined {
   const document = parseDocument(source)
-  const folded = fold && foldQuote(document, answers)
+  const quotation = fold ? foldQuote(document, answers) : 'none'
   const seen = { remote: false, cids: new Set<string>() }
   const html = sanitize(render(document, { encodeEntities: 'utf8' }), rules(seen))
   if (html.length > maxHtml) return undefined
   // Words are taken from what is left, so that nothing hidden in a script counts as said.
   const shown = parseDocument(html)
-  const whole = wordsOf(shown.children, (node) => node.name === 'details' && node.attribs['data-quoted'] !== undefined)
-  const below = folded ? wordsOf(detailsOf(shown)) : ''
+  const whole = wordsOf(shown.children, {
+    skip: (node) => node.name === 'details' && node.attribs['data-quoted'] !== undefined,
+    // As mail programs write it, so that answers and what they answer are told apart without markup too.
+    marks: quotation === 'answered',
+  })
+  const below = quotation === 'folded' ? wordsOf(detailsOf(shown)) : ''
   const split = splitQuote(whole, { answers })
   return {
     html,
@@ -241,16 +245,17 @@ const andAllBelow = (node: Element): boolean =>
 const headLine =
   /^(?:[-_—=\s]{2,40}(?:原始邮件|原邮件|Original(?: Message)?|转发的邮件|Forwarded message|回复的邮件)[-_—=\s]{2,40}|(?:发件人|寄件者|From)\s{0,4}[:：].{0,200})$/i
 
-/** Wraps the quotation, found by its container or by its first line, into `<details data-quoted>`. */
-function foldQuote(document: Document, answers: boolean): boolean {
+/** Wraps the quotation, found by its container or by its first line, into `<details data-quoted>`; one that is answered line by line stays. */
+function foldQuote(document: Document, answers: boolean): 'folded' | 'answered' | 'none' {
   const start = findQuote(document.children, answers)
-  if (!start) return false
+  if (!start) return 'none'
   const { node, rest } = start
+  if (isAnswered(node, rest)) return 'answered'
   const moved: AnyNode[] = [node]
   if (rest) for (let next = node.next; next; next = next.next) moved.push(next)
   const parent = node.parent
   // Nothing stands above it: folding would leave an empty letter.
-  if (!parent || wordsBefore(document, node) === '') return false
+  if (!parent || wordsBefore(document, node) === '') return 'none'
   const details = new Element('details', { 'data-quoted': '' }, [])
   const summary = new Element('summary', {}, [new Text('···')])
   const at = parent.children.indexOf(node as never)
@@ -261,7 +266,7 @@ function foldQuote(document: Document, answers: boolean): boolean {
   for (const child of moved) child.parent = details
   relink(parent.children)
   relink(details.children)
-  return true
+  return 'folded'
 }
 
 function relink(children: readonly AnyNode[]): void {
@@ -277,12 +282,7 @@ function findQuote(children: readonly AnyNode[], answers: boolean): { node: AnyN
       if (isText(node) && headLine.test(node.data.trim().slice(0, 300)) && looksLikeHead(node, answers)) return { node: outermost(node), rest: true }
       continue
     }
-    if (isQuoteContainer(node)) {
-      const rest = andAllBelow(node)
-      // Several answers between several quotations: nothing can be folded without hiding an answer.
-      if (!rest && wordsOf(followers(node)) !== '' && !onlySignature(wordsOf(followers(node)))) return undefined
-      return { node, rest }
-    }
+    if (isQuoteContainer(node)) return { node, rest: andAllBelow(node) }
     const inside = findQuote(node.children, answers)
     if (inside) return inside
   }
@@ -301,7 +301,36 @@ function outermost(node: AnyNode): AnyNode {
   return at
 }
 
-const onlySignature = (words: string): boolean => splitQuote(`.\n${words}`).text === '.'
+const says = (words: string): boolean => words !== '' && splitQuote(`.\n${words}`).text !== '.'
+
+/** The old letter itself, whoever answered whom in it. */
+const forwarded = /Forwarded message|转发的邮件|轉寄郵件/i
+
+/** Words below the quotation, or between its pieces: it cannot be folded without hiding an answer. */
+function isAnswered(node: AnyNode, rest: boolean): boolean {
+  if (!isTag(node)) return false
+  // Below these the old letter stands without marks.
+  if (rest) return /moz-cite-prefix/.test(node.attribs.class ?? '') && says(wordsBetween(followers(node)))
+  if (says(wordsOf(followers(node)))) return true
+  // Gmail keeps the answers in the box that it made for the quotation; in others' boxes the old letter stands without marks.
+  const ofGmail = node.name !== 'blockquote' && /gmail_(?:quote|extra)/.test(node.attribs.class ?? '')
+  return ofGmail && !forwarded.test(wordsOf(node.children, { max: 400 }).slice(0, 200)) && says(wordsBetween(node.children))
+}
+
+/** Words that stand behind a quotation's first piece and in none of them. */
+function wordsBetween(nodes: readonly AnyNode[]): string {
+  const behind: AnyNode[] = []
+  let quoted = false
+  const walk = (children: readonly AnyNode[]): void => {
+    for (const node of children) {
+      if (isTag(node) && node.name === 'blockquote') quoted = true
+      else if (quoted) behind.push(node)
+      else if (isTag(node)) walk(node.children)
+    }
+  }
+  walk(nodes)
+  return wordsOf(behind, { skip: (node) => node.name === 'blockquote' })
+}
 
 /** What comes after it in reading order, up to the body. */
 function followers(node: AnyNode): AnyNode[] {
@@ -312,7 +341,7 @@ function followers(node: AnyNode): AnyNode[] {
 
 /** `发件人:` in a sentence or on a parcel is no head. */
 function looksLikeHead(node: AnyNode, answers: boolean): boolean {
-  const near = wordsOf([node, ...followers(node)].slice(0, 40), undefined, 2_000)
+  const near = wordsOf([node, ...followers(node)].slice(0, 40), { max: 2_000 })
   if (/原始邮件|原邮件|Original|转发的邮件|Forwarded|回复的邮件/i.test(near.slice(0, 80))) return true
   return isHeaderBlock(near.slice(0, 1_000).split('\n'), 0, answers)
 }
@@ -383,7 +412,15 @@ const blocks = new Set([
   'ul',
 ])
 
-function wordsOf(nodes: readonly AnyNode[], skip?: (node: Element) => boolean, max = 500_000): string {
+interface WordsWanted {
+  skip?: (node: Element) => boolean
+  max?: number
+  /** Quotations with `> ` before their lines. */
+  marks?: boolean
+}
+
+function wordsOf(nodes: readonly AnyNode[], wanted: WordsWanted = {}): string {
+  const { skip, max = 500_000, marks = false } = wanted
   const out: string[] = []
   let length = 0
   const walk = (children: readonly AnyNode[], pre: boolean) => {
@@ -395,7 +432,11 @@ function wordsOf(nodes: readonly AnyNode[], skip?: (node: Element) => boolean, m
         length += words.length
       } else if (isTag(node) && !silent.has(node.name) && !skip?.(node)) {
         if (node.name === 'br') out.push('\n')
-        else if (blocks.has(node.name)) {
+        else if (marks && node.name === 'blockquote') {
+          const inner = wordsOf(node.children, { ...wanted, max: max - length })
+          length += inner.length
+          out.push(inner === '' ? '\n' : `\n${inner.replace(/^/gm, '> ')}\n`)
+        } else if (blocks.has(node.name)) {
           out.push('\n')
           walk(node.children, pre || node.name === 'pre')
           out.push('\n')
@@ -473,8 +514,8 @@ function plainOf(html: string): string {
 export function stripTags(source: string): string {
   return source
     .slice(0, 1_000_000)
-    .replace(/<(?:script|style)\b[^>]{0,2000}>/gi, '\n')
-    .replace(/<[^<>]{0,5000}>/g, ' ')
+    .replace(/<(?:script|style)\b[^<>]*>/gi, '\n')
+    .replace(/<[^<>]*>/g, ' ')
     .replace(/&nbsp;/g, ' ')
     .replace(/&lt;/g, '<')
     .replace(/&gt;/g, '>')

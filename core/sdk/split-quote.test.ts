@@ -163,6 +163,36 @@ test('markup: the quotation is folded by its container or its first line, words 
   assert.ok(!between?.html.includes('<details'))
 })
 
+test('markup: answers between the quoted lines stay in the letter and in its words', () => {
+  const gmail = (below: string, head = '<div class="gmail_attr">On Mon, A &lt;a@shop.example&gt; wrote:<br></div>') =>
+    `<div dir="ltr">见下</div><div class="gmail_quote">${head}${below}</div>`
+  const answered = [
+    gmail('<blockquote class="gmail_quote">要多少?</blockquote><div>200 套</div><blockquote class="gmail_quote">什么颜色?</blockquote><div>红色</div>'),
+    gmail('<blockquote class="gmail_quote">要多少?</blockquote><div><br></div><div>200 套，红色</div>'),
+    '<p>您好，</p><div class="moz-cite-prefix">在 2026/11/29 10:00, 客服 写道:<br></div><blockquote type="cite">要多少?</blockquote><p>200 套</p><blockquote type="cite">什么颜色?</blockquote><p>红色</p>',
+    '见下<div><blockquote type="cite"><div>在 2026年11月29日，客服 写道：</div><div>要多少?</div></blockquote><div>200 套</div><blockquote type="cite">什么颜色?</blockquote><div>红色</div></div>',
+  ]
+  for (const html of answered) {
+    const safe = sanitizeLetter(html)
+    assert.ok(safe && !safe.html.includes('<details'), html)
+    assert.match(safe.text, /> 要多少\?\n+(?:\n)?200 套[\s\S]*红色/, html)
+    assert.equal(safe.quoted, '', html)
+  }
+  const folded = [
+    // A signature is no answer, nor is what is forwarded.
+    gmail('<blockquote class="gmail_quote">要多少?</blockquote><div>-- <br>张三</div>'),
+    gmail(
+      '<div>你们的产品坏了</div><blockquote>更早的话</blockquote><div>订单号 123</div>',
+      '<div class="gmail_attr">---------- Forwarded message ---------<br>From: b</div>',
+    ),
+    '<p>见下</p><div class="moz-cite-prefix">在 2026/11/29 10:00, 客服 写道:<br></div><blockquote type="cite">要多少?</blockquote><pre class="moz-signature">-- \n张三</pre>',
+  ]
+  for (const html of folded) {
+    const safe = sanitizeLetter(html)
+    assert.ok(safe?.text === '见下' && safe.html.includes('<details'), `${safe?.text} ${html}`)
+  }
+})
+
 test('markup: what could act is gone, what could look elsewhere is told', () => {
   const hostile = `<p onclick="x()" style="position:fixed;background:url(https://t.cn/a);color:red">甲</p><script>x</script><style>@import 'x'</style>
     <iframe src="https://x.cn"></iframe><svg><script>x</script></svg><math><mi xlink:href="javascript:x">z</mi></math><form action="https://x.cn"><input name="a"></form>

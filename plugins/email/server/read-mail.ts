@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { LetterAddress } from '@huike/core/sdk/channel.ts'
 import { type Headers, isOnly, oneLine, parseMessageIds } from './headers.ts'
+import { liftPictures } from './lift-pictures.ts'
 import { decodeBody, decodeTextPart, type MimePart, parseMime } from './mime-tree.ts'
 
 export interface LetterFile {
@@ -61,7 +62,8 @@ export function readMail(raw: Buffer, cut = false): Letter {
   const texts = body.segments.filter((segment) => segment.text !== undefined || segment.html !== undefined)
   const hasHtml = texts.some((segment) => segment.html !== undefined)
   const text = texts.some((segment) => segment.text !== undefined) ? texts.map((segment) => segment.text ?? '').join('\n') : undefined
-  const html = hasHtml ? texts.map((segment) => segment.html ?? `<pre>${escapeHtml(segment.text ?? '')}</pre>`).join('\n') : undefined
+  const html = hasHtml ? texts.map(markupOf).join('\n') : undefined
+  const source = hasHtml ? texts.map((segment) => segment.source ?? markupOf(segment)).join('\n') : ''
   const [messageId] = parseMessageIds(headers.raw('message-id'), 1)
   const references = parseMessageIds(headers.raw('references'))
   const [from, ...others] = headers.addresses('from', 20)
@@ -90,11 +92,19 @@ export function readMail(raw: Buffer, cut = false): Letter {
     report: body.report,
     exceeded: [...body.exceeded],
   }
-  return { ...letter, fingerprint: fingerprintOf(letter, raw) }
+  return { ...letter, fingerprint: fingerprintOf(letter, letter.text ?? source, raw) }
 }
 
+interface WordsOfPart {
+  text?: string
+  html?: string
+  /** The markup as it came, where pictures were taken out of it. */
+  source?: string
+}
+const markupOf = ({ text, html }: WordsOfPart): string => html ?? `<pre>${escapeHtml(text ?? '')}</pre>`
+
 interface Body {
-  segments: { text?: string; html?: string }[]
+  segments: WordsOfPart[]
   files: LetterFile[]
   report: Letter['report']
   exceeded: Set<string>
@@ -121,8 +131,7 @@ function collect(part: MimePart, body: Body, related: boolean): void {
   if (isWords && !(part.fileName && body.segments.length > 0)) {
     const words = decodeTextPart(part)
     if (part.type === 'text/plain') body.segments.push({ text: words })
-    else if (words.length <= maxHtmlLength) body.segments.push({ html: words })
-    else {
+    else if (!takeMarkup(words, body)) {
       body.exceeded.add('html')
       addFile(part, body, related)
     }
@@ -131,6 +140,15 @@ function collect(part: MimePart, body: Body, related: boolean): void {
   // A multipart whose boundary never came has nothing to show but its source.
   if (part.type.startsWith('multipart/') && part.body.length === 0) return
   addFile(part, body, related)
+}
+
+/** False where it is too long to be read, with its pictures taken out. */
+function takeMarkup(source: string, body: Body): boolean {
+  const { html, files } = liftPictures(source, maxFiles - body.files.length)
+  if (html.length > maxHtmlLength) return false
+  body.segments.push(files.length > 0 ? { html, source } : { html })
+  body.files.push(...files)
+  return true
 }
 
 /** The same words several times over: plain and marked-up are both kept, files of any branch too. */
@@ -145,7 +163,7 @@ function collectAlternative(part: MimePart, body: Body, related: boolean): void 
   const html = branches.findLast((branch) => branch.segments.some((s) => s.html !== undefined))
   const joined = {
     ...(text ? { text: text.segments.map((s) => s.text ?? '').join('\n') } : {}),
-    ...(html ? { html: html.segments.map((s) => s.html ?? `<pre>${escapeHtml(s.text ?? '')}</pre>`).join('\n') } : {}),
+    ...(html ? { html: html.segments.map(markupOf).join('\n'), source: html.segments.map((s) => s.source ?? markupOf(s)).join('\n') } : {}),
   }
   if (segments.length > 0) body.segments.push(joined)
   for (const branch of branches) body.files.push(...branch.files.slice(0, maxFiles - body.files.length))
@@ -212,8 +230,8 @@ export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (ch
  * Message-ID alone will not do: it is missing, malformed or used twice. With sender, date, subject and the first words it
  * tells two mails apart and recognises one that comes again from another folder, or after a UIDVALIDITY change.
  */
-function fingerprintOf(letter: Omit<Letter, 'fingerprint'>, raw: Buffer): string {
-  const head = (letter.text ?? letter.html ?? '').replace(/\s+/g, ' ').trim().slice(0, 500)
+function fingerprintOf(letter: Omit<Letter, 'fingerprint'>, words: string, raw: Buffer): string {
+  const head = words.replace(/\s+/g, ' ').trim().slice(0, 500)
   const nothing = !letter.messageId && !letter.headers.has('date') && head === ''
   const seen = [
     letter.messageId ?? '',
