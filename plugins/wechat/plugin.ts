@@ -29,7 +29,7 @@ const capabilities: ChannelCapabilities = {
   delivery: 'push',
   // A video: 20 s for the file, 20 for its still, 8 for the message, and a token before each.
   sendTimeoutMs: 90_000,
-  // Longer than a message of WeChat's it is split, and every piece counts as a reply: three of them at most.
+  // Longer than a message of WeChat's it is split, and every piece counts as a reply: up to four, where no sign may be cut.
   maxTextLength: 2_000,
   pieceBytes: maxTextBytes,
   maxFileSize: 10 * 1024 * 1024,

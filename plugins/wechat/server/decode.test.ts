@@ -127,6 +127,20 @@ test('every event of the sheet is an activity of its own name, worded in both la
   })
 })
 
+test('of places reported every five seconds one in ten minutes is kept', () => {
+  const at = (seconds: number, from = 'o-1') =>
+    decodePush(
+      readPush(
+        `<xml><ToUserName>gh</ToUserName><FromUserName>${from}</FromUserName><CreateTime>${seconds}</CreateTime><MsgType>event</MsgType><Event>LOCATION</Event><Latitude>30.${seconds % 1_000}</Latitude><Longitude>120.1</Longitude><Precision>40</Precision></xml>`,
+      ),
+      settings,
+    ).externalId
+  const places = Array.from({ length: 120 }, (_, i) => at(1_795_999_800 + i * 5))
+  assert.equal(new Set(places).size, 1)
+  assert.notEqual(at(1_795_999_800 + 600), places[0])
+  assert.notEqual(at(1_795_999_800, 'o-2'), places[0])
+})
+
 test('what events tell is kept', () => {
   assert.deepEqual(activity('event-subscribe-scene.xml').params, { scene: 'store-12', ticket: 'TICKET' })
   assert.match(activity('event-subscribe-scene.xml').label.zh, /store-12/)

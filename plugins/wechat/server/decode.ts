@@ -182,8 +182,19 @@ export const follows = (does: boolean): LabelledFact => ({
 })
 export const sceneFact = (scene: string): LabelledFact => ({ name: 'scene', label: { zh: '二维码场景', en: 'QR code scene' }, value: scene })
 
+/**
+ * Where the account's owner has asked for it, WeChat reports a place every five seconds while somebody has the conversation open
+ * (Official Accounts, event push: LOCATION). Of each ten minutes the first is kept, the others are repeats of it.
+ */
+const placeEverySeconds = 600
+function eventId(push: PushFields): string {
+  if (textAt(push, 'Event').toLowerCase() !== 'location') return fingerprint('e', push)
+  const time = Number(textAt(push, 'CreateTime'))
+  return fingerprint('e', { Event: 'LOCATION', FromUserName: textAt(push, 'FromUserName'), CreateTime: String(Math.floor(time / placeEverySeconds)) })
+}
+
 function decodeEvent(push: PushFields, from: ChannelSender, at: Date | undefined, settings: DecodeSettings): InboundEvent {
-  const externalId = fingerprint('e', push)
+  const externalId = eventId(push)
   const activity = describe(push)
   // Nobody knows this event: kept whole and shown, as an unknown message is. It grants nothing.
   if (!activity) return { kind: 'message', externalId, from, parts: unsupported(push), ...(at ? { sentAt: at } : {}) }
