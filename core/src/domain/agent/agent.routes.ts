@@ -12,8 +12,8 @@ import { pick } from '../../db/pick.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { returnConversations } from '../conversation/assign-conversation.ts'
 import { commitWithEvents } from '../conversation/change.ts'
+import { returnConversations, returnUnserved } from '../conversation/return-conversations.ts'
 import { checkPlace } from '../department/check-place.ts'
 import { SkillGroup, SkillGroupMember } from '../department/department.entity.ts'
 import { movedBetween } from '../department/moved.ts'
@@ -181,6 +181,7 @@ export function agentRoutes(app: App, hub: Hub): void {
     hub.access.clear()
     hub.bus.publish('access.changed', {})
     if (fields.active === false) await returnConversations(hub, id, actor.agent.id)
+    else if (roleIds || fields.departmentId !== undefined) await returnUnserved(hub, [id], actor.agent.id)
     const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
     return wire as WireAgent
   })

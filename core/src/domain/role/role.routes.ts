@@ -15,6 +15,7 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { AgentRole } from '../agent/agent.entity.ts'
 import { commitWithEvents } from '../conversation/change.ts'
+import { returnUnserved } from '../conversation/return-conversations.ts'
 import { Role } from './role.entity.ts'
 
 export function allPermissions(hub: Hub): Permission[] {
@@ -93,6 +94,14 @@ export function roleRoutes(app: App, hub: Hub): void {
         return [{ name: 'role.changed', data: told }]
       })
       changed()
+      if (told.removed.length > 0) {
+        const holders = await em.find(AgentRole, { roleId: role.id }, { fields: ['agentId'], disableIdentityMap: true })
+        await returnUnserved(
+          hub,
+          holders.map(({ agentId }) => agentId),
+          told.byAgentId,
+        )
+      }
       return (await present(em, [{ ...role, ...patch } as Role]))[0] as WireRole
     },
   )
