@@ -115,6 +115,13 @@ await onEveryProfile('returned', [found(manifest)], (world) => {
     assert.deepEqual(new Set(held.map(({ assigneeId }) => assigneeId)), new Set(people.map(({ id }) => id)))
     await be('online', m)
     const patch = (grants: Grant[]) => owner.call('PATCH', `/api/roles/${role}`, { grants })
+    const returning = async (grants: Grant[]) => (await owner.call('POST', `/api/roles/${role}/returning`, { grants })).body.count
+    const account = async (roleIds: string[]) => (await owner.call('POST', `/api/agents/${people[0]?.id}/returning`, { roleIds })).body.count
+    const theirs = held.filter(({ assigneeId }) => assigneeId === people[0]?.id).length
+    assert.deepEqual([await returning(serving()), await returning(serving([other.id])), await returning([]), await account([role])], [0, 2, 4, 0])
+    const reading = (await owner.call('POST', '/api/roles', { name: newId(), grants: [own('conversation.read')] })).body.id as string
+    assert.deepEqual([await account([reading]), await account([reading, role])], [theirs, 0])
+    assert.equal((await m.call('POST', `/api/roles/${role}/returning`, { grants: [] })).status, 403)
     // More than before, or another name: nobody is looked at.
     assert.equal((await patch([...serving(), own('conversation.transfer')])).status, 200)
     assert.deepEqual(

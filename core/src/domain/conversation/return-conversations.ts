@@ -1,11 +1,12 @@
 /** Back to the queue, for others: what its agent can or may not answer any more. */
 
-import type { HubAbility } from '../../access/ability.ts'
-import { may } from '../../access/ability.ts'
+import { type HubAbility, may } from '../../access/ability.ts'
+import { type Access, loadAccess } from '../../access/access-cache.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
+import type { Role } from '../role/role.entity.ts'
 import { assignTo, routeQueue } from './assign-conversation.ts'
 import { changeAmong } from './change.ts'
 import { Conversation } from './conversation.entity.ts'
@@ -42,16 +43,7 @@ export async function returnOrphans(hub: Hub): Promise<void> {
  */
 export async function returnUnserved(hub: Hub, agentIds: readonly string[] | undefined, byAgentId: string | null): Promise<void> {
   const em = hub.em()
-  const busy = await em.find(
-    Agent,
-    { active: true, openCount: { $gt: 0 }, ...(agentIds ? { id: { $in: [...agentIds] } } : {}) },
-    { fields: ['id'], disableIdentityMap: true },
-  )
-  const access = await hub.access.several(
-    em,
-    busy.map(({ id }) => id),
-  )
-  const abilities = new Map([...access].map(([id, { ability }]) => [id, ability]))
+  const abilities = abilitiesIn(await hub.access.several(em, await busyAmong(em, agentIds)))
   const lost = await findUnserved(em, abilities)
   let returned = 0
   for (let from = 0; from < lost.length; from += page)
@@ -59,8 +51,21 @@ export async function returnUnserved(hub: Hub, agentIds: readonly string[] | und
   if (returned > 0) await routeQueue(hub)
 }
 
+/** How many would go back if the roles of these agents were others: asked before they are. */
+export async function countReturning(em: Em, agentIds: readonly string[], rolesThen: (held: readonly Role[]) => readonly Role[]): Promise<number> {
+  const access = await loadAccess(em, await busyAmong(em, agentIds), rolesThen)
+  return (await findUnserved(em, abilitiesIn(access))).length
+}
+
+async function busyAmong(em: Em, agentIds: readonly string[] | undefined): Promise<string[]> {
+  const among = agentIds ? { id: { $in: [...agentIds] } } : {}
+  return (await em.find(Agent, { active: true, openCount: { $gt: 0 }, ...among }, { fields: ['id'], disableIdentityMap: true })).map(({ id }) => id)
+}
+
+const abilitiesIn = (access: ReadonlyMap<string, Access>) => new Map([...access].map(([id, { ability }]) => [id, ability]))
+
 /** What they have open and may not answer, by what each of them may. As many as agents can have open, in one query. */
-export async function findUnserved(em: Em, abilities: ReadonlyMap<string, HubAbility>): Promise<Pick<Conversation, 'id'>[]> {
+async function findUnserved(em: Em, abilities: ReadonlyMap<string, HubAbility>): Promise<Pick<Conversation, 'id'>[]> {
   // Most may answer whatever they have, wherever it comes from: nothing of theirs need be looked at.
   const limited = [...abilities.keys()].filter((assigneeId) =>
     mayNotAnswer(abilities, { assigneeId, inboxId: '', departmentId: null, status: 'open', deletedAt: null }),
