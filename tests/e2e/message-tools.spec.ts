@@ -28,6 +28,26 @@ test('the visitor sees that the agent writes, and that they have stopped', async
   await expect(typing).toHaveCount(0)
 })
 
+test('the composer says that the inbox is switched off, while it is', async ({ hubUrl, browser }) => {
+  const { admin, workbench: desk } = await openDesk(browser, hubUrl)
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('在吗？')
+  await desk.pick('在吗？')
+  await expect(desk.page.getByTestId('composer')).toBeVisible()
+  const off = desk.page.getByText('这个渠道账号已停用：')
+  await expect(off).toHaveCount(0)
+  const { id } = await admin.website()
+  await admin.call('PATCH', `/inboxes/${id}`, { enabled: false })
+  await expect(off).toBeVisible()
+  // A note goes to nobody there.
+  await desk.page.getByRole('tab', { name: '备注' }).click()
+  await expect(off).toHaveCount(0)
+  await desk.page.getByRole('tab', { name: '回复' }).click()
+  await expect(off).toBeVisible()
+  await admin.call('PATCH', `/inboxes/${id}`, { enabled: true })
+  await expect(off).toHaveCount(0)
+})
+
 test('a new message rings and is announced by the browser while nobody looks, and is opened from there', async ({ hubUrl, browser }) => {
   const { context, workbench: desk } = await openDesk(browser, hubUrl)
   await context.addInitScript(watchNotices)

@@ -1,5 +1,5 @@
 /** How the house is ordered: the tree of departments is rearranged, and what is wrong with an assignment rule stands at its field. */
-import { openDesk } from '../flows/open-desk.ts'
+import { joinHub, openDesk, openShop } from '../flows/open-desk.ts'
 import { axeFaults } from '../support/axe.ts'
 import { expect, test } from '../support/e2e.ts'
 
@@ -116,5 +116,57 @@ test('what is wrong with an assignment rule stands at its field, in the reader�
     await theirs.getByRole('button', { name: '保存' }).click()
     await expect(theirs.getByRole('alert')).toBeVisible()
     await expect(page.locator('.el-message--error')).toHaveCount(0)
+  })
+})
+
+test('who takes the right to answer away is told before how many conversations go back to the queue', async ({ hubUrl, browser }) => {
+  const { admin } = await openDesk(browser, hubUrl)
+  const { page } = admin
+  await admin.call('PUT', '/me/presence', { presence: 'away' })
+  const own = ['conversation.read', 'conversation.reply', 'conversation.close'].map((permission) => ({ permission, scope: 'own' }))
+  const theirs = await joinHub(browser, admin, hubUrl, '何雨', own)
+  await expect(theirs.getByTestId('line')).toHaveAttribute('data-state', 'live')
+  const { shop } = await openShop(browser, hubUrl)
+  await shop.say('还能发货吗？')
+  await expect(theirs.getByText('还能发货吗？')).toBeVisible()
+  const queued = async () => (await admin.call<{ items: object[] }>('GET', '/conversations?group=queue')).items.length
+
+  const asked = page.locator('.el-message-box')
+  await test.step('by the role', async () => {
+    await admin.open(hubUrl, 'roles', '角色与权限')
+    const cell = page.getByRole('combobox', { name: '何雨的角色 · 回复会话' })
+    await cell.selectOption('无')
+    await expect(asked).toContainText('“何雨的角色”的成员不能再回复 1 个进行中的会话')
+    expect(await axeFaults(page, 'a role that gives back')).toEqual([])
+    await asked.getByRole('button', { name: '取消' }).click()
+    await expect(cell).toHaveValue('own')
+    expect(await queued()).toBe(0)
+    await cell.selectOption('无')
+    await asked.getByRole('button', { name: '保存' }).click()
+    await expect.poll(queued).toBe(1)
+    await expect(cell).toHaveValue('')
+    await expect(theirs.getByText('还能发货吗？')).toHaveCount(0)
+    // Given back, it is taken again; what takes nothing away asks nothing.
+    await cell.selectOption('本人')
+    await expect.poll(queued).toBe(0)
+    await expect(asked).toHaveCount(0)
+  })
+
+  await test.step('by the account', async () => {
+    await admin.call('POST', '/roles', { name: '旁听', grants: [{ permission: 'conversation.read', scope: 'own' }] })
+    await admin.open(hubUrl, 'agents', '客服账号')
+    await page.getByRole('row').filter({ hasText: '何雨' }).getByRole('button', { name: '编辑' }).click()
+    const dialog = page.getByRole('dialog', { name: '编辑账号' })
+    await dialog.getByRole('checkbox', { name: '何雨的角色' }).uncheck()
+    await dialog.getByRole('checkbox', { name: '旁听' }).check()
+    await dialog.getByRole('button', { name: '保存' }).click()
+    await expect(asked).toContainText('何雨 不能再回复 1 个进行中的会话')
+    await asked.getByRole('button', { name: '取消' }).click()
+    await expect(dialog).toBeVisible()
+    expect(await queued()).toBe(0)
+    await dialog.getByRole('button', { name: '保存' }).click()
+    await asked.getByRole('button', { name: '保存' }).click()
+    await expect(dialog).toBeHidden()
+    await expect.poll(queued).toBe(1)
   })
 })

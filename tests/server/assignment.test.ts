@@ -7,9 +7,10 @@ import { newId } from '../../core/src/db/types.ts'
 import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { newAgent } from '../../core/src/domain/agent/create-owner.ts'
 import { AssignmentRule } from '../../core/src/domain/assignment/assignment-rule.entity.ts'
-import { returnOrphans, routeQueue } from '../../core/src/domain/conversation/assign-conversation.ts'
+import { routeQueue } from '../../core/src/domain/conversation/assign-conversation.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
+import { returnOrphans } from '../../core/src/domain/conversation/return-conversations.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
 import { Department, SkillGroup } from '../../core/src/domain/department/department.entity.ts'
 import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
@@ -338,14 +339,16 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
 
   test('a department or skill group that is deleted leaves nothing waiting in it: what has not ended goes up, or to everybody', async () => {
     const admin = await world().person('管理员', 'admin', { presence: 'away' })
-    const { department, members } = await team(world(), [{ capacity: 1 }])
+    const { department, members } = await team(world(), [{ presence: 'away' }])
     const as = members[0] as Person
     const below = await team(world(), [], department.id)
     const group = (await admin.call('POST', '/api/skill-groups', { name: '退款' })).body.id as string
     const put = (fields: object, id = below.inbox.id) => admin.call('PATCH', `/api/inboxes/${id}`, fields)
-    const [queued, ended] = [await come(world(), below.inbox), await come(world(), below.inbox)]
+    const [queued, held, ended] = [await come(world(), below.inbox), await come(world(), below.inbox), await come(world(), below.inbox)]
     await closeConversation(world().hub, ended.id, 'agent', null)
+    assert.equal((await as.call('POST', `/api/conversations/${held.id}/take`)).status, 200)
     const now = (id: string) => world().hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    const stand = (id: string, fields: Partial<Conversation>) => world().hub.em().nativeUpdate(Conversation, { id }, fields)
     const away = (path: string) => admin.call('DELETE', `/api/${path}`)
     assert.equal((await put({ skillGroupId: group })).status, 200)
     for (const [path, holder] of [
@@ -356,19 +359,25 @@ await onEveryProfile('assignment', [found(manifest)], (world) => {
       const refused = await away(path as string)
       assert.deepEqual([refused.status, refused.body.code], [409, 'HUB_DEPARTMENT_IN_USE'], `${path}: ${holder}`)
     }
-    const skilled = await come(world(), below.inbox)
-    assert.deepEqual([skilled.status, skilled.skillGroupId], ['queued', group])
-    assert.equal((await put({ departmentId: null, skillGroupId: null })).status, 200)
+    // Who waits goes with the inbox.
+    assert.equal((await put({ departmentId: department.id, skillGroupId: null })).status, 200)
+    const gone = await now(queued.id)
+    assert.deepEqual([gone.status, gone.departmentId, gone.skillGroupId ?? null], ['queued', department.id, null])
+    // What came a moment before that, and what an agent has who was of it.
+    await stand(queued.id, { departmentId: below.department.id, skillGroupId: group })
+    await stand(held.id, { departmentId: below.department.id, skillGroupId: group })
     assert.equal((await away(`departments/${below.department.id}`)).status, 200)
-    // The one with room has been given the first; the other waits where they are, still for the group.
-    const given = await now(queued.id)
-    assert.deepEqual([given.status, given.assigneeId, given.departmentId], ['open', as.id, department.id])
-    assert.ok(given.rev > queued.rev)
-    assert.deepEqual([(await now(skilled.id)).departmentId, (await now(ended.id)).departmentId], [department.id, below.department.id])
-    await world().hub.em().nativeUpdate(Agent, { id: as.id }, { capacity: 2 })
+    const [first, theirs] = [await now(queued.id), await now(held.id)]
+    assert.deepEqual([first.status, first.departmentId, first.skillGroupId], ['queued', department.id, group])
+    assert.deepEqual([theirs.status, theirs.assigneeId, theirs.departmentId], ['open', as.id, department.id])
+    assert.equal((await now(ended.id)).departmentId, below.department.id)
+    assert.ok(first.rev > gone.rev)
+    await as.call('PUT', '/api/me/presence', { presence: 'online' })
+    assert.equal((await now(queued.id)).status, 'queued', 'for the group')
     assert.equal((await away(`skill-groups/${group}`)).status, 200)
-    const last = await now(skilled.id)
+    const last = await now(queued.id)
     assert.deepEqual([last.status, last.assigneeId, last.skillGroupId], ['open', as.id, null])
+    assert.equal((await now(held.id)).skillGroupId, null)
   })
 
   test('inboxes and people are put only where there is a department or a skill group', async () => {

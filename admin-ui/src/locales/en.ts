@@ -156,6 +156,8 @@ export const en: typeof zh = {
     disableAsk: '{name} is signed out at once and cannot come back. Switch off?',
     disableOpen:
       "{' '}Their {count} open conversation goes back into the queue, to others. | {' '}Their {count} open conversations go back into the queue, to others.",
+    returning:
+      'So changed, {name} may no longer answer {count} open conversation: it goes back into the queue, to others. Save? | So changed, {name} may no longer answer {count} open conversations: they go back into the queue, to others. Save?',
     totpReset: 'Reset two-step sign-in',
     totpResetAsk:
       'For {name}, who has lost both phone and recovery codes: make sure that it is them who asks. All their devices are signed out, and the password alone lets them in until they switch two-step sign-in on again.',
@@ -346,6 +348,8 @@ export const en: typeof zh = {
     agents: '{count} agent | {count} agents',
     deleteAsk: 'Delete the role “{name}”?',
     deleted: 'Role deleted',
+    returning:
+      'So changed, agents with the role “{role}” may no longer answer {count} open conversation: it goes back into the queue, to others. Save? | So changed, agents with the role “{role}” may no longer answer {count} open conversations: they go back into the queue, to others. Save?',
     preview: 'See the hub as this role',
     previewAsk:
       'Workbench and admin will look as they do to “{role}”, never beyond your own permissions. Nothing can be changed in a preview. It is on in all tabs and ends by itself after 30 minutes.',

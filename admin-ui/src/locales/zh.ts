@@ -146,6 +146,7 @@ export const zh = {
     enable: '启用',
     disableAsk: '停用后 {name} 将立即退出登录，无法再使用。确定停用吗？',
     disableOpen: '手上的 {count} 个会话会回到排队，分配给其他客服。',
+    returning: '修改后，{name} 不能再回复 {count} 个进行中的会话，这些会话会回到排队，分配给其他人。确定保存吗？',
     totpReset: '重置两步验证',
     totpResetAsk:
       '仅在 {name} 丢失手机和恢复码、无法登录时使用，请先确认是本人请求。重置后 {name} 的所有设备会退出登录，仅凭密码即可登录，直到重新开启两步验证。',
@@ -333,6 +334,7 @@ export const zh = {
     agents: '{count} 人',
     deleteAsk: '确定删除角色“{name}”吗？',
     deleted: '角色已删除',
+    returning: '修改后，“{role}”的成员不能再回复 {count} 个进行中的会话，这些会话会回到排队，分配给其他人。确定保存吗？',
     preview: '以此角色预览',
     previewAsk: '接下来您看到的工作台和管理后台，将与“{role}”所见一致（不会超出您自己的权限）。预览期间只能查看，30 分钟后自动结束，所有标签页都会进入预览。',
     yes: '有',

@@ -29,6 +29,10 @@ export const RoleInput = Type.Object({
 })
 export type RoleInput = Static<typeof RoleInput>
 
+/** Open conversations that would go back into the queue. */
+export const Returning = Type.Object({ count: Type.Integer() })
+export type Returning = Static<typeof Returning>
+
 export const Permission = Type.Object({
   name: Type.String(),
   /** Plugin id, or null for the core's own. */

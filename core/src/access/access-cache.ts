@@ -41,7 +41,7 @@ export class AccessCache {
   async of(agentId: string): Promise<Access | undefined> {
     const known = this.#fresh(agentId)
     if (known) return known.access
-    const entry: Entry = { at: Date.now(), access: load(this.#em(), [agentId]).then((all) => all.get(agentId)) }
+    const entry: Entry = { at: Date.now(), access: loadAccess(this.#em(), [agentId]).then((all) => all.get(agentId)) }
     this.#entries.set(agentId, entry)
     entry.access.then(
       (access) => {
@@ -65,7 +65,7 @@ export class AccessCache {
     }
     const unknown = agentIds.filter((id) => !known.has(id))
     if (unknown.length > 0) {
-      const loaded = await load(em, unknown)
+      const loaded = await loadAccess(em, unknown)
       for (const id of unknown) {
         known.set(id, loaded.get(id))
         this.#seen.set(id, { at: Date.now(), access: loaded.get(id) })
@@ -86,7 +86,9 @@ export class AccessCache {
   }
 }
 
-async function load(em: Em, agentIds: readonly string[]): Promise<Map<string, Access>> {
+type Roles = readonly Role[]
+/** As it is, or as it would be with other roles than those they hold. */
+export async function loadAccess(em: Em, agentIds: readonly string[], rolesThen: (held: Roles) => Roles = (held) => held): Promise<Map<string, Access>> {
   const quiet = { disableIdentityMap: true }
   const agents = await em.find(Agent, { id: { $in: [...agentIds] }, active: true }, quiet)
   if (agents.length === 0) return new Map()
@@ -95,7 +97,7 @@ async function load(em: Em, agentIds: readonly string[]): Promise<Map<string, Ac
   const roles = roleIds.length > 0 ? await em.find(Role, { id: { $in: roleIds } }, quiet) : []
   const departments = await em.find(Department, {}, quiet)
   const rolesOf = (agent: Agent) => roles.filter((role) => links.some((link) => link.agentId === agent.id && link.roleId === role.id))
-  return new Map(agents.map((agent) => [agent.id, accessOf(agent, rolesOf(agent), departments)]))
+  return new Map(agents.map((agent) => [agent.id, accessOf(agent, rolesThen(rolesOf(agent)), departments)]))
 }
 
 /** The same, from rows at hand. */

@@ -7,7 +7,9 @@ import { takeLease } from '../db/lease.ts'
 import { ContactMove, MergeSuggestion } from '../domain/contact/contact.entity.ts'
 import { personalChannels } from '../domain/contact/external-id.ts'
 import { settlePeople } from '../domain/contact/merge-contacts.ts'
-import { returnOrphans, routeQueue } from '../domain/conversation/assign-conversation.ts'
+import { routeQueue } from '../domain/conversation/assign-conversation.ts'
+import { gatherAstray } from '../domain/conversation/leave-place.ts'
+import { returnOrphans, returnUnserved } from '../domain/conversation/return-conversations.ts'
 import { Delivery, Job, Outbound, ParkedEvent, RemoteFetch } from '../domain/message/message.entity.ts'
 import { runBatch } from '../domain/record/batch.ts'
 import { indexMessages } from '../domain/record/find/index-messages.ts'
@@ -35,6 +37,8 @@ const gatherMs = 100
 /** What happens now and then is told at once. */
 const toldAtOnce = 5
 const routeEveryMs = 3_000
+const unservedEveryMs = 60_000
+const astrayEveryMs = 600_000
 const purgeEveryMs = 60_000
 const tidyEveryMs = 3_600_000
 const sealEveryMs = 60_000
@@ -146,6 +150,12 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
         await returnOrphans(hub)
         await routeQueue(hub)
       }
+    }),
+    loop(unservedEveryMs, 'unserved', async () => {
+      if (await takeLease(hub.em(), 'unserved', hub.nodeId, unservedEveryMs * 2)) await returnUnserved(hub, undefined, null)
+    }),
+    loop(astrayEveryMs, 'astray', async () => {
+      if (await takeLease(hub.em(), 'astray', hub.nodeId, astrayEveryMs)) await gatherAstray(hub)
     }),
     loop(indexEveryMs, 'search', async () => {
       if (await takeLease(hub.em(), 'search', hub.nodeId, indexLeaseMs))

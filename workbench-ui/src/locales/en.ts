@@ -291,6 +291,7 @@ export const en: typeof zh = {
     queued: 'Take the conversation to reply.',
     ended: 'This conversation has ended. A new message from the customer opens a new one.',
     channelOff: 'The channel is switched off.',
+    inboxOff: 'This inbox is switched off: the customer cannot write, and may not get what you send before it is on again.',
     windowShut: 'The platform does not let you write to this customer now.',
     window: {
       left: '{count} reply left | {count} replies left',

@@ -284,6 +284,7 @@ export const zh = {
     queued: '接入后即可回复。',
     ended: '会话已结束，客户再次发来消息会开启新会话。',
     channelOff: '该渠道已停用，暂时无法发送。',
+    inboxOff: '这个渠道账号已停用：客户发来的消息收不到，您发送的内容也可能要等它重新启用后才会送达。',
     windowShut: '平台暂不允许向该客户发送消息。',
     window: {
       left: '还可回复 {count} 条',

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
+import { Returning } from '../../../sdk/wire/role.ts'
 import { JoinInput } from '../../../sdk/wire/session.ts'
 import { holds } from '../../access/grants.ts'
 import { reachesBeyond } from '../../access/reach.ts'
@@ -12,8 +13,8 @@ import { pick } from '../../db/pick.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
-import { returnConversations } from '../conversation/assign-conversation.ts'
 import { commitWithEvents } from '../conversation/change.ts'
+import { countReturning, returnConversations, returnUnserved } from '../conversation/return-conversations.ts'
 import { checkPlace } from '../department/check-place.ts'
 import { SkillGroup, SkillGroupMember } from '../department/department.entity.ts'
 import { movedBetween } from '../department/moved.ts'
@@ -181,9 +182,28 @@ export function agentRoutes(app: App, hub: Hub): void {
     hub.access.clear()
     hub.bus.publish('access.changed', {})
     if (fields.active === false) await returnConversations(hub, id, actor.agent.id)
+    else if (roleIds || fields.departmentId !== undefined) await returnUnserved(hub, [id], actor.agent.id)
     const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
     return wire as WireAgent
   })
+
+  app.post(
+    '/api/agents/:id/returning',
+    {
+      config: manage,
+      schema: {
+        summary: 'Count the open conversations that other roles of this agent would put back into the queue',
+        params: IdParams,
+        body: Type.Pick(AgentInput, ['roleIds']),
+        response: { 200: Returning },
+      },
+    },
+    async (request) => {
+      const em = hub.em()
+      const roles = await em.find(Role, { id: { $in: request.body.roleIds } }, { disableIdentityMap: true })
+      return { count: await countReturning(em, [request.params.id], () => roles) }
+    },
+  )
 
   // Invitations are opened without a session: the token in the link is the right.
   const Token = Type.Object({ token: Type.String({ minLength: 43, maxLength: 43 }) })

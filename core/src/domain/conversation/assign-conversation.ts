@@ -12,10 +12,14 @@ import { type Served, whoMayServe } from '../assignment/may-serve.ts'
 import { type ConversationChange, changeConversation } from './change.ts'
 import { type Assignment, Conversation } from './conversation.entity.ts'
 import { conversationFacts } from './facts.ts'
+import { waitWithInbox } from './leave-place.ts'
 
 export type AssignReason = 'routed' | 'forced' | 'taken' | 'begun' | 'transferred' | 'away' | 'returned'
 
-/** Moves a conversation to an agent (or back to the queue), keeping the trail and both agents' counts. */
+/**
+ * Moves a conversation to an agent, or back to the queue, keeping the trail and both agents' counts. It is of its agent's
+ * department while they have it; when it waits, it stands where its inbox puts it.
+ */
 export async function assignTo(
   em: Em,
   change: ConversationChange,
@@ -34,7 +38,7 @@ export async function assignTo(
   if (toAgentId) {
     const agent = options.counted ?? (await em.findOne(Agent, { id: toAgentId }, { fields: ['departmentId'], disableIdentityMap: true }))
     conversation.departmentId = agent?.departmentId ?? conversation.departmentId
-  }
+  } else await waitWithInbox(em, conversation)
   change.assignments.push({
     id: newId(),
     conversationId: conversation.id,
@@ -184,36 +188,6 @@ async function lastAgentOf(em: Em, { id, contactId }: Conversation): Promise<str
     { orderBy: { createdAt: 'desc' }, fields: ['assigneeId'], disableIdentityMap: true },
   )
   return last?.assigneeId ?? null
-}
-
-/** Puts what an agent has open back into the queue, for others. Returns how many there were. */
-export async function returnConversations(hub: Hub, agentId: string, byAgentId: string | null): Promise<number> {
-  let returned = 0
-  for (;;) {
-    const open = await hub
-      .em()
-      .find(Conversation, { assigneeId: agentId, status: 'open' }, { orderBy: { id: 'asc' }, limit: queuePage, fields: ['id'], disableIdentityMap: true })
-    for (const { id } of open) {
-      const { result } = await changeConversation(hub, id, async (change, em) => {
-        if (change.conversation.assigneeId !== agentId || change.conversation.status !== 'open') return false
-        await assignTo(em, change, null, 'returned', byAgentId)
-        return true
-      })
-      if (result) returned++
-    }
-    if (open.length < queuePage) break
-  }
-  if (returned > 0) await routeQueue(hub)
-  return returned
-}
-
-/** What agents who were switched off still have, because a process died before it was done with them. */
-export async function returnOrphans(hub: Hub): Promise<void> {
-  const gone = await hub.em().find(Agent, { active: false, openCount: { $gt: 0 } }, { limit: queuePage, fields: ['id'], disableIdentityMap: true })
-  for (const { id } of gone) {
-    await returnConversations(hub, id, null)
-    await hub.em().nativeUpdate(Agent, { id, active: false }, { openCount: 0 })
-  }
 }
 
 /** Waiting conversations looked at in one go. */

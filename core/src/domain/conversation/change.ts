@@ -331,3 +331,34 @@ export async function changeConversation<T>(
     return outcome
   })
 }
+
+/** Locked and written in one go. */
+const pageOfRows = 200
+
+/**
+ * Changes those of these conversations (by id, in order) that are `concerned` once they are locked, in the caller's
+ * transaction. Returns how many, and what to do after the commit.
+ */
+export async function changeAmong(
+  hub: Hub,
+  em: Em,
+  ids: readonly string[],
+  concerned: (conversation: Conversation) => boolean,
+  work: (change: ConversationChange) => Promise<void> | void,
+): Promise<{ count: number; after: () => void }> {
+  const tells: (() => void)[] = []
+  let count = 0
+  for (let from = 0; from < ids.length; from += pageOfRows) {
+    const locked = await lockConversations(em, ids.slice(from, from + pageOfRows))
+    const changes = [...locked.values()].filter(concerned).map(ConversationChange.of)
+    for (const change of changes) await work(change)
+    tells.push(await writeChanges(hub, em, changes))
+    count += changes.length
+  }
+  return {
+    count,
+    after: () => {
+      for (const tell of tells) tell()
+    },
+  }
+}

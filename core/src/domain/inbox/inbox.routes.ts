@@ -4,9 +4,12 @@ import { HubError } from '../../../sdk/errors.ts'
 import { Id, IdParams, LocalText } from '../../../sdk/wire/common.ts'
 import { InboxInput, InboxPatch, ProbeStep, InboxHealth as WireHealth, Inbox as WireInbox } from '../../../sdk/wire/inbox.ts'
 import { pick } from '../../db/pick.ts'
+import { retryOnConflict } from '../../db/retry.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { canOpen, mergeSecrets, openMost, parseSettings, redactSettings, sealSettings } from '../../kernel/settings.ts'
+import { routeQueue } from '../conversation/assign-conversation.ts'
+import { followInbox } from '../conversation/leave-place.ts'
 import { checkPlace } from '../department/check-place.ts'
 import { changeSettings, settingsChanged } from '../setting/tell-settings.ts'
 import { adapterFor, adapterOf, ownCapabilities } from './channels.ts'
@@ -154,16 +157,23 @@ export function inboxRoutes(app: App, hub: Hub): void {
       patch.settings = sealSettings(schema, values, hub.vault)
     }
     const kept = Object.keys(settings ?? {}).map((field) => `settings.${field}`)
-    await changeSettings(hub, request, async (tx) => {
-      await checkPlace(tx, fields)
-      await tx.nativeUpdate(Inbox, { id: row.id }, patch)
-      return { scope: 'inbox', change: 'changed', id: row.id, name: patch.name ?? row.name, fields: [...Object.keys(fields), ...kept] }
-    })
+    const moves = fields.departmentId !== undefined || fields.skillGroupId !== undefined
+    let tell = () => {}
+    await retryOnConflict(() =>
+      changeSettings(hub, request, async (tx) => {
+        await checkPlace(tx, fields)
+        await tx.nativeUpdate(Inbox, { id: row.id }, patch)
+        if (moves) tell = (await followInbox(hub, tx, row.id)).after
+        return { scope: 'inbox', change: 'changed', id: row.id, name: patch.name ?? row.name, fields: [...Object.keys(fields), ...kept] }
+      }),
+    )
+    tell()
     if (row.enabled && patch.enabled === false) {
       await forgetHealth(hub, row.id)
       await forgetRefusedPushes(hub, row.id)
     }
     changed(row.id)
+    if (moves) await routeQueue(hub)
     const saved = { ...row, ...patch } as Inbox
     if (settings) retryBroken(hub, saved)
     return present(saved)

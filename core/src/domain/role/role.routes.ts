@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import type { Grant } from '../../../sdk/wire/role.ts'
-import { Permission, RoleInput, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
+import { Permission, Returning, RoleInput, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
 import { holds } from '../../access/grants.ts'
 import { corePermissions, pluginPermissions } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
@@ -15,6 +15,7 @@ import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { AgentRole } from '../agent/agent.entity.ts'
 import { commitWithEvents } from '../conversation/change.ts'
+import { countReturning, returnUnserved } from '../conversation/return-conversations.ts'
 import { Role } from './role.entity.ts'
 
 export function allPermissions(hub: Hub): Permission[] {
@@ -93,7 +94,27 @@ export function roleRoutes(app: App, hub: Hub): void {
         return [{ name: 'role.changed', data: told }]
       })
       changed()
+      if (told.removed.length > 0) await returnUnserved(hub, await holdersOf(em, role.id), told.byAgentId)
       return (await present(em, [{ ...role, ...patch } as Role]))[0] as WireRole
+    },
+  )
+
+  app.post(
+    '/api/roles/:id/returning',
+    {
+      config: manage,
+      schema: {
+        summary: 'Count the open conversations that other grants of this role would put back into the queue',
+        params: IdParams,
+        body: Type.Pick(RoleInput, ['grants']),
+        response: { 200: Returning },
+      },
+    },
+    async (request) => {
+      const em = hub.em()
+      const { id } = request.params
+      const changedTo = (role: Role) => (role.id === id ? { ...role, grants: request.body.grants } : role)
+      return { count: await countReturning(em, await holdersOf(em, id), (held) => held.map(changedTo)) }
     },
   )
 
@@ -110,6 +131,9 @@ export function roleRoutes(app: App, hub: Hub): void {
     return { ok: true as const }
   })
 }
+
+const holdersOf = async (em: Em, roleId: string): Promise<string[]> =>
+  (await em.find(AgentRole, { roleId }, { fields: ['agentId'], disableIdentityMap: true })).map(({ agentId }) => agentId)
 
 /** A grant in a word: the permission, its reach, its fields, its inboxes. */
 const wordOf = ({ permission, scope, fields, inboxIds }: Grant): string =>
