@@ -145,6 +145,7 @@ export const zh = {
     disable: '停用',
     enable: '启用',
     disableAsk: '停用后 {name} 将立即退出登录，无法再使用。确定停用吗？',
+    disableTokens: '{count} 个由其创建的接口令牌会立即失效，使用这些令牌的对接程序将无法继续工作。',
     disableOpen: '手上的 {count} 个会话会回到排队，分配给其他客服。',
     totpReset: '重置两步验证',
     totpResetAsk:
@@ -358,6 +359,8 @@ export const zh = {
     used: '最近使用',
     expires: '有效期',
     expired: '已过期',
+    makerOff: '已失效：创建者已停用',
+    makerMayNot: '已失效：创建者不再有令牌权限',
     never: '长期有效',
     days: '{days} 天',
     by: '{name} 创建于 {time}',
