@@ -5,23 +5,38 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { takenWords } from '../src/access/taken-words.ts'
+import { discoverPlugins } from '../src/kernel/discover.ts'
+import { idFault } from '../src/kernel/load.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const args = process.argv.slice(2)
-const at = args.indexOf('--dir')
-const dirArgument = at >= 0 ? args[at + 1] : undefined
-const id = args.find((arg, i) => !arg.startsWith('--') && (at < 0 || i !== at + 1)) ?? ''
-const channel = args.includes('--channel')
-
-if (!/^[a-z][a-z0-9]{1,30}$/.test(id)) {
-  console.error('npm run new:plugin -- ID [--channel] [--dir FOLDER]\nAn id has lower-case letters and digits: it prefixes tables, routes and permissions.')
+const usage = 'npm run new:plugin -- ID [--channel] [--dir FOLDER]\nAn id has lower-case letters and digits: it prefixes tables, routes and permissions.'
+function refuse(why: string): never {
+  console.error(why)
   process.exit(1)
 }
-const dir = resolve(dirArgument ?? join(root, 'plugins', id))
-if (existsSync(dir)) {
-  console.error(`${dir} exists already.`)
-  process.exit(1)
+/** What is not understood is refused: a folder that was not heard would leave the plugin among the bundled ones. */
+function readArgs() {
+  try {
+    return parseArgs({ options: { channel: { type: 'boolean', default: false }, dir: { type: 'string' } }, allowPositionals: true })
+  } catch (error) {
+    return refuse(`${(error as Error).message}\n${usage}`)
+  }
 }
+const {
+  positionals: [id, ...more],
+  values: { channel, dir: dirArgument },
+} = readArgs()
+if (id === undefined || more.length > 0) refuse(usage)
+if (dirArgument === '') refuse(`--dir needs a folder.\n${usage}`)
+const fault = idFault(id, takenWords)
+if (fault) refuse(fault)
+const pluginsDir = join(root, 'plugins')
+const namesake = (await discoverPlugins({ pluginsDir, extraPlugins: [] })).find(({ manifest, nameHint }) => (manifest?.id ?? nameHint) === id)
+if (namesake) refuse(`Another plugin is called ${id}: ${namesake.dir}`)
+const dir = resolve(dirArgument ?? join(pluginsDir, id))
+if (existsSync(dir)) refuse(`${dir} exists already.`)
 const sdk = dirArgument ? relative(dir, join(root, 'core/sdk')) : '@huike/core/sdk'
 
 const feature = `/** ${id}: counts the messages of every customer. Start from here. */

@@ -258,6 +258,7 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
     const id = newId()
     const tries: [method: string, url: string, body?: unknown][] = [
       ['GET', '/api/agents'],
+      ['GET', `/api/agents/${id}`],
       ['POST', '/api/agents', { email: 'a@b.cn', name: 'x', roleIds: [id] }],
       ['PATCH', `/api/agents/${id}`, {}],
       ['GET', '/api/roles'],
@@ -343,6 +344,55 @@ await onEveryProfile('access', [found(manifest)], (world, profile) => {
       const again = [await world().signIn(one.agent), await world().signIn(other.agent)] as const
       assert.deepEqual((await Promise.all(again.map(giveUp))).map(({ status }) => status).sort(), [200, 409])
     }
+  })
+
+  test('what a page that is old changes takes nothing back: of an account', async () => {
+    const [one, other] = [await world().person('一号管理员', 'owner'), await world().person('二号管理员', 'owner')]
+    const { body: roles } = await one.call('GET', '/api/roles')
+    const [admin, agent] = ['admin', 'agent'].map((name) => roles.items.find(({ builtin }: { builtin: string }) => builtin === name).id as string)
+    const colleague = await world().person('小高', 'admin')
+    const url = `/api/agents/${colleague.id}`
+    const patch = (by: Person, body: unknown) => by.call('PATCH', url, body)
+    assert.equal((await patch(one, { roleIds: [agent, admin] })).status, 200)
+
+    const { body: open } = await one.call('GET', url)
+    assert.deepEqual([...open.roleIds].sort(), [agent, admin].sort())
+    assert.equal((await patch(other, { roleIds: [agent], email: `${newId()}@test.cn` })).status, 200)
+    // What the page did not touch stays as the other left it.
+    const saved = await patch(one, { capacity: 11, was: { capacity: open.capacity } })
+    assert.deepEqual([saved.status, saved.body.roleIds, saved.body.capacity], [200, [agent], 11])
+    // What both touched is refused, and nothing of it is done.
+    const both = await patch(one, { name: '小高高', roleIds: open.roleIds, was: { name: open.name, roleIds: open.roleIds } })
+    assert.deepEqual([both.status, both.body.code, both.body.details], [409, 'HUB_CONFLICT', { path: '/roleIds' }])
+    const { body: now } = await other.call('GET', url)
+    assert.deepEqual([now.name, now.roleIds, now.capacity], ['小高', [agent], 11])
+    // The same ids in another order are the same; nobody and no department are values too.
+    assert.equal((await patch(one, { roleIds: [agent, admin], was: { roleIds: [agent] } })).status, 200)
+    assert.equal((await patch(one, { capacity: 12, was: { roleIds: [admin, agent], departmentId: null, skillGroupIds: [] } })).status, 200)
+    assert.equal((await patch(one, { capacity: 13, was: { departmentId: newId() } })).status, 409)
+
+    const agentUrl = `/api/agents/${newId()}`
+    assert.deepEqual([(await one.call('GET', agentUrl)).status, (await one.call('PATCH', agentUrl, { was: {} })).status], [404, 404])
+    assert.equal((await colleague.call('PATCH', url, { was: { name: '小高' } })).status, 200)
+    assert.equal((await (await world().person('小韩')).call('GET', url)).status, 403)
+  })
+
+  test('what a page that is old changes takes nothing back: of a role', async () => {
+    const owner = await world().person('老板', 'owner')
+    const tags = { permission: 'tag.manage' }
+    const plugins = { permission: 'plugin.manage' }
+    const reads = { permission: 'conversation.read', scope: 'tree' }
+    const { body: role } = await owner.call('POST', '/api/roles', { name: newId(), grants: [reads, tags] })
+    const patch = (body: unknown) => owner.call('PATCH', `/api/roles/${role.id}`, body)
+    assert.equal((await patch({ grants: [reads] })).status, 200)
+    const stale = await patch({ grants: [reads, tags, plugins], was: { grants: role.grants } })
+    assert.deepEqual([stale.status, stale.body.code, stale.body.details], [409, 'HUB_CONFLICT', { path: '/grants' }])
+    // Two at once, both made of what they saw: one of them is told.
+    const at = { grants: [{ scope: 'tree', permission: 'conversation.read' }] }
+    const answers = await Promise.all([patch({ grants: [reads, tags], was: at }), patch({ grants: [reads, plugins], was: at })])
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409])
+    const held = (await owner.call('GET', '/api/roles')).body.items.find(({ id }: { id: string }) => id === role.id).grants
+    assert.deepEqual(held, answers.find(({ status }) => status === 200)?.body.grants)
   })
 
   test('who manages agents or roles makes nobody who may more than they may', async () => {

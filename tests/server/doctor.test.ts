@@ -1,8 +1,9 @@
 /** Each line of the doctor with a fault of its own: it names it, and says how it is mended. It changes nothing. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
+import { createServer as createHttps } from 'node:https'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -35,6 +36,8 @@ const doctor = (more: Record<string, string>) =>
     )
   })
 
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+
 const listen = (server: Server): Promise<number> => new Promise((done) => server.listen(0, '127.0.0.1', () => done((server.address() as AddressInfo).port)))
 async function closedPort(): Promise<number> {
   const server = createServer()
@@ -42,9 +45,20 @@ async function closedPort(): Promise<number> {
   await new Promise((done) => server.close(done))
   return port
 }
-/** Answers every request alike, for as long as the test lasts. */
-async function web(t: TestContext, statusOf: (path: string) => number): Promise<string> {
-  const server = createHttp((request, answer) => answer.writeHead(statusOf(request.url ?? '')).end())
+/** Answers for as long as the test lasts: `/readyz` as the hub would, the rest with nothing. */
+async function web(
+  t: TestContext,
+  statusOf: (path: string) => number,
+  wordsOf = (path: string): string => (path === '/readyz' ? '{"ready":true,"checks":{}}' : ''),
+) {
+  const server = createHttp((request, answer) => answer.writeHead(statusOf(request.url ?? '')).end(wordsOf(request.url ?? '')))
+  t.after(() => server.close().closeAllConnections())
+  return `http://127.0.0.1:${await listen(server)}`
+}
+const page = () => '<!doctype html><title>Welcome</title>'
+/** Sends every request on, its path with it or not. */
+async function sendingOn(t: TestContext, to: (path: string) => string): Promise<string> {
+  const server = createHttp((request, answer) => answer.writeHead(301, { location: to(request.url ?? '') }).end())
   t.after(() => server.close().closeAllConnections())
   return `http://127.0.0.1:${await listen(server)}`
 }
@@ -164,6 +178,61 @@ const machine: Fault[] = [
     find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: await web(t, (path) => (path === '/readyz' ? 200 : 404)) }), f),
     expect: ['bad', 'Sockets', /says 404/, /pass \/socket/],
   },
+  {
+    what: 'a proxy that passes /socket to another program',
+    find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: await web(t, () => 200) }), f),
+    expect: ['bad', 'Sockets', /answered by another program/, /pass \/socket/],
+  },
+  {
+    what: 'a public address where another program says yes to everything',
+    find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: await web(t, () => 200, page) }), f),
+    expect: ['bad', 'Address', /says 200, .* another program answers there/, /set HUB_PUBLIC_URL to where it is reached/],
+  },
+  {
+    what: 'a public address where another program speaks JSON',
+    find: async (t, f) =>
+      checkAddress(
+        env({
+          HUB_PUBLIC_URL: await web(
+            t,
+            () => 200,
+            () => '{"ok":true}',
+          ),
+        }),
+        f,
+      ),
+    expect: ['bad', 'Address', /another program answers there/, /HUB_PUBLIC_URL/],
+  },
+  {
+    what: 'a proxy that finds no hub',
+    find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: await web(t, () => 502, page) }), f),
+    expect: ['bad', 'Address', /says 502, not in the hub/, /Start the hub/],
+  },
+  {
+    what: 'a port where another web server is',
+    find: async (t, f) => checkAddress(env({ PORT: new URL(await web(t, () => 200, page)).port }), f),
+    expect: ['bad', 'Address', /another program answers there/, /another PORT/],
+  },
+  {
+    what: 'a public address that sends on to another protocol',
+    find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: await sendingOn(t, (path) => `https://chat.example.com${path}`) }), f),
+    expect: ['bad', 'Address', /sends on to https:\/\/chat\.example\.com$/, /Set HUB_PUBLIC_URL to https:\/\/chat\.example\.com: /],
+  },
+  {
+    what: 'a public address that sends everybody to another page',
+    find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: await sendingOn(t, () => '/login') }), f),
+    expect: ['bad', 'Address', /says 301, .* another program answers there/, /HUB_PUBLIC_URL/],
+  },
+  {
+    what: 'https where no TLS is spoken',
+    find: async (t, f) => checkAddress(env({ HUB_PUBLIC_URL: (await web(t, () => 200)).replace('http:', 'https:') }), f),
+    expect: ['bad', 'Address', /ERR_SSL/, /certificate/],
+  },
+  {
+    what: 'an address for all without a public one',
+    find: (_t, f) => checkPublicUrl(env({ HOST: '0.0.0.0' }), false, f),
+    expect: ['warn', 'Public URL', /not set.*http:\/\/0\.0\.0\.0:3000$/, /Set HUB_PUBLIC_URL/],
+  },
 ]
 
 /** On a database that a hub has used: `spoil` it. On the served profile all share one, so `mend` makes it whole again. */
@@ -262,6 +331,32 @@ describe('the doctor', () => {
       await find(t, findings)
       assertFound(findings, expect)
     })
+
+  test('a wrong certificate', { skip: process.env.TEST_REQUIRE !== 'all' && !hasOpenssl && 'openssl is not installed' }, async (t) => {
+    const [key, cert] = [join(root, 'key.pem'), join(root, 'cert.pem')]
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost']
+    execFileSync('openssl', [...made, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    const server = createHttps({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, answer) => answer.end('{"ready":true,"checks":{}}'))
+    t.after(() => server.close().closeAllConnections())
+    const findings = new Findings()
+    await checkAddress(env({ HUB_PUBLIC_URL: `https://127.0.0.1:${await listen(server)}` }), findings)
+    assertFound(findings, ['bad', 'Address', /SELF_SIGNED/, /certificate/])
+  })
+
+  test('an address of this machine needs no public one', () => {
+    for (const HOST of ['127.0.0.1', 'localhost', '::1']) {
+      const findings = new Findings()
+      checkPublicUrl(env({ HOST }), false, findings)
+      assert.equal(findings.all[0]?.state, 'ok', HOST)
+    }
+  })
+
+  test('nothing stands well at another program, and the command ends with 1', async (t) => {
+    const { code, said } = await doctor({ HUB_DATA: join(root, 'another'), HUB_PUBLIC_URL: await web(t, () => 200, page) })
+    assert.equal(code, 1, said)
+    assert.match(said, / BAD {2}Address .*another program answers there\n +→ /)
+    assert.doesNotMatch(said, /Sockets/)
+  })
 
   test('an environment with faults', async () => {
     const { code, said } = await doctor({ PORT: 'many', DATABASE_URL: 'postgres://db', LOG_LEVEL: 'loud' })

@@ -1,8 +1,8 @@
 /** The generator's plugins run as written, from a folder of their own, beside the bundled ones. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -81,12 +81,46 @@ for (const profile of await profiles())
     }
   })
 
-test('without --dir it goes into plugins/', () => {
-  // Beside a core of its own: other tests read this repository's plugins meanwhile.
-  const alone = join(dir, 'alone')
-  cpSync(join(root, 'core/bin/new-plugin.ts'), join(alone, 'core/bin/new-plugin.ts'))
+/** The generator beside a core of its own: other tests read this repository's plugins meanwhile. */
+function aloneIn(name: string) {
+  const alone = join(dir, name)
+  for (const part of ['core/bin/new-plugin.ts', 'core/sdk', 'core/src', 'core/package.json', 'migrations'])
+    cpSync(join(root, part), join(alone, part), { recursive: true })
+  const run = (...args: string[]) => spawnSync(process.execPath, [join(alone, 'core/bin/new-plugin.ts'), ...args], { cwd: alone, encoding: 'utf8' })
+  return { alone, run }
+}
+
+test('without --dir it goes into plugins/, and nothing else is called that any more', () => {
+  const { alone, run } = aloneIn('alone')
   for (const args of [['hello'], ['courier', '--channel']]) {
-    execFileSync(process.execPath, [join(alone, 'core/bin/new-plugin.ts'), ...args])
+    const { status, stderr } = run(...args)
+    assert.equal(status, 0, stderr)
     assert.ok(existsSync(join(alone, 'plugins', args[0] as string, 'plugin.ts')))
   }
+  const elsewhere = join(alone, 'elsewhere')
+  const { status, stderr } = run('hello', '--dir', elsewhere)
+  assert.deepEqual([status, stderr.trim()], [1, `Another plugin is called hello: ${join(alone, 'plugins', 'hello')}`])
+  assert.equal(existsSync(elsewhere), false)
+})
+
+test('what the hub would refuse, or is not understood, is not written', () => {
+  const { alone, run } = aloneIn('refused')
+  const word = (id: string) => `"${id}" cannot be a plugin's id: it is a word of the core's`
+  const refusals: [args: string[], why: string][] = [
+    ...['contact', 'message', 'agent', 'hub', 'core', 'api', 'login'].map((id): [string[], string] => [[id], word(id)]),
+    [['contact', '--dir', 'out'], word('contact')],
+    [['Parcel', '--dir', 'out'], `"Parcel" cannot be a plugin's id: lower-case letters and digits`],
+    [['parcel', '--dir'], "'--dir <value>' argument missing"],
+    [['parcel', '--dir', ''], '--dir needs a folder'],
+    [['parcel', '--dir', '--channel'], "'--dir' argument is ambiguous"],
+    [['parcel', '--chanel'], "Unknown option '--chanel'"],
+    [['parcel', 'out'], 'npm run new:plugin -- ID'],
+    [[], 'npm run new:plugin -- ID'],
+  ]
+  for (const [args, why] of refusals) {
+    const { status, stderr } = run(...args)
+    assert.equal(status, 1, args.join(' '))
+    assert.ok(stderr.includes(why), `${args.join(' ')}: ${stderr}`)
+  }
+  assert.deepEqual(readdirSync(alone).sort(), ['core', 'migrations'])
 })

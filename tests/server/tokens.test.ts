@@ -174,6 +174,32 @@ await onEveryProfile('API tokens', [found(manifest)], (world) => {
     assert.deepEqual([(await ask('GET', '/api/me')).status, (await ask('GET', '/api/me')).body.code], [401, 'HUB_AUTH_REQUIRED'])
   })
 
+  test('the list says which tokens open nothing because of their maker, and an account how many of its tokens work', async () => {
+    const owner = await world().person('老板', 'owner')
+    const maker = await world().person('对接管理员', 'admin')
+    const made = [await make(maker, ['contact.tag']), await make(maker, ['contact.tag'], 1)]
+    const [, old] = made
+    const url = `/api/agents/${maker.id}`
+    const said = async () => {
+      const { items } = (await owner.call('GET', '/api/tokens')).body as { items: { id: string; stopped: string | null }[] }
+      const stopped = made.map(({ id }) => items.find((item) => item.id === id)?.stopped)
+      return [stopped, (await owner.call('GET', url)).body.workingTokens, await Promise.all(made.map(async ({ ask }) => (await ask('GET', '/api/me')).status))]
+    }
+    assert.deepEqual(await said(), [[null, null], 2, [200, 200]])
+    await world()
+      .hub.em()
+      .nativeUpdate(ApiToken, { id: old?.id }, { expiresAt: new Date(Date.now() - 1) })
+    assert.deepEqual(await said(), [[null, null], 1, [200, 401]])
+    const { id: agentRole } = await world().hub.em().findOneOrFail(Role, { builtin: 'agent' })
+    const { roleIds } = (await owner.call('GET', url)).body
+    assert.equal((await owner.call('PATCH', url, { roleIds: [agentRole] })).status, 200)
+    assert.deepEqual(await said(), [['makerMayNot', 'makerMayNot'], 0, [401, 401]])
+    assert.equal((await owner.call('PATCH', url, { roleIds, active: false })).status, 200)
+    assert.deepEqual(await said(), [['makerOff', 'makerOff'], 0, [401, 401]])
+    assert.equal((await owner.call('PATCH', url, { active: true })).status, 200)
+    assert.deepEqual(await said(), [[null, null], 1, [200, 401]])
+  })
+
   test('an expired and a revoked token are refused, and anybody who manages tokens can revoke', async () => {
     const maker = await world().person('管理员', 'admin')
     const other = await world().person('另一位', 'admin')

@@ -154,6 +154,8 @@ export const en: typeof zh = {
     disable: 'Switch off',
     enable: 'Switch on',
     disableAsk: '{name} is signed out at once and cannot come back. Switch off?',
+    disableTokens:
+      "{' '}{count} API token they made stops working at once, and so does the program that uses it. | {' '}{count} API tokens they made stop working at once, and so do the programs that use them.",
     disableOpen:
       "{' '}Their {count} open conversation goes back into the queue, to others. | {' '}Their {count} open conversations go back into the queue, to others.",
     returning:
@@ -376,6 +378,8 @@ export const en: typeof zh = {
     used: 'Last used',
     expires: 'Valid for',
     expired: 'Expired',
+    makerOff: 'Stopped: its maker is switched off',
+    makerMayNot: 'Stopped: its maker may have no tokens any more',
     never: 'No end',
     days: '{days} days',
     by: 'by {name}, {time}',

@@ -33,6 +33,10 @@ export const Agent = Type.Object({
 })
 export type Agent = Static<typeof Agent>
 
+/** One account, as who changes it or switches it off must know it. `workingTokens`: those it made that open something today. */
+export const AgentAccount = Type.Object({ ...Agent.properties, workingTokens: Type.Integer() })
+export type AgentAccount = Static<typeof AgentAccount>
+
 export const AgentInput = Type.Object({
   email: Type.String({ format: 'email', maxLength: 190 }),
   name: Name(60),
@@ -43,7 +47,15 @@ export const AgentInput = Type.Object({
   skillGroupIds: Type.Optional(Type.Array(Id, { maxItems: 50 })),
 })
 export type AgentInput = Static<typeof AgentInput>
-export const AgentPatch = Type.Partial(Type.Object({ ...AgentInput.properties, active: Type.Boolean() }))
+const { email, name, displayName, departmentId, capacity, roleIds, skillGroupIds } = Agent.properties
+/** `was`: what the fields held when they were read; where one holds something else now, nothing is changed. */
+export const AgentPatch = Type.Partial(
+  Type.Object({
+    ...AgentInput.properties,
+    active: Type.Boolean(),
+    was: Type.Partial(Type.Object({ email, name, displayName, departmentId, capacity, roleIds, skillGroupIds })),
+  }),
+)
 export type AgentPatch = Static<typeof AgentPatch>
 
 /** Packed CASL rules and who they are for: what the UI builds its ability from. */

@@ -28,6 +28,8 @@ export const RoleInput = Type.Object({
   grants: Type.Array(Grant, { maxItems: 200 }),
 })
 export type RoleInput = Static<typeof RoleInput>
+/** `was`: what the fields held when they were read; where one holds something else now, nothing is changed. */
+export const RolePatch = Type.Partial(Type.Object({ ...RoleInput.properties, was: Type.Partial(Type.Object({ grants: Role.properties.grants })) }))
 
 /** Open conversations that would go back into the queue. */
 export const Returning = Type.Object({ count: Type.Integer() })

@@ -58,6 +58,8 @@ export const ApiToken = Type.Object({
   usedAt: NullableInstant,
   usedIp: Type.Union([Type.String(), Type.Null()]),
   expiresAt: NullableInstant,
+  /** It opens nothing because of who made it: they are switched off, or may have no tokens any more. */
+  stopped: Type.Union([Type.Literal('makerOff'), Type.Literal('makerMayNot'), Type.Null()]),
 })
 export type ApiToken = Static<typeof ApiToken>
 

@@ -17,6 +17,9 @@ export interface Access {
   treeIds: readonly string[]
 }
 
+/** Of who may not, no token opens anything. */
+export const mayHaveTokens = ({ ability }: Access): boolean => ability.can('manage', 'token')
+
 /** Long enough to spare the database, short enough that a change counts within a second even if the bus lost it. */
 const ttlMs = 1_000
 

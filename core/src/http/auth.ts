@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import { HubError } from '../../sdk/errors.ts'
 import { buildAbility, splitPermission } from '../access/ability.ts'
-import type { Access } from '../access/access-cache.ts'
+import { type Access, mayHaveTokens } from '../access/access-cache.ts'
 import { doneBy } from '../access/doing.ts'
 import { previewAccess } from '../access/preview.ts'
 import { Role } from '../domain/role/role.entity.ts'
@@ -165,7 +165,7 @@ async function byApiToken(hub: Hub, token: string, ip: string): Promise<Actor | 
 async function ofApiToken(hub: Hub, row: ApiToken): Promise<Actor | undefined> {
   if (row.expiresAt && row.expiresAt < new Date()) return undefined
   const access = await hub.access.of(row.agentId)
-  if (!access?.ability.can('manage', 'token')) return undefined
+  if (!access || !mayHaveTokens(access)) return undefined
   const owned = access.owner
     ? row.permissions.map((permission) => ({ permission }))
     : access.grants.filter((grant) => row.permissions.includes(grant.permission))

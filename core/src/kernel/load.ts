@@ -62,10 +62,15 @@ export function loadOrder(found: readonly FoundPlugin[], taken: ReadonlySet<stri
   return { loaded, refused }
 }
 
+/** Why nothing can be called that; undefined when it can. */
+export function idFault(id: string, taken: ReadonlySet<string>): string | undefined {
+  if (!/^[a-z][a-z0-9]{1,30}$/.test(id)) return `"${id}" cannot be a plugin's id: lower-case letters and digits`
+  return taken.has(id) ? `"${id}" cannot be a plugin's id: it is a word of the core's` : undefined
+}
+
 function faultOf(manifest: PluginManifest, taken: ReadonlySet<string>): HubError | undefined {
-  if (!/^[a-z][a-z0-9]{1,30}$/.test(manifest.id))
-    return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: lower-case letters and digits`)
-  if (taken.has(manifest.id)) return new HubError('HUB_PLUGIN_INVALID', `"${manifest.id}" cannot be a plugin's id: it is a word of the core's`)
+  const wrongId = idFault(manifest.id, taken)
+  if (wrongId) return new HubError('HUB_PLUGIN_INVALID', wrongId)
   if (!semver.valid(manifest.version)) return new HubError('HUB_PLUGIN_INVALID', `"${manifest.version}" is not a version`)
   const range = manifest.requires?.hub
   if (range && !semver.satisfies(hubVersion, range)) return new HubError('HUB_PLUGIN_VERSION', `${manifest.id} needs Huike ${range}, this is ${hubVersion}`)

@@ -2,7 +2,7 @@
 import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
-import { AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
+import { AgentAccount, AgentInput, AgentPatch, Colleague, Presence, Agent as WireAgent } from '../../../sdk/wire/agent.ts'
 import { Id, IdParams, Ok } from '../../../sdk/wire/common.ts'
 import { Returning } from '../../../sdk/wire/role.ts'
 import { JoinInput } from '../../../sdk/wire/session.ts'
@@ -11,6 +11,7 @@ import { reachesBeyond } from '../../access/reach.ts'
 import type { Em } from '../../db/orm.ts'
 import { pick } from '../../db/pick.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
+import { refuseChanged } from '../../http/refuse-changed.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { commitWithEvents } from '../conversation/change.ts'
@@ -24,6 +25,7 @@ import { checkPassword, hashPassword } from '../session/password.ts'
 import { dropSecondFactor } from '../session/second-factor.ts'
 import { Session } from '../session/session.entity.ts'
 import { startSession } from '../session/session.routes.ts'
+import { countWorkingTokens } from '../session/token.routes.ts'
 import { hashToken } from '../session/tokens.ts'
 import { Agent, AgentRole, Invitation } from './agent.entity.ts'
 import { presentAgents, presentColleague } from './agent.present.ts'
@@ -61,6 +63,14 @@ export function agentRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const rows = await em.find(Agent, {}, { orderBy: [{ active: 'desc' }, { name: 'asc' }], limit: most, disableIdentityMap: true })
     return { items: await presentAgents(em, rows) }
+  })
+
+  app.get('/api/agents/:id', { config: manage, schema: { params: IdParams, response: { 200: AgentAccount } } }, async (request) => {
+    const em = hub.em()
+    const { id } = request.params
+    const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
+    if (!wire) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+    return { ...wire, workingTokens: await countWorkingTokens(hub, em, id) }
   })
 
   const Invited = Type.Object({ agent: WireAgent, invitation: Type.String() })
@@ -133,9 +143,10 @@ export function agentRoutes(app: App, hub: Hub): void {
   )
 
   app.patch('/api/agents/:id', { config: manage, schema: { params: IdParams, body: AgentPatch, response: { 200: WireAgent } } }, async (request) => {
-    const { email, roleIds, skillGroupIds } = request.body
+    const { was, ...input } = request.body
+    const { email, roleIds, skillGroupIds } = input
     const fields = {
-      ...pick(request.body, ['name', 'displayName', 'departmentId', 'capacity', 'active']),
+      ...pick(input, ['name', 'displayName', 'departmentId', 'capacity', 'active']),
       ...(email ? { email: email.trim().toLowerCase() } : {}),
     }
     const { id } = request.params
@@ -145,11 +156,13 @@ export function agentRoutes(app: App, hub: Hub): void {
       // First of all: of two owners who give it up at once, the second one counts what the first has left.
       const owner = await tx.findOneOrFail(Role, { builtin: 'owner' }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
       const agent = await tx.findOne(Agent, { id }, { disableIdentityMap: true })
-      if (!agent) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+      const [wire] = agent ? await presentAgents(tx, [agent]) : []
+      if (!agent || !wire) throw new HubError('HUB_NOT_FOUND', 'There is no such agent')
+      refuseChanged(was, wire)
       const owners = await tx.find(AgentRole, { roleId: owner.id }, { disableIdentityMap: true })
       const isOwner = owners.some((link) => link.agentId === id)
       if (isOwner && !actor.owner) throw new HubError('HUB_FORBIDDEN', 'Only an owner may change an owner')
-      const before = await rolesOf(tx, id)
+      const before = wire.roleIds
       if (roleIds) await refuseHigherRoles(tx, actor, roleIds, before)
       // Their address and whether they may come in is for who may all that they may.
       const { active = agent.active, email: address = agent.email, departmentId = agent.departmentId } = fields
@@ -167,7 +180,7 @@ export function agentRoutes(app: App, hub: Hub): void {
       if (fields.active === false) await tx.nativeDelete(Session, { agentId: id })
       const changed = {
         agentId: id,
-        fields: Object.keys(request.body),
+        fields: Object.keys(input),
         rolesAdded: (roleIds ?? []).filter((roleId) => !before.includes(roleId)),
         rolesRemoved: roleIds ? before.filter((roleId) => !roleIds.includes(roleId)) : [],
         ...(fields.active === undefined ? {} : { active: fields.active }),

@@ -1,9 +1,10 @@
 /** Roles and the permissions there are: the core's and the running plugins'. */
+import { LockMode } from '@mikro-orm/core'
 import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok } from '../../../sdk/wire/common.ts'
 import type { Grant } from '../../../sdk/wire/role.ts'
-import { Permission, Returning, RoleInput, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
+import { Permission, Returning, RoleInput, RolePatch, Role as RoleSchema, type Role as WireRole } from '../../../sdk/wire/role.ts'
 import { holds } from '../../access/grants.ts'
 import { corePermissions, pluginPermissions } from '../../access/permissions.ts'
 import type { Em } from '../../db/orm.ts'
@@ -11,6 +12,7 @@ import { pick } from '../../db/pick.ts'
 import { list, readRaw, sql } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
+import { refuseChanged } from '../../http/refuse-changed.ts'
 import type { App } from '../../http/server.ts'
 import type { Hub } from '../../hub.ts'
 import { AgentRole } from '../agent/agent.entity.ts'
@@ -71,17 +73,18 @@ export function roleRoutes(app: App, hub: Hub): void {
     return reply.status(201).send((await present(hub.em(), [role]))[0] as WireRole)
   })
 
-  app.patch(
-    '/api/roles/:id',
-    { config: manage, schema: { params: IdParams, body: Type.Partial(RoleInput), response: { 200: RoleSchema } } },
-    async (request) => {
-      const em = hub.em()
-      const role = await em.findOne(Role, { id: request.params.id }, { disableIdentityMap: true })
+  app.patch('/api/roles/:id', { config: manage, schema: { params: IdParams, body: RolePatch, response: { 200: RoleSchema } } }, async (request) => {
+    const { was, ...input } = request.body
+    const { id } = request.params
+    let removed: string[] = []
+    await commitWithEvents(hub, async (tx) => {
+      const role = await tx.findOne(Role, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
       if (!role) throw new HubError('HUB_NOT_FOUND', 'There is no such role')
       if (role.builtin === 'owner') throw new HubError('HUB_ROLE_BUILTIN', 'The owner may do everything; this cannot be changed')
-      if (request.body.grants) checkGrants(hub, actorOf(request), request.body.grants, role.grants)
-      const patch = { ...pick(request.body, ['name', 'grants']), ...(role.builtin ? { name: role.name } : {}) }
-      const [before, after] = [role.grants, request.body.grants ?? role.grants].map((grants) => grants.map(wordOf)) as [string[], string[]]
+      refuseChanged(was, role)
+      if (input.grants) checkGrants(hub, actorOf(request), input.grants, role.grants)
+      const patch = { ...pick(input, ['name', 'grants']), ...(role.builtin ? { name: role.name } : {}) }
+      const [before, after] = [role.grants, input.grants ?? role.grants].map((grants) => grants.map(wordOf)) as [string[], string[]]
       const told = {
         roleId: role.id,
         name: patch.name ?? role.name,
@@ -89,15 +92,15 @@ export function roleRoutes(app: App, hub: Hub): void {
         removed: before.filter((word) => !after.includes(word)),
         byAgentId: actorOf(request).agent.id,
       }
-      await commitWithEvents(hub, async (tx) => {
-        await tx.nativeUpdate(Role, { id: role.id }, patch)
-        return [{ name: 'role.changed', data: told }]
-      })
-      changed()
-      if (told.removed.length > 0) await returnUnserved(hub, await holdersOf(em, role.id), told.byAgentId)
-      return (await present(em, [{ ...role, ...patch } as Role]))[0] as WireRole
-    },
-  )
+      removed = told.removed
+      await tx.nativeUpdate(Role, { id }, patch)
+      return [{ name: 'role.changed', data: told }]
+    })
+    changed()
+    const em = hub.em()
+    if (removed.length > 0) await returnUnserved(hub, await holdersOf(em, id), actorOf(request).agent.id)
+    return (await present(em, await em.find(Role, { id }, { disableIdentityMap: true })))[0] as WireRole
+  })
 
   app.post(
     '/api/roles/:id/returning',

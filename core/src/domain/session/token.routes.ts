@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { HubError } from '../../../sdk/errors.ts'
 import { IdParams, Ok, Page, PageQuery } from '../../../sdk/wire/common.ts'
 import { TokenInput, ApiToken as WireToken } from '../../../sdk/wire/session.ts'
+import { type Access, mayHaveTokens } from '../../access/access-cache.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
@@ -23,7 +24,7 @@ export function tokenRoutes(app: App, hub: Hub): void {
     const em = hub.em()
     const rows = await em.find(ApiToken, cursor ? { id: { $lt: cursor } } : {}, { orderBy: { id: 'desc' }, limit: limit + 1, disableIdentityMap: true })
     const page = rows.slice(0, limit)
-    return { items: await present(em, page), cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
+    return { items: await present(hub, em, page), cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
   })
 
   const Made = Type.Object({ token: Type.String(), apiToken: WireToken })
@@ -49,7 +50,7 @@ export function tokenRoutes(app: App, hub: Hub): void {
       await tx.insert(ApiToken, row)
       return [{ name: 'token.created', data: { tokenId: row.id, name: row.name, permissions, byAgentId: actor.agent.id } }]
     })
-    const [apiToken] = await present(em, [row])
+    const [apiToken] = await present(hub, em, [row])
     return reply.status(201).send({ token, apiToken: apiToken as WireToken })
   })
 
@@ -80,9 +81,19 @@ function checkPermissions(hub: Hub, actor: Actor, permissions: readonly string[]
   })
 }
 
-async function present(em: Em, rows: readonly ApiToken[]): Promise<WireToken[]> {
-  const makers = await em.find(Agent, { id: { $in: rows.map((row) => row.agentId) } }, { fields: ['id', 'name'], disableIdentityMap: true })
+/** Those of an agent that open something today. */
+export async function countWorkingTokens(hub: Hub, em: Em, agentId: string): Promise<number> {
+  const access = await hub.access.of(agentId)
+  return access && mayHaveTokens(access) ? em.count(ApiToken, { agentId, $or: [{ expiresAt: null }, { expiresAt: { $gt: new Date() } }] }) : 0
+}
+
+async function present(hub: Hub, em: Em, rows: readonly ApiToken[]): Promise<WireToken[]> {
+  const ids = [...new Set(rows.map((row) => row.agentId))]
+  const makers = await em.find(Agent, { id: { $in: ids } }, { fields: ['id', 'name'], disableIdentityMap: true })
   const names = new Map(makers.map(({ id, name }) => [id, name]))
+  // Only who is active has any.
+  const accesses = await hub.access.several(em, ids)
+  const stopped = (access: Access | undefined) => (access ? (mayHaveTokens(access) ? null : 'makerMayNot') : 'makerOff')
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
@@ -93,5 +104,6 @@ async function present(em: Em, rows: readonly ApiToken[]): Promise<WireToken[]> 
     usedAt: row.usedAt?.toISOString() ?? null,
     usedIp: row.usedIp ?? null,
     expiresAt: row.expiresAt?.toISOString() ?? null,
+    stopped: stopped(accesses.get(row.agentId)),
   }))
 }
