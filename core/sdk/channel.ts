@@ -90,6 +90,11 @@ export interface ChannelSender {
   /** The platform or the site vouches for phone, email and id. */
   verified?: boolean
   /**
+   * What somebody who is vouched for says of themself beside that, for which nobody vouches: it fills a field that is empty,
+   * gives way to the platform's own word, is shown as unproven, and its phone and email are claims that prove nothing.
+   */
+  says?: { name?: string; phone?: string; email?: string }
+  /**
    * Names of the person that reach beyond this inbox: WeChat's unionid, the site's own user id, each within its subject
    * (`nameWithin` of sdk/person-names.ts). What is `verified` links contacts by itself; the rest is offered to agents with its evidence.
    */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import type { Browser, BrowserContext, Page } from '@playwright/test'
-import { openDesk } from '../flows/open-desk.ts'
+import { joinHub, openDesk } from '../flows/open-desk.ts'
 import { type AdminPage, ShopPage } from '../pages/pages.ts'
 import { expect, test } from '../support/e2e.ts'
 import { forgetNewThings, inPage, watchPage } from '../support/in-page.ts'
@@ -698,6 +698,242 @@ test('nobody is there: a message is left, and a script that fills in everything 
       await expect(shop.notice).toHaveText('暂时无法使用在线客服', { timeout: 3_000 })
     }).toPass()
     await expect(shop.input).toBeHidden()
+  })
+})
+
+test('who has the conversation has gone home: it says so, and an address is left', { tag: '@main' }, async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site, inboxId } = await openShopSite(hubUrl, admin)
+  const { shop } = await openVisitor(browser)
+  const status = shop.chat.locator('.status')
+  const away = shop.chat.getByText('客服暂时不在线，请留言并留下联系方式')
+  const waits = shop.chat.getByText('留言已收到，我们会尽快联系您')
+  const submit = shop.chat.getByRole('button', { name: '提交留言' })
+  const be = (presence: string) => admin.call('PUT', '/me/presence', { presence })
+  /** The hub keeps its answer for a second. */
+  const attended = (there: boolean) =>
+    expect.poll(async () => ((await (await fetch(`${hubUrl}/api/x/website/inboxes/${inboxId}/attended`)).json()) as { attended: boolean }).attended).toBe(there)
+  const comeBack = async () => {
+    await shop.visit(site.origin)
+    await shop.openChat()
+  }
+  await comeBack()
+  await shop.say('下午好')
+  await workbench.pick('下午好')
+  await workbench.reply('您好，请讲')
+  await expect(status).toHaveText('周敏')
+
+  await test.step('busy is there; whoever comes back to somebody who has gone finds the form, and no claim that they wait', async () => {
+    await be('busy')
+    await comeBack()
+    await expect(status).toHaveText('周敏')
+    await expect(submit).toBeHidden()
+    await be('offline')
+    await attended(false)
+    await comeBack()
+    await expect(status).toHaveText('暂不在线')
+    await expect(status).toHaveAttribute('data-on', 'false')
+    await expect(away).toBeInViewport()
+    await expect(waits).toHaveCount(0)
+    await shop.input.fill('有人吗？我要退货')
+    await submit.click()
+    await expect(shop.message('有人吗')).toBeVisible()
+    await expect(status).toHaveText('暂不在线，会尽快回复您')
+    await expect(waits).toBeVisible()
+    await expect(submit).toBeHidden()
+  })
+
+  await test.step('what waits without an address can be given one later, once', async () => {
+    await comeBack()
+    await expect(waits).toBeVisible()
+    await expect(away).toBeInViewport()
+    const { violations } = await new AxeBuilder({ page: shop.page }).include('iframe').analyze()
+    expect(violations.map(({ id }) => id)).toEqual([])
+    await shop.chat.getByLabel('手机号或邮箱').fill('13800138000')
+    await shop.input.fill('打这个电话也行')
+    await submit.click()
+    await expect(shop.message('打这个电话也行')).toBeVisible()
+    for (const again of [false, true]) {
+      if (again) await comeBack()
+      await expect(waits).toBeVisible()
+      await expect(submit).toBeHidden()
+      await expect(away).toHaveCount(0)
+    }
+    await workbench.open(hubUrl)
+    await workbench.pick('打这个电话也行')
+    await expect(workbench.page.getByRole('textbox', { name: '电话' })).toHaveValue('13800138000')
+  })
+})
+
+test('who has the conversation is away and a colleague is there, then nobody, while the window is open', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site } = await openShopSite(hubUrl, admin)
+  const { shop } = await openVisitor(browser)
+  const status = shop.chat.locator('.status')
+  const be = (presence: string) => admin.call('PUT', '/me/presence', { presence })
+  /** What the window does once a minute. */
+  const looks = (text: string) =>
+    expect(async () => {
+      await frameOf(shop.page).evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+      await expect(status).toHaveText(text, { timeout: 1_000 })
+    }).toPass()
+  await shop.visit(site.origin)
+  await shop.openChat()
+  await shop.say('下午好')
+  await workbench.pick('下午好')
+  await workbench.reply('您好，请讲')
+  await expect(status).toHaveText('周敏')
+  await joinHub(browser, admin, hubUrl, '小林', 'agent')
+  const colleague = (await admin.call<{ items: { id: string; name: string }[] }>('GET', '/agents')).items.find(({ name }) => name === '小林')
+
+  await be('away')
+  await looks('周敏 暂不在线，其他客服在线')
+  await expect(shop.chat.getByRole('button', { name: '提交留言' })).toBeHidden()
+  await expect(shop.chat.getByText('客服暂时不在线')).toHaveCount(0)
+  await admin.call('PATCH', `/agents/${colleague?.id}`, { active: false })
+  await looks('暂不在线')
+  await expect(shop.chat.getByText('客服暂时不在线')).toBeInViewport()
+  await be('online')
+  await looks('周敏')
+  await expect(shop.chat.getByRole('button', { name: '提交留言' })).toBeHidden()
+})
+
+test('the message form keeps what it asked for: of who is signed in, and of who still writes when somebody comes', async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site, inboxId } = await openShopSite(hubUrl, admin)
+  const key = 'a-key-between-the-shop-and-the-hub'
+  await admin.call('PATCH', `/inboxes/${inboxId}`, { settings: { identitySecret: key } })
+  await admin.call('PUT', '/me/presence', { presence: 'offline' })
+  const { context, shop } = await openVisitor(browser)
+  const fill = async (tab: ShopPage, name: string, address: string) => {
+    await tab.chat.getByLabel('您的称呼').fill(name)
+    await tab.chat.getByLabel('手机号或邮箱').fill(address)
+  }
+  const submit = (tab: ShopPage) => tab.chat.getByRole('button', { name: '提交留言' })
+
+  await test.step('a signed visitor’s number is there, and the name that the site signed too', async () => {
+    await shop.visit(site.origin)
+    await shop.page.evaluate(`Huike.identify('${signed({ sub: '42', name: '林一', exp: Math.floor(Date.now() / 1_000) + 3_600 }, key)}')`)
+    await shop.openChat()
+    await fill(shop, '林先生', '13800138000')
+    await shop.input.fill('请回电')
+    await submit(shop).click()
+    await expect(shop.message('请回电')).toBeVisible()
+  })
+
+  const second = new ShopPage(await (await browser.newContext({ locale: 'zh-CN' })).newPage())
+  await test.step('somebody comes while the form is being filled in: it stays, and what stands in it goes out', async () => {
+    await second.visit(site.origin)
+    await second.openChat()
+    await fill(second, '陈晓', '微信 wangwei_shop_2026_beijing 或电话（晚上八点以后）13812345678，请提前发短信')
+    await admin.call('PUT', '/me/presence', { presence: 'online' })
+    const status = second.chat.locator('.status')
+    await expect(async () => {
+      await frameOf(second.page).evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+      await expect(status).toHaveText('在线', { timeout: 1_000 })
+    }).toPass()
+    await expect(submit(second)).toBeVisible()
+    await expect(second.chat.getByText('客服暂时不在线')).toHaveCount(0)
+    await second.input.fill('想订二十饼')
+    await submit(second).click()
+    await expect(second.message('想订二十饼')).toContainText('13812345678，请提前发短信')
+    await expect(submit(second)).toBeHidden()
+    await second.say('谢谢')
+    await expect(second.message('谢谢')).toBeVisible()
+  })
+
+  await test.step('the agent finds both', async () => {
+    await workbench.open(hubUrl)
+    const identities = workbench.page.getByTestId('identities')
+    await workbench.pick('谢谢')
+    await expect(workbench.page.getByRole('textbox', { name: '电话' })).toHaveValue('13812345678')
+    await expect(workbench.message('wangwei_shop_2026_beijing')).toContainText('13812345678，请提前发短信')
+    await expect(identities).not.toContainText('未核实')
+    await workbench.pick('请回电')
+    await expect(workbench.page.getByRole('textbox', { name: '电话' })).toHaveValue('13800138000')
+    await expect(workbench.page.getByRole('textbox', { name: '姓名' })).toHaveValue('林一')
+    await expect(identities).toContainText('自填姓名（未核实）林先生')
+    await expect(identities).toContainText('自填电话（未核实）13800138000')
+  })
+
+  await test.step('who is blocked is asked for no rating, which would be refused', async () => {
+    const face = second.chat.getByRole('button', { name: '🙂 满意' })
+    const { items } = await admin.call<{ items: { contact: { id: string }; identityId: string }[] }>('GET', '/conversations?group=open&limit=10')
+    await second.chat.getByRole('button', { name: '结束会话' }).click()
+    await second.chat.getByRole('button', { name: '结束', exact: true }).click()
+    await expect(face).toBeVisible()
+    for (const { contact, identityId } of items) await admin.call('POST', `/contacts/${contact.id}/block`, { identityId })
+    // Every process asks for the list of the blocked once a second.
+    const refused = async () =>
+      (await fetch(`${hubUrl}/api/x/website/inboxes/${inboxId}/session`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }))
+        .status
+    await expect.poll(refused).toBe(403)
+    await face.click()
+    await expect(second.notice).toHaveText('暂时无法使用在线客服')
+    await expect(face).toHaveCount(0)
+  })
+  await context.close()
+})
+
+test('a page that puts another body in place keeps its chat', { tag: '@main' }, async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { site, inboxId } = await openShopSite(hubUrl, admin)
+  const { shop } = await openVisitor(browser)
+  await shop.visit(site.origin)
+  await shop.openChat()
+  await shop.say('这一款有货吗？')
+  await workbench.pick('这一款有货吗')
+  await workbench.reply('有的')
+  await expect(shop.message('有的')).toBeVisible()
+  const frames = shop.page.locator('iframe')
+  const buttons = shop.page.locator('#huike-widget')
+  /** As Turbo Drive, pjax and htmx do: the address first, then the body; scripts of the new body run. */
+  const goOn = (path: string, body: string) =>
+    shop.page.evaluate(`(() => {
+      history.pushState({}, '', '${path}')
+      const next = ${body}
+      document.documentElement.replaceChild(next, document.body)
+    })()`)
+  const made = (html: string) => `Object.assign(document.createElement('body'), { innerHTML: ${JSON.stringify(html)} })`
+
+  await test.step('the open window is there again, with the thread', async () => {
+    await goOn('/tea', made('<h1>下一页</h1>'))
+    await expect(shop.button).toBeVisible()
+    await expect(shop.message('有的')).toBeVisible()
+    await shop.say('那我要两饼')
+    await expect(workbench.message('那我要两饼')).toHaveCount(1)
+    await expect(frames).toHaveCount(1)
+  })
+
+  await test.step('the page’s own word opens it at once', async () => {
+    await shop.chat.getByRole('button', { name: '收起' }).click()
+    await expect(frames).toBeHidden()
+    await shop.page.evaluate(`document.body.innerHTML = '<h1>又一页</h1>'; Huike.open()`)
+    await expect(shop.message('那我要两饼')).toBeVisible()
+    await expect(buttons).toHaveCount(1)
+  })
+
+  await test.step('a body that was kept brings likenesses of button and window along: there is one of each, and it works', async () => {
+    await goOn('/', 'document.body.cloneNode(true)')
+    await expect(frames).toHaveCount(1)
+    await expect(buttons).toHaveCount(1)
+    await expect(shop.message('那我要两饼')).toBeVisible()
+    await shop.button.click()
+    await expect(frames).toBeHidden()
+  })
+
+  await test.step('a script in the new body begins anew: there is one widget', async () => {
+    await goOn('/tea', made('<h1>商品</h1>'))
+    await shop.page.evaluate(`window.old = Huike
+      document.body.append(Object.assign(document.createElement('script'), { src: '${hubUrl}/widget.js' }))
+      document.body.lastChild.dataset.inbox = '${inboxId}'`)
+    await expect(shop.button).toBeVisible()
+    await shop.openChat()
+    await expect(shop.message('那我要两饼')).toBeVisible()
+    // The one of before, which notices what its timer would.
+    await shop.page.evaluate('old.open()')
+    await expect(frames).toHaveCount(1)
+    await expect(buttons).toHaveCount(1)
   })
 })
 

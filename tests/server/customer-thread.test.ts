@@ -5,6 +5,7 @@ import { textOf } from '../../core/sdk/message-parts.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import type { CustomerThread } from '../../core/sdk/wire/customer.ts'
 import { newId } from '../../core/src/db/types.ts'
+import { Agent } from '../../core/src/domain/agent/agent.entity.ts'
 import { closeConversation } from '../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
@@ -94,6 +95,50 @@ await onEveryProfile('the customer’s thread', [found(mockChannel().manifest)],
         [true, 'event'],
       ],
     )
+  })
+
+  test('the thread says whether who has it is there: busy is, away, gone without a word and switched off are not', async () => {
+    const agent = await world().person('小夏', 'owner')
+    const inbox = await world().inbox('mock')
+    const who = newId()
+    const [said] = await world().say(inbox, who, '在吗')
+    const conversation = async () => (await createDesk(world().hub).thread({ inboxId: inbox.id, externalId: who }, {})).conversation
+    const em = world().hub.em()
+    await em.nativeUpdate(Conversation, { id: said?.conversationId as string }, { status: 'open', assigneeId: agent.id })
+    const ago = (ms: number) => new Date(Date.now() - ms)
+    for (const [about, row, there] of [
+      ['online', { presence: 'online', seenAt: ago(1_000) }, true],
+      ['busy', { presence: 'busy' }, true],
+      ['away', { presence: 'away' }, false],
+      ['offline', { presence: 'offline' }, false],
+      ['no sign of life', { presence: 'online', seenAt: ago(60_000) }, false],
+      ['signed out', { seenAt: null }, false],
+      ['switched off', { seenAt: ago(1_000), active: false }, false],
+    ] as const) {
+      await em.nativeUpdate(Agent, { id: agent.id }, row)
+      const { agentName, agentPresent } = (await conversation()) ?? {}
+      assert.deepEqual([about, agentName, agentPresent], [about, '小夏', there])
+    }
+    await em.nativeUpdate(Conversation, { id: said?.conversationId as string }, { status: 'queued', assigneeId: null })
+    const waiting = await conversation()
+    assert.deepEqual([waiting?.agentName, waiting?.agentPresent], ['', false])
+  })
+
+  test('the thread says whether a number or an address of theirs is known, by whose word it be', async () => {
+    const inbox = await world().inbox('mock')
+    for (const [from, reachable] of [
+      [{ name: '陈晓' }, false],
+      [{ phone: '13800138000' }, true],
+      [{ email: 'chen@xiao.cn', verified: true }, true],
+      [{ verified: true, says: { name: '陈晓' } }, false],
+      [{ verified: true, says: { phone: '13800138000' } }, true],
+    ] as const) {
+      const externalId = newId()
+      const parts = [{ type: 'text' as const, text: '请回电' }]
+      await world().hub.intake.accept(inbox.id, [{ kind: 'message', externalId: newId(), from: { externalId, ...from }, parts }])
+      const { conversation } = await createDesk(world().hub).thread({ inboxId: inbox.id, externalId }, {})
+      assert.equal(conversation?.reachable, reachable, JSON.stringify(from))
+    }
   })
 
   test('the last answer is read after the end, by whom it was for and nobody else', async () => {

@@ -5,7 +5,7 @@ import { io } from 'socket.io-client'
 import type { ChannelSender } from '../../core/sdk/channel.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
+import { Identity, IdentityClaim } from '../../core/src/domain/contact/contact.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { eventually, found, onEveryProfile } from '../support/world.ts'
 
@@ -71,6 +71,53 @@ await onEveryProfile('profiles', [found(manifest)], (world) => {
     await say(inbox, { externalId: 'd', name: '后来的名字', phone: '13900139000' }, 1)
     const { contact } = await shown(inbox, 'd')
     assert.deepEqual([contact.name, contact.phone], ['早先的名字', '13900139000'])
+  })
+
+  test('what somebody says of themself fills what is empty, is shown as unproven, and gives way to the platform’s word and to an agent’s', async () => {
+    const inbox = await world().inbox('mock')
+    const signed = { externalId: 'f', name: '林小满', verified: true }
+    await say(inbox, signed, 0)
+    await say(inbox, { ...signed, says: { name: '小满姐', phone: '13800138000', email: 'own@example.com' } }, 1)
+    const panel = async (who: string) => {
+      const { contact } = await shown(inbox, who)
+      const own = contact.identities[0].facts.map(({ name, value }: { name: string; value: string }) => [name, value])
+      return [contact.name, contact.phone, contact.email, Object.fromEntries(own)]
+    }
+    const [name, phone, email] = ['own.name', 'own.phone', 'own.email']
+    assert.deepEqual(await panel('f'), ['林小满', '13800138000', 'own@example.com', { [name]: '小满姐', [phone]: '13800138000', [email]: 'own@example.com' }])
+    assert.equal((await identityOf(inbox, 'f')).profile?.phone, undefined)
+    // It proves nobody, and is evidence all the same.
+    const { id } = await identityOf(inbox, 'f')
+    const claims = await world()
+      .hub.em()
+      .find(IdentityClaim, { identityId: id }, { orderBy: { kind: 'asc' }, disableIdentityMap: true })
+    assert.deepEqual(
+      claims.map(({ kind, verified }) => [kind, verified]),
+      [
+        ['email', false],
+        ['phone', false],
+      ],
+    )
+    // Another number takes the place of the one before; the platform's own takes that of both; an agent's stays.
+    await say(inbox, { ...signed, says: { phone: '13900139000' } }, 2)
+    assert.deepEqual((await panel('f'))[1], '13900139000')
+    await say(inbox, { ...signed, phone: '13700137000' }, 3)
+    await say(inbox, { ...signed, phone: '13700137000', says: { phone: '13600136000' } }, 4)
+    const { admin, contactId } = await shown(inbox, 'f')
+    await admin.call('PATCH', `/api/contacts/${contactId}`, { email: 'desk@example.com' })
+    await say(inbox, { ...signed, says: { email: 'again@example.com' } }, 5)
+    assert.deepEqual(await panel('f'), [
+      '林小满',
+      '13700137000',
+      'desk@example.com',
+      { [name]: '小满姐', [phone]: '13600136000', [email]: 'again@example.com' },
+    ])
+    // With the first word that was ever said, too.
+    await say(inbox, { externalId: 'g', verified: true, email: 'site@example.com', says: { phone: '13500135000', email: 'mine@example.com' } }, 6)
+    assert.deepEqual(await panel('g'), ['', '13500135000', 'site@example.com', { [phone]: '13500135000', [email]: 'mine@example.com' }])
+    const agent = await world().person('不看号码', [{ permission: 'conversation.read', scope: 'all' }])
+    const { body } = await agent.call('GET', `/api/contacts/${contactId}`)
+    assert.doesNotMatch(JSON.stringify(body), /小满姐|13600136000|again@example/)
   })
 
   test('the same word again is no statement', async () => {

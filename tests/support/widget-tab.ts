@@ -20,7 +20,9 @@ export interface TabThread {
     parts: { type: string; text?: string; name?: string }[]
   }[]
   waiting: { clientId: string; failure?: string; parts: { text?: string }[] }[]
-  conversation: { id: string; status: string } | null
+  conversation: { id: string; status: string; agentPresent: boolean } | null
+  attended: boolean
+  look(): void
   start(init: object): Promise<void>
   send(parts: object[]): void
   prove(identity: string): void

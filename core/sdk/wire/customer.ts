@@ -44,6 +44,10 @@ export const CustomerThread = Type.Object({
       id: Type.String(),
       status: Type.String(),
       agentName: Type.String(),
+      /** Is who has it there, by the hub's rule of presence? What is written to somebody who is not waits for them. */
+      agentPresent: Type.Boolean(),
+      /** A number or an address of theirs is known, by the channel's word or their own. */
+      reachable: Type.Boolean(),
       /** The last message that whoever answers has seen, and that has reached somebody's workbench. */
       agentReadSeq: Type.Integer(),
       agentDeliveredSeq: Type.Integer(),

@@ -12,7 +12,7 @@ import { linkNewPeople, noteClaims } from '../domain/contact/claims.ts'
 import { Contact, Identity } from '../domain/contact/contact.entity.ts'
 import { externalIdOf, storedName, writtenAs } from '../domain/contact/external-id.ts'
 import { keptFacts } from '../domain/contact/labelled-facts.ts'
-import { profileOf, refreshProfiles } from '../domain/contact/refresh-profile.ts'
+import { profileOf, refreshProfiles, saidOf } from '../domain/contact/refresh-profile.ts'
 import { route } from '../domain/conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, writeChanges } from '../domain/conversation/change.ts'
 import type { Hub } from '../hub.ts'
@@ -163,14 +163,16 @@ async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numb
   const now = new Date()
   const made = items.map((item, i) => {
     const { from } = item.event
+    const profile = profileOf(from, timeOf(item.event))
+    const said = saidOf([profile])
     const contact = {
       id: newId(),
       number: numbers[i],
       nickname: '',
       remark: '',
-      name: from.name?.slice(0, 60) ?? '',
-      phone: from.phone?.slice(0, 40) ?? '',
-      email: from.email?.slice(0, 190) ?? '',
+      name: said.name ?? '',
+      phone: said.phone ?? '',
+      email: said.email ?? '',
       wechat: '',
       qq: '',
       address: '',
@@ -186,7 +188,7 @@ async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numb
       contactId: contact.id,
       verified: from.verified ?? false,
       attributes: from.attributes ?? {},
-      profile: profileOf(from, timeOf(item.event)),
+      profile,
       facts: keptFacts(from.facts),
       address: from.ip?.slice(0, 45) ?? '',
       grants: null,

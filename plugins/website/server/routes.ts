@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ChannelSender } from '@huike/core/sdk/channel.ts'
 import { lineSources } from '@huike/core/sdk/content-policy.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import { AudioPart, FilePart, ImagePart, TextPart, VideoPart } from '@huike/core/sdk/message-parts.ts'
@@ -12,6 +13,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { checkFrameOrigin, checkPace, isNobody } from './guard.ts'
 import { type InboxSettings, maxFileBytes } from './inbox-settings.ts'
+import { readAddress } from './read-address.ts'
 import { anonymous, issueToken, maxTokenLength, proofOf, readToken, signedIdentity, type Visitor } from './visitor.ts'
 
 const config = { access: 'public' as const }
@@ -171,12 +173,18 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
       const visitor = await visitorOf(request)
       checkPace(visitor, contact !== undefined)
       if (contact?.subject) throw new HubError('HUB_MESSAGE_REFUSED', 'This does not look like a person', { reason: 'form' })
-      const from = contact && !visitor.sender.verified ? { ...visitor.sender, ...leftBy(contact) } : visitor.sender
+      const left = contact && leftBy(contact)
+      const from = left ? withWord(visitor.sender, left.said) : visitor.sender
       const words = parts.filter((part) => part.type !== 'text' || part.text.trim() !== '')
       if (words.length === 0) throw new HubError('HUB_REQUEST_INVALID', 'The message is empty')
       const [accepted] = await ctx.accept(visitor.inboxId, [
         // The client's id is made unique by its owner: nobody can take the place of another's message.
-        { kind: 'message', externalId: `${clientId}.${visitor.sender.externalId}`, from: { ...from, ip: request.ip }, parts: words },
+        {
+          kind: 'message',
+          externalId: `${clientId}.${visitor.sender.externalId}`,
+          from: { ...from, ip: request.ip },
+          parts: left?.words ? [...words, { type: 'text', text: left.words }] : words,
+        },
       ])
       if (visitId) await ctx.desk.spoke(refOf(visitor), visitId)
       return reply.status(201).send({ clientId, duplicate: accepted?.duplicate ?? false, messageId: accepted?.messageId ?? null, seq: accepted?.seq ?? null })
@@ -240,8 +248,18 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
 /** As a header can carry them: a name in Chinese by its letters and digits. What is no address lets nobody in. */
 const originsOf = ({ allowedOrigins }: InboxSettings): string[] => allowedOrigins.flatMap((site) => URL.parse(site)?.origin ?? [])
 
-/** An address with an @ is a mail address, anything else is taken for a phone number. */
-const leftBy = ({ name, address }: { name: string; address: string }) => ({ name, ...(address.includes('@') ? { email: address } : { phone: address }) })
+/** What of the form is a field's, and what agents would not read there whole: it stands in the message as well. */
+function leftBy({ name, address }: { name: string; address: string }): { said: NonNullable<ChannelSender['says']>; words: string } {
+  const { more, ...fields } = readAddress(address)
+  return { said: { ...(name.trim() ? { name: name.trim() } : {}), ...fields }, words: more ? address.trim() : '' }
+}
+
+/** Of a stranger it is all that is known; of whom the site vouches for, their own word beside the site's. */
+const withWord = (sender: ChannelSender, said: NonNullable<ChannelSender['says']>): ChannelSender => {
+  if (!sender.verified) return { ...sender, ...said }
+  const says = Object.fromEntries(Object.entries(said).filter(([field, value]) => sender[field as keyof typeof said] !== value))
+  return { ...sender, says }
+}
 
 const byToken = (request: FastifyRequest): string => request.headers.authorization?.slice(-43) ?? request.ip
 

@@ -199,6 +199,32 @@ await onEveryProfile('the website channel', [found(website, join(import.meta.dir
     assert.equal(identity.verified, false)
   })
 
+  test('what is left as an address and is none also stands in the words, whole; a number in it goes into its field', async () => {
+    const person = await world().person('看资料的人', 'owner')
+    for (const [address, phone, email, words] of [
+      ['13800138000', '13800138000', '', ['请回电']],
+      [
+        '微信 wangwei_shop_2026_beijing 或电话（晚上八点以后）13812345678，请提前发短信',
+        '13812345678',
+        '',
+        ['请回电', '微信 wangwei_shop_2026_beijing 或电话（晚上八点以后）13812345678，请提前发短信'],
+      ],
+      ['wx: wangwei_shop', '', '', ['请回电', 'wx: wangwei_shop']],
+      ['a@b 白天找我', '', '', ['请回电', 'a@b 白天找我']],
+      ['邮箱 wang@x.cn 或 13800138001', '13800138001', 'wang@x.cn', ['请回电', '邮箱 wang@x.cn 或 13800138001']],
+    ] as const) {
+      const inbox = await world().inbox('website')
+      const token = await enter(inbox)
+      const taken = await afterAWhile(() => say(token, { ...text('请回电'), contact: { name: '', address, subject: '' } }))
+      assert.equal(taken.status, 201)
+      const { parts } = await world().hub.em().findOneOrFail(Message, { id: taken.body.messageId }, { disableIdentityMap: true })
+      const { contactId } = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id })
+      const { body } = await person.call('GET', `/api/contacts/${contactId}`)
+      const shown = parts.map((part) => ('text' in part ? part.text : ''))
+      assert.deepEqual([shown, body.phone, body.email], [words, phone, email], address)
+    }
+  })
+
   test('the same words under one id are one message', async () => {
     const inbox = await world().inbox('website')
     const token = await enter(inbox)
@@ -266,6 +292,24 @@ await onEveryProfile('visitors of the website channel', [found(website, join(imp
     assert.notEqual(JSON.parse(Buffer.from(elsewhere.body.token.split('.')[1], 'base64url').toString('utf8')).externalId, payload.externalId)
     const bent = `${later.token.slice(0, -2)}${later.token.endsWith('AA') ? 'BB' : 'AA'}`
     assert.equal((await ask('/messages', { clientId: uniqueId(), parts: [{ type: 'text', text: 'hi' }] }, bent)).body.code, 'HUB_AUTH_REQUIRED')
+  })
+
+  test('what a signed visitor leaves is kept as their own word, and never in the place of the site’s', async () => {
+    const inbox = await world().inbox('website', { identitySecret: secret })
+    const { body: session } = await ask(`/inboxes/${inbox.id}/session`, { identity: await sign({ sub: '77', name: '林一', email: 'lin77@yi.cn' }) })
+    const parts = [{ type: 'text', text: '请回电' }]
+    const leave = (name: string, address: string) => ask('/messages', { clientId: uniqueId(), parts, contact: { name, address, subject: '' } }, session.token)
+    assert.equal((await leave('林先生', '138 0013 8000')).status, 201)
+    assert.equal((await leave('林一', 'other@yi.cn')).status, 201)
+    const person = await world().person('看资料的人', 'owner')
+    const { contactId } = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id })
+    const { body } = await person.call('GET', `/api/contacts/${contactId}`)
+    assert.deepEqual([body.name, body.phone, body.email], ['林一', '138 0013 8000', 'lin77@yi.cn'])
+    const [identity] = body.identities
+    assert.deepEqual(
+      [identity.verified, identity.facts.map(({ label, value }: { label: { zh: string }; value: string }) => `${label.zh}: ${value}`)],
+      [true, ['自填姓名（未核实）: 林先生', '自填电话（未核实）: 138 0013 8000', '自填邮箱（未核实）: other@yi.cn']],
+    )
   })
 
   const ownerOf = (token: string): string => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')).externalId

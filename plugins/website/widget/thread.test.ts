@@ -129,6 +129,43 @@ await onEveryProfile('the widget and its thread', [found(website, join(import.me
     assert.deepEqual(await storedIn(inbox), ['u_dora: 我的订单呢'])
   })
 
+  test('who has the conversation goes home, and comes back: an open window hears of both with its next look', async () => {
+    const admin = await world().person('小邓', 'admin', { presence: 'offline' })
+    const department = (await admin.call('POST', '/api/departments', { name: `夜班 ${Date.now()}` })).body
+    const inbox = await world().inbox('website', {}, { departmentId: department.id })
+    const agent = await world().person('小林', 'agent', { departmentId: department.id })
+    const be = (presence: string) => agent.call('PUT', '/api/me/presence', { presence })
+    const tab = newBrowser().open(inbox.id)
+    tab.say('下午好')
+    await eventually(() => tab.thread.conversation?.status === 'open', 'a conversation')
+    assert.deepEqual([tab.thread.conversation?.agentPresent, tab.thread.attended], [true, true])
+    await be('away')
+    let looks = 0
+    /** The hub keeps its answer for a second; at every look it would be asked more often than it lets anybody ask. */
+    const looked = (probe: () => boolean | undefined) =>
+      eventually(() => {
+        if (looks++ % 30 === 0) tab.thread.look()
+        return probe()
+      }, 'another look')
+    await looked(() => tab.thread.conversation?.agentPresent === false && !tab.thread.attended)
+    await be('busy')
+    await looked(() => tab.thread.conversation?.agentPresent)
+  })
+
+  test('who is blocked in the middle of a conversation is told so at once', async () => {
+    const inbox = await world().inbox('website')
+    const owner = await world().person('店主', 'owner')
+    const tab = newBrowser().open(inbox.id)
+    tab.say('滚')
+    await eventually(() => tab.thread.conversation, 'a conversation')
+    // What comes by the live line shows that there is one.
+    await world().reply(owner, tab.thread.conversation?.id, '请您文明用语')
+    await eventually(() => tab.shown().length > 1, 'an answer')
+    const { id, contactId } = await world().hub.em().findOneOrFail(Identity, { inboxId: inbox.id })
+    assert.equal((await owner.call('POST', `/api/contacts/${contactId}/block`, { identityId: id })).status, 200)
+    await eventually(() => tab.refused === 'HUB_IDENTITY_BLOCKED', 'the refusal')
+  })
+
   test('a site that was closed while the page loaded takes the visitor in once it is open', async () => {
     const inbox = await world().inbox('website')
     const admin = await world().person('小邓', 'admin', { presence: 'offline' })

@@ -10,6 +10,9 @@ export function effectivePresence(agent: Pick<Agent, 'presence' | 'seenAt'>, now
   return agent.seenAt && now - agent.seenAt.getTime() < presenceTtlMs ? agent.presence : 'offline'
 }
 
+/** Whoever is busy is there, and answers whom they have; who is away is not, as in routing (row 2). */
+export const isThere = (agent: Pick<Agent, 'presence' | 'seenAt'>): boolean => ['online', 'busy'].includes(effectivePresence(agent))
+
 export const presentColleague = (agent: Agent): Colleague => ({
   id: agent.id,
   name: agent.name,

@@ -4,6 +4,7 @@
  * becomes a suggestion with its evidence, which an agent accepts or refuses.
  */
 import type { ChannelSender } from '../../../sdk/channel.ts'
+import { numberIn } from '../../../sdk/contact-reader/dialled.ts'
 import type { Em } from '../../db/orm.ts'
 import { newId } from '../../db/types.ts'
 import { claimKey, isClaimKey } from '../../sealing/sealed-columns.ts'
@@ -19,18 +20,6 @@ export interface Claim {
 /** Where a value came from is told for so many places. */
 const mostOrigins = 6
 
-/** As it is dialled in China; another country's keeps its sign, or `+1 385…` would be somebody's mobile number here. */
-function normalisePhone(text: string): string | undefined {
-  const dialled = text.replace(/[^\d+＋]/g, '').replace(/^(?:00|＋)/, '+')
-  const digits = dialled.replace(/\D/g, '')
-  if (digits.length < 7 || digits.length > 15) return undefined
-  const own = /^\+?86(1\d{10})$/.exec(dialled)?.[1] ?? /^\+86([48]00\d{7})$/.exec(dialled)?.[1]
-  if (own) return own
-  const landline = /^\+860?(\d{10,11})$/.exec(dialled)?.[1]
-  if (landline) return `0${landline}`
-  return dialled.startsWith('+') ? `+${digits}` : digits
-}
-
 /** Many cities have the same number behind their own code: it speaks for somebody, and proves nobody. */
 const isLocal = (phone: string): boolean => /^\d{1,9}$/.test(phone)
 
@@ -39,7 +28,7 @@ export function normaliseClaim(kind: Evidence['kind'], value: string): string | 
   const text = value.trim()
   switch (kind) {
     case 'phone':
-      return text.includes('*') ? undefined : normalisePhone(text)
+      return text.includes('*') ? undefined : numberIn(text)
     case 'email':
       return /^[^\s@*]+@[^\s@*]+\.[^\s@*]+$/.test(text) ? text.toLowerCase().slice(0, 190) : undefined
     case 'wechat':
@@ -60,6 +49,8 @@ export function claimsOf(from: ChannelSender): Claim[] {
   const given = [
     ...(from.phone ? [{ kind: 'phone' as const, value: from.phone, verified }] : []),
     ...(from.email ? [{ kind: 'email' as const, value: from.email, verified }] : []),
+    ...(from.says?.phone ? [{ kind: 'phone' as const, value: from.says.phone, verified: false }] : []),
+    ...(from.says?.email ? [{ kind: 'email' as const, value: from.says.email, verified: false }] : []),
     ...(from.claims ?? []),
   ]
   const claims = new Map<string, Claim>()

@@ -60,6 +60,8 @@ export interface Profile {
   name?: string
   phone?: string
   email?: string
+  /** What they say of themself, beside it. */
+  says?: NonNullable<ChannelSender['says']>
   /** The event's own time, in milliseconds. */
   at: number
 }

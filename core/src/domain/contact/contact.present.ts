@@ -16,6 +16,7 @@ import { customPrefix, readCustomFields } from './custom-fields.ts'
 import { externalIdOf } from './external-id.ts'
 import { declaredFields } from './fields.ts'
 import { shownFacts } from './labelled-facts.ts'
+import { ownWords } from './own-words.ts'
 
 export const presentActivity = (ability: HubAbility, { id, inboxId, identityId, name, label, params, details, at }: Activity): WireActivity => ({
   id,
@@ -82,7 +83,7 @@ export async function presentContact(hub: Hub, em: Em, ability: HubAbility, cont
       verified: identity.verified,
       blockedAt: identity.blockedAt?.toISOString() ?? null,
       attributes: maskDeep(ability, identity.attributes),
-      facts: shownFacts(ability, identity.facts),
+      facts: [...ownWords(ability, identity.profile), ...shownFacts(ability, identity.facts)],
       firstVisit: presentFirstVisit(ability, visits.get(identity.id)),
     })),
     createdAt: contact.createdAt.toISOString(),

@@ -1,6 +1,7 @@
 /**
  * What a platform says of a person changes: a nickname, a picture, a language. The newer word counts, for the identity
- * always, for the contact only where its field still holds what the channel brought: what an agent wrote stays.
+ * always, for the contact only where its field still holds what the channel brought: what an agent wrote stays. What the
+ * person says of themself counts only where the platform says nothing.
  */
 import { LockMode } from '@mikro-orm/core'
 import type { ChannelSender } from '../../../sdk/channel.ts'
@@ -11,19 +12,22 @@ import { mergedFacts } from './labelled-facts.ts'
 
 const widths = { name: 60, phone: 40, email: 190 } as const
 const fields = Object.keys(widths) as (keyof typeof widths)[]
+type Said = Partial<Record<keyof typeof widths, string>>
+
+const fitting = (said: Said): Said => Object.fromEntries(fields.flatMap((field) => (said[field] ? [[field, said[field].slice(0, widths[field])]] : [])))
 
 /** What this event says of its sender, as the contact's columns hold it. */
-export const profileOf = (from: ChannelSender, at: Date): Profile => ({
-  ...Object.fromEntries(fields.flatMap((field) => (from[field] ? [[field, from[field].slice(0, widths[field])]] : []))),
-  at: at.getTime(),
-})
+export function profileOf(from: ChannelSender, at: Date): Profile {
+  const says = fitting(from.says ?? {})
+  return { ...fitting(from), ...(Object.keys(says).length > 0 ? { says } : {}), at: at.getTime() }
+}
 
-/** What platforms say of the identities of one person, the newest word of each kind. */
-export function saidOf(profiles: readonly (Profile | null | undefined)[]): Partial<Record<keyof typeof widths, string>> {
+/** What stands in the fields of somebody of whom nothing else is known: the newest word of each kind; their own where there is no other. */
+export function saidOf(profiles: readonly (Profile | null | undefined)[]): Said {
   const newest = profiles.filter((profile) => profile != null).sort((a, b) => b.at - a.at)
   return Object.fromEntries(
     fields.flatMap((field) => {
-      const value = newest.find((profile) => profile[field])?.[field]
+      const value = newest.find((profile) => profile[field])?.[field] ?? newest.find(({ says }) => says?.[field])?.says?.[field]
       return value ? [[field, value]] : []
     }),
   )
@@ -38,24 +42,27 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
     const facts = from.facts ? mergedFacts(identity.facts, from.facts) : identity.facts
     const factsChanged = from.facts !== undefined && JSON.stringify(facts) !== JSON.stringify(identity.facts ?? null)
     // Most say nothing of their sender: then what is known already stays sealed.
-    if (attributes.length === 0 && !factsChanged && fields.every((field) => now[field] === undefined)) continue
+    if (attributes.length === 0 && !factsChanged && !now.says && fields.every((field) => now[field] === undefined)) continue
     const before = identity.profile
     // An earlier event that comes late knows less than we do.
     if (before && at.getTime() < before.at) continue
-    const news = fields.filter((field) => now[field] !== undefined && now[field] !== before?.[field])
+    const isNews = (said: Said | undefined, known: Said | null | undefined, field: keyof Said) => said?.[field] !== undefined && said[field] !== known?.[field]
+    const news = fields.filter((field) => isNews(now, before, field) || isNews(now.says, before?.says, field))
     if (attributes.length === 0 && !factsChanged && news.length === 0) continue
+    const profile: Profile = { ...before, ...now, ...(now.says ? { says: { ...before?.says, ...now.says } } : {}) }
     identity.facts = facts
     identity.attributes = { ...identity.attributes, ...Object.fromEntries(attributes) }
-    identity.profile = { ...before, ...now }
+    identity.profile = profile
     changed.add(identity)
     if (news.length === 0) continue
     const contact = await em.findOne(Contact, { id: identity.contactId }, { fields, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
-    const free = news.filter((field) => contact && [before?.[field] ?? '', ''].includes(contact[field]))
+    const said = saidOf([profile])
+    const free = news.filter((field) => contact && [before?.[field] ?? '', before?.says?.[field] ?? '', ''].includes(contact[field]))
     if (free.length > 0)
       await em.nativeUpdate(
         Contact,
         { id: identity.contactId },
-        { ...Object.fromEntries(free.map((field) => [field, now[field] as string])), updatedAt: new Date() },
+        { ...Object.fromEntries(free.map((field) => [field, said[field] as string])), updatedAt: new Date() },
       )
   }
   await updateRows(em, Identity, [...changed], ['attributes', 'profile', 'facts'])

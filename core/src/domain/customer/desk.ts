@@ -8,9 +8,11 @@ import { decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Em } from '../../db/orm.ts'
 import type { Hub } from '../../hub.ts'
 import { Agent } from '../agent/agent.entity.ts'
+import { isThere } from '../agent/agent.present.ts'
 import { BlockList } from '../contact/blocked.ts'
 import type { Identity } from '../contact/contact.entity.ts'
 import { findIdentity } from '../contact/external-id.ts'
+import { saidOf } from '../contact/refresh-profile.ts'
 import { changeConversation, changesPage } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
@@ -51,7 +53,7 @@ export function createDesk(hub: Hub): Desk {
         messages: await present(em, rows.slice(0, limit).reverse()),
         cursor: cursorOf(current.id, current.rev, ended),
         more: rows.length > limit,
-        conversation: await presentCurrent(em, current),
+        conversation: await presentCurrent(em, identity, current),
       }
     },
 
@@ -232,7 +234,7 @@ async function changedSince(em: Em, identity: Identity, current: Conversation, c
     ),
     cursor: following ? cursorOf(following.id, 0, [{ id: known.id, rev: known.rev }, ...kept]) : cursorOf(known.id, page.next, kept),
     more: more || known.id !== current.id,
-    conversation: await presentCurrent(em, current),
+    conversation: await presentCurrent(em, identity, current),
   }
 }
 
@@ -243,12 +245,18 @@ async function namesOf(em: Em, ids: readonly (string | null | undefined)[]): Pro
   return new Map(agents.map((agent) => [agent.id, agent.displayName || agent.name]))
 }
 
-async function presentCurrent(em: Em, conversation: Conversation): Promise<CustomerThread['conversation']> {
-  const names = await namesOf(em, [conversation.assigneeId])
+const asSeen = ['name', 'displayName', 'active', 'presence', 'seenAt'] as const
+
+async function presentCurrent(em: Em, { profile }: Identity, conversation: Conversation): Promise<CustomerThread['conversation']> {
+  const { assigneeId } = conversation
+  const agent = assigneeId ? await em.findOne(Agent, { id: assigneeId }, { fields: [...asSeen], disableIdentityMap: true }) : null
+  const said = saidOf([profile])
   return {
     id: conversation.id,
     status: conversation.status,
-    agentName: names.get(conversation.assigneeId ?? '') ?? '',
+    agentName: agent ? agent.displayName || agent.name : '',
+    agentPresent: agent?.active === true && isThere(agent),
+    reachable: Boolean(said.phone || said.email),
     agentReadSeq: conversation.agentReadSeq,
     agentDeliveredSeq: conversation.agentDeliveredSeq,
     rating: conversation.rating ?? null,

@@ -32,6 +32,8 @@ function main(init: Init, site: Site): void {
   let typingTimer = 0
   let keeps = init.keeps || preview || parent === window
   let leaving = false
+  /** Went out with a form since somebody was there last: nobody is asked for the same again. */
+  let gave = false
   const left = { name: '', address: '', subject: '' }
 
   const heading = h('h1', {})
@@ -107,7 +109,7 @@ function main(init: Init, site: Site): void {
 
   function ratingRow(): Row | false {
     const c = thread.conversation
-    if (c?.status !== 'closed') return false
+    if (c?.status !== 'closed' || refused === 'HUB_IDENTITY_BLOCKED') return false
     if (c.rating || rated === c.id) return [`thanks ${c.id}`, () => h('p', { className: 'line' }, w.thanks)]
     return [`rate ${c.id}`, () => ratingNode(c.id)]
   }
@@ -136,17 +138,32 @@ function main(init: Init, site: Site): void {
     )
   }
 
+  /**
+   * Routing passes a conversation on while nobody has it (row 2: to somebody busy, before a lead is lost), and never takes one
+   * from who has it. So where they are away and others are there, both is true, and it says both.
+   */
+  function statusOf(running: Thread['conversation'], there: boolean, unanswered: boolean): string {
+    if (!there) return unanswered ? w.later : w.away
+    if (!running) return w.online
+    if (running.status !== 'open') return w.waiting
+    const name = running.agentName
+    return running.agentPresent ? name || w.online : name ? w.othersOnline.replace('{name}', () => name) : w.online
+  }
+
   function render(): void {
     const spoken = thread.messages.length + thread.waiting.length > 0
     const { conversation } = thread
     const { attended } = thread
     const running = conversation && conversation.status !== 'closed' ? conversation : null
-    const unanswered = !attended && running?.status === 'queued'
-    leaving = !attended && !running && thread.waiting.length === 0
+    const there = attended || running?.agentPresent === true
+    if (there) gave = false
+    const unanswered = !there && running !== null && thread.asked()
+    // What stands in the form goes out with it, whoever comes meanwhile.
+    leaving = left.name !== '' || left.address !== '' || (!there && thread.waiting.length === 0 && !recording && !(unanswered && (gave || running?.reachable)))
     heading.textContent = document.title = site.title || w.title
     root.setAttribute('aria-label', document.title)
-    status.textContent = running?.agentName || (unanswered ? w.later : running ? w.waiting : attended ? w.online : w.away)
-    status.setAttribute('data-on', String(attended))
+    status.textContent = statusOf(running, there, unanswered)
+    status.setAttribute('data-on', String(there))
     const older = () => {
       const from = log.scrollHeight - log.scrollTop
       thread.older().then(
@@ -156,7 +173,7 @@ function main(init: Init, site: Site): void {
         () => say(w.offline),
       )
     }
-    const away = leaving && (site.offlineText || w.offlineText)
+    const away = !there && leaving && (site.offlineText || w.offlineText)
     const greeting = (!spoken && away) || site.greeting || w.greeting
     const ours = (text: string) => h('div', { className: 'message' }, h('div', { className: 'bubble' }, h('p', { className: 'text' }, text)))
     const stay = following || thread.waiting.length > 0
@@ -228,6 +245,10 @@ function main(init: Init, site: Site): void {
     if (!text) return
     const contact = leaving ? { ...left } : undefined
     following = true
+    gave = gave || leaving
+    // It is on its way: what stands in the form keeps nothing open any more.
+    left.name = left.address = left.subject = ''
+    for (const one of Array.from(form.querySelectorAll('input'))) one.value = ''
     thread.send([{ type: 'text', text }], contact ? { contact } : {})
     field.value = ''
     thread.typing(null)
@@ -407,8 +428,7 @@ function main(init: Init, site: Site): void {
   const look = () => {
     if (!open || document.hidden) return
     render()
-    // Somebody may have come, or gone home, since.
-    if (thread.token && thread.conversation?.status !== 'open') thread.askAttended().catch(() => undefined)
+    thread.look()
   }
   addEventListener('message', (event: MessageEvent) => {
     if (event.source !== parent || parent === window) return

@@ -14,6 +14,7 @@ type Renew = () => string | null | undefined | Promise<string | null | undefined
 const script = document.currentScript as HTMLScriptElement | null
 const inbox = script?.dataset.inbox ?? ''
 const hub = script ? new URL(script.src).origin : ''
+const address = `${hub}/api/x/website/frame/${inbox}`
 const beatMs = 25_000
 /** When the hub does not answer: once more after so long, and whenever the line comes back. */
 const againMs = [10_000, 30_000, 120_000]
@@ -78,11 +79,15 @@ function start(): void {
   let tries = 0
   let retry = 0
   let frame: HTMLIFrameElement | undefined
+  /** The button is on the page, as far as it is up to us. */
+  let drawn = false
   /** The visitor of this page, where nothing can be kept for the next. */
   let token = kept('')
 
   const root = document.createElement('div')
   root.id = 'huike-widget'
+  const page = window as unknown as { Huike?: { onIdentityExpired?: Renew }; huikeRoot?: HTMLElement }
+  page.huikeRoot = root
   const button = document.createElement('button')
   button.type = 'button'
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
@@ -124,8 +129,10 @@ function start(): void {
     if (ready && frame?.contentWindow) frame.contentWindow.postMessage(message, hub)
   }
   function makeFrame(): void {
+    // A script that stands in a body which was exchanged has begun anew with the next one.
+    if (page.huikeRoot !== root) return
     frame = document.createElement('iframe')
-    frame.src = `${hub}/api/x/website/frame/${inbox}`
+    frame.src = address
     frame.title = 'Chat'
     frame.allow = 'microphone; camera; clipboard-write; autoplay'
     frame.onload = () => {
@@ -142,6 +149,14 @@ function start(): void {
     ready = undefined
     if (frame?.parentNode) frame.parentNode.removeChild(frame)
     if (again) makeFrame()
+  }
+  /** A page that goes on without loading may put another body in place of the one we stood in, or what it had kept of one: with likenesses of us. */
+  function stay(): void {
+    if (page.huikeRoot !== root || !frame || (frame.isConnected && (root.isConnected || !drawn))) return
+    for (const old of Array.from(document.querySelectorAll(`#huike-widget,iframe[src="${address}"]`)))
+      if (old !== root && old !== frame && old.parentNode) old.parentNode.removeChild(old)
+    if (drawn) document.body.appendChild(root)
+    if (!frame.isConnected) dropFrame(true)
   }
   function layout(): void {
     if (!frame) return
@@ -214,7 +229,8 @@ function start(): void {
     button.setAttribute('aria-label', label)
     button.setAttribute('aria-expanded', String(open))
     if (frame) frame.title = site.title
-    if (!root.parentNode) document.body.appendChild(root)
+    drawn = true
+    if (!root.isConnected) document.body.appendChild(root)
     layout()
   }
 
@@ -233,6 +249,7 @@ function start(): void {
     }
   }
   function show(on: boolean): void {
+    stay()
     open = on
     layout()
     button.setAttribute('aria-expanded', String(on))
@@ -262,7 +279,7 @@ function start(): void {
   }
 
   /** The page's own way to a fresh identity; it may have left it before we came. */
-  let renew = (window as unknown as { Huike?: { onIdentityExpired?: Renew } }).Huike?.onIdentityExpired
+  let renew = page.Huike?.onIdentityExpired
   /** Who the page says it is may change while it is asked: then its answer is about somebody else. */
   let word = 0
   function askIdentity(): void {
@@ -280,8 +297,8 @@ function start(): void {
   function beat(): void {
     if (document.visibilityState === 'hidden') return
     at = location.href
-    const page: Page = { url: at.slice(0, 4_000), title: (title || document.title).slice(0, 500), referrer: document.referrer.slice(0, 4_000) }
-    tell({ huike: 'page', page })
+    const now: Page = { url: at.slice(0, 4_000), title: (title || document.title).slice(0, 500), referrer: document.referrer.slice(0, 4_000) }
+    tell({ huike: 'page', page: now })
   }
 
   addEventListener('message', (event: MessageEvent) => {
@@ -345,10 +362,13 @@ function start(): void {
     if (ready?.site.trackVisits) beat()
   })
   // Pages that change without loading.
-  setInterval(() => ready?.site.trackVisits && at !== location.href && beat(), 2_000)
+  setInterval(() => {
+    stay()
+    if (ready?.site.trackVisits && at !== location.href) beat()
+  }, 2_000)
   makeFrame()
 
-  ;(window as unknown as { Huike: object }).Huike = {
+  ;(page as { Huike: object }).Huike = {
     open: () => show(true),
     close: () => show(false),
     identify(next: string) {

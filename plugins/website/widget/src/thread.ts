@@ -267,7 +267,9 @@ export class Thread {
       if (this.#socket === socket && !socket.active) setTimeout(() => this.#socket === socket && socket.connect(), 1_000 + Math.random() * 2_000)
     }
     socket.on('connect', () => this.#wake())
-    socket.on('note', (note: { kind: string; conversationId: string; active?: boolean; seq?: number }) => {
+    socket.on('note', (note: { kind: string; conversationId: string; active?: boolean; seq?: number; reason?: string }) => {
+      // Before the hub refuses the first request: the list of the blocked is a second old there.
+      if (note.reason === 'blocked') this.#events.refused('HUB_IDENTITY_BLOCKED')
       if (note.kind === 'typing') this.#events.typing(note.active === true)
       else if (note.kind === 'delivered') this.#delivered(note.conversationId, note.seq ?? 0)
       else void this.fetch()
@@ -290,7 +292,17 @@ export class Thread {
   }
   #poll(): void {
     if (!this.#socket?.connected) this.#wake()
-    if (this.conversation?.status === 'queued') this.#lookAround()
+    if (this.#isAlone()) this.#lookAround()
+  }
+  /** What is said here waits: nobody has it, or who has it is not there. */
+  #isAlone(): boolean {
+    return this.conversation !== null && this.conversation.status !== 'closed' && !this.conversation.agentPresent
+  }
+  /** Who is there may have gone home since, and somebody may have come. */
+  look(): void {
+    if (!this.token) return
+    if (this.conversation?.status === 'open') void this.fetch()
+    if (this.conversation?.status !== 'open' || this.#isAlone()) this.askAttended().catch(() => undefined)
   }
   #lookAround(): void {
     if (Date.now() - this.#lookedAt > 5_000) this.askAttended().catch(() => undefined)
@@ -309,6 +321,7 @@ export class Thread {
       // An answer that broke off in the middle is none.
       if (response.ok) return (await response.json()) as T
       const { code = 'HUB_INTERNAL', details = {} } = (await response.json().catch(() => ({}))) as { code?: string; details?: { waitMs?: number } }
+      if (code === 'HUB_IDENTITY_BLOCKED') this.#events.refused(code)
       throw Object.assign(new Error('refused'), { code, waitMs: details.waitMs, status: response.status })
     } finally {
       clearTimeout(timer)
@@ -372,10 +385,11 @@ export class Thread {
 
   #take(page: CustomerThread): void {
     const first = this.#cursor === ''
-    const { status } = page.conversation ?? {}
-    // It waits for somebody now, or has ended: is anybody there?
-    if (status !== 'open' && status !== this.conversation?.status) this.#lookAround()
+    const { status, agentPresent } = this.conversation ?? {}
     this.conversation = this.#newest(page.conversation)
+    // It waits for somebody now, or has ended: is anybody there?
+    const now = this.conversation
+    if ((now?.status !== 'open' || !now.agentPresent) && (now?.status !== status || now?.agentPresent !== agentPresent)) this.#lookAround()
     this.#merge(page.messages, !first)
     this.#cursor = page.cursor
     if (first) this.more = page.more
@@ -402,6 +416,8 @@ export class Thread {
     if (attended === this.attended) return
     this.attended = attended
     this.#events.changed()
+    // It may be whose conversation it is who came.
+    if (this.#isAlone()) void this.fetch()
   }
 
   /** Not found may be a file of the message; where the site's plugin is switched off nothing is found. */
@@ -534,7 +550,7 @@ export class Thread {
             one.failure = codeOf(error)
             this.#wrote()
             this.#events.changed()
-            if (one.failure === 'HUB_IDENTITY_BLOCKED') return this.#events.refused(one.failure)
+            if (one.failure === 'HUB_IDENTITY_BLOCKED') return
           }
         }
       }
@@ -556,6 +572,12 @@ export class Thread {
 
   typing(text: string | null): void {
     if (this.#socket?.connected) this.#socket.emit('typing', { text })
+  }
+
+  /** Has the visitor said something here that nobody has answered? */
+  asked(): boolean {
+    const said = this.messages.filter((m) => m.conversationId === this.conversation?.id && m.from !== 'system').pop()
+    return said?.from === 'me'
   }
 
   #lastAnswer(): CustomerMessage | undefined {
