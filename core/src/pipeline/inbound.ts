@@ -47,22 +47,18 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
           else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
           else results.push(await apply(applying, item, sender.identity, known))
         }
+        // Of who is known by another name now nobody says anything by the old one.
+        const speakers = items.flatMap((item) => {
+          const { identity, former } = senders.get(senderKey(item)) ?? {}
+          return identity && !former ? [{ identity, from: item.event.from, at: timeOf(item.event) }] : []
+        })
         const refreshed = await refreshProfiles(
           em,
-          items.flatMap(({ inbox, event }) => {
-            const identity = senders.get(senderKey({ inbox, event, parked: false }))?.identity
-            return identity && !identity.blockedAt ? [{ identity, from: event.from, at: timeOf(event) }] : []
-          }),
+          speakers.filter(({ identity }) => !identity.blockedAt),
         )
         for (const contactId of refreshed) applying.after.push(() => hub.bus.publish('contact.changed', { contactId }))
         // New names of people we know may join them to others: that happens after the commit, by itself.
-        const due = await noteClaims(
-          em,
-          items.flatMap((item) => {
-            const identity = senders.get(senderKey(item))?.identity
-            return identity ? [{ from: item.event.from, identity }] : []
-          }),
-        )
+        const due = await noteClaims(em, speakers)
         for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
         await keepAddresses(em, items, senders, touched)

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { io } from 'socket.io-client'
 import { newId } from '../../../core/src/db/types.ts'
+import { Agent } from '../../../core/src/domain/agent/agent.entity.ts'
 import { Activity, Contact, ContactMove, FormerName, Identity, MergeSuggestion } from '../../../core/src/domain/contact/contact.entity.ts'
 import { closeConversation } from '../../../core/src/domain/conversation/close-conversation.ts'
 import { Conversation } from '../../../core/src/domain/conversation/conversation.entity.ts'
@@ -62,6 +63,9 @@ const siteOf = (world: () => World) => {
     ).map(({ seq }) => seq)
   return { ask, session, enter, read, conversationsIn, linesOf, seqsOf }
 }
+/** Identities that no user of the site is. */
+const strangersIn = async (world: World, { id }: Inbox) =>
+  (await world.hub.em().find(Identity, { inboxId: id, verified: false }, quiet)).flatMap((one) => (one.externalId.startsWith('u_') ? [] : [one.id]))
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
 await onEveryProfile('signing in on the site', [plugin], (world) => {
@@ -130,6 +134,10 @@ await onEveryProfile('signing in on the site', [plugin], (world) => {
     await assert.rejects(world().say(inbox, nameOf(token), '我是她'), { code: 'HUB_AUTH_REQUIRED' })
     await ask('POST', '/close', undefined, token)
     assert.equal((await conversationsIn(inbox))[0]?.status === 'closed', false)
+    const form = { kind: 'message' as const, externalId: newId(), from: { externalId: nameOf(token), name: '冒名', phone: '13711112222' }, parts: [] }
+    await assert.rejects(world().hub.intake.accept(inbox.id, [form]), { code: 'HUB_AUTH_REQUIRED' })
+    const { name, phone } = await contactOf((await world().identity(inbox.id, 'u_alice')).contactId)
+    assert.deepEqual([name, phone], ['', ''])
     // A user's token proves nothing on a page without the site's word, and brings nobody along to another user.
     const after = await enter(inbox, { token: user })
     assert.deepEqual((await read(after)).said, [])
@@ -229,6 +237,21 @@ await onEveryProfile('signing in on the site', [plugin], (world) => {
     assert.deepEqual(said, ['me: 昨天的订单', 'agent: 在查', 'me: 还有一个问题', 'me: 有人吗', 'me: 我登录了'])
     assert.deepEqual([conversation?.id, conversation?.status === 'closed'], [mine?.conversationId, false])
     for (const id of [conversationId, goesOn?.id ?? '']) assert.deepEqual(await seqsOf(id), upTo((await seqsOf(id)).length))
+  })
+
+  test('nobody had come to the user’s conversation yet: whoever talks with the stranger goes on in it', async () => {
+    const inbox = await site()
+    const user = await enter(inbox, { identity: await jwt('lei') })
+    const everybody = await world().hub.em().find(Agent, {}, quiet)
+    await world().hub.em().nativeUpdate(Agent, {}, { presence: 'offline' })
+    const [waits] = await world().say(inbox, nameOf(user), '有人吗')
+    const { token, conversationId } = await stranger(inbox, '换个浏览器问')
+    const agent = await world().person('小梅', 'admin', { presence: 'away' })
+    assert.equal((await agent.call('POST', `/api/conversations/${conversationId}/take`)).status, 200)
+    await enter(inbox, { token, identity: await jwt('lei') })
+    const goesOn = (await conversationsIn(inbox)).find(({ id }) => id === waits?.conversationId)
+    assert.deepEqual([goesOn?.status, goesOn?.assigneeId], ['open', agent.id])
+    for (const { id, presence } of everybody) await world().hub.em().nativeUpdate(Agent, { id }, { presence })
   })
 
   test('a block is not lifted by signing in, and shuts out no user: it is in the trail of who is blocked; a blocked user takes nothing over', async () => {
@@ -341,16 +364,32 @@ describe('signing in at two processes', { skip: served ? false : 'needs MariaDB 
       const [a, b] = webs as [World, World]
       const inbox = await a.inbox('website', { identitySecret: key })
       const [atA, atB] = [siteOf(() => a), siteOf(() => b)]
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 4; round++) {
         const token = await atA.enter(inbox)
         const [said] = await a.say(inbox, nameOf(token), '在吗')
-        const identity = await jwt(`user-${round}`)
-        const tokens = await Promise.all([atA, atB, atA, atB].map(({ enter }) => enter(inbox, { token, identity })))
-        for (const user of tokens) assert.deepEqual((await atB.read(user)).said, ['me: 在吗'])
-        assert.deepEqual(await atA.linesOf(said?.conversationId ?? ''), [{ name: 'identity.known', account: `user-${round}` }])
+        const name = `user-${round}`
+        const identity = await jwt(name)
+        // Of every second one there is an open conversation already.
+        const [mine] = round % 2 ? await b.say(inbox, `u_${name}`, '早') : []
+        const went = await Promise.all([
+          ...[atA, atB, atA, atB].map(({ enter }) => enter(inbox, { token, identity })),
+          ...[a, b].map((world, i) => world.say(inbox, `u_${name}`, `同时说的 ${i}`).then(() => '')),
+        ])
+        const user = await b.identity(inbox.id, `u_${name}`)
+        const all = (await atA.conversationsIn(inbox)).filter(({ identityId }) => identityId === user.id)
+        const open = all.filter(({ openIdentityId }) => openIdentityId === user.id)
+        assert.equal(open.length, 1)
+        for (const { id } of all) assert.deepEqual(await atB.seqsOf(id), upTo((await atB.seqsOf(id)).length))
+        const words = (await atB.read(went[0] as string)).said.filter((text) => text.startsWith('me: ')).sort()
+        assert.deepEqual(words, [...(mine ? ['me: 早'] : []), 'me: 在吗', 'me: 同时说的 0', 'me: 同时说的 1'].sort())
+        const lines = (await Promise.all(all.map(({ id }) => atA.linesOf(id)))).flat().filter((line) => line.name === 'identity.known')
+        assert.deepEqual(
+          lines.map((line) => 'account' in line && line.account),
+          [name],
+        )
+        assert.ok(all.some(({ id }) => id === said?.conversationId))
       }
-      assert.equal((await atA.conversationsIn(inbox)).length, 5)
-      assert.equal(await a.hub.em().count(Identity, { inboxId: inbox.id }), 5)
+      assert.equal(await a.hub.em().count(Conversation, { inboxId: inbox.id, identityId: { $in: await strangersIn(a, inbox) } }), 0)
     } finally {
       for (const world of webs) await world.running.stop()
       await place.remove()

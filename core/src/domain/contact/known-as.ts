@@ -14,13 +14,14 @@ import { retryOnConflict } from '../../db/retry.ts'
 import { forUpdate, list, readRows, sql } from '../../db/statements.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
+import { assignTo } from '../conversation/assign-conversation.ts'
 import { ConversationChange, lockConversations, writeChanges, writeEvents } from '../conversation/change.ts'
 import { end, tellEnd } from '../conversation/close-conversation.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import type { Inbox } from '../inbox/inbox.entity.ts'
 import { claimsOf, noteClaims, saidBy, suggest } from './claims.ts'
 import { Activity, type ContactMove, type Evidence, FormerName, Identity } from './contact.entity.ts'
-import { externalIdOf, findIdentity, storedName, writtenAs } from './external-id.ts'
+import { externalIdOf, findIdentity, fittedId, storedName, writtenAs } from './external-id.ts'
 import { keptFacts } from './labelled-facts.ts'
 import { areTwo, eventOf, mergeIn, tellMove } from './merge-contacts.ts'
 import { refreshProfiles } from './refresh-profile.ts'
@@ -51,7 +52,7 @@ export async function knownAs(hub: Hub, customer: CustomerRef, as: ChannelSender
 /** Whether the name is one that somebody had before it was known who they are. */
 export async function isFormer(hub: Hub, em: Em, { inboxId, externalId }: CustomerRef): Promise<boolean> {
   const inbox = await hub.intake.inbox(inboxId)
-  return inbox !== null && (await em.count(FormerName, { inboxId, externalId: { $in: writtenAs(hub, inbox, externalId) } })) > 0
+  return inbox !== null && (await em.count(FormerName, { inboxId, externalId: { $in: writtenAs(hub, inbox, fittedId(externalId)) } })) > 0
 }
 
 async function once(hub: Hub, customer: CustomerRef, as: ChannelSender, account: string): Promise<Tell | undefined> {
@@ -211,13 +212,16 @@ async function moveConversations({ hub, em, from, account, locked }: Omit<Joinin
   }
 }
 
-async function goOnIn(theirs: ConversationChange, { conversation }: ConversationChange, em: Em): Promise<void> {
-  const { unread, waitingSince, lastCustomerAt, lastMessageAt } = theirs.conversation
+async function goOnIn(theirs: ConversationChange, goesOn: ConversationChange, em: Em): Promise<void> {
+  const { conversation } = goesOn
+  const { unread, waitingSince, lastCustomerAt, lastMessageAt, assigneeId } = theirs.conversation
   await end(theirs, em, 'joined', null)
   conversation.unread += unread
   conversation.waitingSince = earlier(conversation.waitingSince, waitingSince)
   conversation.lastCustomerAt = later(conversation.lastCustomerAt, lastCustomerAt)
   conversation.lastMessageAt = later(conversation.lastMessageAt, lastMessageAt) ?? lastMessageAt
+  // Whoever they are talking with goes on, where nobody had come yet.
+  if (assigneeId && !conversation.assigneeId) await assignTo(em, goesOn, assigneeId, 'routed', null)
 }
 const earlier = (one: Date | null | undefined, two: Date | null | undefined): Date | null => (one && two ? (one < two ? one : two) : (one ?? two ?? null))
 const later = (one: Date | null | undefined, two: Date | null | undefined): Date | null => (one && two ? (one > two ? one : two) : (one ?? two ?? null))
