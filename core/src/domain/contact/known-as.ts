@@ -25,6 +25,7 @@ import { externalIdOf, findIdentity, fittedId, storedName, writtenAs } from './e
 import { keptFacts } from './labelled-facts.ts'
 import { areTwo, eventOf, mergeIn, tellMove } from './merge-contacts.ts'
 import { refreshProfiles } from './refresh-profile.ts'
+import { survivorOf } from './survivor.ts'
 
 /** So long an event that was read before may still open a conversation under the old identity. */
 const recheckMs = 30_000
@@ -45,7 +46,8 @@ export async function knownAs(hub: Hub, customer: CustomerRef, as: ChannelSender
       const tell = await retryOnConflict(() => once(hub, customer, as, account))
       return await tell?.()
     } catch (error) {
-      if (!(error instanceof HubError) || error.code !== 'HUB_CONFLICT' || attempt >= attempts) throw error
+      if (!(error instanceof HubError) || error.code !== 'HUB_CONFLICT') throw error
+      if (attempt >= attempts) throw new HubError('HUB_UNAVAILABLE', 'Their contacts are being merged just now')
     }
 }
 
@@ -164,7 +166,8 @@ async function takeOver(joining: Joining, into: Identity): Promise<Tell> {
 
 /** By the machinery of all merges, with the signed claim as its evidence. What a person said are two stay two. */
 async function mergeTheirs(em: Em, into: Identity, from: Identity, as: ChannelSender): Promise<ContactMove | undefined> {
-  if (into.contactId === from.contactId || (await areTwo(em, into.contactId, from.contactId))) return undefined
+  const [intoId, fromId] = [await survivorOf(em, into.contactId), await survivorOf(em, from.contactId)]
+  if (intoId === fromId || (await areTwo(em, intoId, fromId))) return undefined
   const origins = [saidBy(into), saidBy(from)]
   const claims = claimsOf(as).filter(({ verified }) => verified)
   const evidence: Evidence[] = (claims.length > 0 ? claims : [{ kind: 'userId' as const, value: externalIdOf(into) }]).map(({ kind, value }) => ({
@@ -173,8 +176,8 @@ async function mergeTheirs(em: Em, into: Identity, from: Identity, as: ChannelSe
     verified: true,
     origins,
   }))
-  await suggest(em, into.contactId, from.contactId, evidence, null)
-  return mergeIn(em, into.contactId, from.contactId, null)
+  await suggest(em, intoId, fromId, evidence, null)
+  return mergeIn(em, intoId, fromId, null)
 }
 
 /**
