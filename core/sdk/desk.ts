@@ -1,5 +1,6 @@
 /** What the core does for channels that bring a client of their own (a widget, an app): the customer's side of the hub. */
 import type { Readable } from 'node:stream'
+import type { ChannelSender } from './channel.ts'
 import type { MessagePart } from './message-parts.ts'
 import type { CustomerThread } from './wire/customer.ts'
 
@@ -22,7 +23,7 @@ export interface CustomerRef {
 }
 
 export interface Desk {
-  /** With a cursor: what changed since, oldest first. Without: the newest messages. With `before`: older ones. */
+  /** With a cursor: what changed since, oldest first. Without: the newest messages. With `before`: older ones. Throws HUB_AUTH_REQUIRED by a name that is used up (`knownAs`). */
   thread(customer: CustomerRef, options: { cursor?: string; before?: string; limit?: number }): Promise<CustomerThread>
   /** The customer types (or stopped: null); agents see the text. Ephemeral. */
   typing(customer: CustomerRef, text: string | null): Promise<void>
@@ -53,4 +54,12 @@ export interface Desk {
   rate(customer: CustomerRef, conversationId: string, rating: 1 | 2 | 3, comment: string): Promise<void>
   /** The customer ends the conversation. */
   close(customer: CustomerRef): Promise<void>
+  /**
+   * The customer, until now a stranger, is known as somebody from now on: they signed in, and the channel has verified it. What they
+   * said is theirs: the open conversation goes on, or ends with a line where they have one open by the better name; the contact
+   * follows what is vouched for; agents read a line with `account`. The old name is used up: by it nothing is read, and what it
+   * still sends is refused with HUB_AUTH_REQUIRED, as `thread` is. Of who has said nothing, is verified, or is known already, nothing changes.
+   * A block stays with who is blocked, and nothing goes over then.
+   */
+  knownAs(customer: CustomerRef, as: ChannelSender, account?: string): Promise<void>
 }

@@ -154,6 +154,11 @@ export interface HubEvents {
   /** `byAgentId` null: evidence that somebody vouches for did it by itself. */
   'contact.merged': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }
   'contact.split': { fromId: string; intoId: string; identityIds: string[]; byAgentId: string | null }
+  /**
+   * A customer is known by a better name: a stranger signed in. `fromIdentityId` null: it is the same identity, renamed; else the
+   * conversations of that one are this one's now, and `contact.merged` tells whether the contacts became one.
+   */
+  'contact.identified': { contactId: string; identityId: string; fromIdentityId: string | null; inboxId: string }
   'inbox.healthChanged': { inboxId: string; state: InboxHealth['state']; code: string | null }
   /** `scope`: `inbox`, `department`, `skill-group`, `tag`, `assignment`, `categories`, `summary-form`, `retention`, `plugin:<id>`. */
   'settings.changed': {

@@ -295,7 +295,7 @@ test('a user whose token has ended goes on with the JWT of the page, and without
     expect(frame.isDetached()).toBe(false)
   })
 
-  await test.step('a page that says nothing of its user is a stranger’s, and what they say is not taken away by the user’s tabs', async () => {
+  await test.step('a page that says nothing of its user is a stranger’s; what they say is the user’s with the next page that does, and then they are somebody new', async () => {
     const third = new ShopPage(await context.newPage())
     await third.visit(site.origin)
     await third.openChat()
@@ -306,9 +306,11 @@ test('a user whose token has ended goes on with the JWT of the page, and without
     const theirs = await token()
     await enter(second, '/tea')
     await expect.poll(token).not.toBe(theirs)
+    for (const text of ['没登录时问的', '今天送到']) await expect(second.message(text)).toHaveCount(1)
     await third.say('还在吗？')
     await expect(third.message('还在吗？')).toHaveCount(1)
-    await expect(third.message('没登录时问的')).toHaveCount(1)
+    await expect(third.waiting).toHaveCount(0)
+    await expect(third.message('今天送到')).toHaveCount(0)
     await third.page.close()
   })
 
@@ -323,6 +325,55 @@ test('a user whose token has ended goes on with the JWT of the page, and without
     await workbench.pick('换了密钥以后说的')
     await expect(workbench.message('换了密钥以后说的')).toHaveCount(1)
     await expect(workbench.message('我的订单到哪了')).toHaveCount(0)
+  })
+})
+
+test('who logs in on the site goes on with the same talk, and its agent is told who it is', { tag: '@main' }, async ({ hubUrl, browser }) => {
+  const { admin, workbench } = await openDesk(browser, hubUrl)
+  const { id } = await admin.website()
+  const key = 'a-key-between-the-shop-and-the-hub'
+  await admin.call('PATCH', `/inboxes/${id}`, { settings: { identitySecret: key } })
+  const identity = signed({ sub: '42', name: '王芳' }, key)
+  const site = await openSite((path) => snippet(hubUrl, id, path === '/account' ? ` data-identity="${identity}"` : ''))
+  sites.push(site)
+  const { shop } = await openVisitor(browser)
+  await shop.visit(`${site.origin}/`)
+  await shop.openChat()
+  await shop.say('这双鞋有42码吗')
+  await workbench.pick('这双鞋有42码吗')
+  await workbench.reply('有的，请先登录下单')
+  await expect(shop.message('有的，请先登录下单')).toBeVisible()
+  await expect(workbench.message('有的，请先登录下单')).toHaveAttribute('data-state', 'read')
+
+  await test.step('the page after the login shows the talk, and the answer that came meanwhile', async () => {
+    await shop.page.goto('about:blank')
+    await workbench.reply('今天下单送袜子')
+    await shop.visit(`${site.origin}/account`)
+    await expect(shop.page.getByRole('button', { name: '联系客服 (1)' })).toBeVisible()
+    await shop.openChat()
+    for (const text of ['这双鞋有42码吗', '有的，请先登录下单', '今天下单送袜子']) await expect(shop.message(text)).toHaveCount(1)
+    await expect(workbench.message('今天下单送袜子')).toHaveAttribute('data-state', 'read')
+  })
+
+  await test.step('the agent reads it in the same conversation, without loading anything anew', async () => {
+    await expect(workbench.page.getByText('访客登录了账号：王芳 (42)')).toHaveCount(1)
+    await expect(workbench.list.getByRole('link')).toHaveCount(1)
+    await expect(workbench.list.getByRole('link')).toContainText('王芳')
+    await shop.say('我登录了')
+    await expect(workbench.message('我登录了')).toHaveCount(1)
+    await workbench.reply('看到了')
+    await expect(shop.message('看到了')).toBeVisible()
+  })
+
+  await test.step('a page that does not say who it is shows nothing of it, and the next that does shows all', async () => {
+    await shop.visit(`${site.origin}/`)
+    await shop.openChat()
+    await expect(shop.chat.getByText('您好')).toBeVisible()
+    await expect(shop.chat.getByTestId('visitor-message')).toHaveCount(0)
+    await shop.visit(`${site.origin}/account`)
+    await shop.openChat()
+    await expect(shop.chat.getByTestId('visitor-message')).toHaveCount(5)
+    await expect(workbench.list.getByRole('link')).toHaveCount(1)
   })
 })
 

@@ -110,6 +110,8 @@ export class Door implements Intake {
       switch (outcome.kind) {
         case 'blocked':
           throw new HubError('HUB_IDENTITY_BLOCKED', 'This sender is blocked')
+        case 'former':
+          throw new HubError('HUB_AUTH_REQUIRED', 'This customer is known by another name now')
         case 'behind':
           await this.#park(inbox, event, 'waits for an earlier event of the same sender')
           return { externalId: event.externalId, duplicate: false }

@@ -28,6 +28,8 @@ export interface InboundItem {
 export type InboundOutcome =
   | { kind: 'done'; duplicate: boolean; at: { messageId: string; conversationId: string; seq: number } | undefined }
   | { kind: 'blocked' }
+  /** Its sender is known by another name now, which this one says nothing of: whoever sends it asks anew as whom. */
+  | { kind: 'former' }
   /** An earlier event of the same sender is parked: this one must wait behind it. */
   | { kind: 'behind' }
   /** It must be looked at again later, by itself: others do not wait for it. */

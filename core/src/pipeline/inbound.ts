@@ -42,26 +42,23 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
         for (const item of items) {
           const sender = senders.get(senderKey(item))
           if (!sender) throw new Error('a sender was not resolved')
-          if (sender.identity?.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
+          if (sender.former && !item.parked) results.push({ kind: 'former' })
+          else if (sender.identity?.blockedAt && fromCustomer(item.event)) results.push({ kind: 'blocked' })
           else if (!item.parked && sender.waiting) results.push({ kind: 'behind' })
           else results.push(await apply(applying, item, sender.identity, known))
         }
+        // Of who is known by another name now nobody says anything by the old one.
+        const speakers = items.flatMap((item) => {
+          const { identity, former } = senders.get(senderKey(item)) ?? {}
+          return identity && !former ? [{ identity, from: item.event.from, at: timeOf(item.event) }] : []
+        })
         const refreshed = await refreshProfiles(
           em,
-          items.flatMap(({ inbox, event }) => {
-            const identity = senders.get(senderKey({ inbox, event, parked: false }))?.identity
-            return identity && !identity.blockedAt ? [{ identity, from: event.from, at: timeOf(event) }] : []
-          }),
+          speakers.filter(({ identity }) => !identity.blockedAt),
         )
         for (const contactId of refreshed) applying.after.push(() => hub.bus.publish('contact.changed', { contactId }))
         // New names of people we know may join them to others: that happens after the commit, by itself.
-        const due = await noteClaims(
-          em,
-          items.flatMap((item) => {
-            const identity = senders.get(senderKey(item))?.identity
-            return identity ? [{ from: item.event.from, identity }] : []
-          }),
-        )
+        const due = await noteClaims(em, speakers)
         for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))
         const touched = [...changes.values()].filter((change) => isWorthWriting(change))
         await keepAddresses(em, items, senders, touched)
@@ -108,6 +105,8 @@ interface Sender {
   openConversationId: string | null
   /** Met for the first time, in this batch. */
   made?: true
+  /** They are known by another name now: what was accepted before is theirs, and nothing else by this one. */
+  former?: true
 }
 
 /** All senders of a batch with their open conversations; who is new and says something gets a contact and an identity. */
@@ -132,9 +131,12 @@ async function resolveSenders(hub: Hub, em: Em, items: readonly InboundItem[], t
     for (const said of fresh.values()) unknown.push((said.findLast(introduces) ?? said[0]) as InboundItem)
   }
   if (unknown.length === 0) return senders
-  const waiting = await whoWaits(hub, em, unknown)
-  for (const item of unknown) senders.set(senderKey(item), { identity: undefined, waiting: waiting.has(item), openConversationId: null })
-  const introduced = unknown.filter(introduces)
+  const known = await whatIsKnown(hub, em, unknown)
+  for (const item of unknown) {
+    const { waiting = false, formerly } = known.get(item) ?? {}
+    senders.set(senderKey(item), formerly ? await whoTheyAre(em, formerly) : { identity: undefined, waiting, openConversationId: null })
+  }
+  const introduced = unknown.filter((item) => introduces(item) && !senders.get(senderKey(item))?.former)
   if (introduced.length > 0) await makeSenders(hub, em, introduced, takeNumbers(introduced.length), senders)
   return senders
 }
@@ -144,19 +146,45 @@ const parkedOf = (inbox: string, sender: string) => ({
   params: [],
 })
 
-/** Those of unknown senders whose earlier events are parked. */
-async function whoWaits(hub: Hub, em: Em, items: readonly InboundItem[]): Promise<Set<InboundItem>> {
+interface Known {
+  /** Earlier events are parked. */
+  waiting: boolean
+  /** The identity that had this name before it was known who they are. */
+  formerly: string | undefined
+}
+
+/** What there is of senders that no identity is called like. */
+async function whatIsKnown(hub: Hub, em: Em, items: readonly InboundItem[]): Promise<Map<InboundItem, Known>> {
   const waiting = new Set<string>()
+  const former = new Map<string, string>()
   for (const [inboxId, group] of Map.groupBy(items, (item) => item.inbox.id)) {
-    const names = group.flatMap(({ inbox, event }) => writtenAs(hub, inbox, event.from.externalId))
-    const rows = await readRaw<{ sender_id: string }>(
+    const names = list(group.flatMap(({ inbox, event }) => writtenAs(hub, inbox, event.from.externalId)))
+    const rows = await readRaw<{ name: string; identity_id: string | null }>(
       em,
-      sql`select sender_id from inbound_event where inbox_id = ${inboxId} and sender_id in ${list(names)} and due_at is not null`,
+      sql`select sender_id as name, null as identity_id from inbound_event where inbox_id = ${inboxId} and sender_id in ${names} and due_at is not null
+          union all select external_id as name, identity_id from former_name where inbox_id = ${inboxId} and external_id in ${names}`,
     )
-    for (const row of rows) waiting.add(`${inboxId}\n${row.sender_id}`)
+    for (const { name, identity_id } of rows) {
+      if (identity_id === null) waiting.add(`${inboxId}\n${name}`)
+      else former.set(`${inboxId}\n${name}`, identity_id)
+    }
   }
-  const waits = ({ inbox, event }: InboundItem) => writtenAs(hub, inbox, event.from.externalId).some((name) => waiting.has(`${inbox.id}\n${name}`))
-  return new Set(items.filter(waits))
+  return new Map(
+    items.map((item) => {
+      const keys = writtenAs(hub, item.inbox, item.event.from.externalId).map((name) => `${item.inbox.id}\n${name}`)
+      return [item, { waiting: keys.some((key) => waiting.has(key)), formerly: keys.map((key) => former.get(key)).find((id) => id !== undefined) }]
+    }),
+  )
+}
+
+/** Who had another name, as they are now. */
+async function whoTheyAre(em: Em, id: string): Promise<Sender> {
+  const [row] = await readRaw<{ open_id: string | null }>(
+    em,
+    sql`select ${columnsOf(em, Identity, 'i')}, c.id as open_id from identity i left join conversation c on c.open_identity_id = i.id where i.id = ${id}`,
+  )
+  if (!row) throw new Error('who had another name is somebody')
+  return { identity: rowOf(em, Identity, row), waiting: false, openConversationId: row.open_id, former: true }
 }
 
 async function makeSenders(hub: Hub, em: Em, items: readonly InboundItem[], numbers: readonly number[], senders: Map<string, Sender>): Promise<void> {
@@ -248,9 +276,12 @@ async function openChanges(
   // Found first, locked by primary key after: locking a missing row locks the gap and dead-locks with its neighbour.
   const locked = await lockConversations(em, [...wanted])
   const changes = new Map<string, ConversationChange>()
-  for (const { identity, openConversationId } of senders.values()) {
+  for (const sender of senders.values()) {
+    const { identity, openConversationId } = sender
     if (!identity) continue
     const conversation = locked.get(openConversationId ?? '')
+    // They were found to be somebody while we waited for the lock: it is that one's now.
+    if (conversation?.openIdentityId && conversation.openIdentityId !== identity.id) sender.former = true
     // Closed while we waited for the lock: then a new one is opened.
     if (conversation?.openIdentityId !== identity.id) continue
     const change = ConversationChange.of(conversation)

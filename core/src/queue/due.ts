@@ -4,8 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { takeLease } from '../db/lease.ts'
-import { ContactMove, MergeSuggestion } from '../domain/contact/contact.entity.ts'
+import { ContactMove, FormerName, MergeSuggestion } from '../domain/contact/contact.entity.ts'
 import { personalChannels } from '../domain/contact/external-id.ts'
+import { followKnown } from '../domain/contact/known-as.ts'
 import { settlePeople } from '../domain/contact/merge-contacts.ts'
 import { routeQueue } from '../domain/conversation/assign-conversation.ts'
 import { gatherAstray } from '../domain/conversation/leave-place.ts'
@@ -65,7 +66,10 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     inbound: (parkedId) => hub.intake.retry(parkedId),
     job: unlessEnding((jobId) => runJob(hub, jobId)),
     fetch: unlessEnding((messageId) => fetchRemote(hub, messageId)),
-    people: unlessEnding((id) => settlePeople(hub, id)),
+    people: unlessEnding(async (id) => {
+      await settlePeople(hub, id)
+      await followKnown(hub, id)
+    }),
     batch: unlessEnding((id) => runBatch(hub, id)),
     retention: unlessEnding((id) => runRetention(hub, id, () => stopped)),
   }
@@ -85,7 +89,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       await giveWay(hub)
       return rows()
     }
-    const [outbound, deliveries, parked, jobs, fetches, suggestions, moves, batches, retention] = [
+    const [outbound, deliveries, parked, jobs, fetches, suggestions, moves, known, batches, retention] = [
       await look(() => em.find(Outbound, due, { ...options, fields: ['conversationId'] })),
       // What a listener that is not up is owed waits where it is, and keeps nobody else's from being seen.
       await look(() => em.find(Delivery, { ...due, listener: { $in: hearing } }, { ...options, fields: ['listener'] })),
@@ -95,6 +99,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
       await look(() => em.find(RemoteFetch, due, { ...options, fields: ['messageId'] })),
       await look(() => em.find(MergeSuggestion, due, { ...options, fields: ['id'] })),
       await look(() => em.find(ContactMove, { recheckAt: due.dueAt }, { limit: page, fields: ['id'], disableIdentityMap: true })),
+      await look(() => em.find(FormerName, { recheckAt: due.dueAt }, { limit: page, fields: ['id'], disableIdentityMap: true })),
       await look(() => em.find(RecordBatch, due, { ...options, fields: ['id'] })),
       await look(() => em.find(RetentionRun, due, { ...options, fields: ['id'] })),
     ]
@@ -103,7 +108,7 @@ export function startWorkers(hub: Hub): { stop(): Promise<void>; sweep(): Promis
     for (const row of parked) runners.inbound.run(row.id)
     for (const row of jobs) runners.job.run(row.id)
     for (const row of fetches) runners.fetch.run(row.messageId)
-    for (const row of [...suggestions, ...moves]) runners.people.run(row.id)
+    for (const row of [...suggestions, ...moves, ...known]) runners.people.run(row.id)
     for (const row of batches) runners.batch.run(row.id)
     for (const row of retention) runners.retention.run(row.id)
   }

@@ -14,7 +14,7 @@ import { type Static, Type } from 'typebox'
 import { checkFrameOrigin, checkPace, isNobody } from './guard.ts'
 import { type InboxSettings, maxFileBytes } from './inbox-settings.ts'
 import { readAddress } from './read-address.ts'
-import { anonymous, issueToken, maxTokenLength, proofOf, readToken, signedIdentity, type Visitor } from './visitor.ts'
+import { anonymous, issueToken, maxTokenLength, proofOf, readToken, signedIdentity, strangerOf, type Visitor } from './visitor.ts'
 
 const config = { access: 'public' as const }
 const limited = (max: number) => ({ access: 'public' as const, rateLimit: { max, timeWindow: 60_000 } })
@@ -123,6 +123,9 @@ export function websiteRoutes(app: FastifyInstance, ctx: PluginContext): void {
         ? { sender: await signedIdentity(settings, identity), since: Date.now(), proof: await proofOf(ctx, settings, identity) }
         : await known(inboxId, token)
       if (await ctx.desk.refused(inboxId, visitor.sender.externalId, request.ip)) throw new HubError('HUB_IDENTITY_BLOCKED', 'This visitor is blocked')
+      const before = identity ? await strangerOf(ctx, inboxId, token) : undefined
+      // What the stranger of this browser said is the user's from now on.
+      if (before) await ctx.desk.knownAs({ inboxId, externalId: before }, visitor.sender, String(visitor.sender.attributes?.userId ?? ''))
       return { token: issueToken(ctx, inboxId, visitor), attended: await ctx.desk.attended(inboxId) }
     },
   )

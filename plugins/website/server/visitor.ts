@@ -90,11 +90,22 @@ export async function proofOf(ctx: PluginContext, settings: InboxSettings, jwt: 
 /** One id a user of the site. A long one, or one whose last space MySQL would not see, is known by its digest, under a letter of its own so that no other can look like it. */
 const userIdOf = (sub: string): string => (sub.length + 2 <= maxIdLength && !sub.endsWith(' ') ? `u_${sub}` : `h_${digest(sub)}`)
 
+/** A token that a browser made itself. */
+const isOwn = (token: string): boolean => /^n_[0-9a-z]{40}$/.test(token)
+
 /**
  * A stranger. A browser that was spoken in before it had a token brings one of its own, unguessable as ours are: all its
  * tabs are then one visitor. Its digest is the name, so that who sees names cannot come as one of them.
  */
-export const anonymous = (own = ''): ChannelSender => ({ externalId: /^n_[0-9a-z]{40}$/.test(own) ? `v_${digest(own).slice(0, 22)}` : newVisitorId() })
+export const anonymous = (own = ''): ChannelSender => ({ externalId: isOwn(own) ? `v_${digest(own).slice(0, 22)}` : newVisitorId() })
+
+/** The stranger of this site whom a token names: one of ours, or a browser's own. A user's names none: it proves nothing without the site's word. */
+export async function strangerOf(ctx: PluginContext, inboxId: string, token: string | undefined): Promise<string | undefined> {
+  if (!token) return undefined
+  if (isOwn(token)) return anonymous(token).externalId
+  const visitor = await readToken(ctx, token).catch(() => undefined)
+  return visitor?.inboxId === inboxId && !visitor.sender.verified ? visitor.sender.externalId : undefined
+}
 
 /**
  * The site's JWT (HS256, key = the inbox's `identitySecret`, claims `sub`, and optionally `name`, `email`, `phone`,

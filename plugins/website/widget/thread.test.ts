@@ -166,6 +166,61 @@ await onEveryProfile('the widget and its thread', [found(website, join(import.me
     await eventually(() => tab.refused === 'HUB_IDENTITY_BLOCKED', 'the refusal')
   })
 
+  test('who talks as a stranger and logs in sees the same talk, on the same page and on the next; what was not sent yet goes out as the user', async () => {
+    const inbox = await world().inbox('website', { identitySecret: key })
+    const browser = newBrowser()
+    const tab = browser.open(inbox.id)
+    tab.say('有42码吗')
+    await eventually(() => tab.thread.messages.length === 1 && tab.thread.waiting.length === 0, 'the words')
+    tab.thread.prove(await jwt('erna'))
+    // It is never empty meanwhile.
+    assert.deepEqual(tab.shown(), ['有42码吗'])
+    tab.say('我登录了')
+    await eventually(() => tab.thread.messages.length === 2 && tab.thread.waiting.length === 0, 'the talk')
+    assert.deepEqual([tab.shown(), await storedIn(inbox), await strangersIn(inbox)], [['有42码吗', '我登录了'], ['u_erna: 有42码吗', 'u_erna: 我登录了'], 1])
+    tab.close()
+
+    const other = newBrowser()
+    const before = other.open(inbox.id)
+    before.say('能便宜点吗')
+    await eventually(() => before.thread.messages.length === 1 && before.thread.waiting.length === 0, 'the words')
+    line.up = false
+    before.say('断网了')
+    before.close()
+    reconnect()
+    const after = other.open(inbox.id, await jwt('frida'))
+    await eventually(() => after.thread.messages.length === 2 && after.thread.waiting.length === 0, 'the talk')
+    assert.deepEqual([after.shown(), other.kept.get('.out'), await strangersIn(inbox)], [['能便宜点吗', '断网了'], undefined, 2])
+    after.close()
+
+    // Signed out, the browser shows nothing of it; what is said then comes along with the next sign-in.
+    const out = other.open(inbox.id)
+    out.say('退出后问的')
+    await hurried(() => out.thread.messages.length === 1 && out.thread.waiting.length === 0, 'the words')
+    assert.deepEqual(out.shown(), ['退出后问的'])
+    out.close()
+    const back = other.open(inbox.id, await jwt('frida'))
+    await eventually(() => back.thread.messages.filter(({ from }) => from === 'me').length === 3, 'all of it')
+    assert.deepEqual(
+      back.shown().filter((text) => text !== ''),
+      ['能便宜点吗', '断网了', '退出后问的'],
+    )
+    assert.ok(back.thread.conversation?.status !== 'closed')
+  })
+
+  test('a tab that stayed a stranger while its browser signed in elsewhere is somebody new with its next words, and loses none', async () => {
+    const inbox = await world().inbox('website', { identitySecret: key })
+    const browser = newBrowser()
+    const [left, stays] = [browser.open(inbox.id), browser.open(inbox.id)]
+    left.say('一')
+    await eventually(() => [left, stays].every(({ thread }) => thread.messages.length === 1 && thread.waiting.length === 0), 'the thread in both tabs')
+    left.thread.prove(await jwt('greta'))
+    await eventually(() => storedIn(inbox).then(([first]) => first === 'u_greta: 一'), 'the sign-in')
+    stays.say('二')
+    await hurried(() => stays.thread.messages.some(({ parts }) => parts[0]?.text === '二') && stays.thread.waiting.length === 0, 'the words')
+    assert.deepEqual([stays.shown(), await storedIn(inbox)], [['二'], ['u_greta: 一', 'a stranger: 二']])
+  })
+
   test('a site that was closed while the page loaded takes the visitor in once it is open', async () => {
     const inbox = await world().inbox('website')
     const admin = await world().person('小邓', 'admin', { presence: 'offline' })

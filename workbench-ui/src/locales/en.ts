@@ -191,6 +191,8 @@ export const en: typeof zh = {
     conversation_closed_customer: 'The customer ended the conversation',
     conversation_closed_timeout: 'Ended after a long silence',
     conversation_closed_blocked: '{by} blocked the customer; the conversation ended',
+    conversation_closed_joined: 'The visitor signed in; it goes on in the conversation they have there',
+    identity_known: 'The visitor signed in as {who}',
     conversation_rated: 'Rated: {rating}',
     message_held: 'The customer sent a message that cannot be shown yet: taking it in failed. It is tried again',
     unknown: 'System message',

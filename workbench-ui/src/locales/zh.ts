@@ -184,6 +184,8 @@ export const zh = {
     conversation_closed_customer: '客户结束了会话',
     conversation_closed_timeout: '会话超时，自动结束',
     conversation_closed_blocked: '{by} 拉黑了客户，会话结束',
+    conversation_closed_joined: '访客登录了账号，会话在其账号的会话中继续',
+    identity_known: '访客登录了账号：{who}',
     conversation_rated: '客户评价：{rating}',
     message_held: '客户发来一条消息，但处理出错，暂时无法显示；系统会继续重试',
     unknown: '系统消息',

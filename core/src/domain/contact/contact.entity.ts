@@ -274,6 +274,34 @@ const ContactMoveSchema = defineEntity({
 export class ContactMove extends ContactMoveSchema.class {}
 ContactMoveSchema.setClass(ContactMove)
 
+/** What somebody was called on a channel before it was known who they are: it leads nobody to what they say since. */
+const FormerNameSchema = defineEntity({
+  name: 'FormerName',
+  tableName: 'former_name',
+  properties: {
+    id: idColumn().primary(),
+    inboxId: idColumn(),
+    /** As the identity's was written down. */
+    externalId: p.string().length(190),
+    /** Who they are. */
+    identityId: idColumn(),
+    /** The identity that had the name, where that is not the same one. */
+    fromId: idColumn().nullable(),
+    /** Conversations that came over from it; they go back when the merge is undone. */
+    conversationIds: json<string[]>(),
+    /** A conversation opened while they came over may have stayed behind: looked at once more then. */
+    recheckAt: instant().nullable(),
+    createdAt: instant(),
+  },
+  uniques: [{ properties: ['inboxId', 'externalId'], name: 'former_name_unique' }],
+  indexes: [
+    { properties: ['fromId'], name: 'former_name_from' },
+    { properties: ['recheckAt'], name: 'former_name_recheck' },
+  ],
+})
+export class FormerName extends FormerNameSchema.class {}
+FormerNameSchema.setClass(FormerName)
+
 export const contactEntities = [
   ContactSchema,
   IdentitySchema,
@@ -284,4 +312,5 @@ export const contactEntities = [
   MergeSuggestionSchema,
   ContactMoveSchema,
   ContactFieldSchema,
+  FormerNameSchema,
 ]

@@ -12,13 +12,13 @@ import { retryOnConflict } from '../../db/retry.ts'
 import { newId } from '../../db/types.ts'
 import type { Hub } from '../../hub.ts'
 import { announce } from '../../realtime/announce.ts'
-import { writeEvents } from '../conversation/change.ts'
+import { type EventToTell, writeEvents } from '../conversation/change.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { visibilityOf } from '../conversation/visibility.ts'
 import { ContactTag } from '../tag/tag.entity.ts'
 import { Visit } from '../visit/visit.entity.ts'
 import { suggest } from './claims.ts'
-import { Activity, Contact, ContactClaim, ContactField, ContactMove, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
+import { Activity, Contact, ContactClaim, ContactField, ContactMove, FormerName, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
 import { saidOf } from './refresh-profile.ts'
 import { survivorOf } from './survivor.ts'
 
@@ -71,21 +71,28 @@ async function givenBy(em: Em, into: Contact, from: Contact): Promise<{ fields: 
 /** Makes two contacts one: `from`'s identities become `into`'s. Throws HUB_NOT_FOUND, HUB_CONFLICT. */
 export async function mergeContacts(hub: Hub, intoId: string, fromId: string, byAgentId: string | null, suggestionId?: string): Promise<ContactMove> {
   if (intoId === fromId) throw new HubError('HUB_CONFLICT', 'A contact cannot be merged with itself')
-  return inOneGo(hub, async (em) => {
-    const [into, from] = await lockContacts(em, intoId, fromId)
-    if (into.mergedIntoId || from.mergedIntoId) throw new HubError('HUB_CONFLICT', 'One of them has been merged meanwhile')
-    const { identityIds, given } = await absorb(em, into, from, byAgentId)
-    const now = new Date()
-    await em.nativeUpdate(MergeSuggestion, suggestionId ? { id: suggestionId } : pairOf(intoId, fromId), {
-      state: 'accepted',
-      decidedById: byAgentId,
-      decidedAt: now,
-      dueAt: null,
-    })
-    await keepRefusals(em, into.id, from.id)
-    return move(em, 'merge', from.id, into.id, identityIds, given, byAgentId)
-  })
+  return inOneGo(hub, (em) => mergeIn(em, intoId, fromId, byAgentId, suggestionId))
 }
+
+/** The same in the caller's transaction, who tells of it afterwards: {@link eventOf}, {@link tellMove}. */
+export async function mergeIn(em: Em, intoId: string, fromId: string, byAgentId: string | null, suggestionId?: string): Promise<ContactMove> {
+  const [into, from] = await lockContacts(em, intoId, fromId)
+  if (into.mergedIntoId || from.mergedIntoId) throw new HubError('HUB_CONFLICT', 'One of them has been merged meanwhile')
+  const { identityIds, given } = await absorb(em, into, from, byAgentId)
+  const now = new Date()
+  await em.nativeUpdate(MergeSuggestion, suggestionId ? { id: suggestionId } : pairOf(intoId, fromId), {
+    state: 'accepted',
+    decidedById: byAgentId,
+    decidedAt: now,
+    dueAt: null,
+  })
+  await keepRefusals(em, into.id, from.id)
+  return move(em, 'merge', from.id, into.id, identityIds, given, byAgentId)
+}
+
+/** A person said that these are two. */
+export const areTwo = async (em: Em, one: string, two: string): Promise<boolean> =>
+  (await em.count(MergeSuggestion, { ...pairOf(one, two), state: 'refused' })) > 0
 
 /** Whoever `from` is not, `into` is not either. */
 async function keepRefusals(em: Em, intoId: string, fromId: string): Promise<void> {
@@ -174,6 +181,7 @@ export async function undoMove(hub: Hub, moveId: string, byAgentId: string): Pro
       if (kept.length > 0) await em.nativeUpdate(Contact, { id: record.intoId }, { ...Object.fromEntries(kept.map(([field]) => [field, ''])), updatedAt: now })
       if (record.given.tagIds.length > 0) await em.nativeDelete(ContactTag, { contactId: record.intoId, tagId: { $in: record.given.tagIds } })
       await refuse(em, record.intoId, record.fromId, byAgentId)
+      await giveBackConversations(em, record.identityIds, now)
       // Who came to it since the split would be left on a contact that is nobody any more: all that it has goes back.
     } else back = await absorb(em, from, into, byAgentId)
     const kind = record.kind === 'merge' ? 'split' : 'merge'
@@ -182,6 +190,17 @@ export async function undoMove(hub: Hub, moveId: string, byAgentId: string): Pro
     await em.nativeUpdate(ContactMove, { id: done.id }, { undoneAt: now, undoneById: byAgentId })
     return { ...record, identityIds: back.identityIds, undoneAt: now, undoneById: byAgentId } as ContactMove
   })
+}
+
+/** What went over when somebody signed in is again whose it was, but for what goes on. */
+async function giveBackConversations(em: Em, identityIds: readonly string[], changedAt: Date): Promise<void> {
+  const came = await em.find(FormerName, { fromId: { $in: [...identityIds] } }, { disableIdentityMap: true })
+  for (const { identityId, fromId, conversationIds } of came)
+    await em.nativeUpdate(
+      Conversation,
+      { id: { $in: conversationIds }, identityId, openIdentityId: null },
+      { identityId: fromId as string, rev: raw('rev + 1'), changedAt },
+    )
 }
 
 /** An agent's no to a suggestion. Throws HUB_NOT_FOUND, HUB_CONFLICT when it was decided. */
@@ -203,8 +222,7 @@ export async function settlePeople(hub: Hub, id: string): Promise<void> {
     const [into, from] = [await survivorOf(em, suggestion.contactId), await survivorOf(em, suggestion.otherId)].sort()
     try {
       // The pair may have come to be one that a person said are two.
-      if ((await em.count(MergeSuggestion, { ...pairOf(into as string, from as string), state: 'refused' })) > 0)
-        throw new HubError('HUB_CONFLICT', 'Somebody said that these are two')
+      if (await areTwo(em, into as string, from as string)) throw new HubError('HUB_CONFLICT', 'Somebody said that these are two')
       if (into !== from) await mergeContacts(hub, into as string, from as string, null, suggestion.id)
       await em.nativeUpdate(MergeSuggestion, { id }, { state: 'accepted', decidedAt: now, dueAt: null })
     } catch (error) {
@@ -307,21 +325,31 @@ async function inOneGo(hub: Hub, work: (em: Em) => Promise<ContactMove>): Promis
     hub.em().transactional(async (tx) => {
       const em = tx as Em
       const done = await work(em)
-      const { kind, fromId, intoId, identityIds, byAgentId, undoneById = null } = done
-      // Undoing a merge splits, undoing a split merges; either goes the other way.
-      const undone = undoneById !== null
-      const name = (kind === 'merge') === undone ? 'contact.split' : 'contact.merged'
-      const ends = undone ? { fromId: intoId, intoId: fromId } : { fromId, intoId }
-      listeners = await writeEvents(hub, em, [{ name, data: { ...ends, identityIds, byAgentId: undoneById ?? byAgentId ?? null } }])
+      listeners = await writeEvents(hub, em, [eventOf(done)])
       return done
     }),
   )
   for (const listener of listeners) hub.queue.hurry('delivery', listener)
+  await tellMove(hub, record)
+  return record
+}
+
+export function eventOf({ kind, fromId, intoId, identityIds, byAgentId, undoneById = null }: ContactMove): EventToTell {
+  // Undoing a merge splits, undoing a split merges; either goes the other way.
+  const undone = undoneById !== null
+  const ends = undone ? { fromId: intoId, intoId: fromId } : { fromId, intoId }
+  return {
+    name: (kind === 'merge') === undone ? 'contact.split' : 'contact.merged',
+    data: { ...ends, identityIds, byAgentId: undoneById ?? byAgentId ?? null },
+  }
+}
+
+/** After the commit. */
+export async function tellMove(hub: Hub, record: ContactMove): Promise<void> {
   for (const contactId of [record.fromId, record.intoId]) hub.bus.publish('contact.changed', { contactId })
   const open = await hub.em().find(Conversation, { openIdentityId: { $in: record.identityIds } }, { disableIdentityMap: true })
   announce(
     hub,
     open.map((conversation) => ({ conversation, before: visibilityOf(conversation), added: [], changed: [] })),
   )
-  return record
 }

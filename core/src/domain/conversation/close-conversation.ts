@@ -8,7 +8,8 @@ import { type ConversationChange, changeConversation } from './change.ts'
 import type { Conversation } from './conversation.entity.ts'
 import { conversationFacts } from './facts.ts'
 
-export type CloseReason = 'agent' | 'customer' | 'timeout' | 'blocked'
+/** `joined`: it goes on in another one of the same person, who turned out to have one open. */
+export type CloseReason = 'agent' | 'customer' | 'timeout' | 'blocked' | 'joined'
 
 /** Closing what is closed changes nothing. Throws HUB_NOT_FOUND, HUB_FORBIDDEN. */
 export async function closeConversation(

@@ -12,6 +12,7 @@ import { isThere } from '../agent/agent.present.ts'
 import { BlockList } from '../contact/blocked.ts'
 import type { Identity } from '../contact/contact.entity.ts'
 import { findIdentity } from '../contact/external-id.ts'
+import { isFormer, knownAs } from '../contact/known-as.ts'
 import { saidOf } from '../contact/refresh-profile.ts'
 import { changeConversation, changesPage } from '../conversation/change.ts'
 import { closeConversation } from '../conversation/close-conversation.ts'
@@ -42,7 +43,8 @@ export function createDesk(hub: Hub): Desk {
     async thread(customer, { cursor, before, limit = 30 }) {
       const em = hub.em()
       const identity = await identityOf(em, customer)
-      const current = identity && (await newestConversation(em, identity.id))
+      if (!identity && (await isFormer(hub, em, customer))) throw new HubError('HUB_AUTH_REQUIRED', 'This customer is known by another name now')
+      const current = identity && (await currentConversation(em, identity.id))
       if (!identity || !current) return { messages: [], cursor: '', more: false, conversation: null }
       if (cursor) return changedSince(em, identity, current, cursor, Math.max(limit, changesPage))
       const [beforeId] = before ? decodeCursor(before, 'word') : []
@@ -122,11 +124,15 @@ export function createDesk(hub: Hub): Desk {
       const open = identity && (await em.findOne(Conversation, { openIdentityId: identity.id }, { fields: ['id'], disableIdentityMap: true }))
       if (open) await closeConversation(hub, open.id, 'customer', null)
     },
+
+    knownAs: (customer, as, account = '') => knownAs(hub, customer, as, account.slice(0, 190)),
   }
 }
 
-const newestConversation = (em: Em, identityId: string) =>
-  em.findOne(Conversation, { identityId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true })
+/** The open one: what a stranger said who signed in meanwhile may have begun after it. */
+const currentConversation = async (em: Em, identityId: string) =>
+  (await em.findOne(Conversation, { openIdentityId: identityId }, { disableIdentityMap: true })) ??
+  (await em.findOne(Conversation, { identityId }, { orderBy: { createdAt: 'desc' }, disableIdentityMap: true }))
 
 /** Conversations asked for their messages in one go. */
 const conversationsAtOnce = 50
@@ -168,10 +174,10 @@ interface Known {
   id: string
   rev: number
 }
-const endedBefore = (em: Em, { identityId, createdAt }: Conversation): Promise<Known[]> =>
+const endedBefore = (em: Em, { id, identityId }: Conversation): Promise<Known[]> =>
   em.find(
     Conversation,
-    { identityId, createdAt: { $lt: createdAt } },
+    { identityId, id: { $ne: id } },
     { orderBy: { createdAt: 'desc' }, limit: endedFollowed, fields: ['id', 'rev'], disableIdentityMap: true },
   )
 
@@ -268,7 +274,10 @@ const shownLines = new Set(['conversation.closed', 'conversation.rated'])
 
 async function present(em: Em, messages: readonly Message[]): Promise<CustomerMessage[]> {
   const shown = messages.filter(
-    (message) => message.direction === 'in' || message.direction === 'out' || message.parts.some((part) => part.type === 'event' && shownLines.has(part.name)),
+    (message) =>
+      message.direction === 'in' ||
+      message.direction === 'out' ||
+      message.parts.some((part) => part.type === 'event' && shownLines.has(part.name) && part.params?.reason !== 'joined'),
   )
   const names = await namesOf(
     em,

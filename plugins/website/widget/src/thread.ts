@@ -14,6 +14,8 @@ export interface Waiting extends Written {
   taken?: boolean
   /** Written in this window. */
   here?: boolean
+  /** Another tab has it, and says it. */
+  elsewhere?: boolean
 }
 
 export interface ThreadEvents {
@@ -62,9 +64,20 @@ const ownerOf = (token: string) => said(token, 'externalId')
 const ownToken = () => `n_${Array.from(crypto.getRandomValues(new Uint8Array(20)), (byte) => byte.toString(36).padStart(2, '0')).join('')}`
 /** A stranger's ids begin like this; a token of any other owner opens nothing without the page's word (server/visitor.ts). */
 const isStranger = (token: string) => token.indexOf('n_') === 0 || ownerOf(token).indexOf('v_') === 0
+const byWord = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 /** Within a conversation by its own count: ids are of the clocks of whichever processes made them. */
-const inOrder = (a: CustomerMessage, b: CustomerMessage) =>
-  a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
+const inOrder = (a: CustomerMessage, b: CustomerMessage) => (a.conversationId === b.conversationId ? a.seq - b.seq : byWord(a.id, b.id))
+/** All in order. Conversations may overlap: what was said as a stranger may have begun after one that goes on. */
+function sorted(messages: CustomerMessage[]): CustomerMessage[] {
+  const placed = messages.slice().sort((a, b) => byWord(a.conversationId, b.conversationId) || a.seq - b.seq)
+  const last: Record<string, string> = {}
+  const rows = placed.map((m) => {
+    const before = last[m.conversationId] ?? ''
+    last[m.conversationId] = m.id > before ? m.id : before
+    return { m, at: last[m.conversationId] ?? '' }
+  })
+  return rows.sort((a, b) => byWord(a.at, b.at) || inOrder(a.m, b.m)).map(({ m }) => m)
+}
 const pause = (ms: number) =>
   new Promise<void>((done) => {
     const timer = setTimeout(end, ms)
@@ -99,6 +112,10 @@ export class Thread {
   /** Of whom the page's word is. */
   #user = ''
   #owner = ''
+  /** Who they are or were here before somebody vouched for them: what they said comes along then. */
+  #stranger = ''
+  /** What is shown was read as that stranger. */
+  #stale = false
   #cursor = ''
   #socket: Socket | undefined
   #fetching: Promise<void> | undefined
@@ -149,14 +166,17 @@ export class Thread {
 
   async #enter(token: string): Promise<void> {
     const entry = ++this.#entries
+    if (isStranger(token)) this.#stranger = token
     let asked = false
     for (let tries = 0; ; tries++) {
       try {
         const body = { ...(token ? { token } : {}), ...(this.#identity ? { identity: this.#identity } : {}) }
         const session = await this.#ask<{ token: string; attended: boolean }>('POST', `/inboxes/${this.#inbox}/session`, body)
         if (entry !== this.#entries) return
+        if (this.#user && isStranger(token)) this.#bring()
         this.#belongTo(ownerOf(session.token))
         this.token = session.token
+        this.#stranger = isStranger(session.token) ? session.token : ''
         this.attended = session.attended
         this.#lookedAt = Date.now()
         break
@@ -189,13 +209,25 @@ export class Thread {
     void this.#drain()
   }
 
-  /** What is shown is one visitor's: another one begins with nothing. */
+  /** A stranger who signs in is the same visitor: what they wrote and the hub has not taken is the user's to say. */
+  #bring(): void {
+    const all = [...this.#aside, ...this.waiting]
+    const theirs = all.filter(({ user, elsewhere }) => !user && !elsewhere)
+    for (const one of theirs) one.user = this.#user
+    this.#sort(all)
+    if (theirs.length > 0) this.#wrote()
+  }
+
+  /** What is shown is one visitor's: another one begins with nothing. A stranger who signs in goes on looking at it until theirs is here. */
   #belongTo(owner: string): void {
     if (owner === this.#owner) return
+    this.#stale = this.#owner.indexOf('v_') === 0 && this.#user !== ''
     this.#owner = owner
-    this.messages = []
+    if (!this.#stale) {
+      this.messages = []
+      this.conversation = null
+    }
     this.#cursor = ''
-    this.conversation = null
     // The hub has them, in the other one's thread.
     this.waiting = this.waiting.filter((w) => !w.taken)
   }
@@ -236,7 +268,7 @@ export class Thread {
   prove(identity: string): void {
     this.#believe(identity)
     this.#spoken = true
-    this.#enterAnew('')
+    this.#enterAnew(this.#stranger)
   }
 
   #enterAnew(token: string): void {
@@ -250,7 +282,15 @@ export class Thread {
   adopt(written: readonly Written[]): void {
     // Of others' words the tab that sends them knows better whether they still wait.
     const all: Waiting[] = [...this.#aside.filter((w) => w.here), ...this.waiting]
-    for (const one of written) if (!all.some((w) => w.clientId === one.clientId) && !this.#has(one.clientId)) all.push(one)
+    for (const one of written) {
+      const known = all.find((w) => w.clientId === one.clientId)
+      if (!known && !this.#has(one.clientId)) all.push({ ...one, elsewhere: true })
+      // It signed in and says it as that user.
+      if (known && one.user && !known.user) {
+        known.user = one.user
+        known.here = false
+      }
+    }
     this.#sort(all)
     this.#events.changed()
     void this.#drain()
@@ -390,6 +430,8 @@ export class Thread {
     // It waits for somebody now, or has ended: is anybody there?
     const now = this.conversation
     if ((now?.status !== 'open' || !now.agentPresent) && (now?.status !== status || now?.agentPresent !== agentPresent)) this.#lookAround()
+    if (first && this.#stale) this.messages = []
+    this.#stale = false
     this.#merge(page.messages, !first)
     this.#cursor = page.cursor
     if (first) this.more = page.more
@@ -400,10 +442,10 @@ export class Thread {
   }
 
   async older(): Promise<void> {
-    const first = this.messages[0]
-    if (!first) return
+    if (!this.messages[0]) return
     const { token } = this
-    const page = await this.#ask<CustomerThread>('GET', `/thread?before=${first.id}`)
+    const first = this.messages.map(({ id }) => id).sort()[0]
+    const page = await this.#ask<CustomerThread>('GET', `/thread?before=${first}`)
     if (token !== this.token) return
     this.#merge(page.messages, false)
     this.more = page.more
@@ -446,7 +488,7 @@ export class Thread {
         if (live && message.from === 'agent') this.#events.arrived(message)
       }
     }
-    this.messages.sort(inOrder)
+    this.messages = sorted(this.messages)
     if (messages.some((m) => m.from === 'agent')) this.#events.typing(false)
     if (this.waiting.length < waited) this.#wrote()
   }
@@ -469,7 +511,7 @@ export class Thread {
   /** A file that has not been handed in cannot outlive the page. */
   #wrote(): void {
     const kept = [...this.#aside, ...this.waiting].filter((w) => !w.file && !w.taken)
-    this.#events.wrote(kept.map(({ here, ...w }) => w))
+    this.#events.wrote(kept.map(({ here, elsewhere, ...w }) => w))
   }
 
   retry(clientId: string): void {
