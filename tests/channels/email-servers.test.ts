@@ -85,6 +85,31 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     return (body.steps as { ok: boolean; detail?: { zh: string; en: string } }[]).filter((step) => !step.ok).map(({ detail }) => detail?.zh ?? '')
   }
   const sentTo = (address: string) => servers.taken.filter(({ to }) => to.includes(address))
+  const progressOf = (inbox: Inbox) => world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
+  const readTo = (inbox: Inbox, uid: number) =>
+    eventually(async () => {
+      const row = await progressOf(inbox)
+      return row.lastUid === uid && row
+    }, `letter ${uid} read`)
+  const textsOf = async (inbox: Inbox) => (await rows(inbox)).map(({ text }) => text)
+  /** Changes some settings, and whatever else, in one go. */
+  const alter = async (inbox: Inbox, settings: Record<string, unknown>, more: object = {}) => {
+    const admin = await world().person('小管', 'admin')
+    const kept = (await admin.call('GET', '/api/inboxes')).body.items.find(({ id }: Inbox) => id === inbox.id).settings
+    const { status, body } = await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { ...more, settings: { ...kept, ...settings } })
+    assert.equal(status, 200, JSON.stringify(body))
+  }
+  const switchOff = async (inbox: Inbox) => {
+    const admin = await world().person('小管', 'admin')
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })).status, 200)
+  }
+  /** Of so many days ago. */
+  const lies = async (login: string, text: string, days: number) => {
+    const client = await servers.imap(login)
+    await client.append('INBOX', `From: ${customer('old')}\r\nSubject: x\r\n\r\n${text}`, [], new Date(Date.now() - days * 86_400_000))
+    await client.logout()
+  }
+  const login = (name: string) => `${name}-${newId().toLowerCase()}@shop.test`
 
   // ── receiving ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,13 +222,7 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const from = customer('he')
     await arrives(address, from, '询价', '搬家之前')
     await incoming(inbox, '搬家之前')
-    const progress = () => world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
-    const readTo = (uid: number) =>
-      eventually(async () => {
-        const row = await progress()
-        return row.lastUid === uid && row
-      }, `letter ${uid} read`)
-    const before = await readTo(1)
+    const before = await readTo(inbox, 1)
     const moves = (imapHost: string, text: string, then: () => Promise<unknown>) =>
       world().whileOff('email', async () => {
         const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false, imapHost })
@@ -214,16 +233,118 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const asked = servers.asked.length
     await moves('localhost', '改名之时', async () => undefined)
     await incoming(inbox, '改名之时')
-    await readTo(2)
+    await readTo(inbox, 2)
     assert.ok(!servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command)), 'it is known to be the same: nothing is read again')
     // Its last number is beyond what lies here: those are not our numbers, though they are called the same.
     await moves('127.0.0.1', '搬走之时', () => world().hub.em().nativeUpdate(Progress, { inboxId: inbox.id }, { lastUid: 50 }))
     await incoming(inbox, '搬走之时')
-    assert.equal((await readTo(3)).uidValidity, before.uidValidity)
+    assert.equal((await readTo(inbox, 3)).uidValidity, before.uidValidity)
     assert.deepEqual(
       (await rows(inbox)).map(({ text }) => text),
       ['搬家之前', '改名之时', '搬走之时'],
     )
+  })
+
+  test('another login for the same address is another mailbox, though it numbers alike: what comes there comes, what lay there as far as wanted', async () => {
+    servers.how.imap.validity = 1
+    const [own, shared, third] = [login('zhang'), login('all'), login('third')]
+    const { inbox } = await shop({ user: own })
+    const from = customer('zhao')
+    for (const text of ['旧一', '旧二', '旧三', '旧四', '旧五']) await arrives(own, from, '询价', text)
+    assert.equal((await readTo(inbox, 5)).uidValidity, '1')
+    await lies(shared, '从前的信', 1)
+    await alter(inbox, { user: shared })
+    for (const text of ['新一', '新二']) {
+      await arrives(shared, from, '询价', text)
+      await incoming(inbox, text)
+    }
+    assert.deepEqual(await textsOf(inbox), ['旧一', '旧二', '旧三', '旧四', '旧五', '新一', '新二'])
+    // Of one with numbers of its own it is the same; here two days of it are wanted.
+    servers.how.imap.validity = undefined
+    for (const [text, days] of [
+      ['五天前', 5],
+      ['一天前', 1],
+    ] as const)
+      await lies(third, text, days)
+    await alter(inbox, { user: third, firstImportDays: 2 })
+    await incoming(inbox, '一天前')
+    await arrives(third, from, '询价', '第三个邮箱')
+    await incoming(inbox, '第三个邮箱')
+    assert.deepEqual((await textsOf(inbox)).slice(7), ['一天前', '第三个邮箱'])
+  })
+
+  test('what came while the inbox was off comes, whatever of its address, login or folder was put right meanwhile; nothing comes twice', async () => {
+    servers.how.imap.validity = 1
+    const { inbox, address } = await shop({ user: login('right') })
+    const { user } = inbox.settings as { user: string }
+    const from = customer('qian')
+    await arrives(user, from, '询价', '停用之前')
+    await incoming(inbox, '停用之前')
+    const first = await readTo(inbox, 1)
+    // Only the address: it is the same place.
+    await switchOff(inbox)
+    await arrives(user, from, '询价', '地址写错时')
+    let asked = servers.asked.length
+    const readAnew = () => servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command))
+    await alter(inbox, { address: address.replace('@shop.test', '@shop.example') }, { enabled: true })
+    await incoming(inbox, '地址写错时')
+    await readTo(inbox, 2)
+    assert.ok(!readAnew())
+    // The same mailbox under another name of its owner: the letter we took last is there.
+    const renamed = login('renamed')
+    const old = await servers.imap(user)
+    await old.mailboxOpen('INBOX')
+    const letters = await old.fetchAll('1:*', { source: true })
+    await old.logout()
+    const client = await servers.imap(renamed)
+    for (const { source } of letters) await client.append('INBOX', source as Buffer)
+    await client.logout()
+    await switchOff(inbox)
+    await arrives(renamed, from, '询价', '改登录名时')
+    asked = servers.asked.length
+    await alter(inbox, { user: renamed }, { enabled: true })
+    await incoming(inbox, '改登录名时')
+    assert.equal((await readTo(inbox, 3)).uidValidity, first.uidValidity)
+    assert.ok(!readAnew())
+    // That letter is gone, so nobody can tell: what came since is asked by name, in this folder or another.
+    const folders = await servers.imap(renamed)
+    await folders.mailboxCreate('Desk')
+    for (const { source } of letters.slice(0, 1)) await folders.append('Desk', source as Buffer)
+    await switchOff(inbox)
+    await folders.append('Desk', `From: ${from}\r\nMessage-ID: <${newId()}@customer.test>\r\nSubject: x\r\n\r\n换文件夹时`)
+    await folders.logout()
+    await alter(inbox, { folder: 'Desk' }, { enabled: true })
+    await incoming(inbox, '换文件夹时')
+    await readTo(inbox, 2)
+    assert.deepEqual(await textsOf(inbox), ['停用之前', '地址写错时', '改登录名时', '换文件夹时'])
+  })
+
+  test('a place that was noted by its address, before logins were, is still the place', async () => {
+    const { inbox, address } = await shop({ user: login('upgraded') })
+    const { user } = inbox.settings as { user: string }
+    const from = customer('sun')
+    await arrives(user, from, '询价', '升级之前')
+    await incoming(inbox, '升级之前')
+    const { mailbox, since } = await readTo(inbox, 1)
+    for (const [text, imapHost, uid] of [
+      ['升级之时', '127.0.0.1', 2],
+      ['升级并改名之时', 'localhost', 3],
+    ] as const) {
+      const asked = servers.asked.length
+      await world().whileOff('email', async () => {
+        await world()
+          .hub.em()
+          .nativeUpdate(Progress, { inboxId: inbox.id }, { mailbox: `${address} 127.0.0.1 INBOX`, readAt: null })
+        await alter(inbox, { imapHost })
+        await arrives(user, from, '询价', text)
+      })
+      await incoming(inbox, text)
+      const row = await readTo(inbox, uid)
+      assert.deepEqual([row.mailbox, row.since], [mailbox.replace('127.0.0.1', imapHost), since])
+      assert.ok(!servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command)))
+      await eventually(async () => (await progressOf(inbox)).readAt !== null, 'its reading noted')
+    }
+    assert.deepEqual(await textsOf(inbox), ['升级之前', '升级之时', '升级并改名之时'])
   })
 
   test('a connection that is cut again and again, a greeting that comes late, a line cut in the middle of a command', async () => {
