@@ -342,6 +342,11 @@ export class SendError extends Error {
   readonly fault: LocalText | undefined
   /** The platform says the window is shut whatever we counted: all grants of this customer end. */
   readonly windowShut: boolean
+  /**
+   * With `retry: true`: the platform was reached, and refuses this message or its recipient for now (an address it cannot look up,
+   * a full mailbox). It is tried again, and says nothing of the inbox: however often it happens, that is not broken by it.
+   */
+  readonly ofMessage: boolean
   constructor(
     reason: string,
     options: {
@@ -353,6 +358,7 @@ export class SendError extends Error {
       sentence?: LocalText
       fault?: LocalText
       windowShut?: boolean
+      ofMessage?: boolean
     },
   ) {
     super(options.message ?? reason)
@@ -365,6 +371,7 @@ export class SendError extends Error {
     this.sentence = options.sentence
     this.fault = options.fault
     this.windowShut = options.windowShut ?? false
+    this.ofMessage = options.ofMessage ?? false
   }
 }
 

@@ -923,6 +923,67 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.equal(sentTo(from).length, before + 1)
   })
 
+  test('its name stays when the mailbox’s domain changes: what may have gone out is asked for by that, and is not sent a second time', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body } = await world().reply(agent, conversationId, '只有一次')
+    await fate(body.id, 'uncertain')
+    servers.reset()
+    const letter = () => world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const { messageId } = await letter()
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n只有一次`)
+    await client.logout()
+    const taken = sentTo(from).length
+    await alter(inbox, { address: address.replace('@shop.test', '@shop.example'), user: address })
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    assert.equal((await fate(body.id, 'sent')).externalId, messageId)
+    assert.deepEqual([sentTo(from).length, (await letter()).state], [taken, 'sent'])
+    // What is written from now on is of the new domain.
+    const { body: next } = await world().reply(agent, conversationId, '另一封')
+    assert.match((await fate(next.id, 'sent')).externalId ?? '', /@shop\.example$/)
+  })
+
+  test('an address that cannot be had just now is its letter’s trouble, tried again, and not the mailbox’s; a server that limits us is', async () => {
+    const { inbox, from, conversationId, agent } = await talk()
+    const healthOf = async () => (await agent.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const row = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    const { body } = await world().reply(agent, conversationId, '在吗')
+    await fate(body.id, 'sent')
+    const answers = [
+      ['450 4.1.2 <x@gmial.test>: Recipient address rejected: Domain not found', 'recipient-unknown'],
+      ['452 4.2.2 mailbox full', 'recipient-full'],
+      ['450 4.2.0 <x@gmial.test>: busy', 'refused-by-server'],
+      ['451 4.7.1 Greylisted', 'greylisted'],
+    ] as const
+    const late = (messageId: string) =>
+      world()
+        .hub.em()
+        .nativeUpdate(Outbound, { messageId, state: 'queued', attempts: { $gt: 0 } }, { createdAt: new Date(Date.now() - 24 * 3_600_000) })
+    for (const [answer, failure] of answers) {
+      servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? answer : undefined)
+      const { body } = await world().reply(agent, conversationId, failure, { meta: { to: [{ address: customer('typo') }] } })
+      await eventually(async () => (await row(body.id)).failure === failure, failure)
+      await eventually(async () => (await late(body.id)) > 0, 'its wait')
+      await world().hasten()
+      await fate(body.id, 'failed')
+    }
+    // Some have it, one waits.
+    const grey = customer('grey')
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? answers[0][0] : undefined)
+    const { body: several } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    await eventually(async () => (await late(several.id)) > 0, 'its wait')
+    await world().hasten()
+    assert.equal((await fate(several.id, 'failed')).failure, 'recipients-waiting')
+    assert.deepEqual([(await healthOf()).state, (await healthOf()).lastError], ['connected', null])
+    servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '451 4.3.0 Temporary lookup failure' : undefined)
+    const { body: last } = await world().reply(agent, conversationId, '服务器自己的问题')
+    await eventually(async () => (await late(last.id)) > 0, 'its wait')
+    await world().hasten()
+    await fate(last.id, 'failed')
+    await eventually(async () => (await healthOf()).state === 'broken', 'the break')
+  })
+
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {
     const { conversationId, agent } = await talk()
     const send = async (text: string) => (await world().reply(agent, conversationId, text)).body.id as string
