@@ -453,10 +453,12 @@ export interface ChannelAdapter {
   inboxSettings: TSchema
   /**
    * What is wrong with settings that their schema finds right (an address that leads inside, a key that is none): asked before
-   * they are saved, shown at their fields. The inbox is the one that would be. Takes seconds at most, changes nothing; whether
-   * the other side answers is {@link probe}'s matter. Should it stumble, they are saved: `send` has the last word.
+   * they are saved and before the inbox is switched on, shown at their fields. The inbox is the one that would be, `enabled`
+   * whether it would run: what is wrong only beside others that run (two on one mailbox) is no fault of one that does not.
+   * Takes seconds at most, changes nothing; whether the other side answers is {@link probe}'s matter. Should it stumble, they
+   * are saved: `send` has the last word.
    */
-  check?(inbox: ChannelInbox): readonly SettingFault[] | Promise<readonly SettingFault[]>
+  check?(inbox: ChannelInbox, enabled: boolean): readonly SettingFault[] | Promise<readonly SettingFault[]>
   capabilities: ChannelCapabilities
   /**
    * What this inbox can carry, where inboxes of the channel differ: instead of `capabilities`, of the same `delivery`.

@@ -347,6 +347,34 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     assert.deepEqual(await textsOf(inbox), ['升级之前', '升级之时', '升级并改名之时'])
   })
 
+  test('a folder of a mailbox is read by one inbox: another is refused at the field, also when it is switched on', async () => {
+    const { inbox, address } = await shop()
+    const admin = await world().person('小管', 'admin')
+    const create = (settings: object) =>
+      admin.call('POST', '/api/inboxes', { channel: 'email', name: '第二个', settings: { ...servers.settings(address), quotePrevious: false, ...settings } })
+    const refusedAt = ({ status, body }: { status: number; body: any }, path: string, name: string) => {
+      assert.equal(status, 422, JSON.stringify(body))
+      const [{ path: at, text }, ...more] = body.details.faults
+      assert.deepEqual([at, more], [`body/settings${path}`, []])
+      for (const words of [text.zh, text.en]) assert.ok(words.includes(name), words)
+    }
+    refusedAt(await create({ folder: 'inbox' }), '/address', inbox.name)
+    refusedAt(await create({ address: login('alias'), user: address.toUpperCase() }), '/user', inbox.name)
+    // Another folder of it is another inbox's.
+    const second = await create({ folder: 'Sent' })
+    assert.equal(second.status, 201)
+    const change = (id: string, body: object) => admin.call('PATCH', `/api/inboxes/${id}`, body)
+    const kept = { ...second.body.settings, folder: 'INBOX' }
+    refusedAt(await change(second.body.id, { settings: kept }), '/address', inbox.name)
+    // Itself it may save, and one that is off may name what it likes until it is switched on.
+    await alter(inbox, { displayName: '客服' })
+    assert.equal((await change(second.body.id, { enabled: false, settings: kept })).status, 200)
+    refusedAt(await change(second.body.id, { enabled: true }), '/address', inbox.name)
+    await switchOff(inbox)
+    assert.equal((await change(second.body.id, { enabled: true })).status, 200)
+    refusedAt(await change(inbox.id, { enabled: true }), '/address', '第二个')
+  })
+
   test('a connection that is cut again and again, a greeting that comes late, a line cut in the middle of a command', async () => {
     const { inbox, address } = await shop()
     const from = customer('wu')
