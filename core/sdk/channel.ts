@@ -347,6 +347,11 @@ export class SendError extends Error {
   readonly fault: LocalText | undefined
   /** The platform says the window is shut whatever we counted: all grants of this customer end. */
   readonly windowShut: boolean
+  /**
+   * With `retry: true`: the platform was reached, and refuses this message or its recipient for now (an address it cannot look up,
+   * a full mailbox). It is tried again, and says nothing of the inbox: however often it happens, that is not broken by it.
+   */
+  readonly ofMessage: boolean
   constructor(
     reason: string,
     options: {
@@ -358,6 +363,7 @@ export class SendError extends Error {
       sentence?: LocalText
       fault?: LocalText
       windowShut?: boolean
+      ofMessage?: boolean
     },
   ) {
     super(options.message ?? reason)
@@ -370,6 +376,7 @@ export class SendError extends Error {
     this.sentence = options.sentence
     this.fault = options.fault
     this.windowShut = options.windowShut ?? false
+    this.ofMessage = options.ofMessage ?? false
   }
 }
 
@@ -451,10 +458,12 @@ export interface ChannelAdapter {
   inboxSettings: TSchema
   /**
    * What is wrong with settings that their schema finds right (an address that leads inside, a key that is none): asked before
-   * they are saved, shown at their fields. The inbox is the one that would be. Takes seconds at most, changes nothing; whether
-   * the other side answers is {@link probe}'s matter. Should it stumble, they are saved: `send` has the last word.
+   * they are saved and before the inbox is switched on, shown at their fields. The inbox is the one that would be, `enabled`
+   * whether it would run: what is wrong only beside others that run (two on one mailbox) is no fault of one that does not.
+   * Takes seconds at most, changes nothing; whether the other side answers is {@link probe}'s matter. Should it stumble, they
+   * are saved: `send` has the last word.
    */
-  check?(inbox: ChannelInbox): readonly SettingFault[] | Promise<readonly SettingFault[]>
+  check?(inbox: ChannelInbox, enabled: boolean): readonly SettingFault[] | Promise<readonly SettingFault[]>
   capabilities: ChannelCapabilities
   /**
    * What this inbox can carry, where inboxes of the channel differ: instead of `capabilities`, of the same `delivery`.

@@ -2,6 +2,7 @@
 
 import { buffer } from 'node:stream/consumers'
 import { definePlugin } from '@huike/core/sdk/plugin.ts'
+import { checkInbox } from './server/check-inbox.ts'
 import { credentialsOf } from './server/credentials.ts'
 import { forgetConversation } from './server/forget-conversation.ts'
 import { inboxSettings, mailboxOf, signatureOf } from './server/inbox-settings.ts'
@@ -53,6 +54,7 @@ export default definePlugin({
         quotes: mailbox.settings.quotePrevious,
       }
     },
+    check: (inbox, enabled) => checkInbox(ctx, inbox, enabled),
     credentials: (inboxes) => credentialsOf(ctx, inboxes),
     probe: async (inbox) => (await import('./server/probe.ts')).probeMailbox(ctx, inbox),
   }),

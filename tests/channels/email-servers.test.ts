@@ -85,6 +85,31 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     return (body.steps as { ok: boolean; detail?: { zh: string; en: string } }[]).filter((step) => !step.ok).map(({ detail }) => detail?.zh ?? '')
   }
   const sentTo = (address: string) => servers.taken.filter(({ to }) => to.includes(address))
+  const progressOf = (inbox: Inbox) => world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
+  const readTo = (inbox: Inbox, uid: number) =>
+    eventually(async () => {
+      const row = await progressOf(inbox)
+      return row.lastUid === uid && row
+    }, `letter ${uid} read`)
+  const textsOf = async (inbox: Inbox) => (await rows(inbox)).map(({ text }) => text)
+  /** Changes some settings, and whatever else, in one go. */
+  const alter = async (inbox: Inbox, settings: Record<string, unknown>, more: object = {}) => {
+    const admin = await world().person('小管', 'admin')
+    const kept = (await admin.call('GET', '/api/inboxes')).body.items.find(({ id }: Inbox) => id === inbox.id).settings
+    const { status, body } = await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { ...more, settings: { ...kept, ...settings } })
+    assert.equal(status, 200, JSON.stringify(body))
+  }
+  const switchOff = async (inbox: Inbox) => {
+    const admin = await world().person('小管', 'admin')
+    assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled: false })).status, 200)
+  }
+  /** Of so many days ago. */
+  const lies = async (login: string, text: string, days: number) => {
+    const client = await servers.imap(login)
+    await client.append('INBOX', `From: ${customer('old')}\r\nSubject: x\r\n\r\n${text}`, [], new Date(Date.now() - days * 86_400_000))
+    await client.logout()
+  }
+  const login = (name: string) => `${name}-${newId().toLowerCase()}@shop.test`
 
   // ── receiving ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,13 +222,7 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const from = customer('he')
     await arrives(address, from, '询价', '搬家之前')
     await incoming(inbox, '搬家之前')
-    const progress = () => world().hub.em().findOneOrFail(Progress, { inboxId: inbox.id }, { disableIdentityMap: true })
-    const readTo = (uid: number) =>
-      eventually(async () => {
-        const row = await progress()
-        return row.lastUid === uid && row
-      }, `letter ${uid} read`)
-    const before = await readTo(1)
+    const before = await readTo(inbox, 1)
     const moves = (imapHost: string, text: string, then: () => Promise<unknown>) =>
       world().whileOff('email', async () => {
         const settings = servers.settings(address, { pollSeconds: 5, saveSent: 'never', quotePrevious: false, imapHost })
@@ -214,16 +233,146 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     const asked = servers.asked.length
     await moves('localhost', '改名之时', async () => undefined)
     await incoming(inbox, '改名之时')
-    await readTo(2)
+    await readTo(inbox, 2)
     assert.ok(!servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command)), 'it is known to be the same: nothing is read again')
     // Its last number is beyond what lies here: those are not our numbers, though they are called the same.
     await moves('127.0.0.1', '搬走之时', () => world().hub.em().nativeUpdate(Progress, { inboxId: inbox.id }, { lastUid: 50 }))
     await incoming(inbox, '搬走之时')
-    assert.equal((await readTo(3)).uidValidity, before.uidValidity)
+    assert.equal((await readTo(inbox, 3)).uidValidity, before.uidValidity)
     assert.deepEqual(
       (await rows(inbox)).map(({ text }) => text),
       ['搬家之前', '改名之时', '搬走之时'],
     )
+  })
+
+  test('another login for the same address is another mailbox, though it numbers alike: what comes there comes, what lay there as far as wanted', async () => {
+    servers.how.imap.validity = 1
+    const [own, shared, third] = [login('zhang'), login('all'), login('third')]
+    const { inbox } = await shop({ user: own })
+    const from = customer('zhao')
+    for (const text of ['旧一', '旧二', '旧三', '旧四', '旧五']) await arrives(own, from, '询价', text)
+    assert.equal((await readTo(inbox, 5)).uidValidity, '1')
+    await lies(shared, '从前的信', 1)
+    await alter(inbox, { user: shared })
+    for (const text of ['新一', '新二']) {
+      await arrives(shared, from, '询价', text)
+      await incoming(inbox, text)
+    }
+    assert.deepEqual(await textsOf(inbox), ['旧一', '旧二', '旧三', '旧四', '旧五', '新一', '新二'])
+    // Of one with numbers of its own it is the same; here two days of it are wanted.
+    servers.how.imap.validity = undefined
+    for (const [text, days] of [
+      ['五天前', 5],
+      ['一天前', 1],
+    ] as const)
+      await lies(third, text, days)
+    await alter(inbox, { user: third, firstImportDays: 2 })
+    await incoming(inbox, '一天前')
+    await arrives(third, from, '询价', '第三个邮箱')
+    await incoming(inbox, '第三个邮箱')
+    assert.deepEqual((await textsOf(inbox)).slice(7), ['一天前', '第三个邮箱'])
+  })
+
+  test('what came while the inbox was off comes, whatever of its address, login or folder was put right meanwhile; nothing comes twice', async () => {
+    servers.how.imap.validity = 1
+    const { inbox, address } = await shop({ user: login('right') })
+    const { user } = inbox.settings as { user: string }
+    const from = customer('qian')
+    await arrives(user, from, '询价', '停用之前')
+    await incoming(inbox, '停用之前')
+    const first = await readTo(inbox, 1)
+    // Only the address: it is the same place.
+    await switchOff(inbox)
+    await arrives(user, from, '询价', '地址写错时')
+    let asked = servers.asked.length
+    const readAnew = () => servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command))
+    await alter(inbox, { address: address.replace('@shop.test', '@shop.example') }, { enabled: true })
+    await incoming(inbox, '地址写错时')
+    await readTo(inbox, 2)
+    assert.ok(!readAnew())
+    // The same mailbox under another name of its owner: the letter we took last is there.
+    const renamed = login('renamed')
+    const old = await servers.imap(user)
+    await old.mailboxOpen('INBOX')
+    const letters = await old.fetchAll('1:*', { source: true })
+    await old.logout()
+    const client = await servers.imap(renamed)
+    for (const { source } of letters) await client.append('INBOX', source as Buffer)
+    await client.logout()
+    await switchOff(inbox)
+    await arrives(renamed, from, '询价', '改登录名时')
+    asked = servers.asked.length
+    await alter(inbox, { user: renamed }, { enabled: true })
+    await incoming(inbox, '改登录名时')
+    assert.equal((await readTo(inbox, 3)).uidValidity, first.uidValidity)
+    assert.ok(!readAnew())
+    // That letter is gone, so nobody can tell: what came since is asked by name, in this folder or another.
+    const folders = await servers.imap(renamed)
+    await folders.mailboxCreate('Desk')
+    for (const { source } of letters.slice(0, 1)) await folders.append('Desk', source as Buffer)
+    await switchOff(inbox)
+    await folders.append('Desk', `From: ${from}\r\nMessage-ID: <${newId()}@customer.test>\r\nSubject: x\r\n\r\n换文件夹时`)
+    await folders.logout()
+    await alter(inbox, { folder: 'Desk' }, { enabled: true })
+    await incoming(inbox, '换文件夹时')
+    await readTo(inbox, 2)
+    assert.deepEqual(await textsOf(inbox), ['停用之前', '地址写错时', '改登录名时', '换文件夹时'])
+  })
+
+  test('a place that was noted by its address, before logins were, is still the place', async () => {
+    const { inbox, address } = await shop({ user: login('upgraded') })
+    const { user } = inbox.settings as { user: string }
+    const from = customer('sun')
+    await arrives(user, from, '询价', '升级之前')
+    await incoming(inbox, '升级之前')
+    const { mailbox, since } = await readTo(inbox, 1)
+    for (const [text, imapHost, uid] of [
+      ['升级之时', '127.0.0.1', 2],
+      ['升级并改名之时', 'localhost', 3],
+    ] as const) {
+      const asked = servers.asked.length
+      await world().whileOff('email', async () => {
+        await world()
+          .hub.em()
+          .nativeUpdate(Progress, { inboxId: inbox.id }, { mailbox: `${address} 127.0.0.1 INBOX`, readAt: null })
+        await alter(inbox, { imapHost })
+        await arrives(user, from, '询价', text)
+      })
+      await incoming(inbox, text)
+      const row = await readTo(inbox, uid)
+      assert.deepEqual([row.mailbox, row.since], [mailbox.replace('127.0.0.1', imapHost), since])
+      assert.ok(!servers.asked.slice(asked).some((command) => /^UID SEARCH .*SINCE/.test(command)))
+      await eventually(async () => (await progressOf(inbox)).readAt !== null, 'its reading noted')
+    }
+    assert.deepEqual(await textsOf(inbox), ['升级之前', '升级之时', '升级并改名之时'])
+  })
+
+  test('a folder of a mailbox is read by one inbox: another is refused at the field, also when it is switched on', async () => {
+    const { inbox, address } = await shop()
+    const admin = await world().person('小管', 'admin')
+    const create = (settings: object) =>
+      admin.call('POST', '/api/inboxes', { channel: 'email', name: '第二个', settings: { ...servers.settings(address), quotePrevious: false, ...settings } })
+    const refusedAt = ({ status, body }: { status: number; body: any }, path: string, name: string) => {
+      assert.equal(status, 422, JSON.stringify(body))
+      const [{ path: at, text }, ...more] = body.details.faults
+      assert.deepEqual([at, more], [`body/settings${path}`, []])
+      for (const words of [text.zh, text.en]) assert.ok(words.includes(name), words)
+    }
+    refusedAt(await create({ folder: 'inbox' }), '/address', inbox.name)
+    refusedAt(await create({ address: login('alias'), user: address.toUpperCase() }), '/user', inbox.name)
+    // Another folder of it is another inbox's.
+    const second = await create({ folder: 'Sent' })
+    assert.equal(second.status, 201)
+    const change = (id: string, body: object) => admin.call('PATCH', `/api/inboxes/${id}`, body)
+    const kept = { ...second.body.settings, folder: 'INBOX' }
+    refusedAt(await change(second.body.id, { settings: kept }), '/address', inbox.name)
+    // Itself it may save, and one that is off may name what it likes until it is switched on.
+    await alter(inbox, { displayName: '客服' })
+    assert.equal((await change(second.body.id, { enabled: false, settings: kept })).status, 200)
+    refusedAt(await change(second.body.id, { enabled: true }), '/address', inbox.name)
+    await switchOff(inbox)
+    assert.equal((await change(second.body.id, { enabled: true })).status, 200)
+    refusedAt(await change(inbox.id, { enabled: true }), '/address', '第二个')
   })
 
   test('a connection that is cut again and again, a greeting that comes late, a line cut in the middle of a command', async () => {
@@ -800,6 +949,67 @@ await onEveryProfile('mail servers', [plugin], (world) => {
     await agent.call('POST', `/api/messages/${another.id}/resend`)
     await fate(another.id, 'sent')
     assert.equal(sentTo(from).length, before + 1)
+  })
+
+  test('its name stays when the mailbox’s domain changes: what may have gone out is asked for by that, and is not sent a second time', async () => {
+    const { inbox, address, from, conversationId, agent } = await talk()
+    servers.how.smtp.answer = (verb) => (verb === 'DOT' ? 'cut' : undefined)
+    const { body } = await world().reply(agent, conversationId, '只有一次')
+    await fate(body.id, 'uncertain')
+    servers.reset()
+    const letter = () => world().hub.em().findOneOrFail(LetterRow, { inboxId: inbox.id, hubMessageId: body.id }, { disableIdentityMap: true })
+    const { messageId } = await letter()
+    const client = await servers.imap(address)
+    await client.append('Sent', `From: ${address}\r\nMessage-ID: <${messageId}>\r\n\r\n只有一次`)
+    await client.logout()
+    const taken = sentTo(from).length
+    await alter(inbox, { address: address.replace('@shop.test', '@shop.example'), user: address })
+    assert.equal((await agent.call('POST', `/api/messages/${body.id}/resend`)).status, 200)
+    assert.equal((await fate(body.id, 'sent')).externalId, messageId)
+    assert.deepEqual([sentTo(from).length, (await letter()).state], [taken, 'sent'])
+    // What is written from now on is of the new domain.
+    const { body: next } = await world().reply(agent, conversationId, '另一封')
+    assert.match((await fate(next.id, 'sent')).externalId ?? '', /@shop\.example$/)
+  })
+
+  test('an address that cannot be had just now is its letter’s trouble, tried again, and not the mailbox’s; a server that limits us is', async () => {
+    const { inbox, from, conversationId, agent } = await talk()
+    const healthOf = async () => (await agent.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const row = (id: string) => world().hub.em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    const { body } = await world().reply(agent, conversationId, '在吗')
+    await fate(body.id, 'sent')
+    const answers = [
+      ['450 4.1.2 <x@gmial.test>: Recipient address rejected: Domain not found', 'recipient-unknown'],
+      ['452 4.2.2 mailbox full', 'recipient-full'],
+      ['450 4.2.0 <x@gmial.test>: busy', 'refused-by-server'],
+      ['451 4.7.1 Greylisted', 'greylisted'],
+    ] as const
+    const late = (messageId: string) =>
+      world()
+        .hub.em()
+        .nativeUpdate(Outbound, { messageId, state: 'queued', attempts: { $gt: 0 } }, { createdAt: new Date(Date.now() - 24 * 3_600_000) })
+    for (const [answer, failure] of answers) {
+      servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? answer : undefined)
+      const { body } = await world().reply(agent, conversationId, failure, { meta: { to: [{ address: customer('typo') }] } })
+      await eventually(async () => (await row(body.id)).failure === failure, failure)
+      await eventually(async () => (await late(body.id)) > 0, 'its wait')
+      await world().hasten()
+      await fate(body.id, 'failed')
+    }
+    // Some have it, one waits.
+    const grey = customer('grey')
+    servers.how.smtp.answer = (verb, rest) => (verb === 'RCPT' && rest.includes(grey) ? answers[0][0] : undefined)
+    const { body: several } = await world().reply(agent, conversationId, '请查收', { meta: { to: [{ address: from }], cc: [{ address: grey }] } })
+    await eventually(async () => (await late(several.id)) > 0, 'its wait')
+    await world().hasten()
+    assert.equal((await fate(several.id, 'failed')).failure, 'recipients-waiting')
+    assert.deepEqual([(await healthOf()).state, (await healthOf()).lastError], ['connected', null])
+    servers.how.smtp.answer = (verb) => (verb === 'RCPT' ? '451 4.3.0 Temporary lookup failure' : undefined)
+    const { body: last } = await world().reply(agent, conversationId, '服务器自己的问题')
+    await eventually(async () => (await late(last.id)) > 0, 'its wait')
+    await world().hasten()
+    await fate(last.id, 'failed')
+    await eventually(async () => (await healthOf()).state === 'broken', 'the break')
   })
 
   test('too large, greylisted, a wrong code at sending, cut after the last byte: each has its fate and its sentence', async () => {

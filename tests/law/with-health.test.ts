@@ -164,6 +164,39 @@ await onEveryProfile('health', [found(manifest), found(mute)], (world) => {
     assert.deepEqual([(await health()).state, (await health()).error.zh], ['unauthorised', '授权已失效'])
   })
 
+  test('`ofMessage`: what is refused for now for its recipient’s sake is tried again, and breaks no inbox, not by its last try either', async () => {
+    const inbox = await world().inbox('mute')
+    const admin = await world().person('小范', 'admin')
+    const health = async () => (await admin.call('GET', '/api/inboxes/health')).body.items.find((item: { inboxId: string }) => item.inboxId === inbox.id)
+    const refusal = (retry: true | 'unknown') => () =>
+      new SendError('4.1.2', { retry, ofMessage: true, fault: { zh: '收件地址的域名查不到', en: 'The recipient’s domain cannot be found' } })
+    muted.fail = refusal(true)
+    const ids: string[] = []
+    for (const from of ['a', 'b', 'c', 'd']) {
+      const [said] = await world().say(inbox, from, '你好')
+      ids.push((await world().reply(admin, said?.conversationId, '您好')).body.id)
+    }
+    await eventually(async () => (await health()).state === 'connected', 'a sign of life')
+    const em = () => world().hub.em()
+    const row = (id: string) => em().findOneOrFail(Message, { id }, { disableIdentityMap: true })
+    for (const id of ids) await eventually(async () => (await row(id)).failure === '4.1.2', 'a try')
+    assert.deepEqual(new Set(await Promise.all(ids.map(async (id) => (await row(id)).status))), new Set(['queued']))
+    const messageId = ids[0] as string
+    const nearTheEnd = () => em().nativeUpdate(Outbound, { messageId, state: 'queued', attempts: { $gt: 0 } }, { attempts: 7, dueAt: new Date(0) })
+    await eventually(async () => (await nearTheEnd()) === 1, 'its wait')
+    await world().running.sweep()
+    await eventually(async () => (await row(messageId)).status === 'failed', 'the end')
+    assert.match((await row(messageId)).failureText?.zh ?? '', /收件地址的域名查不到/)
+    const { state, lastError } = await health()
+    assert.deepEqual([state, lastError], ['connected', null])
+    // Of what nobody knows the fate of the way may be at fault, whatever it says.
+    muted.fail = refusal('unknown')
+    const [said] = await world().say(inbox, 'e', '你好')
+    await world().reply(admin, said?.conversationId, '您好')
+    await eventually(async () => (await health()).lastErrorAt !== null, 'a fault of the way')
+    muted.fail = undefined
+  })
+
   test('a message’s last try that fails breaks its inbox by itself; switched off it says nothing any more', async () => {
     const inbox = await world().inbox('mute')
     const admin = await world().person('小孟', 'admin')

@@ -8,7 +8,9 @@ import { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { found, onEveryProfile } from '../support/world.ts'
 
 const asked: ChannelInbox[] = []
+const running: boolean[] = []
 const inside = { zh: '这个地址指向内网', en: 'This address leads inside' }
+const taken = { zh: '已有一个在用', en: 'Another one has it' }
 const wrong = { zh: '密钥与编号不符', en: 'The key is not of this number' }
 const { manifest } = mockChannel(
   'guarded',
@@ -19,11 +21,13 @@ const { manifest } = mockChannel(
       key: Type.String({ format: 'secret', default: '' }),
       deep: Type.Object({ number: Type.Integer({ default: 0 }) }, { default: {} }),
     }),
-    async check(inbox): Promise<SettingFault[]> {
+    async check(inbox, enabled): Promise<SettingFault[]> {
       asked.push(structuredClone(inbox))
+      running.push(enabled)
       const { address, key, deep } = inbox.settings as { address: string; key: string; deep: { number: number } }
       if (address === 'stumble') throw new Error('the guard itself fell')
       return [
+        ...(address === 'one at a time' && enabled ? [{ path: '/address', text: taken }] : []),
         ...(address.startsWith('10.') ? [{ path: '/address', text: inside }] : []),
         ...(key !== '' && key !== `key-${deep.number}` ? [{ path: '/deep/number', text: wrong }] : []),
       ]
@@ -66,6 +70,27 @@ await onEveryProfile('settings check', [found(manifest)], (world) => {
     const before = asked.length
     assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { address: 'x'.repeat(21) } })).status, 422)
     assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { name: '新名', enabled: false })).status, 200)
+    assert.equal(asked.length, before)
+  })
+
+  test('it is told whether the inbox would run, and asked again before one is switched on', async () => {
+    const admin = await world().person('小韩', 'admin')
+    const inbox = await world().inbox('guarded', { address: 'shop.cn', key: 'key-0' })
+    assert.equal(running.at(-1), true)
+    const change = (body: object) => admin.call('PATCH', `/api/inboxes/${inbox.id}`, body)
+    assert.equal((await change({ enabled: false, settings: { address: 'one at a time', key: true } })).status, 200)
+    assert.equal(running.at(-1), false)
+    const refused = await change({ enabled: true, name: '开' })
+    assert.equal(refused.status, 422)
+    assert.deepEqual(faults(refused.body), [{ ...atAddress, message: taken.en, text: taken }])
+    const settings = { address: 'one at a time', key: 'key-0', deep: { number: 0 } }
+    assert.deepEqual([asked.at(-1), running.at(-1)], [{ id: inbox.id, name: '开', settings }, true])
+    const kept = await world().hub.em().findOneOrFail(Inbox, { id: inbox.id }, { disableIdentityMap: true })
+    assert.deepEqual([kept.enabled, kept.name], [false, inbox.name])
+    assert.equal((await change({ enabled: true, settings: { address: 'mall.cn', key: true } })).status, 200)
+    // On already: nothing is switched.
+    const before = asked.length
+    assert.equal((await change({ enabled: true })).status, 200)
     assert.equal(asked.length, before)
   })
 

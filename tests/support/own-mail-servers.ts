@@ -24,6 +24,8 @@ export interface Behaviour {
     loginDisabled: boolean
     /** Said before this many milliseconds; `never` says nothing. */
     greetAfter: number | 'never'
+    /** UIDVALIDITY of every folder that is made, as many servers have it; else each has one of its own. */
+    validity: number | undefined
     /** A whole answer without its tag (`NO …`) instead of the usual, `cut` for none and the end of the line. */
     answer: (command: string, rest: string) => string | undefined
   }
@@ -43,7 +45,7 @@ export interface Behaviour {
 }
 
 const usual = (): Behaviour => ({
-  imap: { idle: true, demandsId: false, starttls: false, auth: ['PLAIN'], loginDisabled: false, greetAfter: 0, answer: () => undefined },
+  imap: { idle: true, demandsId: false, starttls: false, auth: ['PLAIN'], loginDisabled: false, greetAfter: 0, validity: undefined, answer: () => undefined },
   smtp: { starttls: false, auth: ['PLAIN', 'LOGIN'], size: undefined, greetAfter: 0, answer: () => undefined, takesAfter: 0 },
   tokens: new Set(),
 })
@@ -87,7 +89,7 @@ export async function startOwnMailServers(): Promise<OwnMailServers> {
   const taken: OwnMailServers['taken'] = []
   let validity = 1_000
 
-  const folder = (name: string): Folder => ({ name, validity: ++validity, next: 1, letters: [] })
+  const folder = (name: string): Folder => ({ name, validity: how.imap.validity ?? ++validity, next: 1, letters: [] })
   const boxOf = (address: string): Map<string, Folder> => {
     const box = boxes.get(address) ?? new Map(['INBOX', 'Sent'].map((name) => [name, folder(name)]))
     boxes.set(address, box)

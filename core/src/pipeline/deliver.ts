@@ -133,6 +133,7 @@ async function handOver(hub: Hub, row: Claimed): Promise<Fate> {
       fate = repeatable
         ? { ...again(reason, { failureText, fault: error.fault, afterMs: error.retryAfterMs, maxTries: error.maxTries }), windowShut }
         : { status: 'uncertain', failure: reason, failureText, windowShut }
+      if (retry === true && error.ofMessage) return fate
     }
   }
   // The message is not at fault: it is the way there, and that is the inbox's business.

@@ -98,12 +98,15 @@ function decodeHz(bytes: Uint8Array): string {
   return guess(Uint8Array.from(out))
 }
 
-/** Never throws: what cannot be read is U+FFFD. */
-export function decodeText(bytes: Uint8Array, charset?: string): string {
-  const label = (charset ?? '')
+const labelOf = (charset = ''): string =>
+  charset
     .trim()
     .toLowerCase()
     .replace(/^["']|["']$/g, '')
+
+/** Never throws: what cannot be read is U+FFFD. */
+export function decodeText(bytes: Uint8Array, charset?: string): string {
+  const label = labelOf(charset)
   if (unlabelled.has(label)) return guess(bytes)
   if (label === 'hz-gb-2312' || label === 'hz') return decodeHz(bytes)
   const decoder = decoderOf(label)
@@ -111,4 +114,27 @@ export function decodeText(bytes: Uint8Array, charset?: string): string {
   // The label may lie: GB18030 reads better than a page of U+FFFD.
   if (decoder.encoding === 'utf-8') return guess(bytes)
   return decoder.decode(bytes)
+}
+
+/** How far into a page its own word is looked for. Browsers look 1024 bytes far; Word's namespaces come before it. */
+const headBytes = 4_096
+const ownWord = /<meta\b[^>]{0,500}?\bcharset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})/i
+
+/** Markup that nobody labelled says itself how it is written: by its first bytes, else in a `<meta>`. Only then it is guessed. */
+export function decodeHtml(bytes: Uint8Array, charset?: string): string {
+  if (!unlabelled.has(labelOf(charset))) return decodeText(bytes, charset)
+  const [first, second, third] = bytes
+  if (first === 0xff && second === 0xfe) return decodeText(bytes, 'utf-16le')
+  if (first === 0xfe && second === 0xff) return decodeText(bytes, 'utf-16be')
+  if (first === 0xef && second === 0xbb && third === 0xbf) return guess(bytes)
+  const head = Buffer.from(bytes.subarray(0, headBytes)).toString('latin1')
+  const said = ownWord.exec(head)?.[1]?.toLowerCase()
+  // What we could read so far to find it cannot be UTF-16 (https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding).
+  return said === undefined || said.startsWith('utf-16') || isUtf8(bytes) ? guess(bytes) : decodeText(bytes, said)
+}
+
+/** With characters of three bytes or more, which is no accident: a gateway that translated a letter leaves its `<meta>` as it was. */
+function isUtf8(bytes: Uint8Array): boolean {
+  const text = utf8.decode(bytes)
+  return /[\u0800-\ufffc]/.test(text) && !isBroken(text)
 }

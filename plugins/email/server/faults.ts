@@ -36,6 +36,8 @@ export interface Fault {
   unauthorised: boolean
   /** Worth another try by itself. */
   retry: boolean
+  /** It is about this recipient or these words: the server was reached and let us in, and takes other letters. */
+  ofLetter: boolean
 }
 
 /** Thrown where we know better than the libraries. */
@@ -53,6 +55,7 @@ interface Rule {
   pattern?: RegExp
   retry?: boolean
   unauthorised?: boolean
+  ofLetter?: true
   error: LocalText
   remedy: LocalText | ((preset: Preset, endpoint: Endpoint) => LocalText)
 }
@@ -138,6 +141,7 @@ const allRules: readonly Rule[] = [
   },
   {
     code: 'greylisted',
+    ofLetter: true,
     pattern: /gr[ae]y-?list/i,
     retry: true,
     error: { zh: '对方服务器要求稍后再试（灰名单）。', en: 'The recipient’s server wants a second try later (greylisting).' },
@@ -164,6 +168,7 @@ const allRules: readonly Rule[] = [
   },
   {
     code: 'recipient-unknown',
+    ofLetter: true,
     pattern:
       /5\.1\.(?:1|2|3|10)\b|user (?:unknown|not found|doesn'?t exist)|no such (?:user|mailbox)|mailbox (?:not found|unavailable)|recipient (?:address )?rejected|does not exist|invalid (?:recipient|mailbox)|unknown (?:user|recipient|virtual)|收件人不存在/i,
     error: { zh: '收件地址不存在。', en: 'The recipient’s address does not exist.' },
@@ -171,18 +176,21 @@ const allRules: readonly Rule[] = [
   },
   {
     code: 'recipient-full',
+    ofLetter: true,
     pattern: /5\.2\.2|4\.2\.2|mailbox (?:is )?full|over ?quota|quota exceeded|insufficient storage|邮箱已满/i,
     error: { zh: '对方的邮箱已满。', en: 'The recipient’s mailbox is full.' },
     remedy: { zh: '请换一种方式联系客户，或稍后重发。', en: 'Reach the customer another way, or send again later.' },
   },
   {
     code: 'too-large',
+    ofLetter: true,
     pattern: /5\.3\.4|\b552\b|size limit|too large|exceeds .{0,30}(?:size|limit)|message size/i,
     error: { zh: '邮件太大，服务器不接受。', en: 'The letter is too large for the server.' },
     remedy: { zh: '请压缩附件，或改用链接发送。', en: 'Make the attachments smaller or send a link.' },
   },
   {
     code: 'spam-refused',
+    ofLetter: true,
     pattern: /DT:SPM|spam|blocked|blacklist|block ?list|reputation|5\.7\.1\b|content (?:rejected|denied)|policy|垃圾邮件|mail content denied|\bMI:/i,
     error: { zh: '服务器把这封信当作垃圾邮件拒收。', en: 'The server took the letter for spam.' },
     remedy: {
@@ -260,7 +268,8 @@ export function explainFault(error: unknown, preset: Preset, endpoint: Endpoint)
   )
   const said = (words[0] ?? '').replace(/\s+/g, ' ').slice(0, 300)
   const text = [faulty.code, faulty.cause?.code, faulty.serverResponseCode, ...words].join(' ')
-  const rules = /^(?:RCPT|DATA)/.test(faulty.command ?? '') ? rulesOfLetters : allRules
+  const letters = /^(?:RCPT|DATA)/.test(faulty.command ?? '')
+  const rules = letters ? rulesOfLetters : allRules
   const rule =
     rules.find(({ code }) => code === faulty.code) ??
     // A login that failed is one, whatever its words are; what the words add (unsafe, switched off) comes first.
@@ -281,7 +290,19 @@ export function explainFault(error: unknown, preset: Preset, endpoint: Endpoint)
     said,
     unauthorised: rule.unauthorised ?? false,
     retry,
+    ofLetter: letters && isOfLetter(rule, text),
   }
+}
+
+/**
+ * The status code's subject says whose it is (RFC 3463, 3): addresses but the sender's, mailboxes, contents; the mail system's and the
+ * network's are not the letter's. Of policy, and where there is none, the words decide.
+ */
+function isOfLetter({ ofLetter = false }: Rule, text: string): boolean {
+  const [, subject, detail = ''] = /\b[45]\.(\d)\.(\d{1,3})\b/.exec(text) ?? []
+  if (subject === '1') return detail !== '7' && detail !== '8'
+  if (subject === '2' || subject === '6') return true
+  return subject !== '3' && subject !== '4' && subject !== '5' && ofLetter
 }
 
 /** Error, remedy and the server's own words in one sentence. Only where it is tried again (`again`) it says so. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeText } from './charset.ts'
+import { decodeHtml, decodeText } from './charset.ts'
 import { decodeWords, normaliseAddress, parseAddresses, parseHeaders, parseMessageIds, parseStructured } from './headers.ts'
 
 const latin1 = (...bytes: number[]) => Buffer.from(bytes).toString('latin1')
@@ -37,6 +37,37 @@ test('a byte lost or astray in UTF-8 breaks one character; what is mostly broken
   assert.equal(decodeWords(`=?utf-8?B?${Buffer.from('测试').subarray(0, -1).toString('base64')}?=`), '测\ufffd')
   // Nothing but what is broken, without end: counted, not collected.
   assert.equal(typeof decodeText(Buffer.alloc(5_000_000, 0xff), 'utf-8'), 'string')
+})
+
+test('markup that nobody labelled is read as it says itself; a label, the first bytes and plain UTF-8 come before', () => {
+  const page = (said: string, bytes: number[] | Buffer) => Buffer.concat([Buffer.from(`<head>${said}</head>`), Buffer.from(bytes)])
+  const meta = (charset: string) => `<meta http-equiv="Content-Type" content="text/html; charset=${charset}">`
+  const words = (bytes: Uint8Array, label?: string) => decodeHtml(bytes, label).replace(/^.*<\/head>/s, '')
+  const big5 = [0xa7, 0x41, 0xa6, 0x6e]
+  for (const said of [
+    meta('big5'),
+    meta('BIG5').replaceAll('"', "'"),
+    '<meta charset="big5">',
+    '<META CHARSET = big5 />',
+    `${' '.repeat(3_000)}${meta('big5')}`,
+  ])
+    for (const label of [undefined, '', 'us-ascii']) assert.equal(words(page(said, big5), label), '你好', said)
+  assert.equal(words(page(meta('gb2312'), niHao)), '你好')
+  assert.equal(words(page(meta('iso-2022-jp'), Buffer.from('\u001b$B$3$s\u001b(B', 'latin1'))), 'こん')
+  assert.equal(words(page(meta('ks_c_5601-1987'), [0xbe, 0xc8])), '안')
+  // Who labelled it knows better.
+  assert.equal(words(page(meta('big5'), niHao), 'gbk'), '你好')
+  // A gateway translated it, or a mark says so.
+  for (const bytes of [Buffer.from('您好，请问'), Buffer.from('您好，请问').subarray(0, -1)]) assert.match(words(page(meta('gb2312'), bytes)), /^您好，请/)
+  assert.equal(words(Buffer.concat([Buffer.from('\ufeff'), page(meta('big5'), Buffer.from('é'))])), 'é')
+  assert.equal(decodeHtml(Buffer.from('\ufeff<p>你好</p>', 'utf16le')), '<p>你好</p>')
+  // What we do not know, refuse, or have just seen is not true, is guessed.
+  for (const said of ['x-nobody', 'utf-7', 'utf-16', 'utf-8', '']) assert.equal(words(page(meta(said), niHao)), '你好', said)
+  // Hostile: found or not, in time.
+  const began = performance.now()
+  decodeHtml(Buffer.from(`<meta ${'charset '.repeat(200_000)}`))
+  decodeHtml(Buffer.from('<meta'.repeat(300_000)))
+  assert.ok(performance.now() - began < 2_000)
 })
 
 test('encoded words: a character cut in two, spaces between words, raw GBK beside them', () => {

@@ -78,7 +78,7 @@ const ProgressSchema = defineEntity({
   tableName: 'email_progress',
   properties: {
     inboxId: p.string().length(26).primary(),
-    /** Which mailbox these numbers are about: another address or folder starts anew, another server is asked by Message-ID. */
+    /** Which mailbox these numbers are about: login, folder and host (`keep-place.ts`). */
     mailbox: p.string().length(400),
     /** A 32-bit number without sign; a string, since it is only compared. Empty: nobody could log in yet, the mailbox is waited for `since` then. */
     uidValidity: p.string().length(20),
@@ -87,6 +87,8 @@ const ProgressSchema = defineEntity({
     resyncUntil: p.bigint('number'),
     /** Letters from before were never ours to take in. */
     since: at(),
+    /** What came before then is in the hub, or was never ours: asked where the numbers are of no use any more. null: not noted yet, `updatedAt` stands in. */
+    readAt: at().nullable(),
     /** How often the letter after `lastUid` could not be taken in. */
     attempts: p.integer(),
     updatedAt: at(),

@@ -7,23 +7,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChannelInbox } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
-import type { FetchMessageObject, ImapFlow } from 'imapflow'
+import type { ImapFlow } from 'imapflow'
 import { connectImap } from './connect.ts'
 import { type Emit, waiting } from './emit-letter.ts'
 import { explainFault, MailFault } from './faults.ts'
-import { parseHeaders, parseMessageIds } from './headers.ts'
+import { parseHeaders } from './headers.ts'
 import { type Mailbox, mailboxOf } from './inbox-settings.ts'
-import { LetterRow, Progress, Token } from './letter.entity.ts'
+import { isNew, noteRead, noteWaiting, openProgress, save } from './keep-place.ts'
+import { Progress, Token } from './letter.entity.ts'
 import { takeLetter } from './take-letter.ts'
-import { headFields, headKey, messageKey } from './thread.ts'
+import { headFields } from './thread.ts'
 
 /** Larger ones are taken in with their head only: the mailbox keeps them. Less than the hub takes from a channel (`ctx.storeFile`). */
 const maxLetterBytes = 30 * 1024 * 1024
 const oversizedHead = 256 * 1024
 /** After so many failures of the same letter (about half an hour) it is told to the hub as unreadable, so that those behind it come through. */
 const maxAttempts = 12
-/** Its clock is not ours, and tells seconds only. */
-const clockSkewMs = 10 * 60_000
 /** While a mailbox waits for its authorisation it is asked this often whether it has come. */
 const authorisedEveryMs = 2_000
 const backoffMs = (failures: number) => Math.min(1_000 * 2 ** Math.min(failures, 9), 300_000)
@@ -56,7 +55,7 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
   }
 
   /** Never met. Until somebody says which mailbox it is there is nothing to watch, and nothing broken. */
-  const isNew = (): Promise<boolean> =>
+  const isUnmet = (): Promise<boolean> =>
     ctx
       .em()
       .count(Progress, { inboxId: inbox.id })
@@ -66,7 +65,7 @@ export function watchMailbox(ctx: PluginContext, inbox: ChannelInbox, emit: Emit
       )
 
   async function run(): Promise<void> {
-    if (mailbox.address === '' && (await isNew())) return
+    if (mailbox.address === '' && (await isUnmet())) return
     let failures = 0
     const since = new Date()
     while (!ending.signal.aborted) {
@@ -166,71 +165,6 @@ async function watch(
   if (!signal.aborted) throw Object.assign(new Error(client.byeReason ?? 'Connection closed unexpectedly'), { code: 'ECONNECTION' })
 }
 
-// ── how far we are ───────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Of a mailbox that was never open it is known only since when it is wanted: what came since is ours when it opens. */
-const neverOpen = ''
-
-async function noteWaiting(ctx: PluginContext, inboxId: string, since: Date): Promise<void> {
-  const nowhere = { mailbox: '', uidValidity: neverOpen, lastUid: 0, resyncUntil: 0, attempts: 0 }
-  await ctx.em().upsert(Progress, { inboxId, ...nowhere, since, updatedAt: since }, { onConflictAction: 'ignore' })
-}
-
-async function openProgress(ctx: PluginContext, { inboxId, settings, address, imap }: Mailbox, client: ImapFlow): Promise<Progress> {
-  const box = client.mailbox
-  if (!box) throw new Error('no folder is open')
-  const mailbox = `${address} ${imap.host} ${settings.folder}`.slice(0, 400)
-  const uidValidity = String(box.uidValidity)
-  const em = ctx.em()
-  const now = new Date()
-  const known = await em.findOne(Progress, { inboxId }, { disableIdentityMap: true })
-  const waited = known?.uidValidity === neverOpen ? known.since : undefined
-  const fresh = !known || waited !== undefined || withoutHost(known.mailbox) !== withoutHost(mailbox)
-  if (!fresh && known.uidValidity === uidValidity) {
-    if (known.mailbox === mailbox) return known
-    if (await isWhereWeWere(ctx, known, client)) {
-      await em.nativeUpdate(Progress, { inboxId }, { mailbox })
-      return Object.assign(known, { mailbox })
-    }
-  }
-  const since = fresh ? new Date((waited ?? now).getTime() - settings.firstImportDays * 86_400_000) : known.since
-  const last = (box.uidNext ?? 1) - 1
-  // What lies in a new mailbox already was never ours, unless some days of it are wanted, or it came while nobody could log in.
-  const beginsHere = fresh && settings.firstImportDays === 0 && !waited
-  const progress = {
-    inboxId,
-    mailbox,
-    uidValidity,
-    lastUid: beginsHere ? last : 0,
-    // The server numbers anew, or is another: the numbers we knew mean nothing, the letters are asked by name.
-    resyncUntil: beginsHere ? 0 : last,
-    since,
-    attempts: 0,
-    updatedAt: now,
-  } as Progress
-  if (!fresh)
-    ctx.log.warn({ inbox: inboxId, before: known.uidValidity, now: uidValidity }, 'the numbers of a mailbox are new; what is known in it is not taken in again')
-  await em.upsert(Progress, { ...progress })
-  return progress
-}
-
-/** Address and folder: a server may get another name, or the mailbox move to another. */
-const withoutHost = (mailbox: string): string => mailbox.replace(/^(\S+) \S+/, '$1')
-
-/** Under another name: is it the same server? Many say the same UIDVALIDITY (1), so the letter we took last must be there. */
-async function isWhereWeWere(ctx: PluginContext, progress: Progress, client: ImapFlow): Promise<boolean> {
-  if (progress.lastUid === 0) return false
-  const last = await client.fetchOne(String(progress.lastUid), { uid: true, headers: ['message-id'] }, { uid: true })
-  return last !== false && (await isKnown(ctx, progress, last))
-}
-
-async function save(ctx: PluginContext, progress: Progress, change: Partial<Pick<Progress, 'lastUid' | 'attempts'>>): Promise<void> {
-  Object.assign(progress, change)
-  await ctx.em().nativeUpdate(Progress, { inboxId: progress.inboxId }, { ...change, updatedAt: new Date() })
-}
-
-// ── catching up ──────────────────────────────────────────────────────────────────────────────────────────────────
-
 async function catchUp(
   ctx: PluginContext,
   inbox: ChannelInbox,
@@ -241,6 +175,7 @@ async function catchUp(
   signal: AbortSignal,
   went: () => Promise<void>,
 ): Promise<void> {
+  const began = new Date()
   const resyncing = progress.lastUid < progress.resyncUntil
   const range = `${progress.lastUid + 1}:*`
   // `n:*` names the newest letter even when n lies above it (RFC 3501, 6.4.8): told apart by number.
@@ -252,6 +187,7 @@ async function catchUp(
     await went()
   }
   if (resyncing && progress.lastUid < progress.resyncUntil) await save(ctx, progress, { lastUid: progress.resyncUntil })
+  await noteRead(ctx, progress, began)
 }
 
 async function takeOne(
@@ -300,20 +236,4 @@ async function takeOne(
   }
   if (mailbox.settings.markSeen) await client.messageFlagsAdd(String(uid), ['\\Seen'], { uid: true })
   await save(ctx, progress, { lastUid: uid, attempts: 0 })
-}
-
-/**
- * During a resync: not from before our time, and not known by its head. Its Message-ID alone is no proof, others may have used it.
- * What is not known so is fetched, and recognised by its print.
- */
-async function isNew(ctx: PluginContext, progress: Progress, head: FetchMessageObject): Promise<boolean> {
-  if (head.internalDate && new Date(head.internalDate).getTime() < progress.since.getTime() - clockSkewMs) return false
-  return !(await isKnown(ctx, progress, head, { headKey: headKey(headOf(head), head.size ?? 0) }))
-}
-
-const headOf = ({ headers }: FetchMessageObject) => parseHeaders(headers ?? Buffer.alloc(0))
-
-async function isKnown(ctx: PluginContext, { inboxId }: Progress, head: FetchMessageObject, by: { headKey?: string } = {}): Promise<boolean> {
-  const [messageId] = parseMessageIds(headOf(head).raw('message-id'), 1)
-  return messageId !== undefined && (await ctx.em().count(LetterRow, { inboxId, messageKey: messageKey(messageId), ...by })) > 0
 }

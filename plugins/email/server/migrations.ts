@@ -96,4 +96,9 @@ export const emailMigrations: readonly Migration[] = [
     mysql: ['alter table `email_letter` add column `head_key` varchar(43) null'],
     sqlite: ['alter table `email_letter` add column `head_key` text null'],
   },
+  {
+    name: '0010-read-until',
+    mysql: ['alter table `email_progress` add column `read_at` datetime(3) null'],
+    sqlite: ['alter table `email_progress` add column `read_at` datetime null'],
+  },
 ]

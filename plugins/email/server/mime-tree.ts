@@ -2,7 +2,7 @@
  * A mail's bytes as a tree of parts, within limits. Synchronous, linear in the size (times the bounded depth), never throws:
  * a part that is broken is a leaf. Nothing is decoded before somebody asks.
  */
-import { decodeText } from './charset.ts'
+import { decodeHtml, decodeText } from './charset.ts'
 import { type Headers, parseHeaders, parseStructured } from './headers.ts'
 
 export const limits = {
@@ -169,7 +169,8 @@ function decodeQuotedPrintable(body: Buffer): Buffer {
 
 /** A text part's words; lines end with `\n`, soft breaks of `format=flowed` (RFC 3676) are undone. */
 export function decodeTextPart(part: MimePart): string {
-  const text = decodeText(decodeBody(part), part.charset)
+  const decode = part.type === 'text/html' ? decodeHtml : decodeText
+  const text = decode(decodeBody(part), part.charset)
     .replace(/\r\n?/g, '\n')
     .replaceAll('\u0000', '')
     .replace(/^\ufeff/, '')

@@ -73,6 +73,19 @@ test('a letter in UTF-8 with one bad byte is readable: plain, in base64, as HTML
   assert.equal(of('text/html', html).html, `<p>${words}</p>\ufffd<p>谢谢</p>`)
 })
 
+test('the charset of HTML may stand in its `<meta>` only; plain text has none', () => {
+  const of = (type: string, said: string) =>
+    readMail(
+      Buffer.concat([
+        Buffer.from(`From: a@b.example\r\nContent-Type: ${type}\r\n\r\n${said}`),
+        Buffer.from([0xb1, 0x7a, 0xa6, 0x6e, 0xa1, 0x41, 0xbd, 0xd0, 0xb0, 0xdd]),
+      ]),
+    )
+  const meta = '<meta http-equiv="Content-Type" content="text/html; charset=big5">'
+  assert.equal(of('text/html', meta).html, `${meta}您好，請問`)
+  assert.doesNotMatch(of('text/plain', meta).text ?? '', /您好/)
+})
+
 test('inline pictures are known by their content id', () => {
   const letter = fixture('foxmail')
   assert.deepEqual(sanitizeLetter(letter.html ?? '')?.cids, ['_Foxmail.1@abc'])

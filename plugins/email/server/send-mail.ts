@@ -19,7 +19,7 @@ import { placeWaiting } from './place-waiting.ts'
 import { standsForMarkup } from './plain-part.ts'
 import { readMail } from './read-mail.ts'
 import { idGivenBy } from './relay-id.ts'
-import { isTest, letterId, makeMessageId, makeReplyAddress, noteRelayId, rememberLetter } from './thread.ts'
+import { envelopeIdOf, isTest, letterId, makeMessageId, makeReplyAddress, noteRelayId, rememberLetter } from './thread.ts'
 
 /** What most providers take, encoded; the files themselves may be about three quarters of it. */
 const maxLetterBytes = 25 * 1024 * 1024
@@ -33,7 +33,9 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
     { limit: 100, disableIdentityMap: true },
   )
   const returned = earlier.filter(({ state }) => state === 'returned').length
-  const messageId = makeMessageId((text) => ctx.sign(text), message.conversationId, message.id, mailbox.address.split('@')[1] || 'localhost', returned)
+  const made = makeMessageId((text) => ctx.sign(text), message.conversationId, message.id, mailbox.address.split('@')[1] || 'localhost', returned)
+  // What it was called once it is called, also when the mailbox has another domain by now: under its name it is known here and in Sent.
+  const messageId = newest(earlier.filter((row) => envelopeIdOf(row.messageId) === envelopeIdOf(made)))?.messageId ?? made
   const id = letterId(inbox.id, messageId)
   const before = earlier.find((row) => row.id === id)
   // A crash after the answer came and before the hub heard of it. Where an earlier try came back, it may be from others since.
@@ -113,7 +115,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   if (whole) return { externalId: messageId }
   // Some have it: from now on it has its name, so that their answers and a late return are known to be about it.
   if (reached.size > 0) await message.progress(1, messageId)
-  throw partlyRefused(composed.envelope.to.length, reached.size, refused, refusals)
+  throw partlyRefused(composed.envelope.to.length, reached.size, refused, refusals, taken.length > 0)
 }
 
 /**
@@ -148,8 +150,8 @@ const notLookedFor = ({ error, said }: Fault): SendError =>
     },
   })
 
-/** What an agent reads when not everybody got the letter. Tried again by itself while it may help, and only for those without it. */
-function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<string, string>, refusals: readonly Refusal[]): SendError {
+/** What an agent reads when not everybody got the letter. Tried again by itself while it may help, and only for those without it. `went`: to some just now, so the way is open. */
+function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<string, string>, refusals: readonly Refusal[], went: boolean): SendError {
   const waiting = refusals.filter(({ fault }) => fault.retry)
   const lines = [...waiting.map(({ address, said }) => [address, said] as const), ...refused]
   const who = (mark: string) =>
@@ -167,6 +169,7 @@ function partlyRefused(all: number, delivered: number, refused: ReadonlyMap<stri
   }
   return new SendError(waiting.length > 0 ? 'recipients-waiting' : 'recipients-refused', {
     retry: waiting.length > 0,
+    ofMessage: went || waiting.every((refusal) => refusal.fault.ofLetter),
     sentence: { zh: `${fault.zh}。${next.zh}`, en: `${fault.en}. ${next.en}` },
     fault,
   })
@@ -301,6 +304,7 @@ async function handOver(
       message: fault.said || fault.error.en,
       sentence: sentenceOf(fault, retry === true),
       fault: faultOf(fault),
+      ofMessage: fault.ofLetter,
       ...(retryAfterMs ? { retryAfterMs } : fault.code === 'rate-limited' ? { retryAfterMs: 10 * 60_000 } : {}),
     })
   let connection: SMTPConnection

@@ -18,8 +18,10 @@ import { Inbox } from './inbox.entity.ts'
 export async function createInbox(hub: Hub, input: InboxInput, told?: (row: Inbox) => EventToTell): Promise<Inbox> {
   const adapter = adapterOf(hub, input.channel)
   const id = newId()
-  if (adapter)
-    await checkSettings(hub, adapter, { id, name: input.name.trim(), settings: parseSettings(adapter.inboxSettings, input.settings ?? {}, 'body/settings') })
+  if (adapter) {
+    const settings = parseSettings(adapter.inboxSettings, input.settings ?? {}, 'body/settings')
+    await checkSettings(hub, adapter, { id, name: input.name.trim(), settings }, true)
+  }
   let row: Inbox | undefined
   await commitWithEvents(hub, async (em) => {
     row = await writeInbox(hub, em, input, id)

@@ -12,7 +12,7 @@ import { routeQueue } from '../conversation/assign-conversation.ts'
 import { followInbox } from '../conversation/leave-place.ts'
 import { checkPlace } from '../department/check-place.ts'
 import { changeSettings, settingsChanged } from '../setting/tell-settings.ts'
-import { adapterFor, adapterOf, ownCapabilities } from './channels.ts'
+import { adapterFor, adapterOf, ownCapabilities, unlock } from './channels.ts'
 import { checkSettings } from './check-settings.ts'
 import { createInbox } from './create-inbox.ts'
 import { Inbox } from './inbox.entity.ts'
@@ -153,9 +153,10 @@ export function inboxRoutes(app: App, hub: Hub): void {
       const schema = schemaOf(row.channel)
       const merged = mergeSecrets(schema, settings, openMost(schema, row.settings, hub.vault))
       const values = parseSettings(schema, merged, 'body/settings')
-      await checkSettings(hub, adapterOf(hub, row.channel), { id: row.id, name: fields.name ?? row.name, settings: values })
+      await checkSettings(hub, adapterOf(hub, row.channel), { id: row.id, name: fields.name ?? row.name, settings: values }, fields.enabled ?? row.enabled)
       patch.settings = sealSettings(schema, values, hub.vault)
-    }
+    } else if (fields.enabled && !row.enabled && canOpen(schemaOf(row.channel), row.settings, hub.vault))
+      await checkSettings(hub, adapterOf(hub, row.channel), unlock(hub, { ...row, ...fields }).forAdapter, true)
     const kept = Object.keys(settings ?? {}).map((field) => `settings.${field}`)
     const moves = fields.departmentId !== undefined || fields.skillGroupId !== undefined
     let tell = () => {}
