@@ -51,6 +51,7 @@ import { roundsAndRefusedPushes } from './0077-rounds-and-refused-pushes.ts'
 import { runBy } from './0079-run-by.ts'
 import { fileMessage } from './0080-file-message.ts'
 import { blockedByEach } from './0081-blocked-by-each.ts'
+import { nameSubject } from './0084-name-subject.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -104,4 +105,5 @@ export const coreMigrations: readonly Migration[] = [
   runBy,
   fileMessage,
   blockedByEach,
+  nameSubject,
 ]

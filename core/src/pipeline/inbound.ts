@@ -59,7 +59,7 @@ export async function processInbound(hub: Hub, items: readonly InboundItem[]): P
           em,
           items.flatMap((item) => {
             const identity = senders.get(senderKey(item))?.identity
-            return identity ? [{ from: item.event.from, identity }] : []
+            return identity ? [{ from: item.event.from, identity, at: timeOf(item.event) }] : []
           }),
         )
         for (const id of due) applying.after.push(() => hub.queue.hurry('people', id))

@@ -5,6 +5,7 @@
 import { LockMode } from '@mikro-orm/core'
 import type { ChannelSender } from '../../../sdk/channel.ts'
 import type { Em } from '../../db/orm.ts'
+import { StaleRead } from '../../db/retry.ts'
 import { updateRows } from '../../db/statements.ts'
 import { Contact, Identity, type Profile } from './contact.entity.ts'
 import { mergedFacts } from './labelled-facts.ts'
@@ -17,6 +18,17 @@ export const profileOf = (from: ChannelSender, at: Date): Profile => ({
   ...Object.fromEntries(fields.flatMap((field) => (from[field] ? [[field, from[field].slice(0, widths[field])]] : []))),
   at: at.getTime(),
 })
+
+/** What an event says of its sender without what is outdated: an earlier one that comes late knows less than we do. */
+export function stillHolds(identity: Identity, from: ChannelSender, at: Date): ChannelSender {
+  if (!from.phone && !from.email) return from
+  const { profile } = identity
+  const said = profileOf(from, at)
+  if (!profile || profile.at <= said.at) return from
+  const { phone, email, ...rest } = from
+  const holds = (field: 'phone' | 'email'): boolean => profile[field] === undefined || profile[field] === said[field]
+  return { ...rest, ...(phone && holds('phone') ? { phone } : {}), ...(email && holds('email') ? { email } : {}) }
+}
 
 /** What platforms say of the identities of one person, the newest word of each kind. */
 export function saidOf(profiles: readonly (Profile | null | undefined)[]): Partial<Record<keyof typeof widths, string>> {
@@ -32,6 +44,7 @@ export function saidOf(profiles: readonly (Profile | null | undefined)[]): Parti
 /** Costs nothing while nothing changed. Returns the contacts of those who changed, to be told after the commit. */
 export async function refreshProfiles(em: Em, seen: readonly { identity: Identity; from: ChannelSender; at: Date }[]): Promise<string[]> {
   const changed = new Set<Identity>()
+  const read = new Map<Identity, number | undefined>()
   for (const { identity, from, at } of seen) {
     const now = profileOf(from, at)
     const attributes = Object.entries(from.attributes ?? {}).filter(([name, value]) => JSON.stringify(identity.attributes[name]) !== JSON.stringify(value))
@@ -42,6 +55,7 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
     const before = identity.profile
     // An earlier event that comes late knows less than we do.
     if (before && at.getTime() < before.at) continue
+    if (!read.has(identity)) read.set(identity, before?.at)
     const news = fields.filter((field) => now[field] !== undefined && now[field] !== before?.[field])
     if (attributes.length === 0 && !factsChanged && news.length === 0) continue
     identity.facts = facts
@@ -50,6 +64,9 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
     changed.add(identity)
     if (news.length === 0) continue
     const contact = await em.findOne(Contact, { id: identity.contactId }, { fields, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+    const written = await em.findOne(Identity, { id: identity.id }, { fields: ['profile'], lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+    // Another process has heard of them since: which of the two words is the newer one is asked again.
+    if (written?.profile?.at !== read.get(identity)) throw new StaleRead()
     const free = news.filter((field) => contact && [before?.[field] ?? '', ''].includes(contact[field]))
     if (free.length > 0)
       await em.nativeUpdate(
