@@ -52,6 +52,7 @@ import { runBy } from './0079-run-by.ts'
 import { fileMessage } from './0080-file-message.ts'
 import { blockedByEach } from './0081-blocked-by-each.ts'
 import { formerName } from './0083-former-name.ts'
+import { nameSubject } from './0084-name-subject.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -106,4 +107,5 @@ export const coreMigrations: readonly Migration[] = [
   fileMessage,
   blockedByEach,
   formerName,
+  nameSubject,
 ]

@@ -6,10 +6,13 @@
 import { Type } from 'typebox'
 
 /** Where nobody names a subject, all inboxes of the hub share this one: a company with one user base and one open platform. */
-const common = 'default'
+export const commonSubject = 'default'
 
 /** The value of a `unionid` or `userId` claim. */
-export const nameWithin = (subject: string, name: string): string => `${subject.trim() || common}:${name}`
+export const nameWithin = (subject: string, name: string): string => `${subject.trim() || commonSubject}:${name}`
+
+/** What such a value counts within; '' where its channel names none. A subject with a colon in it is known by what stands before. */
+export const subjectOf = (value: string): string => (value.includes(':') ? value.slice(0, value.indexOf(':')) : '')
 
 /** Settings of an inbox whose platform names people so: the same field, with the same words, on every channel. */
 export const subjectFields = {

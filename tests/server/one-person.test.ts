@@ -5,13 +5,14 @@ import type { ChannelSender } from '../../core/sdk/channel.ts'
 import { definePlugin } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
-import { normaliseClaim } from '../../core/src/domain/contact/claims.ts'
+import { type Claim, normaliseClaim } from '../../core/src/domain/contact/claims.ts'
 import { Contact, ContactClaim, ContactMove, Identity, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
 import { settlePeople } from '../../core/src/domain/contact/merge-contacts.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { purge } from '../../core/src/domain/record/purge.ts'
+import { claimKey } from '../../core/src/sealing/sealed-columns.ts'
 import { makePlace, profiles } from '../support/profiles.ts'
 import { eventually, found, onEveryProfile, type Person, startWorld, type World } from '../support/world.ts'
 
@@ -82,6 +83,96 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     const union = newId()
     const all = await Promise.all(Array.from({ length: 20 }, (_, i) => say(i % 2 ? a : b, `who-${i}`, unionid(union))))
     assert.equal(new Set(all.map(({ contactId }) => contactId)).size, 1)
+  })
+
+  const digits = () => newId().replace(/\D/g, '').padEnd(8, '7').slice(-8)
+  const userId = (value: string) => ({ kind: 'userId' as const, value: `shop:${value}`, verified: true })
+  const holder = async (claim: Pick<Claim, 'kind' | 'value'>) => {
+    const em = world().hub.em()
+    const name = { kind: claim.kind, value: claimKey(em, claim.kind, claim.value) }
+    return (await em.findOne(ContactClaim, name, { disableIdentityMap: true }))?.contactId
+  }
+  const pair = (one: string, two: string) =>
+    world()
+      .hub.em()
+      .findOneOrFail(MergeSuggestion, { contactId: one < two ? one : two, otherId: one < two ? two : one }, { disableIdentityMap: true })
+
+  test('a shared number joins nobody whose names say that they are two, new or known; where the names are of two shops it does', async () => {
+    const [a, b, c] = await inboxes()
+    const phone = `138${digits()}`
+    const [ann, ben, cid] = [newId(), newId(), newId()]
+    const one = await say(a, 'f-1', { phone, verified: true, claims: [userId(ann)] })
+    const two = await say(b, 'f-2', { phone, verified: true, claims: [userId(ben)] })
+    assert.notEqual(two.contactId, one.contactId)
+    const three = await say(c, 'f-3', { claims: [userId(cid)] })
+    await say(c, 'f-3', { phone, verified: true })
+    for (const { contactId } of [two, three]) {
+      const { state, dueAt, evidence } = await pair(one.contactId, contactId)
+      assert.deepEqual([state, dueAt, evidence.map(({ kind, verified }) => [kind, verified])], ['open', null, [['phone', true]]])
+    }
+    assert.deepEqual(
+      [await holder(userId(ann)), await holder(userId(ben)), await holder(userId(cid))],
+      [one, two, three].map(({ contactId }) => contactId),
+    )
+    // Due before they had the names: asked again then.
+    const { id } = await pair(one.contactId, three.contactId)
+    await world()
+      .hub.em()
+      .nativeUpdate(MergeSuggestion, { id }, { dueAt: new Date(0) })
+    await settlePeople(world().hub, id)
+    assert.deepEqual([await contactOf(three.identityId), (await pair(one.contactId, three.contactId)).dueAt], [three.contactId, null])
+    const other = await say(b, 'f-4', { phone, verified: true, claims: [{ ...userId(ann), value: `other:${ann}` }] })
+    assert.equal(other.contactId, one.contactId)
+  })
+
+  test('a contested name is nobody’s until an agent decides; refused and undone it is whose it was', async () => {
+    const [a, b, c] = await inboxes()
+    const agent = await world().person('小袁', 'admin')
+    const [ann, ben] = [newId(), newId()]
+    const one = await say(a, 'c-1', { claims: [userId(ann)] })
+    await say(a, 'c-1', { claims: [userId(ben)] })
+    assert.equal(await holder(userId(ben)), '')
+    const two = await say(b, 'c-2', { claims: [userId(ben)] })
+    assert.notEqual(two.contactId, one.contactId)
+    assert.equal(await holder(userId(ben)), two.contactId)
+    const [offer] = await suggestions(agent, one.contactId)
+    assert.equal(offer.evidence[0].origins.length, 2)
+    const { body: move } = await agent.call('POST', `/api/suggestions/${offer.id}/accept`)
+    assert.equal(await holder(userId(ben)), one.contactId)
+    assert.equal((await say(c, 'c-3', { claims: [userId(ben)] })).contactId, one.contactId)
+    assert.equal((await agent.call('POST', `/api/contact-moves/${move.id}/undo`)).status, 200)
+    assert.deepEqual([await holder(userId(ann)), await holder(userId(ben))], [one.contactId, two.contactId])
+    assert.equal((await say(c, 'c-4', { claims: [userId(ben)] })).contactId, two.contactId)
+    await say(a, 'c-1', { claims: [userId(ben)] })
+    assert.deepEqual(await suggestions(agent, one.contactId), [], 'nobody is asked twice')
+  })
+
+  test('a number that is replaced is given up: not while another identity of theirs has it, not for one that nobody vouches for, nor by what comes late', async () => {
+    const [a, b, c] = await inboxes()
+    const numbers = ['131', '132', '133', '134'].map((prefix) => `${prefix}${digits()}`) as [string, string, string, string]
+    const [first, second, third, late] = numbers
+    const phone = (value: string) => ({ kind: 'phone' as const, value })
+    const told = async (inbox: Inbox, who: string, from: Partial<ChannelSender>, sentAt = new Date()) => {
+      await world().hub.intake.accept(inbox.id, [
+        { kind: 'message', externalId: newId(), from: { externalId: who, ...from }, parts: [{ type: 'text', text: '你好' }], sentAt },
+      ])
+    }
+    const one = await say(a, 'p-1', { phone: first, verified: true })
+    const alike = await say(b, 'p-2', { phone: first, verified: true })
+    assert.equal(alike.contactId, one.contactId)
+    await told(a, 'p-1', { phone: second, verified: true })
+    assert.deepEqual([await holder(phone(first)), await holder(phone(second))], [one.contactId, one.contactId])
+    await told(b, 'p-2', { phone: third })
+    assert.equal(await holder(phone(first)), one.contactId, 'nobody vouches for the third')
+    await told(b, 'p-2', { phone: third, verified: true })
+    assert.equal(await holder(phone(first)), undefined)
+    const stranger = await say(c, 'p-3', { phone: first, verified: true })
+    assert.notEqual(stranger.contactId, one.contactId)
+    await told(a, 'p-1', { phone: late, verified: true }, new Date(Date.now() - 60_000))
+    assert.deepEqual([await holder(phone(late)), await holder(phone(second))], [undefined, one.contactId])
+    // One more beside it, told as a claim, takes no place.
+    await told(a, 'p-1', { claims: [{ ...phone(late), verified: true }] })
+    assert.deepEqual([await holder(phone(late)), await holder(phone(second))], [one.contactId, one.contactId])
   })
 
   test('a weak name is offered with its evidence, masked for who may not see it; accepted it merges, refused it is not asked again', async () => {
@@ -417,6 +508,78 @@ describe('one person at two processes', { skip: served ? false : 'needs MariaDB 
       )
       const identities = await one.hub.em().find(Identity, { externalId: `r-${round}` }, { disableIdentityMap: true })
       assert.deepEqual([identities.length, new Set(identities.map(({ contactId }) => contactId)).size], [2, 1])
+    }
+  })
+
+  const inboxes = async () =>
+    [await (worlds[0] as World).inbox('mock'), await (worlds[0] as World).inbox('mock'), await (worlds[0] as World).inbox('mock')] as const
+  const tell = async (nth: number, inbox: Inbox, externalId: string, from: Partial<ChannelSender>, sentAt = new Date()) => {
+    const world = worlds[nth] as World
+    const event = { kind: 'message' as const, externalId: newId(), from: { externalId, ...from }, parts: [{ type: 'text' as const, text: '你好' }], sentAt }
+    const [accepted] = await world.hub.intake.accept(inbox.id, [event])
+    assert.ok(accepted?.messageId)
+    return (await world.identity(inbox.id, externalId)).contactId
+  }
+  const holder = async ({ kind, value }: Pick<Claim, 'kind' | 'value'>) => {
+    const em = (worlds[0] as World).hub.em()
+    return (await em.findOne(ContactClaim, { kind, value: claimKey(em, kind, value) }, { disableIdentityMap: true }))?.contactId
+  }
+  const userId = (value: string) => ({ kind: 'userId' as const, value: `shop:${value}`, verified: true })
+
+  test('told of one person’s phone at one and met at the other at once: two, and one offer', async () => {
+    const [site, phone] = await inboxes()
+    for (let round = 0; round < 10; round++) {
+      const [ann, ben] = [newId(), newId()]
+      const one = await tell(0, phone, `f-${round}`, { claims: [userId(ann)] })
+      const [, two] = await Promise.all([tell(0, phone, `f-${round}`, { claims: [userId(ben)] }), tell(1, site, `b-${round}`, { claims: [userId(ben)] })])
+      assert.notEqual(two, one)
+      assert.deepEqual([await holder(userId(ann)), await holder(userId(ben))], [one, two])
+      const offers = await (worlds[0] as World).hub.em().find(MergeSuggestion, { $or: [{ contactId: one }, { otherId: one }] }, { disableIdentityMap: true })
+      assert.deepEqual(
+        offers.map(({ contactId, otherId, dueAt }) => [[contactId, otherId].sort(), dueAt]),
+        [[[one, two].sort(), null]],
+      )
+    }
+  })
+
+  test('two identities of one contact told two names at once: it holds one of them', async () => {
+    const [a, b] = await inboxes()
+    for (let round = 0; round < 10; round++) {
+      const union = newId()
+      const one = await tell(0, a, `t-${round}`, unionid(union))
+      assert.equal(await tell(1, b, `t-${round}`, unionid(union)), one)
+      const names = [userId(newId()), userId(newId())]
+      await Promise.all(names.map((name, i) => tell(i, i === 0 ? a : b, `t-${round}`, { claims: [name] })))
+      assert.deepEqual((await Promise.all(names.map(holder))).sort(), ['', one])
+    }
+  })
+
+  test('a number given up at one and verified by somebody at the other at once: it is whose they are', async () => {
+    const [a, b] = await inboxes()
+    for (let round = 0; round < 10; round++) {
+      const [given, kept] = [newId(), newId()].map((name) => `${name}@example.com`) as [string, string]
+      await tell(0, a, `g-${round}`, { email: given, verified: true })
+      const [, taker] = await Promise.all([
+        tell(round % 2, a, `g-${round}`, { email: kept, verified: true }),
+        tell((round + 1) % 2, b, `g-${round}`, { email: given, verified: true }),
+      ])
+      assert.equal(await holder({ kind: 'email', value: given }), taker, `round ${round}`)
+    }
+  })
+
+  test('a number told anew at both at once: the later word counts, whichever comes first', async () => {
+    const [a, b] = await inboxes()
+    for (let round = 0; round < 10; round++) {
+      const numbers = ['131', '132', '133'].map((prefix) => ({ kind: 'phone' as const, value: `${prefix}${String(Date.now() + round).slice(-8)}` }))
+      const [before, earlier, later] = numbers.map(({ value }) => ({ phone: value, verified: true }))
+      const now = Date.now()
+      const one = await tell(0, a, `n-${round}`, { ...before }, new Date(now - 60_000))
+      await Promise.all([
+        tell(round % 2, a, `n-${round}`, { ...earlier }, new Date(now - 30_000)),
+        tell((round + 1) % 2, a, `n-${round}`, { ...later }, new Date(now)),
+      ])
+      assert.deepEqual(await Promise.all(numbers.map(holder)), [undefined, undefined, one], `round ${round}`)
+      assert.notEqual(await tell(0, b, `n-${round}`, { ...before }), one)
     }
   })
 })

@@ -88,6 +88,8 @@ export const MergeSuggestion = Type.Object({
   id: Id,
   contact: ContactBrief,
   evidence: Type.Array(Type.Object({ kind: Type.String(), value: Type.String(), verified: Type.Boolean(), origins: Type.Array(EvidenceOrigin) })),
+  /** What speaks against it: names that each of them has, and of which one person has exactly one. */
+  contradictions: Type.Array(LocalText),
   createdAt: Instant,
 })
 export type MergeSuggestion = Static<typeof MergeSuggestion>

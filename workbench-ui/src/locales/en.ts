@@ -395,6 +395,7 @@ export const en: typeof zh = {
     joinOrSplit: 'Merge and split',
     sameClaim: 'Same {kind}: {value}',
     unverified: ' (not verified)',
+    against: 'But: {why}.',
     claim: { phone: 'phone', email: 'email', wechat: 'WeChat ID', qq: 'QQ number', unionid: 'WeChat UnionID', userId: 'site account' },
     origin: {
       this: 'This contact: {how}',

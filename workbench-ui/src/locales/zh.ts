@@ -388,6 +388,7 @@ export const zh = {
     joinOrSplit: '合并与拆分',
     sameClaim: '{kind}相同：{value}',
     unverified: '（未验证）',
+    against: '但是：{why}。',
     claim: { phone: '电话', email: '邮箱', wechat: '微信号', qq: 'QQ 号', unionid: '微信 UnionID', userId: '网站账号' },
     origin: {
       this: '当前客户：{how}',

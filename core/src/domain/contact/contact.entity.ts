@@ -161,13 +161,15 @@ const IdentityClaimSchema = defineEntity({
 export class IdentityClaim extends IdentityClaimSchema.class {}
 IdentityClaimSchema.setClass(IdentityClaim)
 
-/** Whose a verified name is: unique, so that two processes that meet one person at once make one contact. */
+/** Whose a verified name is: unique, so that two processes that meet one person at once make one contact. No contact: contested (see sole-names.ts). */
 const ContactClaimSchema = defineEntity({
   name: 'ContactClaim',
   tableName: 'contact_claim',
   properties: {
     kind: p.string().length(20).$type<ClaimKind>().primary(),
     value: p.string().length(190).primary(),
+    /** What a name counts within of which one person has one there; else empty. */
+    subject: p.string().length(60).default(''),
     contactId: idColumn(),
     createdAt: instant(),
   },

@@ -1,4 +1,6 @@
 /** The only way evidence becomes JSON: its value as the reader may see it, its messages for who may read them. */
+import type { LocalText } from '../../../sdk/channel.ts'
+import { commonSubject } from '../../../sdk/person-names.ts'
 import type { EvidenceOrigin } from '../../../sdk/wire/contact.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { maskField } from '../../access/mask-field.ts'
@@ -32,6 +34,21 @@ export async function evidencePresenter(hub: Hub, ability: HubAbility, ownIds: r
     verified,
     origins: origins.map(presentOrigin),
   })
+}
+
+/** What speaks against two being one, in words; which names they are says nothing to a person. */
+export function contradictionWords(slot: string): LocalText {
+  const [kind, subject = ''] = slot.split('\n')
+  const [zh, en] = ['', commonSubject].includes(subject) ? ['', ''] : [`「${subject}」`, ` “${subject}”`]
+  return kind === 'unionid'
+    ? {
+        zh: `两人在同一个微信开放平台主体${zh}里的 UnionID 不同，而一个人在那里只有一个`,
+        en: `Their UnionIDs in the same WeChat open platform${en} differ, and one person has exactly one there`,
+      }
+    : {
+        zh: `两人在同一个用户体系${zh}里的用户 ID 不同，而一个人在那里只有一个`,
+        en: `Their user IDs in the same user base${en} differ, and one person has exactly one there`,
+      }
 }
 
 async function readablePlaces(hub: Hub, ability: HubAbility, messageIds: readonly string[]): Promise<Map<string, { conversationId: string; seq: number }>> {

@@ -23,7 +23,7 @@ import { claimsOf, noteClaims, saidBy, suggest } from './claims.ts'
 import { Activity, type ContactMove, type Evidence, FormerName, Identity } from './contact.entity.ts'
 import { externalIdOf, findIdentity, fittedId, storedName, writtenAs } from './external-id.ts'
 import { keptFacts } from './labelled-facts.ts'
-import { areTwo, eventOf, mergeIn, tellMove } from './merge-contacts.ts'
+import { areApart, areTwo, eventOf, mergeIn, tellMove } from './merge-contacts.ts'
 import { refreshProfiles } from './refresh-profile.ts'
 import { survivorOf } from './survivor.ts'
 
@@ -164,7 +164,7 @@ async function takeOver(joining: Joining, into: Identity): Promise<Tell> {
   }
 }
 
-/** By the machinery of all merges, with the signed claim as its evidence. What a person said are two stay two. */
+/** By the machinery of all merges, with the signed claim as its evidence. What a person said are two stay two; where names say so, a person is asked. */
 async function mergeTheirs(em: Em, into: Identity, from: Identity, as: ChannelSender): Promise<ContactMove | undefined> {
   const [intoId, fromId] = [await survivorOf(em, into.contactId), await survivorOf(em, from.contactId)]
   if (intoId === fromId || (await areTwo(em, intoId, fromId))) return undefined
@@ -177,6 +177,7 @@ async function mergeTheirs(em: Em, into: Identity, from: Identity, as: ChannelSe
     origins,
   }))
   await suggest(em, intoId, fromId, evidence, null)
+  if (await areApart(em, intoId, fromId)) return undefined
   return mergeIn(em, intoId, fromId, null)
 }
 
@@ -232,7 +233,7 @@ const later = (one: Date | null | undefined, two: Date | null | undefined): Date
 /** The signed word counts for the contact's data and for who they may be elsewhere. Returns suggestions that are due. */
 async function learn(em: Em, identity: Identity, from: ChannelSender): Promise<string[]> {
   await refreshProfiles(em, [{ identity, from, at: new Date() }])
-  return noteClaims(em, [{ identity, from }])
+  return noteClaims(em, [{ identity, from, at: new Date() }])
 }
 
 const formerName = ({ inboxId, externalId }: Identity, identityId: string) => ({

@@ -20,6 +20,7 @@ import { Visit } from '../visit/visit.entity.ts'
 import { suggest } from './claims.ts'
 import { Activity, Contact, ContactClaim, ContactField, ContactMove, FormerName, Identity, IdentityClaim, MergeSuggestion } from './contact.entity.ts'
 import { saidOf } from './refresh-profile.ts'
+import { contradictions, goingAlong, isSole, soleNamesOf } from './sole-names.ts'
 import { survivorOf } from './survivor.ts'
 
 /** A conversation that was being opened while identities moved may point at the old contact: looked at once more after this. */
@@ -78,6 +79,7 @@ export async function mergeContacts(hub: Hub, intoId: string, fromId: string, by
 export async function mergeIn(em: Em, intoId: string, fromId: string, byAgentId: string | null, suggestionId?: string): Promise<ContactMove> {
   const [into, from] = await lockContacts(em, intoId, fromId)
   if (into.mergedIntoId || from.mergedIntoId) throw new HubError('HUB_CONFLICT', 'One of them has been merged meanwhile')
+  if (byAgentId === null && (await areApart(em, intoId, fromId))) throw new HubError('HUB_CONFLICT', 'They hold names of which one person has one')
   const { identityIds, given } = await absorb(em, into, from, byAgentId)
   const now = new Date()
   await em.nativeUpdate(MergeSuggestion, suggestionId ? { id: suggestionId } : pairOf(intoId, fromId), {
@@ -93,6 +95,12 @@ export async function mergeIn(em: Em, intoId: string, fromId: string, byAgentId:
 /** A person said that these are two. */
 export const areTwo = async (em: Em, one: string, two: string): Promise<boolean> =>
   (await em.count(MergeSuggestion, { ...pairOf(one, two), state: 'refused' })) > 0
+
+/** Their names say that they are two, so far as no agent says otherwise. */
+export async function areApart(em: Em, one: string, other: string): Promise<boolean> {
+  const held = await soleNamesOf(em, [one, other])
+  return contradictions(held.get(one), held.get(other)).length > 0
+}
 
 /** Whoever `from` is not, `into` is not either. */
 async function keepRefusals(em: Em, intoId: string, fromId: string): Promise<void> {
@@ -115,7 +123,7 @@ async function absorb(em: Em, into: Contact, from: Contact, byAgentId: string | 
   const now = new Date()
   await em.nativeUpdate(Contact, { id: from.id }, { mergedIntoId: into.id, updatedAt: now })
   const own = Object.fromEntries(Object.entries(given.fields).filter(([field]) => !field.includes('.')))
-  if (Object.keys(own).length > 0) await em.nativeUpdate(Contact, { id: into.id }, { ...own, updatedAt: now })
+  await em.nativeUpdate(Contact, { id: into.id }, { ...own, updatedAt: now })
   for (const tagId of given.tagIds) await em.upsert(ContactTag, { contactId: into.id, tagId, byAgentId, createdAt: now }, { onConflictAction: 'ignore' })
   return { identityIds: identities.map(({ id }) => id), given }
 }
@@ -294,13 +302,16 @@ async function move(
   await em.nativeUpdate(Activity, ids, to)
   await em.nativeUpdate(Visit, ids, to)
   await em.nativeUpdate(Conversation, ids, { ...to, rev: raw('rev + 1'), changedAt: now })
-  // A verified name goes along, unless an identity that stays has it too.
-  const claims = await em.find(IdentityClaim, { ...ids, verified: true }, { disableIdentityMap: true })
   const staying = await em.find(Identity, { contactId: fromId }, { fields: ['id'], disableIdentityMap: true })
-  for (const { kind: claim, value } of claims) {
-    const kept = await em.count(IdentityClaim, { kind: claim, value, verified: true, identityId: { $in: staying.map(({ id }) => id) } })
-    if (kept === 0) await em.nativeUpdate(ContactClaim, { kind: claim, value, contactId: fromId }, to)
-  }
+  const stayingIds = { identityId: { $in: staying.map(({ id }) => id) } }
+  const [theirs, ours] = [
+    await em.find(IdentityClaim, { ...ids, verified: true }, { disableIdentityMap: true }),
+    await em.find(IdentityClaim, { ...stayingIds, verified: true }, { disableIdentityMap: true }),
+  ]
+  const names = [...theirs, ...ours.filter((claim) => isSole(claim.kind))].map(({ kind: claim, value }) => ({ kind: claim, value }))
+  const held = names.length > 0 ? await em.find(ContactClaim, { $or: names }, { disableIdentityMap: true }) : []
+  for (const { kind: claim, value } of goingAlong(held, fromId, theirs, ours))
+    await em.nativeUpdate(ContactClaim, { kind: claim, value, contactId: fromId }, to)
   const record = {
     id: newId(),
     kind,

@@ -17,9 +17,10 @@ import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentBrief } from '../conversation/conversation.present.ts'
 import { type Contact, ContactField, ContactMove, MergeSuggestion } from './contact.entity.ts'
 import { findReadableContact, reachedIdentities, tellContactView } from './contact.routes.ts'
-import { evidencePresenter } from './evidence.present.ts'
+import { contradictionWords, evidencePresenter } from './evidence.present.ts'
 import { mergeContacts, previewMerge, previewMove, refuseSuggestion, splitContact, undoMove } from './merge-contacts.ts'
 import { shownFields } from './shown-fields.ts'
+import { contradictions, soleNamesOf } from './sole-names.ts'
 import { survivorOf } from './survivor.ts'
 
 const page = 20
@@ -61,6 +62,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
       ids,
       offered.flatMap(({ row }) => row.evidence),
     )
+    const names = await soleNamesOf(em, [contact.id, ...offered.map(({ other }) => other.id)])
     // They are shown with what speaks for it.
     for (const { other } of offered) await tellContactView(hub, em, actor, other.id)
     return {
@@ -68,6 +70,7 @@ export function mergeRoutes(app: App, hub: Hub): void {
         id: row.id,
         contact: presentBrief(actor.ability, other),
         evidence: row.evidence.map(present),
+        contradictions: contradictions(names.get(contact.id), names.get(other.id)).map(contradictionWords),
         createdAt: row.createdAt.toISOString(),
       })),
     }

@@ -6,6 +6,7 @@
 import { LockMode } from '@mikro-orm/core'
 import type { ChannelSender } from '../../../sdk/channel.ts'
 import type { Em } from '../../db/orm.ts'
+import { StaleRead } from '../../db/retry.ts'
 import { updateRows } from '../../db/statements.ts'
 import { Contact, Identity, type Profile } from './contact.entity.ts'
 import { mergedFacts } from './labelled-facts.ts'
@@ -22,6 +23,17 @@ export function profileOf(from: ChannelSender, at: Date): Profile {
   return { ...fitting(from), ...(Object.keys(says).length > 0 ? { says } : {}), at: at.getTime() }
 }
 
+/** What an event says of its sender without what is outdated: an earlier one that comes late knows less than we do. */
+export function stillHolds(identity: Identity, from: ChannelSender, at: Date): ChannelSender {
+  if (!from.phone && !from.email) return from
+  const { profile } = identity
+  const said = profileOf(from, at)
+  if (!profile || profile.at <= said.at) return from
+  const { phone, email, ...rest } = from
+  const holds = (field: 'phone' | 'email'): boolean => profile[field] === undefined || profile[field] === said[field]
+  return { ...rest, ...(phone && holds('phone') ? { phone } : {}), ...(email && holds('email') ? { email } : {}) }
+}
+
 /** What stands in the fields of somebody of whom nothing else is known: the newest word of each kind; their own where there is no other. */
 export function saidOf(profiles: readonly (Profile | null | undefined)[]): Said {
   const newest = profiles.filter((profile) => profile != null).sort((a, b) => b.at - a.at)
@@ -36,6 +48,7 @@ export function saidOf(profiles: readonly (Profile | null | undefined)[]): Said 
 /** Costs nothing while nothing changed. Returns the contacts of those who changed, to be told after the commit. */
 export async function refreshProfiles(em: Em, seen: readonly { identity: Identity; from: ChannelSender; at: Date }[]): Promise<string[]> {
   const changed = new Set<Identity>()
+  const read = new Map<Identity, number | undefined>()
   for (const { identity, from, at } of seen) {
     const now = profileOf(from, at)
     const attributes = Object.entries(from.attributes ?? {}).filter(([name, value]) => JSON.stringify(identity.attributes[name]) !== JSON.stringify(value))
@@ -46,6 +59,7 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
     const before = identity.profile
     // An earlier event that comes late knows less than we do.
     if (before && at.getTime() < before.at) continue
+    if (!read.has(identity)) read.set(identity, before?.at)
     const isNews = (said: Said | undefined, known: Said | null | undefined, field: keyof Said) => said?.[field] !== undefined && said[field] !== known?.[field]
     const news = fields.filter((field) => isNews(now, before, field) || isNews(now.says, before?.says, field))
     if (attributes.length === 0 && !factsChanged && news.length === 0) continue
@@ -57,6 +71,9 @@ export async function refreshProfiles(em: Em, seen: readonly { identity: Identit
     if (news.length === 0) continue
     const contact = await em.findOne(Contact, { id: identity.contactId }, { fields, lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
     const said = saidOf([profile])
+    const written = await em.findOne(Identity, { id: identity.id }, { fields: ['profile'], lockMode: LockMode.PESSIMISTIC_WRITE, disableIdentityMap: true })
+    // Another process has heard of them since: which of the two words is the newer one is asked again.
+    if (written?.profile?.at !== read.get(identity)) throw new StaleRead()
     const free = news.filter((field) => contact && [before?.[field] ?? '', before?.says?.[field] ?? '', ''].includes(contact[field]))
     if (free.length > 0)
       await em.nativeUpdate(
