@@ -146,6 +146,20 @@ await onEveryProfile('signing in on the site', [plugin], (world) => {
     assert.deepEqual(await seqsOf(conversationId), upTo(4))
   })
 
+  test('a picture from before is opened by the user, and by the old token no more', async () => {
+    const inbox = await site()
+    const { token } = await stranger(inbox, '看图')
+    const form = new FormData()
+    form.append('file', new Blob(['尺码表']), 'size.txt')
+    const headers = { authorization: `Bearer ${token}`, 'user-agent': 'Mozilla/5.0 Chrome/140' }
+    const part = (await (await fetch(`${world().url}${api}/files`, { method: 'POST', headers, body: form })).json()) as { fileId: string }
+    await world().hub.intake.accept(inbox.id, [{ kind: 'message', externalId: newId(), from: { externalId: nameOf(token) }, parts: [part as never] }])
+    const opens = async (by: string) => (await ask('GET', `/files/${part.fileId}?token=${by}`)).status
+    assert.equal(await opens(token), 200)
+    const user = await enter(inbox, { token, identity: await jwt('jia') })
+    assert.deepEqual([await opens(user), await opens(token)], [200, 404])
+  })
+
   test('a stranger who wrote before the hub had given a token is brought along by the browser’s own', async () => {
     const inbox = await site()
     const own = `n_${'0123456789'.repeat(4)}`

@@ -91,13 +91,12 @@ export function createDesk(hub: Hub): Desk {
       const em = hub.em()
       const file = await em.findOne(StoredFile, { id: fileId }, { disableIdentityMap: true })
       if (!file) return undefined
-      if (file.uploadedBy !== customerKey(customer)) {
+      const own = file.uploadedBy === customerKey(customer)
+      if (!own || file.conversationId) {
+        // What was said by a name that is used up is opened by it no more, not even by who brought it.
         const identity = await identityOf(em, customer)
-        const conversation =
-          file.conversationId && (await em.findOne(Conversation, { id: file.conversationId }, { fields: ['identityId'], disableIdentityMap: true }))
-        if (!identity || !conversation || conversation.identityId !== identity.id) return undefined
-        // A picture in a colleagues' note is not the customer's.
-        if (!(await stillCarried(em, conversation.id, file, ['in', 'out']))) return undefined
+        if (!identity) return undefined
+        if (!own && !(await reads(em, identity, file))) return undefined
       }
       return openStored(hub, file, thumbnail, asked)
     },
@@ -127,6 +126,13 @@ export function createDesk(hub: Hub): Desk {
 
     knownAs: (customer, as, account = '') => knownAs(hub, customer, as, account.slice(0, 190)),
   }
+}
+
+/** Is the file in a message of theirs, or to them? A picture in a colleagues' note is not the customer's. */
+async function reads(em: Em, { id: identityId }: Identity, file: StoredFile): Promise<boolean> {
+  const id = file.conversationId
+  const theirs = id && (await em.count(Conversation, { id, identityId })) > 0
+  return theirs ? stillCarried(em, id, file, ['in', 'out']) : false
 }
 
 /** The open one: what a stranger said who signed in meanwhile may have begun after it. */
