@@ -55,7 +55,7 @@ interface Rule {
   pattern?: RegExp
   retry?: boolean
   unauthorised?: boolean
-  ofLetter?: true
+  ofLetter?: boolean
   error: LocalText
   remedy: LocalText | ((preset: Preset, endpoint: Endpoint) => LocalText)
 }
