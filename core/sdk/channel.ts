@@ -87,7 +87,7 @@ export interface ChannelSender {
   label?: LocalText
   phone?: string
   email?: string
-  /** The platform or the site vouches for phone, email and id. */
+  /** The platform or the site vouches for phone, email and id. A phone or an email then takes the place of the one told before. */
   verified?: boolean
   /**
    * Names of the person that reach beyond this inbox: WeChat's unionid, the site's own user id, each within its subject
