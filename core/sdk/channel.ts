@@ -87,7 +87,7 @@ export interface ChannelSender {
   label?: LocalText
   phone?: string
   email?: string
-  /** The platform or the site vouches for phone, email and id. */
+  /** The platform or the site vouches for phone, email and id. A phone or an email then takes the place of the one told before. */
   verified?: boolean
   /**
    * What somebody who is vouched for says of themself beside that, for which nobody vouches: it fills a field that is empty,

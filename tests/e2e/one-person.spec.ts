@@ -79,6 +79,23 @@ test('two channels of one person: both are in the panel, and what is said in the
   await end()
 })
 
+test('one phone that signs in as two users: beside the other one stands what speaks for it, and what against it', async ({ hubUrl, browser }) => {
+  const { account, desk, enters, tells, end } = await open(browser, hubUrl, 'mini')
+  const person = account.person()
+  await tells({ externalId: 'user-4', userId: '20001', name: '周大山' }, '我的发票呢？')
+  await tells({ externalId: 'user-5', userId: '20002', name: '周小河' }, '我的快递呢？')
+  await enters(person, '20001')
+  await enters(person, '20002')
+  await desk.pick('我的快递呢？')
+  const asked = desk.page.getByRole('region', { name: '可能是同一位客户' })
+  await expect(asked).toContainText('周大山')
+  await expect(asked).toContainText('网站账号相同')
+  await expect(asked).toContainText('但是：两人在同一个用户体系里的用户 ID 不同，而一个人在那里只有一个。')
+  const { violations } = await new AxeBuilder({ page: desk.page }).include('.panel').analyze()
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([])
+  await end()
+})
+
 test('two contacts are found, merged with what comes over before one’s eyes, undone; merged again and split', async ({ hubUrl, browser }) => {
   const { admin, account, desk, tells, end } = await open(browser, hubUrl, 'official')
   await account.text(account.person(), '老班章还有吗？')
