@@ -6,8 +6,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { runFiles, type TestFile } from './support/run-files.ts'
 import { startServices } from './support/services.ts'
 import { copyWithoutPlugins, namesItsPlugins, needsPlugins } from './support/without-plugins.ts'
 
@@ -18,7 +19,7 @@ if (process.argv.includes('--only') && !parts.includes(only ?? '')) throw new Er
 const required = process.env.TEST_REQUIRE === 'all'
 const failed: string[] = []
 const missing: string[] = []
-const took: string[] = []
+const times: string[] = []
 const compiled = mkdtempSync(join(tmpdir(), 'huike-compiled-'))
 /** Each part's failures with their reasons, said once more at the end. */
 const reasons = mkdtempSync(join(tmpdir(), 'huike-failed-'))
@@ -29,32 +30,25 @@ if (!services) {
   process.env.TEST_PROFILE = 'embedded'
 } else Object.assign(process.env, services.env)
 
-function step(name: string, args: string[], cwd = root, more: NodeJS.ProcessEnv = {}): void {
+const environment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...more,
+  // Hundreds of processes begin with the same code: it is compiled once.
+  NODE_COMPILE_CACHE: compiled,
+  NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+  WHAT_FAILED: join(reasons, 'browser'),
+})
+function took(name: string, began: number, passed: boolean): void {
+  times.push(`${name} ${Math.round((performance.now() - began) / 1_000)} s`)
+  if (!passed) failed.push(name)
+}
+function step(name: string, args: string[]): void {
   console.log(`\n━━ ${name}`)
   const began = performance.now()
-  const { status } = spawnSync(process.execPath, args, {
-    cwd,
-    stdio: 'inherit',
-    // Hundreds of processes begin with the same code: it is compiled once.
-    env: {
-      ...process.env,
-      ...more,
-      NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
-      NODE_COMPILE_CACHE: compiled,
-      WHAT_FAILED: join(reasons, 'browser'),
-    },
-  })
-  took.push(`${name} ${Math.round((performance.now() - began) / 1_000)} s`)
-  if (status !== 0) failed.push(name)
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env: environment() })
+  took(name, began, status === 0)
 }
-const testArgs = (name: string, concurrency: number, found: readonly string[]) => [
-  '--test',
-  `--test-concurrency=${concurrency}`,
-  '--test-timeout=120000',
-  ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
-  ...[`--test-reporter=${join(root, 'tests/support/what-failed.ts')}`, `--test-reporter-destination=${join(reasons, name)}`],
-  ...found,
-]
+const atOnce = availableParallelism() + 1
 /** What the pages held when browser tests failed: where only this output is left, the pictures are not. */
 async function showPages(): Promise<void> {
   for (const file of await files('test-results/*/error-context.md')) {
@@ -71,26 +65,36 @@ try {
     channels: ['tests/channels/*.test.ts'],
     law: ['tests/law/*.test.ts'],
   }
-  // In the whole run these meet the embedded profile where there is no plugins/, below.
+  const jobs: TestFile[] = []
+  const add = (group: string, found: readonly string[], cwd = root, more: NodeJS.ProcessEnv = {}) =>
+    void jobs.push(...found.map((file) => ({ group, file, cwd, env: environment(more) })))
+  // In the whole run these meet the embedded profile where there is no plugins/.
   const halved: string[] = []
   for (const [name, patterns] of Object.entries(suites)) {
     if (only && only !== name) continue
     const all = (await Promise.all(patterns.map(files))).flat()
     const found = only || !services ? all : all.filter((file) => file.startsWith('plugins/') || !namesItsPlugins(join(root, file)))
     halved.push(...all.filter((file) => !found.includes(file)))
-    // Tests of channels wait more than they work: for mail, for timeouts.
-    if (found.length > 0) step(`${name} tests`, testArgs(name, name === 'channels' ? 4 : 2, found))
+    add(name, found)
   }
-  if (halved.length > 0) step('tests that name their plugins, on the served profile', testArgs('named', 2, halved), root, { TEST_PROFILE: 'served' })
+  add('served', halved, root, { TEST_PROFILE: 'served' })
+  let copy: string | undefined
   if (!only || only === 'bare') {
     const tests = (await Promise.all(Object.values(suites).flat().map(files))).flat().filter((file) => !file.startsWith('plugins/'))
     const own = tests.filter((file) => !needsPlugins(join(root, file)))
     console.log(`\nNeed plugins/: ${tests.filter((file) => !own.includes(file)).join(', ') || 'none'}`)
     for (const file of halved) if (!own.includes(file)) throw new Error(`${file} would never meet the embedded profile`)
-    const copy = copyWithoutPlugins(root)
-    // The served profile they have met above.
-    step('the core’s own tests, without plugins/', testArgs('bare', 2, own), copy, { TEST_PROFILE: 'embedded' })
-    rmSync(copy, { recursive: true, force: true })
+    copy = copyWithoutPlugins(root)
+    // The served profile they meet above.
+    add('bare', own, copy, { TEST_PROFILE: 'embedded' })
+  }
+  if (jobs.length > 0) {
+    const groups = [...Map.groupBy(jobs, ({ group }) => group)].map(([group, of]) => `${group} ${of.length}`)
+    console.log(`\n━━ test files: ${groups.join(', ')}`)
+    const began = performance.now()
+    // Many of them wait more than they work: for mail, for timeouts, for the disk.
+    took('test files', began, await runFiles(jobs, atOnce, 120_000, join(reasons, 'files')))
+    if (copy) rmSync(copy, { recursive: true, force: true })
   }
   if (!only || only === 'e2e') {
     const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
@@ -118,7 +122,7 @@ const why = readdirSync(reasons)
   .join('')
 rmSync(reasons, { recursive: true, force: true })
 
-console.log(`\n${took.join(', ')}`)
+console.log(`\n${times.join(', ')}`)
 for (const what of missing) console.error(`\n!! NOT RUN: ${what}`)
 if (why) console.error(`\n━━ what failed\n${why}`)
 if (failed.length > 0) console.error(`\n!! FAILED: ${failed.join(', ')}`)
