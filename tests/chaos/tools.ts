@@ -33,9 +33,9 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 
 /** Asks until the answer is yes. Throws after `ms`. */
 export async function until(what: string, ms: number, probe: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + ms
+  const end = performance.now() + ms
   while (!(await probe().catch(() => false))) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${ms / 1_000} s`)
+    if (performance.now() > end) throw new Error(`${what}: not within ${ms / 1_000} s`)
     await sleep(50)
   }
 }
