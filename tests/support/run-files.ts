@@ -32,6 +32,7 @@ export async function runFiles(files: readonly TestFile[], atOnce: number, timeo
   const waiting = largestFirst(files)
   const took: { what: string; seconds: number }[] = []
   const count = { pass: 0, fail: 0, skip: 0 }
+  let allPassed = true
   const printed = new Readable({ objectMode: true, read: () => undefined })
   const kept = new Readable({ objectMode: true, read: () => undefined })
   const worker = async (): Promise<void> => {
@@ -46,9 +47,12 @@ export async function runFiles(files: readonly TestFile[], atOnce: number, timeo
         printed.push(event)
         kept.push(event)
         if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
+        // A suite fails with its tests, or by itself: what is before and after them.
+        if (event.type === 'test:fail') allPassed = false
+        if (event.data.details.type === 'suite') continue
         if (event.type === 'test:fail') count.fail++
         else if (event.data.skip !== undefined) count.skip++
-        else if (event.data.details.type !== 'suite') count.pass++
+        else count.pass++
       }
       took.push({ what: `${file} (${group})`, seconds: (performance.now() - began) / 1_000 })
     }
@@ -65,5 +69,5 @@ export async function runFiles(files: readonly TestFile[], atOnce: number, timeo
   const longest = took.sort((a, b) => b.seconds - a.seconds).slice(0, 10)
   console.log(`\n${files.length} files: ${count.pass} tests passed, ${count.fail} failed, ${count.skip} skipped. The longest files:`)
   for (const { what, seconds } of longest) console.log(`  ${seconds.toFixed(0).padStart(4)} s  ${what}`)
-  return count.fail === 0
+  return allPassed
 }
