@@ -186,6 +186,30 @@ await onEveryProfile('signing in on the site', [plugin], (world) => {
     await eventually(async () => (await identityOf(identity.id)).contactId === contactId, 'the merge')
   })
 
+  test('a stranger of whom an agent has said that they are another user is nobody’s merge: what was said goes over, the two stay two, an agent is asked', async () => {
+    const inbox = await site()
+    const agent = await world().person('小段', 'admin')
+    /** A user of the site, as the contact that holds the signed name. */
+    const userOf = async (sub: string) => {
+      const user = await enter(inbox, { identity: await jwt(sub) })
+      await ask('POST', '/messages', { clientId: newId(), parts: [{ type: 'text', text: '早' }] }, user)
+      return world().identity(inbox.id, `u_${sub}`)
+    }
+    const [kai, lan] = [await userOf('kai'), await userOf('lan')]
+    const { token, identity } = await stranger(inbox, '我的包裹呢')
+    const merged = await agent.call('POST', `/api/contacts/${kai.contactId}/merge`, { otherId: identity.contactId })
+    assert.equal(merged.status, 200, JSON.stringify(merged.body))
+    const after = await enter(inbox, { token, identity: await jwt('lan') })
+    assert.ok((await read(after)).said.includes('me: 我的包裹呢'))
+    const contacts = [(await identityOf(kai.id)).contactId, (await identityOf(lan.id)).contactId]
+    assert.deepEqual(contacts, [kai.contactId, lan.contactId])
+    const { items } = (await agent.call('GET', `/api/contacts/${lan.contactId}/suggestions`)).body
+    assert.deepEqual(
+      items.map(({ contradictions }: { contradictions: unknown[] }) => contradictions.length),
+      [1],
+    )
+  })
+
   test('known here: the conversation goes over, open as it is; the contacts are merged with evidence, and undone what has ended goes back', async () => {
     const inbox = await site()
     const agent = await world().person('小白', 'admin')
