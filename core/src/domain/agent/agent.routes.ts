@@ -195,7 +195,8 @@ export function agentRoutes(app: App, hub: Hub): void {
     hub.access.clear()
     hub.bus.publish('access.changed', {})
     if (fields.active === false) await returnConversations(hub, id, actor.agent.id)
-    else if (roleIds || fields.departmentId !== undefined) await returnUnserved(hub, [id], actor.agent.id)
+    // Another department takes nothing from them: whatever the reach, what one has oneself is within it.
+    else if (roleIds) await returnUnserved(hub, [id], actor.agent.id)
     const [wire] = await presentAgents(em, await em.find(Agent, { id }, { disableIdentityMap: true }))
     return wire as WireAgent
   })

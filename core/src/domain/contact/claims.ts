@@ -88,8 +88,9 @@ export interface NewPerson {
 
 /**
  * People who write for the first time, before they are inserted: who is vouched for as somebody known gets that
- * contact, unless it holds another name of which one person has one. Returns the contacts that are still needed. Two processes that meet one person at once both insert the
- * claim; one of them fails on it, runs its transaction again, and finds the other's contact.
+ * contact, unless it holds another name of which one person has one. Returns the contacts that are still needed.
+ * Two processes that meet one person at once both insert the claim; one of them fails on it, runs its transaction
+ * again, and finds the other's contact.
  */
 export async function linkNewPeople(em: Em, people: readonly NewPerson[]): Promise<Contact[]> {
   const claimed = people.map((person) => ({ ...person, claims: claimsOf(person.from) })).filter(({ claims }) => claims.length > 0)

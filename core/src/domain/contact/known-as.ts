@@ -23,12 +23,10 @@ import { claimsOf, noteClaims, saidBy, suggest } from './claims.ts'
 import { Activity, type ContactMove, type Evidence, FormerName, Identity } from './contact.entity.ts'
 import { externalIdOf, findIdentity, fittedId, storedName, writtenAs } from './external-id.ts'
 import { keptFacts } from './labelled-facts.ts'
-import { areApart, areTwo, eventOf, mergeIn, tellMove } from './merge-contacts.ts'
+import { areApart, areTwo, eventOf, mergeIn, recheckMs, tellMove } from './merge-contacts.ts'
 import { refreshProfiles } from './refresh-profile.ts'
 import { survivorOf } from './survivor.ts'
 
-/** So long an event that was read before may still open a conversation under the old identity. */
-const recheckMs = 30_000
 /** How often it is begun again when the contacts are merged by others meanwhile. */
 const attempts = 3
 

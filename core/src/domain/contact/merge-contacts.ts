@@ -23,8 +23,8 @@ import { saidOf } from './refresh-profile.ts'
 import { contradictions, goingAlong, isSole, soleNamesOf } from './sole-names.ts'
 import { survivorOf } from './survivor.ts'
 
-/** A conversation that was being opened while identities moved may point at the old contact: looked at once more after this. */
-const recheckMs = 30_000
+/** A conversation that was being opened while identities moved, or were renamed, may point at the old one: looked at once more after this. */
+export const recheckMs = 30_000
 /** Fields the kept contact gets from the other where it has none. */
 const givenFields = ['nickname', 'remark', ...contactFields] as const
 
