@@ -231,6 +231,7 @@ async function openHub(env: Env, secret: string, letGo: () => Promise<void>, opt
 
   // 6. Sockets, the plugins' clauses that come and go, and the first owner.
   const io = new SocketServer(app.server, { path: '/socket', serveClient: false, maxHttpBufferSize: 64_000, pingInterval: 20_000, pingTimeout: 20_000 })
+  io.engine.use((_request: unknown, _response: unknown, next: () => void) => void hub.bus.follow().then(next))
   hub.kernel.clause('channel', ({ manifest }, ctx) => void adapterFor(manifest, ctx))
   hub.kernel.clause('sockets', (plugin, ctx) => installSockets(hub, io, plugin, ctx))
   if (env.roles.worker) hub.kernel.clause('jobs', ({ manifest }) => schedulePeriodic(hub, manifest.id))

@@ -6,10 +6,18 @@ import type { Logger } from '../../sdk/plugin.ts'
 
 export type BusHandler = (data: unknown) => void
 
+/**
+ * What is there for screens only, and most of what is told: processes hear of it from their first socket on. Other
+ * topics may overtake these on their way.
+ */
+export const screenTopics: ReadonlySet<string> = new Set(['conversation.changed', 'customer.notified', 'plugin.push', 'ephemeral', 'viewing.asked'])
+
 export interface Bus {
   publish(topic: string, data: unknown): void
   /** Returns its own undo. */
   subscribe(topic: string, handler: BusHandler): () => void
+  /** This process has a socket: from now on it hears {@link screenTopics} of the others too; waited for at most so many milliseconds. Never rejects. */
+  follow(withinMs?: number): Promise<void>
   healthy(): boolean
   /** Of what carries it between processes; null within one. */
   version(): Promise<string | null>
@@ -45,6 +53,7 @@ export function localBus(log: Logger): Bus {
   return {
     publish: (topic, data) => local.deliver(topic, data),
     subscribe: (topic, handler) => local.subscribe(topic, handler),
+    follow: async () => undefined,
     healthy: () => true,
     version: async () => null,
     close: async () => undefined,
