@@ -10,6 +10,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { runFiles, type TestFile } from './support/run-files.ts'
 import { startServices } from './support/services.ts'
+import { dropTemplate, makeTemplate } from './support/template.ts'
 import { copyWithoutPlugins, namesItsPlugins, needsPlugins } from './support/without-plugins.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -28,7 +29,10 @@ const services = await startServices()
 if (!services) {
   missing.push('the served profile: neither do MariaDB and Redis answer nor are their programs installed')
   process.env.TEST_PROFILE = 'embedded'
-} else Object.assign(process.env, services.env)
+} else {
+  Object.assign(process.env, services.env)
+  process.env.TEST_TEMPLATE_DATABASE = await makeTemplate(services.env.TEST_DATABASE_URL)
+}
 
 const environment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
   ...process.env,
@@ -114,6 +118,7 @@ try {
     ])
   if (!only || only === 'fuzz') step('hostile bodies (short)', ['tests/chaos/run.ts', '--fuzz', '4000', '--seed', '20260528'])
 } finally {
+  if (services) await dropTemplate(services.env.TEST_DATABASE_URL)
   await services?.stop()
   rmSync(compiled, { recursive: true, force: true })
 }

@@ -15,7 +15,7 @@ import { silent } from '../support/world.ts'
 
 for (const profile of await profiles())
   test(`accounts of contacts that were there before [${profile}]`, async () => {
-    const place = await makePlace(profile)
+    const place = await makePlace(profile, { empty: true })
     const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
     const orm = await openOrm({ ...place, secret: 'a secret of thirty-two characters!' })
     try {

@@ -95,7 +95,8 @@ describe('the bus of several processes', { skip: served ? false : 'needs Redis' 
     await Promise.all([one.follow(patient), other.follow(patient)])
     const redis = new Redis(place.redisUrl)
     open.push({ close: async () => redis.disconnect() })
-    const connections = async () => [...String(await redis.client('LIST')).matchAll(/^id=(\d+) .* name=(\S+) /gm)].filter(([, , name]) => name === `${prefix}:bus`)
+    const connections = async () =>
+      [...String(await redis.client('LIST')).matchAll(/^id=(\d+) .* name=(\S+) /gm)].filter(([, , name]) => name === `${prefix}:bus`)
     for (let round = 0; round < 3; round++) {
       const cut = await connections()
       assert.equal(cut.length, 4)

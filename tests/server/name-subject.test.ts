@@ -21,7 +21,7 @@ const names = [
 
 for (const profile of await profiles())
   test(`names that were there before [${profile}]`, async () => {
-    const place = await makePlace(profile)
+    const place = await makePlace(profile, { empty: true })
     const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
     const orm = await openOrm(place)
     try {

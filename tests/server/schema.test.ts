@@ -17,7 +17,7 @@ import { silent } from '../support/world.ts'
 
 for (const profile of await profiles())
   test(`the schema [${profile}]`, async () => {
-    const place = await makePlace(profile)
+    const place = await makePlace(profile, { empty: true })
     const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
     const orm = await openOrm(place)
     try {
@@ -52,7 +52,7 @@ if ((await profiles()).includes('served')) {
   const statements = coreHistory.migrations.reduce((sum, { mysql }) => sum + mysql.length, 0)
   /** A database of its own, opened. */
   const opened = async (work: (orm: Orm, place: Awaited<ReturnType<typeof makePlace>>) => Promise<void>) => {
-    const place = await makePlace('served')
+    const place = await makePlace('served', { empty: true })
     const orm = await openOrm(place)
     try {
       await work(orm, place)

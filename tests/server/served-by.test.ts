@@ -56,7 +56,7 @@ await onEveryProfile('served by', [found(manifest)], (world) => {
 
 for (const profile of await profiles())
   test(`what was served before the table was there [${profile}]`, async () => {
-    const place = await makePlace(profile)
+    const place = await makePlace(profile, { empty: true })
     const dialect = place.databaseUrl === '' ? 'sqlite' : 'mysql'
     const orm = await openOrm(place)
     try {

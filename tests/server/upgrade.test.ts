@@ -77,7 +77,7 @@ const meant = new Set([
 
 for (const profile of await profiles())
   test(`a hub of the first day, upgraded [${profile}]`, async (t) => {
-    const place = await makePlace(profile)
+    const place = await makePlace(profile, { empty: true })
     t.after(() => place.remove())
     const mysql = place.databaseUrl !== ''
     const dialect = mysql ? 'mysql' : 'sqlite'
@@ -122,7 +122,7 @@ for (const profile of await profiles())
 
 for (const profile of await profiles())
   test(`every step from the first day to today leaves every row of every table [${profile}]`, async (t) => {
-    const place = await makePlace(profile)
+    const place = await makePlace(profile, { empty: true })
     t.after(() => place.remove())
     const mysql = place.databaseUrl !== ''
     const orm = await openOrm(place)

@@ -35,7 +35,12 @@ export function redisBus(url: string, prefix: string, log: Logger): Bus {
   const line = (name: string): Line => ({ channel: `${prefix}:${name}`, news: [], ours: false, aloneUntil: 0 })
   const [everybody, screens] = [line('bus'), line('screens')]
   const lines = [everybody, screens]
-  const options = { connectionName: `${prefix}:bus`, enableOfflineQueue: false, maxRetriesPerRequest: 0, retryStrategy: (tries: number) => Math.min(tries * 100, 2_000) }
+  const options = {
+    connectionName: `${prefix}:bus`,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (tries: number) => Math.min(tries * 100, 2_000),
+  }
   const out = new Redis(url, options)
   const into = new Redis(url, { ...options, enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: false })
   for (const connection of [out, into]) connection.on('error', (error) => log.warn({ err: error }, 'redis is not answering'))
