@@ -4,3 +4,5 @@ export declare const hubFlags: string[]
 export declare const hubEnv: Record<string, string>
 /** Lays what is sent to browsers beside the files of a folder. */
 export declare function compress(dist: string): void
+/** A bundle's files are no longer what the last build left: the next one does not trust them. */
+export declare function forgetBuild(name: string): void

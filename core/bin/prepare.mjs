@@ -32,6 +32,11 @@ function stamp(name, value) {
   writeFileSync(stampOf(name), value)
 }
 
+/** What was built is changed by somebody else: the next start builds it anew. */
+export function forgetBuild(name) {
+  rmSync(stampOf(name), { force: true })
+}
+
 export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
   if (error) throw error

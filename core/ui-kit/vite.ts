@@ -27,6 +27,8 @@ export function uiConfig(name: 'workbench' | 'admin', root: string): UserConfig 
     ],
     build: {
       target: 'es2022',
+      // `npm run dev` builds beside a hub that serves the folder.
+      emptyOutDir: !process.argv.includes('--watch'),
       chunkSizeWarningLimit: 900,
       rolldownOptions: { external: ['vue'], output: { paths: { vue: '/ui/shared/vue.js' } } },
     },
