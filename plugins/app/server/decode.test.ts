@@ -71,3 +71,14 @@ test('a time is one of the calendar, from 1970 to 2100 in UTC; any other is refu
         return true
       })
 })
+
+test('words that say nothing are no message', async () => {
+  for (const text of ['', ' ', '\n\t']) {
+    const data = { externalMessageId: 'm1', sender: { externalId: 'u1' }, content: [{ type: 'text', text }] }
+    const body = Buffer.from(JSON.stringify({ type: 'message.created', data }))
+    await assert.rejects(
+      decode(body, 'evt_1', { userSubject: '', openPlatform: '' }, async () => undefined as never),
+      ({ code, details }: HubError) => code === 'HUB_REQUEST_INVALID' && (details as { faults: { path: string }[] }).faults[0]?.path === '/data/content/0/text',
+    )
+  }
+})

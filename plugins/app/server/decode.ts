@@ -303,6 +303,8 @@ async function partsOf(content: readonly Content[], findUpload: FindUpload): Pro
 async function partOf(item: Content, path: string, findUpload: FindUpload): Promise<MessagePart> {
   switch (item.type) {
     case 'text':
+      if (!/\S/.test(item.text)) throw invalid(`${path}/text`, 'says nothing')
+      return item
     case 'link':
       return item
     case 'location': {
