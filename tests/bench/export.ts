@@ -245,7 +245,7 @@ async function seed(place: Place, picture: unknown): Promise<string> {
         await insertRows(tx as Em, StoredFile, files)
       })
     }
-    await indexMessages({ em, intake: { busy: () => false } }, { until: Number.POSITIVE_INFINITY })
+    await indexMessages({ em, env: { roles: { web: true, worker: true } }, intake: { busy: () => false } }, { until: Number.POSITIVE_INFINITY })
     return first
   } finally {
     await orm.close()

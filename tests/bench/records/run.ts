@@ -92,7 +92,10 @@ async function measurePlace(profile: ProfileName, place: Place, messages: number
       const seeded = performance.now()
       say(`${profile}: seeded in ${((seeded - began) / 1_000).toFixed(0)} s`)
       const before = await bytesOf(em(), place)
-      const indexed = await indexMessages({ em, intake: { busy: () => false } }, { until: Number.POSITIVE_INFINITY })
+      const indexed = await indexMessages(
+        { em, env: { roles: { web: true, worker: true } }, intake: { busy: () => false } },
+        { until: Number.POSITIVE_INFINITY },
+      )
       const seconds = (performance.now() - seeded) / 1_000
       const bytes = (await bytesOf(em(), place)) - before
       lines.push(
