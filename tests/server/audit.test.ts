@@ -755,6 +755,34 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
   })
 
+  test('what was revealed in a message stands in its record’s log, and the log verifies', async () => {
+    await still()
+    const [conversationId, contactId, messageId] = [newId(), newId(), newId()]
+    const reveal = (data: object) =>
+      deedOf({
+        id: newId(),
+        name: 'contact.revealed',
+        at: new Date().toISOString(),
+        data: { field: 'phone', reason: '核对', ...data },
+        by: { agentId: newId() },
+      } as never)
+    const [inMessage, ofContact] = [reveal({ contactId, conversationId, messageId }), reveal({ contactId, conversationId: null, messageId: null })]
+    assert.ok(inMessage && ofContact)
+    const { seq } = await append(ctx(), inMessage)
+    await append(ctx(), ofContact)
+    assert.deepEqual([inMessage.subjectKind, inMessage.subjectId], ['contact', contactId])
+    assert.equal(await em().count(RecordLink, { conversationId, seq }), 1)
+    assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
+    // Taken out of the record's log, it is missed there.
+    const broken = await spoiled(async () => void (await em().nativeDelete(RecordLink, { seq })))
+    assert.deepEqual([broken?.what, broken?.seq], ['records', seq])
+    await em().insert(RecordLink, { conversationId, seq })
+    // One of before did not say which record it was.
+    const { conversationId: _left, ...details } = inMessage.details
+    await append(ctx(), { ...inMessage, eventId: newId(), details })
+    assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
+  })
+
   const viewed = (agentId: string, at: Date) => ({
     id: newId(),
     name: 'record.viewed' as const,
