@@ -3,7 +3,7 @@
  * within an address is encoded twice and more (`%2540`), old pages write GBK or `%u5F20`, a form writes a space as a plus.
  */
 
-export interface Plain {
+interface Plain {
   text: string
   /** The sign at `i` stands at `from[i]` up to `to[i]`. */
   from: number[]
