@@ -69,3 +69,13 @@ export class SealedText extends Type<string, string> {
  * has an `id`. Not found by its value: where you must look one up, keep `ctx.sign(value)` in a column beside it.
  */
 export const sealed = (place: string, length: number) => p.type(new SealedText(place)).$type<string>().length(sealedLength(length)).default('')
+
+/** A text without an end that matters: 12 MB in the clear. */
+class SealedProse extends SealedText {
+  override getColumnType(_prop: EntityProperty, platform: Platform): string {
+    return platform.constructor.name.startsWith('Sqlite') ? 'text' : 'mediumtext'
+  }
+}
+
+/** The same for what may be long, JSON as well: the column is a `mediumtext not null` (SQLite: `text not null`). */
+export const sealedProse = (place: string) => p.type(new SealedProse(place)).$type<string>()

@@ -1,6 +1,7 @@
 /** The form's half of the check, by the very schema the route has. Loaded at the first submit: TypeBox is not small. */
 import { Errors } from 'typebox/schema'
 import { type Fault, faultsOf, type RawFault } from '../sdk/faults.ts'
+import '../sdk/formats.ts'
 import { shownOnly } from '../sdk/shown-fields.ts'
 
 type Node = { properties?: Record<string, Node>; format?: string; default?: unknown } | undefined

@@ -70,6 +70,41 @@ for (const profile of await profiles())
           [],
         )
 
+        // Nor whom somebody looks for again and again, by a view or by a schedule.
+        const view = { name: '常看', filter: { contact: secrets.phone, keyword: secrets.email, fields: [{ name: 'wechat', value: secrets.wechat }] } }
+        const empty = await admin.call('POST', '/api/record-views', { ...view, filter: {} })
+        assert.equal((await admin.call('PATCH', `/api/record-views/${empty.body.id}`, { filter: view.filter })).status, 200)
+        const { tz, language, ...choices } = look
+        const every = {
+          name: '每天',
+          rule: { every: 'day', time: '03:00', tz, weekday: 1, monthDay: 1 },
+          span: 'filter',
+          language,
+          records: { ...choices, rows: 'record', fields: ['id'], attachments: false, filter: view.filter },
+          shareWith: [],
+          destinationId: '',
+        }
+        const schedule = await admin.call('POST', '/api/x/export/schedules', every)
+        assert.equal(schedule.status, 201, JSON.stringify(schedule.body))
+        const asKept = async () => {
+          assert.deepEqual((await admin.call('GET', '/api/record-views')).body.items[0].filter, view.filter)
+          assert.deepEqual((await admin.call('GET', '/api/x/export/schedules')).body.items[0].input.records.filter, view.filter)
+        }
+        const inTheClear = async () => placesOf(await columns(), Object.values(secrets)).filter((place) => !said.includes(place))
+        await asKept()
+        assert.deepEqual(await inTheClear(), [])
+        // Written by a hub of before.
+        await execute(em, sql`update record_view set filter = ${JSON.stringify(view.filter)}`)
+        await execute(
+          em,
+          sql`update export_schedule set ${{ text: '`order`', params: [] }} = ${JSON.stringify({ ...choices, tz, language, rows: 'record', fields: ['id'], attachments: false, filter: view.filter })}`,
+        )
+        await asKept()
+        await beginSealing(em)
+        while (!(await sealSome(em)));
+        assert.deepEqual(await inTheClear(), [])
+        await asKept()
+
         // A row of before: in the clear, its id without a key; a person has refused it.
         const old = unkeyed(phone.identityId, 'qq', '555666777')
         await em.insert(Fact, { ...phone, id: old, keyed: false, kind: 'qq', state: 'refused', decidedById: admin.id, decidedAt: new Date() })

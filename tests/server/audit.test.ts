@@ -11,16 +11,18 @@ import { newId } from '../../core/src/db/types.ts'
 import { Contact, MergeSuggestion } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { createDesk } from '../../core/src/domain/customer/desk.ts'
+import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Delivery } from '../../core/src/domain/message/message.entity.ts'
 import { runCommand } from '../../core/src/kernel/run-command.ts'
 import { deliverEvents } from '../../core/src/pipeline/deliver-events.ts'
+import { checkForm } from '../../core/ui-kit/check-form.ts'
 import audit from '../../plugins/audit/plugin.ts'
 import { Entry, Mark, RecordLink } from '../../plugins/audit/server/audit.entity.ts'
 import { append, type Deed, nobody } from '../../plugins/audit/server/chain.ts'
 import { deedOf } from '../../plugins/audit/server/deed-of.ts'
 import { listen } from '../../plugins/audit/server/listen.ts'
 import { prune } from '../../plugins/audit/server/prune.ts'
-import type { Ctx } from '../../plugins/audit/server/settings.ts'
+import { type Ctx, settings } from '../../plugins/audit/server/settings.ts'
 import { markAlive, tellSilence } from '../../plugins/audit/server/silence.ts'
 import { isOutside, timeIn } from '../../plugins/audit/server/unusual.ts'
 import { type Checkpoint, verify } from '../../plugins/audit/server/verify.ts'
@@ -755,6 +757,34 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
   })
 
+  test('what was revealed in a message stands in its record’s log, and the log verifies', async () => {
+    await still()
+    const [conversationId, contactId, messageId] = [newId(), newId(), newId()]
+    const reveal = (data: object) =>
+      deedOf({
+        id: newId(),
+        name: 'contact.revealed',
+        at: new Date().toISOString(),
+        data: { field: 'phone', reason: '核对', ...data },
+        by: { agentId: newId() },
+      } as never)
+    const [inMessage, ofContact] = [reveal({ contactId, conversationId, messageId }), reveal({ contactId, conversationId: null, messageId: null })]
+    assert.ok(inMessage && ofContact)
+    const { seq } = await append(ctx(), inMessage)
+    await append(ctx(), ofContact)
+    assert.deepEqual([inMessage.subjectKind, inMessage.subjectId], ['contact', contactId])
+    assert.equal(await em().count(RecordLink, { conversationId, seq }), 1)
+    assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
+    // Taken out of the record's log, it is missed there.
+    const broken = await spoiled(async () => void (await em().nativeDelete(RecordLink, { seq })))
+    assert.deepEqual([broken?.what, broken?.seq], ['records', seq])
+    await em().insert(RecordLink, { conversationId, seq })
+    // One of before did not say which record it was.
+    const { conversationId: _left, ...details } = inMessage.details
+    await append(ctx(), { ...inMessage, eventId: newId(), details })
+    assert.equal((await verify(ctx(), looked ? [looked] : [])).fault, null)
+  })
+
   const viewed = (agentId: string, at: Date) => ({
     id: newId(),
     name: 'record.viewed' as const,
@@ -791,6 +821,81 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     assert.equal((await entries({ event: 'audit.unusual', agentId: quiet.id })).length, 0)
     await listen(set({ readRecords: 0 }), viewed(quiet.id, new Date(start + 25 * 60_000)))
     assert.equal((await entries({ event: 'audit.unusual', agentId: quiet.id })).length, 0)
+  })
+
+  test('files of many records and hidden details of many people are noticed, each record and each person once', async () => {
+    const admin = await world().person('管', 'admin')
+    const name = newId()
+    const { id } = await world().person(name)
+    const strict = set({ readRecords: 5, revealedContacts: 3, readMinutes: 10 })
+    const start = Date.parse('2026-02-04T10:00:00Z')
+    let seconds = 0
+    const done = (event: string, data: object, by = id, with_ = strict) =>
+      listen(with_, { ...viewed(by, new Date(start + ++seconds * 1_000)), name: event, data } as never)
+    const titles = async () => (await bell(admin, name)).map((item: { title: { zh: string } }) => item.title.zh)
+    const takes = (conversationId: string) => done('file.downloaded', { conversationId, fileIds: [newId()] })
+    const reveals = (contactId: string, field: string) => done('contact.revealed', { contactId, field, conversationId: null, messageId: null, reason: '核对' })
+    // One long record, and everything of one customer: ordinary work.
+    const [record, customer] = [newId(), newId()]
+    for (let i = 0; i < 8; i++) await takes(record)
+    for (const field of ['phone', 'email', 'wechat', 'name']) await reveals(customer, field)
+    assert.deepEqual(await titles(), [])
+    for (let i = 0; i < 6; i++) await takes(newId())
+    assert.deepEqual(await titles(), [`${name} 在 10 分钟内打开或下载了 5 条记录的文件`])
+    for (let i = 0; i < 4; i++) await reveals(newId(), 'phone')
+    assert.deepEqual((await titles()).sort(), [`${name} 在 10 分钟内打开或下载了 5 条记录的文件`, `${name} 在 10 分钟内查看了 3 位客户的隐藏信息`].sort())
+    // Slowly, or where nobody wants to know: nothing.
+    const quiet = await world().person(newId())
+    for (let i = 0; i < 6; i++) {
+      seconds += 200
+      await done('file.downloaded', { conversationId: newId(), fileIds: [] }, quiet.id)
+      await done('contact.revealed', { contactId: newId(), field: 'phone', reason: '核对' }, quiet.id, set({ revealedContacts: 0 }))
+    }
+    assert.equal((await entries({ event: 'audit.unusual', agentId: quiet.id })).length, 0)
+    // Outside working hours one is enough.
+    const night = set({ readRecords: 0, revealedContacts: 0, outsideHours: true, hoursFrom: '20:00', hoursTo: '22:00', timeZone: 'UTC' })
+    for (const event of ['file.downloaded', 'contact.revealed']) {
+      const late = await world().person(newId())
+      await done(event, { conversationId: newId(), contactId: newId(), fileIds: [] }, late.id, night)
+      assert.equal((await entries({ event: 'audit.unusual', agentId: late.id })).length, 1, event)
+    }
+  })
+
+  test('one zip of many records is noticed', async () => {
+    const admin = await world().person('管', 'admin')
+    const owner = await world().person('主', 'owner')
+    const name = newId()
+    const taker = await world().person(name, 'admin')
+    const kept = { ...ctx().settings }
+    assert.equal((await owner.call('PUT', '/api/plugins/audit/settings', { ...kept, readRecords: 3 })).status, 200)
+    const inbox = await world().inbox('mock')
+    for (let i = 0; i < 4; i++) {
+      const id = (await world().say(inbox, newId(), '见附件'))[0]?.conversationId as string
+      await em().nativeUpdate(Conversation, { id }, { assigneeId: owner.id, status: 'open' })
+      const file = await storeFile(world().hub, { name: `合同${i}.txt`, bytes: Buffer.from(`x${i}`), uploadedBy: owner.id })
+      await world().reply(owner, id, '', { parts: [partOf(file)] })
+    }
+    const filter = encodeURIComponent(JSON.stringify({ inboxIds: [inbox.id], status: ['open'] }))
+    const zip = await fetch(new URL(`/api/records/attachments.zip?filter=${filter}`, world().url), { headers: { cookie: taker.cookie } })
+    assert.equal(zip.status, 200)
+    await zip.arrayBuffer()
+    await eventually(async () => (await bell(admin, `${name} 在 ${kept.readMinutes} 分钟内打开或下载了 3 条记录的文件`)).length === 1, 'the notice')
+    assert.equal((await owner.call('PUT', '/api/plugins/audit/settings', kept)).status, 200)
+  })
+
+  test('a time zone that there is not is refused at its field', async () => {
+    const owner = await world().person('主', 'owner')
+    const { status, body } = await owner.call('PUT', '/api/plugins/audit/settings', { ...ctx().settings, timeZone: 'Asia/Shangai' })
+    assert.deepEqual(
+      [status, body.code, body.details.faults[0].path.split('/').at(-1), body.details.faults[0].rule],
+      [422, 'HUB_SETTINGS_INVALID', 'timeZone', 'time-zone'],
+    )
+    for (const timeZone of ['Asia/Shanghai', 'America/Argentina/Buenos_Aires', 'UTC'])
+      assert.deepEqual(checkForm(settings, { ...ctx().settings, timeZone }), [])
+    assert.deepEqual(
+      checkForm(settings, { ...ctx().settings, timeZone: 'Asia/Shangai' }).map(({ path, rule }) => `${path} ${rule}`),
+      ['/timeZone time-zone'],
+    )
   })
 
   test('long lists: every further page counts, the beginning of the same list once; one notice for a burst', async () => {
@@ -845,7 +950,7 @@ await onEveryProfile('audit', plugins, (world, profile) => {
     await listen(strict, viewed(id, at))
     assert.deepEqual(
       (await bell(admin, name)).map((item: { title: { zh: string } }) => item.title.zh),
-      [`${name} 在工作时间以外（23:00）查看了记录`],
+      [`${name} 在工作时间以外（23:00）查看或取走了记录`],
     )
     const exported = { id: newId(), name: 'export.ready', at: at.toISOString(), data: { rows: 101, left: 101, byAgentId: id }, by: null }
     await listen(strict, exported as never)

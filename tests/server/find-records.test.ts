@@ -180,6 +180,14 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     await em.nativeUpdate(Contact, { id: contactId }, { nickname })
     assert.deepEqual(await idsOf(blind, { contact: nickname.slice(0, 24) }), [id])
     assert.deepEqual(await idsOf(agent, { contact: phone.slice(0, 7) }), [], 'a part of a number is none')
+    // Nor by what stands encoded in an address that somebody sent.
+    const word = `encoded.${phone}%40example.cn`
+    const sent = await talk(world(), agent, `我的订单 https://shop.cn/order?email=${word}&tel=%2B86%20${phone.slice(0, 3)}%20${phone.slice(3)}`)
+    for (const keyword of [word, `${phone.slice(0, 3)}%20${phone.slice(3)}`]) {
+      assert.deepEqual(await idsOf(agent, { keyword }), [sent], keyword)
+      assert.deepEqual(await idsOf(blind, { keyword }), [], keyword)
+      assert.deepEqual(await count(blind, { keyword }), { count: 0, more: false }, keyword)
+    }
   })
 
   test('the index forgets what is gone, learns what came late, and begins again after a crash', async () => {

@@ -223,4 +223,27 @@ await onEveryProfile('visitors', [found(mockChannel().manifest)], (world) => {
       assert.deepEqual(await seenBy(agent, 'talking', mine), unknown)
     })
   })
+
+  test('where they came from and what they opened names nobody to who may not see it, encoded or not', async () => {
+    const [owner, agent, inbox] = [await world().person('店主', 'owner'), await world().person('小孔'), await world().inbox('mock')]
+    await world().grant(agent, [{ permission: 'visitor.read' }])
+    const [mail, tel] = ['zhang.wei88%40qq.com', '138%200013%208000']
+    const page = {
+      url: `https://shop.cn/order?email=${mail}&tel=${tel}`,
+      title: '订单',
+      referrer: `https://crm.cn/u?mail=${mail}`,
+      ip: '203.0.113.9',
+      userAgent: '',
+    }
+    const visitId = newId()
+    await createDesk(world().hub).beat(inbox.id, { visitId, ...page })
+    const seenBy = async (person: Person) => {
+      const { body } = await person.call('GET', '/api/visitors?list=online')
+      const { referrer, pages } = body.items.find(({ id }: { id: string }) => id === visitId)
+      return { referrer, url: pages[0].url }
+    }
+    assert.deepEqual(await seenBy(owner), { referrer: page.referrer, url: page.url })
+    const seen = JSON.stringify(await seenBy(agent))
+    for (const secret of [mail, tel]) assert.ok(!seen.includes(secret), seen)
+  })
 })

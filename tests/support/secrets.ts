@@ -110,7 +110,15 @@ export async function makeConversation(world: World, inboxId: string, department
     link: phone(),
     activity: phone(),
     custom: phone(),
+    picture: phone(),
   }
+  /** As they stand in an address. */
+  const escaped = {
+    phone: encodeURIComponent(phone().replace(/^(...)(....)/, '$1 $2 ')),
+    email: encodeURIComponent(`escaped.mail${n}z@example.com`),
+    name: encodeURIComponent(`张${String.fromCharCode(0x6d00 + n)}`),
+  }
+  const address = `https://shop.cn/order?email=${escaped.email}&tel=%2B86%20${escaped.phone}&name=${escaped.name}`
   const heads = { to: `head.to${n}x@example.com`, cc: `head.cc${n}x@example.com`, replyTo: `head.answers${n}x@example.com` }
   const customer = `visitor.${n}@shop-customer.cn`
   const facts = [{ name: 'invitedBy', label: { zh: '邀请人', en: 'Invited by' }, value: more.attribute }]
@@ -133,12 +141,23 @@ export async function makeConversation(world: World, inboxId: string, department
   const split = `${more.split.slice(0, 3)}<b>${more.split.slice(3, 7)}</b>&#${more.split.charCodeAt(7)};${more.split.slice(8)}`
   const accepted = await hub.intake.accept(inboxId, [
     event([{ type: 'text', text: `${marker} 我的手机 ${said.phone} 邮箱 ${said.email} 微信：${said.wechat} QQ号 ${said.qq} 身份证 ${said.document}` }]),
-    event([{ type: 'html', html: `<p title="${more.html}">${split}</p><a href="tel:${more.html}">打</a>`, text: `信 ${more.html} ${more.split}` }]),
+    event([
+      {
+        type: 'html',
+        html: `<p title="${more.html}">${split}</p><a href="tel:${more.html}">打</a><a href="${address}">单</a><img src="https://x.cn/a.png?p=${more.picture}">`,
+        text: `信 ${more.html} ${more.split}`,
+      },
+    ]),
     event([
       { type: 'card', kind: 'lead', title: '线索', fields: [{ label: '电话', value: more.card }] },
       { type: 'unsupported', raw: { deep: [{ mobile: Number(more.raw) }] } },
     ]),
-    event([{ type: 'link', url: `https://example.com/?tel=${more.link}`, title: '链接' }, partOf(stored), partOf(picture)]),
+    event([
+      { type: 'link', url: `https://example.com/?tel=${more.link}`, title: '链接' },
+      { type: 'text', text: `我的订单 ${address}` },
+      partOf(stored),
+      partOf(picture),
+    ]),
   ])
   const id = accepted[0]?.conversationId ?? ''
   const { contactId } = await em.findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
@@ -182,6 +201,7 @@ export async function makeConversation(world: World, inboxId: string, department
         .map(([, value]) => ({ field: 'phone' as const, value })),
       { field: 'phone', value: split },
       { field: 'email', value: customer },
+      ...Object.entries(escaped).map(([field, value]) => ({ field: field as Field, value })),
       ...Object.values(heads).map((value) => ({ field: 'email' as const, value })),
     ],
   }

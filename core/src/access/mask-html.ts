@@ -6,7 +6,8 @@ import { maskHidden } from './mask-text.ts'
 /** Tags within a line: what they part is one word to the eye. */
 const inline = /^<\/?(?:a|abbr|b|big|bdo|code|em|font|i|ins|label|mark|s|small|span|strike|strong|sub|sup|tt|u|wbr|o:p)\b/i
 const piece = /<!--[\s\S]*?-->|<style\b[\s\S]*?<\/style\s*>|<(?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+|</gi
-const attribute = /(\s(?:href|title|alt|name|value|content|data-[\w-]+|aria-label)\s*=\s*)("[^"]*"|'[^']*'|[^\s>]+)/gi
+const attribute =
+  /((?<=[\s/"'])(?:href|src|srcset|poster|background|cite|title|alt|name|value|content|data-[\w-]+|aria-label)\s*=\s*)("[^"]*"|'[^']*'|[^\s>]+)/gi
 const named: Record<string, string> = {
   amp: '&',
   lt: '<',
@@ -26,6 +27,7 @@ const named: Record<string, string> = {
   zwj: '\u200d',
   lowbar: '_',
   colon: ':',
+  percnt: '%',
   num: '#',
 }
 
@@ -53,19 +55,10 @@ export function maskHtml(ability: HubAbility, html: string): string {
 
 function maskAttribute(hidden: Parameters<typeof maskHidden>[0], quoted: string): string {
   const value = decode(/^["']/.test(quoted) ? quoted.slice(1, -1) : quoted)
-  // The name of a picture inside the letter looks like an address and is none.
-  if (/^cid:/i.test(value)) return quoted
-  const plain = value.includes('%') ? unescaped(value) : value
-  const masked = maskHidden(hidden, plain)
-  return masked === plain ? quoted : `"${encode(masked).replace(/"/g, '&quot;')}"`
-}
-
-function unescaped(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
+  // The name of a picture inside the letter looks like an address and is none; points of one say nothing.
+  if (/^(?:cid:|data:image\/)/i.test(value)) return quoted
+  const masked = maskHidden(hidden, value)
+  return masked === value ? quoted : `"${encode(masked).replace(/"/g, '&quot;')}"`
 }
 
 const decode = (text: string): string =>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildAbility } from './ability.ts'
+import { maskHtml } from './mask-html.ts'
 import { maskCut, maskDeep, maskSaid, maskText } from './mask-text.ts'
 
 const facts = { id: 'a', departmentId: null, treeIds: [], owner: false }
@@ -100,6 +101,19 @@ const cases: [text: string, shown: string][] = [
   ['li点ming88艾特qq点com', 'l********艾特qq点com'],
   ['好的。wei@163.com', '好的。w**@163.com'],
   ['位置: 望京SOHO塔3, 5楼', '位置: ************'],
+  [
+    'https://shop.cn/order?email=zhang.wei88%40qq.com&tel=%2B86%20138%200013%208000&name=%E5%BC%A0%E4%BC%9F',
+    'https://shop.cn/order?email=z**********%40qq.com&tel=%2B86%20***%20****%208000&name=%E5%BC%A0*********',
+  ],
+  ['去 https://a.cn/?tel=138+0013+8000&name=Zhang+Wei 看', '去 https://a.cn/?tel=13*+****+8000&name=Z******** 看'],
+  ['https://a.cn/?m=zhang%2Bwei%40qq.com&t=+', 'https://a.cn/?m=z**********%40qq.com&t=+'],
+  [
+    'https://a.cn/go?to=https%3A%2F%2Fb.cn%2F%3Fm%3Dzhang%2540qq.com%26t%3D%252B86',
+    'https://a.cn/go?to=https%3A%2F%2Fb.cn%2F%3Fm%3Dz****%2540qq.com%26t%3D%252B86',
+  ],
+  ['%31%33%38%30%30%31%33%38%30%30%30', `%31%33%38${'*'.repeat(12)}%38%30%30%30`],
+  ['?name=%D5%C5%CE%B0&x=1', '?name=%D5%C5******&x=1'],
+  ['?name=%u5F20%u4F1F', '?name=%u5F20******'],
 ]
 for (const [text, shown] of cases) {
   test(`masks ${text}`, () => {
@@ -163,6 +177,8 @@ test('leaves alone what names nobody', () => {
     '手机壳颜色: 红色',
     '微信上说好了：明天发',
     '4155552671',
+    'https://a.cn/s?wd=%E5%8F%A4%E6%A0%91+%E6%99%AE%E6%B4%B1&page=2',
+    '满 100%20 元，%E5%BC 坏的 %ZZ 100%',
     '123-456-7890',
     '',
   ])
@@ -185,12 +201,27 @@ test('opens field by field', () => {
 test('a number that was cut off is hidden too', () => {
   assert.equal(maskCut(nobody, '打给我 138123', true), '打给我 ******')
   assert.equal(maskCut(nobody, '打给我 138123', false), '打给我 138123')
+  assert.equal(maskCut(nobody, 'https://a.cn/?m=zhang.wei%4', true), `https://a.cn/?m=${'*'.repeat(11)}`)
 })
 
 test('looks into data that it does not know', () => {
   const data = { phone: 13812345678, list: [{ text: '13812345678' }], userName: '张三丰', n: 12 }
   assert.deepEqual(maskDeep(nobody, data), { phone: '138****5678', list: [{ text: '138****5678' }], userName: '张**', n: 12 })
   assert.equal(maskDeep(owner, data), data)
+})
+
+test('a letter says no more in its addresses and pictures than in its words', () => {
+  const picture = 'data:image/png;base64,13800138000+zhang@qq.com'
+  for (const [html, shown] of [
+    ['<img src="https://x.cn/a.png?p=13800138000&amp;m=zhang@qq.com" alt="p">', '<img src="https://x.cn/a.png?p=138****8000&amp;m=z****@qq.com" alt="p">'],
+    ['<img alt="p"src=https://x.cn/?m=zhang%40qq.com>', '<img alt="p"src="https://x.cn/?m=z****%40qq.com">'],
+    ["<img/srcset='https://x.cn/13800138000.png 2x'>", '<img/srcset="https://x.cn/138****8000.png 2x">'],
+    ['<a href="https://x.cn/?m=zhang&percnt;40qq.com">看</a>', '<a href="https://x.cn/?m=z****%40qq.com">看</a>'],
+    [`<img src="cid:zhang%40qq.com"><img src="${picture}">`, `<img src="cid:zhang%40qq.com"><img src="${picture}">`],
+  ] as const) {
+    assert.equal(maskHtml(nobody, html), shown)
+    assert.equal(maskHtml(owner, html), html)
+  }
 })
 
 test('hostile text takes time by its length only', () => {
@@ -226,6 +257,13 @@ test('hostile text takes time by its length only', () => {
     '地址(填): a ',
     '微信微信',
     ' a:',
+    '%E5',
+    '%25',
+    '%40a.',
+    '%E5%BC%A0',
+    '?a=b+',
+    '?a=',
+    '&%31+',
   ])
     for (const [text, most] of [[piece.repeat(100_000 / piece.length), 1_500]] as const) {
       const began = process.cpuUsage()

@@ -5,7 +5,8 @@
  */
 import type { HubAbility } from './ability.ts'
 import { hiddenFrom, masks, type PersonalField, shownDigits } from './mask.ts'
-import { starContacts } from './mask-contacts.ts'
+import { type Put, starContacts } from './mask-contacts.ts'
+import { plainForms } from './mask-encoded.ts'
 import { starLabelled } from './mask-labelled.ts'
 import { starNames } from './mask-names.ts'
 import { starPieces } from './mask-pieces.ts'
@@ -37,7 +38,7 @@ export function maskCut(ability: HubAbility, text: string, cut: boolean): string
   const hidden = hiddenFrom(ability)
   if (!hidden) return text
   const masked = maskHiddenSaid(hidden, text)
-  return cut ? masked.replace(/[\w@.+０-９零〇一二三四五六七八九*-]{1,64}$/, (end) => '*'.repeat(end.length)) : masked
+  return cut ? masked.replace(/[\w@.+%０-９零〇一二三四五六七八九*-]{1,64}$/, (end) => '*'.repeat(end.length)) : masked
 }
 
 /** A value that carries names: of the field that one of them names it is that field, whatever it looks like. */
@@ -117,23 +118,31 @@ class Stars {
 /** The same for a set of hidden fields. */
 export function maskHidden(hidden: Hidden, text: string): string {
   if (text.length < 2) return text
-  const folded = fold(text)
   const stars = new Stars(text)
-  if (hidden.has('phone') || hidden.has('document')) maskNumbers(hidden, folded, stars)
-  if ((hidden.has('email') || hidden.has('qq')) && folded.includes('@')) maskAddresses(hidden, folded, stars)
-  starContacts(hidden, text, (from, to) => stars.put(from, to))
-  if (hidden.has('wechat')) for (const pattern of [wechat, wxid]) maskAccounts(pattern, folded, stars)
-  if (hidden.has('qq')) maskAccounts(qq, folded, stars)
+  starAll(hidden, text, (from, to) => stars.put(from, to))
+  for (const plain of plainForms(text))
+    starAll(hidden, plain.text, (from, to) => {
+      for (let i = from; i < to; i++) stars.put(plain.from[i] as number, plain.to[i] as number)
+    })
+  return stars.toString()
+}
+
+function starAll(hidden: Hidden, text: string, put: Put): void {
+  const folded = fold(text)
+  if (hidden.has('phone') || hidden.has('document')) maskNumbers(hidden, folded, put)
+  if ((hidden.has('email') || hidden.has('qq')) && folded.includes('@')) maskAddresses(hidden, folded, put)
+  starContacts(hidden, text, put)
+  if (hidden.has('wechat')) for (const pattern of [wechat, wxid]) maskAccounts(pattern, folded, put)
+  if (hidden.has('qq')) maskAccounts(qq, folded, put)
   if (hidden.has('name')) {
     // 张三 is no number.
     const plain = foldWidth(text)
-    maskAccounts(names, plain, stars, 1)
-    starNames(plain, (from, to) => stars.put(from, to))
+    maskAccounts(names, plain, put, 1)
+    starNames(plain, put)
   }
-  if (hidden.has('address')) starPlaces(folded, (from, to) => stars.put(from, to))
-  if (hidden.has('document')) starPapers(folded, (from, to) => stars.put(from, to))
-  starLabelled(hidden, folded, (from, to) => stars.put(from, to))
-  return stars.toString()
+  if (hidden.has('address')) starPlaces(folded, put)
+  if (hidden.has('document')) starPapers(folded, put)
+  starLabelled(hidden, folded, put)
 }
 
 const signs = { 0: '〇零○', 1: '一壹幺①', 2: '二贰②', 3: '三叁③', 4: '四肆④', 5: '五伍⑤', 6: '六陆⑥', 7: '七柒⑦', 8: '八捌⑧', 9: '九玖⑨' }
@@ -160,7 +169,7 @@ const cardWords = /(?:卡号|账号|帐号|账户|银行|card)[^\d]{0,6}$/i
 const longest = 19
 
 /** Every few neighbouring groups of digits, taken together: is it a number of a person? */
-function maskNumbers(hidden: Hidden, text: string, stars: Stars): void {
+function maskNumbers(hidden: Hidden, text: string, put: Put): void {
   for (const found of text.matchAll(run)) {
     if (found[0].length < 7) continue
     const from = found.index
@@ -183,13 +192,13 @@ function maskNumbers(hidden: Hidden, text: string, stars: Stars): void {
         const number = digits.slice(a, b + 1)
         const end = (at[b] as number) + 1
         const places = at.slice(a, b + 1)
-        if (hidden.has('phone') && isPhone(number, places, plus, lead, text.slice(start, end))) starMiddle(places, ...shownDigits(number.length), stars)
+        if (hidden.has('phone') && isPhone(number, places, plus, lead, text.slice(start, end))) starMiddle(places, ...shownDigits(number.length), put)
         if (!hidden.has('document')) continue
         const x = number.length === 17 && /^[xX]/.test(text.slice(end, end + 1))
         if ((number.length === 18 || x ? idCard : oldIdCard).test(number)) {
-          starMiddle(x ? [...places, end] : places, 3, 2, stars)
+          starMiddle(x ? [...places, end] : places, 3, 2, put)
         } else if (number.length >= 12 && (cardWords.test(lead) || (number.length >= 16 && /^[3-69]/.test(number) && luhn(number))))
-          starMiddle(places, 0, 4, stars)
+          starMiddle(places, 0, 4, put)
       }
     }
   }
@@ -213,8 +222,8 @@ function isPhone(number: string, places: readonly number[], plus: boolean, lead:
   return (number.length >= 11 && landlineAbroad.test(number)) || (number.length <= 12 && callWords.test(lead))
 }
 
-function starMiddle(places: readonly number[], start: number, end: number, stars: Stars): void {
-  for (const place of places.slice(start, places.length - end)) stars.put(place, place + 1)
+function starMiddle(places: readonly number[], start: number, end: number, put: Put): void {
+  for (const place of places.slice(start, places.length - end)) put(place, place + 1)
 }
 
 /** The check digit of bank cards. */
@@ -228,12 +237,12 @@ function luhn(number: string): boolean {
 }
 
 /** a****@example.com: from every @ to both sides, as far as an address may reach. */
-function maskAddresses(hidden: Hidden, text: string, stars: Stars): void {
+function maskAddresses(hidden: Hidden, text: string, put: Put): void {
   for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
     const local = /[\w.+%'-]{1,64}$/.exec(text.slice(Math.max(0, at - 64), at))?.[0]
     const domain = /^[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/.exec(text.slice(at + 1, at + 255))?.[0]
     if (!local || !domain) continue
-    if (hidden.has('email') || /^qq\.com/i.test(domain)) stars.put(at - local.length + (local.length > 1 ? 1 : 0), at)
+    if (hidden.has('email') || /^qq\.com/i.test(domain)) put(at - local.length + (local.length > 1 ? 1 : 0), at)
   }
 }
 
@@ -244,12 +253,12 @@ const wxid = /(wxid_)([a-z0-9]{4,30})/gi
 const qq = /((?:(?<![a-z])qq|扣扣|企鹅|(?<![a-z0-9])q)\s{0,3}(?:号码?)?\s{0,3}(?:都?是|为|[:=,，])?\s{0,3})(\d{5,12})(?!\d)/gi
 const names =
   /((?:姓名|联系人|收件人|收货人|户名|name)\s{0,2}[:=是]\s{0,2}|我叫)(?!了|的|你|他|她|什么)([\p{Script=Han}·]{2,4}|[a-z]{2,20}(?: [a-z]{2,20}){0,2})/giu
-function maskAccounts(pattern: RegExp, text: string, stars: Stars, shown = 2): void {
+function maskAccounts(pattern: RegExp, text: string, put: Put, shown = 2): void {
   for (const found of text.matchAll(pattern)) {
     const [, lead = '', account = ''] = found
     // "WeChat official account": a word in a sentence, not somebody's name.
     if (pattern === wechat && /^(?:wechat|weixin)\s*$/i.test(lead) && !/[\d_-]/.test(account)) continue
     const start = found.index + lead.length
-    stars.put(start + Math.min(shown, account.length - 1), start + account.length)
+    put(start + Math.min(shown, account.length - 1), start + account.length)
   }
 }

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { HubError } from '../../sdk/errors.ts'
+import '../../sdk/formats.ts'
 import { faultsOf, type RawFault } from '../../sdk/faults.ts'
 import { isShown, shownOnly } from '../../sdk/shown-fields.ts'
 import { at, counterpart, mapSecrets, pointer, secretsIn } from '../access/secrets.ts'

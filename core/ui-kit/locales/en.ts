@@ -84,6 +84,7 @@ export const en: typeof zh = {
     uniqueItems: 'Nothing twice, please.',
     email: 'Please enter a valid email address.',
     uri: 'Please enter a full address, such as https://example.com.',
+    'time-zone': 'There is no such time zone. Enter one such as Asia/Shanghai.',
     unique: 'Another one is called the same.',
     tooDeep: 'There are {limit} levels at most.',
     belowItself: 'A department cannot lie below itself.',

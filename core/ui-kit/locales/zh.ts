@@ -73,6 +73,7 @@ export const zh = {
     uniqueItems: '不能有重复的内容。',
     email: '请填写正确的邮箱地址。',
     uri: '请填写完整的网址，例如 https://example.com。',
+    'time-zone': '没有这个时区，请填写如 Asia/Shanghai。',
     unique: '不能与其他项重名。',
     tooDeep: '最多 {limit} 级。',
     belowItself: '上级部门不能是它自己或它的下级。',

@@ -188,6 +188,8 @@ export const en = {
   rules: {
     reads: '{count} records within {minutes} minutes',
     profiles: '{count} customer profiles within {minutes} minutes',
+    files: 'files of {count} records within {minutes} minutes',
+    reveals: 'hidden details of {count} customers within {minutes} minutes',
     lists: '{count} records in lists within {minutes} minutes',
     hours: 'records outside working hours ({time})',
     export: '{count} rows in one export',

@@ -169,8 +169,10 @@ export const zh = {
   rules: {
     reads: '{minutes} 分钟内查看 {count} 条记录',
     profiles: '{minutes} 分钟内查看 {count} 份客户资料',
+    files: '{minutes} 分钟内打开或下载 {count} 条记录的文件',
+    reveals: '{minutes} 分钟内查看 {count} 位客户的隐藏信息',
     lists: '{minutes} 分钟内从列表里看到 {count} 条记录',
-    hours: '在工作时间以外（{time}）查看记录',
+    hours: '在工作时间以外（{time}）查看或取走记录',
     export: '一次导出 {count} 行',
   },
   scopes: {

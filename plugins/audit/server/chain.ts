@@ -106,10 +106,12 @@ function detailsText(details: Record<string, unknown>): string {
 
 /** The records that an entry names; undefined where it had to leave out what it says. */
 export function recordsOf({ subjectKind, subjectId, details }: Pick<Entry, 'subjectKind' | 'subjectId' | 'details'>): Set<string> | undefined {
-  const { conversationIds = [], tooLong } = JSON.parse(details) as { conversationIds?: unknown; tooLong?: true }
-  if (tooLong) return undefined
+  const said = JSON.parse(details) as { conversationIds?: unknown; conversationId?: unknown; messageId?: unknown; tooLong?: true }
+  const { conversationIds = [], conversationId, messageId, tooLong } = said
+  // What was revealed in a message did not say of which record, once.
+  if (tooLong || (subjectKind === 'contact' && messageId && !conversationId)) return undefined
   const named = Array.isArray(conversationIds) ? conversationIds : []
-  return new Set([...named, subjectKind === 'record' ? subjectId : ''].filter((id) => typeof id === 'string' && id.length === 26))
+  return new Set([...named, conversationId, subjectKind === 'record' ? subjectId : ''].filter((id): id is string => typeof id === 'string' && id.length === 26))
 }
 
 /** The head. One that is gone or forged is made anew behind the newest entry there is, and the log says so. */

@@ -78,5 +78,7 @@ const inColumns = new Set(['byAgentId', 'ip', 'reason', 'conversationId', 'conve
 function detailsOf(name: string, data: Data): Data {
   const rest = Object.fromEntries(Object.entries(data).filter(([field]) => !inColumns.has(field)))
   if (name === 'record.summarised') return { fields: rest.changed ?? [] }
+  // It is about the customer, and stands in the record's log as well.
+  if (name === 'contact.revealed' && data.conversationId) return { ...rest, conversationId: data.conversationId }
   return rest
 }

@@ -5,7 +5,8 @@ const clock = (title: string, value: string) => Type.String({ title, pattern: '^
 
 export const settings = Type.Object({
   readRecords: Type.Integer({
-    title: '短时间内查看记录（或客户资料）达到多少条时提醒|Records (or profiles) viewed in a short time before a notice',
+    title:
+      '短时间内查看记录（或客户资料）、取走文件达到多少条记录时提醒|Records (or profiles) viewed, or records whose files were taken, in a short time before a notice',
     description: '0 为不提醒。|0: no notice.',
     minimum: 0,
     maximum: 10_000,
@@ -18,6 +19,13 @@ export const settings = Type.Object({
     maximum: 100_000,
     default: 500,
   }),
+  revealedContacts: Type.Integer({
+    title: '短时间内查看多少位客户的隐藏信息时提醒|Customers whose hidden details were revealed in a short time before a notice',
+    description: '0 为不提醒。|0: no notice.',
+    minimum: 0,
+    maximum: 10_000,
+    default: 20,
+  }),
   readMinutes: Type.Integer({ title: '“短时间”是多少分钟|How many minutes a short time is', minimum: 1, maximum: 1_440, default: 30 }),
   exportRows: Type.Integer({
     title: '一次导出超过多少行时提醒|Rows in one export before a notice',
@@ -27,7 +35,8 @@ export const settings = Type.Object({
     default: 5_000,
   }),
   outsideHours: Type.Boolean({
-    title: '在工作时间以外查看记录或客户资料时提醒|Notice when records or profiles are viewed outside working hours',
+    title:
+      '在工作时间以外查看记录、客户资料或隐藏信息、取走文件时提醒|Notice when records, profiles or hidden details are viewed, or files taken, outside working hours',
     default: false,
   }),
   hoursFrom: clock('工作时间开始|Working hours begin', '08:00'),
@@ -35,7 +44,7 @@ export const settings = Type.Object({
   timeZone: Type.String({
     title: '时区|Time zone',
     description: '如 Asia/Shanghai。|As Asia/Shanghai.',
-    pattern: '^[A-Za-z_]+(/[A-Za-z_+-]+[0-9]*){0,2}$',
+    format: 'time-zone',
     maxLength: 60,
     default: 'Asia/Shanghai',
   }),

@@ -1,5 +1,6 @@
 /**
- * Reading that deserves a look: many records or profiles in a short time, long lists, any outside working hours, a large export. One notice
+ * Reading that deserves a look: many records or profiles in a short time, files of many records, many people's hidden details, long lists,
+ * any of it outside working hours, a large export. One notice
  * and one entry for each burst; a burst ends when the same agent has paused for as long as the rule looks back.
  */
 import { UniqueConstraintViolationException } from '@mikro-orm/core'
@@ -8,11 +9,20 @@ import { append, type Deed, nobody } from './chain.ts'
 import { agentNames } from './names.ts'
 import type { Ctx, Settings } from './settings.ts'
 
-type Rule = 'reads' | 'profiles' | 'lists' | 'hours' | 'export'
-/** What counts as reading, each by itself, and the rule of many of them. */
-const reads = new Map<string, Rule>([
-  ['record.viewed', 'reads'],
-  ['contact.viewed', 'profiles'],
+type Rule = 'reads' | 'profiles' | 'files' | 'reveals' | 'lists' | 'hours' | 'export'
+interface Reading {
+  /** Of many of them. */
+  rule: Rule
+  most: 'readRecords' | 'revealedContacts'
+  /** So many records or customers, however often each: a zip tells of one record after the other, and of a long one more than once. */
+  distinct?: boolean
+}
+/** What counts as reading, each by itself. */
+const reads = new Map<string, Reading>([
+  ['record.viewed', { rule: 'reads', most: 'readRecords' }],
+  ['contact.viewed', { rule: 'profiles', most: 'readRecords' }],
+  ['file.downloaded', { rule: 'files', most: 'readRecords', distinct: true }],
+  ['contact.revealed', { rule: 'reveals', most: 'revealedContacts', distinct: true }],
 ])
 /** What shows many at once. */
 const lists = ['record.searched', 'conversation.listed', 'visitor.listed', 'contact.searched']
@@ -24,23 +34,34 @@ const outsideMs = 60 * 60_000
 export async function watch(ctx: Ctx, deed: Deed): Promise<void> {
   const { agentId, at } = deed
   if (!agentId) return
-  const { readRecords, listedRecords, readMinutes, exportRows, outsideHours, timeZone } = ctx.settings
-  const rule = reads.get(deed.event)
+  const { listedRecords, readMinutes, exportRows, outsideHours, timeZone } = ctx.settings
+  const reading = reads.get(deed.event)
   const ms = readMinutes * 60_000
   if (listedRecords > 0 && lists.includes(deed.event)) {
     const listed = await countListed(ctx, agentId, new Date(at.getTime() - ms), at)
     if (listed >= listedRecords) await raise(ctx, 'lists', deed, ms, { count: listed, minutes: readMinutes })
   }
-  if (rule) {
-    if (readRecords > 0) {
-      const seen = await ctx.em().count(Entry, { agentId, event: deed.event, at: { $gt: new Date(at.getTime() - ms), $lte: at } })
-      if (seen >= readRecords) await raise(ctx, rule, deed, ms, { count: seen, minutes: readMinutes })
+  if (reading) {
+    const most = ctx.settings[reading.most]
+    if (most > 0) {
+      const seen = await countRead(ctx, deed, agentId, new Date(at.getTime() - ms), reading.distinct ? most : undefined)
+      if (seen >= most) await raise(ctx, reading.rule, deed, ms, { count: seen, minutes: readMinutes })
     }
     if (outsideHours && isOutside(ctx.settings, at)) await raise(ctx, 'hours', deed, outsideMs, { time: timeIn(timeZone, at) })
   }
   // Of whichever plugin: what says how many rows left the hub by it.
   const { left } = deed.details
   if (exportRows > 0 && typeof left === 'number' && left > exportRows) await raise(ctx, 'export', deed, 60_000, { count: left })
+}
+
+/** How often somebody has done what they did now; with a bound, to how many, of which no more are looked for. */
+async function countRead(ctx: Ctx, { event, at }: Deed, agentId: string, after: Date, distinct?: number): Promise<number> {
+  const em = ctx.em()
+  if (distinct === undefined) return em.count(Entry, { agentId, event, at: { $gt: after, $lte: at } })
+  const platform = em.getDriver().getPlatform()
+  const statement = 'select distinct subject_id from audit_entry where agent_id = ? and event = ? and at > ? and at <= ? limit ?'
+  const values = [agentId, event, platform.processDateProperty(after), platform.processDateProperty(at), distinct]
+  return ((await em.getConnection().execute(statement, values)) as unknown[]).length
 }
 
 /** How many rows lists have shown. The beginning of the same list, seen again and again, is counted once, at its longest. */
@@ -139,6 +160,22 @@ function wordsOf(rule: Rule, name: string, facts: Record<string, string | number
         },
         body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
       }
+    case 'files':
+      return {
+        title: {
+          zh: `${name} 在 ${facts.minutes} 分钟内打开或下载了 ${facts.count} 条记录的文件`,
+          en: `${name} opened or took the files of ${facts.count} records within ${facts.minutes} minutes`,
+        },
+        body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
+      }
+    case 'reveals':
+      return {
+        title: {
+          zh: `${name} 在 ${facts.minutes} 分钟内查看了 ${facts.count} 位客户的隐藏信息`,
+          en: `${name} revealed hidden details of ${facts.count} customers within ${facts.minutes} minutes`,
+        },
+        body: { zh: '请在审计日志里核对每次填写的理由。', en: 'Look in the audit log for the reasons that were given.' },
+      }
     case 'lists':
       return {
         title: {
@@ -149,7 +186,7 @@ function wordsOf(rule: Rule, name: string, facts: Record<string, string | number
       }
     case 'hours':
       return {
-        title: { zh: `${name} 在工作时间以外（${facts.time}）查看了记录`, en: `${name} viewed records outside working hours (${facts.time})` },
+        title: { zh: `${name} 在工作时间以外（${facts.time}）查看或取走了记录`, en: `${name} viewed or took records outside working hours (${facts.time})` },
         body: { zh: '请在审计日志里核对是否为正常工作。', en: 'Look in the audit log whether this is ordinary work.' },
       }
     case 'export':

@@ -4,6 +4,7 @@ import { schedules } from './0002-schedules.ts'
 import { schedulePassword } from './0003-schedule-password.ts'
 import { shownFields } from './0004-shown-fields.ts'
 import { unwrittenRecords } from './0005-unwritten-records.ts'
+import { sealedOrders } from './0006-sealed-orders.ts'
 
 const end = 'default character set utf8mb4 collate utf8mb4_bin engine = InnoDB'
 
@@ -35,4 +36,5 @@ export const migrations: readonly Migration[] = [
   schedulePassword,
   shownFields,
   unwrittenRecords,
+  sealedOrders,
 ]

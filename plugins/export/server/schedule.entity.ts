@@ -1,5 +1,5 @@
 /** What the plugin keeps of schedules, of destinations, and of bytes that no row speaks of yet. */
-import { sealed } from '@huike/core/sdk/sealed.ts'
+import { sealed, sealedProse } from '@huike/core/sdk/sealed.ts'
 import { defineEntity, p } from '@mikro-orm/core'
 
 const id = () => p.string().length(26)
@@ -19,8 +19,8 @@ const ScheduleSchema = defineEntity({
     rule: p.text(),
     /** `filter`: what the filter says; `previous`: the whole day, week or month before. */
     span: p.string().length(10).$type<'filter' | 'previous'>(),
-    /** An `Order` as JSON. */
-    order: p.text(),
+    /** An `Order` as JSON, sealed: its filter may name a person. */
+    order: sealedProse('export_schedule.order'),
     /** Ids of colleagues, as JSON. */
     shareWith: p.text(),
     /** Empty: it is downloaded. */

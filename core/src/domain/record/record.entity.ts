@@ -2,6 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core'
 import type { DoneBy } from '../../../sdk/events.ts'
 import type { BatchInput, BatchState, RecordFilter } from '../../../sdk/wire/record.ts'
 import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
+import { sealedJson } from '../../sealing/sealed-columns.ts'
 
 /** The service summary of a conversation: the answers to the form that an admin designed, by field id. */
 const ConversationSummarySchema = defineEntity({
@@ -25,7 +26,8 @@ const RecordViewSchema = defineEntity({
     id: idColumn().primary(),
     agentId: idColumn(),
     name: p.string().length(60),
-    filter: json<RecordFilter>(),
+    /** It may name a person. */
+    filter: sealedJson<RecordFilter>('record_view.filter'),
     createdAt: instant(),
   },
   uniques: [{ properties: ['agentId', 'name'], name: 'record_view_name_unique' }],
