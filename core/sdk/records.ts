@@ -1,6 +1,7 @@
 /** Records for plugins that read many of them in the background (an export, a report), as one agent may see them. */
 import type { Readable } from 'node:stream'
 import type { LocalText } from './channel.ts'
+import type { MessageFacts } from './events.ts'
 import type { RecordFilter, RecordStatus, RecordView } from './wire/record.ts'
 
 /** For whom it is read. What this agent may is asked anew at every page, not once at the beginning. */
@@ -79,6 +80,8 @@ export interface RecordMessage {
   kinds: string[]
   files: RecordFile[]
   recalled: boolean
+  /** Whether it reached the customer: `failed` never did, of `uncertain` nobody knows; what is `queued` or `sending` is on its way. */
+  status: MessageFacts['status']
   at: string
 }
 

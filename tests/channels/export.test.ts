@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BlobReader, TextWriter, ZipReader } from '@zip.js/zip.js'
+import { SendError } from '../../core/sdk/channel.ts'
 import { HubError } from '../../core/sdk/errors.ts'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
@@ -13,6 +14,7 @@ import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
@@ -23,7 +25,7 @@ import { placeExport } from '../../plugins/export/server/place-export.ts'
 import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
-const { manifest } = mockChannel()
+const { manifest, platform } = mockChannel()
 const heard: HubEvent[] = []
 const watcher: PluginManifest = {
   id: 'watcher',
@@ -115,6 +117,34 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal(rows[1]?.[3], new Date(createdAt.getTime() + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' '))
     assert.equal(rows[1]?.[5], '客户')
     assert.equal((await csvOf(agent, { ids: [id], language: 'en', rows: 'record' }))[0]?.length, 4)
+  })
+
+  test('what the customer does not have, or perhaps not, is not exported as said', async (t) => {
+    const agent = await world().person('乙')
+    const id = await talk(world(), agent, ['你好'])
+    t.after(() => void (platform.fail = undefined))
+    const said = [
+      ['您好', 'sent', undefined],
+      ['退款一百元已经给您办了', 'failed', new SendError('refused', { retry: false })],
+      ['明天到', 'uncertain', new SendError('lost', { retry: 'unknown' })],
+    ] as const
+    for (const [words, status, fault] of said) {
+      platform.fail = () => fault
+      const { body } = await world().reply(agent, id, words)
+      await eventually(async () => (await world().hub.em().count(Message, { id: body.id, status })) > 0, status)
+    }
+    const asked = { ids: [id], fields: ['sender', 'text', 'fate'] }
+    assert.deepEqual((await csvOf(agent, asked)).slice(1), [
+      ['客户', '你好', ''],
+      ['客服', '您好', '已发送'],
+      ['客服', '（未送达）退款一百元已经给您办了', '未送达'],
+      ['客服', '（结果不明）明天到', '结果不明'],
+    ])
+    const [, , , failed, uncertain] = await csvOf(agent, { ...asked, language: 'en' })
+    assert.deepEqual([failed?.[1], uncertain?.[1]], ['(not delivered) 退款一百元已经给您办了', '(outcome unknown) 明天到'])
+    // A note goes to nobody.
+    await world().reply(agent, id, '内部', { note: true })
+    assert.deepEqual((await csvOf(agent, asked)).at(-1), ['内部备注', '内部', ''])
   })
 
   test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {

@@ -187,7 +187,7 @@ async function* messagesOf(hub: Hub, reader: RecordReader, asked: readonly strin
             {
               orderBy: [{ conversationId: 'asc' }, { seq: 'asc' }],
               limit: messagesPage,
-              fields: ['id', 'conversationId', 'seq', 'direction', 'authorId', 'parts', 'text', 'recalledAt', 'sentAt'],
+              fields: ['id', 'conversationId', 'seq', 'direction', 'authorId', 'parts', 'text', 'status', 'recalledAt', 'sentAt'],
               ...quiet,
             },
           )) as unknown as Message[])
@@ -228,6 +228,7 @@ function presentMessage(
     kinds: parts.map((part) => part.type),
     files: parts.flatMap((part) => filesOf(hub, ability, m.conversationId, part, inside)),
     recalled: Boolean(m.recalledAt),
+    status: m.status,
     at: m.sentAt.toISOString(),
   }
 }
