@@ -76,6 +76,10 @@ export interface RecordMessage {
   author: string
   /** Empty when it was taken back. */
   text: string
+  /** Of a letter; empty for others, and when it was taken back. */
+  subject: string
+  /** What it says beside its words: the address behind a title, the coordinates of a place. */
+  besides: string[]
   /** The kinds of its parts: what has neither text nor file is known by it alone. */
   kinds: string[]
   files: RecordFile[]

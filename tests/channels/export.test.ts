@@ -147,6 +147,35 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.deepEqual((await csvOf(agent, asked)).at(-1), ['内部备注', '内部', ''])
   })
 
+  test('a letter’s subject, the address behind a title and where a place lies are in it, masked as the rest', async () => {
+    const [owner, { hub }] = [await world().person('主题', 'owner'), world()]
+    const inbox = await world().inbox('mock')
+    const who = newId()
+    const event = (parts: unknown[], meta?: object) => ({ kind: 'message', externalId: newId(), from: { externalId: who }, parts, ...(meta ? { meta } : {}) }) as never
+    const accepted = await hub.intake.accept(inbox.id, [
+      event([{ type: 'text', text: '见主题' }], { subject: '发票 4711，电话 13812345678' }),
+      event([{ type: 'link', url: 'https://shop.cn/item/998877', title: '明前龙井礼盒' }]),
+      event([{ type: 'link', url: 'https://shop.cn/plain' }]),
+      event([{ type: 'location', lat: 30.274151, lng: 120.155071, name: '武林广场' }]),
+      event([{ type: 'location', lat: 31.274151, lng: 121.155071 }]),
+    ])
+    const id = accepted[0]?.conversationId ?? ''
+    // One from before they were kept for search is whole all the same.
+    await hub.em().nativeUpdate(Message, { conversationId: id }, { besides: null })
+    const texts = async (more: object = {}) => (await csvOf(owner, { ids: [id], fields: ['text'], ...more })).slice(1).flat()
+    assert.deepEqual(await texts({ personal: true }), [
+      '主题：发票 4711，电话 13812345678\n见主题',
+      '明前龙井礼盒\nhttps://shop.cn/item/998877',
+      'https://shop.cn/plain',
+      '位置: 武林广场\n30.274151, 120.155071',
+      '[位置]\n31.274151, 121.155071',
+    ])
+    const masked = await texts({ language: 'en' })
+    assert.equal(masked[0], 'Subject: 发票 4711，电话 138****5678\n见主题')
+    assert.deepEqual([masked[3]?.split('\n')[1], masked[4]], ['30.27, 120.16', '[Location]\n31.27, 121.16'])
+    assert.deepEqual((await csvOf(owner, { ids: [id], fields: ['subject', 'text'], personal: true }))[1], ['发票 4711，电话 13812345678', '见主题'])
+  })
+
   test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {
     const owner = await world().person('主人', 'owner')
     const id = await talk(world(), owner, ['你好'])

@@ -59,6 +59,8 @@ export function cellOf(order: Order, publicUrl: string, field: Field, record: Re
       return message ? message.author || (message.direction === 'in' ? record.contact.title : '') : ''
     case 'text':
       return message ? `${unarrived(order, message)}${textOf(order, message)}` : ''
+    case 'subject':
+      return message?.subject ?? ''
     case 'fate':
       return message?.direction === 'out' ? word.fate[message.status] : ''
     case 'files':
@@ -85,10 +87,11 @@ const unarrived = (order: Order, message: RecordMessage): string => {
 export const unarrivedFate = ({ language }: Order, { direction, status, recalled }: RecordMessage): string =>
   direction === 'out' && status !== 'sent' && !recalled ? words[language].fate[status] : ''
 
-/** What has neither words nor a file is named by its kind. */
-export function textOf({ language }: Order, { text, recalled, kinds, files }: RecordMessage): string {
+/** A letter's subject above it, where it has no column; addresses and coordinates below. What has neither words nor a file is named by its kind. */
+export function textOf({ language, format, fields }: Order, { subject, text, besides, recalled, kinds, files }: RecordMessage): string {
   const word = words[language]
   if (recalled) return word.recalled
-  if (text || files.length > 0) return text
-  return kinds.map((kind) => `[${word.kind[kind] ?? kind}]`).join(' ')
+  const about = subject && (format === 'pdf' || !fields.includes('subject')) ? word.about + subject : ''
+  const said = text || subject || files.length > 0 ? text : kinds.map((kind) => `[${word.kind[kind] ?? kind}]`).join(' ')
+  return [about, said, ...besides].filter(Boolean).join('\n')
 }

@@ -11,6 +11,8 @@ interface Words {
   fate: Record<'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain', string>
   open: string
   recalled: string
+  /** Before the subject of a letter, above its words. */
+  about: string
   /** Before the words of what has not reached the customer, or perhaps has not. */
   unarrived(fate: string): string
   several: string
@@ -55,6 +57,7 @@ export const words: Record<'zh' | 'en', Words> = {
       at: '发送时间',
       sender: '发送方',
       author: '发送人',
+      subject: '主题',
       text: '内容',
       fate: '送达情况',
       files: '附件',
@@ -67,6 +70,7 @@ export const words: Record<'zh' | 'en', Words> = {
     fate: { received: '', queued: '正在发送', sending: '正在发送', sent: '已发送', failed: '未送达', uncertain: '结果不明' },
     open: '打开',
     recalled: '（已撤回）',
+    about: '主题：',
     unarrived: (fate) => `（${fate}）`,
     several: '多个',
     none: '未指定',
@@ -107,6 +111,7 @@ export const words: Record<'zh' | 'en', Words> = {
       at: 'Sent',
       sender: 'From',
       author: 'Author',
+      subject: 'Subject',
       text: 'Text',
       fate: 'Delivery',
       files: 'Attachments',
@@ -128,6 +133,7 @@ export const words: Record<'zh' | 'en', Words> = {
     fate: { received: '', queued: 'being sent', sending: 'being sent', sent: 'sent', failed: 'not delivered', uncertain: 'outcome unknown' },
     open: 'Open',
     recalled: '(taken back)',
+    about: 'Subject: ',
     unarrived: (fate) => `(${fate}) `,
     several: 'several',
     none: 'none',

@@ -18,7 +18,7 @@ import { Contact } from '../contact/contact.entity.ts'
 import { knownFields, shownFields } from '../contact/shown-fields.ts'
 import { Conversation, ConversationTag } from '../conversation/conversation.entity.ts'
 import { contactTitle } from '../conversation/conversation.present.ts'
-import { maskWords } from '../conversation/mask-message.ts'
+import { maskWords, shownBesides } from '../conversation/mask-message.ts'
 import { Department, SkillGroup } from '../department/department.entity.ts'
 import { filesIn, insideFiles } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
@@ -187,7 +187,7 @@ async function* messagesOf(hub: Hub, reader: RecordReader, asked: readonly strin
             {
               orderBy: [{ conversationId: 'asc' }, { seq: 'asc' }],
               limit: messagesPage,
-              fields: ['id', 'conversationId', 'seq', 'direction', 'authorId', 'parts', 'text', 'status', 'recalledAt', 'sentAt'],
+              fields: ['id', 'conversationId', 'seq', 'direction', 'authorId', 'parts', 'text', 'meta', 'status', 'recalledAt', 'sentAt'],
               ...quiet,
             },
           )) as unknown as Message[])
@@ -225,6 +225,8 @@ function presentMessage(
     direction: m.direction,
     author: (m.authorId && authors.get(m.authorId)) || '',
     text: m.recalledAt ? '' : maskWords(ability, m),
+    subject: m.recalledAt ? '' : maskText(ability, m.meta?.subject ?? ''),
+    besides: shownBesides(ability, parts),
     kinds: parts.map((part) => part.type),
     files: parts.flatMap((part) => filesOf(hub, ability, m.conversationId, part, inside)),
     recalled: Boolean(m.recalledAt),
