@@ -103,6 +103,11 @@ export interface Records {
    * @param options.tz an IANA name, for "today" in the filter
    */
   matching(reader: RecordReader, filter: RecordFilter, options: { tz: string }): AsyncIterable<string[]>
+  /**
+   * Looks at a filter without finding anything. Throws HUB_REQUEST_INVALID for one that cannot be read (a field that nobody brings,
+   * or no longer), HUB_FORBIDDEN for what this agent may not look for, and as `matching`.
+   */
+  check(reader: RecordReader, filter: RecordFilter, options: { tz: string }): Promise<void>
   /** At most 200 records, ordered by id (the oldest first); those that the agent may not read (any more) are left out. Throws as `matching`. */
   read(reader: RecordReader, ids: readonly string[]): Promise<RecordFacts[]>
   /** The messages of at most 200 records, in pages: ordered by the conversation's id, then as they were written. Throws as `matching`. */

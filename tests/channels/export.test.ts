@@ -151,7 +151,8 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     const [owner, { hub }] = [await world().person('主题', 'owner'), world()]
     const inbox = await world().inbox('mock')
     const who = newId()
-    const event = (parts: unknown[], meta?: object) => ({ kind: 'message', externalId: newId(), from: { externalId: who }, parts, ...(meta ? { meta } : {}) }) as never
+    const event = (parts: unknown[], meta?: object) =>
+      ({ kind: 'message', externalId: newId(), from: { externalId: who }, parts, ...(meta ? { meta } : {}) }) as never
     const accepted = await hub.intake.accept(inbox.id, [
       event([{ type: 'text', text: '见主题' }], { subject: '发票 4711，电话 13812345678' }),
       event([{ type: 'link', url: 'https://shop.cn/item/998877', title: '明前龙井礼盒' }]),
@@ -570,6 +571,31 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     await ready(admin, exportId)
     const shared = await admin.call('PUT', `${base}/exports/${exportId}/share`, { agentIds: [other.id] })
     assert.deepEqual([shared.status, shared.body.details], [400, { ...shared.body.details, path: '/agentIds', agentId: other.id }])
+  })
+
+  test('a filter that cannot be read is refused when it is ordered, of contacts too', async () => {
+    const owner = await world().person('筛选', 'owner')
+    const filter = { fields: [{ name: 'watcher.age', value: '30' }] }
+    const contacts = { table: 'hub.contacts', columns: ['number'], format: 'csv', personal: false, nameRule: '客户', tz: 'UTC', language: 'zh' }
+    const asked = async () => [
+      await owner.call('POST', `${base}/exports`, order({ fields: ['id'], filter })),
+      await owner.call('POST', `${base}/table-exports`, { ...contacts, filter: { records: filter } }),
+    ]
+    await world().whileOff('watcher', async () => {
+      for (const { status, body } of await asked())
+        assert.deepEqual([status, body.code, body.details?.path, Boolean(body.details?.text)], [400, 'HUB_REQUEST_INVALID', '/filter', true])
+    })
+    for (const { status, body } of await asked()) {
+      assert.equal(status, 201)
+      await ready(owner, body.id)
+    }
+    // Whoever may not see telephone numbers looks for none: said at once, too.
+    const agent = await world().person('看不见', [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'export.record', scope: 'all' },
+    ])
+    const { status, body } = await agent.call('POST', `${base}/exports`, order({ filter: { fields: [{ name: 'phone', value: '13812345678' }] } }))
+    assert.deepEqual([status, body.code], [403, 'HUB_FORBIDDEN'])
   })
 
   test('cancelled: no file, and what was written goes; another’s cancel is refused', async () => {

@@ -26,6 +26,7 @@ import { Inbox } from '../inbox/inbox.entity.ts'
 import { Message } from '../message/message.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
 import { recordsMatching } from './find/find-records.ts'
+import { wantedBy } from './find/wanted.ts'
 import { ConversationSummary, RecordView } from './record.entity.ts'
 import { recordStatus } from './record.present.ts'
 import { shownAnswers } from './shown-answers.ts'
@@ -51,6 +52,9 @@ export function recordsFor(hub: Hub): Records {
       const status = asked?.filter((one) => one !== 'deleted')
       if (asked?.length && !status?.length) return
       yield* recordsMatching(hub, await accessOf(hub, reader), status ? { ...rest, status } : rest, { tz, ...(permission ? { permission } : {}) })
+    },
+    async check(reader, filter, { tz }) {
+      await wantedBy(hub, hub.em(), await accessOf(hub, reader), filter, tz, reader.permission)
     },
     async read(reader, ids) {
       const em = hub.em()
