@@ -170,7 +170,7 @@ export function awaitedRef(part: MessagePart): string | undefined {
 }
 
 /** A label and its value stand in one line. */
-const inLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ')
+export const inLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ')
 
 /** The words of a message, for lists, search and notices. Never HTML. */
 export function textOf(parts: readonly MessagePart[]): string {
@@ -195,4 +195,25 @@ export function textOf(parts: readonly MessagePart[]): string {
     })
     .filter(Boolean)
     .join('\n')
+}
+
+/** Where a place lies, in degrees, as people write it. */
+export const coordinatesOf = ({ lat, lng }: Pick<Static<typeof LocationPart>, 'lat' | 'lng'>): string => `${lat}, ${lng}`
+
+/** What parts say beside their words, a line each, for search and files: the address behind a title, where a place lies. */
+export function besidesOf(parts: readonly MessagePart[]): string[] {
+  return parts
+    .map((part) => {
+      switch (part.type) {
+        case 'link':
+          return part.title === undefined ? '' : inLine(part.url)
+        case 'card':
+          return inLine(part.url ?? '')
+        case 'location':
+          return coordinatesOf(part)
+        default:
+          return ''
+      }
+    })
+    .filter(Boolean)
 }

@@ -1,6 +1,7 @@
 /** Records for plugins that read many of them in the background (an export, a report), as one agent may see them. */
 import type { Readable } from 'node:stream'
 import type { LocalText } from './channel.ts'
+import type { MessageFacts } from './events.ts'
 import type { RecordFilter, RecordStatus, RecordView } from './wire/record.ts'
 
 /** For whom it is read. What this agent may is asked anew at every page, not once at the beginning. */
@@ -75,10 +76,16 @@ export interface RecordMessage {
   author: string
   /** Empty when it was taken back. */
   text: string
+  /** Of a letter; empty for others, and when it was taken back. */
+  subject: string
+  /** What it says beside its words: the address behind a title, the coordinates of a place. */
+  besides: string[]
   /** The kinds of its parts: what has neither text nor file is known by it alone. */
   kinds: string[]
   files: RecordFile[]
   recalled: boolean
+  /** Whether it reached the customer: `failed` never did, of `uncertain` nobody knows; what is `queued` or `sending` is on its way. */
+  status: MessageFacts['status']
   at: string
 }
 
@@ -96,6 +103,11 @@ export interface Records {
    * @param options.tz an IANA name, for "today" in the filter
    */
   matching(reader: RecordReader, filter: RecordFilter, options: { tz: string }): AsyncIterable<string[]>
+  /**
+   * Looks at a filter without finding anything. Throws HUB_REQUEST_INVALID for one that cannot be read (a field that nobody brings,
+   * or no longer), HUB_FORBIDDEN for what this agent may not look for, and as `matching`.
+   */
+  check(reader: RecordReader, filter: RecordFilter, options: { tz: string }): Promise<void>
   /** At most 200 records, ordered by id (the oldest first); those that the agent may not read (any more) are left out. Throws as `matching`. */
   read(reader: RecordReader, ids: readonly string[]): Promise<RecordFacts[]>
   /** The messages of at most 200 records, in pages: ordered by the conversation's id, then as they were written. Throws as `matching`. */

@@ -30,7 +30,7 @@ export const recordFields = [
   'link',
 ] as const
 /** Only where a row is a message; a conversation has the links of all its files, though. */
-export const messageFields = ['at', 'sender', 'author', 'text', 'files', 'fileLink'] as const
+export const messageFields = ['at', 'sender', 'author', 'subject', 'text', 'fate', 'files', 'fileLink'] as const
 export const fieldKeys = [...recordFields, ...messageFields]
 export type FieldKey = (typeof fieldKeys)[number]
 /** A field of the contact that a plugin brought or an admin made, under its own name (`hub.level`): a column like others. */

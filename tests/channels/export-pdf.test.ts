@@ -14,6 +14,7 @@ import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import type { StoredFile } from '../../core/src/domain/file/file.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportFile, ExportPart } from '../../plugins/export/server/export.entity.ts'
@@ -126,6 +127,23 @@ await onEveryProfile('exports as PDF', [found(manifest), found(exportPlugin)], (
     assert.ok(!without.text.includes('老客户') && without.text.includes('您好') && without.urls.length === 0)
     const headings = await readPdf((await made(agent, { ids: [first, second], rows: 'record', language: 'en' })).bytes)
     assert.ok(!headings.text.includes('请问') && headings.text.includes('Inbox') && headings.text.includes('山野茶业'))
+  })
+
+  test('what did not reach the customer says so beside its time', async () => {
+    const agent = await world().person('未达')
+    const id = await talk(world(), agent, ['你好'])
+    const fates = [
+      ['failed', '退款已办'],
+      ['uncertain', '明天到'],
+    ] as const
+    for (const [status, words] of fates) {
+      const { body } = await world().reply(agent, id, words)
+      await eventually(async () => (await world().hub.em().count(Message, { id: body.id, status: 'sent' })) > 0, words)
+      await world().hub.em().nativeUpdate(Message, { id: body.id }, { status })
+    }
+    const { text } = await readPdf((await made(agent, { ids: [id] })).bytes)
+    assert.match(text, /:\d\d\s+未送达\s*退款已办/)
+    assert.match(text, /:\d\d\s+结果不明\s*明天到/)
   })
 
   test('a field that an admin made stands in the heading; a list is pages too, masked as the list is', async () => {

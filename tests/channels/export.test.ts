@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BlobReader, TextWriter, ZipReader } from '@zip.js/zip.js'
+import { SendError } from '../../core/sdk/channel.ts'
 import { HubError } from '../../core/sdk/errors.ts'
 import type { HubEvent } from '../../core/sdk/events.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
@@ -13,6 +14,7 @@ import { AgentRole } from '../../core/src/domain/agent/agent.entity.ts'
 import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
+import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
@@ -23,7 +25,7 @@ import { placeExport } from '../../plugins/export/server/place-export.ts'
 import { sweepExports, writeExport } from '../../plugins/export/server/write-export.ts'
 import { eventually, found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
-const { manifest } = mockChannel()
+const { manifest, platform } = mockChannel()
 const heard: HubEvent[] = []
 const watcher: PluginManifest = {
   id: 'watcher',
@@ -115,6 +117,64 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal(rows[1]?.[3], new Date(createdAt.getTime() + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' '))
     assert.equal(rows[1]?.[5], '客户')
     assert.equal((await csvOf(agent, { ids: [id], language: 'en', rows: 'record' }))[0]?.length, 4)
+  })
+
+  test('what the customer does not have, or perhaps not, is not exported as said', async (t) => {
+    const agent = await world().person('乙')
+    const id = await talk(world(), agent, ['你好'])
+    t.after(() => void (platform.fail = undefined))
+    const said = [
+      ['您好', 'sent', undefined],
+      ['退款一百元已经给您办了', 'failed', new SendError('refused', { retry: false })],
+      ['明天到', 'uncertain', new SendError('lost', { retry: 'unknown' })],
+    ] as const
+    for (const [words, status, fault] of said) {
+      platform.fail = () => fault
+      const { body } = await world().reply(agent, id, words)
+      await eventually(async () => (await world().hub.em().count(Message, { id: body.id, status })) > 0, status)
+    }
+    const asked = { ids: [id], fields: ['sender', 'text', 'fate'] }
+    assert.deepEqual((await csvOf(agent, asked)).slice(1), [
+      ['客户', '你好', ''],
+      ['客服', '您好', '已发送'],
+      ['客服', '（未送达）退款一百元已经给您办了', '未送达'],
+      ['客服', '（结果不明）明天到', '结果不明'],
+    ])
+    const [, , , failed, uncertain] = await csvOf(agent, { ...asked, language: 'en' })
+    assert.deepEqual([failed?.[1], uncertain?.[1]], ['(not delivered) 退款一百元已经给您办了', '(outcome unknown) 明天到'])
+    // A note goes to nobody.
+    await world().reply(agent, id, '内部', { note: true })
+    assert.deepEqual((await csvOf(agent, asked)).at(-1), ['内部备注', '内部', ''])
+  })
+
+  test('a letter’s subject, the address behind a title and where a place lies are in it, masked as the rest', async () => {
+    const [owner, { hub }] = [await world().person('主题', 'owner'), world()]
+    const inbox = await world().inbox('mock')
+    const who = newId()
+    const event = (parts: unknown[], meta?: object) =>
+      ({ kind: 'message', externalId: newId(), from: { externalId: who }, parts, ...(meta ? { meta } : {}) }) as never
+    const accepted = await hub.intake.accept(inbox.id, [
+      event([{ type: 'text', text: '见主题' }], { subject: '发票 4711，电话 13812345678' }),
+      event([{ type: 'link', url: 'https://shop.cn/item/998877', title: '明前龙井礼盒' }]),
+      event([{ type: 'link', url: 'https://shop.cn/plain' }]),
+      event([{ type: 'location', lat: 30.274151, lng: 120.155071, name: '武林广场' }]),
+      event([{ type: 'location', lat: 31.274151, lng: 121.155071 }]),
+    ])
+    const id = accepted[0]?.conversationId ?? ''
+    // One from before they were kept for search is whole all the same.
+    await hub.em().nativeUpdate(Message, { conversationId: id }, { besides: null })
+    const texts = async (more: object = {}) => (await csvOf(owner, { ids: [id], fields: ['text'], ...more })).slice(1).flat()
+    assert.deepEqual(await texts({ personal: true }), [
+      '主题：发票 4711，电话 13812345678\n见主题',
+      '明前龙井礼盒\nhttps://shop.cn/item/998877',
+      'https://shop.cn/plain',
+      '位置: 武林广场\n30.274151, 120.155071',
+      '[位置]\n31.274151, 121.155071',
+    ])
+    const masked = await texts({ language: 'en' })
+    assert.equal(masked[0], 'Subject: 发票 4711，电话 138****5678\n见主题')
+    assert.deepEqual([masked[3]?.split('\n')[1], masked[4]], ['30.27, 120.16', '[Location]\n31.27, 121.16'])
+    assert.deepEqual((await csvOf(owner, { ids: [id], fields: ['subject', 'text'], personal: true }))[1], ['发票 4711，电话 13812345678', '见主题'])
   })
 
   test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {
@@ -511,6 +571,31 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     await ready(admin, exportId)
     const shared = await admin.call('PUT', `${base}/exports/${exportId}/share`, { agentIds: [other.id] })
     assert.deepEqual([shared.status, shared.body.details], [400, { ...shared.body.details, path: '/agentIds', agentId: other.id }])
+  })
+
+  test('a filter that cannot be read is refused when it is ordered, of contacts too', async () => {
+    const owner = await world().person('筛选', 'owner')
+    const filter = { fields: [{ name: 'watcher.age', value: '30' }] }
+    const contacts = { table: 'hub.contacts', columns: ['number'], format: 'csv', personal: false, nameRule: '客户', tz: 'UTC', language: 'zh' }
+    const asked = async () => [
+      await owner.call('POST', `${base}/exports`, order({ fields: ['id'], filter })),
+      await owner.call('POST', `${base}/table-exports`, { ...contacts, filter: { records: filter } }),
+    ]
+    await world().whileOff('watcher', async () => {
+      for (const { status, body } of await asked())
+        assert.deepEqual([status, body.code, body.details?.path, Boolean(body.details?.text)], [400, 'HUB_REQUEST_INVALID', '/filter', true])
+    })
+    for (const { status, body } of await asked()) {
+      assert.equal(status, 201)
+      await ready(owner, body.id)
+    }
+    // Whoever may not see telephone numbers looks for none: said at once, too.
+    const agent = await world().person('看不见', [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'export.record', scope: 'all' },
+    ])
+    const { status, body } = await agent.call('POST', `${base}/exports`, order({ filter: { fields: [{ name: 'phone', value: '13812345678' }] } }))
+    assert.deepEqual([status, body.code], [403, 'HUB_FORBIDDEN'])
   })
 
   test('cancelled: no file, and what was written goes; another’s cancel is refused', async () => {

@@ -95,6 +95,82 @@ await onEveryProfile('finding records', [found(manifest)], (world) => {
     )
   })
 
+  test('a letter is found by its subject, a titled link by its address, a place by where it lies, before it is in a block and in one', async () => {
+    const [agent, { hub }] = [await world().person('小顾'), world()]
+    const inbox = await world().inbox('mock')
+    const [name, who] = [newId().slice(-8), newId()]
+    const said = (externalId: string, parts: unknown[], meta?: object) =>
+      ({ kind: 'message', externalId, from: { externalId: who }, parts, ...(meta ? { meta } : {}) }) as never
+    const url = `https://shop.cn/item/${name}?from=a`
+    const [lat, lng] = [30.25, 120 + Number.parseInt(name, 36) / 36 ** 8]
+    const accepted = await hub.intake.accept(inbox.id, [
+      said(newId(), [{ type: 'text', text: '你好，见主题' }], { subject: `Rechnung-${name}\n4711 ist falsch` }),
+      said(newId(), [{ type: 'link', url, title: '明前龙井礼盒' }]),
+      said(newId(), [{ type: 'card', kind: 'miniprogram', title: '门店', url: `weixin://shop/${name}` }]),
+      said(newId(), [{ type: 'location', lat, lng }]),
+    ])
+    const id = accepted[0]?.conversationId ?? ''
+    await hub.em().nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open' })
+    const contactId = (await hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })).contactId
+    const looked = [
+      [`rechnung-${name} 你好`, `Rechnung-${name} 4711`, 1],
+      [`ITEM/${name}`, url, 2],
+      [`weixin://shop/${name}`, `weixin://shop/${name}`, 3],
+      [`30.25 ${lng}`, `${lat}, ${lng}`, 4],
+    ] as const
+    const check = async (when: string) => {
+      for (const [fuzzy, exact, n] of looked)
+        for (const filter of [{ keyword: fuzzy }, { keyword: exact, match: 'exact' }] as const) {
+          const [row] = (await find(agent, { ...filter, inboxIds: [inbox.id] })).items
+          const messages = await hub.em().find(Message, { conversationId: id, direction: 'in' }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })
+          assert.deepEqual([row?.id, row?.hits.map(({ seq }) => seq)], [id, [messages[n - 1]?.seq]], `${when}: ${filter.keyword}`)
+          const [hit] = row?.hits ?? []
+          assert.ok(hit && hit.marks.length > 0, `${when}: ${filter.keyword} in ${hit?.snippet}`)
+          const thread = await agent.call('GET', address(filter, '&end=oldest').replace('/records', `/contacts/${contactId}/messages`))
+          assert.deepEqual([thread.status, thread.body.items?.length], [200, 1], `${when}: ${filter.keyword} in the thread`)
+        }
+    }
+    await check('before')
+    await indexMessages(hub, { until: performance.now() + 10_000 }, { small: 1, large: 16, quietMs: 0 })
+    await check('in a block')
+    // The list shows the customer's own words, as ever.
+    const { preview } = await hub.em().findOneOrFail(Conversation, { id }, { disableIdentityMap: true })
+    assert.equal(preview, '[location]')
+    const texts = (await hub.em().find(Message, { conversationId: id, direction: 'in' }, { orderBy: { seq: 'asc' }, disableIdentityMap: true })).map(
+      (m) => m.text,
+    )
+    assert.deepEqual(texts, ['你好，见主题', '明前龙井礼盒', '门店', ''])
+  })
+
+  test('what stands beside the words is masked as in the thread, and finds nothing for who may not see it', async () => {
+    const inbox = await world().inbox('mock')
+    const owner = await world().person('老板', 'owner')
+    const blind = await world().person('小盲', [{ permission: 'conversation.read', scope: 'all' }])
+    const who = newId()
+    const phone = '13912340987'
+    const place = { lat: 30.274151, lng: 120.155071 }
+    const event = (parts: unknown[], meta?: object) =>
+      ({ kind: 'message', externalId: newId(), from: { externalId: who }, parts, ...(meta ? { meta } : {}) }) as never
+    const accepted = await world().hub.intake.accept(inbox.id, [
+      event([{ type: 'text', text: '在吗' }], { subject: `回电 ${phone}` }),
+      event([{ type: 'link', url: `https://shop.cn/o?tel=${phone}`, title: '订单' }]),
+      event([{ type: 'location', ...place }]),
+    ])
+    const id = accepted[0]?.conversationId ?? ''
+    const inbox1 = { inboxIds: [inbox.id] }
+    for (const match of ['fuzzy', 'exact'] as const)
+      for (const keyword of [phone, '274151', '155071']) {
+        assert.deepEqual(await idsOf(owner, { ...inbox1, keyword, match }), [id], keyword)
+        assert.deepEqual(await idsOf(blind, { ...inbox1, keyword, match }), [], keyword)
+      }
+    assert.deepEqual(await idsOf(blind, { ...inbox1, keyword: '30.27, 120.16', match: 'exact' }), [id], 'about where')
+    const hits = [...(await find(blind, { ...inbox1, keyword: '回电' })).items, ...(await find(blind, { ...inbox1, keyword: 'shop.cn' })).items].flatMap(
+      (row) => row.hits,
+    )
+    assert.equal(hits.length, 2)
+    for (const { snippet } of hits) assert.ok(snippet.includes('****') && !snippet.includes(phone), snippet)
+  })
+
   test('nobody finds what they may not read, by words, by lists or by counting', async () => {
     const [mine, other] = [await world().person('小王'), await world().person('小赵')]
     const admin = await world().person('管理', 'admin')

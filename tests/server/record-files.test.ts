@@ -96,6 +96,24 @@ await onEveryProfile('files of records', [found(manifest)], (world) => {
     }
   })
 
+  test('a folder carries the day on which its conversation began where the reader is', async () => {
+    const { hub } = world()
+    const agent = await world().person('小晨')
+    const inbox = await world().inbox('mock')
+    const [accepted] = await world().say(inbox, newId(), '早')
+    const id = accepted?.conversationId ?? ''
+    await hub.em().nativeUpdate(Conversation, { id }, { assigneeId: agent.id, status: 'open', createdAt: new Date('2026-11-30T23:30:00Z') })
+    const file = await storeFile(hub, { name: '晨.txt', bytes: Buffer.from('晨'), uploadedBy: agent.id })
+    assert.equal((await world().reply(agent, id, '给您', { parts: [partOf(file)] })).status, 201)
+    const filter = encodeURIComponent(JSON.stringify({ inboxIds: [inbox.id] }))
+    const folder = async (tz: string) => {
+      const answer = await fetch(new URL(`/api/records/attachments.zip?tz=${tz}&filter=${filter}`, world().url), { headers: { cookie: agent.cookie } })
+      const [entry] = await new ZipReader(new Uint8ArrayReader(new Uint8Array(await answer.arrayBuffer()))).getEntries()
+      return entry?.filename.slice(0, 10)
+    }
+    assert.deepEqual([await folder('Asia/Shanghai'), await folder('UTC')], ['2026-12-01', '2026-11-30'])
+  })
+
   test('a zip that ends before what was found says so', async () => {
     const { hub } = world()
     const agent = await world().person('小蒋')

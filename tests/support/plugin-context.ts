@@ -80,7 +80,7 @@ export async function fakeContext<C = PluginContext>(
     notify: async () => undefined,
     endNotice: async () => undefined,
     may: refused,
-    records: { contactFields: async () => [], view: async () => undefined, matching: refused, read: refused, messages: refused },
+    records: { contactFields: async () => [], view: async () => undefined, matching: refused, check: refused, read: refused, messages: refused },
     tables: { list: refused, keys: refused, read: refused },
     outlet: refused,
     blobs: { put: refused, read: refused, remove: refused },

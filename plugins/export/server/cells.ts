@@ -58,7 +58,11 @@ export function cellOf(order: Order, publicUrl: string, field: Field, record: Re
     case 'author':
       return message ? message.author || (message.direction === 'in' ? record.contact.title : '') : ''
     case 'text':
-      return message ? textOf(order, message) : ''
+      return message ? `${unarrived(order, message)}${textOf(order, message)}` : ''
+    case 'subject':
+      return message?.subject ?? ''
+    case 'fate':
+      return message?.direction === 'out' ? word.fate[message.status] : ''
     case 'files':
       return message?.files.map(({ name }) => name).join(', ') ?? ''
     case 'fileLink':
@@ -75,10 +79,19 @@ function linksOf(publicUrl: string, label: string, { ids, count }: Sent): Cell {
   return others.length > 0 ? { link, label, others } : { link, label }
 }
 
-/** What has neither words nor a file is named by its kind. */
-function textOf({ language }: Order, { text, recalled, kinds, files }: RecordMessage): string {
+/** An agent's words that the customer does not have, or perhaps not, say so: they would be read as said. What was taken back says that. */
+const unarrived = (order: Order, message: RecordMessage): string => {
+  const fate = unarrivedFate(order, message)
+  return fate && words[order.language].unarrived(fate)
+}
+export const unarrivedFate = ({ language }: Order, { direction, status, recalled }: RecordMessage): string =>
+  direction === 'out' && status !== 'sent' && !recalled ? words[language].fate[status] : ''
+
+/** A letter's subject above it, where it has no column; addresses and coordinates below. What has neither words nor a file is named by its kind. */
+export function textOf({ language, format, fields }: Order, { subject, text, besides, recalled, kinds, files }: RecordMessage): string {
   const word = words[language]
   if (recalled) return word.recalled
-  if (text || files.length > 0) return text
-  return kinds.map((kind) => `[${word.kind[kind] ?? kind}]`).join(' ')
+  const about = subject && (format === 'pdf' || !fields.includes('subject')) ? word.about + subject : ''
+  const said = text || subject || files.length > 0 ? text : kinds.map((kind) => `[${word.kind[kind] ?? kind}]`).join(' ')
+  return [about, said, ...besides].filter(Boolean).join('\n')
 }

@@ -1,6 +1,8 @@
 /** What somebody must be allowed to do to take an export with them: asked when it is ordered, written, downloaded and delivered. */
 import { type Asker, personalFields } from '@huike/core/sdk/contacts.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
+import { RecordFilter } from '@huike/core/sdk/wire/record.ts'
+import { Value } from 'typebox/value'
 import type { Ctx } from './context.ts'
 import type { ExportFile } from './export.entity.ts'
 import type { Order } from './order.ts'
@@ -53,6 +55,21 @@ export function checkOutsideBin({ filter, table }: Pick<Order, 'filter' | 'table
   const asked = [filter, table?.filter.records] as ({ status?: unknown } | undefined)[]
   if (asked.some((one) => Array.isArray(one?.status) && one.status.includes('deleted')))
     throw refusal('HUB_REQUEST_INVALID', 'What lies in the recycle bin is not exported', 'bin', path)
+}
+
+/**
+ * A filter that cannot be read is told who orders, not found out by the writing. Throws HUB_REQUEST_INVALID for it, HUB_FORBIDDEN
+ * for a customer's field that its orderer may not look for.
+ */
+export async function checkFilter(ctx: Ctx, agentId: string, order: Order): Promise<void> {
+  const asked = order.filter ?? order.table?.filter.records
+  if (!Value.Check(RecordFilter, asked)) return
+  try {
+    await ctx.records.check({ agentId, permission: 'export.record' }, asked, { tz: order.tz })
+  } catch (error) {
+    if (!(error instanceof HubError) || error.code !== 'HUB_REQUEST_INVALID') throw error
+    throw refusal('HUB_REQUEST_INVALID', error.message, 'filter', '/filter')
+  }
 }
 
 /** For work in the background: whether its owner may have it now. */

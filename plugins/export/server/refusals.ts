@@ -8,6 +8,10 @@ const texts = {
     zh: '回收站里的记录不能导出，请先恢复，或去掉“已删除”这个条件。',
     en: 'What lies in the recycle bin is not exported: restore it first, or leave the status “deleted” out.',
   },
+  filter: {
+    zh: '筛选条件里有现在没有的客户资料（可能对应的插件已停用或字段已删除），请去掉这个条件再导出。',
+    en: 'The filter asks for a customer field that there is not now: its plugin may be switched off, or the field deleted. Leave it out.',
+  },
   timeless: { zh: '这个列表没有时间，不能按上一天、周、月导出。', en: 'This list knows no time: it cannot be narrowed to the day, week or month before.' },
   schedules: { zh: '你已有 20 个定时导出，请先删除不用的。', en: 'You have 20 schedules. Delete one that you no longer need.' },
   templates: { zh: '你的模板已满，请先删除不用的。', en: 'You have as many templates as there can be. Delete one that you no longer need.' },

@@ -7,7 +7,7 @@ import { type Static, Type } from 'typebox'
 import type { Ctx } from './context.ts'
 import { destinationRoutes, mayDeliver } from './destination.routes.ts'
 import { ExportDownload, ExportFile, ExportShare, ExportTemplate, newId } from './export.entity.ts'
-import { checkMay, checkOutsideBin, checkSees, checkShared, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
+import { checkFilter, checkMay, checkOutsideBin, checkSees, checkShared, mayRead, mayTakeFiles, withinFiles } from './needed.ts'
 import { Choices, checkZone, endedOrder, labelled, Order, Password } from './order.ts'
 import { hurry, placeExport, tellStarted } from './place-export.ts'
 import { refusal } from './refusals.ts'
@@ -105,6 +105,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
   const begin = async (asker: Asker, order: Order, { password, destinationId }: { password?: string | undefined; destinationId?: string | undefined }) => {
     if (destinationId) await mayDeliver(ctx, asker, destinationId)
     checkOutsideBin(order, '/filter')
+    await checkFilter(ctx, asker.agentId, order)
     if (Buffer.byteLength(JSON.stringify(order)) > 60_000) throw new HubError('HUB_REQUEST_TOO_LARGE', 'Too much is asked for in one order')
     const em = ctx.em()
     if ((await em.count(ExportFile, { agentId: asker.agentId, state: 'running' })) >= mostAtOnce)

@@ -7,8 +7,14 @@ interface Words {
   rating: readonly string[]
   sender: Record<'in' | 'out' | 'note' | 'system', string>
   kind: Record<string, string>
+  /** Of what went out. */
+  fate: Record<'received' | 'queued' | 'sending' | 'sent' | 'failed' | 'uncertain', string>
   open: string
   recalled: string
+  /** Before the subject of a letter, above its words. */
+  about: string
+  /** Before the words of what has not reached the customer, or perhaps has not. */
+  unarrived(fate: string): string
   several: string
   none: string
   /** Before the name of a file that is not shown. */
@@ -51,7 +57,9 @@ export const words: Record<'zh' | 'en', Words> = {
       at: '发送时间',
       sender: '发送方',
       author: '发送人',
+      subject: '主题',
       text: '内容',
+      fate: '送达情况',
       files: '附件',
       fileLink: '附件链接',
     },
@@ -59,8 +67,11 @@ export const words: Record<'zh' | 'en', Words> = {
     rating: ['满意', '一般', '不满意'],
     sender: { in: '客户', out: '客服', note: '内部备注', system: '系统' },
     kind: { location: '位置', audio: '语音', video: '视频', image: '图片', call: '电话', event: '事件', remote: '文件', unsupported: '暂不支持的消息' },
+    fate: { received: '', queued: '正在发送', sending: '正在发送', sent: '已发送', failed: '未送达', uncertain: '结果不明' },
     open: '打开',
     recalled: '（已撤回）',
+    about: '主题：',
+    unarrived: (fate) => `（${fate}）`,
     several: '多个',
     none: '未指定',
     attached: '附件：',
@@ -100,7 +111,9 @@ export const words: Record<'zh' | 'en', Words> = {
       at: 'Sent',
       sender: 'From',
       author: 'Author',
+      subject: 'Subject',
       text: 'Text',
+      fate: 'Delivery',
       files: 'Attachments',
       fileLink: 'Attachment links',
     },
@@ -117,8 +130,11 @@ export const words: Record<'zh' | 'en', Words> = {
       remote: 'File',
       unsupported: 'Unsupported message',
     },
+    fate: { received: '', queued: 'being sent', sending: 'being sent', sent: 'sent', failed: 'not delivered', uncertain: 'outcome unknown' },
     open: 'Open',
     recalled: '(taken back)',
+    about: 'Subject: ',
+    unarrived: (fate) => `(${fate}) `,
     several: 'several',
     none: 'none',
     attached: 'Attachment: ',

@@ -13,7 +13,7 @@ import { isMysql, type Sql, sql, stored } from '../../db/statements.ts'
 import type { Hub } from '../../hub.ts'
 import { Conversation } from '../conversation/conversation.entity.ts'
 import { presentConversation, presentMessage } from '../conversation/conversation.present.ts'
-import { maskWords } from '../conversation/mask-message.ts'
+import { maskFound } from '../conversation/mask-message.ts'
 import { Message } from '../message/message.entity.ts'
 import { msOf, query } from '../record/find/list-records.ts'
 import { startOfPeriod } from '../record/find/period.ts'
@@ -132,7 +132,7 @@ function reaches(rising: boolean, next: Stream, head: number): boolean {
   return Math.max(next.at, next.queue.length > 0 ? timeOf(next) : 0) >= head
 }
 
-const said = ({ ability }: Access, keyword: Keyword, message: Message): boolean => message.text !== '' && matches(keyword, maskWords(ability, message))
+const said = ({ ability }: Access, keyword: Keyword, message: Message): boolean => matches(keyword, maskFound(ability, message))
 
 async function readingOf(
   hub: Pick<Hub, 'kernel'>,

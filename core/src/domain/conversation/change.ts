@@ -5,7 +5,7 @@
 import type { LetterMeta } from '../../../sdk/channel.ts'
 import { HubError } from '../../../sdk/errors.ts'
 import type { HubEventName, HubEvents } from '../../../sdk/events.ts'
-import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
+import { besidesOf, inLine, type MessagePart, textOf } from '../../../sdk/message-parts.ts'
 import { whoDoes } from '../../access/doing.ts'
 import type { Em } from '../../db/orm.ts'
 import { retryOnConflict } from '../../db/retry.ts'
@@ -90,6 +90,7 @@ export class ConversationChange {
       authorId: input.authorId ?? null,
       parts: input.parts,
       text,
+      besides: foundBeside(input),
       status: input.status ?? (input.direction === 'in' ? 'received' : 'sent'),
       dedupeKey: input.dedupeKey ?? `sys:${newId()}`,
       externalId: input.externalId ?? null,
@@ -169,6 +170,11 @@ export class ConversationChange {
   event<N extends HubEventName>(name: N, data: () => HubEvents[N]): void {
     this.events.push({ name, data })
   }
+}
+
+/** What a new message is found by besides its words. */
+function foundBeside({ parts, meta }: NewMessage): string | null {
+  return [inLine(meta?.subject ?? ''), ...besidesOf(parts)].filter(Boolean).join('\n') || null
 }
 
 /** The words of the list's second line; empty for a picture, whose kind the UI words. */

@@ -1,5 +1,5 @@
 /** A message for one reader: what its parts say of a person is masked for who may not see it. Who wrote it reads it as it is. */
-import { type MessagePart, textOf } from '../../../sdk/message-parts.ts'
+import { besidesOf, coordinatesOf, type MessagePart, textOf } from '../../../sdk/message-parts.ts'
 import type { HiddenKind, Message as WireMessage } from '../../../sdk/wire/conversation.ts'
 import type { HubAbility } from '../../access/ability.ts'
 import { hiddenFrom, type PersonalField, sightOf } from '../../access/mask.ts'
@@ -80,6 +80,26 @@ export function maskWords(ability: HubAbility, { parts, text }: { parts: readonl
   if (text === '' || !hiddenFrom(ability)) return text
   return maskSaid(ability, parts.some(({ type }) => labelledParts.includes(type)) ? textOf(parts.map((part) => maskPart(ability, part))) : text)
 }
+
+type Found = { parts: readonly MessagePart[]; text: string; besides?: string | null | undefined }
+
+/** All that a message is found by, as this reader sees it: its words, then what stands beside them. Each by itself, as in the thread. */
+export function maskFound(ability: HubAbility, message: Found): string {
+  return [maskWords(ability, message), maskBesides(ability, message)].filter(Boolean).join('\n')
+}
+
+function maskBesides(ability: HubAbility, { parts, besides }: Found): string {
+  if (!besides || !hiddenFrom(ability)) return besides ?? ''
+  const about = new Map(parts.flatMap((part) => (part.type === 'location' ? [[coordinatesOf(part), shownBesides(ability, [part]).join()]] : [])))
+  return besides
+    .split('\n')
+    .map((line) => about.get(line) ?? maskText(ability, line))
+    .join('\n')
+}
+
+/** What the parts say beside their words, a line each, for files. */
+export const shownBesides = (ability: HubAbility, parts: readonly MessagePart[]): string[] =>
+  parts.flatMap((part) => (besidesOf([part]).length > 0 ? besidesOf([maskPart(ability, part)]) : []))
 
 /** A part for a reader who has not written it. */
 export function maskPart(ability: HubAbility, part: MessagePart): MessagePart {

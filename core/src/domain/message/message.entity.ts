@@ -25,6 +25,8 @@ const MessageSchema = defineEntity({
     authorId: idColumn().nullable(),
     parts: json<MessagePart[]>(),
     text: prose(),
+    /** What it is found by beside its words, a line each: a letter's subject, `besidesOf` its parts. Null where there is nothing, or it is older than the column. */
+    besides: prose().nullable(),
     status: p.string().length(10).$type<MessageStatus>(),
     /** `in:<platform id>`, `echo:<platform id>` or `out:<client id>`: unique in the inbox, so a repeat is the same message. */
     dedupeKey: p.string().length(200),

@@ -18,7 +18,7 @@ import { Contact } from '../contact/contact.entity.ts'
 import { knownFields, shownFields } from '../contact/shown-fields.ts'
 import { Conversation, ConversationTag } from '../conversation/conversation.entity.ts'
 import { contactTitle } from '../conversation/conversation.present.ts'
-import { maskWords } from '../conversation/mask-message.ts'
+import { maskWords, shownBesides } from '../conversation/mask-message.ts'
 import { Department, SkillGroup } from '../department/department.entity.ts'
 import { filesIn, insideFiles } from '../file/claim-files.ts'
 import { StoredFile } from '../file/file.entity.ts'
@@ -26,6 +26,7 @@ import { Inbox } from '../inbox/inbox.entity.ts'
 import { Message } from '../message/message.entity.ts'
 import { Tag } from '../tag/tag.entity.ts'
 import { recordsMatching } from './find/find-records.ts'
+import { wantedBy } from './find/wanted.ts'
 import { ConversationSummary, RecordView } from './record.entity.ts'
 import { recordStatus } from './record.present.ts'
 import { shownAnswers } from './shown-answers.ts'
@@ -51,6 +52,9 @@ export function recordsFor(hub: Hub): Records {
       const status = asked?.filter((one) => one !== 'deleted')
       if (asked?.length && !status?.length) return
       yield* recordsMatching(hub, await accessOf(hub, reader), status ? { ...rest, status } : rest, { tz, ...(permission ? { permission } : {}) })
+    },
+    async check(reader, filter, { tz }) {
+      await wantedBy(hub, hub.em(), await accessOf(hub, reader), filter, tz, reader.permission)
     },
     async read(reader, ids) {
       const em = hub.em()
@@ -187,7 +191,7 @@ async function* messagesOf(hub: Hub, reader: RecordReader, asked: readonly strin
             {
               orderBy: [{ conversationId: 'asc' }, { seq: 'asc' }],
               limit: messagesPage,
-              fields: ['id', 'conversationId', 'seq', 'direction', 'authorId', 'parts', 'text', 'recalledAt', 'sentAt'],
+              fields: ['id', 'conversationId', 'seq', 'direction', 'authorId', 'parts', 'text', 'meta', 'status', 'recalledAt', 'sentAt'],
               ...quiet,
             },
           )) as unknown as Message[])
@@ -225,9 +229,12 @@ function presentMessage(
     direction: m.direction,
     author: (m.authorId && authors.get(m.authorId)) || '',
     text: m.recalledAt ? '' : maskWords(ability, m),
+    subject: m.recalledAt ? '' : maskText(ability, m.meta?.subject ?? ''),
+    besides: shownBesides(ability, parts),
     kinds: parts.map((part) => part.type),
     files: parts.flatMap((part) => filesOf(hub, ability, m.conversationId, part, inside)),
     recalled: Boolean(m.recalledAt),
+    status: m.status,
     at: m.sentAt.toISOString(),
   }
 }

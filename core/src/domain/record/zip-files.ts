@@ -2,6 +2,7 @@
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { TextReader, ZipWriter } from '@zip.js/zip.js'
 import { nameParts } from '../../../sdk/file-names.ts'
+import { wallText } from '../../../sdk/local-time.ts'
 import { mostZipped, type RecordFilter } from '../../../sdk/wire/record.ts'
 import { may, splitPermission } from '../../access/ability.ts'
 import { hiddenFrom } from '../../access/mask.ts'
@@ -48,7 +49,7 @@ export async function zipRecord(hub: Hub, { ability }: Pick<Actor, 'ability'>, c
 }
 
 /**
- * The files of all records that a filter finds, or of some of them, a folder each: of the kinds asked for, by how they were sent. What the reader may see, and whether
+ * The files of all records that a filter finds, or of some of them, a folder each by the day it began on the reader's clock: of the kinds asked for, by how they were sent. What the reader may see, and whether
  * they may still take files along, is asked anew every few records; each record's own log is told before its files leave.
  * Where there are more records than one zip holds, the last thing in it says so.
  */
@@ -72,7 +73,7 @@ export function zipFound(
     const contacts = new Map((await em.find(Contact, { id: { $in: readable.map((row) => row.contactId) } }, quiet)).map((contact) => [contact.id, contact]))
     for (const row of readable) {
       const contact = contacts.get(row.contactId)
-      const folder = nameOnce(folders, `${row.createdAt.toISOString().slice(0, 10)} ${contact ? contactTitle(ability, contact, actor.agent.locale) : row.id}`)
+      const folder = nameOnce(folders, `${wallText(row.createdAt, tz).slice(0, 10)} ${contact ? contactTitle(ability, contact, actor.agent.locale) : row.id}`)
       const names = new Set<string>()
       for await (const files of filesOf(em, row.id, carried)) {
         await tellTaken(hub, row.id, files)

@@ -2,7 +2,7 @@
 import { wallText } from '@huike/core/sdk/local-time.ts'
 import type { RecordFacts, RecordMessage } from '@huike/core/sdk/records.ts'
 import { type FieldKey, isPdfField } from '../../fields.ts'
-import { type Cell, cellOf } from '../cells.ts'
+import { type Cell, cellOf, textOf, unarrivedFate } from '../cells.ts'
 import type { ExportPart } from '../export.entity.ts'
 import { tableCells, tableRows } from '../table-order.ts'
 import type { Turn } from '../turn.ts'
@@ -104,8 +104,8 @@ async function saidOf({ ctx, order, check }: Turn, record: RecordFacts, message:
   return {
     kind,
     author: text('author') || word.sender[message.direction],
-    detail: kind === 'note' ? `${at}  ${word.sender.note}` : at,
-    text: text('text'),
+    detail: [at, kind === 'note' ? word.sender.note : unarrivedFate(order, message)].filter(Boolean).join('  '),
+    text: textOf(order, message),
     pictures,
     files,
   }

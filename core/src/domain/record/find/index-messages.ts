@@ -159,13 +159,16 @@ async function check(em: Em, breath: Breath): Promise<boolean> {
 type Range = Pick<SearchBlock, 'afterId' | 'lastId'>
 const inRange = ({ afterId, lastId }: Range): Sql => sql`id > ${afterId} and id <= ${lastId}`
 
+/** How much a message says: what has changed since is seen by it. */
+const said = raw('length(text) + coalesce(length(besides), 0)')
+
 async function measureText(em: Em, range: Range, breath: Breath): Promise<{ messages: number; textLength: number }> {
   const measured = { messages: 0, textLength: 0 }
   for (let at = range.afterId; ; ) {
     const [row] = await query<{ n: number | string; length: number | string | null; last: string | null }>(
       em,
-      sql`select count(*) as n, sum(length(text)) as length, max(id) as last
-        from (select id, text from message where ${inRange({ ...range, afterId: at })} order by id limit ${raw(String(measuredAtOnce))}) m`,
+      sql`select count(*) as n, sum(${said}) as length, max(id) as last
+        from (select id, text, besides from message where ${inRange({ ...range, afterId: at })} order by id limit ${raw(String(measuredAtOnce))}) m`,
     )
     measured.messages += Number(row?.n)
     measured.textLength += Number(row?.length ?? 0)
@@ -222,16 +225,17 @@ async function readGrams(em: Em, range: Range, mostText: number, breath: Breath)
   const grams: Grams = { names: [], hits: new Map(), lastId: range.lastId, messages: 0, textLength: 0 }
   const { names, hits } = grams
   for (let at = range.afterId; ; ) {
-    const rows = await query<{ id: string; text: string; length: number; direction: string; recalled_at: unknown }>(
+    const rows = await query<{ id: string; text: string; besides: string | null; length: number; direction: string; recalled_at: unknown }>(
       em,
-      sql`select id, text, length(text) as length, direction, recalled_at from message where ${inRange({ ...range, afterId: at })} order by id limit ${raw(String(pageSize))}`,
+      sql`select id, text, besides, ${said} as length, direction, recalled_at from message where ${inRange({ ...range, afterId: at })} order by id limit ${raw(String(pageSize))}`,
     )
-    for (const { id, text, length, direction, recalled_at } of rows) {
+    for (const { id, text, besides, length, direction, recalled_at } of rows) {
       grams.messages++
-      grams.textLength += length
-      if (text !== '' && direction !== 'system' && recalled_at === null) {
+      grams.textLength += Number(length)
+      const words = besides === null ? text : `${text}\n${besides}`
+      if (words !== '' && direction !== 'system' && recalled_at === null) {
         const number = names.push(id) - 1
-        eachGram(text, (gram) => {
+        eachGram(words, (gram) => {
           const of = hits.get(gram)
           if (!of) hits.set(gram, [number])
           else if (of.at(-1) !== number) of.push(number)

@@ -10,7 +10,7 @@ import type { Access } from '../../../access/access-cache.ts'
 import { hiddenFrom } from '../../../access/mask.ts'
 import type { Em } from '../../../db/orm.ts'
 import { type Sql, sql } from '../../../db/statements.ts'
-import { labelledParts, maskWords } from '../../conversation/mask-message.ts'
+import { labelledParts, maskFound } from '../../conversation/mask-message.ts'
 import type { SearchBlock } from './index.entity.ts'
 import { idsKey, idsPerRow, liveBlocks } from './index-messages.ts'
 import { gramsOf } from './keyword.ts'
@@ -27,7 +27,7 @@ export interface Hit {
   conversationId: string
   seq: number
   direction: string
-  /** As the reader sees it. */
+  /** Its words and what stands beside them, as the reader sees it. */
   text: string
   at: number
 }
@@ -49,17 +49,18 @@ interface Row {
   seq: number
   direction: string
   text: string
+  besides: string | null
   created_at: number | string
   /** Where the words by themselves do not say what is to be masked in them, and somebody is to see them masked. */
   parts?: string | MessagePart[] | null
 }
 
-const columns = raw('m.id, m.conversation_id, m.seq, m.direction, m.text, m.created_at')
+const columns = raw('m.id, m.conversation_id, m.seq, m.direction, m.text, m.besides, m.created_at')
 const labelled = labelledParts.map((type) => `m.parts like '%"${type}"%'`).join(' or ')
 const columnsAndParts = raw(`${columns.text}, case when ${labelled} then m.parts end as parts`)
 const columnsFor = ({ actor }: Search): Sql => (hiddenFrom(actor.ability) ? columnsAndParts : columns)
 /** What a person wrote and has not taken back. */
-const spoken = raw("m.direction <> 'system' and m.recalled_at is null and m.text <> ''")
+const spoken = raw("m.direction <> 'system' and m.recalled_at is null and (m.text <> '' or m.besides is not null)")
 
 /** Sorts after this id and before the next one. */
 const above = (id: string): string => id && `${id}~`
@@ -124,7 +125,7 @@ export async function moreHits(search: Search, known: readonly Hit[], most: numb
 
 function hitIn({ actor, keyword }: Search, row: Row): Hit | undefined {
   const parts = typeof row.parts === 'string' ? (JSON.parse(row.parts) as MessagePart[]) : (row.parts ?? [])
-  const text = maskWords(actor.ability, { parts, text: row.text })
+  const text = maskFound(actor.ability, { parts, text: row.text, besides: row.besides })
   if (!matches(keyword, text)) return undefined
   return { id: row.id, conversationId: row.conversation_id, seq: row.seq, direction: row.direction, text, at: msOf(row.created_at) }
 }
