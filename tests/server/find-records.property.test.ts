@@ -146,6 +146,7 @@ function conversation(contacts: readonly Contact[], at: number): Conversation {
     rating: maybe([1, 2, 3]),
     categoryId: maybe(categories),
     attachments: random(3) === 0 ? random(32) : 0,
+    closeReason: status === 'closed' ? one(['agent', 'quiet']) : null,
     archivedAt: status === 'closed' && random(5) === 0 ? new Date(at) : null,
     deletedAt: random(8) === 0 ? new Date(at) : null,
     deletedById: maybe(agents),
@@ -289,6 +290,7 @@ function naive(data: Data, reader: Reader, filter: RecordFilter): Conversation[]
       (!some(filter.ratings) || filter.ratings.includes(rating(c.rating))) &&
       (!some(filter.attachments) || filter.attachments.some((kind) => (c.attachments & attachmentBits[kind]) !== 0)) &&
       (filter.starred === undefined || data.stars.some((s) => s.conversationId === c.id && s.agentId === reader.actor.agent.id) === filter.starred) &&
+      (filter.opened === undefined || (c.closeReason !== 'quiet') === filter.opened) &&
       (filter.summary === undefined || data.summaries.has(c.id) === (filter.summary === 'written')) &&
       (!some(filter.tagIds) ||
         data.conversationTags.some((t) => t.conversationId === c.id && filter.tagIds?.includes(t.tagId)) ||
@@ -421,6 +423,7 @@ const filters = (data: Data): fc.Arbitrary<RecordFilter> =>
       attachments: rarely(subset(['image', 'file', 'voice', 'video', 'link'] as const)),
       deletedByIds: rarely(subset(agents)),
       starred: rarely(perhaps(fc.boolean())),
+      opened: rarely(perhaps(fc.boolean())),
       summary: rarely(perhaps(fc.constantFrom('written' as const, 'missing' as const))),
       fields: rarely(subset(conditions)),
       contactId: rarely(perhaps(fc.constantFrom(...data.contacts.slice(0, 5).map((contact) => contact.id)))),

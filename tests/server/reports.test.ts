@@ -19,6 +19,7 @@ import { purgeDue } from '../../core/src/domain/record/purge.ts'
 import { countMeasures, type Grain, grains, measures, slotOf, slotsOf, waitBounds } from '../../core/src/domain/report/contribution.ts'
 import { checkReports, keepReports, rebuildReports, replaceFacts } from '../../core/src/domain/report/keep-reports.ts'
 import { piecesOf, quantile, sumsBy, sumsByDay } from '../../core/src/domain/report/overview.ts'
+import { reportTalk } from '../../migrations/0087-report-talk.ts'
 import { found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const { manifest } = mockChannel()
@@ -42,11 +43,14 @@ async function scan(world: World): Promise<Sums> {
       if (seconds > 0) add(c.createdAt, `${name}_seconds`, seconds)
       add(c.createdAt, `${name}_${[...waitBounds, Infinity].findIndex((bound) => seconds <= bound)}`)
     }
-    add(c.createdAt, 'opened')
-    if (c.firstReplyAt) wait('reply', c.firstReplyAt)
-    if (c.closedAt) wait('resolve', c.closedAt)
-    if (c.closedAt) add(c.closedAt, 'ended')
-    if (c.rating) add(c.createdAt, ['good', 'medium', 'bad'][c.rating - 1] as string)
+    // A machine's letter opens nothing, so nothing of it is resolved either.
+    if (c.closeReason !== 'quiet') {
+      add(c.createdAt, 'opened')
+      if (c.firstReplyAt) wait('reply', c.firstReplyAt)
+      if (c.closedAt) wait('resolve', c.closedAt)
+      if (c.closedAt) add(c.closedAt, 'ended')
+      if (c.rating) add(c.createdAt, ['good', 'medium', 'bad'][c.rating - 1] as string)
+    }
     for (const { direction, createdAt } of messages.get(c.id) ?? [])
       if (direction === 'in' || direction === 'out') add(createdAt, direction === 'in' ? 'received' : 'sent')
   }
@@ -83,7 +87,7 @@ async function agree(world: World): Promise<void> {
   for (const grain of Object.keys(grains) as Grain[]) assert.deepEqual(await kept(world, grain), coarser(sums, grain), grain)
 }
 
-const steps = ['say', 'reply', 'assign', 'close', 'rate', 'categorise', 'delete', 'restore', 'purge', 'backdate', 'count', 'die'] as const
+const steps = ['say', 'machine', 'reply', 'assign', 'close', 'rate', 'categorise', 'delete', 'restore', 'purge', 'backdate', 'count', 'die'] as const
 const walks = fc.array(fc.record({ step: fc.constantFrom(...steps), who: fc.integer({ min: 0, max: 4 }), value: fc.integer({ min: 0, max: 5 }) }), {
   minLength: 5,
   maxLength: 40,
@@ -106,7 +110,17 @@ async function walk(
     const id = ids.get(who)
     const pick = <T>(list: readonly T[]): T => list[value % list.length] as T
     if (step === 'count') await keepReports(hub, always)
-    else if (step === 'say') ids.set(who, (await world.say(inboxes[who % 2] as Inbox, `${name}-${who}`, '你好'))[0]?.conversationId ?? '')
+    else if (step === 'machine') {
+      const inbox = inboxes[who % 2] as Inbox
+      const letter = {
+        externalId: newId(),
+        from: { externalId: `${name}-${who}` },
+        parts: [{ type: 'text' as const, text: '自动回复' }],
+        meta: { automatic: true },
+      }
+      const [taken] = await hub.intake.accept(inbox.id, [{ kind: 'message', ...letter }])
+      ids.set(who, taken?.conversationId ?? '')
+    } else if (step === 'say') ids.set(who, (await world.say(inboxes[who % 2] as Inbox, `${name}-${who}`, '你好'))[0]?.conversationId ?? '')
     else if (!id || !(await hub.em().count(Conversation, { id }))) continue
     else if (step === 'reply')
       await changeConversation(
@@ -303,6 +317,46 @@ await onEveryProfile('reports', [found(manifest)], (world, profile) => {
       const { status, body } = await admin.call('GET', `/api/reports/overview?${bad}`)
       assert.deepEqual([status, body.code], [400, 'HUB_REQUEST_INVALID'], bad)
     }
+  })
+
+  test('machines’ letters open and resolve nothing, and their records are not behind the bar; what was counted before is counted anew', async () => {
+    const em = world().hub.em()
+    const admin = await world().person('管理', 'admin')
+    const inbox = await world().inbox('mock')
+    const send = (meta: object, text: string) =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'message', externalId: newId(), from: { externalId: newId() }, parts: [{ type: 'text', text }], meta }])
+    for (let i = 0; i < 3; i++) await send({ automatic: true }, '自动回复：我在度假')
+    const [real] = await send({}, '什么时候发货')
+    await closeConversation(world().hub, real?.conversationId ?? '', 'agent', admin.id)
+    const figures = async () => {
+      await keepReports(world().hub, always)
+      const [from, to] = [-1, 1].map((days) => new Date(Date.now() + days * 86_400_000).toISOString())
+      const { body } = await admin.call('GET', `/api/reports/overview?from=${from}&to=${to}&inboxId=${inbox.id}`)
+      const { opened, ended, resolved, received } = (body as Report).rows[0] ?? {}
+      return { opened, ended, resolved, received }
+    }
+    assert.deepEqual(await figures(), { opened: 1, ended: 1, resolved: 1, received: 4 })
+    const behind = async (more: object) => {
+      const filter = { by: 'createdAt', inboxIds: [inbox.id], status: ['open', 'closed', 'archived'], ...more }
+      const { status, body } = await admin.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}`)
+      assert.equal(status, 200, JSON.stringify(body))
+      return body.items.map(({ id }: { id: string }) => id) as string[]
+    }
+    assert.deepEqual(await behind({ opened: true }), [real?.conversationId])
+    assert.equal((await behind({ opened: false })).length, 3)
+    assert.equal((await behind({})).length, 4)
+
+    // As they were counted before: the migration has them counted anew.
+    const { mysql, sqlite } = reportTalk
+    const [again = ''] = (profile === 'served' ? mysql : sqlite).filter((statement) => statement.includes('report_fact'))
+    await em.nativeUpdate(Conversation, { inboxId: inbox.id, closeReason: 'quiet' }, { closeReason: 'before' })
+    await em.execute(again.replace("'quiet'", "'before'"))
+    assert.equal((await figures()).opened, 4)
+    await em.nativeUpdate(Conversation, { inboxId: inbox.id, closeReason: 'before' }, { closeReason: 'quiet' })
+    assert.equal((await figures()).opened, 4)
+    await em.execute(again)
+    assert.deepEqual(await figures(), { opened: 1, ended: 1, resolved: 1, received: 4 })
+    await agree(world())
   })
 
   test('a span is read along an index, of the time or of the slices', async () => {

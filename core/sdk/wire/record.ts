@@ -61,6 +61,8 @@ export const RecordFilter = Type.Object(
     ratings: Type.Optional(Type.Array(RecordRating, { maxItems: 4 })),
     attachments: Type.Optional(Type.Array(AttachmentKind, { maxItems: 5 })),
     starred: Type.Optional(Type.Boolean()),
+    /** It was opened for somebody to answer; false = what came while nothing was open and wakes nobody: machines' letters, what was sent from the platform's own app. */
+    opened: Type.Optional(Type.Boolean()),
     /** Who put it into the recycle bin. */
     deletedByIds: Type.Optional(Ids),
     /** A summary was written, or is missing. */

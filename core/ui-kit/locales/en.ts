@@ -154,6 +154,8 @@ export const en: typeof zh = {
     noCategory: 'No category',
     starred: 'Starred',
     starredOnly: 'Starred only',
+    openedOnly: 'No automatic messages',
+    openedText: 'Letters from machines, and what was sent from the platform’s own app, open no conversation and are not counted as one.',
     oneContact: 'One customer',
     several: '{label} · {count}',
     nothingToChoose: 'Nothing to choose from',

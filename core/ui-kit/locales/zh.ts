@@ -143,6 +143,8 @@ export const zh = {
     noCategory: '未分类',
     starred: '已加星标',
     starredOnly: '只看星标',
+    openedOnly: '不含自动消息',
+    openedText: '自动回复等机器发来的邮件、在平台自己的后台发出的消息不会开启会话，也不计入新会话。',
     oneContact: '同一位客户',
     several: '{label} · {count} 项',
     nothingToChoose: '没有可选的项目',

@@ -102,6 +102,7 @@ export function useOverview(asked: Ref<Asked>) {
       to: row.to,
       // What is put away was a conversation too.
       status: ['open', 'closed', 'archived'],
+      opened: true,
       ...(channel ? { channels: [channel] } : {}),
       ...(inboxId ? { inboxIds: [inboxId] } : {}),
       ...(departmentId ? { departmentIds: [departmentId] } : {}),

@@ -4,6 +4,8 @@ import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 import type { Grant } from '../contact/contact.entity.ts'
 
 export type ConversationStatus = 'queued' | 'open' | 'closed'
+/** The `closeReason` of what was closed from the start: a machine's letter or an echo came, and nobody was to be woken. */
+export const quietReason = 'quiet'
 
 const facets = [
   'status',

@@ -8,7 +8,7 @@ import { type Sql, sql, stored } from '../../../db/statements.ts'
 import type { Hub } from '../../../hub.ts'
 import { Category } from '../../category/category.entity.ts'
 import { survivorOf } from '../../contact/survivor.ts'
-import { Conversation } from '../../conversation/conversation.entity.ts'
+import { Conversation, quietReason } from '../../conversation/conversation.entity.ts'
 import { Department } from '../../department/department.entity.ts'
 import { subtree } from '../../department/subtree.ts'
 import { contactsMeant } from './contact-fields.ts'
@@ -105,6 +105,9 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
     where.push(sql`${raw(filter.starred ? '' : 'not ')}exists (${stars} and s.conversation_id = c.id)`)
     if (filter.starred) leads.push([stars])
   }
+  // No column of the walks' indexes, and none is needed: nearly all are meant, or what one inbox has is.
+  if (filter.opened !== undefined)
+    where.push(filter.opened ? sql`(c.close_reason is null or c.close_reason <> ${quietReason})` : sql`c.close_reason = ${quietReason}`)
   if (filter.summary) {
     where.push(sql`${raw(filter.summary === 'written' ? '' : 'not ')}exists (select 1 from conversation_summary y where y.conversation_id = c.id)`)
     if (filter.summary === 'written') leads.push([raw('select y.conversation_id as id from conversation_summary y')])
