@@ -85,6 +85,15 @@ function coarser(sums: Sums, grain: Grain): Sums {
 async function agree(world: World): Promise<void> {
   const sums = await scan(world)
   for (const grain of Object.keys(grains) as Grain[]) assert.deepEqual(await kept(world, grain), coarser(sums, grain), grain)
+  // In which half hours there were messages of which: what is behind the bars of messages.
+  const em = world.hub.em()
+  const alive = new Set((await readRows(em, Conversation, sql`where deleted_at is null`)).map(({ id }) => id))
+  const messages = await readRows(em, Message, sql`where direction in ('in', 'out')`)
+  const talked = messages
+    .filter(({ conversationId }) => alive.has(conversationId))
+    .map(({ conversationId, createdAt }) => `${conversationId}|${slotOf(createdAt)}`)
+  const rows = await readRaw<{ at: number; id: string }>(em, sql`select at, conversation_id as id from report_talk`)
+  assert.deepEqual(rows.map(({ at, id }) => `${id}|${at}`).sort(), [...new Set(talked)].sort())
 }
 
 const steps = ['say', 'machine', 'reply', 'assign', 'close', 'rate', 'categorise', 'delete', 'restore', 'purge', 'backdate', 'count', 'die'] as const
@@ -356,6 +365,55 @@ await onEveryProfile('reports', [found(manifest)], (world, profile) => {
     assert.equal((await figures()).opened, 4)
     await em.execute(again)
     assert.deepEqual(await figures(), { opened: 1, ended: 1, resolved: 1, received: 4 })
+    await agree(world())
+  })
+
+  test('behind a bar of messages are those of which there were some, also such as went on later; the migration knows it of those there are', async () => {
+    const em = world().hub.em()
+    const admin = await world().person('管理', 'admin')
+    const inbox = await world().inbox('mock')
+    const at = (days: number) => new Date(Date.now() - days * 86_400_000)
+    const talk = async (days: readonly number[]) => {
+      const who = newId()
+      let id = ''
+      for (const each of days) {
+        const [taken] = await world().say(inbox, who, '在吗')
+        id = taken?.conversationId ?? ''
+        await em.nativeUpdate(Message, { id: taken?.messageId ?? '' }, { createdAt: at(each), sentAt: at(each) })
+      }
+      await em.nativeUpdate(Conversation, { id }, { createdAt: at(days[0] as number), lastMessageAt: at(days.at(-1) as number) })
+      return id
+    }
+    // The second skips the day before yesterday.
+    const [both, around, later] = [await talk([2, 0]), await talk([3, 1]), await talk([0])]
+    await keepReports(world().hub, always)
+    const [from, to] = [at(5), new Date(Date.now() + 3_600_000)].map((day) => day.toISOString())
+    const { body } = await admin.call('GET', `/api/reports/overview?from=${from}&to=${to}&inboxId=${inbox.id}&by=day&tz=UTC`)
+    const behind = async (by: string, row: { from: string; to: string }) => {
+      const filter = { by, from: row.from, to: row.to, inboxIds: [inbox.id] }
+      const ask = `filter=${encodeURIComponent(JSON.stringify(filter))}`
+      const { items } = (await admin.call('GET', `/api/records?${ask}`)).body
+      assert.equal((await admin.call('GET', `/api/records/count?${ask}`)).body.count, items.length)
+      return items.map(({ id }: { id: string }) => id).sort() as string[]
+    }
+    const days = (body as Report).rows.filter(({ received }) => received > 0)
+    const bars = async () => Promise.all(days.map(async (row) => [row.received, await behind('messageAt', row)]))
+    const expected = [
+      [1, [around]],
+      [1, [both]],
+      [1, [around]],
+      [2, [both, later].sort()],
+    ]
+    assert.deepEqual(await bars(), expected)
+    // Who may see nothing of it finds nothing by it.
+    const other = await world().person('别人')
+    const theirs = { by: 'messageAt', from, to, inboxIds: [inbox.id] }
+    assert.deepEqual((await other.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(theirs))}`)).body.items, [])
+
+    await em.execute('delete from report_talk')
+    const { mysql, sqlite } = reportTalk
+    for (const statement of profile === 'served' ? mysql : sqlite) if (statement.includes('into `report_talk`')) await em.execute(statement)
+    assert.deepEqual(await bars(), expected)
     await agree(world())
   })
 

@@ -41,8 +41,11 @@ export const RecordFilter = Type.Object(
     period: Type.Optional(Type.Union([Type.Literal('today'), Type.Literal('7d'), Type.Literal('30d')])),
     from: Type.Optional(Instant),
     to: Type.Optional(Instant),
-    /** Which time is meant: of the last message (the usual), of the opening, or, of what lies in the recycle bin, of the deletion. */
-    by: Type.Optional(Type.Union([Type.Literal('lastMessageAt'), Type.Literal('createdAt'), Type.Literal('deletedAt')])),
+    /**
+     * Which time is meant: of the last message (the usual), of the opening, of any message of the customer or to them (to the
+     * half hour, some seconds after it came: as the overview counts them), or, of what lies in the recycle bin, of the deletion.
+     */
+    by: Type.Optional(Type.Union([Type.Literal('lastMessageAt'), Type.Literal('createdAt'), Type.Literal('messageAt'), Type.Literal('deletedAt')])),
     channels: Type.Optional(Type.Array(Type.String({ maxLength: 40, pattern: '^[\\w-]+$' }), { maxItems: 20 })),
     inboxIds: Type.Optional(Ids),
     /** Who has or had it last. */

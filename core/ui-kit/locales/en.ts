@@ -115,7 +115,7 @@ export const en: typeof zh = {
     toContactOf: 'Everything said with {name}',
     match: { label: 'How to match', fuzzy: 'Fuzzy', exact: 'Exact' },
     period: { label: 'Time', all: 'Any time', today: 'Today', '7d': 'Last 7 days', '30d': 'Last 30 days', custom: 'Custom', from: 'First day', to: 'Last day' },
-    by: { label: 'Which time', lastMessageAt: 'By last message', createdAt: 'By opening' },
+    by: { label: 'Which time', lastMessageAt: 'By last message', createdAt: 'By opening', messageAt: 'By any message' },
     status: { open: 'Open', closed: 'Ended', archived: 'Archived', deleted: 'Deleted' },
     rating: { good: 'Good', medium: 'Fair', bad: 'Bad', none: 'Not rated' },
     attachment: { image: 'Images', file: 'Files', voice: 'Voice', video: 'Video', link: 'Links' },

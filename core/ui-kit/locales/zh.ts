@@ -104,7 +104,7 @@ export const zh = {
     toContactOf: '{name} 的全部往来',
     match: { label: '匹配方式', fuzzy: '模糊匹配', exact: '精确匹配' },
     period: { label: '时间', all: '全部时间', today: '今日', '7d': '近 7 天', '30d': '近 30 天', custom: '自定义', from: '开始日期', to: '结束日期' },
-    by: { label: '按哪个时间', lastMessageAt: '按最后消息', createdAt: '按开始时间' },
+    by: { label: '按哪个时间', lastMessageAt: '按最后消息', createdAt: '按开始时间', messageAt: '按有无消息' },
     status: { open: '进行中', closed: '已结束', archived: '已归档', deleted: '已删除' },
     rating: { good: '好评', medium: '中评', bad: '差评', none: '未评价' },
     attachment: { image: '图片', file: '文件', voice: '语音', video: '视频', link: '链接' },

@@ -11,6 +11,7 @@ import { survivorOf } from '../../contact/survivor.ts'
 import { Conversation, quietReason } from '../../conversation/conversation.entity.ts'
 import { Department } from '../../department/department.entity.ts'
 import { subtree } from '../../department/subtree.ts'
+import { nearestSlot } from '../../report/contribution.ts'
 import { contactsMeant } from './contact-fields.ts'
 import { contactWords } from './contact-words.ts'
 import { startOfPeriod } from './period.ts'
@@ -31,7 +32,8 @@ export interface Wanted {
 }
 
 const asked = <T>(values: readonly T[] | undefined): values is readonly T[] => values !== undefined && values.length > 0
-const times = { lastMessageAt: 'last_message_at', createdAt: 'created_at', deletedAt: 'deleted_at' } as const
+/** Of which there were messages between two times has begun before the later one: most of it shortly before. */
+const times = { lastMessageAt: 'last_message_at', createdAt: 'created_at', messageAt: 'created_at', deletedAt: 'deleted_at' } as const
 const ratings = { good: 1, medium: 2, bad: 3, none: null } as const
 const idsWhere = (condition: Sql): Sql => sql`select c.id from conversation c where ${condition}`
 
@@ -52,12 +54,17 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
   const by = times[filter.by ?? 'lastMessageAt']
   const time = (at: Date) => stored(em, Conversation, 'createdAt', at)
   const from = [filter.period && startOfPeriod(filter.period, tz), filter.from && new Date(filter.from)].filter((at) => at instanceof Date)
+  const spoken = filter.by === 'messageAt' && (from.length > 0 || filter.to !== undefined)
   const range = all([
     ...(by === 'deleted_at' ? [raw('c.deleted_at is not null')] : []),
-    ...from.map((at) => sql`c.${raw(by)} >= ${time(at)}`),
+    ...(spoken ? [] : from.map((at) => sql`c.${raw(by)} >= ${time(at)}`)),
     ...(filter.to ? [sql`c.${raw(by)} < ${time(new Date(filter.to))}`] : []),
   ])
-  if (from.length > 0 || filter.to) lead(range)
+  if (spoken) {
+    const slots = all([...from.map((at) => sql`h.at >= ${nearestSlot(at)}`), ...(filter.to ? [sql`h.at < ${nearestSlot(new Date(filter.to))}`] : [])])
+    where.push(range, sql`exists (select 1 from report_talk h where h.conversation_id = c.id and ${slots})`)
+    leads.push([sql`select distinct h.conversation_id as id from report_talk h where ${slots}`])
+  } else if (from.length > 0 || filter.to) lead(range)
   else if (by === 'deleted_at') where.push(range)
 
   if (asked(filter.deletedByIds)) where.push(among('c.deleted_by_id', filter.deletedByIds))
