@@ -117,6 +117,28 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal((await csvOf(agent, { ids: [id], language: 'en', rows: 'record' }))[0]?.length, 4)
   })
 
+  test('the messages of a record are what people said: one number in the list, on its page, in the export, and as many rows', async () => {
+    const agent = await world().person('甲')
+    const id = await talk(world(), agent, ['你好', '在吗'])
+    const note = { clientId: newId(), parts: [{ type: 'text', text: '是老客户' }], note: true }
+    assert.equal((await agent.call('POST', `/api/conversations/${id}/messages`, note)).status, 201)
+    assert.equal((await world().reply(agent, id, '您好')).status, 201)
+    assert.equal((await agent.call('POST', `/api/conversations/${id}/close`)).status, 200)
+    const lines = (await agent.call('GET', `/api/conversations/${id}/messages`)).body.items as { direction: string }[]
+    assert.ok(lines.some(({ direction }) => direction === 'system'))
+    assert.equal((await agent.call('GET', `/api/records/${id}`)).body.messages, 4)
+    const filter = encodeURIComponent(JSON.stringify({ agentIds: [agent.id] }))
+    assert.deepEqual(
+      (await agent.call('GET', `/api/records?filter=${filter}`)).body.items.map((row: { messages: number }) => row.messages),
+      [4],
+    )
+    const [, ...rows] = await csvOf(agent, { ids: [id], fields: ['id', 'messages', 'text'], notes: true })
+    assert.deepEqual(
+      rows.map((row) => row[1]),
+      ['4', '4', '4', '4'],
+    )
+  })
+
   test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {
     const owner = await world().person('主人', 'owner')
     const id = await talk(world(), owner, ['你好'])

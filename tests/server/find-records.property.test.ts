@@ -134,6 +134,7 @@ function conversation(contacts: readonly Contact[], at: number): Conversation {
     departmentId: maybe(departments),
     skillGroupId: maybe(groups),
     lastSeq: 0,
+    messages: 0,
     rev: 1,
     agentReadSeq: 0,
     agentDeliveredSeq: 0,

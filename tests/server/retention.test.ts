@@ -48,6 +48,9 @@ async function talk(world: World, agent: Person, daysAgo: number | null, bytes?:
 }
 const exists = async (world: World, id: string) => (await world.hub.em().count(Conversation, { id })) > 0
 
+/** Without the hub's own lines. */
+const said = (world: World, ids: string[]) => world.hub.em().count(Message, { conversationId: { $in: ids }, direction: { $in: ['in', 'out', 'note'] } })
+
 async function clear(world: World): Promise<void> {
   await world.hub.em().nativeDelete(RetentionRun, {})
   await world.hub.em().nativeDelete(RetentionRule, {})
@@ -205,9 +208,7 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     const keptId = await rule(admin, { inboxId: kept.inboxId, days: 30 })
 
     const shown = await on(admin, id)
-    assert.deepEqual(shown.tallies, [
-      { ruleId: id, conversations: 1, messages: await world().hub.em().count(Message, { conversationId: old.id }), stripped: 0, files: 1, bytes: bytes.length },
-    ])
+    assert.deepEqual(shown.tallies, [{ ruleId: id, conversations: 1, messages: await said(world(), [old.id]), stripped: 0, files: 1, bytes: bytes.length }])
     assert.deepEqual(
       shown.sample.map((row) => row.id),
       [old.id],
@@ -450,7 +451,7 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     )
     await on(admin, await rule(admin, { inboxId: inbox.id, days: 30 }))
 
-    const messages = await em.count(Message, { conversationId: { $in: ids } })
+    const messages = await said(world(), ids)
     // The files cannot be reached: the first batch is committed and cannot be finished.
     const remove = world().hub.files.remove
     await em.insert(StoredFile, {

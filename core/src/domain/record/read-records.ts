@@ -133,7 +133,7 @@ async function presentFacts(hub: Hub, em: Em, ability: HubAbility, locale: strin
         rating: c.rating ?? null,
         ratingComment: maskText(ability, c.ratingComment ?? ''),
         summary: answersOf(ability, fields, summaries.get(c.id) ?? {}),
-        messages: c.lastSeq,
+        messages: c.messages,
         createdAt: c.createdAt.toISOString(),
         firstReplyAt: c.firstReplyAt?.toISOString() ?? null,
         lastMessageAt: c.lastMessageAt.toISOString(),

@@ -193,7 +193,7 @@ class Run {
     const binned = raw('and purge_at is null')
     return readRaw<Row>(
       em,
-      sql`select id, inbox_id as inboxId, department_id as departmentId, category_id as categoryId, closed_at as closedAt, last_seq as messages
+      sql`select id, inbox_id as inboxId, department_id as departmentId, category_id as categoryId, closed_at as closedAt, messages
         from ${from} where closed_at <= ${time(latest)} ${after} and status = 'closed' ${binned} order by closed_at, id limit ${raw(String(walkAtOnce))}`,
     )
   }
@@ -274,7 +274,7 @@ class Run {
         const change = ConversationChange.of(conversation)
         conversation.deletedAt ??= change.at
         conversation.purgeAt = change.at
-        this.#add(rule.id, { conversations: 1, messages: conversation.lastSeq, ...files.get(conversation.id) })
+        this.#add(rule.id, { conversations: 1, messages: conversation.messages, ...files.get(conversation.id) })
         return change
       })
       await this.#keep(em)
