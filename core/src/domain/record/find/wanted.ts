@@ -13,7 +13,7 @@ import { Department } from '../../department/department.entity.ts'
 import { subtree } from '../../department/subtree.ts'
 import { nearestSlot } from '../../report/contribution.ts'
 import { contactsMeant } from './contact-fields.ts'
-import { contactWords } from './contact-words.ts'
+import { checkContactWords, contactWords } from './contact-words.ts'
 import { startOfPeriod } from './period.ts'
 import { all, among, any, raw, sqlWhere } from './sql-where.ts'
 
@@ -37,7 +37,7 @@ const times = { lastMessageAt: 'last_message_at', createdAt: 'created_at', messa
 const ratings = { good: 1, medium: 2, bad: 3, none: null } as const
 const idsWhere = (condition: Sql): Sql => sql`select c.id from conversation c where ${condition}`
 
-/** Null when there can be no such record, or none that this reader may see. Throws HUB_FORBIDDEN for a customer's field that they may not see. */
+/** Null when there can be no such record, or none that this reader may see. Throws HUB_FORBIDDEN for a customer's field, or for a number or an address, that they may not see. */
 export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, filter: RecordFilter, tz: string, permission?: string): Promise<Wanted | null> {
   const readable = await readableAs(em, actor, filter.status)
   if (!readable) return null
@@ -125,6 +125,7 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
   }
   if (filter.contactId) lead(sql`c.contact_id = ${await survivorOf(em, filter.contactId)}`)
   if (filter.contact?.trim()) {
+    checkContactWords(actor.ability, filter.contact)
     const contacts = sql`select k.id from contact k where ${contactWords(em, actor, filter.contact)}`
     where.push(sql`c.contact_id in (${contacts})`)
     leads.push([sql`select c.id from (${contacts}) k join conversation c on c.contact_id = k.id`])
