@@ -14,6 +14,7 @@ import { Contact } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { Setting } from '../../core/src/domain/setting/setting.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportDownload, ExportFile, ExportPart, ExportShare } from '../../plugins/export/server/export.entity.ts'
@@ -137,6 +138,18 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
       rows.map((row) => row[1]),
       ['4', '4', '4', '4'],
     )
+  })
+
+  test('two fields of one label, from a form of before: both answers are in the column', async () => {
+    const agent = await world().person('甲')
+    const em = world().hub.em()
+    const id = await talk(world(), agent, ['你好'])
+    const twice = ['a', 'b'].map((field) => ({ id: field, label: '结果', kind: 'text' }))
+    await em.upsert(Setting, { key: 'summary.form', value: { fields: twice }, updatedAt: new Date() })
+    assert.equal((await agent.call('PUT', `/api/records/${id}/summary`, { answers: { a: '已退款', b: '已回访' } })).status, 200)
+    const [, row] = await csvOf(agent, { ids: [id], rows: 'record', fields: ['summary'] })
+    assert.deepEqual(row, ['结果: 已退款, 已回访'])
+    await em.nativeDelete(Setting, { key: 'summary.form' })
   })
 
   test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {
