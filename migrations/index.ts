@@ -54,6 +54,8 @@ import { blockedByEach } from './0081-blocked-by-each.ts'
 import { formerName } from './0083-former-name.ts'
 import { nameSubject } from './0084-name-subject.ts'
 import { messageBesides } from './0086-message-besides.ts'
+import { reportTalk } from './0087-report-talk.ts'
+import { saidMessages } from './0088-said-messages.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -110,4 +112,6 @@ export const coreMigrations: readonly Migration[] = [
   formerName,
   nameSubject,
   messageBesides,
+  reportTalk,
+  saidMessages,
 ]

@@ -52,7 +52,7 @@ export interface RecordFacts {
   ratingComment: string
   /** Answers of the summary's form, by the field's label. */
   summary: Record<string, string>
-  /** How many messages it has, notes and system lines too. */
+  /** How many messages it has: notes too, without the hub's own lines. */
   messages: number
   createdAt: string
   firstReplyAt: string | null

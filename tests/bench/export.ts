@@ -209,6 +209,7 @@ async function seed(place: Place, picture: unknown): Promise<string> {
             departmentId: null,
             skillGroupId: null,
             lastSeq: each,
+            messages: each,
             rev: 1,
             agentReadSeq: each,
             agentDeliveredSeq: 0,

@@ -97,6 +97,7 @@ async function seed(place: Place): Promise<string> {
             departmentId: null,
             skillGroupId: null,
             lastSeq,
+            messages: lastSeq,
             rev: 1,
             agentReadSeq: 0,
             agentDeliveredSeq: 0,

@@ -16,6 +16,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import { partOf, storeFile } from '../../core/src/domain/file/store-file.ts'
 import { Message } from '../../core/src/domain/message/message.entity.ts'
 import { Role } from '../../core/src/domain/role/role.entity.ts'
+import { Setting } from '../../core/src/domain/setting/setting.entity.ts'
 import exportPlugin from '../../plugins/export/plugin.ts'
 import type { Ctx } from '../../plugins/export/server/context.ts'
 import { ExportDownload, ExportFile, ExportPart, ExportShare } from '../../plugins/export/server/export.entity.ts'
@@ -175,6 +176,40 @@ await onEveryProfile('exports', [found(manifest), found(watcher), found(exportPl
     assert.equal(masked[0], 'Subject: 发票 4711，电话 138****5678\n见主题')
     assert.deepEqual([masked[3]?.split('\n')[1], masked[4]], ['30.27, 120.16', '[Location]\n31.27, 121.16'])
     assert.deepEqual((await csvOf(owner, { ids: [id], fields: ['subject', 'text'], personal: true }))[1], ['发票 4711，电话 13812345678', '见主题'])
+  })
+
+  test('the messages of a record are what people said: one number in the list, on its page, in the export, and as many rows', async () => {
+    const agent = await world().person('甲')
+    const id = await talk(world(), agent, ['你好', '在吗'])
+    const note = { clientId: newId(), parts: [{ type: 'text', text: '是老客户' }], note: true }
+    assert.equal((await agent.call('POST', `/api/conversations/${id}/messages`, note)).status, 201)
+    assert.equal((await world().reply(agent, id, '您好')).status, 201)
+    assert.equal((await agent.call('POST', `/api/conversations/${id}/close`)).status, 200)
+    const lines = (await agent.call('GET', `/api/conversations/${id}/messages`)).body.items as { direction: string }[]
+    assert.ok(lines.some(({ direction }) => direction === 'system'))
+    assert.equal((await agent.call('GET', `/api/records/${id}`)).body.messages, 4)
+    const filter = encodeURIComponent(JSON.stringify({ agentIds: [agent.id] }))
+    assert.deepEqual(
+      (await agent.call('GET', `/api/records?filter=${filter}`)).body.items.map((row: { messages: number }) => row.messages),
+      [4],
+    )
+    const [, ...rows] = await csvOf(agent, { ids: [id], fields: ['id', 'messages', 'text'], notes: true })
+    assert.deepEqual(
+      rows.map((row) => row[1]),
+      ['4', '4', '4', '4'],
+    )
+  })
+
+  test('two fields of one label, from a form of before: both answers are in the column', async () => {
+    const agent = await world().person('甲')
+    const em = world().hub.em()
+    const id = await talk(world(), agent, ['你好'])
+    const twice = ['a', 'b'].map((field) => ({ id: field, label: '结果', kind: 'text' }))
+    await em.upsert(Setting, { key: 'summary.form', value: { fields: twice }, updatedAt: new Date() })
+    assert.equal((await agent.call('PUT', `/api/records/${id}/summary`, { answers: { a: '已退款', b: '已回访' } })).status, 200)
+    const [, row] = await csvOf(agent, { ids: [id], rows: 'record', fields: ['summary'] })
+    assert.deepEqual(row, ['结果: 已退款, 已回访'])
+    await em.nativeDelete(Setting, { key: 'summary.form' })
   })
 
   test('all that is known of a customer can be a column: the core’s fields, an admin’s, a plugin’s; masked as everywhere', async () => {

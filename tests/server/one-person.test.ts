@@ -390,6 +390,35 @@ await onEveryProfile('one person', [found(manifest), found(ear)], (world) => {
     assert.equal(await split(binned), 200)
   })
 
+  test('while the conversation of one side lies in the recycle bin, who looks into it undoes the move, and nobody else', async () => {
+    const [a, b] = await inboxes()
+    const admin = await world().person('小卫', 'admin')
+    const owner = await world().person('主', 'owner')
+    const can = (...permissions: string[]) =>
+      world().person('小沈', [
+        { permission: 'conversation.read', scope: 'all' },
+        { permission: 'contact.merge' },
+        ...permissions.map((permission) => ({ permission })),
+      ])
+    const deleter = await world().person('小韩', [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'conversation.delete', scope: 'all' },
+    ])
+    const one = await say(a, 'bin-1')
+    const two = await say(b, 'bin-2')
+    const { body: move } = await admin.call('POST', `/api/contacts/${one.contactId}/merge`, { otherId: two.contactId })
+    await admin.call('POST', `/api/conversations/${two.conversationId}/close`)
+    assert.equal((await deleter.call('POST', `/api/records/${two.conversationId}/delete`)).status, 200)
+    const undo = async (who: Person) => (await who.call('POST', `/api/contact-moves/${move.id}/undo`)).status
+    assert.equal(await undo(await can()), 404)
+    assert.equal(await undo(await can('record.restore')), 200)
+    assert.equal(await contactOf(two.identityId), two.contactId)
+    // Restored, it is with whose it is.
+    assert.equal((await owner.call('POST', `/api/records/${two.conversationId}/restore`)).status, 200)
+    const restored = await world().hub.em().findOneOrFail(Conversation, { id: two.conversationId }, { disableIdentityMap: true })
+    assert.equal(restored.contactId, two.contactId)
+  })
+
   test('a split undone takes back who came since and what was written since; not into a contact that is gone', async () => {
     const [a, b, c] = await inboxes()
     const agent = await world().person('小吴', 'admin')

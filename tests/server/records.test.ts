@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Uint8ArrayReader, ZipReader } from '@zip.js/zip.js'
 import type { HubEvent } from '../../core/sdk/events.ts'
+import type { Fault } from '../../core/sdk/faults.ts'
 import type { PluginManifest } from '../../core/sdk/plugin.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { whoDoes } from '../../core/src/access/doing.ts'
@@ -254,6 +255,8 @@ await onEveryProfile('records', [found(manifest), found(windowed.manifest), foun
       { id: 'kind', label: '业务类型', kind: 'choice', options: ['退款', '换货'] },
     ]
     assert.equal((await admin.call('PUT', '/api/summary-form', { fields: [...fields, fields[0]] })).status, 400)
+    const twice = await admin.call('PUT', '/api/summary-form', { fields: [...fields, { id: 'other', label: ' 业务类型', kind: 'text' }] })
+    assert.deepEqual([twice.status, twice.body.details.faults.map(({ path, rule }: Fault) => [path, rule])], [400, [['body/fields/2/label', 'unique']]])
     assert.equal((await admin.call('PUT', '/api/summary-form', { fields: [{ id: 'k', label: '空', kind: 'choice' }] })).status, 400)
     assert.equal((await admin.call('PUT', '/api/summary-form', { fields })).status, 200)
     assert.deepEqual(await labels('?locale=en'), ['是否解决', '业务类型'])

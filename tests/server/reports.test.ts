@@ -19,6 +19,7 @@ import { purgeDue } from '../../core/src/domain/record/purge.ts'
 import { countMeasures, type Grain, grains, measures, slotOf, slotsOf, waitBounds } from '../../core/src/domain/report/contribution.ts'
 import { checkReports, keepReports, rebuildReports, replaceFacts } from '../../core/src/domain/report/keep-reports.ts'
 import { piecesOf, quantile, sumsBy, sumsByDay } from '../../core/src/domain/report/overview.ts'
+import { reportTalk } from '../../migrations/0087-report-talk.ts'
 import { found, onEveryProfile, type Person, type World } from '../support/world.ts'
 
 const { manifest } = mockChannel()
@@ -42,11 +43,14 @@ async function scan(world: World): Promise<Sums> {
       if (seconds > 0) add(c.createdAt, `${name}_seconds`, seconds)
       add(c.createdAt, `${name}_${[...waitBounds, Infinity].findIndex((bound) => seconds <= bound)}`)
     }
-    add(c.createdAt, 'opened')
-    if (c.firstReplyAt) wait('reply', c.firstReplyAt)
-    if (c.closedAt) wait('resolve', c.closedAt)
-    if (c.closedAt) add(c.closedAt, 'ended')
-    if (c.rating) add(c.createdAt, ['good', 'medium', 'bad'][c.rating - 1] as string)
+    // A machine's letter opens nothing, so nothing of it is resolved either.
+    if (c.closeReason !== 'quiet') {
+      add(c.createdAt, 'opened')
+      if (c.firstReplyAt) wait('reply', c.firstReplyAt)
+      if (c.closedAt) wait('resolve', c.closedAt)
+      if (c.closedAt) add(c.closedAt, 'ended')
+      if (c.rating) add(c.createdAt, ['good', 'medium', 'bad'][c.rating - 1] as string)
+    }
     for (const { direction, createdAt } of messages.get(c.id) ?? [])
       if (direction === 'in' || direction === 'out') add(createdAt, direction === 'in' ? 'received' : 'sent')
   }
@@ -81,9 +85,18 @@ function coarser(sums: Sums, grain: Grain): Sums {
 async function agree(world: World): Promise<void> {
   const sums = await scan(world)
   for (const grain of Object.keys(grains) as Grain[]) assert.deepEqual(await kept(world, grain), coarser(sums, grain), grain)
+  // In which half hours there were messages of which: what is behind the bars of messages.
+  const em = world.hub.em()
+  const alive = new Set((await readRows(em, Conversation, sql`where deleted_at is null`)).map(({ id }) => id))
+  const messages = await readRows(em, Message, sql`where direction in ('in', 'out')`)
+  const talked = messages
+    .filter(({ conversationId }) => alive.has(conversationId))
+    .map(({ conversationId, createdAt }) => `${conversationId}|${slotOf(createdAt)}`)
+  const rows = await readRaw<{ at: number; id: string }>(em, sql`select at, conversation_id as id from report_talk`)
+  assert.deepEqual(rows.map(({ at, id }) => `${id}|${at}`).sort(), [...new Set(talked)].sort())
 }
 
-const steps = ['say', 'reply', 'assign', 'close', 'rate', 'categorise', 'delete', 'restore', 'purge', 'backdate', 'count', 'die'] as const
+const steps = ['say', 'machine', 'reply', 'assign', 'close', 'rate', 'categorise', 'delete', 'restore', 'purge', 'backdate', 'count', 'die'] as const
 const walks = fc.array(fc.record({ step: fc.constantFrom(...steps), who: fc.integer({ min: 0, max: 4 }), value: fc.integer({ min: 0, max: 5 }) }), {
   minLength: 5,
   maxLength: 40,
@@ -106,7 +119,17 @@ async function walk(
     const id = ids.get(who)
     const pick = <T>(list: readonly T[]): T => list[value % list.length] as T
     if (step === 'count') await keepReports(hub, always)
-    else if (step === 'say') ids.set(who, (await world.say(inboxes[who % 2] as Inbox, `${name}-${who}`, '你好'))[0]?.conversationId ?? '')
+    else if (step === 'machine') {
+      const inbox = inboxes[who % 2] as Inbox
+      const letter = {
+        externalId: newId(),
+        from: { externalId: `${name}-${who}` },
+        parts: [{ type: 'text' as const, text: '自动回复' }],
+        meta: { automatic: true },
+      }
+      const [taken] = await hub.intake.accept(inbox.id, [{ kind: 'message', ...letter }])
+      ids.set(who, taken?.conversationId ?? '')
+    } else if (step === 'say') ids.set(who, (await world.say(inboxes[who % 2] as Inbox, `${name}-${who}`, '你好'))[0]?.conversationId ?? '')
     else if (!id || !(await hub.em().count(Conversation, { id }))) continue
     else if (step === 'reply')
       await changeConversation(
@@ -303,6 +326,95 @@ await onEveryProfile('reports', [found(manifest)], (world, profile) => {
       const { status, body } = await admin.call('GET', `/api/reports/overview?${bad}`)
       assert.deepEqual([status, body.code], [400, 'HUB_REQUEST_INVALID'], bad)
     }
+  })
+
+  test('machines’ letters open and resolve nothing, and their records are not behind the bar; what was counted before is counted anew', async () => {
+    const em = world().hub.em()
+    const admin = await world().person('管理', 'admin')
+    const inbox = await world().inbox('mock')
+    const send = (meta: object, text: string) =>
+      world().hub.intake.accept(inbox.id, [{ kind: 'message', externalId: newId(), from: { externalId: newId() }, parts: [{ type: 'text', text }], meta }])
+    for (let i = 0; i < 3; i++) await send({ automatic: true }, '自动回复：我在度假')
+    const [real] = await send({}, '什么时候发货')
+    await closeConversation(world().hub, real?.conversationId ?? '', 'agent', admin.id)
+    const figures = async () => {
+      await keepReports(world().hub, always)
+      const [from, to] = [-1, 1].map((days) => new Date(Date.now() + days * 86_400_000).toISOString())
+      const { body } = await admin.call('GET', `/api/reports/overview?from=${from}&to=${to}&inboxId=${inbox.id}`)
+      const { opened, ended, resolved, received } = (body as Report).rows[0] ?? {}
+      return { opened, ended, resolved, received }
+    }
+    assert.deepEqual(await figures(), { opened: 1, ended: 1, resolved: 1, received: 4 })
+    const behind = async (more: object) => {
+      const filter = { by: 'createdAt', inboxIds: [inbox.id], status: ['open', 'closed', 'archived'], ...more }
+      const { status, body } = await admin.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}`)
+      assert.equal(status, 200, JSON.stringify(body))
+      return body.items.map(({ id }: { id: string }) => id) as string[]
+    }
+    assert.deepEqual(await behind({ opened: true }), [real?.conversationId])
+    assert.equal((await behind({ opened: false })).length, 3)
+    assert.equal((await behind({})).length, 4)
+
+    // As they were counted before: the migration has them counted anew.
+    const { mysql, sqlite } = reportTalk
+    const [again = ''] = (profile === 'served' ? mysql : sqlite).filter((statement) => statement.includes('report_fact'))
+    await em.nativeUpdate(Conversation, { inboxId: inbox.id, closeReason: 'quiet' }, { closeReason: 'before' })
+    await em.execute(again.replace("'quiet'", "'before'"))
+    assert.equal((await figures()).opened, 4)
+    await em.nativeUpdate(Conversation, { inboxId: inbox.id, closeReason: 'before' }, { closeReason: 'quiet' })
+    assert.equal((await figures()).opened, 4)
+    await em.execute(again)
+    assert.deepEqual(await figures(), { opened: 1, ended: 1, resolved: 1, received: 4 })
+    await agree(world())
+  })
+
+  test('behind a bar of messages are those of which there were some, also such as went on later; the migration knows it of those there are', async () => {
+    const em = world().hub.em()
+    const admin = await world().person('管理', 'admin')
+    const inbox = await world().inbox('mock')
+    const at = (days: number) => new Date(Date.now() - days * 86_400_000)
+    const talk = async (days: readonly number[]) => {
+      const who = newId()
+      let id = ''
+      for (const each of days) {
+        const [taken] = await world().say(inbox, who, '在吗')
+        id = taken?.conversationId ?? ''
+        await em.nativeUpdate(Message, { id: taken?.messageId ?? '' }, { createdAt: at(each), sentAt: at(each) })
+      }
+      await em.nativeUpdate(Conversation, { id }, { createdAt: at(days[0] as number), lastMessageAt: at(days.at(-1) as number) })
+      return id
+    }
+    // The second skips the day before yesterday.
+    const [both, around, later] = [await talk([2, 0]), await talk([3, 1]), await talk([0])]
+    await keepReports(world().hub, always)
+    const [from, to] = [at(5), new Date(Date.now() + 3_600_000)].map((day) => day.toISOString())
+    const { body } = await admin.call('GET', `/api/reports/overview?from=${from}&to=${to}&inboxId=${inbox.id}&by=day&tz=UTC`)
+    const behind = async (by: string, row: { from: string; to: string }) => {
+      const filter = { by, from: row.from, to: row.to, inboxIds: [inbox.id] }
+      const ask = `filter=${encodeURIComponent(JSON.stringify(filter))}`
+      const { items } = (await admin.call('GET', `/api/records?${ask}`)).body
+      assert.equal((await admin.call('GET', `/api/records/count?${ask}`)).body.count, items.length)
+      return items.map(({ id }: { id: string }) => id).sort() as string[]
+    }
+    const days = (body as Report).rows.filter(({ received }) => received > 0)
+    const bars = async () => Promise.all(days.map(async (row) => [row.received, await behind('messageAt', row)]))
+    const expected = [
+      [1, [around]],
+      [1, [both]],
+      [1, [around]],
+      [2, [both, later].sort()],
+    ]
+    assert.deepEqual(await bars(), expected)
+    // Who may see nothing of it finds nothing by it.
+    const other = await world().person('别人')
+    const theirs = { by: 'messageAt', from, to, inboxIds: [inbox.id] }
+    assert.deepEqual((await other.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(theirs))}`)).body.items, [])
+
+    await em.execute('delete from report_talk')
+    const { mysql, sqlite } = reportTalk
+    for (const statement of profile === 'served' ? mysql : sqlite) if (statement.includes('into `report_talk`')) await em.execute(statement)
+    assert.deepEqual(await bars(), expected)
+    await agree(world())
   })
 
   test('a span is read along an index, of the time or of the slices', async () => {

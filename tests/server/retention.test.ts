@@ -48,6 +48,9 @@ async function talk(world: World, agent: Person, daysAgo: number | null, bytes?:
 }
 const exists = async (world: World, id: string) => (await world.hub.em().count(Conversation, { id })) > 0
 
+/** Without the hub's own lines. */
+const said = (world: World, ids: string[]) => world.hub.em().count(Message, { conversationId: { $in: ids }, direction: { $in: ['in', 'out', 'note'] } })
+
 async function clear(world: World): Promise<void> {
   await world.hub.em().nativeDelete(RetentionRun, {})
   await world.hub.em().nativeDelete(RetentionRule, {})
@@ -205,9 +208,7 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     const keptId = await rule(admin, { inboxId: kept.inboxId, days: 30 })
 
     const shown = await on(admin, id)
-    assert.deepEqual(shown.tallies, [
-      { ruleId: id, conversations: 1, messages: await world().hub.em().count(Message, { conversationId: old.id }), stripped: 0, files: 1, bytes: bytes.length },
-    ])
+    assert.deepEqual(shown.tallies, [{ ruleId: id, conversations: 1, messages: await said(world(), [old.id]), stripped: 0, files: 1, bytes: bytes.length }])
     assert.deepEqual(
       shown.sample.map((row) => row.id),
       [old.id],
@@ -281,6 +282,70 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     for (const { inboxId } of [complaint, plain]) await on(admin, await rule(admin, { inboxId, days: 30 }))
     await clean(admin)
     assert.deepEqual([await exists(world(), complaint.id), await exists(world(), plain.id)], [true, false])
+  })
+
+  test('what lies in the recycle bin can be restored until the day that was promised, whatever the rules say', async () => {
+    await clear(world())
+    const [agent, admin, owner] = [await world().person('小钱'), await world().person('管理', 'admin'), await world().person('主', 'owner')]
+    const deleter = await world().person('可删', [
+      { permission: 'conversation.read', scope: 'all' },
+      { permission: 'conversation.delete', scope: 'all' },
+    ] as never)
+    const [all, files] = [await talk(world(), agent, 40), await talk(world(), agent, 40, Buffer.from(`发票 ${newId()}`))]
+    for (const { id } of [all, files]) assert.equal((await deleter.call('POST', `/api/records/${id}/delete`)).status, 200)
+    for (const fields of [
+      { inboxId: all.inboxId, days: 30 },
+      { inboxId: files.inboxId, fileDays: 30 },
+    ]) {
+      const shown = await on(admin, await rule(admin, fields))
+      assert.deepEqual([shown.tallies, shown.sample], [[], []])
+    }
+    assert.deepEqual((await clean(admin)).tallies, [])
+    for (const { id } of [all, files]) assert.equal((await owner.call('POST', `/api/records/${id}/restore`)).status, 200)
+    assert.equal((await agent.call('GET', `/api/files/${files.fileId}`)).status, 200)
+    // Whoever takes it out gives it back to the rules.
+    const run = await clean(admin)
+    assert.deepEqual(
+      [run.tallies.reduce((sum, { conversations }) => sum + conversations, 0), run.tallies.reduce((sum, { stripped }) => sum + stripped, 0)],
+      [1, 1],
+    )
+    assert.deepEqual([await exists(world(), all.id), await exists(world(), files.id)], [false, true])
+  })
+
+  test('it is put into the recycle bin while a run is on its way to it: it stays there', async () => {
+    await clear(world())
+    const [agent, admin, owner] = [await world().person('小孙'), await world().person('管理', 'admin'), await world().person('主', 'owner')]
+    const { id, inboxId } = await talk(world(), agent, 40)
+    await on(admin, await rule(admin, { inboxId, days: 30 }))
+    const { hub } = world()
+    const em = hub.em()
+    const purgeAt = new Date(Date.now() + 30 * dayMs)
+    const row = await em.findOneOrFail(RetentionRun, { kind: 'trial' }, { disableIdentityMap: true })
+    const run = {
+      ...row,
+      id: newId(),
+      kind: 'clean' as const,
+      state: 'running' as const,
+      openKind: 'clean',
+      ruleId: null,
+      tallies: [],
+      sample: [],
+      looked: 0,
+      placeAt: null,
+      placeId: null,
+      endedAt: null,
+      dueAt: new Date(),
+    }
+    await em.insert(RetentionRun, run as never)
+    // Between the walk and the lock.
+    const transactional = mock.method(Object.getPrototypeOf(em), 'transactional', async function (this: typeof em, ...args: never[]) {
+      transactional.mock.restore()
+      await em.nativeUpdate(Conversation, { id }, { deletedAt: new Date(), deletedById: agent.id, purgeAt })
+      return (this.transactional as (...given: never[]) => unknown)(...args)
+    })
+    await runRetention(hub, run.id)
+    transactional.mock.restore()
+    assert.equal((await owner.call('POST', `/api/records/${id}/restore`)).status, 200)
   })
 
   test('departments are moved or deleted: what a rule kept is not another’s by it, all are off until somebody has looked again', async () => {
@@ -386,7 +451,7 @@ await onEveryProfile('retention', [found(manifest), found(watcher)], (world, pro
     )
     await on(admin, await rule(admin, { inboxId: inbox.id, days: 30 }))
 
-    const messages = await em.count(Message, { conversationId: { $in: ids } })
+    const messages = await said(world(), ids)
     // The files cannot be reached: the first batch is committed and cannot be finished.
     const remove = world().hub.files.remove
     await em.insert(StoredFile, {

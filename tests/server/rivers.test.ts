@@ -74,6 +74,7 @@ await onEveryProfile('rivers', [found(manifest)], (world) => {
         Array.from({ length: conversation.lastSeq }, (_, i) => i + 1),
       )
       assert.equal(messages.filter((m) => m.direction === 'in').length, 10)
+      assert.equal(conversation.messages, messages.filter((m) => m.direction !== 'system').length)
     }
   })
 

@@ -118,6 +118,7 @@ for (const profile of await profiles())
     const [accepted] = await world.say(inbox, 'somebody', '两斤')
     assert.equal(accepted?.conversationId, id)
     assert.equal((await agent.call('GET', `/api/conversations/${id}/messages`)).body.items.length, 3)
+    assert.equal((await agent.call('GET', `/api/records/${id}`)).body.messages, 3)
   })
 
 for (const profile of await profiles())

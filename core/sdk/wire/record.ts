@@ -41,8 +41,11 @@ export const RecordFilter = Type.Object(
     period: Type.Optional(Type.Union([Type.Literal('today'), Type.Literal('7d'), Type.Literal('30d')])),
     from: Type.Optional(Instant),
     to: Type.Optional(Instant),
-    /** Which time is meant: of the last message (the usual), of the opening, or, of what lies in the recycle bin, of the deletion. */
-    by: Type.Optional(Type.Union([Type.Literal('lastMessageAt'), Type.Literal('createdAt'), Type.Literal('deletedAt')])),
+    /**
+     * Which time is meant: of the last message (the usual), of the opening, of any message of the customer or to them (to the
+     * half hour, some seconds after it came: as the overview counts them), or, of what lies in the recycle bin, of the deletion.
+     */
+    by: Type.Optional(Type.Union([Type.Literal('lastMessageAt'), Type.Literal('createdAt'), Type.Literal('messageAt'), Type.Literal('deletedAt')])),
     channels: Type.Optional(Type.Array(Type.String({ maxLength: 40, pattern: '^[\\w-]+$' }), { maxItems: 20 })),
     inboxIds: Type.Optional(Ids),
     /** Who has or had it last. */
@@ -61,6 +64,8 @@ export const RecordFilter = Type.Object(
     ratings: Type.Optional(Type.Array(RecordRating, { maxItems: 4 })),
     attachments: Type.Optional(Type.Array(AttachmentKind, { maxItems: 5 })),
     starred: Type.Optional(Type.Boolean()),
+    /** It was opened for somebody to answer; false = what came while nothing was open and wakes nobody: machines' letters, what was sent from the platform's own app. */
+    opened: Type.Optional(Type.Boolean()),
     /** Who put it into the recycle bin. */
     deletedByIds: Type.Optional(Ids),
     /** A summary was written, or is missing. */

@@ -121,6 +121,7 @@ function oneTalk(
     assigneeId: agent.id,
     departmentId: agent.departmentId ?? null,
     lastSeq: said.length,
+    messages: said.length,
     rev: 1,
     agentReadSeq: said.length,
     preview: last.text,

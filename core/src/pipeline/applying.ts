@@ -5,7 +5,7 @@ import type { Em } from '../db/orm.ts'
 import { newId } from '../db/types.ts'
 import type { Identity } from '../domain/contact/contact.entity.ts'
 import { ConversationChange, lockConversations } from '../domain/conversation/change.ts'
-import { Conversation } from '../domain/conversation/conversation.entity.ts'
+import { Conversation, quietReason } from '../domain/conversation/conversation.entity.ts'
 import { openConversation } from '../domain/conversation/open-conversation.ts'
 import { changeGrants, withGrant } from '../domain/conversation/reply-window.ts'
 import { customerKey } from '../domain/customer/desk.ts'
@@ -76,7 +76,7 @@ export async function quietConversation(applying: Applying, inbox: Inbox, identi
   if (before) return before
   const change = openConversation(inbox, identity, 'customer')
   const { conversation, at } = change
-  Object.assign(conversation, { status: 'closed', openIdentityId: null, closeReason: 'quiet', closedAt: at })
+  Object.assign(conversation, { status: 'closed', openIdentityId: null, closeReason: quietReason, closedAt: at })
   // Nobody was told that it opened: it never was.
   change.events.length = 0
   applying.changes.set(`quiet:${identity.id}`, change)

@@ -40,6 +40,7 @@ export const en = {
     ratings: 'rating',
     attachments: 'attachments',
     starred: 'stars',
+    opened: 'no automatic messages',
     deletedByIds: 'who deleted it',
     summary: 'summary',
     contactId: 'one contact',

@@ -40,6 +40,7 @@ export const zh = {
     ratings: '评价',
     attachments: '附件',
     starred: '星标',
+    opened: '不含自动消息',
     deletedByIds: '删除人',
     summary: '服务小结',
     contactId: '同一位客户',

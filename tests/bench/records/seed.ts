@@ -153,6 +153,7 @@ export async function seed(em: () => Em, messages: number, now: number, tell: (d
       departmentId: facets.departments[agent % 12],
       skillGroupId: random() < 0.3 ? one(facets.groups) : null,
       lastSeq: 0,
+      messages: 0,
       rev: 1,
       agentReadSeq: 0,
       agentDeliveredSeq: 0,
@@ -212,6 +213,7 @@ export async function seed(em: () => Em, messages: number, now: number, tell: (d
     const of = open[below(open.length)] as Conversation
     const inbound = of.lastSeq % 2 === 0
     of.lastSeq += 1
+    of.messages += 1
     of.lastMessageAt = new Date(at)
     const id = idAt(at)
     const text = say(inbound, i)

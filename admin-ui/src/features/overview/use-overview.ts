@@ -93,7 +93,7 @@ export function useOverview(asked: Ref<Asked>) {
   /** The admin's list of records is not for everybody; the workbench's is. */
   const list = computed(() => (adminPagesFor(session.can).some(({ name }) => name === 'records') ? '/admin/records' : '/workbench/records'))
 
-  /** The records that a row counts as opened. */
+  /** The records that a row counts: as opened, or, by the time of their messages, as talked in. */
   function recordsOf(row: Pick<ReportRow, 'from' | 'to'>, more: RecordFilter = {}): string {
     const { channel, inboxId, departmentId, agentId } = asked.value
     const { f = '' } = writeFilter({
@@ -102,6 +102,8 @@ export function useOverview(asked: Ref<Asked>) {
       to: row.to,
       // What is put away was a conversation too.
       status: ['open', 'closed', 'archived'],
+      // A machine's letter is a message, and opens nothing.
+      ...(more.by === 'messageAt' ? {} : { opened: true }),
       ...(channel ? { channels: [channel] } : {}),
       ...(inboxId ? { inboxIds: [inboxId] } : {}),
       ...(departmentId ? { departmentIds: [departmentId] } : {}),

@@ -19,11 +19,14 @@ export async function readSummaryForm(em: Em, locale: string): Promise<SummaryFo
   return (row?.value as SummaryForm | undefined) ?? firstForm(locale)
 }
 
-/** Throws HUB_REQUEST_INVALID for two fields of one id, or a choice without options. */
+/** Throws HUB_REQUEST_INVALID for two fields of one id or one label (exports and readers tell them apart by it), or a choice without options. */
 export async function writeSummaryForm(em: Em, form: SummaryForm): Promise<void> {
   const ids = form.fields.map((field) => field.id)
   const twice = ids.findIndex((id, n) => ids.indexOf(id) !== n)
   if (twice >= 0) throw invalid(`fields/${twice}/id`, 'unique', 'Two fields have this id')
+  const labels = form.fields.map(({ label }) => label.trim())
+  const again = labels.findIndex((label, n) => labels.indexOf(label) !== n)
+  if (again >= 0) throw invalid(`fields/${again}/label`, 'unique', 'Two fields have this label')
   const empty = form.fields.findIndex(({ kind, options }) => (kind === 'choice' || kind === 'choices') && !options?.length)
   if (empty >= 0) throw invalid(`fields/${empty}/options`, 'required', 'A choice needs options')
   await em.upsert(Setting, { key, value: form, updatedAt: new Date() })

@@ -8,7 +8,7 @@ import type { ContactField as OwnField } from '../../access/mask.ts'
 import { maskField } from '../../access/mask-field.ts'
 import { maskText } from '../../access/mask-text.ts'
 import { contactFields } from '../../access/permissions.ts'
-import { whereAllowed } from '../../access/scope.ts'
+import { whereAllowed, whereDeleted } from '../../access/scope.ts'
 import type { Em } from '../../db/orm.ts'
 import { type Actor, actorOf } from '../../http/auth.ts'
 import type { App } from '../../http/server.ts'
@@ -175,14 +175,15 @@ export function mergeRoutes(app: App, hub: Hub): void {
 
 /** May they see each side of what was moved, as they must to merge: some conversation of it, where it has any? */
 async function seesBothSides(em: Em, ability: HubAbility, { kind, intoId, fromId, identityIds }: ContactMove): Promise<boolean> {
-  const allowed = whereAllowed(ability, 'read', 'conversation')
+  // Of whom all lies in the recycle bin is seen by who may look into it.
+  const allowed = [whereAllowed(ability, 'read', 'conversation'), whereDeleted(ability)].filter((where) => where !== null)
   // Who was merged is who they became: what was theirs are the identities that came from them.
   const sides =
     kind === 'split'
       ? [{ contactId: intoId }, { contactId: fromId }]
       : [{ $in: identityIds }, { $nin: identityIds }].map((identityId) => ({ contactId: intoId, identityId }))
   for (const side of sides) {
-    const sees = allowed && (await em.findOne(Conversation, { $and: [side, allowed] }, { fields: ['id'], disableIdentityMap: true }))
+    const sees = allowed.length > 0 && (await em.findOne(Conversation, { $and: [side, { $or: allowed }] }, { fields: ['id'], disableIdentityMap: true }))
     if (!sees && (await em.count(Conversation, side)) > 0) return false
   }
   return true

@@ -79,6 +79,7 @@ export class ConversationChange {
   append(input: NewMessage): Message {
     const { conversation, at } = this
     conversation.lastSeq += 1
+    if (input.direction !== 'system') conversation.messages += 1
     const text = textOf(input.parts)
     const message = {
       id: newId(),

@@ -4,6 +4,8 @@ import { idColumn, instant, json, nullableJson } from '../../db/types.ts'
 import type { Grant } from '../contact/contact.entity.ts'
 
 export type ConversationStatus = 'queued' | 'open' | 'closed'
+/** The `closeReason` of what was closed from the start: a machine's letter or an echo came, and nobody was to be woken. */
+export const quietReason = 'quiet'
 
 const facets = [
   'status',
@@ -37,6 +39,8 @@ const ConversationSchema = defineEntity({
     skillGroupId: idColumn().nullable(),
     /** Number of the last message. */
     lastSeq: p.integer().default(0),
+    /** How many of them people said: the customer's, ours and notes, without the hub's own lines. */
+    messages: p.integer().default(0),
     /** Counts every change of the conversation or a message of it: who holds an older number fetches the gap. */
     rev: p.integer().default(0),
     /** Number of the last message the assignee has seen, some agent's workbench has got, the customer has got, the customer has seen. */

@@ -22,6 +22,7 @@ export function openConversation(inbox: Inbox, identity: Identity, by: 'customer
     departmentId: inbox.departmentId ?? null,
     skillGroupId: inbox.skillGroupId ?? null,
     lastSeq: 0,
+    messages: 0,
     rev: 0,
     agentReadSeq: 0,
     agentDeliveredSeq: 0,

@@ -42,7 +42,7 @@ export function attachmentRoutes(app: App, hub: Hub): void {
     const actor = actorOf(request)
     const conversation = await findViewable(em, actor, request.params.id)
     await tellView(hub, actor, conversation)
-    return readAttachments(em, actor.ability, conversation, { ...own, before: request.query.before ?? conversation.lastSeq + 1 })
+    return readAttachments(em, actor.ability, conversation, { ...own, before: request.query.before })
   })
 
   app.get('/api/records/:id/attachments.zip', { config: forFiles, schema: { params: IdParams } }, async (request, reply) => {
@@ -63,8 +63,8 @@ export function attachmentRoutes(app: App, hub: Hub): void {
     const page = await findRecords(hub, actor, wanted, { tz: checkTimeZone(tz ?? 'UTC'), cursor, limit: Math.min(limit ?? recordsAtOnce, recordsAtOnce) })
     await tellOnce(hub, [searchOf(actor, { filter, cursor }, { filter: toldFilter(asked), shown: page.items.length })])
     const records = []
-    for (const { id, contact, lastMessageAt, messages } of page.items) {
-      const { items, before } = await readAttachments(em, actor.ability, { id }, { ...ofEach, before: messages + 1, kinds: wanted.attachments })
+    for (const { id, contact, lastMessageAt } of page.items) {
+      const { items, before } = await readAttachments(em, actor.ability, { id }, { ...ofEach, kinds: wanted.attachments })
       // What was sent may have been taken back since.
       if (items.length > 0) records.push({ id, contact, lastMessageAt, items, more: before !== null })
     }

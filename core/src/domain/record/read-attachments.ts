@@ -10,8 +10,8 @@ import { Message } from '../message/message.entity.ts'
 import { kindOfFile } from './attachments.ts'
 
 interface Look {
-  /** The number of a message: only older ones are looked at. */
-  before: number
+  /** The number of a message: only older ones are looked at. Missing = from the newest on. */
+  before?: number | undefined
   /** About so many at most: those of one message are never divided. */
   most: number
   /** So many messages are read at most, that a long talk without pictures does not hold the request. */
@@ -19,6 +19,8 @@ interface Look {
   /** All of them, where it is left out. */
   kinds?: readonly AttachmentKind[] | undefined
 }
+/** No message has so great a number. */
+const afterAll = 2 ** 31 - 1
 /** Messages read at once. */
 const batch = 200
 /** ASCII only: Chinese words go on after an address without a space. What ends a sentence is not part of it. */
@@ -32,7 +34,7 @@ export async function readAttachments(
   { before, most, reads, kinds }: Look,
 ): Promise<{ items: Attachment[]; before: number | null }> {
   const items: Attachment[] = []
-  let next = before
+  let next = before ?? afterAll
   for (let read = 0; read < reads && items.length < most && next > 1; read += batch) {
     const rows = await em.find(
       Message,

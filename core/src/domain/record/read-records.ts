@@ -137,7 +137,7 @@ async function presentFacts(hub: Hub, em: Em, ability: HubAbility, locale: strin
         rating: c.rating ?? null,
         ratingComment: maskText(ability, c.ratingComment ?? ''),
         summary: answersOf(ability, fields, summaries.get(c.id) ?? {}),
-        messages: c.lastSeq,
+        messages: c.messages,
         createdAt: c.createdAt.toISOString(),
         firstReplyAt: c.firstReplyAt?.toISOString() ?? null,
         lastMessageAt: c.lastMessageAt.toISOString(),
@@ -162,12 +162,14 @@ function pathOf(categories: readonly Category[], id: string | null): string {
 
 function answersOf(ability: HubAbility, fields: readonly SummaryField[], answers: Record<string, unknown>): Record<string, string> {
   const labels = new Map(fields.map(({ id, label }) => [id, label]))
-  return Object.fromEntries(
-    Object.entries(shownAnswers(ability, fields, answers)).map(([id, value]) => [
-      labels.get(id) ?? id,
-      Array.isArray(value) ? value.join(', ') : typeof value === 'boolean' ? (value ? '✓' : '✗') : String(value ?? ''),
-    ]),
-  )
+  const said: Record<string, string> = {}
+  for (const [id, value] of Object.entries(shownAnswers(ability, fields, answers))) {
+    const text = Array.isArray(value) ? value.join(', ') : typeof value === 'boolean' ? (value ? '✓' : '✗') : String(value ?? '')
+    const label = labels.get(id) ?? id
+    // Forms of before may have two fields of one label: neither answer is lost.
+    said[label] = said[label] === undefined ? text : `${said[label]}, ${text}`
+  }
+  return said
 }
 
 async function* messagesOf(hub: Hub, reader: RecordReader, asked: readonly string[]): AsyncGenerator<RecordMessage[]> {

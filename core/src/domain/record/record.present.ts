@@ -67,7 +67,7 @@ export async function presentRecords(
       attachments: attachmentKinds(c.attachments),
       summarised: summarised.has(c.id),
       starred: starred.has(c.id),
-      messages: c.lastSeq,
+      messages: c.messages,
       preview: presentPreview(actor.ability, c.preview),
       createdAt: c.createdAt.toISOString(),
       firstReplyAt: iso(c.firstReplyAt),

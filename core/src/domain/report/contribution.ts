@@ -1,14 +1,14 @@
 /**
  * What one conversation adds to the reports: numbers, each in the half hour in which it happened. Opened, first reply,
  * end and rating count where the conversation was opened, so that a bar's numbers are of the very records behind it;
- * messages and `ended` count when they were.
+ * messages and `ended` count when they were. What nobody opened (`quietReason`) was neither opened nor resolved: only its messages count.
  *
  * Half hours, since the days of most time zones begin on one. Where they begin at a quarter (Nepal, the Chatham Islands)
  * a day is cut at the nearest half hour, and the answer says where.
  */
 import type { Em } from '../../db/orm.ts'
 import { isMysql, list, readRaw, readRows, sql } from '../../db/statements.ts'
-import { Conversation } from '../conversation/conversation.entity.ts'
+import { Conversation, quietReason } from '../conversation/conversation.entity.ts'
 
 import { raw } from '../record/find/sql-where.ts'
 
@@ -85,7 +85,7 @@ export async function contributionsOf(em: Em, ids: readonly string[]): Promise<M
       cells[at][measure] = (cells[at][measure] ?? 0) + n
     }
     if (!conversation.deletedAt) {
-      addConversation(conversation, add)
+      if (conversation.closeReason !== quietReason) addConversation(conversation, add)
       for (const row of byConversation.get(id) ?? []) add(Number(row.slot), row.direction === 'in' ? 'received' : 'sent', Number(row.n))
     }
     result.set(id, { rev, slice: { inboxId, channel, departmentId, assigneeId, categoryId }, cells })

@@ -127,8 +127,14 @@ export async function replaceFacts(em: Em, ids: readonly string[]): Promise<void
       }
   }
   const rows: [id: string, rev: number, slice: number, cells: string][] = []
+  const talks: [at: number, id: string][] = []
+  const fewer: string[] = []
   for (const id of changed) {
     const [was, is] = [before.get(id), after.get(id)]
+    const [spoke, speaks] = [spokenIn(was && (JSON.parse(was.cells) as Cells)), spokenIn(is?.cells)]
+    const less = [...spoke].some((at) => !speaks.has(at))
+    if (less || !is) fewer.push(id)
+    for (const at of speaks) if (less || !spoke.has(at)) talks.push([at, id])
     if (was) add(was.slice, known.get(was.slice) as number, JSON.parse(was.cells) as Cells, -1)
     if (!is) continue
     const slice = slices.get(nameOf(is.slice)) as number
@@ -138,11 +144,18 @@ export async function replaceFacts(em: Em, ids: readonly string[]): Promise<void
   const gone = changed.filter((id) => !after.has(id))
   if (gone.length > 0) await execute(em, sql`delete from report_fact where conversation_id in ${list(gone)}`)
   await upsert(em, 'report_fact', ['conversation_id'], ['rev', 'slice', 'cells'], rows, (column, given) => `${column} = ${given}`)
+  // Nearly none has fewer than before: it was deleted, or a hand has changed its times.
+  if (fewer.length > 0) await execute(em, sql`delete from report_talk where conversation_id in ${list(fewer)}`)
+  await upsert(em, 'report_talk', ['at', 'conversation_id'], [], talks)
   await addSums(
     em,
     [...sums.values()].filter(({ cell }) => Object.values(cell).some((n) => n !== 0)),
   )
 }
+
+/** The half hours in which there were messages. */
+const spokenIn = (cells: Cells = {}): Set<number> =>
+  new Set(Object.entries(cells).flatMap(([at, { received = 0, sent = 0 }]) => (received + sent > 0 ? [Number(at)] : [])))
 
 interface Sum {
   grain: number
@@ -169,22 +182,23 @@ async function addSums(em: Em, sums: readonly Sum[]): Promise<void> {
   }
 }
 
-/** Inserts rows, or changes those that are there, by what `set` says of a column and the value given for it. */
+/** Inserts rows, or changes those that are there, by what `set` says of a column and the value given for it; without other columns they stay. */
 async function upsert(
   em: Em,
   table: string,
   keys: readonly string[],
   columns: readonly string[],
   rows: readonly (readonly (string | number)[])[],
-  set: (column: string, given: string) => string,
+  set: (column: string, given: string) => string = (column) => column,
 ): Promise<void> {
   const mysql = isMysql(em)
   const places = `(${[...keys, ...columns].map(() => '?').join(', ')})`
   const sets = columns.map((column) => set(column, mysql ? `values(${column})` : `excluded.${column}`)).join(', ')
-  const clash = mysql ? 'on duplicate key update' : `on conflict (${keys.join(', ')}) do update set`
+  const same = mysql ? `on duplicate key update ${keys[0]} = ${keys[0]}` : `on conflict (${keys.join(', ')}) do nothing`
+  const clash = sets === '' ? same : `${mysql ? 'on duplicate key update' : `on conflict (${keys.join(', ')}) do update set`} ${sets}`
   for (let at = 0; at < rows.length; at += 50) {
     const page = rows.slice(at, at + 50)
-    await em.execute(`insert into ${table} (${[...keys, ...columns].join(', ')}) values ${page.map(() => places).join(', ')} ${clash} ${sets}`, page.flat())
+    await em.execute(`insert into ${table} (${[...keys, ...columns].join(', ')}) values ${page.map(() => places).join(', ')} ${clash}`, page.flat())
   }
 }
 
@@ -241,7 +255,7 @@ const setMark = (em: Em, name: string, value: string): Promise<void> =>
 /** Forgets all sums; they are counted anew from the conversations, the page fills up as that goes on. */
 export async function rebuildReports(em: Em): Promise<void> {
   await em.transactional(async (tx) => {
-    for (const table of ['report_slot', 'report_sum', 'report_fact', 'report_mark']) await (tx as Em).execute(`delete from ${table}`)
+    for (const table of ['report_slot', 'report_sum', 'report_talk', 'report_fact', 'report_mark']) await (tx as Em).execute(`delete from ${table}`)
     await tx.nativeDelete(ReportSlice, {})
   })
 }

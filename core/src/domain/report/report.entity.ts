@@ -3,7 +3,7 @@ import { idColumn } from '../../db/types.ts'
 
 /**
  * A combination of what numbers are asked by. The numbers themselves stand in `report_slot` (slice, at, measures) and `report_sum` (grain, at, slice, measures), and
- * what each conversation last added to them in `report_fact` (conversation_id, rev, slice, cells), which no entity maps:
+ * what each conversation last added to them in `report_fact` (conversation_id, rev, slice, cells); in which half hours there were messages of it in `report_talk` (at, conversation_id). No entity maps these:
  * they are written by the hundred (`keep-reports.ts`).
  */
 const ReportSliceSchema = defineEntity({

@@ -189,12 +189,12 @@ class Run {
     const { placeAt, placeId } = this.#row
     const after: Sql = placeAt ? sql`and closed_at >= ${time(placeAt)} and (closed_at > ${time(placeAt)} or id > ${placeId ?? ''})` : raw('')
     const from = raw(isMysql(em) ? 'conversation force index (conversation_closed)' : 'conversation indexed by conversation_closed')
-    // What is on its way out already is passed over.
-    const going = sql`and (purge_at is null or purge_at > ${time(new Date())})`
+    // What lies in the recycle bin can be restored until the day that was promised, and goes by itself after it.
+    const binned = raw('and purge_at is null')
     return readRaw<Row>(
       em,
-      sql`select id, inbox_id as inboxId, department_id as departmentId, category_id as categoryId, closed_at as closedAt, last_seq as messages
-        from ${from} where closed_at <= ${time(latest)} ${after} and status = 'closed' ${going} order by closed_at, id limit ${raw(String(walkAtOnce))}`,
+      sql`select id, inbox_id as inboxId, department_id as departmentId, category_id as categoryId, closed_at as closedAt, messages
+        from ${from} where closed_at <= ${time(latest)} ${after} and status = 'closed' ${binned} order by closed_at, id limit ${raw(String(walkAtOnce))}`,
     )
   }
 
@@ -260,11 +260,11 @@ class Run {
           )
         ).values(),
       ]
-      // Somebody may have said meanwhile that it is of another kind.
+      // Somebody may have said meanwhile that it is of another kind, or have put it into the recycle bin.
       const due = locked.flatMap((conversation) => {
         const rule = ruleOf(keptBy(conversation))
-        const { closedAt, status } = conversation
-        return rule && closedAt && status === 'closed' && verdict(rule, closedAt, startedAt) === 'all' ? [{ conversation, rule }] : []
+        const { closedAt, status, purgeAt } = conversation
+        return rule && closedAt && status === 'closed' && !purgeAt && verdict(rule, closedAt, startedAt) === 'all' ? [{ conversation, rule }] : []
       })
       const files = await this.#filesOf(
         em,
@@ -274,7 +274,7 @@ class Run {
         const change = ConversationChange.of(conversation)
         conversation.deletedAt ??= change.at
         conversation.purgeAt = change.at
-        this.#add(rule.id, { conversations: 1, messages: conversation.lastSeq, ...files.get(conversation.id) })
+        this.#add(rule.id, { conversations: 1, messages: conversation.messages, ...files.get(conversation.id) })
         return change
       })
       await this.#keep(em)
@@ -295,7 +295,7 @@ class Run {
       const last = await this.#commit(async (em) => {
         const conversation = (await lockConversations(em, [id])).get(id)
         const rule = conversation && ruleOf(keptBy(conversation))
-        if (!conversation?.closedAt || !rule || verdict(rule, conversation.closedAt, startedAt) !== 'files') return undefined
+        if (!conversation?.closedAt || conversation.purgeAt || !rule || verdict(rule, conversation.closedAt, startedAt) !== 'files') return undefined
         const messages = await em.find(
           Message,
           { conversationId: id, seq: { $gt: seq } },

@@ -8,11 +8,12 @@ import { type Sql, sql, stored } from '../../../db/statements.ts'
 import type { Hub } from '../../../hub.ts'
 import { Category } from '../../category/category.entity.ts'
 import { survivorOf } from '../../contact/survivor.ts'
-import { Conversation } from '../../conversation/conversation.entity.ts'
+import { Conversation, quietReason } from '../../conversation/conversation.entity.ts'
 import { Department } from '../../department/department.entity.ts'
 import { subtree } from '../../department/subtree.ts'
+import { nearestSlot } from '../../report/contribution.ts'
 import { contactsMeant } from './contact-fields.ts'
-import { contactWords } from './contact-words.ts'
+import { checkContactWords, contactWords } from './contact-words.ts'
 import { startOfPeriod } from './period.ts'
 import { all, among, any, raw, sqlWhere } from './sql-where.ts'
 
@@ -31,11 +32,12 @@ export interface Wanted {
 }
 
 const asked = <T>(values: readonly T[] | undefined): values is readonly T[] => values !== undefined && values.length > 0
-const times = { lastMessageAt: 'last_message_at', createdAt: 'created_at', deletedAt: 'deleted_at' } as const
+/** Of which there were messages between two times has begun before the later one: most of it shortly before. */
+const times = { lastMessageAt: 'last_message_at', createdAt: 'created_at', messageAt: 'created_at', deletedAt: 'deleted_at' } as const
 const ratings = { good: 1, medium: 2, bad: 3, none: null } as const
 const idsWhere = (condition: Sql): Sql => sql`select c.id from conversation c where ${condition}`
 
-/** Null when there can be no such record, or none that this reader may see. Throws HUB_FORBIDDEN for a customer's field that they may not see. */
+/** Null when there can be no such record, or none that this reader may see. Throws HUB_FORBIDDEN for a customer's field, or for a number or an address, that they may not see. */
 export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, filter: RecordFilter, tz: string, permission?: string): Promise<Wanted | null> {
   const readable = await readableAs(em, actor, filter.status)
   if (!readable) return null
@@ -52,12 +54,17 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
   const by = times[filter.by ?? 'lastMessageAt']
   const time = (at: Date) => stored(em, Conversation, 'createdAt', at)
   const from = [filter.period && startOfPeriod(filter.period, tz), filter.from && new Date(filter.from)].filter((at) => at instanceof Date)
+  const spoken = filter.by === 'messageAt' && (from.length > 0 || filter.to !== undefined)
   const range = all([
     ...(by === 'deleted_at' ? [raw('c.deleted_at is not null')] : []),
-    ...from.map((at) => sql`c.${raw(by)} >= ${time(at)}`),
+    ...(spoken ? [] : from.map((at) => sql`c.${raw(by)} >= ${time(at)}`)),
     ...(filter.to ? [sql`c.${raw(by)} < ${time(new Date(filter.to))}`] : []),
   ])
-  if (from.length > 0 || filter.to) lead(range)
+  if (spoken) {
+    const slots = all([...from.map((at) => sql`h.at >= ${nearestSlot(at)}`), ...(filter.to ? [sql`h.at < ${nearestSlot(new Date(filter.to))}`] : [])])
+    where.push(range, sql`exists (select 1 from report_talk h where h.conversation_id = c.id and ${slots})`)
+    leads.push([sql`select distinct h.conversation_id as id from report_talk h where ${slots}`])
+  } else if (from.length > 0 || filter.to) lead(range)
   else if (by === 'deleted_at') where.push(range)
 
   if (asked(filter.deletedByIds)) where.push(among('c.deleted_by_id', filter.deletedByIds))
@@ -105,6 +112,9 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
     where.push(sql`${raw(filter.starred ? '' : 'not ')}exists (${stars} and s.conversation_id = c.id)`)
     if (filter.starred) leads.push([stars])
   }
+  // No column of the walks' indexes, and none is needed: nearly all are meant, or what one inbox has is.
+  if (filter.opened !== undefined)
+    where.push(filter.opened ? sql`(c.close_reason is null or c.close_reason <> ${quietReason})` : sql`c.close_reason = ${quietReason}`)
   if (filter.summary) {
     where.push(sql`${raw(filter.summary === 'written' ? '' : 'not ')}exists (select 1 from conversation_summary y where y.conversation_id = c.id)`)
     if (filter.summary === 'written') leads.push([raw('select y.conversation_id as id from conversation_summary y')])
@@ -115,6 +125,7 @@ export async function wantedBy(hub: Pick<Hub, 'kernel'>, em: Em, actor: Access, 
   }
   if (filter.contactId) lead(sql`c.contact_id = ${await survivorOf(em, filter.contactId)}`)
   if (filter.contact?.trim()) {
+    checkContactWords(actor.ability, filter.contact)
     const contacts = sql`select k.id from contact k where ${contactWords(em, actor, filter.contact)}`
     where.push(sql`c.contact_id in (${contacts})`)
     leads.push([sql`select c.id from (${contacts}) k join conversation c on c.contact_id = k.id`])
