@@ -462,4 +462,47 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.equal((await admin.call('POST', `/api/messages/${failed.id}/resend`, {})).status, 200)
     await fate(failed.id, 'sent')
   })
+
+  test('another app in the inbox: its account must be authorised for it, its address proven anew, and nothing of the old app’s is used', async () => {
+    const other = await new DouyinServer().start()
+    other.webhookUrl = douyin.webhookUrl
+    try {
+      const apps = {
+        old: { clientKey: douyin.clientKey, clientSecret: douyin.clientSecret },
+        new: { clientKey: other.clientKey, clientSecret: other.clientSecret },
+      }
+      const give = async (app: object) => {
+        const { status } = await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { scope: 'user_info,im.direct_message', ...app } })
+        assert.equal(status, 200)
+      }
+      const pushStep = async () => (await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})).body.steps.at(-1).ok
+      const page = async () => (await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body
+      const settled = (state: string) =>
+        eventually(async () => {
+          await world().running.sweep()
+          return (await health()).state === state
+        }, `the state ${state}`)
+      assert.deepEqual([await pushStep(), (await page()).state, (await health()).state], [true, 'authorised', 'connected'])
+
+      await give(apps.new)
+      await settled('unauthorised')
+      assert.match((await health()).error.zh, /Client Key/)
+      assert.deepEqual([await pushStep(), (await page()).state, (await page()).webhookProvenAt], [false, 'revoked', null])
+      assert.deepEqual([await other.verifyWebhook({ signed: false }), await other.verifyWebhook({ signed: true })], [true, true])
+      assert.deepEqual([await other.verifyWebhook({ signed: false }), await pushStep()], [false, true])
+      const customer = someone()
+      await other.says(customer, other.operator().openId, '新应用来的')
+      assert.deepEqual(await said(customer), ['新应用来的'])
+      const calls = douyin.calls.length
+      const failed = await fate((await answer(customer, '在的')).body.id, 'failed')
+      assert.deepEqual([failed.failure, douyin.calls.length], ['unauthorised', calls])
+
+      // Typed wrongly: what the old app gave is good again.
+      await give(apps.old)
+      await settled('connected')
+      assert.equal((await page()).state, 'authorised')
+    } finally {
+      await other.stop()
+    }
+  })
 })

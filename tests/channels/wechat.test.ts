@@ -950,6 +950,26 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     await eventually(async () => (await push()).ok, 'the proof')
   })
 
+  test('another account in the inbox has yet to push; one whose keys came back need not', async () => {
+    const desk = await open()
+    const other = server.account({})
+    other.callback = desk.account.callback
+    const push = async () => (await agent.call('POST', `/api/inboxes/${desk.inbox.id}/probe`, {})).body.steps.at(-1).ok
+    const give = async (settings: Record<string, unknown>) =>
+      assert.equal((await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings })).status, 200)
+    await desk.account.text(desk.person, '一')
+    await eventually(push, 'the proof')
+    await give({ ...desk.account.settings, replyCount: 20 })
+    assert.equal(await push(), true)
+    await give(other.settings)
+    assert.equal(await push(), false)
+    await give(desk.account.settings)
+    assert.equal(await push(), true)
+    await give(other.settings)
+    await other.text(other.person(), '二')
+    await eventually(push, 'the proof of the other one')
+  })
+
   test('a colleague without the permission may neither try nor see an account’s settings', async () => {
     const desk = await open()
     const colleague = await world().person('小李', 'agent')
