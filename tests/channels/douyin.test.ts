@@ -10,6 +10,8 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
+import type { Ctx } from '../../plugins/douyin/server/context.ts'
+import { keepTokensAlive } from '../../plugins/douyin/server/tokens.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
@@ -384,6 +386,29 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
       body.steps.map(({ ok }: { ok: boolean }) => ok),
       [true, true, true, true],
     )
+  })
+
+  test('what a test has mended stays mended until a message is refused again', async () => {
+    const { ctx } = world().hub.kernel.get('douyin') as unknown as { ctx: Ctx }
+    const broken = async () =>
+      (await admin.call('GET', '/api/notices?limit=100')).body.items
+        .filter(({ kind, link }: { kind: string; link: string }) => kind === 'inbox.broken' && link === `/admin/inboxes/${inbox.id}`)
+        .map(({ endedAt }: { endedAt: string | null }) => endedAt === null)
+    const before = await broken()
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    douyin.faults = [{ path: '/im/send/msg/', code: 28003095 }]
+    await fate((await answer(customer, '在的')).body.id, 'failed')
+    assert.deepEqual([(await health()).state, await broken()], ['broken', [true, ...before]])
+    // Turned off in Douyin's own workbench, where nothing tells us of it.
+    await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+    for (let i = 0; i < 2; i++) await keepTokensAlive(ctx)
+    assert.deepEqual([(await health()).state, await broken()], ['connected', [false, ...before]])
+    douyin.faults = [{ path: '/im/send/msg/', code: 28003095 }]
+    await fate((await answer(customer, '还在')).body.id, 'failed')
+    assert.deepEqual([(await health()).state, await broken()], ['broken', [true, false, ...before]])
+    await fate((await answer(customer, '在了')).body.id, 'sent')
+    await eventually(async () => (await health()).state === 'connected', 'the mending')
   })
 
   test('a contract that the operator ends is told to admins, and no more once it is signed again', async () => {

@@ -4,7 +4,7 @@ import { callDouyin, DouyinError } from './api.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { provenAt } from './prove.ts'
-import { accountOf, checkApp, credentialOf, isOfApp } from './tokens.ts'
+import { accountOf, checkApp, credentialOf, forgetFault, isOfApp } from './tokens.ts'
 
 export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]> {
   const { clientKey, clientSecret } = inbox.settings as InboxSettings
@@ -52,6 +52,8 @@ export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]>
     async () => (await provenAt(ctx, inbox)) !== undefined,
     { waits: true },
   )
+  // What differs in a form that is not saved has no part in what a message was refused for: the account and its app are the saved ones.
+  if (steps.every(({ ok, waits }) => ok || waits)) await forgetFault(ctx, inbox.id)
   return steps
 }
 

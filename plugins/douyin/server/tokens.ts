@@ -275,11 +275,16 @@ async function tellEnding(ctx: Ctx, inboxId: string, until: Date): Promise<void>
   })
 }
 
-/** A code that an admin must act on is remembered until a message goes through again. */
+/** A code that an admin must act on is remembered, and told once, until a message goes through or a test goes well. 0: that one has. */
 export async function setFault(ctx: Ctx, account: Account, fault: number): Promise<void> {
-  if (account.fault === fault) return
-  await ctx.em().nativeUpdate(Account, { inboxId: account.inboxId }, { fault })
-  await reportHealth(ctx, { ...account, fault } as Account)
+  // Asked of the row: since `account` was read a test may have ended the fault that is met again.
+  const changed = await ctx.em().nativeUpdate(Account, { inboxId: account.inboxId, fault: { $ne: fault } }, { fault })
+  if (changed > 0) await reportHealth(ctx, { ...account, fault } as Account)
+}
+
+/** A test went well, and the hub takes its word: the job must not say again what was mended. */
+export async function forgetFault(ctx: Ctx, inboxId: string): Promise<void> {
+  await ctx.em().nativeUpdate(Account, { inboxId, fault: { $ne: 0 } }, { fault: 0 })
 }
 
 /** The app's own token, for uploads: two hours, and a new one soon ends the old one. */
