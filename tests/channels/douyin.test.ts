@@ -10,6 +10,7 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
+import { Account } from '../../plugins/douyin/server/account.entity.ts'
 import type { Ctx } from '../../plugins/douyin/server/context.ts'
 import { keepTokensAlive } from '../../plugins/douyin/server/tokens.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
@@ -451,6 +452,41 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.equal((await health()).state, null)
     await turn(true)
     await settled('connected')
+  })
+
+  test('off for longer than its tokens live, on again: it must be authorised anew, and is told so with no day that has passed', async () => {
+    const turn = async (enabled: boolean) => assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })).status, 200)
+    const settled = (state: string) =>
+      eventually(async () => {
+        await world().running.sweep()
+        return (await health()).state === state
+      }, `the state ${state}`)
+    const endings = async () => (await admin.call('GET', '/api/notices?limit=100')).body.items.filter(({ kind }: { kind: string }) => kind === 'douyin.ending')
+    const day = 86_400_000
+    await turn(false)
+    await em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: new Date(Date.now() - 18 * day), refreshUntil: new Date(Date.now() - 3 * day) })
+    await turn(true)
+    await settled('unauthorised')
+    assert.deepEqual([(await health()).validUntil, await endings()], [null, []])
+    assert.equal((await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body.state, 'revoked')
+    await authorise()
+    await settled('connected')
+
+    // Off for two weeks and more: the access token has ended, and is refreshed before anybody is told that all is well.
+    await turn(false)
+    await em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: new Date(Date.now() - day) })
+    await turn(true)
+    await settled('connected')
+    const { accessUntil } = await em().findOneOrFail(Account, { inboxId: inbox.id }, { disableIdentityMap: true })
+    assert.ok(accessUntil.getTime() > Date.now())
+    // So it is when Douyin is away; the job tries again.
+    await turn(false)
+    await em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: new Date(Date.now() - day) })
+    douyin.faults = [{ path: '/oauth/refresh_token', cut: true }]
+    await turn(true)
+    await settled('connected')
+    const { ctx } = world().hub.kernel.get('douyin') as unknown as { ctx: Ctx }
+    await keepTokensAlive(ctx)
   })
 
   test('taken away in the app: said at once, shown to agents, mended by the button', async () => {

@@ -50,7 +50,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const news = await ctx.em().find(AuthorisationNews, { inboxId: id }, { orderBy: { at: 'desc' }, limit: shownNews, disableIdentityMap: true })
     return {
       configured: clientKey !== '' && clientSecret !== '',
-      state: account ? (account.revokedAt || !isOfApp(account, inbox) ? 'revoked' : 'authorised') : 'none',
+      state: account ? (account.revokedAt || !isOfApp(account, inbox) || goodUntil(account).getTime() <= Date.now() ? 'revoked' : 'authorised') : 'none',
       nickname: account?.nickname ?? '',
       scope: account?.scope ?? '',
       accessUntil: account?.accessUntil.toISOString() ?? null,

@@ -196,7 +196,19 @@ export async function followSwitch(ctx: Ctx, inboxId: string): Promise<void> {
   if (!inbox) await ctx.endNotice(endingNotice, inboxId)
   else if (!isOfApp(account, inbox)) await reportOtherApp(ctx, inboxId)
   else if (account.revokedAt) await reportRevoked(ctx, inboxId)
-  else await reportHealth(ctx, account)
+  else await catchUp(ctx, inbox)
+}
+
+/** While it was off nobody prolonged anything, and what it has may be over. */
+async function catchUp(ctx: Ctx, inbox: ChannelInbox): Promise<void> {
+  try {
+    await ctx.lock(lockOf(inbox.id), lockMs, () => keepAlive(ctx, inbox, Date.now()))
+  } catch (error) {
+    ctx.log.warn({ err: error, inbox: inbox.id }, 'the tokens could not be prolonged')
+    // It has some that can still be refreshed: the job goes on trying, and a message that leaves.
+    const account = await accountOf(ctx, inbox.id)
+    if (account && !account.revokedAt) await reportHealth(ctx, account)
+  }
 }
 
 /** An inbox was given another app: its tokens are of no use to it. Given the old one again, a test of what is saved finds it well. */
