@@ -12,7 +12,7 @@ import { receive } from './server/receive.ts'
 import { routes } from './server/routes.ts'
 import { sendMessage } from './server/send.ts'
 import { bringStray } from './server/strays.ts'
-import { followSwitch, keepTokensAlive } from './server/tokens.ts'
+import { followApp, followSwitch, keepTokensAlive } from './server/tokens.ts'
 
 /** A note of music in the grey of the kit's line icons. */
 const icon = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#6b7280" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round"><path d="M14 4v11.500a4 4 0 1 1-4-4M14 4c.5 3 2.500 5 5.500 5.200"/></svg>')}`
@@ -58,7 +58,9 @@ export default definePlugin({
   routes: (app, ctx) => routes(app, ctx as unknown as Ctx),
   on: {
     async 'settings.changed'({ data: { scope, id, fields } }, ctx) {
-      if (scope === 'inbox' && id && fields?.includes('enabled')) await followSwitch(ctx as unknown as Ctx, id)
+      if (scope !== 'inbox' || !id) return
+      if (fields?.includes('enabled')) await followSwitch(ctx as unknown as Ctx, id)
+      else if (fields?.includes('settings.clientKey')) await followApp(ctx as unknown as Ctx, id)
     },
   },
   jobs: {

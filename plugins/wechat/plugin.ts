@@ -61,7 +61,7 @@ function adapter(ctx: PluginContext): ChannelAdapter {
     receive(request, inbox) {
       const account = asWechat(inbox)
       const result = receivePush(request, account)
-      if (request.method !== 'GET') prove(inbox.id)
+      if (request.method !== 'GET') prove(account)
       if (account.settings.kind === 'official' && account.settings.appSecret)
         for (const event of result.events)
           askProfile({

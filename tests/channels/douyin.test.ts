@@ -10,6 +10,9 @@ import { Conversation } from '../../core/src/domain/conversation/conversation.en
 import type { Inbox } from '../../core/src/domain/inbox/inbox.entity.ts'
 import { Message, Outbound } from '../../core/src/domain/message/message.entity.ts'
 import douyinPlugin from '../../plugins/douyin/plugin.ts'
+import { Account } from '../../plugins/douyin/server/account.entity.ts'
+import type { Ctx } from '../../plugins/douyin/server/context.ts'
+import { keepTokensAlive } from '../../plugins/douyin/server/tokens.ts'
 import { eventually, found, onEveryProfile, type Person } from '../support/world.ts'
 
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
@@ -386,6 +389,29 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     )
   })
 
+  test('what a test has mended stays mended until a message is refused again', async () => {
+    const { ctx } = world().hub.kernel.get('douyin') as unknown as { ctx: Ctx }
+    const broken = async () =>
+      (await admin.call('GET', '/api/notices?limit=100')).body.items
+        .filter(({ kind, link }: { kind: string; link: string }) => kind === 'inbox.broken' && link === `/admin/inboxes/${inbox.id}`)
+        .map(({ endedAt }: { endedAt: string | null }) => endedAt === null)
+    const before = await broken()
+    const customer = someone()
+    await douyin.says(customer, operator, '在吗')
+    douyin.faults = [{ path: '/im/send/msg/', code: 28003095 }]
+    await fate((await answer(customer, '在的')).body.id, 'failed')
+    assert.deepEqual([(await health()).state, await broken()], ['broken', [true, ...before]])
+    // Turned off in Douyin's own workbench, where nothing tells us of it.
+    await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})
+    for (let i = 0; i < 2; i++) await keepTokensAlive(ctx)
+    assert.deepEqual([(await health()).state, await broken()], ['connected', [false, ...before]])
+    douyin.faults = [{ path: '/im/send/msg/', code: 28003095 }]
+    await fate((await answer(customer, '还在')).body.id, 'failed')
+    assert.deepEqual([(await health()).state, await broken()], ['broken', [true, false, ...before]])
+    await fate((await answer(customer, '在了')).body.id, 'sent')
+    await eventually(async () => (await health()).state === 'connected', 'the mending')
+  })
+
   test('a contract that the operator ends is told to admins, and no more once it is signed again', async () => {
     const notices = async () =>
       (await admin.call('GET', '/api/notices')).body.items.filter(({ kind }: { kind: string }) => kind === 'douyin.contract') as { endedAt: string | null }[]
@@ -428,6 +454,41 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     await settled('connected')
   })
 
+  test('off for longer than its tokens live, on again: it must be authorised anew, and is told so with no day that has passed', async () => {
+    const turn = async (enabled: boolean) => assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })).status, 200)
+    const settled = (state: string) =>
+      eventually(async () => {
+        await world().running.sweep()
+        return (await health()).state === state
+      }, `the state ${state}`)
+    const endings = async () => (await admin.call('GET', '/api/notices?limit=100')).body.items.filter(({ kind }: { kind: string }) => kind === 'douyin.ending')
+    const day = 86_400_000
+    await turn(false)
+    await em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: new Date(Date.now() - 18 * day), refreshUntil: new Date(Date.now() - 3 * day) })
+    await turn(true)
+    await settled('unauthorised')
+    assert.deepEqual([(await health()).validUntil, await endings()], [null, []])
+    assert.equal((await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body.state, 'revoked')
+    await authorise()
+    await settled('connected')
+
+    // Off for two weeks and more: the access token has ended, and is refreshed before anybody is told that all is well.
+    await turn(false)
+    await em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: new Date(Date.now() - day) })
+    await turn(true)
+    await settled('connected')
+    const { accessUntil } = await em().findOneOrFail(Account, { inboxId: inbox.id }, { disableIdentityMap: true })
+    assert.ok(accessUntil.getTime() > Date.now())
+    // So it is when Douyin is away; the job tries again.
+    await turn(false)
+    await em().nativeUpdate(Account, { inboxId: inbox.id }, { accessUntil: new Date(Date.now() - day) })
+    douyin.faults = [{ path: '/oauth/refresh_token', cut: true }]
+    await turn(true)
+    await settled('connected')
+    const { ctx } = world().hub.kernel.get('douyin') as unknown as { ctx: Ctx }
+    await keepTokensAlive(ctx)
+  })
+
   test('taken away in the app: said at once, shown to agents, mended by the button', async () => {
     const customer = someone()
     await douyin.says(customer, operator, '在吗')
@@ -461,5 +522,48 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.deepEqual([(await health()).state, await finish(), (await news()).length], ['connected', [false], 9])
     assert.equal((await admin.call('POST', `/api/messages/${failed.id}/resend`, {})).status, 200)
     await fate(failed.id, 'sent')
+  })
+
+  test('another app in the inbox: its account must be authorised for it, its address proven anew, and nothing of the old app’s is used', async () => {
+    const other = await new DouyinServer().start()
+    other.webhookUrl = douyin.webhookUrl
+    try {
+      const apps = {
+        old: { clientKey: douyin.clientKey, clientSecret: douyin.clientSecret },
+        new: { clientKey: other.clientKey, clientSecret: other.clientSecret },
+      }
+      const give = async (app: object) => {
+        const { status } = await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { settings: { scope: 'user_info,im.direct_message', ...app } })
+        assert.equal(status, 200)
+      }
+      const pushStep = async () => (await admin.call('POST', `/api/inboxes/${inbox.id}/probe`, {})).body.steps.at(-1).ok
+      const page = async () => (await admin.call('GET', `/api/x/douyin/inboxes/${inbox.id}`)).body
+      const settled = (state: string) =>
+        eventually(async () => {
+          await world().running.sweep()
+          return (await health()).state === state
+        }, `the state ${state}`)
+      assert.deepEqual([await pushStep(), (await page()).state, (await health()).state], [true, 'authorised', 'connected'])
+
+      await give(apps.new)
+      await settled('unauthorised')
+      assert.match((await health()).error.zh, /Client Key/)
+      assert.deepEqual([await pushStep(), (await page()).state, (await page()).webhookProvenAt], [false, 'revoked', null])
+      assert.deepEqual([await other.verifyWebhook({ signed: false }), await other.verifyWebhook({ signed: true })], [true, true])
+      assert.deepEqual([await other.verifyWebhook({ signed: false }), await pushStep()], [false, true])
+      const customer = someone()
+      await other.says(customer, other.operator().openId, '新应用来的')
+      assert.deepEqual(await said(customer), ['新应用来的'])
+      const calls = douyin.calls.length
+      const failed = await fate((await answer(customer, '在的')).body.id, 'failed')
+      assert.deepEqual([failed.failure, douyin.calls.length], ['unauthorised', calls])
+
+      // Typed wrongly: what the old app gave is good again.
+      await give(apps.old)
+      await settled('connected')
+      assert.equal((await page()).state, 'authorised')
+    } finally {
+      await other.stop()
+    }
   })
 })

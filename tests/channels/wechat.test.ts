@@ -884,6 +884,29 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
       assert.equal(desk.account.sent.length, 0)
     })
 
+    test('the same refusal again, within a minute after a test that went well or after off and on, is told again', async () => {
+      const desk = await open()
+      await desk.account.text(desk.person, '一')
+      const state = async () => {
+        const { items } = (await agent.call('GET', '/api/inboxes/health')).body
+        const { state, code } = items.find(({ inboxId }: { inboxId: string }) => inboxId === desk.inbox.id)
+        return [state, code]
+      }
+      const refused = async () => {
+        server.fail('/cgi-bin/message/custom/send', { errcode: 48001 })
+        assert.equal((await say(desk, '甲')).failure, 'wechat 48001')
+        return state()
+      }
+      assert.deepEqual(await refused(), ['unauthorised', '48001'])
+      await agent.call('POST', `/api/inboxes/${desk.inbox.id}/probe`, {})
+      assert.equal((await state())[0], 'connected')
+      assert.deepEqual(await refused(), ['unauthorised', '48001'])
+      for (const enabled of [false, true]) await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { enabled })
+      assert.deepEqual(await refused(), ['unauthorised', '48001'])
+      assert.equal((await say(desk, '乙')).status, 'sent')
+      await eventually(async () => (await state())[0] === 'connected', 'the mending')
+    })
+
     test('a wrong AppSecret: the message says so, the inbox needs its admin, and the right one mends it', async () => {
       const desk = await open({}, { appSecret: 'wrong' })
       await desk.account.text(desk.person, '一')
@@ -948,6 +971,26 @@ await onEveryProfile('wechat', [plugin, found(slow)], (world) => {
     assert.equal((await em().findOneOrFail(InboxHealth, { inboxId: desk.inbox.id }, { disableIdentityMap: true })).state, 'connected')
     await desk.account.text(desk.person, '试一下')
     await eventually(async () => (await push()).ok, 'the proof')
+  })
+
+  test('another account in the inbox has yet to push; one whose keys came back need not', async () => {
+    const desk = await open()
+    const other = server.account({})
+    other.callback = desk.account.callback
+    const push = async () => (await agent.call('POST', `/api/inboxes/${desk.inbox.id}/probe`, {})).body.steps.at(-1).ok
+    const give = async (settings: Record<string, unknown>) =>
+      assert.equal((await agent.call('PATCH', `/api/inboxes/${desk.inbox.id}`, { settings })).status, 200)
+    await desk.account.text(desk.person, '一')
+    await eventually(push, 'the proof')
+    await give({ ...desk.account.settings, replyCount: 20 })
+    assert.equal(await push(), true)
+    await give(other.settings)
+    assert.equal(await push(), false)
+    await give(desk.account.settings)
+    assert.equal(await push(), true)
+    await give(other.settings)
+    await other.text(other.person(), '二')
+    await eventually(push, 'the proof of the other one')
   })
 
   test('a colleague without the permission may neither try nor see an account’s settings', async () => {

@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import AxeBuilder from '@axe-core/playwright'
-import type { Browser, Page } from '@playwright/test'
+import type { Browser, Locator, Page } from '@playwright/test'
 import { DouyinServer, WechatServer } from '../../core/sdk/testing.ts'
 import { AdminPage } from '../pages/pages.ts'
 import { expect, owner, test } from '../support/e2e.ts'
@@ -57,6 +57,20 @@ class InboxPanel {
     await this.health.getByRole('textbox').fill(to)
     await this.health.locator('form').getByRole('button').click()
     await expect(this.health.locator('.sent')).toBeVisible({ timeout: 35_000 })
+  }
+  /** Switched off, it is that and nothing else, and its own part says so instead of failing; on again it is as before. */
+  async offAndOn(own: Locator, whileOff = async () => {}): Promise<void> {
+    const { page } = this
+    await page.getByRole('button', { name: '停用', exact: true }).click()
+    await expect(this.health.locator('.tag')).toHaveText('已停用')
+    await expect(own).toContainText('已停用，启用后才能')
+    await page.reload()
+    await expect(this.health.locator('.tag')).toHaveText('已停用')
+    await expect(own).toContainText('已停用，启用后才能')
+    await expect(own.getByText(/失败|重试/)).toHaveCount(0)
+    await whileOff()
+    await page.getByRole('button', { name: '启用', exact: true }).click()
+    await expect(own).not.toContainText('已停用')
   }
   async axe(what: string): Promise<void> {
     for (const look of ['light', 'dark'] as const) {
@@ -138,6 +152,8 @@ test('Douyin: without an authorisation it says so, in the panel and in the test'
   await expect(panel.health.locator('.sent')).toHaveAttribute('data-ok', 'false')
   await expect(panel.health.locator('.sent')).toContainText('回复时限')
   await panel.axe('douyin')
+  await panel.offAndOn(own, () => panel.axe('switched off'))
+  await expect(own.getByRole('button', { name: '授权抖音账号' })).toBeEnabled()
   await server.stop()
 })
 
@@ -171,6 +187,11 @@ test('Email: a server that is not there is named with what helps; the OAuth pane
   await page.getByRole('combobox', { name: '登录方式' }).selectOption({ label: '密码或授权码' })
   await expect(client).toBeHidden()
   await expect(password).toHaveValue('written before')
+  await panel.save({ provider: 'gmail', address: 'help@gmail.com', login: 'oauth' })
+  const form = page.locator('main form').first()
+  await expect(form).toContainText('请先填写 OAuth 客户端 ID')
+  await panel.offAndOn(form)
+  await expect(form).toContainText('请先填写 OAuth 客户端 ID')
 })
 
 test('App: addresses and a secret, a signed test against a receiver, its failure with the remedy', async ({ hubUrl, browser }) => {
@@ -214,6 +235,11 @@ test('App: addresses and a secret, a signed test against a receiver, its failure
     await panel.page.getByTestId('bell').click()
     await expect(panel.page.getByTestId('notice')).toContainText('已解决')
     await panel.page.keyboard.press('Escape')
+  })
+
+  await test.step('switched off, and on again', async () => {
+    await panel.offAndOn(own)
+    await expect(own).toContainText(`${hubUrl}/api/channels/app/${panel.id}`)
   })
 
   await test.step('gone for good: said, and switched on again by the button', async () => {

@@ -116,6 +116,7 @@ export const en: typeof zh = {
       unauthorised: 'Needs to be authorised again',
       unknown: 'Waiting for the first message',
       quiet: 'Waiting for the next message',
+      off: 'Switched off',
       never: 'Never',
       lastEvent: 'Last received',
       lastSend: 'Last sent',

@@ -107,6 +107,7 @@ export const zh = {
       unauthorised: '需要重新授权',
       unknown: '等待第一条消息',
       quiet: '等待下一条消息',
+      off: '已停用',
       never: '尚无',
       lastEvent: '最近收到',
       lastSend: '最近发出',

@@ -41,6 +41,7 @@ export const en: typeof zh = {
   attempt: 'try {n}',
   failed: 'It could not be read.',
   retry: 'Try again',
+  inboxOff: 'This inbox is switched off. Switch it on to see its addresses and to manage its keys.',
   loading: 'Reading…',
   reasons: {
     address: 'The address is not HTTPS, or holds a password.',

@@ -39,6 +39,7 @@ export const zh = {
   attempt: '第 {n} 次',
   failed: '读取失败。',
   retry: '重试',
+  inboxOff: '此渠道账号已停用，启用后才能查看接入地址和管理密钥。',
   loading: '正在读取…',
   reasons: {
     address: '地址不是 HTTPS，或带有密码。',

@@ -31,6 +31,7 @@ export const en: typeof zh = {
   copied: 'Copied',
   retry: 'Try again',
   failed: 'The authorisation could not be read.',
+  off: 'This inbox is switched off. Switch it on to authorise it and to see its authorisation.',
   loading: 'Reading the authorisation…',
   busy: 'Opening Douyin…',
   outcome: {

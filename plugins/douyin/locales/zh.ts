@@ -29,6 +29,7 @@ export const zh = {
   copied: '已复制',
   retry: '重试',
   failed: '读取授权状态失败。',
+  off: '此渠道账号已停用，启用后才能授权和查看授权状态。',
   loading: '正在读取授权状态…',
   busy: '正在打开抖音…',
   outcome: {

@@ -30,4 +30,10 @@ export const migrations: readonly Migration[] = [
       'create index `douyin_authorisation_news_at` on `douyin_authorisation_news` (`inbox_id`, `at`)',
     ],
   },
+  {
+    // What was proven before holds for the settings as they are, until a push says more.
+    name: '0003-webhook-proof',
+    mysql: ["alter table `douyin_webhook` add column `proof` varchar(43) not null default ''"],
+    sqlite: ["alter table `douyin_webhook` add column `proof` text not null default ''"],
+  },
 ]

@@ -41,11 +41,11 @@ const AppTokenSchema = defineEntity({
 export class AppToken extends AppTokenSchema.class {}
 AppTokenSchema.setClass(AppToken)
 
-/** The address has been proven by a signed push: from then on nothing unsigned is answered. */
+/** The address has been proven by a signed push: from then on nothing unsigned is answered. `proof` names the settings that were proven; empty, it is not known. */
 const WebhookSchema = defineEntity({
   name: 'DouyinWebhook',
   tableName: 'douyin_webhook',
-  properties: { inboxId: inboxId(), provenAt: p.datetime(3) },
+  properties: { inboxId: inboxId(), provenAt: p.datetime(3), proof: p.string().length(43).default('') },
 })
 export class Webhook extends WebhookSchema.class {}
 WebhookSchema.setClass(Webhook)

@@ -547,6 +547,25 @@ describe('the adapter against the simulator', () => {
       assert.equal(await fake.ctx.em().count(Peer, { inboxId: second.id, openId: 'c' }), 1)
     })
 
+    test('an inbox that was given another app holds no account of the old one: neither its pushes nor its authorisation', async () => {
+      const second = { ...inbox, id: 'j'.padEnd(26, '0') }
+      const third = { ...inbox, id: 'k'.padEnd(26, '0') }
+      const other = douyin.operator(`_000op${++nth}`).openId
+      await authorise()
+      assert.equal(await takeCode(fake.ctx, second, douyin.consent(other)), 'authorised')
+      const moved = { ...second, settings: { ...second.settings, clientKey: 'another' } }
+      fake.ctx.inbox = async (id) => ({ [inbox.id]: inbox, [second.id]: moved, [third.id]: third })[id]
+      const body = push({ conversation_short_id: '@c', server_message_id: '@7', create_time: Date.now(), message_type: 'text', text: '在吗' }, 'c7', other)
+      assert.deepEqual((await call(body, { 'x-douyin-signature': sha1(douyin.clientSecret, body), 'msg-id': 'm7' }))?.events, [])
+      assert.deepEqual([fake.accepted, fake.enqueued.length], [[], 1])
+      assert.equal(await takeCode(fake.ctx, third, douyin.consent(other)), 'authorised')
+      await bringStray(fake.enqueued[0]?.data, fake.ctx)
+      assert.deepEqual(
+        fake.accepted.map(({ inboxId }) => inboxId),
+        [third.id],
+      )
+    })
+
     test('a push for an account without an inbox waits for one: it is nobody else’s to see or answer', async (t) => {
       await authorise()
       const stranger = douyin.operator(`_000op${++nth}`).openId

@@ -10,7 +10,7 @@ import { Account } from './account.entity.ts'
 import { callDouyin, DouyinError, secondsIn, textIn } from './api.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
-import { accountOf, endingNotice, finishNotice, reportHealth } from './tokens.ts'
+import { accountOf, endingNotice, finishNotice, isLeftBehind, reportHealth } from './tokens.ts'
 
 const stateMs = 10 * 60_000
 
@@ -95,9 +95,13 @@ async function keep(ctx: Ctx, row: { inboxId: string; clientKey: string; openId:
   if (known && known.clientKey === row.clientKey && known.openId !== row.openId) return 'other-account'
   const holder = await ctx
     .em()
-    .findOne(Account, { clientKey: row.clientKey, openId: row.openId, inboxId: { $ne: row.inboxId } }, { fields: ['inboxId'], disableIdentityMap: true })
-  // Who is switched off holds nothing back: switched on again, it is authorised anew.
-  if (holder && !(await ctx.inbox(holder.inboxId))) await ctx.em().nativeDelete(Account, { inboxId: holder.inboxId })
+    .findOne(
+      Account,
+      { clientKey: row.clientKey, openId: row.openId, inboxId: { $ne: row.inboxId } },
+      { fields: ['inboxId', 'clientKey'], disableIdentityMap: true },
+    )
+  // Who is switched off, or has another app by now, holds nothing back: it is authorised anew.
+  if (holder && (!(await ctx.inbox(holder.inboxId)) || (await isLeftBehind(ctx, holder)))) await ctx.em().nativeDelete(Account, { inboxId: holder.inboxId })
   try {
     await ctx.em().upsert(Account, row as Account)
   } catch (error) {

@@ -1,10 +1,10 @@
 /** Tries what can be tried without a customer: the app's key and secret, the authorisation, the address. */
 import type { ChannelInbox, LocalText, ProbeStep } from '@huike/core/sdk/channel.ts'
-import { Webhook } from './account.entity.ts'
 import { callDouyin, DouyinError } from './api.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
-import { accountOf, checkApp, credentialOf } from './tokens.ts'
+import { provenAt } from './prove.ts'
+import { accountOf, checkApp, credentialOf, forgetFault, isOfApp } from './tokens.ts'
 
 export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]> {
   const { clientKey, clientSecret } = inbox.settings as InboxSettings
@@ -36,7 +36,7 @@ export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]>
       (error) => said(error, { zh: '请点「授权」并用抖音 App 扫码确认。', en: 'Choose “Authorise” and confirm with the Douyin app.' }),
       async () => {
         const account = await accountOf(ctx, inbox.id)
-        if (!account || account.revokedAt || account.clientKey !== clientKey) return false
+        if (!account || account.revokedAt || !isOfApp(account, inbox)) return false
         const { token } = await credentialOf(ctx, inbox)
         await callDouyin(ctx.settings.apiUrl, {
           path: '/oauth/userinfo/',
@@ -49,9 +49,11 @@ export async function probe(ctx: Ctx, inbox: ChannelInbox): Promise<ProbeStep[]>
   await step(
     { zh: '已收到过带签名的推送', en: 'A signed push has arrived' },
     () => ({ zh: '请把推送地址填到抖音开放平台并订阅私信事件。', en: 'Enter the webhook address at the open platform and subscribe to the message events.' }),
-    async () => (await ctx.em().count(Webhook, { inboxId: inbox.id })) > 0,
+    async () => (await provenAt(ctx, inbox)) !== undefined,
     { waits: true },
   )
+  // What differs in a form that is not saved has no part in what a message was refused for: the account and its app are the saved ones.
+  if (steps.every(({ ok, waits }) => ok || waits)) await forgetFault(ctx, inbox.id)
   return steps
 }
 

@@ -1,15 +1,16 @@
 /** In: prove who speaks, note what an answer needs, hand the event over. */
 import type { ChannelInbox, RawRequest, ReceiveResult } from '@huike/core/sdk/channel.ts'
 import { HubError } from '@huike/core/sdk/errors.ts'
-import { Account, AuthorisationNews, Webhook } from './account.entity.ts'
+import { Account, AuthorisationNews } from './account.entity.ts'
 import type { Ctx } from './context.ts'
 import { challengeOf, type Decoded, decode } from './decode.ts'
 import { handOver } from './hand-over.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { rememberPeer } from './peers.ts'
+import { prove, provenAt } from './prove.ts'
 import { isSigned } from './signature.ts'
 import { keepStray } from './strays.ts'
-import { accountOf, finishNotice, reportHealth, revoke } from './tokens.ts'
+import { accountOf, finishNotice, isLeftBehind, reportHealth, revoke } from './tokens.ts'
 
 /** Small JSON with 200: anything else, or five seconds of silence, and it comes again. */
 const thanks: ReceiveResult['reply'] = { type: 'application/json', body: '{"code":0,"message":"success"}' }
@@ -18,15 +19,16 @@ export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox
   const { clientKey, clientSecret, webhookSecret } = inbox.settings as InboxSettings
   const signature = request.headers['x-douyin-signature']
   if (!isSigned(webhookSecret || clientSecret, request.body, signature)) return answerSetup(ctx, request, inbox, signature)
-  await prove(ctx, inbox.id)
+  await prove(ctx, inbox)
 
   // One address for the whole app: it may speak of an account that has an inbox of its own.
   const accounts = await ctx.em().find(Account, { clientKey }, { limit: 500, disableIdentityMap: true })
   const decoded = decode(request.body, request.headers['msg-id'], (openId) => accounts.some((account) => account.openId === openId))
   if (decoded.kind === 'challenge') return { events: [], reply: { type: 'application/json', body: decoded.body } }
-  const owner = accounts.find((account) => account.openId === decoded.account)
+  const named = accounts.find((account) => account.openId === decoded.account)
+  const owner = named && named.inboxId !== inbox.id && (await isLeftBehind(ctx, named)) ? undefined : named
   if (decoded.kind === 'authorisation') {
-    await takeAuthorisation(ctx, owner?.inboxId ?? inbox.id, decoded)
+    await takeAuthorisation(ctx, owner?.inboxId ?? inbox.id, clientKey, decoded)
     return { events: [], reply: thanks }
   }
   // Authorised for another account: this push is not for it, and its token must not answer it.
@@ -43,9 +45,16 @@ export async function receive(ctx: Ctx, request: RawRequest, inbox: ChannelInbox
 }
 
 /** The operator's own deed, in Douyin. It is kept for the admin's page; what it asks of an admin, or of us, is said at once, unless the inbox is off. */
-async function takeAuthorisation(ctx: Ctx, inboxId: string, { account, change, id, at }: Extract<Decoded, { kind: 'authorisation' }>): Promise<void> {
+async function takeAuthorisation(
+  ctx: Ctx,
+  inboxId: string,
+  clientKey: string,
+  { account, change, id, at }: Extract<Decoded, { kind: 'authorisation' }>,
+): Promise<void> {
   ctx.log.info({ inbox: inboxId, change }, 'the operator changed the authorisation')
-  const known = await accountOf(ctx, inboxId)
+  const kept = await accountOf(ctx, inboxId)
+  // One of the app before says nothing about this one's.
+  const known = kept?.clientKey === clientKey ? kept : null
   if (known ? known.openId !== account : change !== 'given') return
   const em = ctx.em()
   const pushId = id.slice(0, 130)
@@ -105,18 +114,6 @@ async function tellContractEnded(ctx: Ctx, { id: inboxId, name }: ChannelInbox):
 /** Before the first signed push, the platform's trial of the address may come unsigned; a wrong signature never passes. */
 async function answerSetup(ctx: Ctx, request: RawRequest, inbox: ChannelInbox, signature: string | undefined): Promise<ReceiveResult> {
   const challenge = signature === undefined ? challengeOf(request.body) : undefined
-  if (challenge === undefined || (await ctx.em().count(Webhook, { inboxId: inbox.id })) > 0)
-    throw new HubError('HUB_CHANNEL_UNVERIFIED', 'The signature is wrong')
+  if (challenge === undefined || (await provenAt(ctx, inbox))) throw new HubError('HUB_CHANNEL_UNVERIFIED', 'The signature is wrong')
   return { events: [], reply: { type: 'application/json', body: challenge } }
-}
-
-const proven = new WeakMap<object, Set<string>>()
-
-/** Written once; remembered so that a push costs no query for it. */
-async function prove(ctx: Ctx, inboxId: string): Promise<void> {
-  const known = proven.get(ctx) ?? new Set<string>()
-  proven.set(ctx, known)
-  if (known.has(inboxId)) return
-  await ctx.em().upsert(Webhook, { inboxId, provenAt: new Date() }, { onConflictAction: 'ignore' })
-  known.add(inboxId)
 }

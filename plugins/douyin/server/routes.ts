@@ -3,11 +3,12 @@ import { HubError } from '@huike/core/sdk/errors.ts'
 import { Id } from '@huike/core/sdk/wire/common.ts'
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { Account, AuthorisationNews, Webhook } from './account.entity.ts'
+import { Account, AuthorisationNews } from './account.entity.ts'
 import type { Ctx } from './context.ts'
 import type { InboxSettings } from './inbox-settings.ts'
 import { authoriseUrl, callbackUrl, makeState, newNonce, type Outcome, readState, takeCode, webhookUrl } from './oauth.ts'
-import { accountOf, endingNotice, goodUntil, renewalsLeft } from './tokens.ts'
+import { provenAt } from './prove.ts'
+import { accountOf, endingNotice, goodUntil, isOfApp, renewalsLeft } from './tokens.ts'
 
 const config = { access: { permission: 'inbox.manage' } }
 const cookie = 'huike_douyin_oauth'
@@ -47,10 +48,9 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
     const { clientKey, clientSecret } = inbox.settings as InboxSettings
     const account = await accountOf(ctx, id)
     const news = await ctx.em().find(AuthorisationNews, { inboxId: id }, { orderBy: { at: 'desc' }, limit: shownNews, disableIdentityMap: true })
-    const webhook = await ctx.em().findOne(Webhook, { inboxId: id }, { disableIdentityMap: true })
     return {
       configured: clientKey !== '' && clientSecret !== '',
-      state: account ? (account.revokedAt ? 'revoked' : 'authorised') : 'none',
+      state: account ? (account.revokedAt || !isOfApp(account, inbox) || goodUntil(account).getTime() <= Date.now() ? 'revoked' : 'authorised') : 'none',
       nickname: account?.nickname ?? '',
       scope: account?.scope ?? '',
       accessUntil: account?.accessUntil.toISOString() ?? null,
@@ -59,7 +59,7 @@ export function routes(app: FastifyInstance, ctx: Ctx): void {
       renewalsLeft: account ? renewalsLeft(account) : 0,
       webhookUrl: webhookUrl(ctx, id),
       callbackUrl: callbackUrl(ctx),
-      webhookProvenAt: webhook?.provenAt.toISOString() ?? null,
+      webhookProvenAt: (await provenAt(ctx, inbox))?.toISOString() ?? null,
       news: news.map(({ change, at }) => ({ change, at: at.toISOString() })),
     }
   })

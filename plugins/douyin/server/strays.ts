@@ -9,6 +9,7 @@ import type { Ctx } from './context.ts'
 import { decode } from './decode.ts'
 import { handOver } from './hand-over.ts'
 import type { InboxSettings } from './inbox-settings.ts'
+import { isLeftBehind } from './tokens.ts'
 
 const againMs = 3_600_000
 const keptMs = 7 * 24 * 3_600_000
@@ -50,7 +51,7 @@ export async function bringStray(data: unknown, ctx: Ctx): Promise<void> {
   const decoded = decode(Buffer.from(body), stray.messageId, (openId) => accounts.some((account) => account.openId === openId))
   if (decoded.kind !== 'event') return
   const owner = accounts.find(({ openId }) => openId === decoded.account)
-  if (owner) {
+  if (owner && !(await isLeftBehind(ctx, owner))) {
     await handOver(ctx, owner.inboxId, decoded)
     await ctx.endNotice(strayNotice, noticeKey(stray, owner.openId))
     return

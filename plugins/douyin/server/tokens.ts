@@ -32,6 +32,17 @@ const lockOf = (inboxId: string) => `token:${inboxId}`
 export const accountOf = (ctx: Pick<Ctx, 'em'>, inboxId: string): Promise<Account | null> =>
   ctx.em().findOne(Account, { inboxId }, { disableIdentityMap: true })
 
+/** Tokens and open_ids are the app's that gave them: an inbox that is set to another one cannot use them. */
+export const isOfApp = ({ clientKey }: Pick<Account, 'clientKey'>, inbox: ChannelInbox): boolean => clientKey === settingsOf(inbox).clientKey
+
+const isUsable = (account: Account | null, inbox: ChannelInbox): account is Account => account !== null && !account.revokedAt && isOfApp(account, inbox)
+
+/** Does its inbox hold another app by now, so that this row speaks for nobody? One that is switched off is not looked at. */
+export async function isLeftBehind(ctx: Ctx, account: Pick<Account, 'inboxId' | 'clientKey'>): Promise<boolean> {
+  const inbox = await ctx.inbox(account.inboxId)
+  return inbox !== undefined && !isOfApp(account, inbox)
+}
+
 export interface Credential {
   account: Account
   /** In the clear. */
@@ -41,7 +52,7 @@ export interface Credential {
 /** A token that is good as far as we know. Throws {@link needsAuthorisation}'s error, DouyinError, NoAnswer. */
 export async function credentialOf(ctx: Ctx, inbox: ChannelInbox): Promise<Credential> {
   const account = await accountOf(ctx, inbox.id)
-  if (!account || account.revokedAt) throw needsAuthorisation()
+  if (!isUsable(account, inbox)) throw needsAuthorisation()
   if (account.accessUntil.getTime() - minute > Date.now()) return opened(ctx, account)
   return refresh(ctx, inbox, account.accessToken)
 }
@@ -60,7 +71,7 @@ function opened(ctx: Ctx, account: Account): Credential {
 function refresh(ctx: Ctx, inbox: ChannelInbox, known: string): Promise<Credential> {
   return ctx.lock(lockOf(inbox.id), lockMs, async () => {
     const account = await accountOf(ctx, inbox.id)
-    if (!account || account.revokedAt) throw needsAuthorisation()
+    if (!isUsable(account, inbox)) throw needsAuthorisation()
     if (account.accessToken !== known) return opened(ctx, account)
     try {
       return opened(ctx, await exchangeRefreshToken(ctx, inbox, account))
@@ -134,7 +145,9 @@ export async function keepTokensAlive(ctx: Ctx, now = Date.now()): Promise<void>
 
 async function keepAlive(ctx: Ctx, inbox: ChannelInbox, now: number): Promise<void> {
   const before = await accountOf(ctx, inbox.id)
-  if (!before || before.revokedAt) return
+  if (!before) return
+  if (!isOfApp(before, inbox)) return reportOtherApp(ctx, inbox.id)
+  if (before.revokedAt) return
   if (before.refreshUntil.getTime() <= now) return endRefreshing(ctx, before, now)
   if (before.refreshUntil.getTime() - renewEarlyMs < now) await renew(ctx, inbox, before, now)
   const account = await accountOf(ctx, inbox.id)
@@ -179,9 +192,47 @@ export async function revoke(ctx: Ctx, inboxId: string, code = 0): Promise<void>
 export async function followSwitch(ctx: Ctx, inboxId: string): Promise<void> {
   const account = await accountOf(ctx, inboxId)
   if (!account) return
-  if (!(await ctx.inbox(inboxId))) await ctx.endNotice(endingNotice, inboxId)
+  const inbox = await ctx.inbox(inboxId)
+  if (!inbox) await ctx.endNotice(endingNotice, inboxId)
+  else if (!isOfApp(account, inbox)) await reportOtherApp(ctx, inboxId)
   else if (account.revokedAt) await reportRevoked(ctx, inboxId)
-  else await reportHealth(ctx, account)
+  else await catchUp(ctx, inbox)
+}
+
+/** While it was off nobody prolonged anything, and what it has may be over. */
+async function catchUp(ctx: Ctx, inbox: ChannelInbox): Promise<void> {
+  try {
+    await ctx.lock(lockOf(inbox.id), lockMs, () => keepAlive(ctx, inbox, Date.now()))
+  } catch (error) {
+    ctx.log.warn({ err: error, inbox: inbox.id }, 'the tokens could not be prolonged')
+    // It has some that can still be refreshed: the job goes on trying, and a message that leaves.
+    const account = await accountOf(ctx, inbox.id)
+    if (account && !account.revokedAt) await reportHealth(ctx, account)
+  }
+}
+
+/** An inbox was given another app: its tokens are of no use to it. Given the old one again, a test of what is saved finds it well. */
+export async function followApp(ctx: Ctx, inboxId: string): Promise<void> {
+  const account = await accountOf(ctx, inboxId)
+  const inbox = account && (await ctx.inbox(inboxId))
+  if (account && inbox && !isOfApp(account, inbox)) await reportOtherApp(ctx, inboxId)
+}
+
+async function reportOtherApp(ctx: Ctx, inboxId: string): Promise<void> {
+  await ctx.endNotice(endingNotice, inboxId)
+  await ctx.health(inboxId, {
+    state: 'unauthorised',
+    error: {
+      zh: '应用（Client Key）已更换，抖音账号还没有授权给新的应用',
+      en: 'The app (client key) is another one, which the Douyin account is not authorised for',
+    },
+    remedy: reauthorise,
+  })
+}
+
+const reauthorise: LocalText = {
+  zh: '在此渠道账号的设置里点「重新授权」，用抖音 App 扫码确认。',
+  en: 'Open this inbox’s settings, choose “Authorise again” and confirm with the Douyin app.',
 }
 
 async function reportRevoked(ctx: Ctx, inboxId: string, code = 0): Promise<void> {
@@ -189,10 +240,7 @@ async function reportRevoked(ctx: Ctx, inboxId: string, code = 0): Promise<void>
     state: 'unauthorised',
     ...(code ? { code: String(code) } : {}),
     error: { zh: '抖音账号的授权已失效', en: 'The Douyin account is no longer authorised' },
-    remedy: {
-      zh: '在此渠道账号的设置里点「重新授权」，用抖音 App 扫码确认。',
-      en: 'Open this inbox’s settings, choose “Authorise again” and confirm with the Douyin app.',
-    },
+    remedy: reauthorise,
   })
 }
 
@@ -239,11 +287,16 @@ async function tellEnding(ctx: Ctx, inboxId: string, until: Date): Promise<void>
   })
 }
 
-/** A code that an admin must act on is remembered until a message goes through again. */
+/** A code that an admin must act on is remembered, and told once, until a message goes through or a test goes well. 0: that one has. */
 export async function setFault(ctx: Ctx, account: Account, fault: number): Promise<void> {
-  if (account.fault === fault) return
-  await ctx.em().nativeUpdate(Account, { inboxId: account.inboxId }, { fault })
-  await reportHealth(ctx, { ...account, fault } as Account)
+  // Asked of the row: since `account` was read a test may have ended the fault that is met again.
+  const changed = await ctx.em().nativeUpdate(Account, { inboxId: account.inboxId, fault: { $ne: fault } }, { fault })
+  if (changed > 0) await reportHealth(ctx, { ...account, fault } as Account)
+}
+
+/** A test went well, and the hub takes its word: the job must not say again what was mended. */
+export async function forgetFault(ctx: Ctx, inboxId: string): Promise<void> {
+  await ctx.em().nativeUpdate(Account, { inboxId, fault: { $ne: 0 } }, { fault: 0 })
 }
 
 /** The app's own token, for uploads: two hours, and a new one soon ends the old one. */

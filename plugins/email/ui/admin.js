@@ -1,4 +1,4 @@
-import { h, onMounted, onUnmounted, ref } from '/ui/shared/vue.js'
+import { h, onUnmounted, ref, watch } from '/ui/shared/vue.js'
 
 /** Stands in an inbox's settings: the state of the OAuth authorisation and the button for it. */
 const words = {
@@ -12,6 +12,7 @@ const words = {
     redirect: '在服务商的应用里登记的回调地址：',
     refused: '你没有授权邮箱的权限。',
     failed: '暂时查不到授权状态，请稍后重试。',
+    off: '该邮箱已停用，启用后才能授权。',
   },
   en: {
     title: 'OAuth authorisation',
@@ -23,6 +24,7 @@ const words = {
     redirect: 'Redirect address to register with the provider:',
     refused: 'You may not authorise mailboxes.',
     failed: 'The state cannot be read now; try again later.',
+    off: 'This mailbox is switched off. Switch it on to authorise it.',
   },
 }
 
@@ -32,19 +34,22 @@ const OAuth = {
     const state = ref(undefined)
     const fault = ref('')
     const language = () => words[(props.locale ?? document.documentElement.lang ?? 'zh').startsWith('en') ? 'en' : 'zh']
+    const off = () => props.inbox?.enabled === false
     async function look() {
-      if (!props.inbox?.id || (props.inbox.channel && props.inbox.channel !== 'email')) return
+      // What is switched off answers nothing.
+      if (!props.inbox?.id || off() || (props.inbox.channel && props.inbox.channel !== 'email')) return
       const response = await fetch(`/api/x/email/inboxes/${props.inbox.id}/oauth`).catch(() => undefined)
       fault.value = response?.status === 403 ? 'refused' : response?.ok ? '' : 'failed'
       if (response?.ok) state.value = await response.json()
     }
-    onMounted(look)
+    watch(off, look, { immediate: true })
     // Back from the provider's page in another tab.
     window.addEventListener('focus', look)
     onUnmounted(() => window.removeEventListener('focus', look))
     return () => {
       if (props.inbox?.channel && props.inbox.channel !== 'email') return null
       const t = language()
+      if (off()) return props.inbox.settings?.login === 'oauth' ? h('p', { class: 'muted', role: 'status' }, t.off) : null
       if (fault.value) return h('p', { role: 'status' }, t[fault.value])
       const now = state.value
       // With a password there is nothing to authorise.

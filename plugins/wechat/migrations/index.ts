@@ -34,4 +34,10 @@ export const migrations: readonly Migration[] = [
       'insert into `wechat_webhook` (`inbox_id`, `proven_at`) select `inbox_id`, min(`asked_at`) from `wechat_person` group by `inbox_id`',
     ],
   },
+  {
+    // What was proven before holds for the settings as they are, until a push says more.
+    name: '0004-webhook-proof',
+    mysql: ["alter table `wechat_webhook` add column `proof` varchar(43) not null default ''"],
+    sqlite: ["alter table `wechat_webhook` add column `proof` text not null default ''"],
+  },
 ]

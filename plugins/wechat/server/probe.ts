@@ -5,17 +5,17 @@ import { callApi, WechatError } from './api.ts'
 import { aesKeyOf } from './crypt.ts'
 import { remedies } from './errcodes.ts'
 import type { WechatInbox } from './inbox-settings.ts'
+import { isProven } from './prove-push.ts'
 import { askToken } from './token.ts'
-import { WechatWebhook } from './webhook.entity.ts'
 
-export async function probeAccount(ctx: Pick<PluginContext, 'em' | 'publicUrl'>, inbox: WechatInbox): Promise<ProbeStep[]> {
-  return [...(await probeSettings(inbox, ctx.publicUrl)), await pushStep(ctx, inbox.id)]
+export async function probeAccount(ctx: Pick<PluginContext, 'em' | 'sign' | 'publicUrl'>, inbox: WechatInbox): Promise<ProbeStep[]> {
+  return [...(await probeSettings(inbox, ctx.publicUrl)), await pushStep(ctx, inbox)]
 }
 
 /** The other way round nothing can be tried from here: WeChat must have called. */
-async function pushStep(ctx: Pick<PluginContext, 'em'>, inboxId: string): Promise<ProbeStep> {
+async function pushStep(ctx: Pick<PluginContext, 'em' | 'sign'>, inbox: WechatInbox): Promise<ProbeStep> {
   const label: LocalText = { zh: '已收到过验证通过的推送', en: 'A verified push has arrived' }
-  if ((await ctx.em().count(WechatWebhook, { inboxId })) > 0) return { label, ok: true }
+  if (await isProven(ctx, inbox)) return { label, ok: true }
   return {
     label,
     ok: false,

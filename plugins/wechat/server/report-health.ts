@@ -1,23 +1,23 @@
-/** How an account is, told to the hub when it changes and not with every message. */
+/** How an account is, told to the hub: that it is well not with every message, that it is ill each time. */
 import type { InboxHealth } from '@huike/core/sdk/channel.ts'
 import type { PluginContext } from '@huike/core/sdk/plugin.ts'
 import { WechatError } from './api.ts'
 import { remedies } from './errcodes.ts'
 
-/** What was last told, per running plugin and inbox. Another process may have told otherwise: it is told again after a while. */
-const told = new WeakMap<object, Map<string, { key: string; at: number }>>()
+/** When it was last told, per running plugin and inbox, that all is well. Another process may have told otherwise: it is told again after a while. */
+const well = new WeakMap<object, Map<string, number>>()
 const againMs = 60_000
 
 /** Never throws: health is told on the way of something more important. */
 export async function report(ctx: Pick<PluginContext, 'health' | 'log'>, inboxId: string, what: InboxHealth | WechatError): Promise<void> {
   const health = what instanceof WechatError ? healthOf(what) : what
   if (!health) return
-  const known = told.get(ctx) ?? new Map<string, { key: string; at: number }>()
-  told.set(ctx, known)
-  const key = `${health.state} ${health.code ?? ''}`
-  const last = known.get(inboxId)
-  if (last?.key === key && Date.now() - last.at < againMs) return
-  known.set(inboxId, { key, at: Date.now() })
+  const known = well.get(ctx) ?? new Map<string, number>()
+  well.set(ctx, known)
+  // An illness is rare, and whether it is news only the hub knows: a test, or a switch, may have ended the one that was told.
+  if (health.state !== 'connected') known.delete(inboxId)
+  else if (Date.now() - (known.get(inboxId) ?? 0) < againMs) return
+  else known.set(inboxId, Date.now())
   await ctx.health(inboxId, health).catch((error) => ctx.log.warn({ err: error, inbox: inboxId }, 'the state of an inbox could not be told'))
 }
 
