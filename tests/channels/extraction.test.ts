@@ -138,6 +138,35 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     assert.equal((await contact(agent, masked.contactId)).phone, '')
   })
 
+  test('what stands on a card that a customer passes on is not theirs: a mini-program, a shop, an order', async () => {
+    const inbox = await world().inbox('letters')
+    const agent = await world().person('小卡', 'admin')
+    const pass = async (who: string, kind: string, ...fields: { label: string; value: string }[]) => {
+      const card = { type: 'card' as const, kind, title: '山野茶', fields }
+      const event = { kind: 'message' as const, externalId: newId(), from: { externalId: who }, parts: [card] }
+      const [accepted] = await world().hub.intake.accept(inbox.id, [event])
+      return accepted?.conversationId as string
+    }
+    const passed = [
+      await pass('card-a', 'miniprogram', { label: 'AppID', value: 'wxd678efh567hg6787' }, { label: '路径', value: 'pages/share?phone=13812345679' }),
+      await pass('card-b', 'miniprogram', { label: 'AppID', value: 'wxd678efh567hg6787' }),
+      await pass('card-c', 'store', { label: '门店电话', value: '13712345678' }, { label: '店长微信', value: 'dianzhang88' }),
+      (await world().say(inbox, 'card-d', '小程序的 AppID 是 wx3a9f0c11d2e4b576，原来叫 wxd678efh567hg6787'))[0]?.conversationId as string,
+    ]
+    // What follows is read alone.
+    await world().say(inbox, 'card-c', '我的手机 13900139088')
+    const { contactId } = await em().findOneOrFail(Conversation, { id: passed[2] as string })
+    assert.deepEqual(
+      (await settled(contactId, 1)).map(({ normal }) => normal),
+      ['+8613900139088'],
+    )
+    for (const [i, id] of passed.entries()) {
+      const { body } = await agent.call('GET', `/api/conversations/${id}`)
+      const { wechat, phone, tags } = await contact(agent, body.contact.id)
+      assert.deepEqual([wechat, phone, tags.length], i === 2 ? ['', '13900139088', 1] : ['', '', 0])
+    }
+  })
+
   test('a number in three messages is one fact with a mark in each', async () => {
     const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
     await settled(contactId, 1)

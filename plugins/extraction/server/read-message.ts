@@ -85,17 +85,20 @@ async function withoutEchoes(
 
 const wordsOf = (part: MessagePart): string => (part.type === 'text' || part.type === 'html' ? part.text : part.type === 'card' ? fieldsOf(part) : '')
 
+/** Cards that customers fill in. What stands on any other (a shop's number, a mini-program's AppID) is passed on, and says nothing of who does. */
+const filledIn = ['form', 'lead-form']
+
 /** What words there are; a colleague's are only listened to. */
 function piecesOf(message: MessageFacts): Piece[] {
   if (message.direction !== 'in' && message.direction !== 'out') return []
   const theirs = message.direction === 'out'
   return message.parts.flatMap((part, i) => {
-    const text = part.type === 'card' && theirs ? '' : wordsOf(part)
+    const text = part.type === 'card' && (theirs || !filledIn.includes(part.kind)) ? '' : wordsOf(part)
     return text === '' ? [] : [{ text, message, part: i, ...(theirs ? { theirs } : {}) }]
   })
 }
 
-/** What a customer filled in, a form or a lead card: the label announces what the value is. */
+/** The label announces what the value is. */
 const fieldsOf = ({ fields = [] }: Extract<MessagePart, { type: 'card' }>): string =>
   fields
     .filter(({ value }) => value.trim() !== '')
