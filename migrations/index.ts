@@ -53,6 +53,7 @@ import { fileMessage } from './0080-file-message.ts'
 import { blockedByEach } from './0081-blocked-by-each.ts'
 import { formerName } from './0083-former-name.ts'
 import { nameSubject } from './0084-name-subject.ts'
+import { messageWriter } from './0089-message-writer.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -108,4 +109,5 @@ export const coreMigrations: readonly Migration[] = [
   blockedByEach,
   formerName,
   nameSubject,
+  messageWriter,
 ]

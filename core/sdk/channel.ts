@@ -192,7 +192,10 @@ export type InboundEvent =
       replyTo?: string
       meta?: LetterMeta
       grant?: ReplyGrant
-      /** Goes into this conversation if it is open and of this inbox (a thread the adapter has recognised and whose participant this sender is). */
+      /**
+       * Goes into this conversation if it is open and of this inbox (a thread the adapter has recognised and whose participant this
+       * sender is). It stays its sender's: plugins hear who wrote it (`MessageFacts.identityId`).
+       */
       conversationId?: string
     }
   /**

@@ -167,6 +167,32 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     }
   })
 
+  test('what somebody in copy says of themself is not the customer’s: offered as somebody else’s, and put together with nobody’s words', async () => {
+    const { inbox, conversationId, contactId } = await begin('anna', '请报价，我的电话138')
+    const agent = await world().person('小邮', 'admin')
+    const say = (who: string, text: string, to = conversationId) =>
+      world().hub.intake.accept(inbox.id, [
+        { kind: 'message', externalId: newId(), from: { externalId: who }, parts: [{ type: 'text', text }], conversationId: to },
+      ])
+    await say('bob', '00138099')
+    await say('bob', '我是 Bob，我今年35岁，有事打我手机 13812345678，微信 bob_wx2020')
+    const named = (rows: Fact[]) => rows.map(({ kind, normal, whose, state }) => `${kind} ${normal} ${whose} ${state}`).sort()
+    const offered = ['phone +8613812345678 other suggested', 'wechat bob_wx2020 other suggested']
+    assert.deepEqual(named(await settled(contactId, 2)), offered)
+    const annas = await contact(agent, contactId)
+    assert.deepEqual([annas.phone, annas.wechat, annas.tags], ['', '', []])
+    // Who is in copy says a number in two pieces; so does the customer, around them.
+    await say('bob', '或者 139')
+    await say('anna', '00138099')
+    await say('bob', '0013 8088')
+    assert.deepEqual(named(await settled(contactId, 4)), [
+      'phone +8613800138099  filled',
+      'phone +8613812345678 other suggested',
+      'phone +8613900138088 other suggested',
+      'wechat bob_wx2020 other suggested',
+    ])
+  })
+
   test('a number in three messages is one fact with a mark in each', async () => {
     const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
     await settled(contactId, 1)

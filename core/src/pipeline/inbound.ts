@@ -318,6 +318,7 @@ async function apply(applying: Applying, item: InboundItem, identity: Identity |
       const message = change.append({
         direction: 'in',
         parts: event.parts,
+        writerId: identity.id === change.conversation.identityId ? null : identity.id,
         dedupeKey: dedupeKey(item),
         replyToId: event.replyTo ? await answeredMessage(applying.em, change, inbox.id, event.replyTo) : null,
         meta: metaIn(event.meta, change.conversation.id),

@@ -25,6 +25,8 @@ export interface NewMessage {
   direction: Direction
   parts: MessagePart[]
   authorId?: string | null
+  /** The identity of who wrote it, where it is not the conversation's. */
+  writerId?: string | null
   status?: MessageStatus
   /** Unique in the inbox; a system line makes its own. */
   dedupeKey?: string
@@ -88,6 +90,7 @@ export class ConversationChange {
       rev: conversation.rev,
       direction: input.direction,
       authorId: input.authorId ?? null,
+      writerId: input.writerId ?? null,
       parts: input.parts,
       text,
       status: input.status ?? (input.direction === 'in' ? 'received' : 'sent'),
