@@ -193,6 +193,25 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     ])
   })
 
+  test('what was said in a call or noted of it is nobody’s own: neither the customer’s, nor ours when they write it', async () => {
+    const { inbox, conversationId, contactId } = await begin('caller', '在吗')
+    const agent = await world().person('小话', 'admin')
+    const tell = (kind: 'message' | 'echo', text: string) =>
+      world().hub.intake.accept(inbox.id, [{ kind, externalId: newId(), from: { externalId: 'caller' }, parts: [{ type: 'text', text, reported: true }] }])
+    await tell('message', '0:00 客户：想退货\n0:03 客服：您加我的微信 shopkefu01，或者打我手机 13812345678')
+    await tell('echo', '0:00 客服：方便留个手机吗\n0:03 客户：我的手机是 13812345699')
+    await tell('echo', '客户要找王经理，王经理手机 13912345678')
+    await world().say(inbox, 'caller', '我的手机是 13812345699')
+    const rows = await settled(contactId, 1)
+    assert.deepEqual(
+      rows.map(({ normal, state }) => `${normal} ${state}`),
+      ['+8613812345699 filled'],
+    )
+    assert.equal(await em().count(Mark, { conversationId }), 1)
+    const { phone, wechat } = await contact(agent, contactId)
+    assert.deepEqual([phone, wechat], ['13812345699', ''])
+  })
+
   test('a number in three messages is one fact with a mark in each', async () => {
     const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
     await settled(contactId, 1)

@@ -271,10 +271,13 @@ async function callEntries(type: EventType, call: Call, toldAt: Date, senderOf: 
     const which = sha256?.toLowerCase() ?? uploadId ?? (place ? told(place.origin + place.pathname) : '')
     entries.push(entry(`:recording${which && `:${which.slice(0, 16)}`}`, await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))
   }
-  if (call.note) entries.push(entry(`:note:${told(call.note)}`, [{ type: 'text', text: call.note }], endedAt))
+  if (call.note) entries.push(entry(`:note:${told(call.note)}`, [reported(call.note, { zh: '通话备注', en: 'Note on the call' })], endedAt))
   if (call.transcript?.length) entries.push(entry(`:transcript:${told(JSON.stringify(call.transcript))}`, transcriptParts(call.transcript), endedAt))
   return entries
 }
+
+/** What both said, or somebody noted of it, is not the words of the one whose call it is. */
+const reported = (text: string, label: LocalText): MessagePart => ({ type: 'text', text, label, reported: true })
 
 /** `0:07 客户：…`, cut into parts between lines. */
 function transcriptParts(lines: { speaker: string; startMs: number; text: string }[]): MessagePart[] {
@@ -286,7 +289,7 @@ function transcriptParts(lines: { speaker: string; startMs: number; text: string
     if (last !== undefined && last.length + line.length < 19_000) texts[texts.length - 1] = `${last}\n${line}`
     else texts.push(line)
   }
-  return texts.map((text) => ({ type: 'text', text }))
+  return texts.map((text) => reported(text, { zh: '通话文字', en: 'Transcript of the call' }))
 }
 
 function plain(call: Call): Record<string, unknown> {

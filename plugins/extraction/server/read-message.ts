@@ -89,7 +89,11 @@ async function withoutEchoes(
   return found.filter((one) => !echoes.has(one))
 }
 
-const wordsOf = (part: MessagePart): string => (part.type === 'text' || part.type === 'html' ? part.text : part.type === 'card' ? fieldsOf(part) : '')
+/** Nothing of what both said in a call, or somebody noted: whose a number in it is nobody knows. */
+function wordsOf(part: MessagePart): string {
+  if (part.type === 'text') return part.reported ? '' : part.text
+  return part.type === 'html' ? part.text : part.type === 'card' ? fieldsOf(part) : ''
+}
 
 /** Cards that customers fill in. What stands on any other (a shop's number, a mini-program's AppID) is passed on, and says nothing of who does. */
 const filledIn = ['form', 'lead-form']
