@@ -36,6 +36,8 @@ export interface NewMessage {
   outbound?: { grants: Reply[] | null } | undefined
   externalId?: string | null
   meta?: LetterMeta | null
+  /** Adds to what is there: nobody is waiting for an answer because of it, and nobody had one. */
+  quiet?: boolean
 }
 
 /**
@@ -116,7 +118,7 @@ export class ConversationChange {
     }
     if (input.direction === 'in') {
       // A machine's letter wakes nobody.
-      if (!input.meta?.automatic) {
+      if (!input.meta?.automatic && !input.quiet) {
         conversation.lastCustomerAt = at
         conversation.waitingSince ??= at
         conversation.unread += 1
@@ -124,7 +126,7 @@ export class ConversationChange {
       this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     if (input.direction === 'out') {
-      conversation.waitingSince = null
+      if (!input.quiet) conversation.waitingSince = null
       // Who answers has read what was there.
       if (input.authorId !== null && input.authorId !== undefined) {
         this.readUpTo(conversation.lastSeq)
