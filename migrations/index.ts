@@ -56,6 +56,7 @@ import { nameSubject } from './0084-name-subject.ts'
 import { messageBesides } from './0086-message-besides.ts'
 import { reportTalk } from './0087-report-talk.ts'
 import { saidMessages } from './0088-said-messages.ts'
+import { messageWriter } from './0089-message-writer.ts'
 
 export const coreMigrations: readonly Migration[] = [
   spine,
@@ -114,4 +115,5 @@ export const coreMigrations: readonly Migration[] = [
   messageBesides,
   reportTalk,
   saidMessages,
+  messageWriter,
 ]

@@ -192,16 +192,25 @@ export type InboundEvent =
       replyTo?: string
       meta?: LetterMeta
       grant?: ReplyGrant
-      /** Goes into this conversation if it is open and of this inbox (a thread the adapter has recognised and whose participant this sender is). */
+      /**
+       * Goes into this conversation if it is open and of this inbox (a thread the adapter has recognised and whose participant this
+       * sender is). It stays its sender's: plugins hear who wrote it (`MessageFacts.identityId`).
+       */
       conversationId?: string
+      /**
+       * The event, by its `externalId`, that this one only adds to (a call, of a recording or what was noted of it). If that is here
+       * and this sender's, it goes where that is, also into a conversation that has ended, and wakes nobody: it is neither unread
+       * nor an answer.
+       */
+      addsTo?: string
     }
   /**
    * Written on our side but not by us: in the platform's own app. `from` is the customer it went to. Stored once as an
    * agent's message; when we sent it ourselves it only confirms (also a send of unknown fate). `origin`, where the platform
    * tells: `app`, written there by hand, is never our own of unknown fate; `api` is, whenever it comes. Without it only
-   * what was sent in the minutes after ours was stored.
+   * what was sent in the minutes after ours was stored. `addsTo` as with a message; such a one never confirms.
    */
-  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta; origin?: 'api' | 'app' }
+  | { kind: 'echo'; externalId: string; from: ChannelSender; parts: MessagePart[]; sentAt?: Date; meta?: LetterMeta; origin?: 'api' | 'app'; addsTo?: string }
   /**
    * Something the customer did that is no message: followed, scanned a code, tapped a menu, opened the chat. Kept in the
    * contact's trail; while a conversation is open also a system line there. It opens none.

@@ -8,7 +8,13 @@ export interface MessageFacts {
   id: string
   conversationId: string
   inboxId: string
+  /** Whose conversation it is. */
   contactId: string
+  /**
+   * Who wrote it, of a customer's message: in a thread that took somebody in copy not always the conversation's `identityId`. Null of
+   * what is ours or the system's.
+   */
+  identityId: string | null
   seq: number
   direction: 'in' | 'out' | 'note' | 'system'
   /** What the platform calls it: of a customer's the name its event had. */

@@ -21,6 +21,11 @@ export const TextPart = Type.Object({
   text: Type.String({ maxLength: 20_000 }),
   /** What kind of words they are, when the sender has not typed them: "as heard in the voice message". */
   label: Type.Optional(Label),
+  /**
+   * Not the words of whoever the message is from: what both said in a call, what somebody noted of it. Shown and found like others;
+   * who reads words for what their writer says of themself leaves them out.
+   */
+  reported: Type.Optional(Type.Literal(true)),
 })
 export const ImagePart = Type.Object({
   type: Type.Literal('image'),

@@ -755,6 +755,43 @@ await onEveryProfile('app', [found(appPlugin, dir)], (world) => {
     assert.ok(rows.length > 0 && rows.every(({ sender }) => !sender.includes(from) && !sender.includes(late)))
   })
 
+  test('what is told of a call after its conversation was ended goes there, quietly; a note is our side’s; a message on the machine is news', async () => {
+    const externalId = someone()
+    const call = {
+      externalCallId: randomUUID(),
+      direction: 'in',
+      from: '13800138000',
+      to: '4008001234',
+      startedAt: '2026-03-01T02:00:00Z',
+      customer: { externalId },
+    }
+    await client().tell('call.ended', { ...call, result: 'answered', note: '客户已满意' })
+    const { id: identityId } = await world().identity(inbox.id, externalId)
+    const rows = async () =>
+      (await em().find(Conversation, { identityId }, { orderBy: { id: 'asc' }, disableIdentityMap: true })).map(({ status, unread }) => [status, unread])
+    const [stored] = await messagesOf(externalId)
+    assert.equal((await admin.call('POST', `/api/conversations/${stored?.conversationId}/close`)).status, 200)
+    await client().tell('call.recording.ready', { ...call, recording: { url: 'http://127.0.0.1:9/late.wav' } })
+    await client().tell('call.ended', { ...call, result: 'answered', note: '已回访', transcript: [{ speaker: '客户', startMs: 0, text: '我想退货' }] })
+    assert.deepEqual(
+      (await messagesOf(externalId)).map(({ direction, conversationId, parts: [part] }) => [direction, part?.type, conversationId === stored?.conversationId]),
+      [
+        ['in', 'call', true],
+        ['out', 'text', true],
+        ['in', 'remote', true],
+        ['out', 'text', true],
+        ['in', 'text', true],
+      ],
+    )
+    const [[status, unread] = [], ...more] = await rows()
+    assert.deepEqual([status, more], ['closed', []])
+    const machine = { ...call, externalCallId: randomUUID(), result: 'voicemail' }
+    await client().tell('call.ended', machine)
+    await client().tell('call.ended', { ...machine, recording: { url: 'http://127.0.0.1:9/machine.wav' } })
+    const [first, next] = await rows()
+    assert.deepEqual([first, next?.[1]], [[status, unread], 2])
+  })
+
   test('a call told again with more known of it is put together: what was told later wins, whenever it comes', async () => {
     const from = `139${String(Math.floor(Math.random() * 1e8)).padStart(8, '0')}`
     for (const [direction, customer] of [

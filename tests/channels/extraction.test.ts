@@ -138,6 +138,80 @@ await onEveryProfile('the contact finder', [found(plugin), found(mock), found(au
     assert.equal((await contact(agent, masked.contactId)).phone, '')
   })
 
+  test('what stands on a card that a customer passes on is not theirs: a mini-program, a shop, an order', async () => {
+    const inbox = await world().inbox('letters')
+    const agent = await world().person('小卡', 'admin')
+    const pass = async (who: string, kind: string, ...fields: { label: string; value: string }[]) => {
+      const card = { type: 'card' as const, kind, title: '山野茶', fields }
+      const event = { kind: 'message' as const, externalId: newId(), from: { externalId: who }, parts: [card] }
+      const [accepted] = await world().hub.intake.accept(inbox.id, [event])
+      return accepted?.conversationId as string
+    }
+    const passed = [
+      await pass('card-a', 'miniprogram', { label: 'AppID', value: 'wxd678efh567hg6787' }, { label: '路径', value: 'pages/share?phone=13812345679' }),
+      await pass('card-b', 'miniprogram', { label: 'AppID', value: 'wxd678efh567hg6787' }),
+      await pass('card-c', 'store', { label: '门店电话', value: '13712345678' }, { label: '店长微信', value: 'dianzhang88' }),
+      (await world().say(inbox, 'card-d', '小程序的 AppID 是 wx3a9f0c11d2e4b576，原来叫 wxd678efh567hg6787'))[0]?.conversationId as string,
+    ]
+    // What follows is read alone.
+    await world().say(inbox, 'card-c', '我的手机 13900139088')
+    const { contactId } = await em().findOneOrFail(Conversation, { id: passed[2] as string })
+    assert.deepEqual(
+      (await settled(contactId, 1)).map(({ normal }) => normal),
+      ['+8613900139088'],
+    )
+    for (const [i, id] of passed.entries()) {
+      const { body } = await agent.call('GET', `/api/conversations/${id}`)
+      const { wechat, phone, tags } = await contact(agent, body.contact.id)
+      assert.deepEqual([wechat, phone, tags.length], i === 2 ? ['', '13900139088', 1] : ['', '', 0])
+    }
+  })
+
+  test('what somebody in copy says of themself is not the customer’s: offered as somebody else’s, and put together with nobody’s words', async () => {
+    const { inbox, conversationId, contactId } = await begin('anna', '请报价，我的电话138')
+    const agent = await world().person('小邮', 'admin')
+    const say = (who: string, text: string, to = conversationId) =>
+      world().hub.intake.accept(inbox.id, [
+        { kind: 'message', externalId: newId(), from: { externalId: who }, parts: [{ type: 'text', text }], conversationId: to },
+      ])
+    await say('bob', '00138099')
+    await say('bob', '我是 Bob，我今年35岁，有事打我手机 13812345678，微信 bob_wx2020')
+    const named = (rows: Fact[]) => rows.map(({ kind, normal, whose, state }) => `${kind} ${normal} ${whose} ${state}`).sort()
+    const offered = ['phone +8613812345678 other suggested', 'wechat bob_wx2020 other suggested']
+    assert.deepEqual(named(await settled(contactId, 2)), offered)
+    const annas = await contact(agent, contactId)
+    assert.deepEqual([annas.phone, annas.wechat, annas.tags], ['', '', []])
+    // Who is in copy says a number in two pieces; so does the customer, around them.
+    await say('bob', '或者 139')
+    await say('anna', '00138099')
+    await say('bob', '0013 8088')
+    assert.deepEqual(named(await settled(contactId, 4)), [
+      'phone +8613800138099  filled',
+      'phone +8613812345678 other suggested',
+      'phone +8613900138088 other suggested',
+      'wechat bob_wx2020 other suggested',
+    ])
+  })
+
+  test('what was said in a call or noted of it is nobody’s own: neither the customer’s, nor ours when they write it', async () => {
+    const { inbox, conversationId, contactId } = await begin('caller', '在吗')
+    const agent = await world().person('小话', 'admin')
+    const tell = (kind: 'message' | 'echo', text: string) =>
+      world().hub.intake.accept(inbox.id, [{ kind, externalId: newId(), from: { externalId: 'caller' }, parts: [{ type: 'text', text, reported: true }] }])
+    await tell('message', '0:00 客户：想退货\n0:03 客服：您加我的微信 shopkefu01，或者打我手机 13812345678')
+    await tell('echo', '0:00 客服：方便留个手机吗\n0:03 客户：我的手机是 13812345699')
+    await tell('echo', '客户要找王经理，王经理手机 13912345678')
+    await world().say(inbox, 'caller', '我的手机是 13812345699')
+    const rows = await settled(contactId, 1)
+    assert.deepEqual(
+      rows.map(({ normal, state }) => `${normal} ${state}`),
+      ['+8613812345699 filled'],
+    )
+    assert.equal(await em().count(Mark, { conversationId }), 1)
+    const { phone, wechat } = await contact(agent, contactId)
+    assert.deepEqual([phone, wechat], ['13812345699', ''])
+  })
+
   test('a number in three messages is one fact with a mark in each', async () => {
     const { contactId, messageIds } = await begin('b', '我电话138', '0013', '8001')
     await settled(contactId, 1)

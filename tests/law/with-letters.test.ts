@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChannelAdapter, InboundEvent } from '../../core/sdk/channel.ts'
+import type { HubEvents } from '../../core/sdk/events.ts'
 import { mockChannel } from '../../core/sdk/testing.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -18,6 +19,8 @@ channel.letterhead = (inbox, agentName) => ({
   quotes: true,
 })
 const { manifest: plain } = mockChannel('plain')
+const heard: HubEvents['message.received'][] = []
+manifest.on = { 'message.received': async ({ data }) => void heard.push(data) }
 
 await onEveryProfile('letters', [found(manifest), found(plain)], (world) => {
   const write = async (inbox: Inbox, who: string, more: Partial<Letter> = {}) => {
@@ -104,6 +107,29 @@ await onEveryProfile('letters', [found(manifest), found(plain)], (world) => {
     assert.notEqual((await write(inbox, 'jim', { conversationId: newId() })).conversationId, conversationId)
     await agent.call('POST', `/api/conversations/${conversationId}/close`)
     assert.notEqual((await write(inbox, 'kate', { conversationId })).conversationId, conversationId)
+  })
+
+  test('who wrote is told: whoever is in copy writes in another’s conversation, and is heard and read as themself', async () => {
+    const inbox = await world().inbox('post')
+    const { conversationId } = await write(inbox, 'anna')
+    await write(inbox, 'bob', { conversationId })
+    await write(inbox, 'anna')
+    const agent = await world().person('小熊', 'admin')
+    await world().reply(agent, conversationId, '收到')
+    const [anna, bob] = [(await world().identity(inbox.id, 'anna')).id, (await world().identity(inbox.id, 'bob')).id]
+    const told = await eventually(() => {
+      const here = heard.filter(({ conversation: { id } }) => id === conversationId)
+      return here.length === 3 && here.sort((a, b) => a.message.seq - b.message.seq)
+    }, 'three messages')
+    assert.deepEqual(
+      told.map(({ message, conversation }) => [message.identityId, conversation.identityId]),
+      [anna, bob, anna].map((writer) => [writer, anna]),
+    )
+    const said = await world().hub.kernel.get('post')?.ctx.recent(conversationId, { upToSeq: 50, limit: 50 })
+    assert.deepEqual(
+      said?.filter(({ direction }) => direction !== 'system').map(({ identityId, contactId }) => [identityId, contactId]),
+      [anna, bob, anna, null].map((writer) => [writer, told[0]?.conversation.contactId]),
+    )
   })
 
   test('a raw letter’s file becomes the conversation’s', async () => {

@@ -19,6 +19,8 @@ const product =
   /^(?:iphone|ipad|mate|rtx|gtx|core|ryzen|img|dsc|mvimg|screenshot|video|photo|file|pdf|doc|type|usb|hdmi|ddr|ssd|sku|item|order|tracking|no|sn|mi|redmi|nova|reno|find|model|ver|version|windows|win|ios|android|size|air|pro|max|covid|vitamin|omega|http|html|www)[-_]?\d*(?:pro|max|plus|mini|ultra|ti|se|s|x)*$/
 /** The word and the account in one: `vxabc12345`. */
 const glued = /^(?:weixin|wechat|vx|wx|v信|vxin|weixinhao)[-_]?([a-z][a-z0-9_-]{5,19})$/
+/** What WeChat calls a mini-program or an official account, written without a word before it: `wx` and sixteen signs. */
+const appId = /^wx(?=[a-z]*\d)[a-z0-9]{16}$/
 const file = /^\.(?:jpe?g|png|gif|mp4|mov|pdf|docx?|xlsx?|zip|com|cn|net|html?|heic|apk|txt)/
 
 export function findAccounts(reading: Reading): void {
@@ -52,7 +54,7 @@ function readToken(reading: Reading, start: number, end: number): void {
   const cue = cueBefore(reading, before, start)
   if (!cue && joined && !word.startsWith('wxid')) {
     // `wx_pay_error` is a name of a program's, `wx_lily88` may be somebody's.
-    if (/^[a-z]+_/.test(word) && !/\d/.test(word)) return
+    if ((/^[a-z]+_/.test(word) && !/\d/.test(word)) || appId.test(word)) return
     word = joined[1] as string
     if (!usual(word)) return
     find(reading, 'wechat.cued', { normal: word, start: stop - word.length, end: stop })

@@ -279,8 +279,9 @@ function fitted(event: InboundEvent): InboundEvent {
   const externalId = fittedId(event.from.externalId)
   const from = externalId === event.from.externalId ? event.from : { ...event.from, externalId }
   const named = 'messageExternalId' in event ? { messageExternalId: fittedId(event.messageExternalId) } : {}
+  const added = 'addsTo' in event && event.addsTo !== undefined ? { addsTo: fittedId(event.addsTo) } : {}
   const said = 'parts' in event ? { parts: event.parts.map(readable) } : {}
-  return { ...event, ...named, ...said, from, externalId: fittedId(event.externalId) } as InboundEvent
+  return { ...event, ...named, ...added, ...said, from, externalId: fittedId(event.externalId) } as InboundEvent
 }
 
 /** Dates come back from JSON as strings. */

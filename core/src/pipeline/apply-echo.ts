@@ -12,6 +12,7 @@ import type { Hub } from '../hub.ts'
 import { applyCall } from './apply-call.ts'
 import {
   type Applying,
+  additionTo,
   afterTheSend,
   attend,
   changeOf,
@@ -40,7 +41,7 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
   const ours = await findSent(em, inbox.id, event.externalId)
   if (ours) return applyCall(applying, event, { messageId: ours.message.id, conversationId: ours.message.conversationId, seq: ours.message.seq })
   if (sending) return afterTheSend
-  const unsure = event.origin === 'app' ? undefined : await findUncertain(applying, inbox, identity, event)
+  const unsure = event.origin === 'app' || event.addsTo !== undefined ? undefined : await findUncertain(applying, inbox, identity, event)
   if (unsure) {
     const change = await changeOf(applying, unsure.conversationId)
     const done = unsure.done + 1
@@ -54,7 +55,8 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
     await em.insert(MessageName, { inboxId: inbox.id, externalId: event.externalId, messageId: unsure.id, failedAt: null })
     return { kind: 'done', duplicate: true, at: { messageId: unsure.id, conversationId: unsure.conversationId, seq: unsure.seq } }
   }
-  const change = await quietConversation(applying, inbox, identity)
+  const addition = await additionTo(applying, inbox, identity, event)
+  const change = addition ?? (await quietConversation(applying, inbox, identity))
   const message = change.append({
     direction: 'out',
     parts: event.parts,
@@ -63,6 +65,7 @@ export async function applyEcho(applying: Applying, inbox: Inbox, identity: Iden
     externalId: event.externalId,
     meta: event.meta ?? null,
     sentAt: event.sentAt,
+    quiet: addition !== undefined,
   })
   await attend(applying, inbox, identity, event, change, message)
   return { kind: 'done', duplicate: false, at: { messageId: message.id, conversationId: change.conversation.id, seq: message.seq } }

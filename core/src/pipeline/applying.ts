@@ -95,6 +95,24 @@ export async function conversationFor(applying: Applying, inbox: Inbox, identity
   return change
 }
 
+/** Where that is which this event only adds to; undefined when it is not here, or somebody else's. */
+export async function additionTo(
+  applying: Applying,
+  inbox: Inbox,
+  identity: Identity,
+  { addsTo }: EventOf<'message'> | EventOf<'echo'>,
+): Promise<ConversationChange | undefined> {
+  if (addsTo === undefined) return undefined
+  const { em, changes } = applying
+  const keys = [`in:${addsTo}`, `echo:${addsTo}`]
+  const here = [...changes.values()].find(({ added }) => added.some(({ inboxId, dedupeKey }) => inboxId === inbox.id && keys.includes(dedupeKey)))
+  const stored = here
+    ? null
+    : await em.findOne(Message, { inboxId: inbox.id, dedupeKey: { $in: keys } }, { fields: ['conversationId'], disableIdentityMap: true })
+  const change = here ?? (stored ? await changeOf(applying, stored.conversationId) : undefined)
+  return change?.conversation.identityId === identity.id ? change : undefined
+}
+
 /** A customer's message that cannot be taken in is a line, once, and as unread as it would be. */
 export async function applyHeld(applying: Applying, inbox: Inbox, identity: Identity, event: EventOf<'message'>, dedupeKey: string): Promise<InboundOutcome> {
   const change = await conversationFor(applying, inbox, identity, event)

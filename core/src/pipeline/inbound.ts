@@ -22,7 +22,17 @@ import { applyEcho, echoKey } from './apply-echo.ts'
 import { applyFailure } from './apply-failure.ts'
 import { applyRecall } from './apply-recall.ts'
 import { applyReceipt } from './apply-receipt.ts'
-import { type Applying, answeredMessage, applyHeld, attend, conversationFor, type InboundItem, type InboundOutcome, sendPatienceMs } from './applying.ts'
+import {
+  type Applying,
+  additionTo,
+  answeredMessage,
+  applyHeld,
+  attend,
+  conversationFor,
+  type InboundItem,
+  type InboundOutcome,
+  sendPatienceMs,
+} from './applying.ts'
 
 export async function processInbound(hub: Hub, items: readonly InboundItem[]): Promise<InboundOutcome[]> {
   const { numbers } = hub.intake
@@ -314,14 +324,17 @@ async function apply(applying: Applying, item: InboundItem, identity: Identity |
   switch (event.kind) {
     case 'message': {
       if (item.held) return applyHeld(applying, inbox, identity, event, dedupeKey(item))
-      const change = await conversationFor(applying, inbox, identity, event)
+      const addition = await additionTo(applying, inbox, identity, event)
+      const change = addition ?? (await conversationFor(applying, inbox, identity, event))
       const message = change.append({
         direction: 'in',
         parts: event.parts,
+        writerId: identity.id === change.conversation.identityId ? null : identity.id,
         dedupeKey: dedupeKey(item),
         replyToId: event.replyTo ? await answeredMessage(applying.em, change, inbox.id, event.replyTo) : null,
         meta: metaIn(event.meta, change.conversation.id),
         sentAt: event.sentAt,
+        quiet: addition !== undefined,
       })
       await attend(applying, inbox, identity, event, change, message)
       known.set(key, message)

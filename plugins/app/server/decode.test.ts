@@ -24,6 +24,18 @@ test('callers without a number are not one person', async () => {
   }
 })
 
+test('what both said in a call, and what was noted of it, is marked as nobody’s own words', async () => {
+  const call = { externalCallId: 'c1', from: '13800138000', to: '4008001000', startedAt: '2026-03-01T10:20:00Z', result: 'answered', note: '已登记' }
+  const transcript = Array.from({ length: 20 }, () => ({ speaker: '客服', startMs: 3_000, text: '好'.repeat(2_000) }))
+  for (const direction of ['in', 'out']) {
+    const body = Buffer.from(JSON.stringify({ type: 'call.ended', data: { ...call, direction, transcript } }))
+    const { events } = await decode(body, 'evt_1', { userSubject: '', openPlatform: '' }, async () => undefined as never)
+    const words = events.flatMap((event) => ('parts' in event ? event.parts : [])).filter((part) => part.type === 'text')
+    assert.ok(words.length > 2)
+    assert.ok(words.every(({ label, reported }) => label && reported === true))
+  }
+})
+
 const withTimes = (times: { timestamp?: string; sentAt?: string }) => {
   const { timestamp, sentAt } = times
   const data = { externalMessageId: 'm1', sender: { externalId: 'u1' }, content: [{ type: 'text', text: '在吗' }], ...(sentAt ? { sentAt } : {}) }

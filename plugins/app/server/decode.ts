@@ -254,27 +254,38 @@ async function callEntries(type: EventType, call: Call, toldAt: Date, senderOf: 
   const from = callerOf(call, senderOf)
   const startedAt = new Date(call.startedAt)
   const endedAt = call.endedAt ? new Date(call.endedAt) : startedAt
-  const entry = (name: string, parts: MessagePart[], sentAt: Date): InboundEvent => {
-    const externalId = `call:${call.externalCallId}${name}`
-    // What our side did is our side's: it wakes nobody.
-    return call.direction === 'in' ? { kind: 'message', externalId, from, parts, sentAt } : { kind: 'echo', externalId, from, parts, sentAt }
-  }
+  const named = `call:${call.externalCallId}`
+  // What our side did is our side's: it wakes nobody.
+  const kind = call.direction === 'in' ? 'message' : 'echo'
+  /** What comes after a call adds to it; only what was left on the machine is news by itself. */
+  const piece = (name: string, parts: MessagePart[], by: 'message' | 'echo' = kind): InboundEvent => ({
+    kind: by,
+    externalId: `${named}:${name}`,
+    from,
+    parts,
+    sentAt: endedAt,
+    ...(by === 'message' && call.result === 'voicemail' ? {} : { addsTo: named }),
+  })
   /** The same words again are no second piece. */
   const told = (words: string) => hashOf(Buffer.from(words)).slice(0, 16)
   const entries: InboundEvent[] = []
-  if (type === 'call.ended') entries.push(entry('', [callPart(call, toldAt)], startedAt))
+  if (type === 'call.ended') entries.push({ kind, externalId: named, from, parts: [callPart(call, toldAt)], sentAt: startedAt })
   if (call.recording) {
     const name = `${call.startedAt.slice(0, 19).replaceAll(':', '')}.wav`
     const { sha256, uploadId, url } = call.recording
     // An address may be signed anew each time: what names the recording is where it leads, without what is asked of it.
     const place = url && URL.parse(url)
     const which = sha256?.toLowerCase() ?? uploadId ?? (place ? told(place.origin + place.pathname) : '')
-    entries.push(entry(`:recording${which && `:${which.slice(0, 16)}`}`, await partsOf([{ type: 'audio', ...call.recording, name }], findUpload), endedAt))
+    entries.push(piece(`recording${which && `:${which.slice(0, 16)}`}`, await partsOf([{ type: 'audio', ...call.recording, name }], findUpload)))
   }
-  if (call.note) entries.push(entry(`:note:${told(call.note)}`, [{ type: 'text', text: call.note }], endedAt))
-  if (call.transcript?.length) entries.push(entry(`:transcript:${told(JSON.stringify(call.transcript))}`, transcriptParts(call.transcript), endedAt))
+  // Whoever has called, a note is written by our side.
+  if (call.note) entries.push(piece(`note:${told(call.note)}`, [reported(call.note, { zh: '通话备注', en: 'Note on the call' })], 'echo'))
+  if (call.transcript?.length) entries.push(piece(`transcript:${told(JSON.stringify(call.transcript))}`, transcriptParts(call.transcript)))
   return entries
 }
+
+/** What both said, or somebody noted of it, is not the words of the one whose call it is. */
+const reported = (text: string, label: LocalText): MessagePart => ({ type: 'text', text, label, reported: true })
 
 /** `0:07 客户：…`, cut into parts between lines. */
 function transcriptParts(lines: { speaker: string; startMs: number; text: string }[]): MessagePart[] {
@@ -286,7 +297,7 @@ function transcriptParts(lines: { speaker: string; startMs: number; text: string
     if (last !== undefined && last.length + line.length < 19_000) texts[texts.length - 1] = `${last}\n${line}`
     else texts.push(line)
   }
-  return texts.map((text) => ({ type: 'text', text }))
+  return texts.map((text) => reported(text, { zh: '通话文字', en: 'Transcript of the call' }))
 }
 
 function plain(call: Call): Record<string, unknown> {

@@ -3,7 +3,7 @@ import type { HubEvent, MessageFacts } from '@huike/core/sdk/events.ts'
 import type { MessagePart } from '@huike/core/sdk/message-parts.ts'
 import { tagWords } from '../tag-words.ts'
 import { isAmong, valuesIn } from './extract/echoes.ts'
-import { extract, type Found, type Segment } from './extract/extract.ts'
+import { extract, type Found, othersOwn, type Segment } from './extract/extract.ts'
 import { isContact, kinds } from './extract/tables.ts'
 import { Fact, longestNormal, longestValue, Mark } from './fact.entity.ts'
 import { ruleSet } from './rules.ts'
@@ -28,13 +28,19 @@ export async function readMessage(ctx: Ctx, { data }: HubEvent<'message.received
   // A machine's letter is nobody's word.
   if (message.meta?.automatic) return
   const since = new Date(Date.parse(message.at) - togetherMs)
-  const pieces = (await ctx.recent(conversation.id, { upToSeq: message.seq, limit: together, since })).flatMap(piecesOf)
+  const said = await ctx.recent(conversation.id, { upToSeq: message.seq, limit: together, since })
+  // A number goes on from message to message of one person.
+  const writer = said.find(({ id }) => id === message.id)?.identityId
+  const pieces = said.filter(({ direction, identityId }) => direction === 'out' || identityId === writer).flatMap(piecesOf)
   // Taken back meanwhile, or without a word.
   if (!pieces.some((piece) => piece.message.id === message.id)) return
 
   const { settings } = ctx
   const { off, own } = await ruleSet(ctx)
-  const read = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours, others: settings.others }).filter(
+  const all = extract(pieces, { kinds: kinds.filter((kind) => settings[`${kind}On`]), off, own, ours: settings.ours, others: settings.others })
+  // An event of before the hub told who wrote is of the one whose conversation it is.
+  const inCopy = (message.identityId ?? conversation.identityId) !== conversation.identityId
+  const read = (inCopy ? othersOwn(all) : all).filter(
     ({ confidence, touches }) => confidence >= settings.suggestFrom && touches.some((i) => pieces[i]?.message.id === message.id),
   )
   const found = read.length > 0 ? await withoutEchoes(ctx, read, pieces, conversation) : []
@@ -83,19 +89,26 @@ async function withoutEchoes(
   return found.filter((one) => !echoes.has(one))
 }
 
-const wordsOf = (part: MessagePart): string => (part.type === 'text' || part.type === 'html' ? part.text : part.type === 'card' ? fieldsOf(part) : '')
+/** Nothing of what both said in a call, or somebody noted: whose a number in it is nobody knows. */
+function wordsOf(part: MessagePart): string {
+  if (part.type === 'text') return part.reported ? '' : part.text
+  return part.type === 'html' ? part.text : part.type === 'card' ? fieldsOf(part) : ''
+}
+
+/** Cards that customers fill in. What stands on any other (a shop's number, a mini-program's AppID) is passed on, and says nothing of who does. */
+const filledIn = ['form', 'lead-form']
 
 /** What words there are; a colleague's are only listened to. */
 function piecesOf(message: MessageFacts): Piece[] {
   if (message.direction !== 'in' && message.direction !== 'out') return []
   const theirs = message.direction === 'out'
   return message.parts.flatMap((part, i) => {
-    const text = part.type === 'card' && theirs ? '' : wordsOf(part)
+    const text = part.type === 'card' && (theirs || !filledIn.includes(part.kind)) ? '' : wordsOf(part)
     return text === '' ? [] : [{ text, message, part: i, ...(theirs ? { theirs } : {}) }]
   })
 }
 
-/** What a customer filled in, a form or a lead card: the label announces what the value is. */
+/** The label announces what the value is. */
 const fieldsOf = ({ fields = [] }: Extract<MessagePart, { type: 'card' }>): string =>
   fields
     .filter(({ value }) => value.trim() !== '')

@@ -25,6 +25,8 @@ export interface NewMessage {
   direction: Direction
   parts: MessagePart[]
   authorId?: string | null
+  /** The identity of who wrote it, where it is not the conversation's. */
+  writerId?: string | null
   status?: MessageStatus
   /** Unique in the inbox; a system line makes its own. */
   dedupeKey?: string
@@ -34,6 +36,8 @@ export interface NewMessage {
   outbound?: { grants: Reply[] | null } | undefined
   externalId?: string | null
   meta?: LetterMeta | null
+  /** Adds to what is there: nobody is waiting for an answer because of it, and nobody had one. */
+  quiet?: boolean
 }
 
 /**
@@ -89,6 +93,7 @@ export class ConversationChange {
       rev: conversation.rev,
       direction: input.direction,
       authorId: input.authorId ?? null,
+      writerId: input.writerId ?? null,
       parts: input.parts,
       text,
       besides: foundBeside(input),
@@ -115,7 +120,7 @@ export class ConversationChange {
     }
     if (input.direction === 'in') {
       // A machine's letter wakes nobody.
-      if (!input.meta?.automatic) {
+      if (!input.meta?.automatic && !input.quiet) {
         conversation.lastCustomerAt = at
         conversation.waitingSince ??= at
         conversation.unread += 1
@@ -123,7 +128,7 @@ export class ConversationChange {
       this.event('message.received', () => ({ message: messageFacts(message, conversation), conversation: conversationFacts(conversation) }))
     }
     if (input.direction === 'out') {
-      conversation.waitingSince = null
+      if (!input.quiet) conversation.waitingSince = null
       // Who answers has read what was there.
       if (input.authorId !== null && input.authorId !== undefined) {
         this.readUpTo(conversation.lastSeq)

@@ -14,11 +14,12 @@ export const conversationFacts = (c: Conversation): ConversationFacts => ({
   departmentId: c.departmentId ?? null,
 })
 
-export const messageFacts = (m: Message, c: Pick<Conversation, 'contactId'>): MessageFacts => ({
+export const messageFacts = (m: Message, c: Pick<Conversation, 'contactId' | 'identityId'>): MessageFacts => ({
   id: m.id,
   conversationId: m.conversationId,
   inboxId: m.inboxId,
   contactId: c.contactId,
+  identityId: m.direction === 'in' ? (m.writerId ?? c.identityId) : null,
   seq: m.seq,
   direction: m.direction,
   externalId: m.direction === 'in' && m.dedupeKey.startsWith('in:') ? m.dedupeKey.slice(3) : (m.externalId ?? null),

@@ -140,16 +140,16 @@ async function recentMessages(
   const em = hub.em()
   const from = since ? sql`and m.created_at >= ${stored(em, Message, 'createdAt', since)}` : sql``
   const last = { text: `limit ${Math.max(0, Math.min(Math.trunc(limit), mostRecent))}`, params: [] }
-  const rows = await readRaw<{ contact: string }>(
+  const rows = await readRaw<{ contact: string; identity: string }>(
     em,
-    sql`select ${columnsOf(em, Message, 'm')}, c.contact_id as contact from message m join conversation c on c.id = m.conversation_id
+    sql`select ${columnsOf(em, Message, 'm')}, c.contact_id as contact, c.identity_id as identity from message m join conversation c on c.id = m.conversation_id
         where m.conversation_id = ${conversationId} and m.seq <= ${upToSeq} ${from} order by m.seq desc ${last}`,
   )
   return rows
-    .map((row) => ({ message: rowOf(em, Message, row), contactId: row.contact }))
+    .map((row) => ({ message: rowOf(em, Message, row), whose: { contactId: row.contact, identityId: row.identity } }))
     .filter(({ message }) => !message.recalledAt)
     .reverse()
-    .map(({ message, contactId }) => messageFacts(message, { contactId }))
+    .map(({ message, whose }) => messageFacts(message, whose))
 }
 
 async function whereIs(hub: Hub, channel: string, inboxId: string, externalId: string): ReturnType<PluginContext['whereIs']> {

@@ -23,6 +23,8 @@ const MessageSchema = defineEntity({
     direction: p.string().length(10).$type<Direction>(),
     /** The agent who really wrote it; null for customers and the system. */
     authorId: idColumn().nullable(),
+    /** The identity of the customer who wrote it, where that is not the one whose conversation it is: somebody in copy. */
+    writerId: idColumn().nullable(),
     parts: json<MessagePart[]>(),
     text: prose(),
     /** What it is found by beside its words, a line each: a letter's subject, `besidesOf` its parts. Null where there is nothing, or it is older than the column. */

@@ -121,6 +121,10 @@ function owned(reading: Reading, one: Candidate, others: readonly string[]): Can
   return [{ ...one, ...(whose === '?' ? {} : { whose }), confidence: Math.min(one.confidence, othersAtMost) }]
 }
 
+/** What somebody else says of themself: where they are reached is theirs, and how old they are says nothing of the customer. */
+export const othersOwn = (found: readonly Found[]): Found[] =>
+  found.flatMap((one) => (isContact(one.kind) ? [{ ...one, whose: one.whose ?? 'other', confidence: Math.min(one.confidence, othersAtMost) }] : []))
+
 const isOurs = ({ normal }: Candidate, ours: ReadonlySet<string>): boolean =>
   isAmong(normal, ours) || (normal.includes('@') && ours.has(normal.slice(normal.indexOf('@') + 1)))
 
