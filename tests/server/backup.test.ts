@@ -57,8 +57,8 @@ describe('docker/backup.sh', { skip: missing }, () => {
   const picture = randomBytes(100_000)
 
   before(async () => {
-    source = await makePlace('served')
-    target = await makePlace('served')
+    source = await makePlace('served', { empty: true })
+    target = await makePlace('served', { empty: true })
     await on(source, async (db) => {
       await db.query('create table message (id int primary key, words varchar(80) not null, bytes blob not null)')
       await db.query('insert into message values ?', [

@@ -69,7 +69,7 @@ await onEveryProfile('reveal', [found(manifest), found(watcher as never)], (worl
 
     const found = async (who: Person, filter: object) => (await who.call('GET', `/api/records?filter=${encodeURIComponent(JSON.stringify(filter))}`)).body
     assert.equal((await found(sees, { contact: number })).items.length, 1)
-    assert.equal((await found(blind, { contact: number })).items.length, 0)
+    assert.equal((await found(blind, { contact: number })).code, 'HUB_FORBIDDEN')
     assert.equal((await found(sees, { fields: [{ name: 'wechat', value: number }] })).items.length, 1)
     assert.equal((await found(blind, { fields: [{ name: 'wechat', value: number }] })).code, 'HUB_FORBIDDEN')
   })
