@@ -426,17 +426,18 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
     assert.ok((await notices()).every(({ endedAt }) => endedAt !== null))
   })
 
+  const turn = async (enabled: boolean) => assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })).status, 200)
+  const settled = (state: string) =>
+    eventually(async () => {
+      await world().running.sweep()
+      return (await health()).state === state
+    }, `the state ${state}`)
+
   test('an inbox that is off asks admins for nothing; on again it says how its account is', async () => {
     const open = async () =>
       (await admin.call('GET', '/api/notices?limit=100')).body.items
         .filter(({ link, endedAt }: { link: string; endedAt: string | null }) => link === `/admin/inboxes/${inbox.id}` && endedAt === null)
         .map(({ kind }: { kind: string }) => kind)
-    const turn = async (enabled: boolean) => assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })).status, 200)
-    const settled = (state: string) =>
-      eventually(async () => {
-        await world().running.sweep()
-        return (await health()).state === state
-      }, `the state ${state}`)
     await turn(false)
     await douyin.push('contract_unauthorize', operator, '', {})
     await douyin.revoke(operator)
@@ -455,12 +456,6 @@ await onEveryProfile('douyin', [found(douyinPlugin, dir)], (world) => {
   })
 
   test('off for longer than its tokens live, on again: it must be authorised anew, and is told so with no day that has passed', async () => {
-    const turn = async (enabled: boolean) => assert.equal((await admin.call('PATCH', `/api/inboxes/${inbox.id}`, { enabled })).status, 200)
-    const settled = (state: string) =>
-      eventually(async () => {
-        await world().running.sweep()
-        return (await health()).state === state
-      }, `the state ${state}`)
     const endings = async () => (await admin.call('GET', '/api/notices?limit=100')).body.items.filter(({ kind }: { kind: string }) => kind === 'douyin.ending')
     const day = 86_400_000
     await turn(false)

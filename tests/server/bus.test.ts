@@ -110,4 +110,31 @@ describe('the bus of several processes', { skip: served ? false : 'needs Redis' 
       await eventually(async () => (await connections()).length === 4, 'all connections')
     }
   })
+
+  test('one that hears nothing for a moment does not take the other listener for itself', async () => {
+    const prefix = `test:${randomUUID()}`
+    const [one, other] = [await busOf(prefix), await busOf(prefix)]
+    await other.follow(patient)
+    const redis = new Redis(place.redisUrl)
+    open.push({ close: async () => redis.disconnect() })
+    const listening = async () =>
+      [...String(await redis.client('LIST')).matchAll(/^id=(\d+) .* name=(\S+) .* sub=2 /gm)].filter(([, , name]) => name === `${prefix}:bus`)
+    const [, theirs] = await eventually(async () => (await listening())[0], 'the other')
+    await one.follow(patient)
+    await eventually(async () => (await listening()).length === 2, 'both')
+    const heard = heardBy(other, 'conversation.changed')
+    const told: string[] = []
+    for (let round = 0; round < 3; round++) {
+      const [, ours] = (await listening()).find(([, id]) => id !== theirs) ?? []
+      await redis.client('KILL', 'ID', `${ours}`)
+      await eventually(async () => {
+        const text = `${round}: ${told.length}`
+        one.publish('conversation.changed', text)
+        told.push(text)
+        await eventually(() => heard.includes(text), text)
+        return (await listening()).length === 2
+      }, 'the connection that was cut')
+    }
+    assert.deepEqual(heard, told)
+  })
 })

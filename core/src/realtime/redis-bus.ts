@@ -54,8 +54,12 @@ export function redisBus(url: string, prefix: string, log: Logger): Bus {
   /** Others hear that we listen. */
   const greet = (): void => void out.publish(everybody.channel, JSON.stringify({ from: origin, news: [] })).catch(() => undefined)
   const wanted = new Set([everybody])
-  const listen = async (): Promise<void> => {
+  /** Whom Redis counts from now on is somebody else. */
+  const deaf = (): void => {
     for (const each of lines) each.ours = false
+  }
+  const listen = async (): Promise<void> => {
+    deaf()
     await into.subscribe(...[...wanted].map(({ channel }) => channel))
     for (const each of wanted) each.ours = true
     greet()
@@ -63,7 +67,10 @@ export function redisBus(url: string, prefix: string, log: Logger): Bus {
   const listening = (): Promise<void> => listen().catch((error: Error) => log.warn({ err: error }, 'could not subscribe'))
   // A Redis that has begun anew knows nobody: what it counts is true when all have come back, and each says so.
   into.on('ready', () => void listening())
-  into.on('close', noLongerAlone)
+  into.on('close', () => {
+    deaf()
+    noLongerAlone()
+  })
   out.on('ready', () => {
     noLongerAlone()
     greet()
