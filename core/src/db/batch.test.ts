@@ -4,14 +4,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { createBatcher } from './batch.ts'
 
 /** A batcher whose batches end when they are told to. */
-function held(lanes: number, worth: number, max = 4, patienceMs = 60_000) {
+function held(lanes: number, worth: number, max = 4, patienceMs = 60_000, step = 1) {
   const begun: { items: string[]; end(error?: Error): void }[] = []
   const batcher = createBatcher<string, string>(
     (items) =>
       new Promise((resolve, reject) => {
         begun.push({ items, end: (error) => (error ? reject(error) : resolve(items.map((item) => item.toUpperCase()))) })
       }),
-    { max, lanes, worth, patienceMs, keyOf: (item) => item[0] ?? '' },
+    { max, step, lanes, worth, patienceMs, keyOf: (item) => item[0] ?? '' },
   )
   return { batcher, begun, seen: () => begun.map(({ items }) => items.join(' ')) }
 }
@@ -70,6 +70,24 @@ test('one that has waited long enough goes beside a batch that is held up, but n
   assert.deepEqual(seen(), ['a1', 'b1', 'a2'])
   begun[2]?.end()
   assert.deepEqual(await Promise.all(said), ['A1', 'A2', 'B1'])
+  await batcher.idle()
+})
+
+test('more than a step go in whole steps; those left over are the first of the next batch', async () => {
+  const { batcher, begun, seen } = held(1, 1, 6, 60_000, 2)
+  const said = ['a1', 'b1', 'c1', 'd1', 'e1'].map((item) => batcher.add(item))
+  await turn()
+  assert.deepEqual(seen(), ['a1 b1 c1 d1'])
+  said.push(batcher.add('a2'))
+  begun[0]?.end()
+  await turn()
+  assert.deepEqual(seen(), ['a1 b1 c1 d1', 'e1 a2'])
+  said.push(batcher.add('f1'))
+  begun[1]?.end()
+  await turn()
+  assert.deepEqual(seen(), ['a1 b1 c1 d1', 'e1 a2', 'f1'], 'what is less than a step waits for nobody')
+  begun[2]?.end()
+  assert.deepEqual(await Promise.all(said), ['A1', 'B1', 'C1', 'D1', 'E1', 'A2', 'F1'])
   await batcher.idle()
 })
 

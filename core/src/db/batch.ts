@@ -21,6 +21,8 @@ export interface Batcher<T, R> {
 interface BatchRules<T> {
   /** Most items of one batch. */
   max: number
+  /** A batch of more items than this has a multiple of it; the others come with the next. 1 where the number is all the same. */
+  step: number
   /** Most batches at a time; one where the database has one writer. */
   lanes: number
   /** So many must wait for a batch to begin beside another: smaller ones cost more than they gain. */
@@ -32,7 +34,7 @@ interface BatchRules<T> {
 }
 
 /** @param run does the work of a whole batch, all or nothing; its results stand in the order of the items */
-export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, lanes, worth, patienceMs, keyOf }: BatchRules<T>): Batcher<T, R> {
+export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, step, lanes, worth, patienceMs, keyOf }: BatchRules<T>): Batcher<T, R> {
   let waiting: Waiting<T, R>[] = []
   /** Keys of the batches that run. */
   const busy = new Set<string>()
@@ -51,8 +53,8 @@ export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, la
 
   /** The next batch: those that wait longest and are behind nobody. */
   function take(): Waiting<T, R>[] {
-    const [batch, rest]: [Waiting<T, R>[], Waiting<T, R>[]] = [[], []]
-    for (const one of waiting) (batch.length < max && !busy.has(keyOf(one.item)) ? batch : rest).push(one)
+    const able = waiting.filter(({ item }) => !busy.has(keyOf(item))).slice(0, max)
+    const batch = able.length > step ? able.slice(0, able.length - (able.length % step)) : able
     const [first] = batch
     if (running > 0 && first && batch.length < worth) {
       const leftMs = first.at + patienceMs - performance.now()
@@ -61,7 +63,8 @@ export function createBatcher<T, R>(run: (items: T[]) => Promise<R[]>, { max, la
         return []
       }
     }
-    waiting = rest
+    const taken = new Set(batch)
+    waiting = waiting.filter((one) => !taken.has(one))
     return batch
   }
 

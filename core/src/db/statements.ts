@@ -10,8 +10,10 @@ import { SealedJson } from '../sealing/sealed-columns.ts'
 import type { Dialect, Em, Orm } from './orm.ts'
 import { JsonText } from './types.ts'
 
-/** Rows of one statement, see {@link pieces}. */
-const sizes = [64, 32, 16] as const
+/** Most rows of one statement. */
+const mostRows = 64
+/** Above this a statement's rows are a multiple of it: of each length a connection keeps a statement of its own. */
+export const rowStep = 8
 
 interface Column {
   property: string
@@ -146,22 +148,21 @@ function columnOf(prop: EntityProperty, dialect: Dialect, platform: Platform): C
   }
 }
 
-/** A list cut into the sizes above; what is left over, fewer than the smallest, has a statement of its own length: so few different texts exist. */
+/** A list cut into few lengths: as many steps as fit, then what is left over. */
 function* pieces<T>(list: readonly T[]): Generator<readonly T[]> {
-  let at = 0
-  for (const size of sizes)
-    while (list.length - at >= size) {
-      yield list.slice(at, at + size)
-      at += size
-    }
-  if (at < list.length) yield list.slice(at)
+  for (let at = 0; at < list.length; ) {
+    const left = Math.min(list.length - at, mostRows)
+    const size = left > rowStep ? left - (left % rowStep) : left
+    yield list.slice(at, at + size)
+    at += size
+  }
 }
 
-/** A list lengthened with its last value to a power of two, where a repeat changes nothing. */
-function padded<T>(values: readonly T[]): readonly T[] {
-  const size = 2 ** Math.ceil(Math.log2(Math.max(values.length, 1)))
-  return [...values, ...Array<T>(size - values.length).fill(values.at(-1) as T)]
-}
+/** A list lengthened with its last value, where a repeat changes nothing. */
+const lengthened = <T>(values: readonly T[], size: number): readonly T[] => [...values, ...Array<T>(size - values.length).fill(values.at(-1) as T)]
+const toPowerOfTwo = <T>(values: readonly T[]): readonly T[] => lengthened(values, 2 ** Math.ceil(Math.log2(Math.max(values.length, 1))))
+const toStep = <T>(values: readonly T[]): readonly T[] =>
+  values.length > rowStep ? lengthened(values, Math.ceil(values.length / rowStep) * rowStep) : toPowerOfTwo(values)
 
 const inserts = new Map<string, string>()
 
@@ -200,7 +201,7 @@ export function sql(texts: TemplateStringsArray, ...values: readonly (string | n
       text += value.text
       all.push(...value.params)
     } else if (typeof value === 'object') {
-      const params = padded(value.values)
+      const params = toPowerOfTwo(value.values)
       text += `(${params.map(() => '?').join(', ')})`
       all.push(...params)
     } else {
@@ -311,7 +312,8 @@ export async function updateRows<T extends { id: string }>(
     for (const row of rows) await query(em, text, [...valuesOf(row), row.id])
     return
   }
-  for (const piece of [...pieces(rows)].map(padded)) {
+  for (let at = 0; at < rows.length; at += mostRows) {
+    const piece = toStep(rows.slice(at, at + mostRows))
     // The id takes the table's collation, else the join could not use the key.
     const first = `select cast(? as char(26)) collate utf8mb4_bin as k, ${columns.map((_, i) => `? as v${i}`).join(', ')}`
     const next = ` union all select ?, ${columns.map(() => '?').join(', ')}`

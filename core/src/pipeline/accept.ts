@@ -11,6 +11,7 @@ import type { MessagePart } from '../../sdk/message-parts.ts'
 import { type Batcher, createBatcher } from '../db/batch.ts'
 import { NumberSource } from '../db/counter.ts'
 import { Kept } from '../db/kept.ts'
+import { rowStep } from '../db/statements.ts'
 import { newId } from '../db/types.ts'
 import { fittedId, storedName } from '../domain/contact/external-id.ts'
 import { Inbox } from '../domain/inbox/inbox.entity.ts'
@@ -58,8 +59,8 @@ export class Door implements Intake {
     this.numbers = new NumberSource(() => hub.em(), 'contact', 100_001)
     this.#batch = createBatcher((items) => processInbound(hub, items), {
       max: 64,
-      // While one waits for the database the other is worked on. SQLite has one writer.
-      lanes: hub.dialect === 'mysql' ? 2 : 1,
+      // While some wait for the database another is worked on. SQLite has one writer, and no way to it.
+      ...(hub.dialect === 'mysql' ? { lanes: 3, step: rowStep } : { lanes: 1, step: 1 }),
       worth: 16,
       patienceMs: 4,
       keyOf: senderKey,
