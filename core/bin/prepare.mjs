@@ -16,7 +16,7 @@ export const node = join(root, 'node_modules/.bin/node')
  * How the hub's process is run. Left to itself V8 takes some 60 MB more for young objects; with half of this it moves
  * so many of them to the old ones that the slowest hundredth of all messages is twice as slow (ADR 49).
  */
-export const hubFlags = ['--max-semi-space-size=16', '--heap-growing-percent=50', '--expose-gc']
+export const hubFlags = ['--max-semi-space-size=16', '--heap-growing-percent=50', '--expose-gc', '--no-flush-bytecode']
 /**
  * And with which environment. Once a large buffer was freed, glibc serves all up to its size from memory that it then
  * keeps in pieces: a hundred megabytes after an export. A bound that is said does not move.
