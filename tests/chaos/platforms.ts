@@ -54,6 +54,8 @@ export interface ChannelCounts {
   killedSending: number
   answersLost: number
   out: Record<string, number>
+  /** Why what agents said failed, and how often. */
+  failures: Record<string, number>
   arrived: number
   losses: string[]
   doubles: string[]
@@ -73,6 +75,7 @@ const newCounts = (): ChannelCounts => ({
   killedSending: 0,
   answersLost: 0,
   out: {},
+  failures: {},
   arrived: 0,
   losses: [],
   doubles: [],
@@ -511,9 +514,10 @@ export class PlatformCrowd {
         ({ direction, conversation_id }) => direction === 'out' && channelOf.get(inboxOf.get(conversation_id) ?? '') === channel,
       )
       const statusOf = new Map(rows.map(({ text, status }) => [text, status]))
-      for (const { text, status } of rows) {
+      for (const { text, status, failure } of rows) {
         const shown = ['delivered', 'read'].includes(status) ? 'sent' : status
         counts.out[shown] = (counts.out[shown] ?? 0) + 1
+        if (shown === 'failed') counts.failures[failure ?? 'no reason'] = (counts.failures[failure ?? 'no reason'] ?? 0) + 1
         const times = arrived.get(text)?.length ?? 0
         if (times > 1) counts.doubles.push(`${text}: arrived ${times} times, called ${status}`)
         if (shown === 'sent' && times === 0) counts.losses.push(`${text}: called ${status}, never arrived`)

@@ -304,6 +304,9 @@ function channelTable({ profile, crowd }: Result): string {
     ...rows.map(
       ([name, value]) => name.padEnd(width) + present.map((channel) => String(value(crowd.counts.get(channel) as ChannelCounts)).padStart(11)).join(''),
     ),
+    ...present.flatMap((channel) =>
+      Object.entries(crowd.counts.get(channel)?.failures ?? {}).map(([why, times]) => `${channel} failed, ${times} times: ${why}`),
+    ),
   ].join('\n')
 }
 

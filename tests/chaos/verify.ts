@@ -31,6 +31,7 @@ interface MessageRow {
   text: string
   parts: string
   status: string
+  failure: string | null
   recalled_at: unknown
 }
 
@@ -57,7 +58,7 @@ export interface Truth {
 const queries = {
   conversations:
     'select c.id, c.inbox_id, i.external_id, i.sealed_id, c.status, c.assignee_id, c.last_seq, c.rev, c.unread, c.preview, c.agent_read_seq, c.customer_read_seq from conversation c join identity i on i.id = c.identity_id order by c.created_at, c.id',
-  messages: 'select id, conversation_id, seq, rev, direction, text, parts, status, recalled_at from message order by conversation_id, seq',
+  messages: 'select id, conversation_id, seq, rev, direction, text, parts, status, failure, recalled_at from message order by conversation_id, seq',
   agents: 'select id, open_count from agent',
   parked: 'select count(*) as n from inbound_event',
 }
