@@ -24,7 +24,7 @@ type WayIn<What extends keyof Intake = 'busy'> = { intake: Pick<Intake, What>; e
 let window = { at: performance.now(), used: performance.eventLoopUtilization(), full: false }
 
 /** A machine that has less than this left has no more to give. */
-const spare = 0.25
+const spare = 0.1
 /** It is asked at most so often. */
 const machineMs = 250
 
