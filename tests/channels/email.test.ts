@@ -4,6 +4,7 @@ import { createConnection, createServer, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { schemaDrift } from '../../core/src/db/drift.ts'
+import { isMysql } from '../../core/src/db/statements.ts'
 import { newId } from '../../core/src/db/types.ts'
 import { Identity } from '../../core/src/domain/contact/contact.entity.ts'
 import { Conversation } from '../../core/src/domain/conversation/conversation.entity.ts'
@@ -225,6 +226,35 @@ await onEveryProfile('email', [found(email, `${import.meta.dirname}/../../plugin
     }, 'the second return')
     assert.match(again.failureText?.en ?? '', /no such user here/)
     assert.equal((await world().hub.em().find(LetterRow, { hubMessageId: body.id, state: 'returned' })).length, 2)
+  })
+
+  test('the provider took a letter, and the database is away: it is sent, and nobody gets it twice', async () => {
+    const { inbox, address } = await shop({ saveSent: 'never' })
+    const agent = await world().person('宋雨', 'admin')
+    const who = customer('ding')
+    await post(who, address, letter(who, address, '保价', '前天买的今天降了二十'))
+    const { conversationId } = await incoming(inbox, '降了二十')
+    const em = world().hub.em()
+    const away = isMysql(em)
+      ? "create trigger letter_away before update on email_letter for each row if new.state = 'sent' then signal sqlstate '45000' set message_text = 'away'; end if"
+      : "create trigger letter_away before update on email_letter when new.state = 'sent' begin select raise(abort, 'away'); end"
+    await em.execute(away)
+    try {
+      const { body } = await world().reply(agent, conversationId, '差价今天退给您')
+      const sent = await fate(body.id, 'sent')
+      assert.ok(sent.externalId)
+    } finally {
+      await em.execute('drop trigger letter_away')
+    }
+    await world().hasten()
+    await arrived(who, 'Re: 保价')
+    const client = await servers.imap(who)
+    try {
+      const { exists } = await client.mailboxOpen('INBOX')
+      assert.equal(exists, 1)
+    } finally {
+      await client.logout()
+    }
   })
 
   test('an automatic answer wakes nobody; our own letter coming back is no message', async () => {

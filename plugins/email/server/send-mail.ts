@@ -94,13 +94,21 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
   }
   const { refusals, answer = '' } = handed
   const taken = to.filter((address) => !refusals.some((refusal) => refusal.address === address))
-  const { refused } = await changeFate(ctx.em(), id, (fate, { state }) => {
+  const noted = await changeFate(ctx.em(), id, (fate, { state }) => {
     // It came back already: the report tells of that one.
     for (const address of taken) if (!fate.refused.has(address)) fate.delivered.add(address)
     for (const { address, fault, said } of refusals) if (!fault.retry) fate.refused.set(address, said)
     if (state === 'returned') return undefined
     return refusals.length === 0 && fate.refused.size === 0 ? 'sent' : had.size + fate.delivered.size > 0 ? 'partial' : 'failed'
+  }).catch((error: Error) => {
+    if (taken.length === 0) throw error
+    // It is out, and the database is away just now. Nothing here nor a copy in Sent would tell the next try of that: there is none.
+    if (refusals.length + fate.refused.size > 0) throw new SendError('interrupted', { retry: 'unknown', message: error.message })
+    ctx.log.warn({ err: error, letter: id }, 'a letter went out, and that could not be noted')
+    return undefined
   })
+  if (!noted) return { externalId: messageId }
+  const { refused } = noted
   await noteRelayId(em, inbox.id, messageId, idGivenBy(mailbox.smtp.host, answer))
   for (const address of taken) refused.delete(address)
   const whole = refusals.length === 0 && refused.size === 0
