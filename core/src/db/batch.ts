@@ -21,7 +21,7 @@ export interface Batcher<T, R> {
 interface BatchRules<T> {
   /** Most items of one batch. */
   max: number
-  /** A batch of more items than this has a multiple of it; the others come with the next. 1 where the number is all the same. */
+  /** A batch of more items than this has a multiple of it; the others are the first of the next. 1 where any number will do. */
   step: number
   /** Most batches at a time; one where the database has one writer. */
   lanes: number

@@ -59,7 +59,7 @@ export class Door implements Intake {
     this.numbers = new NumberSource(() => hub.em(), 'contact', 100_001)
     this.#batch = createBatcher((items) => processInbound(hub, items), {
       max: 64,
-      // While some wait for the database another is worked on. SQLite has one writer, and no way to it.
+      // While some wait for the database another is worked on. SQLite has one writer, and no round trip to save.
       ...(hub.dialect === 'mysql' ? { lanes: 3, step: rowStep } : { lanes: 1, step: 1 }),
       worth: 16,
       patienceMs: 4,

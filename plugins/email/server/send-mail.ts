@@ -102,7 +102,7 @@ export async function sendMail(ctx: PluginContext, message: OutboundMessage, inb
     return refusals.length === 0 && fate.refused.size === 0 ? 'sent' : had.size + fate.delivered.size > 0 ? 'partial' : 'failed'
   }).catch((error: Error) => {
     if (taken.length === 0) throw error
-    // It is out, and the database is away just now. Nothing here nor a copy in Sent would tell the next try of that: there is none.
+    // It is out, and that cannot be written down: a next try would learn of it neither here nor in Sent, and so there must be none.
     if (refusals.length + fate.refused.size > 0) throw new SendError('interrupted', { retry: 'unknown', message: error.message })
     ctx.log.warn({ err: error, letter: id }, 'a letter went out, and that could not be noted')
     return undefined
